@@ -1,0 +1,1 @@
+"""kbtools: chains of stages over Hugging Face datasets of kernel code."""
