@@ -54,7 +54,7 @@ def check_judge(judge: Judge, **texts: str) -> Verdict:
         f"{type(judge).__name__}: the default of the field `judge` must be the judge's name"
     )
     assert issubclass(judge.verdict, Verdict), f"{type(judge).__name__}.verdict must derive from kbtools.Verdict"
-    material = {meaning: "def f(x):\n    return x + 1\n" for meaning in judge.reads} | texts
+    material = dict.fromkeys(judge.reads, "def f(x):\n    return x + 1\n") | texts
     columns = {meaning: [text, text] for meaning, text in material.items()} or {"text": ["x", "x"]}
     ds = datasets.Dataset.from_dict(columns)
     placed = judge.model_copy(update={"columns": {**{meaning: meaning for meaning in material}, **judge.columns}})
