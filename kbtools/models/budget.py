@@ -82,9 +82,7 @@ class Budget:
         options = self._options
         limits = {"requests": options.max_requests, "tokens": options.max_tokens, "cost": options.max_cost}
         return ", ".join(
-            f"{getattr(self._spent, name):g} of {limit:g} {name}"
-            for name, limit in limits.items()
-            if limit is not None
+            f"{getattr(self._spent, name):g} of {limit:g} {name}" for name, limit in limits.items() if limit is not None
         )
 
     def _actual(self, reserved: Spend, answer: Answer) -> Spend:

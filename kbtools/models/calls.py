@@ -89,18 +89,14 @@ class Calls:
         assert answer is not None, "a course that ended without an answer has no reply"
         error = gave_up(answer, course.faults, course.elapsed, self._options)
         answer = dataclasses.replace(answer, error=error)
-        return reply_from(
-            course.request, answer, backend, course.attempts, course.started, course.elapsed
-        )
+        return reply_from(course.request, answer, backend, course.attempts, course.started, course.elapsed)
 
     def _wait(self, course: Course, answer: Answer) -> float | None:
         throttled = answer.kind is Kind.THROTTLED
         course.throttles += throttled
         course.faults += not throttled
         elapsed = course.elapsed
-        return wait_before_retry(
-            answer, course.faults, course.throttles, elapsed, self._options, self._random
-        )
+        return wait_before_retry(answer, course.faults, course.throttles, elapsed, self._options, self._random)
 
     async def _attempt(self, course: Course) -> Answer | None:
         await self._gate.acquire()

@@ -131,8 +131,7 @@ class ChunkDriver:
     def _store_and_count(self, group: list[tuple[Request, Answer]], started: float) -> None:
         seconds = time.time() - started
         replies = [
-            (request, reply_from(request, answer, self._backend, 1, started, seconds))
-            for request, answer in group
+            (request, reply_from(request, answer, self._backend, 1, started, seconds)) for request, answer in group
         ]
         with self._store.transaction() as connection:
             for _, reply in replies:

@@ -64,9 +64,7 @@ def _fault(status: int, headers: Mapping[str, str], raw: str, payload: Any, paus
     kind = BY_CODE.get(str(error.get("code"))) or by_status(status)
     if kind is Kind.BAD_REQUEST and "maximum context length" in str(message):
         kind = Kind.CONTEXT_LENGTH  # vLLM gives no code; both kinds are final, so only the name hangs on the text
-    return Answer(
-        kind, raw, status, f"HTTP {status}: {message}", retry_after=retry_after(headers), pause=pause
-    )
+    return Answer(kind, raw, status, f"HTTP {status}: {message}", retry_after=retry_after(headers), pause=pause)
 
 
 def by_status(status: int) -> Kind:

@@ -10,7 +10,6 @@ import resource
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import length_hint
 from typing import Protocol
@@ -155,7 +154,8 @@ def _driver(
     if isinstance(backend, ChunkBackend):
         return ChunkDriver(backend, store, options, counters, review)
     raise UsageError(
-        f"{type(backend).__name__} is no model backend: it has neither connect() nor complete(); see kbtools.models.backend"
+        f"{type(backend).__name__} is no model backend: it has neither connect() nor complete(); "
+        "see kbtools.models.backend"
     )
 
 
@@ -190,9 +190,7 @@ def _run(driver: _Driver, requests: Iterable[Request], counters: Progress, sink:
         raise Interrupted(counters)
 
 
-def _drain(
-    driver: _Driver, finished: threading.Event, counters: Progress, sink: ProgressSink | None
-) -> None:
+def _drain(driver: _Driver, finished: threading.Event, counters: Progress, sink: ProgressSink | None) -> None:
     """Wait for the calls under way; a further Ctrl-C gives them up, and does not wait for a local engine."""
     try:
         _watch(finished, counters, sink)

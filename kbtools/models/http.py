@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from kbtools.models.backend import Send
 from kbtools.models.faults import answer_from
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request
-from kbtools.models.wire import Dialect
+from kbtools.models.wire import CHAT, Dialect
 
 if TYPE_CHECKING:
     import aiohttp
@@ -34,7 +33,7 @@ class HttpBackend:
     base_url: str
     model: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    dialect: Dialect = Dialect()
+    dialect: Dialect = CHAT
     served_as: str = ""
     credentials: str = "none were configured"
 
@@ -67,7 +66,10 @@ class HttpBackend:
 
     def _explained(self, answer: Answer) -> Answer:
         what = "refused the credentials" if answer.kind is Kind.AUTH else "says that the quota is used up"
-        error = f"{self.endpoint} {what} ({answer.error}). Check the credentials ({self.credentials}), the plan and the permissions of the key"
+        error = (
+            f"{self.endpoint} {what} ({answer.error}). "
+            f"Check the credentials ({self.credentials}), the plan and the permissions of the key"
+        )
         return Answer(answer.kind, answer.raw, answer.status, error)
 
 
@@ -83,9 +85,7 @@ async def open_session(headers: Mapping[str, str]) -> AsyncIterator[aiohttp.Clie
         yield session
 
 
-async def post(
-    session: aiohttp.ClientSession, url: str, body: bytes, timeout: float, proxy: str | None
-) -> Answer:
+async def post(session: aiohttp.ClientSession, url: str, body: bytes, timeout: float, proxy: str | None) -> Answer:
     """One POST of JSON; transport errors become answers."""
     import aiohttp
 
@@ -99,13 +99,15 @@ async def post(
             proxy=proxy,
         ) as response:
             return answer_from(response.status, response.headers, await response.read())
-    except asyncio.TimeoutError:
+    except TimeoutError:
         return Answer(Kind.TIMEOUT, error=f"no complete answer within {timeout:g} s", maybe_billed=True)
     except aiohttp.ClientConnectorError as error:
         return Answer(Kind.CONNECTION, error=f"cannot connect to {url}: {error}")
     except (aiohttp.ClientError, OSError) as error:
         return Answer(
-            Kind.CONNECTION, error=f"connection to {url} broke: {error or type(error).__name__}", maybe_billed=True
+            Kind.CONNECTION,
+            error=f"connection to {url} broke: {error or type(error).__name__}",
+            maybe_billed=True,
         )
 
 

@@ -32,7 +32,12 @@ class Intake:
     """Decides for each request whether it is stored, failed, or to be sent."""
 
     def __init__(
-        self, store: ResponseStore, endpoint: str, review: Review | None, repeat_failures: bool, started: float
+        self,
+        store: ResponseStore,
+        endpoint: str,
+        review: Review | None,
+        repeat_failures: bool,
+        started: float,
     ) -> None:
         self._store = store
         self._endpoint = endpoint
@@ -84,4 +89,3 @@ def count_known(progress: Progress, known: Sorted) -> None:
     progress.failures.update(kind.value for kind in known.failed)
     progress.follow_ups += len(known.follow_ups)
     progress.other_endpoints.update(known.other_endpoints)
-

@@ -35,9 +35,7 @@ class Kind(StrEnum):
     MISSING = "missing"  # no reply is stored
 
 
-RETRIED = frozenset(
-    {Kind.THROTTLED, Kind.TIMEOUT, Kind.CONNECTION, Kind.CONFLICT, Kind.SERVER, Kind.MALFORMED}
-)
+RETRIED = frozenset({Kind.THROTTLED, Kind.TIMEOUT, Kind.CONNECTION, Kind.CONFLICT, Kind.SERVER, Kind.MALFORMED})
 STOPS_RUN = frozenset({Kind.AUTH, Kind.QUOTA})
 
 
@@ -48,6 +46,9 @@ class Usage(NamedTuple):
     completion: int | None = None
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The result of one attempt, as a backend hands it to the scheduler."""
@@ -56,7 +57,7 @@ class Answer:
     raw: str = ""
     status: int | None = None
     error: str = ""
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     retry_after: float | None = None
     """Seconds the server asked this request to wait."""
     pause: float = 0.0
@@ -85,7 +86,7 @@ class Reply:
     raw: str
     status: int | None = None
     error: str = ""
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     attempts: int = 1
     started: float = 0.0
     seconds: float = 0.0

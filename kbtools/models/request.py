@@ -56,6 +56,9 @@ class Sampling(BaseModel):
         return {**known, **self.extra}
 
 
+SERVER_DEFAULTS = Sampling()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """One question to a model; equal requests have equal keys and are sent once.
@@ -67,7 +70,7 @@ class Request:
 
     model: str
     messages: tuple[Message, ...]
-    sampling: Sampling = Sampling()
+    sampling: Sampling = SERVER_DEFAULTS
     response_format: Mapping[str, Any] | None = None
     sample: int = 0
     follows: str = ""

@@ -56,12 +56,13 @@ class Scheduler:
 
     def run(self, requests: Iterable[Request]) -> None:
         """Fulfil on a new event loop in the calling thread; `problem` says what ended it early."""
-        asyncio.run(self._main(iter(requests)))
+        with suppress(asyncio.CancelledError):  # by a drain while the backend was still starting
+            asyncio.run(self._main(iter(requests)))
 
     def drain(self) -> None:
         """Make no further call, and finish when the calls under way are in. Callable from any thread."""
         self._draining = True
-        self._from_outside(lambda: self._calls.drain())
+        self._from_outside(self._wind_down)
 
     def stop(self) -> None:
         """Give up the calls under way; replies that are in are still committed. Callable from any thread."""
@@ -72,6 +73,11 @@ class Scheduler:
         with suppress(RuntimeError):  # the loop has just closed: nothing is left to end
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(action)
+
+    def _wind_down(self) -> None:
+        self._calls.drain()
+        if self._opening is not None:
+            self._opening.cancel()
 
     def _cancel(self) -> None:
         for job in self._jobs:
@@ -85,8 +91,10 @@ class Scheduler:
         self._jobs: set[asyncio.Task[None]] = set()
         self._live: set[str] = set()
         self._room = asyncio.Semaphore(2 * self._options.max_in_flight + CHUNK)
+        self._opening = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         async with GroupCommit(self._store) as self._commit, self._backend.connect() as self._calls.send:
+            self._opening = None
             keeping = asyncio.create_task(self._keep_claims())
             try:
                 await self._feed(requests)

@@ -102,8 +102,7 @@ class ResponseStore:
         """Kind, endpoint and time of those keys that are stored."""
         query = "SELECT key, kind, endpoint, stored FROM replies WHERE key IN ({})"
         return {
-            key: State(Kind(kind), endpoint, stored)
-            for key, kind, endpoint, stored in self.select_by_key(query, keys)
+            key: State(Kind(kind), endpoint, stored) for key, kind, endpoint, stored in self.select_by_key(query, keys)
         }
 
     def replies(self, keys: Iterable[str]) -> dict[str, Reply]:
@@ -176,7 +175,7 @@ def explained(error: Exception, doing: str, path: Path) -> KbError:
 
 
 def put(connection: sqlite3.Connection, reply: Reply) -> None:
-    """Store one reply in the open transaction and give up the claim on its key."""
+    """Store one reply in the open transaction; its key is then neither claimed nor awaited from a batch."""
     values = (
         reply.key, reply.kind.value, reply.model, reply.endpoint, reply.status, _utf8(reply.error),
         reply.usage.prompt, reply.usage.completion, reply.attempts, reply.started, reply.seconds,
@@ -184,14 +183,16 @@ def put(connection: sqlite3.Connection, reply: Reply) -> None:
     )  # fmt: skip
     connection.execute(PUT, values)
     connection.execute("DELETE FROM claims WHERE key = ?", (reply.key,))
+    connection.execute("DELETE FROM batch_lines WHERE key = ?", (reply.key,))
 
 
 def reply_of(row: Sequence[Any]) -> Reply:
     """A reply from a row of `COLUMNS`."""
-    key, kind, model, endpoint, status, error, prompt, completion, attempts, started, seconds, stored, request, raw = row
+    key, kind, model, endpoint, status, error, prompt, completion, attempts, started, seconds, stored = row[:12]
+    request, raw = unpack(row[12]), unpack(row[13])
+    usage = Usage(prompt, completion)
     return Reply(
-        key, model, endpoint, Kind(kind), unpack(request), unpack(raw), status, error,
-        Usage(prompt, completion), attempts, started, seconds, stored,
+        key, model, endpoint, Kind(kind), request, raw, status, error, usage, attempts, started, seconds, stored
     )  # fmt: skip
 
 

@@ -59,5 +59,8 @@ class Dialect:
         return dict(request.response_format)
 
 
+CHAT = Dialect()
+
+
 def _messages(request: Request) -> list[dict[str, str]]:
     return [message._asdict() for message in request.messages]

@@ -126,9 +126,7 @@ class OpenAIServer:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._connections: set[Connection] = set()
-        server = await self._loop.create_server(
-            lambda: Connection(self), "127.0.0.1", self.port, backlog=4096
-        )
+        server = await self._loop.create_server(lambda: Connection(self), "127.0.0.1", self.port, backlog=4096)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopping.wait()
@@ -290,7 +288,9 @@ def main() -> None:
     parser.add_argument("--log", type=Path)
     parser.add_argument("--key")
     arguments = parser.parse_args()
-    shares = {name: float(share) for name, _, share in (part.partition("=") for part in arguments.faults.split(",") if part)}
+    shares = {
+        name: float(share) for name, _, share in (part.partition("=") for part in arguments.faults.split(",") if part)
+    }
     log = arguments.log.open("a") if arguments.log else None
     settings = Settings(rates(shares, arguments.seed), arguments.delay, arguments.slow, log=log, key=arguments.key)
     server = OpenAIServer(settings, arguments.port)
