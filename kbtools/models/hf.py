@@ -90,7 +90,8 @@ class HfBackend:
                 raise MissingExtra("hf", "running a model with transformers") from error
             place, gguf = _place(self._path)
             tokenizer = AutoTokenizer.from_pretrained(place, **gguf)
-            model = AutoModelForCausalLM.from_pretrained(place, **gguf).eval()
+            model: Any = AutoModelForCausalLM.from_pretrained(place, **gguf)
+            model.eval()
             self._loaded = model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
         return self._loaded
 

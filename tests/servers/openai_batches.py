@@ -73,15 +73,11 @@ class Batches:
         lines = [json.loads(line) for line in self.files[record["input_file_id"]].splitlines()]
         for line in lines[: self.partial]:
             fails = line["body"]["messages"][-1]["content"] in self.failing
-            status, body = (
-                (400, {"error": {"message": "bad line"}}) if fails else self.complete(line["url"], line["body"])
-            )
-            entry = {
-                "id": "x",
-                "custom_id": line["custom_id"],
-                "response": {"status_code": status, "body": body},
-                "error": None,
-            }
+            status, body = 400, {"error": {"message": "bad line"}}
+            if not fails:
+                status, body = self.complete(line["url"], line["body"])
+            response = {"status_code": status, "body": body}
+            entry = {"id": "x", "custom_id": line["custom_id"], "response": response, "error": None}
             (failed if fails else done).append(json.dumps(entry))
         record["status"] = self.end_as
         record["output_file_id"] = self.store("\n".join(done).encode()) if done else None
