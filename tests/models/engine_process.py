@@ -6,7 +6,7 @@ Prints its counters as JSON; exits with 130 when interrupted.
 import json
 import sys
 
-from kbtools.models import Interrupted, Options, ResponseStore, chat, fulfil
+from kbtools.models import Interrupted, Options, Progress, ResponseStore, chat, fulfil
 from kbtools.models.http import HttpBackend
 
 
@@ -17,9 +17,13 @@ def main(url: str, path: str, count: str, in_flight: str) -> None:
         try:
             progress = fulfil(requests, HttpBackend(url, "test-model"), store, options)
         except Interrupted as interrupted:
-            print(json.dumps({"done": interrupted.progress.done, "sent": interrupted.progress.sent}))
+            say(interrupted.progress)
             sys.exit(130)
-    print(json.dumps({"done": progress.done, "sent": progress.sent, "from_store": progress.from_store}))
+    say(progress)
+
+
+def say(progress: Progress) -> None:
+    sys.stdout.write(json.dumps({name: getattr(progress, name) for name in ("done", "sent", "from_store")}))
 
 
 if __name__ == "__main__":

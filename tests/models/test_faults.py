@@ -1,5 +1,7 @@
 """Each fault of a server: its kind, whether it is tried again, and what is kept."""
 
+from itertools import pairwise
+
 import pytest
 
 from kbtools.models import Kind, Options, fulfil
@@ -51,7 +53,7 @@ def test_exhausted_allowance_pauses_everybody(serve, store, ask):
     server, backend = serve(headers=headers)
     fulfil(ask(3), backend, store, Options(max_in_flight=1))
     times = [entry.time for entry in server.log]
-    assert min(later - sooner for sooner, later in zip(times, times[1:], strict=False)) >= 0.29
+    assert min(later - sooner for sooner, later in pairwise(times)) >= 0.29
 
 
 def test_a_slow_first_byte_is_no_fault(serve, store, ask):
@@ -80,7 +82,7 @@ def test_overload_lowers_the_limit_in_flight(serve, store, ask):
         (200, b'{"choices": [{"message": {"content": 5}}]}', Kind.MALFORMED),
         (200, b"\xff\xfe", Kind.MALFORMED),
         (200, b'{"error": {"message": "x", "code": 429}}', Kind.THROTTLED),
-        (400, b'{"object":"error","message":"This model\'s maximum context length is 9","code":400}', Kind.CONTEXT_LENGTH),
+        (400, b'{"object":"error","message":"the maximum context length is 9","code":400}', Kind.CONTEXT_LENGTH),
         (400, b'{"detail": "bad"}', Kind.BAD_REQUEST),
         (400, b"<html>", Kind.BAD_REQUEST),
         (302, b"", Kind.BAD_REQUEST),

@@ -182,8 +182,8 @@ def test_deadline_ends_a_throttled_row(serve, store, ask):
 
 def test_nobody_there_ends_the_run(store, ask):
     """A wrong address does not wait for 10,000 rows to use up their attempts."""
+    backend = HttpBackend("http://127.0.0.1:9/v1", "m")
     with pytest.raises(ConfigError, match="all failed"):
-        backend = HttpBackend("http://127.0.0.1:9/v1", "m")
         fulfil(ask(10_000), backend, store, Options(max_attempts=2, backoff=0.01))
     assert len(store.states(request.key for request in ask(10_000))) < 200
 
