@@ -1,7 +1,7 @@
-"""The dataset called `sample`: rollouts in the evals schema, written for this project and shipped in the wheel.
+"""The dataset called `sample`: rollouts in the evals schema, written for this project, shipped in the wheel.
 
-Rows are in `sample.jsonl`; the modules, kernels and texts that they are made of are under `modules/`; `build` puts
-them together and measures every reward. How rows become a `Dataset` is the business of `kbtools.data`.
+Rows are in `sample.jsonl`; the modules, kernels and texts that they are made of are under `modules/`; `build`
+puts them together and measures every reward. How rows become a `Dataset` is the business of `kbtools.data`.
 """
 
 from __future__ import annotations

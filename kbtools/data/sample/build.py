@@ -1,7 +1,8 @@
 """Makes `sample.jsonl` from the raw material: `python -m kbtools.data.sample.build [--check]`.
 
-Every reward is measured here, none is written by hand. `generation_ms`, `scoring_ms`, `total_ms` and `speedup_reward`
-are null: no model generated these rows and no GPU timed them, and a build must give the same bytes every time.
+Every reward is measured here, none is written by hand. `generation_ms`, `scoring_ms`, `total_ms` and
+`speedup_reward` are null: no model generated these rows, no GPU timed them, and a build must give the same
+bytes every time.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ Report = Callable[[Path, Measurement], None]
 
 
 def build(modules: list[Module], report: Report) -> str:
-    """Measure every candidate and give the text of sample.jsonl; a module whose answer is wrong is an error."""
+    """Measure every candidate and give the text of sample.jsonl; a wrong reference answer is an error."""
     measured = _measure_all(modules, report)
     for module in modules:
         if reason := measured[module.answer].reason:
-            raise DataError(f"{module.answer}: the reference answer must be correct, and it is not ({reason})")
+            raise DataError(f"{module.answer} stands for the reference answer and is wrong: {reason}")
     rows = (_row(index, *pair, measured) for index, pair in enumerate(in_rounds(modules)))
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
@@ -78,16 +79,19 @@ def _row(example_id: int, module: Module, rollout: Rollout, measured: Measuremen
 
 def _show(path: Path, found: Measurement) -> None:
     name = "/".join(path.with_suffix("").parts[-3:])
-    click.echo(f"{found.reward:g}  {name}  {found.reason[:120]!r}" if found.reason else f"{found.reward:g}  {name}")
+    click.echo(f"{found.reward:g}  {name}  {found.reason[:120]}".replace("\n", " ").rstrip())
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Change nothing; fail if the shipped file differs from a fresh build.")
-@click.option("--only", default="", help="Only modules whose family/name contains this text; writes nothing.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if the shipped file differs.")
+@click.option("--only", default="", help="Measure modules whose family/name has this text; write nothing.")
 def main(check: bool, only: str) -> None:
     """Build the sample and write sample.jsonl."""
     modules = [module for module in read_modules() if only in f"{module.family}/{module.slug}"]
-    text = build(modules, _show)
+    try:
+        text = build(modules, _show)
+    except DataError as error:
+        raise click.ClickException(str(error)) from error
     if only:
         return
     if not check:

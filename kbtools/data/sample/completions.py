@@ -1,7 +1,7 @@
 """The formats in which the sample's rollouts say the same thing: reasoning, then code.
 
-They follow what the models behind the public rollouts write: GLM closes with an `<answer>`, Kimi puts its code between
-BEGIN_PYTHON and END_PYTHON lines, and some chat templates fill in the opening `<think>` themselves.
+They follow what the models behind the public rollouts write: GLM closes with an `<answer>`, Kimi puts its
+code between BEGIN_PYTHON and END_PYTHON lines, and some chat templates fill in the opening `<think>`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ class Message(NamedTuple):
 def user_prompt(module_name: str, reference: str) -> str:
     """Word the task for one module; the module's source stands in it unchanged."""
     return (
-        f"Rewrite the PyTorch module `{module_name}` as `{module_name}New`, an nn.Module with the same constructor and "
-        f"forward signature whose computation runs in Triton kernels.\n\n```python\n{reference}```\n"
+        f"Rewrite the PyTorch module `{module_name}` as `{module_name}New`, an nn.Module with the same "
+        "constructor and forward signature whose computation runs in Triton kernels.\n\n"
+        f"```python\n{reference}```\n"
     )
 
 
@@ -47,7 +48,7 @@ FORMATS: dict[str, Callable[[str, str], Message]] = {
     "field-bare": lambda why, code: Message(_tagged(code), why),
     "prefilled": lambda why, code: Message(f"{why}\n</think>\n\n{_tagged(_fenced(code))}", None),
     "prefilled-bare": lambda why, code: Message(f"{why}</think>{_tagged(code)}", None),
-    "empty-think": lambda why, code: Message(f"<think>\n\n</think>\n\n{why}\n\n{_tagged(_fenced(code))}", None),
+    "empty-think": lambda why, code: Message(f"<think></think>\n\n{why}\n\n{_tagged(_fenced(code))}", None),
     "kimi": lambda why, code: Message(f"BEGIN_PYTHON\n{code.rstrip()}\nEND_PYTHON", why),
     "kimi-prose": lambda why, code: Message(
         f"Here is the kernel version of the module.\n\nBEGIN_PYTHON\n{code.rstrip()}\nEND_PYTHON\n", why

@@ -71,7 +71,7 @@ def _read_module(folder: Path) -> Module:
 
 def _read_rollout(folder: Path, entry: dict[str, Any]) -> Rollout:
     if entry["format"] not in FORMATS:
-        raise DataError(f"{folder}: unknown completion format {entry['format']!r}; formats: {', '.join(FORMATS)}")
+        raise DataError(f"{folder}/module.toml: {entry['format']!r} is not one of {', '.join(FORMATS)}")
     return Rollout(_source(folder, entry["candidate"]), entry["format"], entry["reasoning"].strip("\n"))
 
 

@@ -1,18 +1,22 @@
-"""Measures whether a candidate computes what its PyTorch module computes, on Triton's interpreter and the CPU.
+"""Measures whether a candidate computes what its PyTorch module computes, on Triton's CPU interpreter.
 
-Correctness only, in fp32: a candidate that calls torch instead of a kernel passes when its numbers are right, and no
-speed is measured. Each candidate runs in a process of its own, so that a crash or an endless loop costs one reward.
+Correctness only, in fp32: a candidate that calls torch instead of a kernel passes when its numbers are right,
+and no speed is measured. Each candidate runs in a process of its own, so that a crash or an endless loop
+costs one reward and no more.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import multiprocessing
-import os
+import resource
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -22,10 +26,13 @@ from kbtools.errors import DataError
 if TYPE_CHECKING:
     import torch
 
+INTERPRETED = "kbtools.data.sample.interpreted"
 SEEDS = (0, 1, 2)
 TOLERANCE = 1e-4
 """Largest absolute error allowed, as a share of the reference output's largest absolute value."""
-TIMEOUT_S = 60.0
+CPU_LIMIT_S = 60
+"""Processor time that a candidate may take; unlike time on the clock, it does not depend on the machine's load."""
+PATIENCE_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -46,52 +53,65 @@ class Case:
     outputs: list[Any]
 
 
-def measure(reference: Path, candidate: Path, module_name: str, timeout_s: float = TIMEOUT_S) -> Measurement:
+def measure(reference: Path, candidate: Path, module_name: str) -> Measurement:
     """Run a candidate against its reference on three seeds in a fresh process.
 
-    A reference that does not run raises DataError: its faults are not the candidate's.
+    DataError where nothing is known about the candidate: the reference does not run, or no result comes at all.
     """
     here, there = multiprocessing.Pipe(duplex=False)
-    process = _context().Process(target=_report, args=(reference, candidate, module_name, there), daemon=True)
+    process = _server().Process(target=_report, args=(reference, candidate, module_name, there), daemon=True)
     process.start()
     there.close()
     try:
-        faulty, reason = here.recv() if here.poll(timeout_s) else (candidate, f"no result after {timeout_s:g} s")
-    except EOFError:
+        if fault := _receive(here, process):
+            raise DataError(f"running the reference {reference} failed: {fault}")
+        reason = _receive(here, process)
+    finally:
+        process.kill()
         process.join()
-        faulty, reason = candidate, f"process ended with exit code {process.exitcode}"
-    process.kill()
-    process.join()
-    if faulty == reference:
-        raise DataError(f"running the reference {reference} failed: {reason}")
     return Measurement(0.0 if reason else 1.0, reason)
 
 
-def _context() -> ForkServerContext:
-    """Give a fork server that has imported torch and triton once, with the interpreter switched on."""
-    os.environ["TRITON_INTERPRET"] = "1"
+def _server() -> ForkServerContext:
+    """Give the fork server, in which torch and Triton's interpreter are imported once for all candidates."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "triton", "triton.language"])
+    context.set_forkserver_preload([INTERPRETED])
     return context
 
 
-def _report(reference: Path, candidate: Path, module_name: str, to: Connection) -> None:
-    """Send the file at fault and what is wrong with it; an empty text when all is well."""
-    running = reference
+def _receive(pipe: Connection, process: BaseProcess) -> str:
+    """Wait for the process to say what went wrong, an empty text when nothing did."""
+    if not pipe.poll(PATIENCE_S):
+        raise DataError(f"a measurement gave no result in {PATIENCE_S:g} s; is the machine overloaded?")
     try:
-        args, cases = _reference_cases(reference, module_name)
-        running = candidate
-        reason = next(_differences(candidate, f"{module_name}New", args, cases), "")
-    except Exception as error:  # noqa: BLE001 - whatever the file raises is the finding about it
-        reason = f"{type(error).__name__}: {error}"
-    to.send((running, reason))
+        return str(pipe.recv())
+    except EOFError:
+        process.join()
+        return f"the process ended with exit code {process.exitcode}"
+
+
+def _report(reference: Path, candidate: Path, module_name: str, to: Connection) -> None:
+    """Send what is wrong with the reference, then what is wrong with the candidate."""
+    warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, about the arithmetic of wrong kernels
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+    try:
+        importlib.import_module(INTERPRETED)
+        init, cases = _reference_cases(reference, module_name)
+    except Exception as error:  # noqa: BLE001 - the measurement names it
+        to.send(f"{type(error).__name__}: {error}")
+        return
+    to.send("")
+    try:
+        to.send(next(_differences(candidate, f"{module_name}New", init, cases), ""))
+    except Exception as error:  # noqa: BLE001 - whatever a candidate raises is a finding about it
+        to.send(f"{type(error).__name__}: {error}")
 
 
 def _reference_cases(reference: Path, class_name: str) -> tuple[list[Any], list[Case]]:
     import torch
 
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)  # fills torch.empty with NaN: what a kernel forgets to write shows
+    torch.use_deterministic_algorithms(True)  # fills torch.empty with NaN, so that unwritten outputs show
     source = _load(reference)
     init = source.get_init_inputs()
     cases = []
@@ -145,5 +165,5 @@ def _copies(inputs: list[Any]) -> list[Any]:
     return [value.clone() if hasattr(value, "clone") else value for value in inputs]
 
 
-def _tensors(output: Any) -> list[torch.Tensor]:
-    return list(output) if isinstance(output, tuple | list) else [output]
+def _tensors(output: torch.Tensor | tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+    return list(output) if isinstance(output, tuple) else [output]
