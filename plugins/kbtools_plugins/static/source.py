@@ -39,7 +39,7 @@ def code_of(text: str) -> str:
     Of several Python fences the longest counts (answers show the kernel in full and fragments of it beside);
     a fence that never closes runs to the end of the text.
     """
-    inner = _unwrap(text.removeprefix("\ufeff").strip())
+    inner = _unwrap(text.removeprefix("\ufeff"))
     blocks = [body for language, body in _fences(inner) if language.lower() in _PYTHON_FENCES]
     chosen = max(blocks, key=len) if blocks else inner
     return textwrap.dedent(chosen).strip()
@@ -56,9 +56,10 @@ def parse(text: str) -> Parsed | Unparsable:
 
 
 def _unwrap(text: str) -> str:
+    bare = text.strip()
     for opening, closing in _WRAPPERS:
-        if text.startswith(opening) and text.endswith(closing):
-            return text[len(opening) : -len(closing)].strip("\r\n")
+        if bare.startswith(opening) and bare.endswith(closing):
+            return bare[len(opening) : -len(closing)]
     return text
 
 
