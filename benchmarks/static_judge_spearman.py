@@ -1,4 +1,4 @@
-"""How well the difficulty of the judge `static` agrees with human labels: Spearman on rows it was not tuned on.
+"""How well the difficulty of the judge `static` agrees with human labels, on rows it was not tuned on.
 
 The 166 rows of TritonBench-T are ordered by sha256 of a fixed salt and the file name; the levels in
 `kbtools_plugins.static.difficulty` were tuned on the first 83, the other 83 are the held half. Run it with
@@ -30,9 +30,9 @@ METHOD = (
     "Spearman rank correlation of a score with the human label `difficulty` (1 to 5). "
     f"Halves: rows ordered by sha256('{SALT}:' + file); tuned on the first half, the second half is held. "
     f"Interval: percentile bootstrap over rows, {RESAMPLES} resamples, seed {SEED}. "
-    "Rows whose code cannot be read have no score: they are counted as unread and left out, for the baselines too. "
-    "`reference` is the column torch_code as it stands; `reference, statements separated` breaks the line where "
-    "two statements stand on one. The answers of the two models come from the column predict. "
+    "Rows whose code cannot be read have no score: they are counted as unread and left out, for the baselines "
+    "too. `reference` is the column torch_code as it stands; `reference, statements separated` breaks the line "
+    "where two statements stand on one. The answers of the two models come from the column predict. "
     "Baselines on the same text: its length in characters, and the number of torch operations in it. "
     "With two texts the judge takes the harder; `reference +` uses the separated reference."
 )
@@ -147,10 +147,9 @@ def print_table(lines: list[Line]) -> None:
         f"{'half':6} {'scored text':42} {'score':12} {'rows':>5} {'unread':>6} {'Spearman':>9}  95% interval"
     )
     for line in lines:
-        print(
-            f"{line.half:6} {line.what:42} {line.scorer:12} {line.rows:5} {line.unreadable:6} {line.spearman:9.3f}  "
-            f"[{line.low:.3f}, {line.high:.3f}]"
-        )
+        counts = f"{line.rows:5} {line.unreadable:6}"
+        interval = f"[{line.low:.3f}, {line.high:.3f}]"
+        print(f"{line.half:6} {line.what:42} {line.scorer:12} {counts} {line.spearman:9.3f}  {interval}")
 
 
 if __name__ == "__main__":

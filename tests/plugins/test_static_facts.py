@@ -194,7 +194,7 @@ def test_reading_a_layers_weight_does_not_run_the_layer() -> None:
         "def f(x): return torch.special.log_softmax(x)",
         "def f(x): return torch.nn.LogSoftmax(dim=1)(x)",
         "def f(x): return torch.ops.aten.log_softmax.default(x)",
-        "class M:\n def __init__(self):\n  self.act = F.log_softmax\n def forward(self, x):\n  return self.act(x)",
+        "class M:\n def __init__(self):\n  self.a = F.log_softmax\n def forward(self, x):\n  return self.a(x)",
         "class M(nn.LogSoftmax):\n def forward(self, x):\n  return super().forward(x)",
     ],
 )
