@@ -30,9 +30,9 @@ METHOD = (
     "Spearman rank correlation of a score with the human label `difficulty` (1 to 5). "
     f"Halves: rows ordered by sha256('{SALT}:' + file); tuned on the first half, the second half is held. "
     f"Interval: percentile bootstrap over rows, {RESAMPLES} resamples, seed {SEED}. "
-    "Rows whose code cannot be read have no score: they are counted as unread and left out, for the baselines "
-    "too. `reference` is the column torch_code as it stands; `reference, statements separated` breaks the line "
-    "where two statements stand on one. The answers of the two models come from the column predict. "
+    "Rows whose code cannot be read have no score: they are counted as unread and left out, for the "
+    "baselines too. `reference` is the column torch_code as it stands; `reference, statements separated` breaks the "
+    "line where two statements stand on one. The answers of the two models come from the column predict. "
     "Baselines on the same text: its length in characters, and the number of torch operations in it. "
     "With two texts the judge takes the harder; `reference +` uses the separated reference."
 )
@@ -66,9 +66,7 @@ def main() -> None:
     print(METHOD, end="\n\n")
     print_table(lines)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(
-        json.dumps({"method": METHOD, "lines": [asdict(line) for line in lines]}, indent=1) + "\n"
-    )
+    RESULTS.write_text(json.dumps({"method": METHOD, "lines": [asdict(line) for line in lines]}, indent=1) + "\n")
 
 
 def read_rows(data: Path) -> dict[str, list[dict[str, str]]]:
@@ -143,9 +141,7 @@ def rank_correlation(pairs: np.ndarray) -> float:
 
 
 def print_table(lines: list[Line]) -> None:
-    print(
-        f"{'half':6} {'scored text':42} {'score':12} {'rows':>5} {'unread':>6} {'Spearman':>9}  95% interval"
-    )
+    print(f"{'half':6} {'scored text':42} {'score':12} {'rows':>5} {'unread':>6} {'Spearman':>9}  95% interval")
     for line in lines:
         counts = f"{line.rows:5} {line.unreadable:6}"
         interval = f"[{line.low:.3f}, {line.high:.3f}]"

@@ -194,7 +194,7 @@ def test_reading_a_layers_weight_does_not_run_the_layer() -> None:
         "def f(x): return torch.special.log_softmax(x)",
         "def f(x): return torch.nn.LogSoftmax(dim=1)(x)",
         "def f(x): return torch.ops.aten.log_softmax.default(x)",
-        "class M:\n def __init__(self):\n  self.a = F.log_softmax\n def forward(self, x):\n  return self.a(x)",
+        "class M:\n def __init__(s):\n  self.a = F.log_softmax\n def forward(s, x):\n  return self.a(x)",
         "class M(nn.LogSoftmax):\n def forward(self, x):\n  return super().forward(x)",
     ],
 )
@@ -273,6 +273,9 @@ def test_inductor_output_and_kernels_in_strings() -> None:
         ("```python\nx = 1\n", "x = 1"),
         ("<answer>\n```python\nx = 1\n```\n</answer>", "x = 1"),
         ("BEGIN_PYTHON\nx = 1\nEND_PYTHON", "x = 1"),
+        ("<think>\n```python\ndraft = 1\n```\n</think>So:\n```python\nx = 1\n```", "x = 1"),
+        ("<answer>draft = 1</answer></think><answer>x = 1</answer>", "x = 1"),
+        ("<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>x = 1", "x = 1"),
         ("    x = 1\n    y = 2", "x = 1\ny = 2"),
         (" x = 1\ny = 2", "x = 1\ny = 2"),
         ("````python\ns = '''\n```\n'''\n````", "s = '''\n```\n'''"),
@@ -289,10 +292,19 @@ def test_python_that_mentions_fences_is_read_whole() -> None:
     assert op_names(code) == ["sin"]
 
 
+def test_tags_inside_the_answers_code_do_not_cut_it() -> None:
+    """`</think>` in a string of the code is code."""
+    code = "def f(x):\n    tag = '</think>'\n    return torch.sin(x)"
+    assert op_names(code) == ["sin"]
+    assert op_names(f"<think>r</think><answer>{code}</answer>") == ["sin"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "no code"),
+        ("<think>```python\nx = torch.sin(y)\n```", "never ends"),
+        ("<answer>def f(x): return x.sin()</answer> or <answer>def f(x): return x</answer>", "SyntaxError"),
         ("  \n\t\n", "no code"),
         ("import os", "no function"),
         ("hello", "no function"),

@@ -29,11 +29,7 @@ def score(reference: str | None, kernel: str | None) -> Assessment:
     """
     if reference is None and kernel is None:
         raise ValueError("nothing to rate: give the reference, the kernel, or both")
-    read = {
-        role: read_code(text)
-        for role, text in (("reference", reference), ("kernel", kernel))
-        if text is not None
-    }
+    read = {role: read_code(text) for role, text in (("reference", reference), ("kernel", kernel)) if text is not None}
     broken = {role: facts for role, facts in read.items() if isinstance(facts, Unparsable)}
     whole = {role: facts for role, facts in read.items() if isinstance(facts, CodeFacts)}
     style, style_reasons = _style(read.get("kernel"))
@@ -60,7 +56,7 @@ def _difficulty(read: dict[str, CodeFacts]) -> tuple[float, tuple[str, ...]]:
 
 def _style(facts: CodeFacts | Unparsable | None) -> tuple[float | None, tuple[str, ...]]:
     if facts is None:
-        return None, ()
+        return None, ("style is not rated: there is no kernel",)
     if isinstance(facts, Unparsable):
         return 0.0, ("style 0: the code is broken",)
     rating: Rated = rate_style(facts)

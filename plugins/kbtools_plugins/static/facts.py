@@ -126,9 +126,7 @@ def _inner_scopes(scope: ast.AST) -> list[ast.AST]:
 
 def _jitted_by_call(nodes: list[ast.AST], names: Names) -> set[str]:
     """Functions that become kernels by `kernel = triton.jit(function)`."""
-    calls = (
-        node for node in nodes if isinstance(node, ast.Call) and names.resolve(node.func) == "triton.jit"
-    )
+    calls = (node for node in nodes if isinstance(node, ast.Call) and names.resolve(node.func) == "triton.jit")
     return {call.args[0].id for call in calls if call.args and isinstance(call.args[0], ast.Name)}
 
 

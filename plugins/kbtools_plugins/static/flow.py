@@ -54,9 +54,7 @@ def derived(nodes: list[ast.AST], names: set[str], seed: Predicate, barrier: Pre
     return marked
 
 
-def _is_derived(
-    node: ast.AST, known: set[str], marked: set[int], seed: Predicate, barrier: Predicate
-) -> bool:
+def _is_derived(node: ast.AST, known: set[str], marked: set[int], seed: Predicate, barrier: Predicate) -> bool:
     if barrier(node):
         return False
     if isinstance(node, ast.Name):

@@ -16,9 +16,7 @@ from .families import words
 from .flow import Function, derived, postorder, with_loop_depth
 from .names import Names
 
-REDUCTIONS = words(
-    """sum max min argmax argmin xor_sum reduce reduce_or max2 min2 any welford welford_reduce"""
-)
+REDUCTIONS = words("""sum max min argmax argmin xor_sum reduce reduce_or max2 min2 any welford welford_reduce""")
 SCANS = frozenset(["cumsum", "cumprod", "associative_scan", "sort", "histogram", "topk"])
 MATH = words(
     """exp exp2 log log2 log1p expm1 sin cos tan sqrt sqrt_rn rsqrt tanh sigmoid erf abs maximum
@@ -123,26 +121,20 @@ def read_kernel(node: Function, names: Names) -> Kernel:
         parameters=tuple(argument.arg for argument in _arguments(node)),
         constexprs=tuple(argument.arg for argument in _arguments(node) if _is_constexpr(argument)),
         accesses=tuple(
-            _access(call, path, names, blocks, depth)
-            for call in calls
-            if (path := paths[id(call)]) in _POSITIONS
+            _access(call, path, names, blocks, depth) for call in calls if (path := paths[id(call)]) in _POSITIONS
         ),
         reductions=_among(used, REDUCTIONS),
         scans=_among(used, SCANS),
         math=tuple(sorted(set(_among(used, MATH)))),
         arithmetic=sum(isinstance(n, ast.BinOp | ast.AugAssign) for n in body),
-        index_divisions=sum(
-            isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod | ast.FloorDiv) for n in body
-        ),
+        index_divisions=sum(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod | ast.FloorDiv) for n in body),
         dots=used["dot"] + used["dot_scaled"],
         atomics=sum(count for path, count in used.items() if path.startswith("atomic_")),
         block_pointers=used["make_block_ptr"] + used["make_tensor_descriptor"],
         loops=sum(isinstance(n, ast.For | ast.While) for n in body),
         loop_depth=max((depth[id(n)] + 1 for n in body if isinstance(n, ast.For | ast.While)), default=0),
         branches=sum(isinstance(n, ast.If) for n in body),
-        literal_blocks=sum(
-            paths[id(c)] == "arange" and isinstance(c.args[-1], ast.Constant) for c in calls if c.args
-        ),
+        literal_blocks=sum(paths[id(c)] == "arange" and isinstance(c.args[-1], ast.Constant) for c in calls if c.args),
         hints=_hints(calls, used),
         calls=tuple(sorted({c.func.id for c in calls if isinstance(c.func, ast.Name)})),
         local_names=len(locals_),
@@ -204,9 +196,7 @@ def _access(call: ast.Call, path: str, names: Names, blocks: set[int], depth: di
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     position = _POSITIONS[path]
     mask = keywords.get("mask", call.args[position] if len(call.args) > position else None)
-    checked = (
-        "boundary_check" in keywords or names.resolve(call.func) is None
-    )  # descriptors check their bounds
+    checked = "boundary_check" in keywords or names.resolve(call.func) is None  # descriptors check their bounds
     return Access(
         kind="load" if path == "load" else "store",
         line=call.lineno,
@@ -226,9 +216,7 @@ def _hints(calls: list[ast.Call], used: Counter[str]) -> tuple[str, ...]:
     return tuple(sorted({*_HINTED & used.keys(), *_HINT_KEYWORDS & keywords}))
 
 
-def _unsupported(
-    body: list[ast.AST], paths: dict[int, str | None], blocks: set[int], names: Names
-) -> tuple[str, ...]:
+def _unsupported(body: list[ast.AST], paths: dict[int, str | None], blocks: set[int], names: Names) -> tuple[str, ...]:
     """What Triton's compiler refuses, each as `what (line n)`."""
     found: list[str] = []
     for node in body:

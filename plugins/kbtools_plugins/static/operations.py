@@ -14,9 +14,7 @@ from .families import FAMILY, OPERATORS, WEIGHTED, family_of, op_key, words
 from .flow import Function, derived, postorder
 from .names import Names
 
-_BUILDERS = frozenset(
-    {"__init__", "reset_parameters", "init_weights", "_init_weights", "initialize", "setup"}
-)
+_BUILDERS = frozenset({"__init__", "reset_parameters", "init_weights", "_init_weights", "initialize", "setup"})
 _ASIDE = frozenset({"get_inputs", "get_init_inputs", "main", "benchmark", "backward"})
 _NOT_TENSORS = words(
     """shape size dim ndim ndimension numel stride device dtype is_cuda is_contiguous requires_grad
@@ -99,9 +97,7 @@ def own_nodes(scope: ast.AST) -> list[ast.AST]:
     return postorder(scope, lambda node: isinstance(node, inner) or is_aside(node))
 
 
-def _ops(
-    scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submodules, building: bool
-) -> Iterator[Op]:
+def _ops(scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submodules, building: bool) -> Iterator[Op]:
     """Ops of one scope; while a module is built only its layers count."""
     tensors = _tensors(scope, nodes, names, submodules)
     inside = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr != "forward"}
@@ -148,9 +144,7 @@ def _tensor_parameters(scope: ast.AST) -> set[str]:
         *zip(positional, defaults, strict=True),
         *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
     ]
-    return {
-        a.arg for a, default in pairs if a.arg not in {"self", "ctx", "cls"} and not _is_plain(a, default)
-    }
+    return {a.arg for a, default in pairs if a.arg not in {"self", "ctx", "cls"} and not _is_plain(a, default)}
 
 
 def _is_plain(argument: ast.arg, default: ast.expr | None) -> bool:
@@ -190,9 +184,7 @@ def _submodules(nodes: list[ast.AST], names: Names) -> _Submodules:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for attribute in (
-            target for target in targets if isinstance(target, ast.Attribute) and _is_self(target)
-        ):
+        for attribute in (target for target in targets if isinstance(target, ast.Attribute) and _is_self(target)):
             _read_attribute(found, attribute.attr, node.value, names)
     return found
 
@@ -219,11 +211,7 @@ def _is_layer(call: ast.Call, names: Names) -> bool:
 
 
 def _owns_weights(node: ast.AST, names: Names) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and _is_layer(node, names)
-        and op_key(names.resolve(node.func) or "") in WEIGHTED
-    )
+    return isinstance(node, ast.Call) and _is_layer(node, names) and op_key(names.resolve(node.func) or "") in WEIGHTED
 
 
 def _unplaced(node: ast.AST, names: Names) -> Iterator[str]:
@@ -232,10 +220,7 @@ def _unplaced(node: ast.AST, names: Names) -> Iterator[str]:
     if path is None or not path.startswith("torch.") or family_of(path) or path in _ADMINISTRATION:
         return
     namespace, _, last = path.rpartition(".")
-    if (
-        namespace in {"torch", "torch.nn.functional", "torch.special", "torch.linalg", "torch.fft"}
-        and last.islower()
-    ):
+    if namespace in {"torch", "torch.nn.functional", "torch.special", "torch.linalg", "torch.fft"} and last.islower():
         yield path
 
 

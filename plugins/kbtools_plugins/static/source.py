@@ -13,7 +13,8 @@ import warnings
 from dataclasses import dataclass
 
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+-]*)[^\n]*$", re.MULTILINE)
-_PYTHON_FENCES = frozenset({"", "python", "py", "python3", "triton", "pycon"})
+_PYTHON_FENCES = frozenset({"", "python", "py", "python3", "triton"})
+_REASONING_ENDS = ("</think>", "<|channel|>final<|message|>")
 _WRAPPERS = (("<answer>", "</answer>"), ("BEGIN_PYTHON", "END_PYTHON"))
 
 
@@ -34,33 +35,58 @@ class Parsed:
 
 
 def code_of(text: str) -> str:
-    """The Python code in `text`: inside an answer wrapper or a Markdown fence if there is one, else all.
+    """The Python code in `text`: after any reasoning, inside an answer wrapper or a fence if there is one.
 
     Of several Python fences the longest counts (answers show the kernel in full and fragments of it beside);
     a fence that never closes runs to the end of the text.
     """
-    inner = _unwrap(text.removeprefix("\ufeff"))
-    blocks = [body for language, body in _fences(inner) if language.lower() in _PYTHON_FENCES]
-    chosen = max(blocks, key=len) if blocks else inner
-    return textwrap.dedent(chosen).strip()
+    return _code_in(_answers(text)[0])
 
 
 def parse(text: str) -> Parsed | Unparsable:
-    """The tree of the code in `text`; a text that is Python as it stands is not searched for fences."""
-    whole = textwrap.dedent(text.removeprefix("\ufeff")).strip()
-    outcome = _parse_code(whole)
-    if isinstance(outcome, Parsed):
-        return outcome
-    code = code_of(text)
-    return outcome if code == whole else _parse_code(code)
+    """The tree of the code in `text`, the first reading of the text that is Python.
+
+    Readings: the text as it stands, then its answer; what stands inside a code's own strings never misleads.
+    """
+    if text.lstrip().startswith("<think>") and "</think>" not in text:
+        return Unparsable("the reasoning never ends, so there is no answer")
+    faults: list[Unparsable] = []
+    for code in dict.fromkeys([_tidy(text), *map(_code_in, _answers(text))]):
+        outcome = _parse_code(code)
+        if isinstance(outcome, Parsed):
+            return outcome
+        faults.append(outcome)
+    return faults[:2][-1]  # of the likeliest answer where there is one, else of the whole text
+
+
+def _answers(text: str) -> list[str]:
+    """Where the answer may stand, likeliest first: after the last end of reasoning, or after the first one.
+
+    The second is right when the answer's own code contains a tag.
+    """
+    found = [(text.find(mark), text.rfind(mark), len(mark)) for mark in _REASONING_ENDS if mark in text]
+    starts = (
+        [max(last + size for _, last, size in found), min(first + size for first, _, size in found)] if found else [0]
+    )
+    return [_unwrap(text[start:]) for start in dict.fromkeys(starts)]
 
 
 def _unwrap(text: str) -> str:
-    bare = text.strip()
+    """The text between the first opening and the last closing of an answer wrapper, or all of it."""
     for opening, closing in _WRAPPERS:
-        if bare.startswith(opening) and bare.endswith(closing):
-            return bare[len(opening) : -len(closing)]
+        start, end = text.find(opening), text.rfind(closing)
+        if start != -1:
+            return text[start + len(opening) : end if end > start else None]
     return text
+
+
+def _code_in(answer: str) -> str:
+    blocks = [body for language, body in _fences(answer) if language.lower() in _PYTHON_FENCES]
+    return _tidy(max(blocks, key=len) if blocks else answer)
+
+
+def _tidy(code: str) -> str:
+    return textwrap.dedent(code.removeprefix("\ufeff")).strip()
 
 
 def _fences(text: str) -> list[tuple[str, str]]:
