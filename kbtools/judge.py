@@ -43,7 +43,7 @@ class Judge(Stage):
     reads: ClassVar[tuple[str, ...]] = ()
     """Meanings whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
     may_read: ClassVar[tuple[str, ...]] = ()
-    """Meanings whose texts `rate` receives where the dataset has them, and None where it has not."""
+    """Meanings whose texts `rate` receives where the dataset has them; otherwise they are not in its mapping."""
     verdict: ClassVar[type[Verdict]] = Verdict
     find: ClassVar[Callable[[str], type[Judge]]]
     """Looks a judge up by its name; set by the plugin loader one floor up."""
@@ -108,9 +108,8 @@ class Judge(Stage):
 
     def _material(self, table: pa.Table, paths: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
         found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
-        missing = dict.fromkeys(self.may_read)
         for row in range(table.num_rows):
-            yield {**missing, **{meaning: values[row] for meaning, values in found.items()}}
+            yield {meaning: values[row] for meaning, values in found.items()}
 
 
 def with_columns(table: pa.Table, verdicts: list[Verdict], names: Mapping[str, str], features: Features) -> pa.Table:

@@ -99,8 +99,8 @@ def test_kernelbook_pairs_are_rated() -> None:
 
 
 def test_a_column_can_be_named() -> None:
-    """`--columns triton_code=...` rates that column beside completions."""
-    (row,) = StaticJudge(columns={"triton_code": "info.triton_code"})(evals("<answer>def f(:</answer>")).to_list()
+    """`--columns completion=...` rates that column instead of the completions."""
+    (row,) = StaticJudge(columns={"completion": "info.triton_code"})(evals("<answer>def f(:</answer>")).to_list()
     assert row["difficulty"] == "medium"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import kbtools as kb
 
@@ -11,7 +11,7 @@ from .assess import score
 from .difficulty import Label
 
 if TYPE_CHECKING:
-    from datasets import Dataset, Features
+    from datasets import Features
 
 
 class StaticVerdict(kb.Verdict):
@@ -28,38 +28,30 @@ class StaticVerdict(kb.Verdict):
 class StaticJudge(kb.Judge):
     """Rate difficulty and style from the syntax tree of the code: no model, no GPU, nothing is run."""
 
-    may_read: ClassVar[tuple[str, ...]] = ("reference_code", "triton_code")
+    may_read: ClassVar[tuple[str, ...]] = ("reference_code", "completion", "triton_code")
     verdict: ClassVar[type[kb.Verdict]] = StaticVerdict
 
-    judge: str = "static"
-    """Which judge: `static`."""
+    judge: Literal["static"] = "static"
+    """Which judge."""
 
     def output_features(self, features: Features) -> Features:
         """The input's features and the verdict's columns; SchemaError when the dataset holds no code at all."""
         schema = kb.Schema(features, self.columns)
-        meanings = (*self.may_read, "completion")
-        if not any(schema.has(meaning) for meaning in meanings):
+        if not any(schema.has(meaning) for meaning in self.may_read):
             raise kb.errors.SchemaError(
-                f"judge 'static' rates {', '.join(meanings)}, and this dataset has none of them "
+                f"judge 'static' rates {', '.join(self.may_read)}, and this dataset has none of them "
                 f"(columns: {schema.describe()}). Say where one is with --columns reference_code=COLUMN."
             )
         return super().output_features(features)
 
-    def transform(self, ds: Dataset) -> kb.Result:
-        """Rate every row; where a dataset has completions they are the kernels, for all of its rows.
-
-        The Triton code beside a completion is what the dataset gave, not what was generated: a row without a
-        completion must not get its style. `--columns triton_code=COLUMN` rates that column all the same.
-        """
-        schema = kb.Schema(ds.features, self.columns)
-        if "triton_code" in self.columns or not schema.has("completion"):
-            return super().transform(ds)
-        columns = {**self.columns, "triton_code": schema.find("completion")}
-        return super(StaticJudge, self.model_copy(update={"columns": columns})).transform(ds)
-
     def rate(self, material: Mapping[str, str | None]) -> StaticVerdict:
-        """The verdict on one row; a row without any code is unparsable, with that as its reason."""
-        reference, kernel = material["reference_code"], material["triton_code"]
+        """The verdict on one row; a row without any code is unparsable, with that as its reason.
+
+        Where a dataset has completions they are the kernels, for all of its rows: the Triton code beside them is what
+        the dataset gave, and a row whose completion is null must not get its style.
+        """
+        reference = material.get("reference_code")
+        kernel = material["completion"] if "completion" in material else material.get("triton_code")
         found = score(reference, "" if reference is None and kernel is None else kernel)
         return StaticVerdict(
             difficulty=found.difficulty,
