@@ -10,9 +10,11 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.compare import Compare
     from kbtools_plugins.filter import Filter
+    from kbtools_plugins.generate_prompts import GeneratePrompts
 
-    return [Filter]
+    return [Compare, Filter, GeneratePrompts]
 
 
 @kb.hookimpl
