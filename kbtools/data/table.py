@@ -6,14 +6,16 @@ always explicit and no fingerprint is ever guessed from a function's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.layout import Schema
+from kbtools.errors import RowError
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     import pyarrow as pa
     from datasets import Dataset, Features
 
@@ -61,6 +63,32 @@ def column(ds: Dataset, path: str) -> pa.ChunkedArray:
     if not chunks:
         return pa.chunked_array([], type=field_of(ds.features.arrow_schema.empty_table(), path).type)
     return pa.chunked_array(chunks)
+
+
+def frame(ds: Dataset, paths: Mapping[str, str]) -> pl.DataFrame:
+    """Columns of a dataset under new names, as {name: path}, with each row's index as `row`; NaN becomes null.
+
+    For keys and numbers: everything that is named stays in memory.
+    """
+    import polars as pl
+    import polars.selectors as cs
+
+    def part(table: pa.Table) -> pl.DataFrame:
+        return pl.DataFrame({name: pl.Series(pl.from_arrow(field_of(table, path))) for name, path in paths.items()})
+
+    rows = pl.DataFrame({"row": pl.arange(ds.num_rows, dtype=pl.UInt32, eager=True)})
+    if not paths:
+        return rows
+    found = [part(table) for table in batches(ds, list(paths.values()), rows=50_000)]
+    values = pl.concat(found) if found else part(ds.features.arrow_schema.empty_table())
+    return rows.hstack(values.with_columns(cs.float().fill_nan(None)).get_columns())
+
+
+def require_values(ds: Dataset, rows: Sequence[int], what: str, remedy: str, columns: dict[str, str]) -> None:
+    """RowError that names the first of these rows, when there are any: those where `what` is null or NaN."""
+    if len(rows):
+        named = ", ".join(row_name(ds, int(row), columns) for row in rows[:3])
+        raise RowError(f"{what} is null or NaN in {len(rows)} rows: {named}. {remedy}")
 
 
 def map_batches(
