@@ -47,9 +47,50 @@ def batches(ds: Dataset, paths: Sequence[str], rows: int = BATCH_ROWS) -> Iterat
     """The named columns of a dataset in order, as Arrow tables of at most `rows` rows; reports progress."""
     names = list(dict.fromkeys(top_column(ds.features, path) for path in paths))
     report = on_rows.get()
-    for table in ds.select_columns(names).with_format("arrow").iter(batch_size=rows):
+    for table in tables(ds, names, rows):
         yield table
         report(table.num_rows)
+
+
+def tables(ds: Dataset, names: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """Whole columns of a dataset in order, as Arrow tables of at most `rows` rows and, if rows are long, fewer.
+
+    Rows of a view are gathered chunk by chunk: `datasets` fetches them one by one, and pyarrow's `take` first copies
+    all the chunks that there are into one.
+    """
+    import numpy as np
+
+    whole: pa.Table = ds.data.table.select(list(names))
+    rows = max(1, min(rows, _BATCH_BYTES * whole.num_rows // max(whole.nbytes, 1)))
+    if ds._indices is None:
+        for start in range(0, ds.num_rows, rows):
+            yield whole.slice(start, rows)
+        return
+    chunks = whole.to_batches()
+    ends = np.cumsum([chunk.num_rows for chunk in chunks])
+    indices = ds._indices.column(0).to_numpy()
+    for start in range(0, ds.num_rows, rows):
+        yield _gather(chunks, ends, indices[start : start + rows])
+
+
+_BATCH_BYTES = 1 << 26
+
+
+def _gather(chunks: Sequence[pa.RecordBatch], ends: np.ndarray, indices: np.ndarray) -> pa.Table:
+    """The rows at these indices, in this order, from chunks that end before the rows `ends`."""
+    import numpy as np
+    import pyarrow as pa
+
+    order = np.argsort(indices, kind="stable")
+    ascending = indices[order].astype(np.int64)
+    chunk_of = np.searchsorted(ends, ascending, side="right")
+    starts = np.flatnonzero(np.diff(chunk_of, prepend=-1))
+    parts = []
+    for some in np.split(np.arange(len(ascending)), starts[1:]):
+        chunk = chunks[chunk_of[some[0]]]
+        parts.append(chunk.take(pa.array(ascending[some] - (ends[chunk_of[some[0]]] - chunk.num_rows))))
+    gathered = pa.Table.from_batches(parts).combine_chunks()
+    return gathered if (np.diff(order) == 1).all() else gathered.take(pa.array(np.argsort(order)))
 
 
 def column(ds: Dataset, path: str) -> pa.ChunkedArray:
