@@ -44,23 +44,23 @@ def top_column(features: Features, path: str) -> str:
 
 
 def batches(ds: Dataset, paths: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
-    """The named columns of a dataset in order, as Arrow tables of at most `rows` rows; reports progress."""
-    names = list(dict.fromkeys(top_column(ds.features, path) for path in paths))
+    """The values at column paths in order, as Arrow tables of at most `rows` rows, one column a path; with progress."""
     report = on_rows.get()
-    for table in tables(ds, names, rows):
+    for table in tables(ds, paths, rows):
         yield table
         report(table.num_rows)
 
 
-def tables(ds: Dataset, names: Sequence[str], rows: int) -> Iterator[pa.Table]:
-    """Whole columns of a dataset in order, as Arrow tables of at most `rows` rows and, if rows are long, fewer.
+def tables(ds: Dataset, paths: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """The values at column paths in the dataset's order, at most `rows` rows at a time and, if rows are long, fewer.
 
     Rows of a view are gathered chunk by chunk: `datasets` fetches them one by one, and pyarrow's `take` first copies
     all the chunks that there are into one.
     """
     import numpy as np
+    import pyarrow as pa
 
-    whole: pa.Table = ds.data.table.select(list(names))
+    whole = pa.table({path: field_of(ds.data.table, path) for path in paths})
     rows = max(1, min(rows, _BATCH_BYTES * whole.num_rows // max(whole.nbytes, 1)))
     if ds._indices is None:
         for start in range(0, ds.num_rows, rows):
@@ -73,7 +73,7 @@ def tables(ds: Dataset, names: Sequence[str], rows: int) -> Iterator[pa.Table]:
         yield _gather(chunks, ends, indices[start : start + rows])
 
 
-_BATCH_BYTES = 1 << 26
+_BATCH_BYTES = 1 << 24
 
 
 def _gather(chunks: Sequence[pa.RecordBatch], ends: np.ndarray, indices: np.ndarray) -> pa.Table:
