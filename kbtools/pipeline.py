@@ -25,6 +25,7 @@ from kbtools.plugins import registry
 from kbtools.stage import Drop, Failure, Result, Stage, check, flat, origins
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Dataset, DatasetDict
 
 
@@ -148,6 +149,16 @@ def _record(stage: Stage, rows_in: int, result: Result, seconds: float) -> Stage
     )
 
 
+def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[dict[str, Any]]:
+    """Each stage with its config and the columns after it, checked but not run."""
+    features = next(iter(data.values())).features if isinstance(data, dict) else data.features
+    steps = []
+    for position in range(len(stages)):
+        after = check(features, stages[: position + 1])
+        steps.append({"stage": stages[position].name, "config": stages[position].config(), "columns": list(after)})
+    return steps
+
+
 def count(data: Dataset | DatasetDict) -> int:
     """Rows in all splits."""
     return sum(ds.num_rows for ds in data.values()) if isinstance(data, dict) else data.num_rows
@@ -208,6 +219,29 @@ def save(data: Dataset | DatasetDict, path: str | Path) -> list[Path]:
     beside = saving.lineage_file(target)
     saving.write_text(beside, full.model_dump_json(indent=1, exclude_none=True) + "\n")
     return [*files, beside]
+
+
+def save_dropped(done: Run, path: Path) -> Path:
+    """Write every row that was left out, as its stage received it, with `dropped_by` and `reason`."""
+    import datasets
+    import pyarrow as pa
+
+    parts = [_labelled(stage, drop) for stage, drop in done.dropped if drop.rows.num_rows]
+    labels = pa.schema([("dropped_by", pa.string()), ("reason", pa.string())])
+    try:
+        table = pa.concat_tables(parts, promote_options="permissive") if parts else labels.empty_table()
+    except pa.ArrowException as error:
+        raise UsageError(f"--dropped {path}: stages changed a column's type between two drops ({error}).") from error
+    saving.write(datasets.Dataset(table.replace_schema_metadata(None)), path, "")
+    return path
+
+
+def _labelled(stage: str, drop: Drop) -> pa.Table:
+    import pyarrow as pa
+
+    table = drop.rows.with_format("arrow")[:]
+    names = [pa.array([stage] * table.num_rows, pa.string()), pa.array([drop.reason] * table.num_rows, pa.string())]
+    return table.append_column("dropped_by", names[0]).append_column("reason", names[1])
 
 
 def build(recipe: Recipe) -> tuple[Stage, ...]:

@@ -26,10 +26,7 @@ def check_stage(stage: Stage, ds: Dataset) -> Dataset:
     declared = stage.output_features(ds.features)
     result = stage.run(ds)
     out = result.dataset
-    if isinstance(out, dict):  # a stage that splits
-        parts = list(out.values())
-    else:
-        parts = [out]
+    parts = list(out.values()) if isinstance(out, dict) else [out]
     for part in parts:
         assert part.features == declared, f"{stage.name}: declared {declared}, gave {part.features}"
     rows_out = sum(part.num_rows for part in parts)
