@@ -91,9 +91,12 @@ class Expression:
 
     def check(self) -> None:
         """SchemaError when the types of the columns do not allow the comparisons, or the result is no truth value."""
+        import pyarrow as pa
+
         if not self._paths:
             raise kb.errors.UsageError(f"--where {self.text!r} names no column. Columns: {self.schema.describe()}.")
-        self.evaluate(self.schema.features.arrow_schema.empty_table())
+        arrow = self.schema.features.arrow_schema  # one row of nulls: kernels look at their arguments only for a row
+        self.evaluate(pa.table({field.name: pa.nulls(1, field.type) for field in arrow}))
 
     def evaluate(self, table: pa.Table) -> pa.Array:
         """True, false or null for each row."""
