@@ -168,23 +168,20 @@ JOBS: dict[str, tuple[Callable[[Path, Path, bool], None], str]] = {
 }
 
 
-def result_of(out: Path) -> tuple[int, int, float]:
-    """Rows of train and validation and the sum of all rewards: what the jobs must agree on."""
+def result_of(out: Path) -> tuple[int, float, int]:
+    """Rows, sum of the rewards and characters of the completions in all splits: what the jobs must agree on."""
+    totals = [_totals(file) for file in out.glob("done-*.[pj]*[tl]")]
+    rows, rewards, characters = (sum(column) for column in zip(*totals, strict=True))
+    return int(rows), round(rewards, 3), int(characters)
+
+
+def _totals(file: Path) -> tuple[int, float, int]:
     import polars as pl
 
-    read = {".parquet": pl.read_parquet, ".jsonl": pl.read_ndjson}
-    files = [next(out.glob(f"done-{name}.*[tl]")) for name in ("train", "validation")]
-    parts = [
-        read[file.suffix](file, columns=["reward"]) if file.suffix == ".parquet" else _rewards(file) for file in files
-    ]
-    return parts[0].height, parts[1].height, round(sum(part["reward"].sum() for part in parts), 3)
-
-
-def _rewards(file: Path) -> Any:
-    import polars as pl
-
-    with file.open() as stream:
-        return pl.DataFrame({"reward": [json.loads(line)["reward"] for line in stream]})
+    content = pl.col("completion").list.first().struct.field("content").str.len_chars()
+    read = pl.scan_parquet(file) if file.suffix == ".parquet" else pl.scan_ndjson(file)
+    found = read.select(pl.len(), pl.col("reward").sum(), content.sum().alias("characters")).collect()
+    return found.row(0)
 
 
 # ---- measuring ------------------------------------------------------------------------------------------------------
@@ -197,36 +194,37 @@ def measure(job: str, source: Path, folder: Path, strip: bool) -> dict[str, Any]
     command = [sys.executable, str(HERE), "--job", job, str(source), str(out), *(["--strip"] if strip else [])]
     began = time.perf_counter()
     process = subprocess.Popen(command, env={**os.environ, "HF_HOME": str(folder / "hub")})
-    anonymous = 0
+    peak = anonymous = 0
     while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-        anonymous = max(anonymous, _anonymous_bytes(process.pid))
+        now = _memory(process.pid)
+        peak, anonymous = max(peak, now.get("VmHWM", 0)), max(anonymous, now.get("RssAnon", 0))
         time.sleep(0.02)
     wall = time.perf_counter() - began
     if ended[1]:
         raise SystemExit(f"{job} failed")
-    megabytes = {"peak_mb": ended[2].ru_maxrss / 1024, "peak_anonymous_mb": anonymous / 2**20}
-    return {"job": job, "seconds": wall, **megabytes, "result": result_of(out)}
+    cpu = ended[2].ru_utime + ended[2].ru_stime
+    memory = {"peak_mb": peak / 1024, "peak_anonymous_mb": anonymous / 1024}
+    return {"job": job, "seconds": wall, "cpu_seconds": cpu, **memory, "result": result_of(out)}
 
 
-def _anonymous_bytes(pid: int) -> int:
+def _memory(pid: int) -> dict[str, int]:
+    """Figures of /proc in KiB. (`ru_maxrss` would count what the parent had in memory when it forked.)"""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    found = [line for line in status.splitlines() if line.startswith("RssAnon")]
-    return int(found[0].split()[1]) * 1024 if found else 0
+        return {}
+    return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
 
 
 def table(figures: list[dict[str, Any]], count: int) -> str:
     """The figures as text, each job's time beside kbtools' on parquet."""
-    ours = next(figure["seconds"] for figure in figures if figure["job"] == "kbtools, parquet")
-    lines = [f"{'job':34}{'seconds':>9}{'rows/s':>10}{'x kbtools':>11}{'peak MB':>9}{'anonymous':>11}"]
+    ours = next((figure["seconds"] for figure in figures if figure["job"] == "kbtools, parquet"), float("nan"))
+    lines = [f"{'job':34}{'seconds':>9}{'cpu s':>8}{'rows/s':>10}{'x kbtools':>11}{'peak MB':>9}{'anonymous':>11}"]
     for figure in figures:
-        seconds = figure["seconds"]
-        lines.append(
-            f"{figure['job']:34}{seconds:9.1f}{count / seconds:10,.0f}{seconds / ours:11.2f}"
-            f"{figure['peak_mb']:9,.0f}{figure['peak_anonymous_mb']:11,.0f}"
-        )
+        wall, cpu = figure["seconds"], figure["cpu_seconds"]
+        times = f"{wall:9.1f}{cpu:8.1f}{count / wall:10,.0f}{wall / ours:11.2f}"
+        memory = f"{figure['peak_mb']:9,.0f}{figure['peak_anonymous_mb']:11,.0f}"
+        lines.append(f"{figure['job']:34}{times}{memory}")
     return "\n".join(lines)
 
 

@@ -183,7 +183,7 @@ def test_wrong_column_is_found_before_the_first_row(fields: dict[str, Any], says
         kb.Split(**fields).output_features(EVALS)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.integers(1, 9), min_size=3, max_size=40),
     st.floats(0.05, 0.5),
