@@ -3,7 +3,6 @@ import torch.nn as nn
 import triton
 import triton.language as tl
 
-
 MESSAGE = "the number of channels does not agree with the parameters"
 
 

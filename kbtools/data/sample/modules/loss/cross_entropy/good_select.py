@@ -1,4 +1,3 @@
-import torch
 import torch.nn as nn
 import triton
 import triton.language as tl
@@ -22,7 +21,12 @@ class CrossEntropyNew(nn.Module):
         rows, classes = logits.shape
         out = logits.new_empty(())
         cross_entropy_kernel[(1,)](
-            logits.contiguous(), labels.contiguous(), out, rows, classes,
-            R=triton.next_power_of_2(rows), C=triton.next_power_of_2(classes),
+            logits.contiguous(),
+            labels.contiguous(),
+            out,
+            rows,
+            classes,
+            R=triton.next_power_of_2(rows),
+            C=triton.next_power_of_2(classes),
         )
         return out

@@ -1,7 +1,4 @@
-import torch
 import torch.nn as nn
-import triton
-import triton.language as tl
 
 
 class MSELossNew(nn.Module):
