@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from dotenv import load_dotenv
 from pydantic import BaseModel, ConfigDict
 
 from kbtools import pipeline
@@ -195,7 +194,6 @@ def run_command(ctx: click.Context, recipe: str) -> int:
 
 
 def _options(ctx: click.Context) -> RunOptions:
-    load_dotenv(Path.cwd() / ".env")
     return RunOptions(**ctx.meta.get(_RUN, {}))
 
 

@@ -16,7 +16,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from kbtools.cli.text import printable
 from kbtools.lineage import StageRecord
 from kbtools.pipeline import Run, count
 from kbtools.stage import Stage
@@ -63,7 +65,7 @@ class View:
     def say(self, text: str) -> None:
         """A message for people."""
         if not self.quiet:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A stage begins."""
@@ -83,7 +85,8 @@ class View:
         """A dry run: what each stage would need and add."""
         table = Table("stage", "config", "columns after", title="checked; nothing was processed", title_justify="left")
         for step in plan:
-            table.add_row(step["stage"], _config_text(step["config"]), ", ".join(step["columns"]))
+            cells = (step["stage"], config_text(step["config"]), ", ".join(step["columns"]))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         console().print(table)
         click.echo(f"would write {target}")
 
@@ -93,7 +96,7 @@ class View:
             console().print(summary_table(done.records))
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
-            click.echo(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}", err=True)
+            click.echo(printable(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}"), err=True)
         click.echo(f"wrote {_rows_text(done)} to {', '.join(str(file) for file in files)}")
 
 
@@ -131,7 +134,7 @@ class TerminalView(View):
         """Fill the bar, and show notes above it."""
         self.progress.update(self.task, completed=record.rows_in, total=record.rows_in)
         for note in record.notes:
-            self.progress.console.print(f"{record.stage}: {note}", markup=False)
+            self.progress.console.print(Text(printable(f"{record.stage}: {note}")))
 
 
 class JsonView(View):
@@ -166,22 +169,22 @@ def summary_table(records: Sequence[StageRecord]) -> Table:
     table.add_column("why")
     table.add_column("seconds", justify="right")
     for record in records:
-        why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
-        why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
         table.add_row(
             record.stage,
             f"{record.rows_in:,}",
             f"{record.rows_out:,}",
             f"{sum(record.dropped.values()):,}",
-            "\n".join(_escaped(reason) for reason in why),
+            Text(printable(why_text(record))),
             "" if record.seconds is None else f"{record.seconds:.2f}",
         )
     return table
 
 
-def _escaped(text: str) -> str:
-    """Square brackets are markup to rich."""
-    return text.replace("[", "\\[")
+def why_text(record: StageRecord) -> str:
+    """Why rows were dropped or failed, a line for each reason."""
+    why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
+    why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
+    return "\n".join(why)
 
 
 def _outcome(record: StageRecord) -> str:
@@ -193,7 +196,8 @@ def _outcome(record: StageRecord) -> str:
     return f"{', '.join(parts)} in {record.seconds or 0:.2f} s"
 
 
-def _config_text(config: Mapping[str, Any]) -> str:
+def config_text(config: Mapping[str, Any]) -> str:
+    """The fields of a stage in one line."""
     return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")
 
 
