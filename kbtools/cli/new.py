@@ -19,6 +19,7 @@ from kbtools.errors import KbError, UsageError
 from kbtools.plugins import registry
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_RESERVED = ("judge", "model", "pipeline")
 
 _out = click.option(
     "--out", default=".", type=click.Path(file_okay=False, path_type=Path), help="Folder to write the package into."
@@ -63,6 +64,8 @@ def _write(kind: str, name: str, out: Path) -> None:
 def _check(kind: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a {kind}: write lower-case words joined by -, as in my-{kind}.")
+    if name in _RESERVED:
+        raise UsageError(f"{name!r} is a name that kbtools keeps for itself: take a name of your own.")
     look_up = registry().judge if kind == "judge" else registry().stage
     try:
         cls = look_up(name)
