@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from pydantic import BaseModel, ConfigDict
 
 from kbtools import pipeline
-from kbtools.cli import display
+from kbtools.cli import completion, display
 from kbtools.cli.options import KeyValue, given, pairs, stage_options
 from kbtools.data import save as saving
 from kbtools.data.source import Source
@@ -26,6 +28,7 @@ from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
 
 _RUN = "kbtools.run"
+_FILES = ("dataset", "out", "dropped", "save_recipe")
 
 
 class RunOptions(BaseModel):
@@ -65,7 +68,10 @@ def run_options() -> list[click.Option]:
         ("quiet", "--quiet", "Print nothing but errors and where the result is."),
         ("json_output", "--json", "Print the result as JSON on stdout, everything else on stderr."),
     ]
-    options = [_run_option(name, metavar=metavar, help=help_) for name, metavar, help_ in text]
+    options = [
+        _run_option(name, metavar=metavar, help=help_, shell_complete=completion.files if name in _FILES else None)
+        for name, metavar, help_ in text
+    ]
     options += [_run_option(name, type=int, metavar="N", help=help_) for name, help_ in numbers]
     options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
     columns = "Where a meaning stands, e.g. module_name=my_col; repeatable."
@@ -96,17 +102,21 @@ class StageChain(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all stages."""
-        return sorted({"judge", *registry().stages()})
+        return sorted(registry().stages())
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         """The command of one stage."""
         return stage_command(name, registry().stage(name))
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """The next stage of the chain; the options of `judge` are those of the judge that it names."""
         name, rest = args[0], args[1:]
         if name.startswith("-"):
             raise click.NoSuchOption(name, ctx=ctx)
+        if ctx.resilient_parsing and name not in self.list_commands(ctx):
+            return None, None, []  # the shell asks for completion: nothing is to be offered, nor complained of
         cls: type[Stage] = registry().stage(name)
         if name == "judge" and (chosen := _judge_named(rest)):
             cls = registry().judge(chosen)
@@ -120,13 +130,17 @@ class StageChain(click.Group):
 
 
 def _judge_named(args: Sequence[str]) -> str | None:
-    stages = set(registry().stages())
-    for position, word in enumerate(args):
+    """The judge that the words after `judge` name, as far as the next stage."""
+    known = registry()
+    options = [*run_options(), *(option for cls in known.judges().values() for option in stage_options(cls))]
+    flags = {name for option in options if option.is_flag for name in (*option.opts, *option.secondary_opts)}
+    for before, word in pairwise(("", *args)):
+        if before == "--judge":
+            return word
         if word.startswith("--judge="):
             return word.partition("=")[2]
-        if word == "--judge" and position + 1 < len(args):
-            return args[position + 1]
-        if word in stages and not args[position - 1].startswith("--"):
+        is_value = before.startswith("--") and "=" not in before and before not in flags
+        if word in known.stages() and not is_value:
             break
     return None
 
@@ -142,6 +156,16 @@ def stage_command(name: str, cls: type[Stage]) -> click.Command:
 
 
 class _StageCommand(click.Command):
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Options of this stage and of the run; or the next stage, which may be one that occurred already."""
+        if not incomplete.startswith("-"):
+            return completion.stages(ctx, None, incomplete)
+        shared = [name for param in self.params if getattr(param, "hidden", False) for name in param.opts]
+        return [
+            *super().shell_complete(ctx, incomplete),
+            *(CompletionItem(name) for name in shared if name.startswith(incomplete)),
+        ]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, but an unknown option names the nearest one of this stage or of the run."""
         ctx.allow_interspersed_args = False
@@ -177,7 +201,7 @@ def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]
     return {**fields, "columns": options.columns} if options.columns else fields
 
 
-@click.command(params=[click.Argument(["recipe"], metavar="FILE"), *run_options()])
+@click.command(params=[click.Argument(["recipe"], metavar="FILE", shell_complete=completion.files), *run_options()])
 @click.pass_context
 def run_command(ctx: click.Context, recipe: str) -> int:
     """Run a recipe, or repeat the run that a lineage describes.

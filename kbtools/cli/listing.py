@@ -10,10 +10,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from kbtools.cli import completion
 from kbtools.cli.describe import StageCard, card
 from kbtools.cli.display import console
 from kbtools.cli.text import printable
-from kbtools.judge import Judge
 from kbtools.plugins import Plugin, registry
 from kbtools.stage import Stage
 
@@ -21,16 +21,15 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.stages)
 @_json_option
 def stages_command(name: str | None, as_json: bool) -> None:
     """List the stages of all plugins, or explain one."""
-    known = {"judge": Judge, **registry().stages()}
-    _list_or_explain("stage", known, registry().stage(name) if name else None, name, as_json)
+    _list_or_explain("stage", registry().stages(), registry().stage(name) if name else None, name, as_json)
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.judges)
 @_json_option
 def judges_command(name: str | None, as_json: bool) -> None:
     """List the judges of all plugins, or explain one."""

@@ -63,7 +63,9 @@ def _write(kind: str, name: str, out: Path) -> None:
 
 def _check(kind: str, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be the name of a {kind}: write lower-case words joined by -, as in my-{kind}.")
+        raise UsageError(
+            f"{name!r} cannot be the name of a {kind}: write lower-case words joined by -, as in my-{kind}."
+        )
     if name in _RESERVED:
         raise UsageError(f"{name!r} is a name that kbtools keeps for itself: take a name of your own.")
     look_up = registry().judge if kind == "judge" else registry().stage

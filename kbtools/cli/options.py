@@ -10,6 +10,7 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from kbtools.cli import completion
 from kbtools.stage import Stage
 
 
@@ -47,6 +48,8 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     flag = "--" + name.replace("_", "-")
     annotation = _without_none(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
+    if name == "judge":
+        settings["shell_complete"] = completion.judges
     if annotation is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], **settings)
     if get_origin(annotation) is dict:

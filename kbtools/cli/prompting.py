@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kbtools import pipeline, prompts
+from kbtools.cli import completion
 from kbtools.cli.display import console
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.rows import one_split
@@ -68,15 +69,15 @@ def _as_json(prompt: prompts.Prompt) -> dict[str, Any]:
 
 
 @prompts_command.command("show")
-@click.argument("spec", metavar="NAME[@vN]")
+@click.argument("spec", metavar="NAME[@vN]", shell_complete=completion.prompts)
 def show(spec: str) -> None:
     """Print the whole file of a prompt; without a version, of the highest."""
     click.echo(printable(registry().prompt(spec).text), nl=False)
 
 
 @prompts_command.command("diff")
-@click.argument("old", metavar="NAME@vN")
-@click.argument("new", metavar="NAME@vM")
+@click.argument("old", metavar="NAME@vN", shell_complete=completion.prompts)
+@click.argument("new", metavar="NAME@vM", shell_complete=completion.prompts)
 def diff(old: str, new: str) -> None:
     """Show what changed between two prompts."""
     before, after = registry().prompt(old), registry().prompt(new)
@@ -90,19 +91,31 @@ def diff(old: str, new: str) -> None:
 
 
 @prompts_command.command("render")
-@click.argument("spec", metavar="NAME[@vN]")
-@click.option("--dataset", required=True, metavar="NAME", help="Hub id, file, folder, or sample.")
+@click.argument("spec", metavar="NAME[@vN]", shell_complete=completion.prompts)
+@click.option(
+    "--dataset",
+    required=True,
+    metavar="NAME",
+    help="Hub id, file, folder, or sample.",
+    shell_complete=completion.files,
+)
 @click.option("--split", metavar="NAME", help="Split to take the row from.")
 @click.option("--row", default=0, metavar="N", help="Index of the row.", show_default=True)
 @click.option("--columns", type=KeyValue(), multiple=True, help="Where a meaning stands, e.g. module_name=my_col.")
+@click.option(
+    "--form",
+    type=click.Choice(["json", "tags", "letter"]),
+    default="json",
+    help="How the reply is asked for, where the prompt can ask in several ways.",
+    show_default=True,
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the messages as JSON.")
-def render(
-    spec: str, dataset: str, split: str | None, row: int, columns: tuple[tuple[str, str], ...], as_json: bool
-) -> None:
+def render(spec: str, dataset: str, split: str | None, row: int, form: str, as_json: bool, **rest: Any) -> None:
     """Print the messages that a prompt makes of one row."""
     prompt = registry().prompt(spec)
     ds = one_split(pipeline.load(dataset, split=split), dataset)
-    messages = prompt.render(values_of(prompt, ds, row, pairs(columns)))
+    values = values_of(prompt, ds, row, pairs(rest["columns"]))
+    messages = prompt.render({"form": form, **values})
     if as_json:
         click.echo(json.dumps(messages, ensure_ascii=False, indent=1))
         return

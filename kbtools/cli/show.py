@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from kbtools import pipeline
+from kbtools.cli import completion
 from kbtools.cli.display import console
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.rows import one_split, rendered
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=completion.files)
 @click.option("--row", type=int, metavar="N", help="Only the row of this index.")
 @click.option("--id", "row_id", metavar="X", help="Only the rows of this id (example_id, uuid, id).")
 @click.option("-n", "count", default=5, metavar="N", help="How many rows.", show_default=True)
