@@ -74,7 +74,7 @@ def kbtools() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Entry point: 0 done, 1 some rows failed, 2 usage, 3 configuration or credentials, 130 interrupted."""
     try:
-        code = kbtools.main(args=args, standalone_mode=False)
+        code = kbtools.main(args=args, prog_name="kbtools", standalone_mode=False)
     except KbError as error:
         _complain(str(error))
         code = error.exit_code

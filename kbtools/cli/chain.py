@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kbtools import pipeline
 from kbtools.cli import completion, display
-from kbtools.cli.options import KeyValue, given, pairs, stage_options
+from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.data import save as saving
 from kbtools.data.source import Source
 from kbtools.errors import UsageError
@@ -97,7 +97,7 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         kept[name] = value
 
 
-class StageChain(click.Group):
+class StageChain(OnceCommand, click.Group):
     """A group whose subcommands are the stages of all plugins, any number of them after one another."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -152,10 +152,10 @@ def stage_command(name: str, cls: type[Stage]) -> click.Command:
     shared = [option for option in run_options() if option.name not in claimed]
     for option in shared:
         option.hidden = True  # they are listed once, in the help of `apply`
-    return _StageCommand(name, params=[*own, *shared], callback=_stage_maker(name), help=cls.__doc__)
+    return _StageCommand(name, params=[*own, *shared], callback=_stage_maker(name), help=help_text(cls))
 
 
-class _StageCommand(click.Command):
+class _StageCommand(OnceCommand):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Options of this stage and of the run; or the next stage, which may be one that occurred already."""
         if not incomplete.startswith("-"):
@@ -167,7 +167,7 @@ class _StageCommand(click.Command):
         ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but an unknown option names the nearest one of this stage or of the run."""
+        """Stop at the first word that is no option: it is the next stage."""
         ctx.allow_interspersed_args = False
         return super().parse_args(ctx, args)
 
@@ -201,7 +201,10 @@ def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]
     return {**fields, "columns": options.columns} if options.columns else fields
 
 
-@click.command(params=[click.Argument(["recipe"], metavar="FILE", shell_complete=completion.files), *run_options()])
+@click.command(
+    cls=OnceCommand,
+    params=[click.Argument(["recipe"], metavar="FILE", shell_complete=completion.files), *run_options()],
+)
 @click.pass_context
 def run_command(ctx: click.Context, recipe: str) -> int:
     """Run a recipe, or repeat the run that a lineage describes.

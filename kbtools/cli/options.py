@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import types
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -17,6 +19,12 @@ from kbtools.stage import Stage
 def stage_options(cls: type[Stage]) -> list[click.Option]:
     """An option for every field of a stage that a command line can express; `columns` is an option of the run."""
     return [_option(name, field) for name, field in cls.model_fields.items() if name not in ("columns", "stages")]
+
+
+def help_text(cls: type[Stage]) -> str:
+    """The docstring for click, which would otherwise run indented blocks together into paragraphs."""
+    paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
+    return "\n\n".join(f"\b\n{part}" if part.startswith("  ") else part for part in paragraphs)
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +45,22 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         if not equals or not key:
             self.fail(f"{value!r} is not of the form key=value", param, ctx)
         return key, rest
+
+
+class OnceCommand(click.Command):
+    """A command that refuses an option given twice, of which click would silently take the last."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, once every option is known to occur once, or to be made for several values."""
+        if not ctx.resilient_parsing:
+            self._check_once(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _check_once(self, ctx: click.Context, args: list[str]) -> None:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for option, times in Counter(order).items():
+            if isinstance(option, click.Option) and times > 1 and not (option.multiple or option.is_flag):
+                raise click.UsageError(f"{option.opts[0]} is given {times} times, where only one value counts.", ctx)
 
 
 def pairs(values: Sequence[tuple[str, str]]) -> dict[str, str]:
