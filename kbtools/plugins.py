@@ -93,7 +93,7 @@ class Registry:
             offered = _names(plugin, f"{kind}s")
             if slash and plugin.origin.distribution == distribution and bare in offered:
                 return cast("type[T]", offered[bare])
-        claimants = [full for full in known if full.endswith(f"/{name}")]
+        claimants = sorted(full for full in known if full.endswith(f"/{name}"))
         if claimants:
             raise UsageError(f"several packages offer a {kind} {name!r}: write one of {', '.join(claimants)}.")
         raise UsageError(f"there is no {kind} {name!r}. {did_you_mean(name, known)}{self._broken_promise(name)}")

@@ -149,6 +149,22 @@ def test_lineage_repeats_the_run_byte_for_byte(cli, file, record):
     assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
 
 
+def test_lineage_of_a_judge_names_the_stage_and_the_judge(cli, file):
+    """The judge's name is its class's default, and has to be written all the same."""
+    assert cli("apply", "judge", "--judge", "static", "--dataset", file, "--out", "a.parquet").code == 0
+    lineage = json.loads(Path("a.parquet.lineage.json").read_text())
+    assert lineage["stages"] == [{"stage": "judge", "judge": "static"}]
+    assert cli("run", "a.parquet.lineage.json", "--out", "b.parquet").code == 0
+    assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
+
+
+def test_options_of_judges_end_at_the_next_stage(cli, file):
+    """Two judges in one chain: each has its own name and options, also when a flag stands between."""
+    words = ("judge", "--prefix", "a_", "--judge", "static", "--quiet", "judge", "--judge=static", "--prefix", "b_")
+    assert cli("apply", *words, "--dataset", file, "--out", "a.parquet").code == 0
+    assert {"a_difficulty", "b_difficulty"} <= set(pq.read_schema("a.parquet").names)
+
+
 def test_changed_source_is_not_repeated_unseen(cli, file):
     """The lineage pins the content of the file that was read."""
     assert cli("apply", "filter", "--where", "reward > 0.5", "--dataset", file, "--out", "a.parquet").code == 0
