@@ -20,7 +20,6 @@ from kbtools.data.layout import MEANINGS
 from kbtools.data.source import Source
 from kbtools.data.table import on_rows
 from kbtools.errors import KbError, RowError, UsageError, did_you_mean
-from kbtools.judge import Judge
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.plugins import registry
 from kbtools.stage import Drop, Failure, Result, Stage, check, flat, origins
@@ -97,7 +96,7 @@ def entry(stage: Stage) -> dict[str, Any]:
     """A stage as a recipe writes it."""
     known = registry().name_of(type(stage))
     config = stage.config()
-    if isinstance(stage, Judge):
+    if "judge" in config:
         return {"stage": stage.name, **config, "judge": known}
     return {"stage": known, **config}
 

@@ -18,6 +18,7 @@ FLOORS = (
     "prompts",
     "models",
     "plugins",
+    "asking",
     "lineage",
     "card",
     "publish",

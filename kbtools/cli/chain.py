@@ -21,7 +21,8 @@ from kbtools.cli import completion, display
 from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.data import save as saving
 from kbtools.data.source import Source
-from kbtools.errors import UsageError
+from kbtools.errors import KbError, UsageError
+from kbtools.judge import Judge
 from kbtools.lineage import Lineage, Output, Recipe
 from kbtools.lineage import read as read_recipe
 from kbtools.plugins import registry
@@ -105,8 +106,8 @@ class StageChain(OnceCommand, click.Group):
         return sorted(registry().stages())
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        """The command of one stage."""
-        return stage_command(name, registry().stage(name))
+        """The command of one stage; for `judge` with the options of the judge that is the default."""
+        return stage_command(name, *_classes(name, ()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -115,18 +116,28 @@ class StageChain(OnceCommand, click.Group):
         name, rest = args[0], args[1:]
         if name.startswith("-"):
             raise click.NoSuchOption(name, ctx=ctx)
-        if ctx.resilient_parsing and name not in self.list_commands(ctx):
-            return None, None, []  # the shell asks for completion: nothing is to be offered, nor complained of
-        cls: type[Stage] = registry().stage(name)
-        if name == "judge" and (chosen := _judge_named(rest)):
-            cls = registry().judge(chosen)
-        return name, stage_command(name, cls), rest
+        try:
+            return name, stage_command(name, *_classes(name, rest)), rest
+        except KbError:
+            if ctx.resilient_parsing:  # the shell asks for completion: nothing is to be offered, nor complained of
+                return None, None, []
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The stages and what they do."""
         with formatter.section("Stages (kbtools apply STAGE --help shows a stage's options)"):
             known = registry()
             formatter.write_dl([(name, summary(known.stage(name))) for name in self.list_commands(ctx)])
+
+
+def _classes(name: str, args: Sequence[str]) -> tuple[type[Stage], type[Stage]]:
+    """The class whose fields are the options of a stage, and the one whose docstring is its help."""
+    known = registry()
+    if name != "judge":
+        return known.stage(name), known.stage(name)
+    if chosen := _judge_named(args):
+        return known.judge(chosen), known.judge(chosen)
+    return known.judge(Judge.model_fields["judge"].default), Judge
 
 
 def _judge_named(args: Sequence[str]) -> str | None:
@@ -145,14 +156,14 @@ def _judge_named(args: Sequence[str]) -> str | None:
     return None
 
 
-def stage_command(name: str, cls: type[Stage]) -> click.Command:
+def stage_command(name: str, cls: type[Stage], described: type[Stage] | None = None) -> click.Command:
     """A stage as a command: its own options, and those of the run that it does not claim."""
     own = stage_options(cls)
     claimed = {option.name for option in own}
     shared = [option for option in run_options() if option.name not in claimed]
     for option in shared:
         option.hidden = True  # they are listed once, in the help of `apply`
-    return _StageCommand(name, params=[*own, *shared], callback=_stage_maker(name), help=help_text(cls))
+    return _StageCommand(name, params=[*own, *shared], callback=_stage_maker(name), help=help_text(described or cls))
 
 
 class _StageCommand(OnceCommand):

@@ -15,6 +15,7 @@ from kbtools.cli import kbtools as program
 from kbtools.cli.chain import StageChain, stage_command
 from kbtools.cli.describe import FieldCard, StageCard, card
 from kbtools.errors import UsageError
+from kbtools.judge import Judge
 from kbtools.plugins import registry
 
 _WIDTH = 100
@@ -149,7 +150,8 @@ def _command(command: click.Command, ctx: click.Context) -> Iterator[str]:
         return
     inner = {name: command.get_command(ctx, name) for name in command.list_commands(ctx)}
     if isinstance(command, StageChain):
-        judges = sorted(registry().judges().items())
+        default = Judge.model_fields["judge"].default  # whose options are those of `judge` itself
+        judges = [(name, cls) for name, cls in sorted(registry().judges().items()) if name != default]
         inner |= {f"judge --judge {name}": stage_command("judge", cls) for name, cls in judges}
     for name, each in inner.items():
         if each is not None:

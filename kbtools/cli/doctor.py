@@ -21,6 +21,7 @@ from rich.text import Text
 
 from kbtools.cli.display import console
 from kbtools.cli.text import printable
+from kbtools.models.store import default_path
 from kbtools.plugins import registry
 
 State = Literal["ok", "missing", "broken"]
@@ -159,6 +160,7 @@ def _folders() -> Iterator[Finding]:
     import datasets
 
     yield _folder("dataset cache", Path(datasets.config.HF_DATASETS_CACHE))
+    yield _folder("response store", default_path().parent)
 
 
 def _folder(name: str, path: Path) -> Finding:

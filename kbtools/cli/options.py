@@ -72,8 +72,8 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     flag = "--" + name.replace("_", "-")
     annotation = _without_none(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
-    if name == "judge":
-        settings["shell_complete"] = completion.judges
+    if name == "judge":  # its own name alone would be allowed by its type, but `distribution/name` means it too
+        return click.Option([flag, name], metavar="NAME", shell_complete=completion.judges, **settings)
     if annotation is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], **settings)
     if get_origin(annotation) is dict:
