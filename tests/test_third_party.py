@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sysconfig
 import venv
@@ -35,14 +36,15 @@ class Environment:
         (site / "zz_outer.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
 
     def install(self, *words: object) -> None:
-        """What `pip install` does with these words, with nothing fetched."""
-        offline = ("--no-index", "--no-build-isolation", "--no-deps", "--quiet")
-        done = self.run(self.python, "-m", "pip", "install", *offline, *words)
+        """What `pip install` does with these words."""
+        done = self.run(self.python, "-m", "pip", "install", "--quiet", *words)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def run(self, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """A process in this environment."""
+        """A process in this environment, in which pip fetches nothing."""
         kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        kept |= {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}  # 0: no isolation
+        kept["PATH"] = f"{self.python.parent}{os.pathsep}{kept['PATH']}"
         command = [str(word) for word in words]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=cwd, env=kept)
 
@@ -172,3 +174,35 @@ def test_new_judge_rates_rows(cli, tmp_path):
     done = cli("apply", "--dataset", "rows.jsonl", "--out", "rated.jsonl", *words)
     assert done.returncode == 0, done.stderr
     assert [round(row["brevity_score"], 2) for row in rows(tmp_path / "rated.jsonl")] == [3.33] * 3
+
+
+BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["plugins.md", "prompts.md"])
+def test_page_does_what_it_says(environment, tmp_path, page):
+    """Files are written, commands and programs run in their order, and what is printed is what stands below them."""
+    blocks = BLOCK.findall((ROOT / "docs" / page).read_text())
+    assert len(blocks) > 3
+    for language, title, text in blocks:
+        if title:
+            (tmp_path / title).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / title).write_text(text)
+        elif language == "python":
+            (tmp_path / "example.py").write_text(text)
+            done = environment.run(environment.python, "example.py", cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+        elif language == "console":
+            follow(environment, text, tmp_path)
+
+
+def follow(environment: Environment, text: str, folder: Path) -> None:
+    """Run each command of a console block; every other line must occur in the output of the command above it."""
+    printed = ""
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            done = environment.run("bash", "-c", line[2:], cwd=folder)
+            printed = done.stdout + done.stderr
+            assert done.returncode == 0, printed
+        else:
+            assert line in printed
