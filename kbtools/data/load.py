@@ -136,9 +136,12 @@ def _parquet_tables(path: Path) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
+        # read as a stream: by default pyarrow holds whole row groups, and rows may be long
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
         yield file.schema_arrow.empty_table()
-        for batch in file.iter_batches(batch_size=10_000):
+        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+        row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+        for batch in file.iter_batches(batch_size=max(1, min(2_000, (1 << 26) // max(row_bytes, 1)))):
             yield pa.Table.from_batches([batch], schema=file.schema_arrow)
     except pa.ArrowException as error:
         raise DataError(f"{path} is not a whole parquet file ({error}).") from error
