@@ -31,12 +31,15 @@ FLOORS = (
 ABOVE_PLUGINS = ("kbtools.cli", "kbtools.pipeline", "kbtools.plugins", "kbtools.testing")
 """What a built-in plugin must not know: it uses what every plugin may use."""
 
+MATERIAL = "kbtools/data/sample/modules/"
+"""The sample's kernels and their references, broken ones among them: data, never imported by kbtools."""
+
 HEAVY = {"datasets", "torch", "triton", "transformers", "openai", "vllm", "polars", "pyarrow"}
 MAY_BE_HEAVY = {
-    "kbtools/data/sample/modules/": "material of the sample, which kbtools itself never imports",
+    "kbtools/data/sample/interpreted.py": "run as a process of its own, one for each candidate",
     "plugins/kbtools_plugins/verify/": "imported by the processes that run kernels",
 }
-"""Folders whose modules may import heavy libraries at module scope, and why. What `kbtools --help` and the listing of
+"""Modules and folders that may import heavy libraries at module scope, and why. What `kbtools --help` and the listing of
 stages really import is checked in tests/cli/test_start.py."""
 
 KIN = {("kbtools_plugins.panel_judge", "kbtools_plugins.model_judge"): "a panel is several model judges"}
@@ -46,7 +49,9 @@ KIN = {("kbtools_plugins.panel_judge", "kbtools_plugins.model_judge"): "a panel 
 def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
     """Path below the repository and syntax tree of every module."""
     for file in sorted((ROOT / folder).rglob("*.py")):
-        yield file.relative_to(ROOT).as_posix(), ast.parse(file.read_text(encoding="utf-8"))
+        path = file.relative_to(ROOT).as_posix()
+        if not path.startswith(MATERIAL):
+            yield path, ast.parse(file.read_text(encoding="utf-8"))
 
 
 def imports(tree: ast.Module, path: str = "", *, everywhere: bool) -> Iterator[tuple[int, str]]:
