@@ -39,8 +39,8 @@ MAY_BE_HEAVY = {
     "kbtools/data/sample/interpreted.py": "run as a process of its own, one for each candidate",
     "plugins/kbtools_plugins/verify/": "imported by the processes that run kernels",
 }
-"""Modules and folders that may import heavy libraries at module scope, and why. What `kbtools --help` and the listing of
-stages really import is checked in tests/cli/test_start.py."""
+"""Modules and folders that may import heavy libraries at module scope, and why. What `kbtools --help` and the listing
+of stages really import is checked in tests/cli/test_start.py."""
 
 KIN = {("kbtools_plugins.panel_judge", "kbtools_plugins.model_judge"): "a panel is several model judges"}
 """Stages that may know each other, and why."""

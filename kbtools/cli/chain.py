@@ -63,7 +63,10 @@ def run_options() -> list[click.Option]:
         ("dropped", "FILE", "Write the rows that stages leave out, with dropped_by and reason."),
         ("save_recipe", "FILE", "Write this chain as a recipe for `kbtools run`."),
     ]
-    numbers = [("limit", "Only the first N rows of each split."), ("seed", "Seed of every stage that has one.")]
+    numbers: list[tuple[str, Any, str]] = [
+        ("limit", click.IntRange(min=0), "Only the first N rows of each split."),
+        ("seed", int, "Seed of every stage that has one."),
+    ]
     flags = [
         ("dry_run", "--dry-run", "Check the chain against the columns and stop."),
         ("quiet", "--quiet", "Print nothing but errors and where the result is."),
@@ -73,7 +76,7 @@ def run_options() -> list[click.Option]:
         _run_option(name, metavar=metavar, help=help_, shell_complete=completion.files if name in _FILES else None)
         for name, metavar, help_ in text
     ]
-    options += [_run_option(name, type=int, metavar="N", help=help_) for name, help_ in numbers]
+    options += [_run_option(name, type=kind, metavar="N", help=help_) for name, kind, help_ in numbers]
     options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
     columns = "Where a meaning stands, e.g. module_name=my_col; repeatable."
     return [*options, _run_option("columns", type=KeyValue(), multiple=True, help=columns)]
@@ -209,7 +212,7 @@ def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
 
 
 def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]:
-    return {**fields, "columns": options.columns} if options.columns else fields
+    return {**fields, "columns": {**fields.get("columns", {}), **options.columns}} if options.columns else fields
 
 
 @click.command(
@@ -227,8 +230,9 @@ def run_command(ctx: click.Context, recipe: str) -> int:
     if isinstance(found, Lineage) and found.derived_from_memory and options.dataset is None:
         raise UsageError(f"{recipe}: the rows came from a Python object, not from a source: give one with --dataset.")
     source = _source(options, found.source)
-    merged = Recipe(source=source, seed=options.seed or found.seed, stages=found.stages, output=found.output)
-    return _execute(merged, options)
+    seed = found.seed if options.seed is None else options.seed
+    stages = tuple(_with_columns(fields, options) for fields in found.stages)
+    return _execute(Recipe(source=source, seed=seed, stages=stages, output=found.output), options)
 
 
 def _options(ctx: click.Context) -> RunOptions:
@@ -252,7 +256,7 @@ def _execute(recipe: Recipe, options: RunOptions) -> int:
     if options.save_recipe:
         saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
-    saving.check_target(target)
+    _check_targets(target, options)
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
     view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
@@ -268,6 +272,15 @@ def _execute(recipe: Recipe, options: RunOptions) -> int:
             files.append(pipeline.save_dropped(done, Path(options.dropped)))
     view.finished_all(done, files)
     return 1 if done.failed else 0
+
+
+def _check_targets(target: Path, options: RunOptions) -> None:
+    """UsageError for a name that cannot be written, before any work is done."""
+    saving.check_target(target)
+    if options.dropped:
+        saving.check_target(Path(options.dropped))
+        if Path(options.dropped).resolve() == target.resolve():
+            raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
 
 
 def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path:

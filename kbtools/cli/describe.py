@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -95,6 +95,8 @@ def field_card(name: str, field: FieldInfo) -> FieldCard:
 
 def type_name(annotation: Any) -> str:
     """An annotation as people write it: the choices of a Literal, `list of str`, the type without None."""
+    if get_origin(annotation) is Annotated:
+        return type_name(get_args(annotation)[0])
     if get_origin(annotation) is Literal:
         return " | ".join(str(choice) for choice in get_args(annotation))
     if get_origin(annotation) in (tuple, list):
@@ -111,5 +113,5 @@ def _default(value: Any) -> str:
     if value is None or value in ("", (), [], {}):
         return "none"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -6,7 +6,7 @@ import inspect
 import types
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
@@ -121,7 +121,10 @@ def _split_commas(kind: Any) -> Callable[[click.Context, click.Parameter, Any], 
 
 
 def _without_none(annotation: Any) -> Any:
+    """The type that a value has when it is there, without constraints."""
+    if get_origin(annotation) is Annotated:
+        return _without_none(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         some = [arg for arg in get_args(annotation) if arg is not type(None)]
-        return some[0] if len(some) == 1 else str
+        return _without_none(some[0]) if len(some) == 1 else str
     return annotation

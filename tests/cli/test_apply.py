@@ -183,6 +183,33 @@ def test_options_override_the_recipe(cli, file):
     assert (len(rewards("r.parquet")), len(rewards("two.parquet"))) == (6, 2)
 
 
+def test_columns_and_seed_override_the_recipe_too(cli, file):
+    """A seed of 0 is a seed, and --columns is for the stages of a recipe as well."""
+    stage = '[[stages]]\nstage = "sample"\nrandom = 3\n'
+    Path("r.toml").write_text(f'seed = 7\n[source]\ndataset = "{file}"\n{stage}')
+    words = ("--seed", "0", "--columns", "module_name=task", "--save-recipe", "deep/er/saved.toml")
+    assert cli("run", "r.toml", *words).code == 0
+    saved = tomllib.loads(Path("deep/er/saved.toml").read_text())
+    assert saved["seed"] == 0
+    assert saved["stages"][0]["columns"] == {"module_name": "task"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--dropped", "x.xlsx"), "names end in .parquet"),
+        (("--dropped", "a.parquet", "--out", "./a.parquet"), "the result itself goes there"),
+        (("--limit", "-1"), "-1 is not in the range x>=0"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_written_is_found_before_any_work(cli, file, words, message):
+    """No output is left behind."""
+    done = cli("apply", "filter", "--where", "reward > 0", "--dataset", file, *words)
+    assert (done.code, message in done.err) == (2, True)
+    assert not list(Path().rglob("*.parquet"))
+
+
 def test_dataset_from_the_environment_and_from_env_file(cli, file, monkeypatch):
     """DATASET_PATH is read from .env, and the environment wins over the file."""
     Path(".env").write_text("DATASET_PATH=nowhere.jsonl\n")
