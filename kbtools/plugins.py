@@ -53,11 +53,12 @@ class Registry:
     manager: pluggy.PluginManager = field(repr=False)
 
     def stages(self) -> dict[str, type[Stage]]:
-        """Stage classes by name; a name that several plugins claim stands here as `distribution/name`.
+        """Stage classes by name; a name that several plugins claim stands here as `distribution/name`."""
+        return _by_name(self.plugins, "stages")
 
-        `judge` stands for all judges: which one it is, its field `judge` says.
-        """
-        return {"judge": cast("type[Stage]", Judge), **_by_name(self.plugins, "stages")}
+    def chainable(self) -> dict[str, type[Stage]]:
+        """What may stand in a chain: the stages, and `judge`, whose field `judge` says which judge it is."""
+        return {"judge": cast("type[Stage]", Judge), **self.stages()}
 
     def judges(self) -> dict[str, type[Judge]]:
         """Judge classes by name, clashes as for stages."""
@@ -69,7 +70,7 @@ class Registry:
 
     def stage(self, name: str) -> type[Stage]:
         """The stage class of a name; UsageError with the nearest name when there is none."""
-        return self._find("stage", name, self.stages())
+        return self._find("stage", name, self.chainable())
 
     def judge(self, name: str) -> type[Judge]:
         """The judge class of a name."""

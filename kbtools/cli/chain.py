@@ -106,7 +106,7 @@ class StageChain(OnceCommand, click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all stages."""
-        return sorted(registry().stages())
+        return sorted(registry().chainable())
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         """The command of one stage; for `judge` with the options of the judge that is the default."""
@@ -154,7 +154,7 @@ def _judge_named(args: Sequence[str]) -> str | None:
         if word.startswith("--judge="):
             return word.partition("=")[2]
         is_value = before.startswith("--") and "=" not in before and before not in flags
-        if word in known.stages() and not is_value:
+        if word in known.chainable() and not is_value:
             break
     return None
 

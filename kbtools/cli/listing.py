@@ -25,7 +25,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 @_json_option
 def stages_command(name: str | None, as_json: bool) -> None:
     """List the stages of all plugins, or explain one."""
-    _list_or_explain("stage", registry().stages(), registry().stage(name) if name else None, name, as_json)
+    _list_or_explain("stage", registry().chainable(), registry().stage(name) if name else None, name, as_json)
 
 
 @click.command()
