@@ -133,7 +133,7 @@ def values_of(prompt: prompts.Prompt, ds: Dataset, row: int, columns: Mapping[st
     for name in prompt.front.columns:
         path = schema.find(name) if name in MEANINGS else schema.path(name)
         table = ds.select([row]).select_columns([top_column(ds.features, path)]).with_format("arrow")[:]
-        found[name] = texts.text_of(field_of(table, path)[0].as_py())
+        found[name] = texts.of_cell(field_of(table, path)[0].as_py())
         if found[name] is None:
             raise UsageError(f"prompt {prompt.spec} needs {name!r}, but column {path!r} is null in row {row}.")
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -15,6 +15,8 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from kbtools.cli.text import printable
+from kbtools.data.messages import REASONING_FIELDS, decode, looks_encoded
+from kbtools.data.reasoning import ReasoningError
 from kbtools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 _FOLD_LINES = 20
 _FOLD_CHARS = 2_000
-_REASONING = ("reasoning", "reasoning_content", "thinking")
 _CODE = re.compile(r"^(import \w|from [\w.]+ import |def \w|class \w|@triton\.)", re.MULTILINE)
 _CLOSED_THINK = "</think>"
 
@@ -54,34 +55,32 @@ def _field(path: str, value: Any, full: bool) -> Iterator[RenderableType]:
             yield from _field(f"{path}.{name}", inner, full)
     elif isinstance(value, str) and ("\n" in value or len(value) > 80):
         yield _heading(path, _size(value))
-        yield _text(value, full, dim=path.rpartition(".")[2] in _REASONING)
+        yield _text(value, full, dim=path.rpartition(".")[2] in REASONING_FIELDS)
     else:
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         yield Text.assemble((printable(path), "bold cyan"), ": ", _text(shown, full, dim=value is None))
 
 
-def _messages(value: Any) -> list[Mapping[str, Any]] | None:
+def _messages(value: Any) -> Sequence[Mapping[str, Any]] | None:
     """The messages that a value holds as a list or as JSON text, or None."""
-    if isinstance(value, str) and value.startswith('[{"') and '"role"' in value:
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return None
-    if isinstance(value, list) and value and all(isinstance(each, dict) and "role" in each for each in value):
-        return value
-    return None
+    if not value or not (isinstance(value, list) or (isinstance(value, str) and looks_encoded(value))):
+        return None
+    try:
+        return decode(value)
+    except ReasoningError:  # a list of something else, or text that only looked like messages
+        return None
 
 
 def _turn(turn: Mapping[str, Any], full: bool) -> Iterator[RenderableType]:
     yield Text(f"[{printable(str(turn['role']))}]", style="bold magenta")
     for name, value in turn.items():
-        if name in _REASONING and value:
+        if name in REASONING_FIELDS and value:
             yield Text(f"({name})", style="dim italic")
             yield _text(str(value), full, dim=True)
     content = turn.get("content")
     yield _text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), full)
     for name, value in turn.items():
-        if name not in ("role", "content", *_REASONING) and value is not None:
+        if name not in ("role", "content", *REASONING_FIELDS) and value is not None:
             yield from _field(name, value, full)
 
 
