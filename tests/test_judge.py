@@ -34,7 +34,7 @@ class LengthJudge(kb.Judge):
     def rate(self, material):
         """Count the lines."""
         lines = (material["reference_code"] or "").count("\n")
-        seen = material["completion"] or "nothing"
+        seen = material.get("completion") or "nothing"
         return LengthVerdict(size="long" if lines > self.limit else "short", lines=lines or None, evaluation_raw=seen)
 
 
