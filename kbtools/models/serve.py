@@ -91,7 +91,8 @@ class ServeBackend:
         server.stop()  # and not close, which removes the log that the error names
         self._server = None
         raise ConfigError(
-            f"vllm serve {self._path} was not ready after {self._startup:g} s; its log {server.log} ends:\n{server.tail()}"
+            f"vllm serve {self._path} was not ready after {self._startup:g} s; "
+            f"its log {server.log} ends:\n{server.tail()}"
         )
 
     def _ended(self, server: Supervised, when: str) -> str:
