@@ -10,12 +10,21 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.compare import Compare
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
+    from kbtools_plugins.generate_prompts import GeneratePrompts
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
 
-    return [Filter, Dedup, Split, Sample]
+    return [
+        Compare,
+        Dedup,
+        Filter,
+        GeneratePrompts,
+        Sample,
+        Split,
+    ]
 
 
 @kb.hookimpl
