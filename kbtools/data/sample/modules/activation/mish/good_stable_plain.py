@@ -3,7 +3,6 @@ import torch.nn as nn
 import triton
 import triton.language as tl
 
-
 @triton.jit
 def mish_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
     offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -13,8 +12,8 @@ def mish_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
     p = e * (e + 2.0)
     tl.store(out_ptr + offs, x * p / (p + 2.0), mask=mask)
 
-
 class MishNew(nn.Module):
+
     def forward(self, x):
         x = x.contiguous()
         out = torch.empty_like(x)

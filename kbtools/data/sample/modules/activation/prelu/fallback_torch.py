@@ -1,4 +1,6 @@
 import torch
+import triton
+import triton.language as tl
 from torch import nn
 
 

@@ -28,12 +28,7 @@ class AttentionPoolNew(nn.Module):
         b, steps, dim = x.shape
         y = torch.empty((b, dim), device=x.device, dtype=x.dtype)
         pool_kernel[(b,)](
-            x.contiguous(),
-            self.query,
-            y,
-            steps,
-            dim,
-            T=triton.next_power_of_2(steps),
-            D=triton.next_power_of_2(dim),
+            x.contiguous(), self.query, y, steps, dim,
+            T=triton.next_power_of_2(steps), D=triton.next_power_of_2(dim),
         )
         return y

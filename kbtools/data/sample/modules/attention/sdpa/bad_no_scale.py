@@ -27,15 +27,7 @@ class AttentionNew(nn.Module):
         out = torch.empty((b, h, n_q, d), device=q.device, dtype=q.dtype)
         grid = (triton.cdiv(n_q, 16), b * h)
         attention_kernel[grid](
-            q.contiguous(),
-            k.contiguous(),
-            v.contiguous(),
-            out,
-            n_q,
-            n_k,
-            d**-0.5,
-            D=d,
-            BQ=16,
-            BK=max(16, triton.next_power_of_2(n_k)),
+            q.contiguous(), k.contiguous(), v.contiguous(), out, n_q, n_k, d**-0.5,
+            D=d, BQ=16, BK=max(16, triton.next_power_of_2(n_k)),
         )
         return out

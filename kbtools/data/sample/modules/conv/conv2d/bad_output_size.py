@@ -31,5 +31,7 @@ class ConvBlockNew(nn.Module):
         ho, wo = h // 2, w // 2
         y = torch.empty((n, c_out, ho, wo), device=x.device, dtype=x.dtype)
         grid = (n, c_out, triton.cdiv(ho * wo, 32))
-        conv_relu_kernel[grid](x.contiguous(), self.conv.weight, self.conv.bias, y, c_in, c_out, h, w, ho, wo, BLOCK=32)
+        conv_relu_kernel[grid](
+            x.contiguous(), self.conv.weight, self.conv.bias, y, c_in, c_out, h, w, ho, wo, BLOCK=32
+        )
         return y

@@ -1,3 +1,4 @@
+import torch
 import triton
 import triton.language as tl
 from torch import nn
@@ -5,19 +6,8 @@ from torch import nn
 
 @triton.jit
 def implicit_gemm(
-    x_ptr,
-    w_ptr,
-    b_ptr,
-    y_ptr,
-    c_in,
-    c_out,
-    h,
-    w,
-    ho,
-    wo,
-    BP: tl.constexpr,
-    BO: tl.constexpr,
-    BK: tl.constexpr,
+    x_ptr, w_ptr, b_ptr, y_ptr, c_in, c_out, h, w, ho, wo,
+    BP: tl.constexpr, BO: tl.constexpr, BK: tl.constexpr,
 ):
     n = tl.program_id(0)
     p = tl.program_id(1) * BP + tl.arange(0, BP)[:, None]
@@ -50,18 +40,7 @@ class ConvBlockNew(nn.Module):
         ho, wo = (h + 1) // 2, (w + 1) // 2
         y = x.new_empty((n, c_out, ho, wo))
         implicit_gemm[(n, triton.cdiv(ho * wo, 16))](
-            x.contiguous(),
-            self.conv.weight,
-            self.conv.bias,
-            y,
-            c_in,
-            c_out,
-            h,
-            w,
-            ho,
-            wo,
-            BP=16,
-            BO=max(16, triton.next_power_of_2(c_out)),
-            BK=16,
+            x.contiguous(), self.conv.weight, self.conv.bias, y, c_in, c_out, h, w, ho, wo,
+            BP=16, BO=max(16, triton.next_power_of_2(c_out)), BK=16,
         )
         return y

@@ -29,5 +29,7 @@ class BlockNew(nn.Module):
         x = x.contiguous()
         y = torch.empty_like(x)
         grid = (n, triton.cdiv(h * w, 16))
-        pointwise_residual[grid](x, self.conv.weight, self.conv.bias, y, c, h * w, self.slope, C=16, P=16)
+        pointwise_residual[grid](
+            x, self.conv.weight, self.conv.bias, y, c, h * w, self.slope, C=16, P=16
+        )
         return y

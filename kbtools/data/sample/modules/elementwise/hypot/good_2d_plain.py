@@ -3,7 +3,6 @@ import torch.nn as nn
 import triton
 import triton.language as tl
 
-
 @triton.jit
 def magnitude_kernel(x_ptr, y_ptr, out_ptr, rows, cols, eps, BR: tl.constexpr, BC: tl.constexpr):
     r = tl.program_id(0) * BR + tl.arange(0, BR)[:, None]
@@ -14,8 +13,8 @@ def magnitude_kernel(x_ptr, y_ptr, out_ptr, rows, cols, eps, BR: tl.constexpr, B
     y = tl.load(y_ptr + offs, mask=mask, other=0.0)
     tl.store(out_ptr + offs, tl.sqrt(x * x + y * y + eps), mask=mask)
 
-
 class MagnitudeNew(nn.Module):
+
     def __init__(self, eps):
         super().__init__()
         self.eps = eps

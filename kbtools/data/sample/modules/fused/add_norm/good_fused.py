@@ -30,15 +30,7 @@ class AddNormNew(nn.Module):
         out = torch.empty_like(x)
         programs = min(rows, 4)
         add_norm_kernel[(programs,)](
-            x.contiguous(),
-            residual.contiguous(),
-            self.norm.weight,
-            self.norm.bias,
-            out,
-            rows,
-            dim,
-            self.norm.eps,
-            PROGRAMS=programs,
-            BLOCK=triton.next_power_of_2(dim),
+            x.contiguous(), residual.contiguous(), self.norm.weight, self.norm.bias, out,
+            rows, dim, self.norm.eps, PROGRAMS=programs, BLOCK=triton.next_power_of_2(dim),
         )
         return out

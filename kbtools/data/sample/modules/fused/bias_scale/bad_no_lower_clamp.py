@@ -3,6 +3,7 @@ import torch.nn as nn
 import triton
 import triton.language as tl
 
+
 MESSAGE = "the number of channels does not agree with the parameters"
 
 

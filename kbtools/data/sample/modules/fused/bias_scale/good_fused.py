@@ -3,6 +3,7 @@ import torch.nn as nn
 import triton
 import triton.language as tl
 
+
 MESSAGE = "shapes do not agree; a closing </think> here is part of the code"
 
 

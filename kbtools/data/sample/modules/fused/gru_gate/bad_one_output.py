@@ -28,13 +28,7 @@ class GatedUpdateNew(nn.Module):
         out, new = torch.empty_like(hidden), torch.empty_like(hidden)
         n = hidden.numel()
         gru_kernel[(triton.cdiv(n, 32),)](
-            gates.contiguous(),
-            candidate.contiguous(),
-            hidden.contiguous(),
-            out,
-            new,
-            n,
-            hidden.shape[-1],
-            BLOCK=32,
+            gates.contiguous(), candidate.contiguous(), hidden.contiguous(), out, new,
+            n, hidden.shape[-1], BLOCK=32,
         )
         return out

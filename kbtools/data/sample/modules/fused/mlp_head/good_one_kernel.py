@@ -6,20 +6,8 @@ import triton.language as tl
 
 @triton.jit
 def mlp_kernel(
-    x_ptr,
-    w1_ptr,
-    b1_ptr,
-    w2_ptr,
-    b2_ptr,
-    y_ptr,
-    M,
-    dim,
-    hidden,
-    classes,
-    BM: tl.constexpr,
-    BD: tl.constexpr,
-    BH: tl.constexpr,
-    BC: tl.constexpr,
+    x_ptr, w1_ptr, b1_ptr, w2_ptr, b2_ptr, y_ptr, M, dim, hidden, classes,
+    BM: tl.constexpr, BD: tl.constexpr, BH: tl.constexpr, BC: tl.constexpr,
 ):
     # The hidden layer of 16 rows lives in registers and never reaches memory.
     m = tl.program_id(0) * BM + tl.arange(0, BM)[:, None]
@@ -47,19 +35,7 @@ class MLPHeadNew(nn.Module):
         y = torch.empty((M, classes), device=x.device, dtype=x.dtype)
         BD, BH, BC = (max(16, triton.next_power_of_2(size)) for size in (dim, hidden, classes))
         mlp_kernel[(triton.cdiv(M, 16),)](
-            x.contiguous(),
-            self.up.weight,
-            self.up.bias,
-            self.down.weight,
-            self.down.bias,
-            y,
-            M,
-            dim,
-            hidden,
-            classes,
-            BM=16,
-            BD=BD,
-            BH=BH,
-            BC=BC,
+            x.contiguous(), self.up.weight, self.up.bias, self.down.weight, self.down.bias, y,
+            M, dim, hidden, classes, BM=16, BD=BD, BH=BH, BC=BC,
         )
         return y

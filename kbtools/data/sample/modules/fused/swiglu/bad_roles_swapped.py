@@ -29,5 +29,7 @@ class SwiGLUNew(nn.Module):
     def forward(self, x):
         half = x.shape[-1] // 2
         out = torch.empty((*x.shape[:-1], half), device=x.device, dtype=x.dtype)
-        swiglu_kernel[(out.numel() // half,)](x.contiguous(), out, half, self.eps, BLOCK=triton.next_power_of_2(half))
+        swiglu_kernel[(out.numel() // half,)](
+            x.contiguous(), out, half, self.eps, BLOCK=triton.next_power_of_2(half)
+        )
         return out

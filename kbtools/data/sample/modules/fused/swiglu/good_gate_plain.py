@@ -3,11 +3,9 @@ import triton
 import triton.language as tl
 from torch import nn
 
-
 @triton.jit
 def silu(g):
     return g * tl.sigmoid(g)
-
 
 @triton.jit
 def swiglu_kernel(x_ptr, out_ptr, half, eps, BLOCK: tl.constexpr):
@@ -20,8 +18,8 @@ def swiglu_kernel(x_ptr, out_ptr, half, eps, BLOCK: tl.constexpr):
     scale = tl.rsqrt(tl.sum(y * y, axis=0) / half + eps)
     tl.store(out_ptr + row * half + d, y * scale, mask=mask)
 
-
 class SwiGLUNew(nn.Module):
+
     def __init__(self, eps=1e-06):
         super().__init__()
         self.eps = eps

@@ -27,12 +27,7 @@ class DiceLossNew(nn.Module):
         size = logits.numel() // images
         out = torch.zeros((), device=logits.device)
         dice_kernel[(1,)](
-            logits.contiguous(),
-            mask.contiguous(),
-            out,
-            images * size,
-            self.smooth,
-            1,
+            logits.contiguous(), mask.contiguous(), out, images * size, self.smooth, 1,
             BLOCK=triton.next_power_of_2(images * size),
         )
         return out

@@ -27,12 +27,7 @@ class DiceLossNew(nn.Module):
         size = logits.numel() // images
         out = torch.zeros((), device=logits.device)
         dice_kernel[(images,)](
-            logits.contiguous(),
-            mask.contiguous(),
-            out,
-            size,
-            self.smooth,
-            images,
+            logits.contiguous(), mask.contiguous(), out, size, self.smooth, images,
             BLOCK=triton.next_power_of_2(size),
         )
         return out

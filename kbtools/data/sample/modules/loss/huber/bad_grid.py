@@ -20,5 +20,7 @@ class HuberLossNew(nn.Module):
 
     def forward(self, x, y):
         out = torch.zeros((), device=x.device, dtype=x.dtype)
-        huber_kernel[(x.shape[0] // 2,)](x.contiguous(), y.contiguous(), out, x.numel(), self.delta, BLOCK=64)
+        huber_kernel[(x.shape[0] // 2,)](
+            x.contiguous(), y.contiguous(), out, x.numel(), self.delta, BLOCK=64
+        )
         return out

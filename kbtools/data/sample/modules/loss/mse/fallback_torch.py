@@ -1,4 +1,7 @@
+import torch
 import torch.nn as nn
+import triton
+import triton.language as tl
 
 
 class MSELossNew(nn.Module):

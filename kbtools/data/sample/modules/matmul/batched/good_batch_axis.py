@@ -6,21 +6,8 @@ import triton.language as tl
 
 @triton.jit
 def bmm_kernel(
-    a_ptr,
-    b_ptr,
-    c_ptr,
-    M,
-    N,
-    K,
-    sab,
-    sam,
-    sak,
-    sbb,
-    sbn,
-    sbk,
-    BM: tl.constexpr,
-    BN: tl.constexpr,
-    BK: tl.constexpr,
+    a_ptr, b_ptr, c_ptr, M, N, K, sab, sam, sak, sbb, sbn, sbk,
+    BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
 ):
     batch = tl.program_id(2)
     m = tl.program_id(0) * BM + tl.arange(0, BM)[:, None]

@@ -1,3 +1,4 @@
+import torch
 import torch.nn as nn
 import triton
 import triton.language as tl
@@ -6,20 +7,8 @@ import triton.language as tl
 @triton.autotune(configs=[triton.Config({"BM": 16, "BN": 16, "BK": 16}, num_stages=3)], key=["M", "N", "K"])
 @triton.jit
 def grouped_matmul(
-    a_ptr,
-    b_ptr,
-    c_ptr,
-    M,
-    N,
-    K,
-    am,
-    ak,
-    bk,
-    bn,
-    BM: tl.constexpr,
-    BN: tl.constexpr,
-    BK: tl.constexpr,
-    GROUP: tl.constexpr,
+    a_ptr, b_ptr, c_ptr, M, N, K, am, ak, bk, bn,
+    BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr,
 ):
     # Programs are renumbered in groups of rows, so that neighbours share columns of b.
     pid = tl.program_id(0)

@@ -13,8 +13,7 @@ def matvec_kernel(A_ptr, v_ptr, s_ptr, y_ptr, rows, cols, BR: tl.constexpr, BC: 
         c = start + tl.arange(0, BC)
         a = tl.load(
             A_ptr + r[:, None] * cols + c[None, :],
-            mask=(r[:, None] < rows) & (c[None, :] < cols),
-            other=0.0,
+            mask=(r[:, None] < rows) & (c[None, :] < cols), other=0.0,
         )
         v = tl.load(v_ptr + b * cols + c, mask=c < cols, other=0.0)
         acc += tl.sum(a * v[None, :], axis=1)

@@ -27,16 +27,7 @@ class FrozenBatchNormNew(nn.Module):
         out = torch.empty_like(x)
         c, size = x.shape[1], x.shape[2] * x.shape[3]
         frozen_bn[(triton.cdiv(x.numel(), 64),)](
-            x,
-            self.weight,
-            self.bias,
-            self.running_mean,
-            self.running_var,
-            out,
-            x.numel(),
-            c,
-            size,
-            self.eps,
-            BLOCK=64,
+            x, self.weight, self.bias, self.running_mean, self.running_var, out,
+            x.numel(), c, size, self.eps, BLOCK=64,
         )
         return out

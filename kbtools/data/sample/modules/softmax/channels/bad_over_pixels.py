@@ -27,5 +27,7 @@ class ChannelSoftmaxNew(nn.Module):
         x = x.contiguous()
         out = torch.empty_like(x)
         grid = (n, triton.cdiv(h * w, 16))
-        channel_softmax[grid](x, out, c, h * w, 1.0 / self.temperature, C=triton.next_power_of_2(c), P=16)
+        channel_softmax[grid](
+            x, out, c, h * w, 1.0 / self.temperature, C=triton.next_power_of_2(c), P=16
+        )
         return out
