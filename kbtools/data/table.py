@@ -172,9 +172,12 @@ def with_constant(ds: Dataset, name: str, value: str) -> Dataset:
     import pyarrow as pa
     from datasets.table import InMemoryTable, concat_tables
 
+    features = datasets.Features({**ds.features, name: datasets.Value("string")})
+    if ds.num_rows == 0:  # `concat_tables` fails on no rows of a table that is itself concatenated
+        return empty(features)
     constant = pa.table({name: pa.repeat(value, ds.data.num_rows)})
     info = ds.info.copy()
-    info.features = datasets.Features({**ds.features, name: datasets.Value("string")})
+    info.features = features
     fingerprint = hashlib.sha256(f"{ds._fingerprint}\0{name}\0{value}".encode()).hexdigest()
     joined = concat_tables([ds.data, InMemoryTable(constant)], axis=1)
     return datasets.Dataset(joined, info, ds.split, indices_table=ds._indices, fingerprint=fingerprint)

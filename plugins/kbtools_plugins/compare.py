@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import kbtools as kb
 from kbtools.asking import Asking, Material, found_paths, refuse_failures, refuse_nulls
 from kbtools.data import texts
-from kbtools.data.table import batches, column, take
+from kbtools.data.table import batches, column, empty, take
 from kbtools.models.request import Request, chat
 from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
 
@@ -76,7 +76,7 @@ class Compare(Asking):
 
         schema = kb.Schema(features, self.columns)
         if self.group and not (self.first or self.second):
-            schema.path(self.group)
+            schema.require(self.group, "scalar")
             schema.find("completion")
             if "second" in features:
                 raise kb.errors.SchemaError("the column 'second' exists already; leave it out first.")
@@ -137,6 +137,8 @@ class Compare(Asking):
         """Make the pairs where rows are compared, then ask."""
         if not self.group:
             return super().transform(ds)
+        if ds.num_rows == 0:
+            return kb.Result(empty(self.output_features(ds.features)))
         pairs, left_over = self._pairs(ds)
         result = super().transform(pairs)
         return replace(result, dropped=(*result.dropped, *left_over))
