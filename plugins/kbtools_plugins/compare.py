@@ -140,6 +140,8 @@ class Compare(Asking):
         if ds.num_rows == 0:
             return kb.Result(empty(self.output_features(ds.features)))
         pairs, left_over = self._pairs(ds)
+        if not pairs.num_rows:
+            return kb.Result(empty(self.output_features(ds.features)), dropped=left_over)
         result = super().transform(pairs)
         return replace(result, dropped=(*result.dropped, *left_over))
 
