@@ -90,7 +90,7 @@ class Compare(Asking):
         schema = kb.Schema(features, self.columns)
         first, second = (schema.find("completion"), "second") if self.group else (self.first, self.second)
         reference = found_paths(self, features, ("reference_code",))
-        return {**reference, "first": schema.path(first), "second": schema.path(second)}
+        return {**reference, "first": schema.require(first, "messages"), "second": schema.require(second, "messages")}
 
     def contract(self) -> Contract:
         """The comparison's schema, as JSON or in tags."""

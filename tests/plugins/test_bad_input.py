@@ -55,7 +55,7 @@ class Stated:
 MODEL: dict[str, Any] = {}
 """The model of the stages that ask one: a local server, once the fixture has started it."""
 NO_CODE = Broken((SchemaError, "reference_code"), (SchemaError, "reference_code"), (RowError, "null"))
-NO_COMPLETION = Broken((SchemaError, "columns"), (RowError, "is null"), (RowError, "is null"))
+NO_COMPLETION = Broken((SchemaError, "columns"), (SchemaError, "text or messages"), (RowError, "is null"))
 NO_NAME = Broken((SchemaError, "module_name"), (SchemaError, "module_name"), (RowError, "info.module_name is null"))
 TABLE: dict[str, Stated] = {
     "filter": Stated(
@@ -85,6 +85,7 @@ TABLE: dict[str, Stated] = {
     "generate-prompts": Stated(
         lambda: kb.GeneratePrompts(template="task-prompt@v1", **MODEL), {"info": NO_CODE}, rows=4
     ),
+    "synthesize": Stated(lambda: kb.Synthesize(template="triton-conversion@v1", **MODEL), {"info": NO_CODE}, rows=4),
     "judge model": Stated(
         lambda: kb.Judge(judge="model", rubric="difficulty@v1", **MODEL),
         {"info": NO_CODE, "completion": NO_COMPLETION},
@@ -105,11 +106,11 @@ TABLE: dict[str, Stated] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A real server whose replies fit every schema, and whose texts name every class that the rows ask for."""
+    """A real server whose replies fit every schema, and whose texts are an answer with the name of every class."""
     classes = " ".join(f"{name}New" for name in (*NAMES, *ODD_NAMES))
 
     def reply(body: dict[str, Any]) -> str:
-        return f"Write {classes}." if "response_format" not in body else content_of(body, None, "ok")
+        return f"<answer>Write {classes}.</answer>" if "response_format" not in body else content_of(body, None, "ok")
 
     with pytest.MonkeyPatch.context() as patch, OpenAIServer(reply=reply) as server:
         patch.setenv("KBTOOLS_STORE", str(tmp_path_factory.mktemp("store") / "replies.sqlite"))
