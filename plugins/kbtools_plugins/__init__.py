@@ -16,6 +16,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.generate_prompts import GeneratePrompts
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
+    from kbtools_plugins.strip_reasoning import StripReasoning
 
     return [
         Compare,
@@ -24,6 +25,7 @@ def register_stages() -> list[type[kb.Stage]]:
         GeneratePrompts,
         Sample,
         Split,
+        StripReasoning,
     ]
 
 
