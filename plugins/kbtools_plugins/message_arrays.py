@@ -116,6 +116,8 @@ def _calls(turns: pa.StructArray, said: np.ndarray) -> list[bool]:
     import pyarrow.compute as pc
 
     fields = [name for name in CALL_FIELDS if turns.type.get_field_index(name) >= 0]
+    if not fields:
+        return [False] * len(said)
     found = {name: pc.struct_field(turns, name).take(pa.array(said)).to_pylist() for name in fields}
     return [calls_tool({name: values[index] for name, values in found.items()}) for index in range(len(said))]
 
