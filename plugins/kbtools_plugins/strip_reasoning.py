@@ -6,24 +6,20 @@ apart; here stands which column that is and what becomes of rows whose answer is
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.layout import PLAIN, column_type, is_message_list
 from kbtools.data.messages import REASONING_FIELDS
 from kbtools.data.reasoning import AnswerRule, Rules, TagRule
-from kbtools.data.table import column, field_of, keep, map_batches, row_name
+from kbtools.data.table import field_of, map_batches
 from kbtools_plugins.message_arrays import Stripping, replaced_feature, with_values
+from kbtools_plugins.troubles import TROUBLE, settled, with_trouble
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     from datasets import Dataset, Features
-
-_TROUBLE = "__kbtools_trouble__"
 
 
 class StripReasoning(kb.Stage):
@@ -56,55 +52,10 @@ class StripReasoning(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Strip batch by batch, then deal with the rows in trouble as `on_error` says."""
-        import datasets
-
         place, features = _Place.of(self, ds.features), self.output_features(ds.features)
-        marked = datasets.Features({**features, _TROUBLE: datasets.Value("string")})
-        done = map_batches(ds, self._stripped, features=marked, fingerprint=self.fingerprint(ds))
-        notes = tuple(f"column {name!r} holds the reasoning and was dropped" for name in place.beside)
-        if ds.num_rows == 0:
-            return kb.Result(done.remove_columns(_TROUBLE), notes=notes)
-        troubles = column(done, _TROUBLE)
-        done = done.remove_columns(_TROUBLE)
-        if troubles.null_count == len(troubles):
-            return kb.Result(done, notes=notes)
-        return self._with_troubles(ds, done, troubles.to_pylist(), notes)
-
-    def _with_troubles(
-        self, ds: Dataset, done: Dataset, troubles: Sequence[str | None], notes: tuple[str, ...]
-    ) -> kb.Result:
-        import numpy as np
-
-        kinds = np.array([_kind(trouble) for trouble in troubles])
-        failed = tuple(self._failures(ds, troubles, kinds))
-        if self.on_error == "raise":
-            raise kb.errors.RowError(self._message(ds, failed))
-        if self.on_error != "drop":
-            return kb.Result(done, failed=failed, notes=notes)
-        drops = [
-            kb.Drop(keep(ds, kinds == failure.kind, self.fingerprint(ds, failure.kind)), failure.kind)
-            for failure in failed
-        ]
-        kept = keep(done, kinds == "", self.fingerprint(done, "kept"))
-        return kb.Result(kept, dropped=tuple(drops), failed=failed, notes=notes)
-
-    def _failures(self, ds: Dataset, troubles: Sequence[str | None], kinds: np.ndarray) -> Iterator[kb.Failure]:
-        import numpy as np
-
-        for kind, number in Counter(kinds[kinds != ""].tolist()).most_common():
-            rows = np.flatnonzero(kinds == kind)[:5]
-            examples = tuple(f"{row_name(ds, int(row), self.columns)}: {troubles[row]}" for row in rows)
-            yield kb.Failure(kind, number, examples)
-
-    def _message(self, ds: Dataset, failed: Sequence[kb.Failure]) -> str:
-        path = _Place.of(self, ds.features).path
-        counts = ", ".join(f"{failure.count} x {failure.kind}" for failure in failed)
-        examples = "; ".join(failure.examples[0] for failure in failed[:5])
-        total = sum(failure.count for failure in failed)
-        return (
-            f"{total} of {ds.num_rows} rows have no certain answer in {path!r}: {counts}. {examples}. "
-            "Say what shall become of them with --on-error null, --on-error keep or --on-error drop."
-        )
+        done = map_batches(ds, self._stripped, features=with_trouble(features), fingerprint=self.fingerprint(ds))
+        result = settled(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
+        return replace(result, notes=tuple(f"column {name!r} holds reasoning and was dropped" for name in place.beside))
 
     def _stripped(self, table: pa.Table) -> pa.Table:
         """A batch with its answers alone, and beside them what was wrong with a row, if anything."""
@@ -120,7 +71,7 @@ class StripReasoning(kb.Stage):
             kinds = pa.array([trouble and trouble.kind for trouble in troubles], pa.string())
             result = with_values(result, place.error_column, kinds)
         texts = pa.array([trouble and str(trouble) for trouble in troubles], pa.string())
-        return result.append_column(_TROUBLE, texts)
+        return result.append_column(TROUBLE, texts)
 
 
 @dataclass(frozen=True)
@@ -159,7 +110,3 @@ class _Place:
 
 def _is_text(feature: Any) -> bool:
     return getattr(feature, "dtype", "") in ("string", "large_string", "string_view", "null")
-
-
-def _kind(trouble: str | None) -> str:
-    return (trouble or "").partition(":")[0]

@@ -118,7 +118,7 @@ def test_plain_text_and_the_reasoning_beside_it() -> None:
     ds = datasets.Dataset.from_dict({"response": [GOOD, "A"], "reasoning": ["r", None], "n": [1, 2]})
     result = kb.StripReasoning().run(ds)
     assert result.dataset.to_list() == [{"response": BARE, "n": 1}, {"response": "A", "n": 2}]
-    assert result.notes == ("column 'reasoning' holds the reasoning and was dropped",)
+    assert result.notes == ("column 'reasoning' holds reasoning and was dropped",)
 
 
 def test_any_column_can_be_named() -> None:
