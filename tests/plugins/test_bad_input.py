@@ -101,6 +101,11 @@ TABLE: dict[str, Stated] = {
         {"info": Broken(4, 4, 4), "completion": Broken((SchemaError, "reference_code"), 4, 4)},
         rows=4,
     ),
+    "strip-reasoning": Stated(
+        kb.StripReasoning,
+        {"completion": Broken((SchemaError, "completion"), (SchemaError, "messages"), (RowError, "4 x null-value"))},
+        rows=4,
+    ),
 }
 
 
