@@ -16,6 +16,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.generate_prompts import GeneratePrompts
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
+    from kbtools_plugins.strip_reasoning import StripReasoning
     from kbtools_plugins.synthesize import Synthesize
 
     return [
@@ -25,6 +26,7 @@ def register_stages() -> list[type[kb.Stage]]:
         GeneratePrompts,
         Sample,
         Split,
+        StripReasoning,
         Synthesize,
     ]
 
@@ -36,7 +38,11 @@ def register_judges() -> list[type[kb.Judge]]:
     from kbtools_plugins.panel_judge import PanelJudge
     from kbtools_plugins.static.judge import StaticJudge
 
-    return [ModelJudge, PanelJudge, StaticJudge]
+    return [
+        ModelJudge,
+        PanelJudge,
+        StaticJudge,
+    ]
 
 
 @kb.hookimpl
