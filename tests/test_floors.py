@@ -42,9 +42,6 @@ MAY_BE_HEAVY = {
 """Modules and folders that may import heavy libraries at module scope, and why. What `kbtools --help` and the listing
 of stages really import is checked in tests/cli/test_start.py."""
 
-KIN = {("kbtools_plugins.panel_judge", "kbtools_plugins.model_judge"): "a panel is several model judges"}
-"""Stages that may know each other, and why."""
-
 
 def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
     """Path below the repository and syntax tree of every module."""
@@ -124,7 +121,7 @@ def test_stages_know_nothing_of_each_other(path):
     own = path.removeprefix("plugins/").removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     family = ".".join(own.split(".")[:2])
     known = {cls.__module__ for cls in (*registry().stages().values(), *registry().judges().values())}
-    others = tuple(module for module in known if not f"{module}.".startswith(f"{family}.") and (own, module) not in KIN)
+    others = tuple(module for module in known if not f"{module}.".startswith(f"{family}."))
     wrong = [
         f"{path}:{line} imports {name}"
         for line, name in imports(PLUGINS[path], path, everywhere=True)
