@@ -11,6 +11,7 @@ import kbtools as kb
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
     from kbtools_plugins.compare import Compare
+    from kbtools_plugins.convert_rollouts import ConvertRollouts
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
@@ -20,6 +21,7 @@ def register_stages() -> list[type[kb.Stage]]:
 
     return [
         Compare,
+        ConvertRollouts,
         Dedup,
         Filter,
         GeneratePrompts,
