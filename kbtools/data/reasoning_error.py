@@ -26,6 +26,7 @@ Kind = Literal[
     "null-value",
     "no-assistant-turn",
     "not-messages",
+    "not-text",
 ]
 
 EXPLANATIONS: dict[Kind, str] = {
@@ -46,6 +47,7 @@ EXPLANATIONS: dict[Kind, str] = {
     "null-value": "the value is null",
     "no-assistant-turn": "the conversation has no assistant turn",
     "not-messages": "the value is not a list of messages with a role",
+    "not-text": "the content has parts that are not text",
 }
 
 

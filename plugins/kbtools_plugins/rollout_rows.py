@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kbtools as kb
-from kbtools.data.messages import REASONING_FIELDS, calls_tool, decode, text_of
+from kbtools.data.messages import REASONING_FIELDS, calls_tool, decode, only_text
 from kbtools.data.reasoning import ReasoningError
 
 Row = Mapping[str, Any]
@@ -91,9 +91,9 @@ def _message(message: Mapping[str, Any]) -> dict[str, Any]:
     if calls_tool(message):
         raise Unconvertible("tool-call", "evals rows have no place for the tool call of one of its messages")
     try:
-        return {"role": message["role"], "content": text_of(message.get("content"))}
-    except ReasoningError:
-        raise Unconvertible("not-messages", "the content of one of its messages is neither text nor parts") from None
+        return {"role": message["role"], "content": only_text(message.get("content"))}
+    except ReasoningError as error:
+        raise Unconvertible(error.kind, "the content of one of its messages is not text") from None
 
 
 def _completion(row: Row, reasoning_field: str) -> list[dict[str, Any]]:
