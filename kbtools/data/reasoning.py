@@ -61,6 +61,11 @@ class Parsed(NamedTuple):
         pieces = [piece for text in self.before for piece in _THINK_TAG.split(text)]
         return "\n\n".join(piece for piece in pieces if piece and not piece.isspace()) or None
 
+    @property
+    def content(self) -> str:
+        """The answer, in its tags if it had any."""
+        return f"<answer>{self.answer}</answer>" if self.tagged else self.answer
+
 
 def parse(text: str, rules: Rules = STRICT) -> Parsed:
     """Take one assistant text apart; raises `ReasoningError` where the answer is missing or not certain."""
@@ -79,11 +84,9 @@ def kept(parsed: Parsed, rules: Rules) -> str:
     """What stays of a text as content: the answer, with its tags unless they are to be dropped."""
     if rules.unwrap:
         return parsed.answer
-    if parsed.tagged:
-        return f"<answer>{parsed.answer}</answer>"
-    if parsed.before and has_marks(parsed.answer):
+    if not parsed.tagged and parsed.before and has_marks(parsed.answer):
         raise ReasoningError("marker-in-answer")
-    return parsed.answer
+    return parsed.content
 
 
 def has_marks(text: str) -> bool:
