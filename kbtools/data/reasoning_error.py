@@ -27,6 +27,7 @@ Kind = Literal[
     "no-assistant-turn",
     "not-messages",
     "not-text",
+    "other-fields",
 ]
 
 EXPLANATIONS: dict[Kind, str] = {
@@ -48,6 +49,7 @@ EXPLANATIONS: dict[Kind, str] = {
     "no-assistant-turn": "the conversation has no assistant turn",
     "not-messages": "the value is not a list of messages with a role",
     "not-text": "the content has parts that are not text",
+    "other-fields": "a message that came as JSON has fields for which the columns of the result have no place",
 }
 
 

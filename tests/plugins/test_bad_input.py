@@ -108,6 +108,17 @@ TABLE: dict[str, Stated] = {
         {"completion": Broken((SchemaError, "completion"), (SchemaError, "messages"), (RowError, "4 x null-value"))},
         rows=4,
     ),
+    **{
+        name: Stated(
+            stage,
+            {
+                "prompt": Broken((SchemaError, "prompt"), (SchemaError, "messages"), (RowError, "4 x null-value")),
+                "completion": Broken((SchemaError, "columns"), (SchemaError, "messages"), (RowError, "4 x null-value")),
+            },
+            rows=4,
+        )
+        for name, stage in {"to-messages": kb.ToMessages, "to-prompt-completion": kb.ToPromptCompletion}.items()
+    },
     "convert-rollouts": Stated(
         kb.ConvertRollouts,
         {
