@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import logging
 import sys
 import uuid
 from abc import ABC, abstractmethod
@@ -25,6 +26,8 @@ from kbtools.errors import SchemaError
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
+
+logger = logging.getLogger("kbtools")
 
 Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
@@ -112,8 +115,18 @@ class Stage(BaseModel, ABC):
         return Pipeline(stages=tuple(flat([self, other])))
 
     def __call__(self, ds: Dataset | DatasetDict) -> Dataset | DatasetDict:
-        """Check the columns, process, and return the dataset alone; `kbtools.apply` also records the lineage."""
-        return self.run(ds).dataset
+        """Check the columns, process, and return the dataset alone; what was left out or failed is logged.
+
+        `kbtools.apply` records it in the lineage instead, with everything else that is needed to do it again.
+        """
+        result = self.run(ds)
+        for reason, count in result.dropped_counts().items():
+            logger.warning("%s dropped %d rows: %s", self.name, count, reason)
+        for failure in result.failed:
+            logger.warning("%s: %d rows failed: %s", self.name, failure.count, failure.kind)
+        for note in result.notes:
+            logger.warning("%s: %s", self.name, note)
+        return result.dataset
 
     def run(self, ds: Dataset | DatasetDict) -> Result:
         """Check the columns and process a dataset, or every split of one as `scope` demands."""
