@@ -10,7 +10,6 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
-    from kbtools_plugins.chat import ToMessages, ToPromptCompletion
     from kbtools_plugins.compare import Compare
     from kbtools_plugins.convert_rollouts import ConvertRollouts
     from kbtools_plugins.dedup import Dedup
@@ -30,8 +29,6 @@ def register_stages() -> list[type[kb.Stage]]:
         Sample,
         Split,
         StripReasoning,
-        ToMessages,
-        ToPromptCompletion,
         Synthesize,
     ]
 
