@@ -10,6 +10,7 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.chat import ToMessages, ToPromptCompletion
     from kbtools_plugins.compare import Compare
     from kbtools_plugins.convert_rollouts import ConvertRollouts
     from kbtools_plugins.dedup import Dedup
@@ -30,6 +31,8 @@ def register_stages() -> list[type[kb.Stage]]:
         Split,
         StripReasoning,
         Synthesize,
+        ToMessages,
+        ToPromptCompletion,
     ]
 
 
