@@ -10,7 +10,9 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.chat import ToMessages, ToPromptCompletion
     from kbtools_plugins.compare import Compare
+    from kbtools_plugins.convert_rollouts import ConvertRollouts
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
@@ -21,6 +23,7 @@ def register_stages() -> list[type[kb.Stage]]:
 
     return [
         Compare,
+        ConvertRollouts,
         Dedup,
         Filter,
         GeneratePrompts,
@@ -28,6 +31,8 @@ def register_stages() -> list[type[kb.Stage]]:
         Split,
         StripReasoning,
         Synthesize,
+        ToMessages,
+        ToPromptCompletion,
     ]
 
 
