@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kbtools.asking.parts import REPEAT, Material, RowFault
 from kbtools.data import texts
-from kbtools.data.table import batches, take
+from kbtools.data.table import tables, take
 from kbtools.models.reply import Kind
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, chunks
@@ -46,7 +46,7 @@ def materials(stage: Asking, ds: Dataset) -> Iterator[Material]:
     """The texts that the stage reads of each row, in order."""
     paths = stage.paths(ds.features)
     repeat = [REPEAT] if REPEAT in ds.column_names else []
-    for table in batches(ds, [*paths.values(), *repeat], rows=BATCH):
+    for table in tables(ds, [*paths.values(), *repeat], rows=BATCH):
         yield from materials_of(table, paths)
 
 
