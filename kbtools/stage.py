@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from kbtools.data.table import column, with_constant
 from kbtools.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -277,8 +278,6 @@ def _together(stage: Stage, splits: DatasetDict) -> Result:
     """All splits as one dataset with the split's name in a column, transformed, and taken apart again."""
     import datasets
     import numpy as np
-
-    from kbtools.data.table import column, with_constant
 
     joined = datasets.concatenate_datasets([with_constant(ds, _SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)

@@ -11,9 +11,9 @@ from kbtools.plugins import registry
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
+    "data",
     "stage",
     "hooks",
-    "data",
     "judge",
     "prompts",
     "models",
