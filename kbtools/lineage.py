@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import platform
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from kbtools.data.save import METADATA_KEY, lineage_file
 from kbtools.data.source import Source
 from kbtools.errors import DataError, UsageError, did_you_mean
+from kbtools.plugins import registry
+from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -70,10 +72,21 @@ class Recipe(_Strict):
     """Each stage as its fields, with its name under the key `stage`."""
     output: Output | None = None
 
+    def result_name(self) -> str:
+        """What the result is called: the source's name and the suffixes of the stages."""
+        suffixes = dict.fromkeys(suffix for fields in self.stages if (suffix := _suffix(fields)))
+        return "-".join([self.source.short_name if self.source else "dataset", *suffixes])
+
     def to_toml(self) -> str:
         """The recipe as `kbtools run` reads it."""
         data = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return tomli_w.dumps(data, multiline_strings=True)
+
+
+def _suffix(fields: Mapping[str, Any]) -> str:
+    known = registry()
+    cls: type[Stage] | None = known.judges().get(str(fields.get("judge"))) or known.stages().get(str(fields["stage"]))
+    return cls.suffix if cls else ""  # a class of a notebook is in no registry
 
 
 class Lineage(Recipe):

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 class Observer(Protocol):
     """Someone who watches a run: the command line draws progress from these calls."""
 
+    def say(self, text: str) -> None:
+        """A message for people, before the first stage begins."""
+
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A stage begins on this many rows."""
 
@@ -44,6 +47,9 @@ class Observer(Protocol):
 
 class Unwatched:
     """The observer of runs that nobody watches."""
+
+    def say(self, text: str) -> None:
+        """Nobody listens."""
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """Nothing to show."""
@@ -76,20 +82,23 @@ def apply(data: Dataset | DatasetDict, *stages: Stage, observer: Observer | None
 def run(data: Dataset | DatasetDict, stages: Iterable[Stage], observer: Observer | None = None) -> Run:
     """As `apply`, with the records and the dropped rows."""
     chain = tuple(flat(stages))
-    before = lineages.of(data)
-    began = time.perf_counter()
-    done = execute(data, chain, observer)
-    after = before.model_copy(
-        update={
-            "stages": (*before.stages, *(entry(stage) for stage in chain)),
-            "records": (*before.records, *done.records),
-            "versions": lineages.versions(),
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "seconds": (before.seconds or 0.0) + round(time.perf_counter() - began, 3),
-        }
-    )
-    lineages.attach(done.dataset, after)
-    return done
+    lineage = lineages.of(data)
+    for line in preflight(lineage, chain):
+        (observer or Unwatched()).say(line)
+    return execute(data, chain, observer)
+
+
+def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
+    """What the stages have to say before any work is done; the first error that can be known by then.
+
+    Each stage is told of the recipe up to itself.
+    """
+    lines: list[str] = []
+    for stage in stages:
+        lines += stage.preflight(Recipe(source=recipe.source, stages=recipe.stages).model_dump(mode="json"))
+        if stage.makes_rows:
+            recipe = recipe.model_copy(update={"stages": (*recipe.stages, entry(stage))})
+    return lines
 
 
 def entry(stage: Stage) -> dict[str, Any]:
@@ -102,14 +111,29 @@ def entry(stage: Stage) -> dict[str, Any]:
 
 
 def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], observer: Observer | None = None) -> Run:
-    """Check the chain, then run its stages one by one."""
+    """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
     watcher: Observer = observer or Unwatched()
     for ds in data.values() if isinstance(data, dict) else [data]:
         check(ds.features, stages)
     done = Run(data)
+    lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
     for position, stage in enumerate(stages, start=1):
+        lineages.attach(done.dataset, lineage)  # a stage that publishes reads there how its rows came about
         _step(done, position, stage, watcher)
+        if stage.makes_rows:
+            lineage = _grown(lineage, stage, done.records[-1])
+    lineages.attach(done.dataset, _ended(lineage, sum(record.seconds or 0.0 for record in done.records)))
     return done
+
+
+def _grown(lineage: Lineage, stage: Stage, record: StageRecord) -> Lineage:
+    update = {"stages": (*lineage.stages, entry(stage)), "records": (*lineage.records, record)}
+    return lineage.model_copy(update=update)
+
+
+def _ended(lineage: Lineage, seconds: float) -> Lineage:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return lineage.model_copy(update={"created": now, "seconds": (lineage.seconds or 0.0) + round(seconds, 3)})
 
 
 def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:

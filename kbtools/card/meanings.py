@@ -43,9 +43,9 @@ def of_judges(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Meaning of each column that a judge of the chain added."""
     found: dict[str, str] = {}
     for fields in stages:
-        if "judge" in fields:
-            judge: type[Judge] = registry().judge(str(fields["judge"]))
-            verdict = judge(**{k: v for k, v in fields.items() if k != "stage"}).verdict
+        judge: type[Judge] | None = registry().judges().get(str(fields.get("judge")))
+        if judge is not None:
+            verdict = judge(**{key: value for key, value in fields.items() if key != "stage"}).verdict
             prefix = fields.get("prefix", "")
             found |= {prefix + name: (f.description or "") for name, f in verdict.model_fields.items()}
     return found
