@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,19 +43,11 @@ def _read(stream: pa.NativeFile, path: Path) -> bytes:
         raise DataError(f"{path} cannot be decompressed to its end ({error}): it may be half-written.") from error
 
 
-def row_chunks(path: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Parsed rows in chunks, each with the number of its first line."""
-    first = 1
-    rows: list[dict[str, Any]] = []
-    for number, line in lines(path):
-        if not rows:
-            first = number
-        rows.append(_parse(line, path, number))
-        if len(rows) == CHUNK_LINES:
-            yield first, rows
-            rows = []
-    if rows:
-        yield first, rows
+def tables(path: Path) -> Iterator[pa.Table]:
+    """The whole file as Arrow tables, each with the columns and types that its own lines show."""
+    parsed = ((number, _parse(line, path, number)) for number, line in lines(path))
+    while chunk := list(islice(parsed, CHUNK_LINES)):
+        yield _table([row for _, row in chunk], path, [number for number, _ in chunk])
 
 
 def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
@@ -69,7 +62,7 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
     return row
 
 
-def table_of(rows: list[dict[str, Any]], path: Path, first_line: int) -> pa.Table:
+def _table(rows: list[dict[str, Any]], path: Path, numbers: list[int]) -> pa.Table:
     """The rows as one Arrow table whose columns are all fields seen, in order of appearance."""
     import pyarrow as pa
 
@@ -80,16 +73,16 @@ def table_of(rows: list[dict[str, Any]], path: Path, first_line: int) -> pa.Tabl
         try:
             arrays.append(pa.array(values))
         except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
-            line = _odd_line(values, first_line)
+            line = numbers[_odd_one(values)]
             raise DataError(
-                f"{path}, near line {line}: field {name!r} has values that fit no one type ({str(error).strip()}). "
+                f"{path}, line {line}: field {name!r} has values that fit no one type ({str(error).strip()}). "
                 "A column must hold one kind of value: mend the file, or store the odd field as JSON text."
             ) from error
     return pa.table(arrays, names=names)
 
 
-def _odd_line(values: list[Any], first_line: int) -> int:
-    """Line of the first value that does not go with those before it (blank lines are not counted)."""
+def _odd_one(values: list[Any]) -> int:
+    """Index of the first value that does not go with those before it."""
     import pyarrow as pa
 
     low, high = 1, len(values)
@@ -100,10 +93,4 @@ def _odd_line(values: list[Any], first_line: int) -> int:
             low = middle + 1
         except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
             high = middle
-    return first_line + low - 1
-
-
-def tables(path: Path) -> Iterator[pa.Table]:
-    """The whole file as Arrow tables, each with the columns and types that its own lines show."""
-    for first_line, rows in row_chunks(path):
-        yield table_of(rows, path, first_line)
+    return low - 1

@@ -19,7 +19,9 @@ def register_stages() -> list[type[kb.Stage]]:
 @kb.hookimpl
 def register_judges() -> list[type[kb.Judge]]:
     """Every built-in judge."""
-    return []
+    from kbtools_plugins.static.judge import StaticJudge
+
+    return [StaticJudge]
 
 
 @kb.hookimpl
