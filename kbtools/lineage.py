@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from kbtools.data import hub
 from kbtools.data.save import METADATA_KEY, lineage_file
 from kbtools.data.source import Source
 from kbtools.errors import DataError, UsageError, did_you_mean
@@ -26,6 +29,7 @@ from kbtools.stage import Stage
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(:-(?P<otherwise>[^}]*))?\}")
 _ATTRIBUTE = "_kbtools_lineage"
 
 
@@ -89,6 +93,18 @@ def _suffix(fields: Mapping[str, Any]) -> str:
     return cls.suffix if cls else ""  # a class of a notebook is in no registry
 
 
+class NamedRecipe(Recipe):
+    """One of several recipes of a file."""
+
+    name: str
+
+
+class Recipes(_Strict):
+    """A file of several recipes, run one after the other."""
+
+    recipe: tuple[NamedRecipe, ...]
+
+
 class Lineage(Recipe):
     """A recipe that was run."""
 
@@ -146,6 +162,25 @@ def read(path: Path) -> Recipe:
     return read_lineage(path)
 
 
+def read_all(spec: str) -> dict[str, Recipe]:
+    """The recipes of a file by name, in order (one without a name has the name ""), or the lineage at a Hub address."""
+    if spec.startswith("hf://"):
+        return {"": read_hub(spec)}
+    path = Path(spec)
+    data = _toml(path) if path.suffix == ".toml" else None
+    if not data or "recipe" not in data:
+        return {"": read(path)}
+    several = _validated(Recipes, data, path)
+    return {one.name: Recipe.model_validate(one.model_dump(exclude={"name"})) for one in several.recipe}
+
+
+def read_hub(uri: str) -> Lineage:
+    """The lineage that a push has put beside the rows, from its address `hf://datasets/OWNER/NAME[@REVISION]/PATH`."""
+    repo, revision, path = hub.parse_uri(uri)
+    text = hub.read_text(repo, path or "kbtools-lineage.json", revision)
+    return _validated(Lineage, _json(text, uri), uri)
+
+
 def read_lineage(path: Path) -> Lineage:
     """The lineage beside a data file, or else the one inside it."""
     for beside in (lineage_file(path), path / "kbtools-lineage.json"):
@@ -171,24 +206,40 @@ def _from_parquet(path: Path) -> Lineage:
 
 def _toml(path: Path) -> Any:
     try:
-        return tomllib.loads(path.read_text())
+        return _filled_in(tomllib.loads(path.read_text()), path)
     except FileNotFoundError:
         raise UsageError(f"there is no recipe {str(path)!r}.") from None
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 
 
-def _json(text: str, path: Path) -> Any:
+def _filled_in(data: Any, path: Path) -> Any:
+    """Texts of a recipe with `${NAME}` and `${NAME:-otherwise}` replaced by environment variables."""
+    if isinstance(data, dict):
+        return {key: _filled_in(value, path) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_filled_in(value, path) for value in data]
+    return _VARIABLE.sub(lambda match: _variable(match, path), data) if isinstance(data, str) else data
+
+
+def _variable(match: re.Match[str], path: Path) -> str:
+    value = os.environ.get(match["name"]) or match["otherwise"]
+    if value is None:
+        raise UsageError(f"{path} needs the environment variable {match['name']}: set it, or write it into .env.")
+    return value
+
+
+def _json(text: str, path: Path | str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
         raise DataError(f"{path} is not valid JSON: {error}") from error
 
 
-T = TypeVar("T", bound=Recipe)
+T = TypeVar("T", bound=BaseModel)
 
 
-def _validated(kind: type[T], data: Any, path: Path) -> T:
+def _validated(kind: type[T], data: Any, path: Path | str) -> T:
     try:
         return kind.model_validate(data)
     except ValidationError as error:

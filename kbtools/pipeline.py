@@ -79,11 +79,16 @@ def apply(data: Dataset | DatasetDict, *stages: Stage, observer: Observer | None
     return run(data, stages, observer).dataset
 
 
-def run(data: Dataset | DatasetDict, stages: Iterable[Stage], observer: Observer | None = None) -> Run:
-    """As `apply`, with the records and the dropped rows."""
+def run(
+    data: Dataset | DatasetDict,
+    stages: Iterable[Stage],
+    observer: Observer | None = None,
+    *,
+    preflighted: bool = False,
+) -> Run:
+    """As `apply`, with the records and the dropped rows; `preflighted` when the caller has called `preflight`."""
     chain = tuple(flat(stages))
-    lineage = lineages.of(data)
-    for line in preflight(lineage, chain):
+    for line in [] if preflighted else preflight(lineages.of(data), chain):
         (observer or Unwatched()).say(line)
     return execute(data, chain, observer)
 
@@ -218,9 +223,19 @@ def load(
 ) -> Dataset | DatasetDict:
     """A dataset from a Hub id, a file (parquet, jsonl, csv), a `save_to_disk` folder, or `"sample"`; kept on disk.
 
-    The source, with the resolved commit or the digest of the file, is the start of its lineage.
+    The source, with the resolved commit or the digest of the file, is the start of its lineage. A lineage on the Hub
+    (`hf://datasets/me/x/kbtools-lineage.json`) is run again from its source, and gives the same rows.
     """
+    if dataset.startswith("hf://") and dataset.endswith(".json"):
+        return again(lineages.read_hub(dataset))
     return load_source(Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit))
+
+
+def again(recipe: Recipe) -> Dataset | DatasetDict:
+    """The result of a recipe or of the run that a lineage describes, from its source."""
+    if recipe.source is None:
+        raise UsageError("the recipe has no source, so it cannot be run from it.")
+    return run(load_source(recipe.source), build(recipe)).dataset
 
 
 def load_source(source: Source) -> Dataset | DatasetDict:

@@ -1,7 +1,7 @@
 """Publishing a dataset: shards, card and lineage become one commit to the Hub, which is then read back.
 
-`check` is asked before any work is done, `push` does it. The wire is in `kbtools.data.hub` and `kbtools.data.commit`, the
-words are in `kbtools.card`.
+`check` is asked before any work is done, `push` does it. The wire is in `kbtools.data.hub` and `kbtools.data.commit`,
+the words are in `kbtools.card`.
 """
 
 from __future__ import annotations
@@ -126,13 +126,15 @@ def _repo(request: Request, recipe: Recipe, user: str) -> str:
         raise UsageError("the rows come from memory, so there is no name to call the repository by: give --repo NAME.")
     repo = f"{request.org or user}/{request.repo or recipe.result_name()}"
     if not request.repo and recipe.source is not None and repo == recipe.source.dataset:
-        raise UsageError(f"the result would be pushed onto its own source, {repo}: say so with --repo, or name another.")
+        raise UsageError(
+            f"the result would be pushed onto its own source, {repo}: say so with --repo, or name another."
+        )
     return _valid(repo)
 
 
 def _valid(repo: str) -> str:
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils._validators import validate_repo_id
 
     try:
         validate_repo_id(repo)
@@ -217,7 +219,8 @@ def _land(place: Place, request: Request, card: Card, local: Mapping[str, Shard]
             seen.add(path)
             report(local[path].rows)
 
-    message = request.message or f"{card.config}: " + ", ".join(f"{n} {r:,}" for n, r in card.facts.splits.items()) + " rows"
+    rows = ", ".join(f"{name} {count:,}" for name, count in card.facts.splits.items())
+    message = request.message or f"{card.config}: {rows} rows"
     return commit(place, partial(_change, request, card, local), message, uploaded)
 
 
@@ -238,7 +241,7 @@ def _check_rows(repo: str, sha: str, paths: Mapping[str, list[str]], rows: Mappi
     for split, names in paths.items():
         found = hub.parquet_rows(repo, sha, names)
         if found != rows[split]:
-            raise KbError(f"{repo} at {sha[:12]} has {found:,} rows in {split}, not the {rows[split]:,} that were pushed.")
+            raise KbError(f"{repo} at {sha[:12]} has {found:,} rows in {split}, not the {rows[split]:,} pushed.")
 
 
 def _splits(data: Dataset | DatasetDict) -> dict[str, Dataset]:

@@ -17,14 +17,24 @@ from jinja2 import Environment, StrictUndefined
 
 from kbtools.card import meanings
 from kbtools.card.facts import Facts
-from kbtools.card.metadata import Metadata, SplitSize, dump_front, rows_of, size_category, split_front
-from kbtools.card.metadata import with_config, with_default_spelt_out
+from kbtools.card.metadata import (
+    Metadata,
+    SplitSize,
+    dump_front,
+    rows_of,
+    size_category,
+    split_front,
+    with_config,
+    with_default_spelt_out,
+)
 from kbtools.data.layout import type_text
 from kbtools.lineage import Lineage, StageRecord
 
 TEMPLATE = "dataset-card-v1.j2"
 YOURS = ("<!-- yours: kbtools keeps what stands between here and the next mark -->", "<!-- end of yours -->")
-_SECTION = re.compile(r"<!-- kbtools: config (?P<name>\S+) -->\n(?P<text>.*?)\n<!-- end of config (?P=name) -->", re.DOTALL)
+_SECTION = re.compile(
+    r"<!-- kbtools: config (?P<name>\S+) -->\n(?P<text>.*?)\n<!-- end of config (?P=name) -->", re.DOTALL
+)
 _MODEL_KEYS = ("model", "sampling", "temperature", "top_p", "max_tokens", "seed")
 
 
@@ -65,7 +75,7 @@ def render(card: Card, old: str, existing: Sequence[str]) -> str:
 
 def _yours(text: str) -> str:
     """What the user wrote between the marks; the whole text where there are no marks."""
-    before, begin, rest = text.partition(YOURS[0])
+    _, begin, rest = text.partition(YOURS[0])
     if not begin:
         return _SECTION.sub("", text)
     kept, _, _ = rest.partition(YOURS[1])
@@ -184,7 +194,9 @@ def _licence(card: Card) -> str:
 def _licence_warnings(card: Card) -> list[str]:
     named = card.facts.licences
     warnings = []
-    others = [licence for licence in named if licence not in ("unknown", card.license) and licence.lower() != card.license]
+    others = [
+        licence for licence in named if licence not in ("unknown", card.license) and licence.lower() != card.license
+    ]
     if others:
         rows = sum(named[licence] for licence in others)
         warnings.append(f"{rows:,} rows name a licence other than `{card.license}`: their own licence holds for them.")

@@ -39,13 +39,19 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
+def _meaning(name: str, declared: Mapping[str, Any]) -> str:
+    own = declared[name].description if name in declared else None
+    return own or f"The judge's {name}."
+
+
 def of_judges(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Meaning of each column that a judge of the chain added."""
     found: dict[str, str] = {}
     for fields in stages:
         judge: type[Judge] | None = registry().judges().get(str(fields.get("judge")))
         if judge is not None:
-            verdict = judge(**{key: value for key, value in fields.items() if key != "stage"}).verdict
+            one = judge(**{key: value for key, value in fields.items() if key != "stage"})
             prefix = fields.get("prefix", "")
-            found |= {prefix + name: (f.description or "") for name, f in verdict.model_fields.items()}
+            declared = one.verdict.model_fields
+            found |= {prefix + name: _meaning(name, declared) for name in one.fields()}
     return found

@@ -40,7 +40,9 @@ def split_front(readme: str) -> tuple[Metadata, str]:
     try:
         found = yaml.safe_load(match[1]) or {}
     except yaml.YAMLError as error:
-        raise DataError(f"the metadata at the head of the repository's README.md is not YAML ({error}): mend it first.") from error
+        raise DataError(
+            f"the metadata at the head of the repository's README.md is not YAML ({error}): mend it first."
+        ) from error
     return found, readme[match.end() :]
 
 
@@ -105,9 +107,16 @@ def size_category(rows: int) -> str:
     return next((name for bound, name in _SIZES if rows < bound), "n>10M")
 
 
-def replaced_files(metadata: Metadata, config: str, existing: Mapping[str, Any], splits: Mapping[str, Any]) -> frozenset[str]:
-    """Shards of the former state of a configuration: nothing that another configuration lists, nothing of other names."""
-    others = [p for entry in metadata.get("configs", []) if entry.get("config_name", "default") != config for p in _patterns(entry)]
+def replaced_files(
+    metadata: Metadata, config: str, existing: Mapping[str, Any], splits: Mapping[str, Any]
+) -> frozenset[str]:
+    """Shards of the former state of a configuration: nothing that another one lists, nothing of other names."""
+    others = [
+        p
+        for entry in metadata.get("configs", [])
+        if entry.get("config_name", "default") != config
+        for p in _patterns(entry)
+    ]
     own = [entry for entry in metadata.get("configs", []) if entry.get("config_name", "default") == config]
     known = {str(item["split"]) for entry in own for item in _data_files(entry)} | set(splits)
     prefix = folder_of(config) + "/"

@@ -7,9 +7,9 @@ may stand anywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from dotenv import load_dotenv
@@ -18,11 +18,12 @@ from pydantic import BaseModel, ConfigDict
 from kbtools import pipeline
 from kbtools.cli import display
 from kbtools.cli.options import KeyValue, given, pairs, stage_options
+from kbtools.cli.pushing import push_options, with_push
 from kbtools.data import save as saving
 from kbtools.data.source import Source
-from kbtools.errors import UsageError
+from kbtools.errors import UsageError, did_you_mean
 from kbtools.lineage import Lineage, Output, Recipe
-from kbtools.lineage import read as read_recipe
+from kbtools.lineage import read_all as read_recipes
 from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
 
@@ -47,6 +48,9 @@ class RunOptions(BaseModel):
     dry_run: bool = False
     quiet: bool = False
     json_output: bool = False
+    offline: bool = False
+    push: bool = False
+    push_fields: dict[str, Any] = {}
 
 
 def run_options() -> list[click.Option]:
@@ -69,6 +73,14 @@ def run_options() -> list[click.Option]:
     options = [_run_option(name, metavar=metavar, help=help_) for name, metavar, help_ in text]
     options += [_run_option(name, type=int, metavar="N", help=help_) for name, help_ in numbers]
     options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
+    flags = [
+        ("offline", "--offline", "Take datasets of the Hub from the cache, without asking the Hub."),
+        ("push", "--push", "Publish the result on the Hub: the stage `push` at the end of the chain."),
+    ]
+    options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
+    for option in push_options():
+        option.expose_value, option.callback = False, _remember_push
+        options.append(option)
     columns = "Where a meaning stands, e.g. module_name=my_col; repeatable."
     return [*options, _run_option("columns", type=KeyValue(), multiple=True, help=columns)]
 
@@ -90,6 +102,12 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         raise click.UsageError(f"--{name} is given twice, as {kept[name]!r} and as {value!r}.", ctx)
     else:
         kept[name] = value
+
+
+def _remember_push(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep an option of `--push`, wherever it was written."""
+    if value is not None and not ctx.resilient_parsing:
+        ctx.meta.setdefault(_RUN, {}).setdefault("push_fields", {})[str(param.name)] = value
 
 
 class StageChain(click.Group):
@@ -178,25 +196,44 @@ def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]
     return {**fields, "columns": options.columns} if options.columns else fields
 
 
-@click.command(params=[click.Argument(["recipe"], metavar="FILE"), *run_options()])
+_RUN_ARGUMENTS = [click.Argument(["recipe"], metavar="FILE"), click.Argument(["names"], metavar="[NAME]...", nargs=-1)]
+
+
+@click.command(params=[*_RUN_ARGUMENTS, *run_options()])
 @click.pass_context
-def run_command(ctx: click.Context, recipe: str) -> int:
+def run_command(ctx: click.Context, recipe: str, names: tuple[str, ...]) -> int:
     """Run a recipe, or repeat the run that a lineage describes.
 
-    FILE is a recipe (.toml), a lineage (.json), or a file that kbtools wrote. Options override what it says.
+    FILE is a recipe (.toml), a lineage (.json), a file that kbtools wrote, or what a card on the Hub names
+    (hf://datasets/me/x/kbtools-lineage.json). Of a file with several recipes, NAMEs choose; all run when none is given.
+    Options override what it says.
     """
     options = _options(ctx)
-    found = read_recipe(Path(recipe))
+    found = read_recipes(recipe)
+    chosen = [found[name] if name in found else _no_recipe(recipe, name, found) for name in names or found]
+    if len(chosen) > 1 and options.out:
+        raise UsageError(f"--out {options.out}: {len(chosen)} recipes cannot write to one place. Name one of them.")
+    return max(_run_one(recipe, one, options) for one in chosen)
+
+
+def _no_recipe(recipe: str, name: str, found: Mapping[str, Recipe]) -> NoReturn:
+    raise UsageError(f"{recipe} has no recipe {name!r}. {did_you_mean(name, (known for known in found if known))}")
+
+
+def _run_one(recipe: str, found: Recipe, options: RunOptions) -> int:
     if isinstance(found, Lineage) and found.derived_from_memory and options.dataset is None:
         raise UsageError(f"{recipe}: the rows came from a Python object, not from a source: give one with --dataset.")
     source = _source(options, found.source)
-    merged = Recipe(source=source, seed=options.seed or found.seed, stages=found.stages, output=found.output)
-    return _execute(merged, options)
+    seed = found.seed if options.seed is None else options.seed
+    return _execute(Recipe(source=source, seed=seed, stages=found.stages, output=found.output), options)
 
 
 def _options(ctx: click.Context) -> RunOptions:
     load_dotenv(Path.cwd() / ".env")
-    return RunOptions(**ctx.meta.get(_RUN, {}))
+    options = RunOptions(**ctx.meta.get(_RUN, {}))
+    if options.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # read by the client when it is first imported, which comes later
+    return options
 
 
 def _source(options: RunOptions, base: Source | None = None) -> Source:
@@ -212,34 +249,38 @@ def _source(options: RunOptions, base: Source | None = None) -> Source:
 
 
 def _execute(recipe: Recipe, options: RunOptions) -> int:
+    recipe = with_push(recipe, options.push, options.push_fields)
     stages = pipeline.build(recipe)
     if options.save_recipe:
         saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
-    saving.check_target(target)
+    if target:
+        saving.check_target(target)
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
     view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
+    for line in pipeline.preflight(Recipe(source=recipe.source), stages):
+        view.say(line)
     view.say(f"loading {recipe.source.dataset}")
     data = pipeline.load_source(recipe.source)
     if options.dry_run:
-        view.planned(pipeline.plan(data, stages), str(target))
+        view.planned(pipeline.plan(data, stages), str(target or "nothing here: the result is pushed"))
         return 0
     with view:
-        done = pipeline.run(data, stages, view)
-        files = pipeline.save(done.dataset, target)
+        done = pipeline.run(data, stages, view, preflighted=True)
+        files = pipeline.save(done.dataset, target) if target else []
         if options.dropped:
             files.append(pipeline.save_dropped(done, Path(options.dropped)))
     view.finished_all(done, files)
     return 1 if done.failed else 0
 
 
-def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path:
-    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet."""
+def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path | None:
+    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet; no file when it is pushed."""
     output = recipe.output or Output()
     named = options.out or output.out
     if named:
         return Path(named)
-    suffixes = dict.fromkeys(stage.suffix for stage in stages if stage.suffix)
-    name = recipe.source.short_name if recipe.source else "dataset"
-    return Path("outputs") / ("-".join([name, *suffixes]) + ".parquet")
+    if any(stage.name == "push" for stage in stages):
+        return None
+    return Path("outputs") / f"{recipe.result_name()}.parquet"

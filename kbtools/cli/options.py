@@ -48,7 +48,8 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     annotation = _without_none(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
     if annotation is bool:
-        return click.Option([f"{flag}/--no-{flag[2:]}", name], **settings)
+        both = next((item for item in field.metadata if isinstance(item, str)), f"{flag}/--no-{flag[2:]}")
+        return click.Option([both, name], **settings)
     if get_origin(annotation) is dict:
         return click.Option([flag, name], type=KeyValue(), multiple=True, callback=_as_dict, **settings)
     if get_origin(annotation) in (tuple, list):

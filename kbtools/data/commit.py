@@ -102,9 +102,7 @@ def commit(
         return persistently(lambda: _attempt(place, plan, message, uploaded))
 
 
-def _attempt(
-    place: Place, plan: Callable[[Head], Change], message: str, uploaded: Callable[[str], None]
-) -> Landed:
+def _attempt(place: Place, plan: Callable[[Head], Change], message: str, uploaded: Callable[[str], None]) -> Landed:
     now = _head_for_writing(place)
     if _needed(now, plan(now)) is None:
         return Landed(now.sha, changed=False)
@@ -144,9 +142,7 @@ def _needed(now: Head, wanted: Change) -> Change | None:
     return Change(files, gone) if files or gone else None
 
 
-def _send(
-    repo: str, branch: str, now: Head, needed: Change, message: str, uploaded: Callable[[str], None]
-) -> str:
+def _send(repo: str, branch: str, now: Head, needed: Change, message: str, uploaded: Callable[[str], None]) -> str:
     from huggingface_hub import CommitOperationDelete
 
     additions = [_addition(path, file) for path, file in sorted(needed.files.items())]
@@ -157,7 +153,12 @@ def _send(
             uploaded(addition.path_in_repo)
     deletions = [CommitOperationDelete(path, is_folder=False) for path in sorted(needed.gone)]
     done = api().create_commit(
-        repo, [*additions, *deletions], commit_message=message, repo_type="dataset", revision=branch, parent_commit=now.sha
+        repo,
+        [*additions, *deletions],
+        commit_message=message,
+        repo_type="dataset",
+        revision=branch,
+        parent_commit=now.sha,
     )
     return str(done.oid)
 
@@ -188,7 +189,12 @@ def _own_pull_request(repo: str, title: str) -> int:
     """The pull request that an earlier attempt opened under this title, or a new one."""
     name = account().name
     for found in api().get_repo_discussions(repo, repo_type="dataset"):
-        if found.is_pull_request and found.title == title and found.author == name and found.status in ("draft", "open"):
+        if (
+            found.is_pull_request
+            and found.title == title
+            and found.author == name
+            and found.status in ("draft", "open")
+        ):
             return found.num
     return api().create_pull_request(repo, title, repo_type="dataset").num
 

@@ -76,8 +76,8 @@ def _check_fallback(builder: Any, source: Source) -> None:
 
     if isinstance(builder, Cache) and not datasets.config.HF_HUB_OFFLINE:
         raise ConfigError(
-            f"loading {source.dataset} at {source.revision}: its files could not be read from the Hub. A cached copy of "
-            "another time exists; ask for it with --offline if that is what you want."
+            f"loading {source.dataset} at {source.revision}: its files could not be read from the Hub. A cached copy "
+            "of another time exists; ask for it with --offline if that is what you want."
         )
 
 
@@ -87,8 +87,8 @@ def _from_cache(source: Source) -> tuple[Dataset | DatasetDict, Source]:
         data, commit = _built(source.model_copy(update={"revision": None}))
     except (FileNotFoundError, ConnectionError) as error:
         raise ConfigError(
-            f"offline mode is on, and the cache holds no dataset {source.dataset!r} ({type(error).__name__}), nor is there "
-            f"a file or folder of that name here ({Path.cwd()}). Load it once without --offline."
+            f"offline mode is on, and the cache holds no dataset {source.dataset!r} ({type(error).__name__}), nor is "
+            f"there a file or folder of that name here ({Path.cwd()}). Load it once without --offline."
         ) from None
     if source.revision not in (None, commit):
         raise ConfigError(

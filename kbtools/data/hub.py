@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kbtools.errors import ConfigError, UsageError
 
@@ -86,16 +86,17 @@ def explained(doing: str) -> Iterator[None]:
     """Errors of the client as ConfigErrors that begin with what was being done."""
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
-    http_error = HfHubHTTPError.__mro__[1]  # of httpx or httpx2, whichever the client uses
     try:
         yield
     except OfflineModeIsEnabled:
-        raise ConfigError(f"{doing}: offline mode is on (--offline or HF_HUB_OFFLINE), so the Hub is not asked.") from None
+        raise ConfigError(
+            f"{doing}: offline mode is on (--offline or HF_HUB_OFFLINE), so the Hub is not asked."
+        ) from None
     except LocalTokenNotFoundError:
         raise ConfigError(f"{doing}: there is no token. {_TOKEN_HINT}") from None
     except HfHubHTTPError as error:
         raise ConfigError(f"{doing}: {_reason(error)}") from None
-    except (http_error, ConnectionError, TimeoutError) as error:
+    except (_http_error(), ConnectionError, TimeoutError) as error:
         text = redacted(f"{type(error).__name__}: {error}".rstrip(": "))
         raise ConfigError(f"{doing}: the Hub at {endpoint()} could not be reached ({text}). Try again later.") from None
 
@@ -124,7 +125,14 @@ def transient(error: Exception) -> bool:
 
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in _TRANSIENT
-    return isinstance(error, (HfHubHTTPError.__mro__[1], ConnectionError, TimeoutError))
+    return isinstance(error, (_http_error(), ConnectionError, TimeoutError))
+
+
+def _http_error() -> type[Exception]:
+    """Base of what the HTTP library raises: of httpx or httpx2, whichever the client uses."""
+    from huggingface_hub import errors
+
+    return cast("type[Exception]", errors.HfHubHTTPError.__mro__[1])
 
 
 def persistently(attempt: Callable[[], T]) -> T:

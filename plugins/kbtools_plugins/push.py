@@ -1,7 +1,7 @@
 """The stage `push`: publish the dataset on the Hugging Face Hub as it stands at this point of the chain.
 
-The work is `kbtools.publish`'s; here are the options, and how a push fits into a chain: its target is checked before the
-first stage runs, and the rows pass through unchanged, so that a chain may push more than once.
+The work is `kbtools.publish`'s; here are the options, and how a push fits into a chain: its target is checked before
+the first stage runs, and the rows pass through unchanged, so that a chain may push more than once.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Push(kb.Stage):
 
         done = push(data, self._request(), kb.lineage.of(data))
         note = f"pushed to {done.url}" if done.changed else f"{done.url} holds this already: no commit was made"
-        facts = {"repo": done.repo, "commit": done.commit, "url": done.url, "changed": done.changed}
+        facts: dict[str, Any] = {"repo": done.repo, "commit": done.commit, "url": done.url, "changed": done.changed}
         return kb.Result(data, notes=(note,), facts=facts)
 
     def _request(self) -> Request:
