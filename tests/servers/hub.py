@@ -391,7 +391,7 @@ def take_fault(faults: list[dict[str, Any]], request: web.Request) -> dict[str, 
 
 
 async def misbehave(fault: dict[str, Any], request: web.Request, handler: Handler) -> web.StreamResponse:
-    """status: answer with an error; reset: hang up before, midway or after (`lost`: done, but nobody hears); slow."""
+    """status: answer with an error; reset: hang up midway; lost: done, but nobody hears; slow; spoil."""
     kind = fault["do"]
     if kind == "status":
         await request.read()
@@ -400,6 +400,11 @@ async def misbehave(fault: dict[str, Any], request: web.Request, handler: Handle
     if kind == "slow":
         await asyncio.sleep(fault["seconds"])
         return await handler(request)
+    if kind == "spoil":  # a commit that is answered as if it had landed, and from which a file is then missing
+        answer = await handler(request)
+        tree = next(iter(request.app["hub"].store.repos.values())).commit("main").tree
+        del tree[next(path for path in tree if path.endswith(".parquet"))]
+        return answer
     if kind == "reset":
         await request.content.read(65_536)
     elif kind == "lost":
