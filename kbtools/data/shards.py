@@ -87,7 +87,9 @@ def _writer(path: Path, schema: pa.Schema) -> Any:
     import pyarrow.parquet as pq
 
     # chunks end where the content says: after an edit most of a file is one that the Hub already has
-    return pq.ParquetWriter(path, schema, compression="zstd", use_content_defined_chunking=True, write_page_index=True)
+    return pq.ParquetWriter(
+        path, schema, compression="snappy", use_content_defined_chunking=True, write_page_index=True
+    )
 
 
 def _finished(path: Path, rows: int, nbytes: int) -> Shard:

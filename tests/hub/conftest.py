@@ -65,7 +65,7 @@ class Client:
         return self._run("-c", textwrap.dedent(code), **settings)
 
     def upload(self, repo: str, rows: list[dict[str, object]], extra: str = "", token: str = "hf_me") -> None:
-        """A dataset that is on the Hub already, put there by the plain client; `extra` is Python over `ds` and `api`."""
+        """A dataset that the plain client put on the Hub; `extra` is more Python over `ds` and `api`."""
         (self.folder / "rows.json").write_text(json.dumps(rows))
         done = self.python(
             f"""

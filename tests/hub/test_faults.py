@@ -46,7 +46,7 @@ def test_push_gets_through(client, hub, jsonl, name):
 
 @pytest.mark.slow
 def test_hub_that_stays_broken_leaves_the_repository_as_it_was(client, hub, jsonl, rows):
-    """After the last attempt the error says that nothing changed and what to do; then the push is done, unsent parts only."""
+    """After the last attempt the error says what to do; a later push sends only what is not there yet."""
     client.upload("me/mine", rows[:3])
     before = hub.state("me/mine")
     hub.faults(answers(503, times=99))

@@ -55,7 +55,8 @@ def test_other_files_and_configurations_stay(client, hub, jsonl, rows):
                 api.upload_file(path_or_fileobj=path.encode(), path_in_repo=path, repo_id="me/x", repo_type="dataset")
             readme = api.hf_hub_download("me/x", "README.md", repo_type="dataset")
             text = open(readme).read() + "\\n# My words"
-            api.upload_file(path_or_fileobj=text.encode(), path_in_repo="README.md", repo_id="me/x", repo_type="dataset")
+            words = dict(path_in_repo="README.md", repo_id="me/x", repo_type="dataset")
+            api.upload_file(path_or_fileobj=text.encode(), **words)
         """.strip(),
     )
     before = hub.state("me/x")["files"]

@@ -312,6 +312,8 @@ class Hub:
             self.faults[:] = body
         elif what == "gate":
             self.store.repos[body["repo"]].gated = body["gated"]
+        elif what == "forget":
+            self.store.objects.clear()  # so that the next push has to send everything
         elif what == "drop":
             del self.store.repos[body["repo"]]
         return web.json_response({})
