@@ -23,23 +23,27 @@ if TYPE_CHECKING:
     from kbtools.pipeline import apply as apply
     from kbtools.pipeline import load as load
     from kbtools.pipeline import save as save
+    from kbtools.plugins import default_model as default_model
+    from kbtools.plugins import prompt as prompt
     from kbtools.stage import Drop as Drop
     from kbtools.stage import Failure as Failure
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Result as Result
     from kbtools.stage import Stage as Stage
 
-_MODULES = ("data", "errors", "lineage", "prompts", "stage", "testing")
+_MODULES = ("asking", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
 _HOME = {
     "Schema": "data.layout",
     "hookimpl": "hooks",
-    "Judge": "judge",
+    "Judge": "plugins",  # which tells it where judges are found by name
     "Verdict": "judge",
     "Lineage": "lineage",
     "Recipe": "lineage",
     "Pipeline": "stage",
     "apply": "pipeline",
+    "default_model": "plugins",
     "load": "pipeline",
+    "prompt": "plugins",
     "save": "pipeline",
     "Drop": "stage",
     "Failure": "stage",

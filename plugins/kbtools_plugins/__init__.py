@@ -10,18 +10,33 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.compare import Compare
+    from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
+    from kbtools_plugins.generate_prompts import GeneratePrompts
     from kbtools_plugins.push import Push
+    from kbtools_plugins.sample import Sample
+    from kbtools_plugins.split import Split
 
-    return [Filter, Push]
+    return [
+        Compare,
+        Dedup,
+        Filter,
+        GeneratePrompts,
+        Push,
+        Sample,
+        Split,
+    ]
 
 
 @kb.hookimpl
 def register_judges() -> list[type[kb.Judge]]:
     """Every built-in judge."""
+    from kbtools_plugins.model_judge import ModelJudge
+    from kbtools_plugins.panel_judge import PanelJudge
     from kbtools_plugins.static.judge import StaticJudge
 
-    return [StaticJudge]
+    return [ModelJudge, PanelJudge, StaticJudge]
 
 
 @kb.hookimpl

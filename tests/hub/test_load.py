@@ -51,7 +51,7 @@ def test_private_gated_and_unauthorised_are_told_apart(client, hub, rows):
 
 @pytest.mark.slow
 def test_revision_pins_and_wrong_names_are_usage_errors(client, hub, rows):
-    """--revision takes an old commit; an unknown revision, configuration or split is exit code 2 or 3, never a guess."""
+    """--revision takes an old commit; an unknown revision, configuration or split is never guessed."""
     client.upload("me/x", rows)
     old = hub.state("me/x")["refs"]["main"]
     client.upload("me/x", rows[:2])
@@ -67,7 +67,7 @@ def test_revision_pins_and_wrong_names_are_usage_errors(client, hub, rows):
 
 @pytest.mark.slow
 def test_hub_that_breaks_midway_gives_no_old_rows(client, hub, rows):
-    """The cache has an older state; the Hub answers the first question and then fails: an error, not the older state."""
+    """The cache has an older state; the Hub answers once and then fails: an error, not the older state."""
     client.upload("me/x", rows[:2])
     assert load(client, "--dataset", "me/x").code == 0
     client.upload("me/x", rows)

@@ -13,7 +13,6 @@ DIGESTS = """
 @pytest.mark.slow
 def test_command_on_the_card_gives_identical_files(client, hub, rows):
     """A stranger copies the command from the card; pushing what it gives to another place uploads not one byte."""
-    client.upload("other/src", rows, "api.update_repo_settings if 0 else None; ", token="hf_other")
     client.upload("lab/src", rows)
     words = (
         "apply",
@@ -56,7 +55,13 @@ def test_recipes_of_one_file_run_in_order_and_by_name(client, hub, jsonl, rows):
         [[recipe]]
         name = "good"
         source = { dataset = "mine.jsonl" }
-        stages = [{ stage = "filter", where = "reward > 0.5" }, { stage = "push", repo = "${GOOD_PATH:-me/good}", license = "mit" }]
+        [[recipe.stages]]
+        stage = "filter"
+        where = "reward > 0.5"
+        [[recipe.stages]]
+        stage = "push"
+        repo = "${GOOD_PATH:-me/good}"
+        license = "mit"
         [[recipe]]
         name = "best"
         source = { dataset = "${GOOD_PATH:-me/good}" }
