@@ -1,4 +1,4 @@
-"""Time of a push beside `to_parquet` alone and plain `push_to_hub`: python benchmarks/push.py [--rows 20000] [--rounds 5]
+"""Time of a push beside `to_parquet` and plain `push_to_hub`: python benchmarks/push.py [--rows 20000] [--rounds 5]
 
 All three write the same rows (about 110 MB of text) in turn, within one process, against the local Hub of the tests,
 which runs as a process of its own on the same machine: figures compare ways of pushing, they say nothing of a network.
@@ -81,7 +81,9 @@ def report(memory: int, file: int, rows: int, seconds: dict[str, list[float]]) -
     plain = statistics.median(seconds["push_to_hub"])
     for name, taken in seconds.items():
         middle = statistics.median(taken)
-        print(f"{name:14} {middle:6.2f} s   ({min(taken):.2f} to {max(taken):.2f})   {middle / plain:.2f} x push_to_hub")
+        print(
+            f"{name:14} {middle:6.2f} s   ({min(taken):.2f} to {max(taken):.2f})   {middle / plain:.2f} x push_to_hub"
+        )
 
 
 if __name__ == "__main__":
