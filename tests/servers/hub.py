@@ -174,6 +174,15 @@ class Hub:
             answer["pullRequestUrl"] = f"{url}/discussions/{len(repo.pulls)}"
         return web.json_response(answer)
 
+    async def xet_token(self, request: web.Request) -> web.Response:
+        """Where the Xet client stores its chunks: a folder of this machine, once a test has named one."""
+        self.writable(request)
+        if not self.store.xet_folder:
+            raise Refused(404, "this Hub has no Xet storage")
+        answer = {"casUrl": f"local://{self.store.xet_folder}", "exp": 4_000_000_000, "accessToken": "xet"}
+        names = {"X-Xet-Cas-Url": "casUrl", "X-Xet-Access-Token": "accessToken", "X-Xet-Token-Expiration": "exp"}
+        return web.json_response(answer, headers={header: str(answer[key]) for header, key in names.items()})
+
     async def branch(self, request: web.Request) -> web.Response:
         repo, _ = self.writable(request)
         name = request.match_info["branch"]
@@ -314,6 +323,8 @@ class Hub:
             self.store.repos[body["repo"]].gated = body["gated"]
         elif what == "forget":
             self.store.objects.clear()  # so that the next push has to send everything
+        elif what == "xet":
+            self.store.xet_folder = body["folder"]
         elif what == "drop":
             del self.store.repos[body["repo"]]
         return web.json_response({})
@@ -435,6 +446,7 @@ def routes(hub: Hub) -> tuple[list[web.RouteDef], list[web.RouteDef]]:
         web.get(DATASET + "/commits/{rev}", hub.commits),
         web.post(DATASET + "/preupload/{rev}", hub.preupload),
         web.post(DATASET + "/commit/{rev}", hub.commit),
+        web.get(DATASET + "/xet-write-token/{rev}", hub.xet_token),
         web.post(DATASET + "/branch/{branch}", hub.branch),
         web.get(DATASET + "/discussions", hub.discussions),
         web.post(DATASET + "/discussions", hub.discuss),

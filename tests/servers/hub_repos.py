@@ -145,6 +145,7 @@ class Store:
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}
         self.parts: dict[tuple[str, int], bytes] = {}
+        self.xet_folder = ""
 
     def repo(self, repo_id: str, user: User | None) -> Repo:
         """A repository that this user can see; others do not exist for them."""
@@ -218,9 +219,9 @@ class Store:
         if kind == "file":
             tree[value["path"]] = File.regular(base64.b64decode(value["content"]))
         elif kind == "lfsFile":
-            if value["oid"] not in self.objects:
+            if value["oid"] not in self.objects and not self.xet_folder:
                 raise Refused(400, f"LFS pointer pointed to a file that does not exist: {value['path']}")
-            tree[value["path"]] = File.lfs(value["oid"], len(self.objects[value["oid"]]))
+            tree[value["path"]] = File.lfs(value["oid"], value["size"])
         elif kind == "deletedFile":
             if tree.pop(value["path"], None) is None:
                 raise Refused(404, "A file with this name doesn't exist", "EntryNotFound")
