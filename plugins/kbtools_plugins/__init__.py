@@ -17,6 +17,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.push import Push
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
+    from kbtools_plugins.synthesize import Synthesize
 
     return [
         Compare,
@@ -26,6 +27,7 @@ def register_stages() -> list[type[kb.Stage]]:
         Push,
         Sample,
         Split,
+        Synthesize,
     ]
 
 
