@@ -36,7 +36,7 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
 
     if datasets.config.HF_HUB_OFFLINE:
         return _from_cache(source)
-    found = source.model_copy(update={"revision": _resolved_commit(source), "cached": False})
+    found = source.model_copy(update={"revision": _resolved_commit(source), "cached": None})
     return _built(found)[0], found
 
 
