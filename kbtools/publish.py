@@ -78,6 +78,8 @@ class Published:
     changed: bool
     rows: Mapping[str, int]
     pull_request: int | None
+    empty: tuple[str, ...] = ()
+    """Splits that have no rows and were left out."""
 
     @property
     def url(self) -> str:
@@ -107,13 +109,21 @@ def _lines(place: Place, found: Any, recipe: Recipe) -> tuple[str, ...]:
     new = "" if found is not None else "new, "
     where = f" branch {place.branch}" if place.branch != "main" else ""
     how = ", as a pull request" if place.pull_request else ""
-    first = f"will push to {hub.endpoint()}/datasets/{place.repo}{where} ({new}{state}){how}"
+    lines = [f"will push to {hub.endpoint()}/datasets/{place.repo}{where} ({new}{state}){how}"]
     source = recipe.source
-    if place.private or source is None or not _on_hub(source):
-        return (first,)
-    origin = hub.info(source.dataset)
-    hidden = origin is not None and ("private" if origin.private else "gated" if origin.gated else "")
-    return (first, f"warning: {source.dataset} is {hidden}, and what is made of it goes public") if hidden else (first,)
+    if source is not None and source.limit is not None:
+        lines.append(f"warning: only the first {source.limit:,} rows of each split are pushed (--limit or TEST_MODE)")
+    if not place.private and source is not None and (hidden := _hidden(source)):
+        lines.append(f"warning: {source.dataset} is {hidden}, and what is made of it goes public")
+    return tuple(lines)
+
+
+def _hidden(source: Source) -> str:
+    """`private` or `gated` where not everybody can read the source."""
+    origin = hub.info(source.dataset) if _on_hub(source) else None
+    if origin is None:
+        return ""
+    return "private" if origin.private else "gated" if origin.gated else ""
 
 
 def _repo(request: Request, recipe: Recipe, user: str) -> str:
@@ -185,7 +195,9 @@ def _language(cards: list[Any]) -> tuple[str, ...]:
 def push(data: Dataset | DatasetDict, request: Request, lineage: Lineage) -> Published:
     """Put the dataset into its repository, in one commit, and read it back; KbError when it is not what was sent."""
     plan = check(request, lineage)
-    splits = _splits(data)
+    every = _splits(data)
+    splits = {name: ds for name, ds in every.items() if ds.num_rows}  # `load_dataset` fails on a split without rows
+    empty = tuple(name for name in every if name not in splits)
     labelled = {name for record in lineage.records for name in _judged(record.facts)}
     facts = gather(splits, {"difficulty", "style", *labelled})
     with tempfile.TemporaryDirectory(prefix="kbtools-push-") as folder:
@@ -203,12 +215,13 @@ def push(data: Dataset | DatasetDict, request: Request, lineage: Lineage) -> Pub
             license=plan.license.id,
             license_keys=plan.license.keys,
             language=plan.license.language,
+            empty=empty,
         )
         local = {path: part for name in splits for path, part in zip(paths[name], written[name], strict=True)}
         landed = _land(plan.place, request, card, local)
     if landed.changed:
         _check_rows(plan.place.repo, landed.sha, paths, facts.splits)
-    return Published(plan.place.repo, landed.sha, landed.changed, facts.splits, landed.pull_request)
+    return Published(plan.place.repo, landed.sha, landed.changed, facts.splits, landed.pull_request, empty)
 
 
 def _land(place: Place, request: Request, card: Card, local: Mapping[str, Shard]) -> Landed:

@@ -54,6 +54,8 @@ class Card:
     license_keys: Mapping[str, Any] = field(default_factory=dict)
     """`license_name` and `license_link` where the licence is `other`."""
     language: Sequence[str] = ("code",)
+    empty: Sequence[str] = ()
+    """Splits that have no rows and are therefore not here."""
 
     @property
     def uri(self) -> str:
@@ -213,6 +215,7 @@ def _limits(card: Card) -> list[str]:
         limits.append("The source was read from a local cache, offline: it was not compared with the Hub.")
     if source is not None and source.limit is not None:
         limits.append(f"Only the first {source.limit:,} rows of each split of the source were used.")
+    limits += [f"The split `{name}` has no rows, and is not here." for name in card.empty]
     names = {record.stage for record in records}
     if "reward" in card.facts.features and "verify" not in names:
         limits.append("Rewards are those of the source; the code of these rows was not run again to check them.")

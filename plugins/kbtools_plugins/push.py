@@ -63,9 +63,12 @@ class Push(kb.Stage):
         from kbtools.publish import push
 
         done = push(data, self._request(), kb.lineage.of(data))
-        note = f"pushed to {done.url}" if done.changed else f"{done.url} holds this already: no commit was made"
+        notes = [f"pushed to {done.url}" if done.changed else f"{done.url} holds this already: no commit was made"]
+        notes += [
+            f"split {name} has no rows and was left out: load_dataset fails on such a split" for name in done.empty
+        ]
         facts: dict[str, Any] = {"repo": done.repo, "commit": done.commit, "url": done.url, "changed": done.changed}
-        return kb.Result(data, notes=(note,), facts=facts)
+        return kb.Result(data, notes=tuple(notes), facts=facts)
 
     def _request(self) -> Request:
         from kbtools.publish import Request

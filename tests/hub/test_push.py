@@ -153,6 +153,17 @@ def test_many_shards_are_one_commit(client, hub, tmp_path):
 
 
 @pytest.mark.slow
+def test_partial_and_hidden_sources_are_warned_of(client, hub, rows):
+    """TEST_MODE with --push publishes five rows, and a private source may go public: both are said before any work."""
+    client.upload("lab/src", rows)
+    base = ("apply", "push", "--dataset", "lab/src", *LICENSED, "--public", "--dry-run")
+    done = client.kbtools(*base, TEST_MODE="true")
+    assert done.code == 0, done.text
+    assert "only the first 5 rows" in done.err
+    assert "lab/src is private, and what is made of it goes public" in done.err
+
+
+@pytest.mark.slow
 def test_visibility_of_an_existing_repository_is_not_changed_unseen(client, hub, jsonl):
     """Asked to be private, a push to a public repository stops."""
     base = ("apply", "push", "--dataset", "mine.jsonl", *LICENSED)
@@ -164,7 +175,7 @@ def test_visibility_of_an_existing_repository_is_not_changed_unseen(client, hub,
 
 @pytest.mark.slow
 def test_python_way_pushes_splits(client, hub, jsonl, rows):
-    """kb.Push in a chain: all splits, an empty one included, under the given name."""
+    """kb.Push in a chain: all splits that have rows; `load_dataset` would fail on one without, so the card says it."""
     done = client.python("""
         import datasets, kbtools as kb
         ds = kb.load("mine.jsonl")
@@ -175,5 +186,5 @@ def test_python_way_pushes_splits(client, hub, jsonl, rows):
     """)
     assert done.code == 1
     assert "nothing to push" in done.err
-    assert client.rows("me/two") == {"train": rows, "validation": []}
+    assert client.rows("me/two") == {"train": rows}
     assert hub.repos() == ["me/two"]
