@@ -17,6 +17,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.push import Push
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
+    from kbtools_plugins.strip_reasoning import StripReasoning
     from kbtools_plugins.synthesize import Synthesize
 
     return [
@@ -27,6 +28,7 @@ def register_stages() -> list[type[kb.Stage]]:
         Push,
         Sample,
         Split,
+        StripReasoning,
         Synthesize,
     ]
 
@@ -38,7 +40,11 @@ def register_judges() -> list[type[kb.Judge]]:
     from kbtools_plugins.panel_judge import PanelJudge
     from kbtools_plugins.static.judge import StaticJudge
 
-    return [ModelJudge, PanelJudge, StaticJudge]
+    return [
+        ModelJudge,
+        PanelJudge,
+        StaticJudge,
+    ]
 
 
 @kb.hookimpl

@@ -57,7 +57,7 @@ def test_equal_requests_are_sent_once(serve, store, ask):
 def test_storm_of_faults_loses_nothing(serve, store, ask):
     """Under 20% 429, 5% 500, 2% resets, 2% hangs and 5% broken JSON all rows are done, each billed once."""
     server, backend = serve(script=rates(STORM, seed=3), delay=0.005)
-    progress = fulfil(ask(600), backend, store, Options(timeout=0.5, backoff=0.02))
+    progress = fulfil(ask(600), backend, store, Options(timeout=2.0, backoff=0.02))
     outcomes = Counter(entry.fault for entry in server.log)
     assert (progress.done, progress.failed) == (600, 0)
     assert outcomes["ok"] == 600
