@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -95,6 +95,9 @@ class Stage(BaseModel, ABC):
     suffix: ClassVar[str] = ""
     """What this stage adds to the names of outputs and repositories."""
     scope: ClassVar[Scope] = "row"
+    makes_rows: ClassVar[bool] = True
+    """False for a stage that only publishes or reports: it is no part of how the rows came about, so the lineage leaves
+    it out, and repeating a lineage does not repeat it."""
 
     columns: dict[str, str] = {}
     """Where a meaning stands when the layout does not say it, as meaning=column (nested: info.module_name)."""
@@ -110,6 +113,13 @@ class Stage(BaseModel, ABC):
     def prompts(self) -> Mapping[str, str]:
         """Text of every prompt that this stage uses, by `name@vN`: part of the cache key and of the lineage."""
         return {}
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """What can be known to fail is found here, before any work; returns lines for people to read.
+
+        `before` is the recipe up to this stage as plain data, as `kbtools.Recipe` reads it.
+        """
+        return ()
 
     def __or__(self, other: Stage) -> Pipeline:
         """This stage, then the other, as one stage."""

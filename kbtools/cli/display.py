@@ -69,7 +69,9 @@ class View:
 
     def __enter__(self) -> View:
         import datasets
+        from huggingface_hub.utils.tqdm import disable_progress_bars
 
+        disable_progress_bars()
         datasets.disable_progress_bars()  # ours replaces the bars of every single map
         return self
 
@@ -129,7 +131,7 @@ class View:
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
             click.echo(printable(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}"), err=True)
-        click.echo(f"wrote {_rows_text(done)} to {', '.join(str(file) for file in files)}")
+        click.echo(f"wrote {_rows_text(done)} to {', '.join(_places(done, files))}")
 
 
 class TerminalView(View):
@@ -191,7 +193,7 @@ class JsonView(View):
         data = done.dataset
         splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
         result = {
-            "output": [str(file) for file in files],
+            "output": _places(done, files),
             "rows": count(data),
             "splits": splits,
             "stages": [record.model_dump(mode="json") for record in done.records],
@@ -272,6 +274,11 @@ def _outcome(record: StageRecord) -> str:
 def config_text(config: Mapping[str, Any]) -> str:
     """The fields of a stage in one line."""
     return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")
+
+
+def _places(done: Run, files: Sequence[Path]) -> list[str]:
+    """Files, and the addresses of what was pushed."""
+    return [*map(str, files), *(str(record.facts["url"]) for record in done.records if record.stage == "push")]
 
 
 def _rows_text(done: Run) -> str:

@@ -16,6 +16,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
+    from kbtools_plugins.push import Push
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
@@ -27,6 +28,7 @@ def register_stages() -> list[type[kb.Stage]]:
         Dedup,
         Filter,
         GeneratePrompts,
+        Push,
         Sample,
         Split,
         StripReasoning,
