@@ -30,9 +30,9 @@ def register_stages() -> list[type[kb.Stage]]:
         Sample,
         Split,
         StripReasoning,
+        Synthesize,
         ToMessages,
         ToPromptCompletion,
-        Synthesize,
     ]
 
 
