@@ -16,10 +16,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from kbtools.lineage import StageRecord
 from kbtools.pipeline import Run, count
 from kbtools.stage import Stage
+from kbtools.stage import Table as Figures
 
 _WIDE = 120
 
@@ -88,8 +90,10 @@ class View:
         click.echo(f"would write {target}")
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
-        """The table, the rows that failed, and on the last line where the result is."""
+        """The figures of the stages, what each did, the rows that failed, and on the last line where the result is."""
         if not self.quiet:
+            for table in done.tables:
+                console().print(figures_table(table))
             console().print(summary_table(done.records))
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
@@ -156,6 +160,17 @@ class JsonView(View):
             ],
         }
         click.echo(json.dumps(result, ensure_ascii=False))
+
+
+def figures_table(figures: Figures) -> Table:
+    """A stage's own table; columns without letters are aligned as numbers."""
+    table = Table(title=Text(figures.title), title_justify="left")
+    for heading, cells in zip(figures.header, zip(*figures.rows, strict=True), strict=False):
+        numeric = not any(character.isalpha() for cell in cells for character in cell)
+        table.add_column(Text(heading), justify="right" if numeric else "left")
+    for row in figures.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
 
 
 def summary_table(records: Sequence[StageRecord]) -> Table:
