@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +34,15 @@ class Verdict(BaseModel):
 
     evaluation_raw: str
     """The judgement as it was given: a model's whole reply, or the reasons in words."""
+
+
+@dataclass(frozen=True)
+class VerdictField:
+    """The column that a field of a verdict becomes."""
+
+    feature: Any
+    labels: tuple[str, ...] = ()
+    """The values that the field can take, where they are a closed list."""
 
 
 class Judge(Stage):
@@ -70,9 +80,13 @@ class Judge(Stage):
         """What sets this judge's raw column apart from that of an earlier judge."""
         return self.judge.replace("-", "_")
 
+    def fields(self) -> dict[str, VerdictField]:
+        """The fields of the verdicts, in order; by default those of the verdict's class."""
+        return {name: field_of_class(self.verdict, name) for name in self.verdict.model_fields}
+
     def column_names(self, features: Features) -> dict[str, str]:
         """Column of each field of the verdict; SchemaError when one would overwrite a column."""
-        names = {field: self.prefix + field for field in self.verdict.model_fields}
+        names = {field: self.prefix + field for field in self.fields()}
         if names[RAW] in features:  # a second judge keeps its own raw text beside the first one's
             names[RAW] = f"{names[RAW]}_{self.label()}"
         for name in names.values():
@@ -88,7 +102,12 @@ class Judge(Stage):
         schema = Schema(features, self.columns)
         for meaning in self.reads:
             schema.find(meaning)
-        new = {name: feature_of(self.verdict, field) for field, name in self.column_names(features).items()}
+        return self.with_verdict(features)
+
+    def with_verdict(self, features: Features) -> Features:
+        """The features and one column for each field of the verdict."""
+        fields = self.fields()
+        new = {name: fields[field].feature for field, name in self.column_names(features).items()}
         return type(features)({**features, **new})
 
     def transform(self, ds: Dataset) -> Result:
@@ -100,11 +119,11 @@ class Judge(Stage):
         paths = {meaning: schema.find(meaning) for meaning in meanings}
 
         def rated(table: pa.Table) -> pa.Table:
-            verdicts = [self.rate(material) for material in self._material(table, paths)]
+            verdicts = [dict(self.rate(material)) for material in self._material(table, paths)]
             return with_columns(table, verdicts, names, features)
 
         done = map_batches(ds, rated, features=features, fingerprint=self.fingerprint(ds), rows=200)
-        return Result(done, facts={"verdicts": verdict_counts(done, self.verdict, names)})
+        return Result(done, facts={"verdicts": verdict_counts(done, self.fields(), names)})
 
     def _material(self, table: pa.Table, paths: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
         found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
@@ -112,19 +131,21 @@ class Judge(Stage):
             yield {meaning: values[row] for meaning, values in found.items()}
 
 
-def with_columns(table: pa.Table, verdicts: list[Verdict], names: Mapping[str, str], features: Features) -> pa.Table:
-    """The table with the verdicts' fields appended as columns."""
+def with_columns(
+    table: pa.Table, verdicts: Sequence[Mapping[str, Any] | None], names: Mapping[str, str], features: Features
+) -> pa.Table:
+    """The table with the verdicts' fields appended as columns; None is a verdict that was not given."""
     import pyarrow as pa
 
     for field, name in names.items():
-        values = [getattr(verdict, field) for verdict in verdicts]
+        values = [None if verdict is None else verdict[field] for verdict in verdicts]
         table = table.append_column(name, pa.array(values, type=features.arrow_schema.field(name).type))
     return table
 
 
-def verdict_counts(ds: Dataset, verdict: type[Verdict], names: Mapping[str, str]) -> dict[str, Any]:
+def verdict_counts(ds: Dataset, fields: Mapping[str, VerdictField], names: Mapping[str, str]) -> dict[str, Any]:
     """How often each value of each labelled field was given, for the lineage and the card."""
-    labelled = {name for field, name in names.items() if _labels(verdict.model_fields[field].annotation)}
+    labelled = {name for field, name in names.items() if fields[field].labels}
     return {
         name: {str(value): count for value, count in sorted(Counter(map(str, column(ds, name).to_pylist())).items())}
         for name in names.values()
@@ -132,20 +153,20 @@ def verdict_counts(ds: Dataset, verdict: type[Verdict], names: Mapping[str, str]
     }
 
 
-def feature_of(verdict: type[BaseModel], field: str) -> Any:
-    """The feature of a field of a verdict, from its annotation; TypeError for a type that no column has."""
+def field_of_class(verdict: type[BaseModel], field: str) -> VerdictField:
+    """The column of a field, from its annotation; TypeError for a type that no column has."""
     import datasets
 
     annotation = _without_none(verdict.model_fields[field].annotation)
-    if _labels(annotation):
-        return datasets.Value("string")
+    if get_origin(annotation) is Literal:
+        return VerdictField(datasets.Value("string"), get_args(annotation))
     if get_origin(annotation) in (list, tuple):
-        return datasets.List(datasets.Value(_DTYPES[get_args(annotation)[0]]))
+        return VerdictField(datasets.List(datasets.Value(_DTYPES[get_args(annotation)[0]])))
     if annotation not in _DTYPES:
         raise TypeError(
             f"field {field!r} of {verdict.__name__} has type {annotation}, for which there is no column type"
         )
-    return datasets.Value(_DTYPES[annotation])
+    return VerdictField(datasets.Value(_DTYPES[annotation]))
 
 
 _DTYPES: dict[Any, str] = {str: "string", int: "int64", float: "float64", bool: "bool"}
@@ -156,8 +177,3 @@ def _without_none(annotation: Any) -> Any:
         some = [arg for arg in get_args(annotation) if arg is not type(None)]
         return some[0] if len(some) == 1 else annotation
     return annotation
-
-
-def _labels(annotation: Any) -> tuple[str, ...]:
-    annotation = _without_none(annotation)
-    return get_args(annotation) if get_origin(annotation) is Literal else ()
