@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Result as Result
     from kbtools.stage import Stage as Stage
+    from kbtools.stage import Table as Table
 
 _MODULES = ("data", "errors", "prompts", "testing")
 _HOME = {
@@ -43,6 +44,7 @@ _HOME = {
     "Failure": "stage",
     "Result": "stage",
     "Stage": "stage",
+    "Table": "stage",
 }
 
 

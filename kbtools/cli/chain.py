@@ -216,7 +216,7 @@ def _execute(recipe: Recipe, options: RunOptions) -> int:
     if options.save_recipe:
         saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
-    only_figures = target.suffix == ".json"
+    only_figures = target.suffix == ".json" and _only_read(stages)
     if not only_figures:
         saving.check_target(target)
     if recipe.source is None:
@@ -238,6 +238,10 @@ def _execute(recipe: Recipe, options: RunOptions) -> int:
     return 1 if done.failed else 0
 
 
+def _only_read(stages: Sequence[Stage]) -> bool:
+    return bool(stages) and all(stage.only_reads() for stage in stages)
+
+
 def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path:
     """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet; figures alone go to a .json."""
     output = recipe.output or Output()
@@ -246,6 +250,6 @@ def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Pat
         return Path(named)
     suffixes = dict.fromkeys(stage.suffix for stage in stages if stage.suffix)
     name = recipe.source.short_name if recipe.source else "dataset"
-    if stages and all(stage.only_reads() for stage in stages):
+    if _only_read(stages):
         return Path("outputs") / ("-".join([name, *dict.fromkeys(stage.name for stage in stages)]) + ".json")
     return Path("outputs") / ("-".join([name, *suffixes]) + ".parquet")

@@ -98,7 +98,8 @@ class View:
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
             click.echo(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}", err=True)
-        click.echo(f"wrote {_rows_text(done)} to {', '.join(str(file) for file in files)}")
+        what = "the figures of " if all(file.suffix == ".json" for file in files) else ""
+        click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(str(file) for file in files)}")
 
 
 class TerminalView(View):

@@ -11,8 +11,9 @@ import kbtools as kb
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
     from kbtools_plugins.filter import Filter
+    from kbtools_plugins.lengths.stage import Lengths
 
-    return [Filter]
+    return [Filter, Lengths]
 
 
 @kb.hookimpl
