@@ -6,6 +6,7 @@ Progress and messages go to stderr; the table, the JSON and the place of the res
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from kbtools.stage import Stage
 from kbtools.stage import Table as Figures
 
 _WIDE = 120
+_NUMBER = re.compile(r"([+-]?[\d.,]+(e[+-]?\d+)?%?|-|undefined|)")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -164,10 +166,10 @@ class JsonView(View):
 
 
 def figures_table(figures: Figures) -> Table:
-    """A stage's own table; columns without letters are aligned as numbers."""
+    """A stage's own table; columns of numbers are aligned as such."""
     table = Table(title=Text(figures.title), title_justify="left")
     for heading, cells in zip(figures.header, zip(*figures.rows, strict=True), strict=False):
-        numeric = not any(character.isalpha() for cell in cells for character in cell)
+        numeric = all(_NUMBER.fullmatch(cell) for cell in cells)
         table.add_column(Text(heading), justify="right" if numeric else "left")
     for row in figures.rows:
         table.add_row(*(Text(cell) for cell in row))

@@ -10,10 +10,11 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.analysis.correlate import Correlate
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.lengths.stage import Lengths
 
-    return [Filter, Lengths]
+    return [Correlate, Filter, Lengths]
 
 
 @kb.hookimpl
