@@ -10,11 +10,12 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.analysis.agreement import Agreement
     from kbtools_plugins.analysis.correlate import Correlate
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.lengths.stage import Lengths
 
-    return [Correlate, Filter, Lengths]
+    return [Agreement, Correlate, Filter, Lengths]
 
 
 @kb.hookimpl
