@@ -25,6 +25,8 @@ from kbtools.stage import Stage
 from kbtools.stage import Table as Figures
 
 _WIDE = 120
+_NAME_WIDTH = 40
+"""Up to which the first column of a stage's table is not broken."""
 _NUMBER = re.compile(r"([+-]?[\d.,]+(e[+-]?\d+)?%?|-|undefined|)")
 
 
@@ -170,7 +172,8 @@ def figures_table(figures: Figures) -> Table:
     table = Table(title=Text(figures.title), title_justify="left")
     for heading, cells in zip(figures.header, zip(*figures.rows, strict=True), strict=False):
         numeric = all(_NUMBER.fullmatch(cell) for cell in cells)
-        table.add_column(Text(heading), justify="right" if numeric else "left")
+        width = min(max(map(len, cells), default=0), _NAME_WIDTH) if not table.columns else None
+        table.add_column(Text(heading), justify="right" if numeric else "left", min_width=width, overflow="fold")
     for row in figures.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

@@ -12,10 +12,11 @@ def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
     from kbtools_plugins.analysis.agreement import Agreement
     from kbtools_plugins.analysis.correlate import Correlate
+    from kbtools_plugins.analysis.stats import Stats
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.lengths.stage import Lengths
 
-    return [Agreement, Correlate, Filter, Lengths]
+    return [Agreement, Correlate, Filter, Lengths, Stats]
 
 
 @kb.hookimpl

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import kbtools as kb
 
@@ -27,7 +27,7 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GREY = (
 """The colours of Okabe and Ito, which people with any kind of colour vision can tell apart."""
 PALETTE = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GREY)
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.labelsize": 9,

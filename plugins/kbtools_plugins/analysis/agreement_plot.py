@@ -31,18 +31,18 @@ def draw(figures: AgreementFigures, folder: str, name: str) -> list[str]:
 
 def draw_coefficients(axes: Axes, figures: AgreementFigures) -> None:
     """Kappa of each pair and alpha of all columns, for all rows and each group, with 95% intervals."""
-    labels = []
+    labels: list[str] = []
     for group in (figures.whole, *figures.groups):
         where = "" if group.group is None else f"{group.group}: "
         for pair in group.pairs:
             _draw_estimate(axes, len(labels), pair.kappa, drawing.BLUE, "o")
-            labels.append(f"{where}{pair.x}, {pair.y} (κ, n = {pair.n:,})")
+            labels.append(f"{where}{pair.x}, {pair.y} (kappa, n = {pair.n:,})")
         _draw_estimate(axes, len(labels), group.alpha, drawing.VERMILION, "s")
-        labels.append(f"{where}all columns (α, n = {group.rated:,})")
+        labels.append(f"{where}all columns (alpha, n = {group.rated:,})")
     axes.set_yticks(range(len(labels)), labels, fontsize=8 if len(labels) <= 10 else 6)
     axes.invert_yaxis()
     axes.axvline(0, color=drawing.GREY, linewidth=0.8)
-    axes.set(xlabel="coefficient, with 95% interval", title="Cohen's κ and Krippendorff's α")
+    axes.set(xlabel="coefficient, with 95% interval", title="Cohen's kappa and Krippendorff's alpha")
     axes.set_xlim(right=1.02)
 
 

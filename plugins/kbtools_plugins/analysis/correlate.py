@@ -59,13 +59,9 @@ class Correlate(Analysis):
 
     def analyse(self, ds: Dataset) -> Findings:
         """Read the columns, correlate every pair."""
-        found = [
-            scales.read(ds, path, self.labels, self.columns) for path in dict.fromkeys(self._columns(ds.features))
-        ]
+        found = [scales.read(ds, path, self.labels, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
         module, groups = scales.modules(ds, self.columns)
-        figures = correlate(
-            found, groups, resampled=module or "rows", resamples=self.resamples, seed=self.seed
-        )
+        figures = correlate(found, groups, resampled=module or "rows", resamples=self.resamples, seed=self.seed)
         return Findings(
             figures, tables(figures), lambda folder: draw(figures, found, folder, self.file), notes(figures)
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from kbtools_plugins import drawing
 from kbtools_plugins.analysis.correlation import CorrelationFigures, Pair
@@ -46,19 +46,26 @@ def draw_heatmap(axes: Axes, figures: CorrelationFigures) -> None:
     names = [column.name for column in figures.columns]
     values = np.full((len(names), len(names)), np.nan)
     for pair in figures.pairs:
-        values[names.index(pair.y), names.index(pair.x)] = np.nan if pair.spearman.value is None else pair.spearman.value
+        values[names.index(pair.y), names.index(pair.x)] = (
+            np.nan if pair.spearman.value is None else pair.spearman.value
+        )
     shown = values[1:, :-1]
     image = axes.imshow(shown, cmap="PuOr_r", vmin=-1, vmax=1)
     for pair in figures.pairs:
         axes.text(
-            names.index(pair.x), names.index(pair.y) - 1, _cell(pair, small=len(names) > 5), ha="center", va="center",
-            fontsize=8 if len(names) <= 5 else 6, color="white" if abs(pair.spearman.value or 0) > 0.6 else "black",
+            names.index(pair.x),
+            names.index(pair.y) - 1,
+            _cell(pair, small=len(names) > 5),
+            ha="center",
+            va="center",
+            fontsize=8 if len(names) <= 5 else 6,
+            color="white" if abs(pair.spearman.value or 0) > 0.6 else "black",
         )
     axes.set_xticks(range(len(names) - 1), names[:-1], rotation=30, ha="right")
     axes.set_yticks(range(len(names) - 1), names[1:])
     axes.grid(visible=False)
-    axes.set_title(f"Spearman's ρ (n ≤ {figures.rows:,} rows)")
-    axes.figure.colorbar(image, ax=axes, shrink=0.7, label="ρ")
+    axes.set_title(f"Spearman's rho (n ≤ {figures.rows:,} rows)")
+    axes.figure.colorbar(image, ax=axes, shrink=0.7, label="rho")
 
 
 def _cell(pair: Pair, *, small: bool) -> str:
@@ -84,7 +91,7 @@ def draw_pair(axes: Axes, pair: Pair, x: Scale, y: Scale) -> None:
     else:
         legend = _draw_points(axes, a, b)
     value = "undefined" if pair.spearman.value is None else f"{pair.spearman.value:+.2f}"
-    axes.set(xlabel=x.name + legend, ylabel=y.name, title=f"{x.name} and {y.name}\nρ = {value}, n = {pair.n:,}")
+    axes.set(xlabel=x.name + legend, ylabel=y.name, title=f"{x.name} and {y.name}\nrho = {value}, n = {pair.n:,}")
 
 
 def _levels(scale: Scale) -> bool:
@@ -103,7 +110,7 @@ def _draw_violins(axes: Axes, a: np.ndarray, b: np.ndarray, x: Scale) -> str:
     shaped = [place for place, group in enumerate(groups) if len(np.unique(group)) > 1]
     if shaped:
         parts = axes.violinplot([groups[place] for place in shaped], positions=shaped, widths=0.8, showextrema=False)
-        for body in parts["bodies"]:
+        for body in cast("Iterable[Any]", parts["bodies"]):
             body.set(facecolor=drawing.SKY, edgecolor=drawing.BLUE, alpha=0.9)
     axes.plot(range(len(levels)), [np.median(group) for group in groups], "o", color=drawing.VERMILION)
     labels = [f"{x.label(level)}\n{len(group):,}" for level, group in zip(levels, groups, strict=True)]
@@ -122,7 +129,12 @@ def _draw_counts(axes: Axes, a: np.ndarray, b: np.ndarray, x: Scale, y: Scale) -
     for (line, place), count in np.ndenumerate(counts):
         dark = shares[line, place] > 0.55
         axes.text(
-            place, line, f"{count:,}", ha="center", va="center", fontsize=8 if len(across) <= 5 else 6,
+            place,
+            line,
+            f"{count:,}",
+            ha="center",
+            va="center",
+            fontsize=8 if len(across) <= 5 else 6,
             color="white" if dark else "black",
         )
     axes.set_xticks(range(len(across)), [str(x.label(value)) for value in across])

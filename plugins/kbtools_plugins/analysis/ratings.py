@@ -161,7 +161,10 @@ def _kappa(counts: np.ndarray, size: int, level: Level) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a table without variation gives NaN
         value = cohen_kappa_score(
-            down, across, labels=np.arange(size), sample_weight=counts,
+            down,
+            across,
+            labels=np.arange(size),
+            sample_weight=counts,
             weights=None if level == "nominal" else "quadratic",
         )
     return float(value)
@@ -213,11 +216,12 @@ def spreads(verdicts: Verdicts) -> np.ndarray:
         ordered = np.sort(verdicts.positions, axis=1)
         fresh = (np.diff(ordered, axis=1) != 0) & (ordered[:, 1:] >= 0)
         different = fresh.sum(axis=1) + (ordered[:, 0] >= 0)
-        return np.maximum(different - 1, 0).astype(np.float64)
+        apart: np.ndarray = np.maximum(different - 1, 0).astype(np.float64)
+        return apart
     values = np.where(known, verdicts.domain[verdicts.positions], np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # rows without any verdict
-        return np.nan_to_num(np.nanmax(values, axis=1) - np.nanmin(values, axis=1))
+        return np.asarray(np.nan_to_num(np.nanmax(values, axis=1) - np.nanmin(values, axis=1)))
 
 
 def most_different(verdicts: Verdicts, count: int) -> Sequence[int]:

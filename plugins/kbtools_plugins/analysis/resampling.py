@@ -44,7 +44,11 @@ def bootstrap(statistic: Statistic, groups: np.ndarray, resamples: int, seed: in
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant or degenerate resamples come out as NaN, which is looked for below
         found = stats.bootstrap(
-            (np.arange(count),), drawn, vectorized=False, n_resamples=resamples, method="percentile",
+            (np.arange(count),),
+            drawn,
+            vectorized=False,
+            n_resamples=resamples,
+            method="percentile",
             rng=np.random.default_rng(seed),
         )
     interval = found.confidence_interval

@@ -55,9 +55,7 @@ def require(features: Features, paths: Sequence[str], columns: dict[str, str]) -
             )
 
 
-def read(
-    ds: Dataset, path: str, orders: Mapping[str, str], columns: dict[str, str], *, nominal: bool = False
-) -> Scale:
+def read(ds: Dataset, path: str, orders: Mapping[str, str], columns: dict[str, str], *, nominal: bool = False) -> Scale:
     """A column as numbers; RowError names a row whose label is in no order."""
     import numpy as np
     import pyarrow as pa

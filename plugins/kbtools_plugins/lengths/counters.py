@@ -21,7 +21,9 @@ _CHUNK_CHARACTERS = 1 << 20
 class Counter(Protocol):
     """Gives the number of tokens of each text."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the library that counts."""
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text; raises whatever the library raises for a text that it cannot take."""
@@ -71,7 +73,9 @@ def choose(exact: Counter, path: Path, sample: Sequence[str], *, fast: bool) -> 
         return exact, []
     except BaseException as error:  # noqa: BLE001  # a Rust panic is no Exception
         _let_through(error)
-        return exact, [f"tokie cannot read this tokenizer ({_line(error)}): counted with `tokenizers`, which is slower."]
+        return exact, [
+            f"tokie cannot read this tokenizer ({_line(error)}): counted with `tokenizers`, which is slower."
+        ]
     fault = disagreement(exact, tokie, sample)
     if fault:
         return exact, [f"tokie {fault}: counted with `tokenizers`, which is slower."]

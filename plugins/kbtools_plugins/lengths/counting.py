@@ -85,7 +85,8 @@ def _render(
 
 
 def _apart(conversation: Conversation) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    reasoning, answer = [], []
+    reasoning: list[str] = []
+    answer: list[str] = []
     for field, content in spoken(conversation.completion):
         parsed = parse(content, _LENIENT) if content else None
         reasoning.extend(text for text in (field, parsed and parsed.reasoning) if text)

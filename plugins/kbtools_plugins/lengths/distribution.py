@@ -1,6 +1,6 @@
 """From counts to figures: percentiles with intervals, histograms, and what each sequence length would cost.
 
-Percentiles are observed lengths (numpy's `inverted_cdf`): the smallest length that at least p% of the rows do not exceed.
+Percentiles are observed lengths (numpy's `inverted_cdf`): the smallest that at least p% of the rows do not exceed.
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ def _recommend(ordered: np.ndarray, max_length: int | None) -> Recommendation:
         seq_len *= 2
     wanted = limit(ordered, seq_len)
     reasons = [
-        f"{seq_len:,} is the smallest power of two from {LIMITS[0]:,} on with at most {_TOLERATED:.0%} of the rows over "
-        f"it ({_rows_over(wanted)}) and at most {_TOLERATED:.0%} of the tokens beyond it "
+        f"{seq_len:,} is the smallest power of two from {LIMITS[0]:,} on with at most {_TOLERATED:.0%} of the rows "
+        f"over it ({_rows_over(wanted)}) and at most {_TOLERATED:.0%} of the tokens beyond it "
         f"({wanted.truncated.tokens_lost_share:.2%})"
     ]
     if seq_len > LIMITS[0]:

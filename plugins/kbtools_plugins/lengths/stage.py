@@ -7,7 +7,7 @@ rows without copying these.
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -172,7 +172,7 @@ def remarks(rows: RowCounter, counts: Dataset, split: str) -> list[str]:
     return [f"{split}: {note}" if split else note for note in notes]
 
 
-def _first(rows: RowCounter, marks: list[object]) -> str:
+def _first(rows: RowCounter, marks: Sequence[object]) -> str:
     return row_name(rows.ds, next(index for index, mark in enumerate(marks) if mark), rows.columns)
 
 

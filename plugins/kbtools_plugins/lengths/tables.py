@@ -25,9 +25,7 @@ def _part(name: str, part: Distribution) -> tuple[str, ...]:
 
 
 def _budget(budget: Budget) -> list[kb.Table]:
-    covering = [
-        (f"{cover.percent:g}%", f"{cover.needed:,}", *_limit(cover.limit)) for cover in budget.coverage
-    ]
+    covering = [(f"{cover.percent:g}%", f"{cover.needed:,}", *_limit(cover.limit)) for cover in budget.coverage]
     chosen = budget.recommendation
     return [
         kb.Table("cost of a limit", _LIMIT, tuple(_limit(limit) for limit in budget.limits)),

@@ -87,8 +87,9 @@ def _in_folder(spec: str, folder: Path) -> Files:
             "AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)."
         )
     config, template = folder / _CONFIG, folder / _TEMPLATE
-    found = (config if config.is_file() else None, template if template.is_file() else None)
-    return Files(spec, folder / _TOKENIZER, *found)
+    return Files(
+        spec, folder / _TOKENIZER, config if config.is_file() else None, template if template.is_file() else None
+    )
 
 
 def _on_hub(spec: str) -> Files:
@@ -108,7 +109,8 @@ def _on_hub(spec: str) -> Files:
             found.append(_download(name, file, tokenizer.parent.name))
         except EntryNotFoundError:
             found.append(None)
-    return Files(spec, tokenizer, *found, revision=tokenizer.parent.name)
+    config, template = found
+    return Files(spec, tokenizer, config, template, revision=tokenizer.parent.name)
 
 
 def _download(name: str, file: str, revision: str) -> Path:
