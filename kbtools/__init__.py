@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kbtools.pipeline import apply as apply
     from kbtools.pipeline import load as load
     from kbtools.pipeline import save as save
+    from kbtools.plugins import default_model as default_model
+    from kbtools.plugins import prompt as prompt
     from kbtools.stage import Drop as Drop
     from kbtools.stage import Failure as Failure
     from kbtools.stage import Pipeline as Pipeline
@@ -28,17 +30,19 @@ if TYPE_CHECKING:
     from kbtools.stage import Stage as Stage
     from kbtools.stage import Table as Table
 
-_MODULES = ("data", "errors", "prompts", "testing")
+_MODULES = ("asking", "data", "errors", "plugins", "prompts", "testing")
 _HOME = {
     "Schema": "data.layout",
     "hookimpl": "hooks",
-    "Judge": "judge",
+    "Judge": "plugins",  # which tells it where judges are found by name
     "Verdict": "judge",
     "Lineage": "lineage",
     "Recipe": "lineage",
     "Pipeline": "stage",
     "apply": "pipeline",
+    "default_model": "plugins",
     "load": "pipeline",
+    "prompt": "plugins",
     "save": "pipeline",
     "Drop": "stage",
     "Failure": "stage",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
 
 from kbtools.data import texts
 from kbtools.data.layout import Schema
@@ -71,6 +71,16 @@ class Judge(Stage):
         """`Judge(judge=NAME, ...)` is an instance of the judge of that name."""
         chosen = Judge.find(fields.get("judge", Judge.model_fields["judge"].default)) if cls is Judge else cls
         return super().__new__(chosen)
+
+    @field_validator("judge", mode="before")
+    @classmethod
+    def _without_distribution(cls, value: Any) -> Any:
+        """`distribution/name` chooses among judges of one name; the judge itself only knows its name."""
+        return value.rpartition("/")[2] if isinstance(value, str) else value
+
+    def config(self) -> dict[str, JsonValue]:
+        """As of every stage, and always the name of the judge."""
+        return {"judge": self.judge, **super().config()}
 
     def rate(self, material: Mapping[str, str | None]) -> Verdict:
         """The verdict on one row, given the text of each meaning that the judge reads."""

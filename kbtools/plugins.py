@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
 
@@ -21,6 +22,9 @@ from kbtools import hooks, prompts
 from kbtools.errors import ConfigError, UsageError, did_you_mean
 from kbtools.judge import Judge
 from kbtools.stage import Origin, Stage, origins
+
+if TYPE_CHECKING:
+    from kbtools.models.backend import ModelBackend
 
 T = TypeVar("T", bound=Stage)
 
@@ -110,6 +114,28 @@ def registry() -> Registry:
         for cls in (*plugin.stages, *plugin.judges):
             origins[cls] = plugin.origin
     return Registry(plugins, manager)
+
+
+def prompt(spec: str) -> prompts.Prompt:
+    """The prompt of a spec such as `difficulty`, `difficulty@v1`, `distribution/name` or a path to a .j2 file."""
+    return registry().prompt(spec)
+
+
+def model_backend(spec: str) -> ModelBackend:
+    """The backend of a model spec: a plugin's, or one of kbtools' own."""
+    found: ModelBackend | None = registry().manager.hook.resolve_model(spec=spec)
+    if found is not None:
+        return found
+    from kbtools.models.spec import resolve_model
+
+    return resolve_model(spec)
+
+
+def default_model() -> str:
+    """Model spec of the environment: KBTOOLS_MODEL, or DATA_MODEL, which with PRIME_API_KEY may be a bare name."""
+    spec = os.environ.get("KBTOOLS_MODEL") or os.environ.get("DATA_MODEL") or ""
+    bare = spec and not spec.startswith(("http://", "https://")) and ":" not in spec
+    return f"prime:{spec}" if bare and os.environ.get("PRIME_API_KEY") else spec
 
 
 def build(name: str, fields: Mapping[str, Any]) -> Stage:

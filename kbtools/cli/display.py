@@ -6,28 +6,40 @@ Progress and messages go to stderr; the table, the JSON and the place of the res
 from __future__ import annotations
 
 import json
-import re
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import click
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
+from kbtools.cli.figures import figures_table
 from kbtools.lineage import StageRecord
-from kbtools.pipeline import Run, count
+from kbtools.models.fulfil import Plan
+from kbtools.models.progress import Progress
+from kbtools.pipeline import PlannedStage, Run, count
 from kbtools.stage import Stage
-from kbtools.stage import Table as Figures
 
 _WIDE = 120
-_NAME_WIDTH = 40
-"""Up to which the first column of a stage's table is not broken."""
-_NUMBER = re.compile(r"([+-]?[\d.,]+(e[+-]?\d+)?%?|-|undefined|)")
+SECONDS_BETWEEN_LINES = 10.0
+PLAN_FIGURES = (
+    "requests",
+    "duplicates",
+    "stored",
+    "failed",
+    "repeated",
+    "to_send",
+    "prompt_tokens",
+    "most_completion_tokens",
+    "cost",
+)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -52,6 +64,7 @@ class View:
         self.stages = stages
         self.quiet = quiet
         self.position = 0
+        self.told = time.monotonic()
 
     def __enter__(self) -> View:
         import datasets
@@ -85,12 +98,25 @@ class View:
         for note in record.notes:
             self.say(f"    note: {note}")
 
-    def planned(self, plan: Sequence[Mapping[str, Any]], target: str) -> None:
-        """A dry run: what each stage would need and add."""
-        table = Table("stage", "config", "columns after", title="checked; nothing was processed", title_justify="left")
+    def called(self, progress: Progress) -> None:
+        """A line every ten seconds."""
+        if time.monotonic() - self.told >= SECONDS_BETWEEN_LINES:
+            self.told = time.monotonic()
+            self.say(f"    {calls_text(progress)}")
+
+    def planned(self, plan: Sequence[PlannedStage], target: str) -> None:
+        """A dry run: the columns after each stage, and the calls of those that ask a model."""
+        table = Table("stage", "config", "rows in", "columns after", title="checked; no call was made, nothing written")
         for step in plan:
-            table.add_row(step["stage"], _config_text(step["config"]), ", ".join(step["columns"]))
+            rows = "depends on replies" if step.rows is None else f"{step.rows:,}"
+            table.add_row(step.stage, _escaped(_config_text(step.config)), rows, ", ".join(step.columns))
         console().print(table)
+        for step in plan:
+            for calls in step.calls:
+                click.echo(f"{step.stage}: {plan_text(calls)}")
+                if calls.first is not None:
+                    click.echo(f"the first request, to {calls.first.model}:")
+                    click.echo("\n".join(f"--- {turn.role}\n{turn.content}" for turn in calls.first.messages))
         click.echo(f"would write {target}")
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
@@ -111,7 +137,7 @@ class TerminalView(View):
 
     def __enter__(self) -> View:
         super().__enter__()
-        self.progress = Progress(
+        self.progress = bars.Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
@@ -130,11 +156,20 @@ class TerminalView(View):
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A new bar."""
+        self.position = position
         self.task = self.progress.add_task(f"[{position}/{self.stages}] {stage.name}", total=rows)
 
     def advanced(self, rows: int) -> None:
         """Move the bar."""
         self.progress.advance(self.task, rows)
+
+    def called(self, progress: Progress) -> None:
+        """The counters in the bar's place; it moves with the rows that are answered."""
+        self.progress.update(
+            self.task,
+            description=f"[{self.position}/{self.stages}] {calls_text(progress)}",
+            completed=progress.finished,
+        )
 
     def finished(self, record: StageRecord) -> None:
         """Fill the bar, and show notes above it."""
@@ -146,9 +181,12 @@ class TerminalView(View):
 class JsonView(View):
     """One JSON object on stdout at the end."""
 
-    def planned(self, plan: Sequence[Mapping[str, Any]], target: str) -> None:
+    def planned(self, plan: Sequence[PlannedStage], target: str) -> None:
         """The plan as JSON."""
-        click.echo(json.dumps({"plan": list(plan), "would_write": target}, ensure_ascii=False))
+        steps = [
+            {**asdict(replace(step, calls=())), "calls": [_calls_json(calls) for calls in step.calls]} for step in plan
+        ]
+        click.echo(json.dumps({"plan": steps, "would_write": target}, ensure_ascii=False))
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
         """Files, rows, records and failures."""
@@ -167,16 +205,35 @@ class JsonView(View):
         click.echo(json.dumps(result, ensure_ascii=False))
 
 
-def figures_table(figures: Figures) -> Table:
-    """A stage's own table; columns of numbers are aligned as such."""
-    table = Table(title=Text(figures.title), title_justify="left")
-    for heading, cells in zip(figures.header, zip(*figures.rows, strict=True), strict=False):
-        numeric = all(_NUMBER.fullmatch(cell) for cell in cells)
-        width = min(max(map(len, cells), default=0), _NAME_WIDTH) if not table.columns else None
-        table.add_column(Text(heading), justify="right" if numeric else "left", min_width=width, overflow="fold")
-    for row in figures.rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
+def calls_text(progress: Progress) -> str:
+    """Counters of running calls in one line."""
+    parts = [f"{progress.done:,} done", f"{progress.from_store:,} from store"]
+    parts += [f"{progress.failed:,} failed"] if progress.failed else []
+    parts += [f"{progress.retries:,} retries"] if progress.retries else []
+    parts += [f"{progress.tokens_in:,} + {progress.tokens_out:,} tokens", f"{progress.rate:.1f}/s"]
+    parts += [f"cost {progress.cost:.2f}"] if progress.cost is not None else []
+    parts += [f"{progress.eta:.0f} s to go"] if progress.eta is not None else []
+    return ", ".join(parts)
+
+
+def plan_text(calls: Plan) -> str:
+    """What a stage would ask, in one line."""
+    parts = [f"{calls.requests:,} requests", f"{calls.duplicates:,} equal to another", f"{calls.stored:,} stored"]
+    parts += [f"{calls.repeated:,} failed before and would be repeated"] if calls.repeated else []
+    parts += [f"{calls.to_send:,} to send", f"about {calls.prompt_tokens:,} prompt tokens"]
+    if calls.most_completion_tokens is not None:
+        parts.append(f"at most {calls.most_completion_tokens:,} reply tokens")
+    parts += [f"cost at most {calls.cost:.2f}"] if calls.cost is not None else ["cost unknown without [prices]"]
+    return ", ".join(parts)
+
+
+def _step_json(step: PlannedStage) -> dict[str, Any]:
+    return {**asdict(replace(step, calls=())), "calls": [_calls_json(calls) for calls in step.calls]}
+
+
+def _calls_json(calls: Plan) -> dict[str, Any]:
+    first = json.loads(calls.first.canonical()) if calls.first is not None else None
+    return {**{name: getattr(calls, name) for name in PLAN_FIGURES}, "first": first}
 
 
 def summary_table(records: Sequence[StageRecord]) -> Table:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import kbtools as kb
+from kbtools.data.messages import calls_tool, decode, looks_encoded, text_of
+from kbtools.data.reasoning import ReasoningError
 from kbtools.data.table import field_of
 from kbtools_plugins.lengths.template import REASONING_KEYS, Message
 
@@ -88,35 +90,30 @@ def _messages(cell: Any, what: str, role: str) -> tuple[Message, ...]:
     """A cell as messages: a list of them, the same as JSON text, or plain text as one message of this role."""
     if cell is None:
         raise ConversationError(f"its {what} is null")
-    if isinstance(cell, str):
-        encoded = cell.startswith("[{") and '"role"' in cell
-        cell = _json(cell, what) if encoded else [{"role": role, "content": cell}]
-    if not cell:
-        raise ConversationError(f"its {what} has no messages")
-    for number, message in enumerate(cell, start=1):
-        _check(message, f"message {number} of its {what}")
-    return tuple(cell)
-
-
-def _check(message: Any, where: str) -> None:
-    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-        raise ConversationError(f"{where} has no role")
-    spoken = ("content", "tool_calls", *REASONING_KEYS)
-    if all(message.get(key) is None for key in spoken):
-        raise ConversationError(f"{where} ({message['role']}) has neither content nor tool calls")
-
-
-def _json(text: str, what: str) -> Any:
+    if isinstance(cell, str) and not looks_encoded(cell):
+        return ({"role": role, "content": cell},)
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ConversationError(f"its {what} looks like messages as JSON, but is not valid ({error})") from error
+        messages = decode(cell)
+    except ReasoningError as error:
+        raise ConversationError(f"its {what} cannot be read: {error}") from error
+    if not messages:
+        raise ConversationError(f"its {what} has no messages")
+    for number, message in enumerate(messages, start=1):
+        if message.get("content") is None and not calls_tool(message) and reasoning_of(message) is None:
+            raise ConversationError(
+                f"message {number} of its {what} ({message['role']}) has neither content nor reasoning nor tool calls"
+            )
+    return tuple(messages)
 
 
 def _tools(cell: Any) -> tuple[Any, ...] | None:
-    if isinstance(cell, str):
-        cell = _json(cell, "tools") if cell.strip() else None
-    return tuple(cell) if cell else None
+    """Tools as a list, or as JSON text of one."""
+    if isinstance(cell, str) and cell.strip():
+        try:
+            cell = json.loads(cell)
+        except ValueError as error:
+            raise ConversationError(f"its tools are not valid JSON ({error})") from error
+    return tuple(cell) if isinstance(cell, list) and cell else None
 
 
 def reasoning_of(message: Message) -> str | None:
@@ -125,13 +122,7 @@ def reasoning_of(message: Message) -> str | None:
 
 
 def spoken(messages: Sequence[Message]) -> Iterator[tuple[str | None, str]]:
-    """Reasoning field and content of every turn of the assistant; content in blocks is joined."""
+    """Reasoning field and content of every turn of the assistant."""
     for message in messages:
         if message["role"] == "assistant":
-            yield reasoning_of(message), _text(message.get("content"))
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "".join(str(block.get("text") or "") for block in content if isinstance(block, dict))
-    return content or ""
+            yield reasoning_of(message), text_of(message.get("content")) or ""
