@@ -45,13 +45,13 @@ class Spread(Figures):
     of: Measure
     count: int
     """Finite values."""
-    min: float
-    max: float
+    min: int | float
+    max: int | float
     mean: float | None
     """None where the sum is more than a float can hold."""
     deviation: float | None
     """Standard deviation of the sample; 0 for one value, None as for the mean."""
-    percentiles: dict[str, float]
+    percentiles: dict[str, int | float]
     """Smallest value that so many percent of the values do not exceed."""
     histogram: Histogram
 
