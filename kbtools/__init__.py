@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Result as Result
     from kbtools.stage import Stage as Stage
+    from kbtools.stage import Table as Table
 
 _MODULES = ("asking", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
 _HOME = {
@@ -49,6 +50,7 @@ _HOME = {
     "Failure": "stage",
     "Result": "stage",
     "Stage": "stage",
+    "Table": "stage",
 }
 
 

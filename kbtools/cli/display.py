@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.table import Table
 from rich.text import Text
 
+from kbtools.cli.figures import figures_table
 from kbtools.cli.text import printable
 from kbtools.lineage import StageRecord
 from kbtools.models.fulfil import Plan
@@ -125,13 +126,16 @@ class View:
         click.echo(f"would write {target}")
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
-        """The table, the rows that failed, and on the last line where the result is."""
+        """The figures of the stages, what each did, the rows that failed, and on the last line where the result is."""
         if not self.quiet:
+            for table in done.tables:
+                console().print(figures_table(table))
             console().print(summary_table(done.records))
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
             click.echo(printable(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}"), err=True)
-        click.echo(f"wrote {_rows_text(done)} to {', '.join(_places(done, files))}")
+        what = "the figures of " if files and all(file.suffix == ".json" for file in files) else ""
+        click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(_places(done, files))}")
 
 
 class TerminalView(View):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +17,9 @@ from kbtools.data.source import Source
 from kbtools.errors import UsageError
 from kbtools.lineage import Output, Recipe
 from kbtools.stage import Stage
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
 
 
 class RunOptions(BaseModel):
@@ -61,7 +64,8 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
     if options.save_recipe:
         saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
-    _check_targets(target, options)
+    only_figures = _only_read(stages) and target is not None and target.suffix == ".json"
+    _check_targets(None if only_figures else target, options)
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
     view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
@@ -74,11 +78,23 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
         return 0
     with view:
         done = pipeline.run(data, stages, view, preflighted=True)
-        files = pipeline.save(done.dataset, target) if target else []
+        files = _saved(done.dataset, target, only_figures=only_figures)
+        if only_figures:
+            view.say("these stages leave the rows as they are, so only their figures are written (--out writes rows)")
         if options.dropped:
             files.append(pipeline.save_dropped(done, Path(options.dropped)))
     view.finished_all(done, files)
     return 1 if done.failed else 0
+
+
+def _saved(data: Dataset | DatasetDict, target: Path | None, *, only_figures: bool) -> list[Path]:
+    if target is None:
+        return []
+    return [pipeline.save_lineage(data, target)] if only_figures else pipeline.save(data, target)
+
+
+def _only_read(stages: Sequence[Stage]) -> bool:
+    return bool(stages) and all(stage.only_reads() for stage in stages)
 
 
 def _check_targets(target: Path | None, options: RunOptions) -> None:
@@ -92,11 +108,17 @@ def _check_targets(target: Path | None, options: RunOptions) -> None:
 
 
 def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path | None:
-    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet; no file when it is pushed."""
+    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet; nowhere when it is pushed.
+
+    Figures alone go to a .json file.
+    """
     output = recipe.output or Output()
     named = options.out or output.out
     if named:
         return Path(named)
     if any(stage.name == "push" for stage in stages):
         return None
+    if _only_read(stages):
+        name = recipe.source.short_name if recipe.source else "dataset"
+        return Path("outputs") / f"{'-'.join([name, *dict.fromkeys(stage.name for stage in stages)])}.json"
     return Path("outputs") / f"{recipe.result_name()}.parquet"
