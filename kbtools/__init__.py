@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Result as Result
     from kbtools.stage import Stage as Stage
+    from kbtools.stage import Table as Table
 
 _MODULES = ("asking", "data", "errors", "plugins", "prompts", "testing")
 _HOME = {
@@ -47,6 +48,7 @@ _HOME = {
     "Failure": "stage",
     "Result": "stage",
     "Stage": "stage",
+    "Table": "stage",
 }
 
 

@@ -25,7 +25,7 @@ from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.models.fulfil import Plan
 from kbtools.models.progress import Progress
 from kbtools.plugins import registry
-from kbtools.stage import Drop, Failure, Result, Stage, check, flat, origins
+from kbtools.stage import Drop, Failure, Result, Stage, Table, check, flat, origins
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,6 +72,7 @@ class Run:
     records: list[StageRecord] = field(default_factory=list)
     dropped: list[tuple[str, Drop]] = field(default_factory=list)
     failed: list[tuple[str, Failure]] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
 
 
 def apply(data: Dataset | DatasetDict, *stages: Stage, observer: Observer | None = None) -> Dataset | DatasetDict:
@@ -132,6 +133,7 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
     done.records.append(record)
     done.dropped.extend((stage.name, drop) for drop in result.dropped)
     done.failed.extend((stage.name, failure) for failure in result.failed)
+    done.tables.extend(result.tables)
     watcher.finished(record)
 
 
@@ -260,12 +262,16 @@ def save(data: Dataset | DatasetDict, path: str | Path) -> list[Path]:
     """
     target = Path(path)
     splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
-    lineage = lineages.of(data)
-    full = lineage.model_copy(update={"output": lineages.Output(out=str(path), splits=splits)})
-    files = saving.write(data, target, lineage.embedded())
-    beside = saving.lineage_file(target)
-    saving.write_text(beside, full.model_dump_json(indent=1, exclude_none=True) + "\n")
-    return [*files, beside]
+    files = saving.write(data, target, lineages.of(data).embedded())
+    return [*files, save_lineage(data, saving.lineage_file(target), lineages.Output(out=str(path), splits=splits))]
+
+
+def save_lineage(data: Dataset | DatasetDict, path: Path, output: lineages.Output | None = None) -> Path:
+    """Write only how a dataset was made and what its stages found, as JSON."""
+    full = lineages.of(data).model_copy(update={"output": output})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saving.write_text(path, full.model_dump_json(indent=1, exclude_none=True) + "\n")
+    return path
 
 
 def save_dropped(done: Run, path: Path) -> Path:

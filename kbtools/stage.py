@@ -50,6 +50,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Figures of a stage as people read them; what programs read of them stands in `Result.facts`."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Result:
     """What a stage gives back: the dataset, and everything that a reader of the run has to know beside it."""
 
@@ -60,6 +69,8 @@ class Result:
     """Warnings for people."""
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
     """Figures for the lineage: sizes, seeds, model names."""
+    tables: tuple[Table, ...] = ()
+    """Figures for the terminal."""
 
     def dropped_counts(self) -> dict[str, int]:
         """Rows dropped by reason."""
@@ -102,6 +113,10 @@ class Stage(BaseModel, ABC):
     def output_features(self, features: Features) -> Features:
         """Features of the result for these features of the input; raises SchemaError when they do not fit."""
         return features
+
+    def only_reads(self) -> bool:
+        """Whether the result is the very dataset that came in, so that there is nothing to save after such stages."""
+        return False
 
     def prompts(self) -> Mapping[str, str]:
         """Text of every prompt that this stage uses, by `name@vN`: part of the cache key and of the lineage."""
@@ -228,11 +243,15 @@ def summary(cls: type) -> str:
 
 
 def _each(stage: Stage, splits: DatasetDict) -> Result:
-    results = {name: stage.transform(ds) for name, ds in splits.items()}
+    results = {name: _titled(name, stage.transform(ds)) for name, ds in splits.items()}
     merged = _merge(results.values())
     facts = {name: dict(result.facts) for name, result in results.items() if result.facts}
     datasets = type(splits)({name: result.dataset for name, result in results.items()})
     return replace(merged, dataset=datasets, facts=facts)
+
+
+def _titled(split: str, result: Result) -> Result:
+    return replace(result, tables=tuple(replace(table, title=f"{split}: {table.title}") for table in result.tables))
 
 
 def _merge(results: Iterable[Result]) -> Result:
@@ -242,6 +261,7 @@ def _merge(results: Iterable[Result]) -> Result:
         dropped=tuple(drop for result in kept for drop in result.dropped),
         failed=_merge_failures([failure for result in kept for failure in result.failed]),
         notes=tuple(dict.fromkeys(note for result in kept for note in result.notes)),
+        tables=tuple(table for result in kept for table in result.tables),
     )
 
 

@@ -20,7 +20,8 @@ def check_stage(stage: Stage, ds: Dataset) -> Dataset:
     not changed; and the same input gives the same rows again.
     """
     _check_class(type(stage))
-    assert type(stage)(**stage.config()) == stage, f"{stage!r} cannot be rebuilt from its config {stage.config()}"
+    rebuilt = type(stage)(**stage.config()).config()
+    assert rebuilt == stage.config(), f"{stage!r} cannot be rebuilt from its config: that gives {rebuilt}"
     assert pickle.loads(pickle.dumps(stage)) == stage, f"{stage!r} does not survive pickling"
     before = _rows(ds)
     declared = stage.output_features(ds.features)

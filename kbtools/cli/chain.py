@@ -216,7 +216,9 @@ def _execute(recipe: Recipe, options: RunOptions) -> int:
     if options.save_recipe:
         saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
-    saving.check_target(target)
+    only_figures = target.suffix == ".json" and _only_read(stages)
+    if not only_figures:
+        saving.check_target(target)
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
     view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
@@ -227,19 +229,27 @@ def _execute(recipe: Recipe, options: RunOptions) -> int:
         return 0
     with view:
         done = pipeline.run(data, stages, view)
-        files = pipeline.save(done.dataset, target)
+        if only_figures:
+            view.say("these stages leave the rows as they are, so only their figures are written (--out writes rows)")
+        files = [pipeline.save_lineage(done.dataset, target)] if only_figures else pipeline.save(done.dataset, target)
         if options.dropped:
             files.append(pipeline.save_dropped(done, Path(options.dropped)))
     view.finished_all(done, files)
     return 1 if done.failed else 0
 
 
+def _only_read(stages: Sequence[Stage]) -> bool:
+    return bool(stages) and all(stage.only_reads() for stage in stages)
+
+
 def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path:
-    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet."""
+    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet; figures alone go to a .json."""
     output = recipe.output or Output()
     named = options.out or output.out
     if named:
         return Path(named)
     suffixes = dict.fromkeys(stage.suffix for stage in stages if stage.suffix)
     name = recipe.source.short_name if recipe.source else "dataset"
+    if _only_read(stages):
+        return Path("outputs") / ("-".join([name, *dict.fromkeys(stage.name for stage in stages)]) + ".json")
     return Path("outputs") / ("-".join([name, *suffixes]) + ".parquet")

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from kbtools.cli.figures import figures_table
 from kbtools.lineage import StageRecord
 from kbtools.models.fulfil import Plan
 from kbtools.models.progress import Progress
@@ -119,13 +120,16 @@ class View:
         click.echo(f"would write {target}")
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
-        """The table, the rows that failed, and on the last line where the result is."""
+        """The figures of the stages, what each did, the rows that failed, and on the last line where the result is."""
         if not self.quiet:
+            for table in done.tables:
+                console().print(figures_table(table))
             console().print(summary_table(done.records))
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
             click.echo(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}", err=True)
-        click.echo(f"wrote {_rows_text(done)} to {', '.join(str(file) for file in files)}")
+        what = "the figures of " if all(file.suffix == ".json" for file in files) else ""
+        click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(str(file) for file in files)}")
 
 
 class TerminalView(View):

@@ -47,6 +47,8 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     flag = "--" + name.replace("_", "-")
     annotation = _without_none(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
+    if annotation is bool and name.startswith("no_"):
+        return click.Option([flag, name], is_flag=True, **settings)
     if annotation is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], **settings)
     if get_origin(annotation) is dict:

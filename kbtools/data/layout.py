@@ -210,3 +210,27 @@ def is_message_list(feature: Any) -> bool:
     """Whether a feature is a list of structs with a role and a content."""
     inner = getattr(feature, "feature", None)
     return isinstance(inner, dict) and {"role", "content"} <= set(inner)
+
+
+def evals_features() -> Features:
+    """The evals layout: names, order and types."""
+    import datasets
+
+    text, number = datasets.Value("string"), datasets.Value("float64")
+    return datasets.Features(
+        {
+            "example_id": datasets.Value("int64"),
+            "prompt": datasets.List({"role": text, "content": text}),
+            "completion": datasets.List({"role": text, "content": text, "reasoning": text}),
+            "task": text,
+            "reward": number,
+            "generation_ms": number,
+            "scoring_ms": number,
+            "total_ms": number,
+            "info": {"module_name": text, "python_code": text, "triton_code": text},
+            "answer": text,
+            "speedup_reward": number,
+            "num_turns": number,
+            "oai_tools": text,
+        }
+    )

@@ -10,20 +10,30 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.analysis.agreement import Agreement
+    from kbtools_plugins.analysis.correlate import Correlate
+    from kbtools_plugins.analysis.stats import Stats
     from kbtools_plugins.compare import Compare
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
+    from kbtools_plugins.lengths.stage import Lengths
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
+    from kbtools_plugins.synthesize import Synthesize
 
     return [
+        Agreement,
         Compare,
+        Correlate,
         Dedup,
         Filter,
         GeneratePrompts,
+        Lengths,
         Sample,
         Split,
+        Stats,
+        Synthesize,
     ]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import kbtools as kb
 from kbtools.asking import Asking, Material, found_paths, refuse_failures, refuse_nulls
 from kbtools.data import texts
-from kbtools.data.table import batches, column, take
+from kbtools.data.table import batches, column, empty, take
 from kbtools.models.request import Request, chat
 from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
 
@@ -138,6 +138,8 @@ class Compare(Asking):
         if not self.group:
             return super().transform(ds)
         pairs, left_over = self._pairs(ds)
+        if not pairs.num_rows:
+            return kb.Result(empty(self.output_features(ds.features)), dropped=left_over)
         result = super().transform(pairs)
         return replace(result, dropped=(*result.dropped, *left_over))
 

@@ -63,6 +63,9 @@ class GeneratePrompts(Asking):
         """Any text; what it says is checked row by row."""
         return TextContract()
 
+    def review(self) -> None:
+        """A text is not repaired: what is wrong with it is said row by row."""
+
     def new_features(self, features: Features) -> Features:
         """prompt, module_name, python_code, and triton_code and uuid where the input has them."""
         import datasets

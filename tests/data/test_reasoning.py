@@ -302,9 +302,7 @@ MARKS = st.sampled_from(
     ]
 )
 TEXTS = st.one_of(st.text(), st.lists(MARKS, max_size=14).map("".join))
-RULES = st.builds(
-    Rules, tag=st.sampled_from(["required", "optional"]), answer=st.sampled_from(["only", "last"])
-)
+RULES = st.builds(Rules, tag=st.sampled_from(["required", "optional"]), answer=st.sampled_from(["only", "last"]))
 
 
 def accepted(text: str, rules: Rules) -> str:
@@ -344,14 +342,10 @@ def test_the_answer_is_a_piece_of_the_text(text: str, rules: Rules):
 
 SENTINEL = "\N{SKULL}"
 ASIDES = st.lists(
-    st.sampled_from(
-        ["<answer>d</answer>", "<answer>", "</answer>", "```\n", "\n", "use ", "BEGIN_PYTHON\n", "'"]
-    ),
+    st.sampled_from(["<answer>d</answer>", "<answer>", "</answer>", "```\n", "\n", "use ", "BEGIN_PYTHON\n", "'"]),
     max_size=6,
 ).map("".join)
-INNER = st.sampled_from(
-    ["A", "\n  A = '</think>'\n", "'<answer>'", "\n```\n</answer>\n```\n", "<think>", "é\r\n"]
-)
+INNER = st.sampled_from(["A", "\n  A = '</think>'\n", "'<answer>'", "\n```\n</answer>\n```\n", "<think>", "é\r\n"])
 
 
 @given(st.lists(ASIDES, min_size=1, max_size=3), INNER, st.sampled_from(["", "\n", "\n\nSo:\n"]))
@@ -370,9 +364,7 @@ def test_nothing_of_prefilled_reasoning_survives(aside: str, other: str, between
     assert SENTINEL not in accepted(text, Rules())
 
 
-FILLERS = st.lists(st.sampled_from(["```\n", "```py\n", "~~~\n", "\n", " ", "'", "code"]), max_size=5).map(
-    "".join
-)
+FILLERS = st.lists(st.sampled_from(["```\n", "```py\n", "~~~\n", "\n", " ", "'", "code"]), max_size=5).map("".join)
 BOUNDS = st.sampled_from([("<answer>", "</answer>"), ("\nBEGIN_PYTHON\n", "\nEND_PYTHON\n")])
 
 
