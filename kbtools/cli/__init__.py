@@ -22,6 +22,7 @@ _COMMANDS = {
     "plugins": ("listing", "List the plugins, and those that failed to load."),
     "lineage": ("lineage", "Show how a file was made."),
     "show": ("show", "Look at rows, readably."),
+    "report": ("report", "Write an HTML report: pipeline, figures, and a browser for the rows."),
     "store": ("store", "Look at the stored replies of models; export, import, check, clean."),
     "doctor": ("doctor", "Check versions, extras, GPU and credentials."),
     "new": ("new", "Write a plugin package that is ready to install."),

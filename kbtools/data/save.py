@@ -75,7 +75,7 @@ def write_text(path: Path, text: str) -> None:
     """Replace a small text file in one step."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.layout import Schema
-from kbtools.data.messages import decode, looks_encoded, text_of
+from kbtools.data.messages import REASONING_FIELDS, decode, looks_encoded, text_of
 from kbtools.data.reasoning import ReasoningError, parse
 from kbtools.data.table import tables
 from kbtools.errors import SchemaError
@@ -70,20 +70,45 @@ def place(schema: Schema, meaning: str) -> str | None:
         return None
 
 
+@dataclass
+class Tally:
+    """What is counted while the rows pass by."""
+
+    lengths: dict[str, list[float]]
+    """Characters of each row's text by what it is, NaN where there is none."""
+    troubles: dict[str, list[int]]
+    """Rows whose answer cannot be told from the reasoning, by the kind of trouble."""
+    rows: int = 0
+
+    def add(self, payload: Mapping[str, Any], places: Places) -> None:
+        """Count one row."""
+        texts = {"PyTorch code": places.reference, "Triton code": places.triton}
+        found = {what: _text_length(cell(payload["row"], path)) for what, path in texts.items() if path}
+        kept = {"prompt": places.prompt, "completion": places.completion}
+        found |= {what: _conversation_length(payload[what]) for what, path in kept.items() if path}
+        for what, length in found.items():
+            self.lengths.setdefault(what, []).append(length)
+        for kind in {answer["trouble"] for answer in payload["answers"] if answer and "trouble" in answer}:
+            self.troubles.setdefault(kind, []).append(self.rows)
+        self.rows += 1
+
+
 @dataclass(frozen=True)
 class Packed:
-    """Rows ready for the page."""
+    """Rows ready for the page, and what was counted on the way."""
 
     index: str
     chunks: tuple[str, ...]
+    tally: Tally
 
 
 def pack(parts: Sequence[Dataset], columns: Sequence[Column], shown: Sequence[str], places: Places, key: str) -> Packed:
     """Pack the rows of all parts in order; `shown` are the columns of the table, `key` names the rows, if not empty."""
     chunks: list[str] = []
     first: list[int] = []
+    tally = Tally({}, {})
     rows = 0
-    for some in _chunks(chain.from_iterable(_rows(ds, places) for ds in parts)):
+    for some in _chunks(chain.from_iterable(_rows(ds, places, tally) for ds in parts)):
         first.append(rows)
         rows += len(some)
         chunks.append(packed(f"[{','.join(some)}]"))
@@ -95,7 +120,7 @@ def pack(parts: Sequence[Dataset], columns: Sequence[Column], shown: Sequence[st
         "places": asdict(places),
         "columns": [_index_column(column) for column in columns],
     }
-    return Packed(packed(_json(index)), tuple(chunks))
+    return Packed(packed(_json(index)), tuple(chunks), tally)
 
 
 def packed(text: str) -> str:
@@ -135,10 +160,12 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _rows(ds: Dataset, places: Places) -> Iterator[str]:
+def _rows(ds: Dataset, places: Places, tally: Tally) -> Iterator[str]:
     for table in tables(ds, ds.column_names, 1_000):
         for row in table.to_pylist():
-            yield _json(_payload(row, places))
+            payload = _payload(row, places)
+            tally.add(payload, places)
+            yield _json(payload)
 
 
 def _payload(row: dict[str, Any], places: Places) -> dict[str, Any]:
@@ -187,3 +214,22 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def cell(row: Mapping[str, Any], path: str) -> Any:
+    """The value at a column path of a row, nested ones too."""
+    if path in row:
+        return row[path]
+    found: Any = row
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
+
+
+def _text_length(value: Any) -> float:
+    return len(value) if isinstance(value, str) else math.nan
+
+
+def _conversation_length(messages: Sequence[Mapping[str, Any]]) -> float:
+    texts = [message.get(field) for message in messages for field in ("content", *REASONING_FIELDS)]
+    return sum(len(text) for text in texts if isinstance(text, str)) if messages else math.nan

@@ -104,7 +104,7 @@ def _median(chart: Histogram, x: Callable[[float], float]) -> Iterator[Markup]:
 def bars(chart: Bars) -> Markup:
     """A line for each label: its name, its rows, its share; a link to these rows where the page can show them."""
     longest = max(len(label) for label in chart.labels)
-    left = min(150, 14 + 6.4 * longest)
+    left = min(150, 16 + 7 * longest)
     lines = [
         _linked(chart, label, _bar_line(chart, place, left)) for place, label in enumerate(chart.labels)
     ]
@@ -120,7 +120,7 @@ def _bar_line(chart: Bars, place: int, left: float) -> list[Markup]:
     text = f"{count:,} ({share:.0%})" if 0.1 <= share or not count else f"{count:,} ({share:.1%})"
     return [
         tag("title", f"{label}: {count:,} of {chart.n:,} rows"),
-        tag("text", clipped(label or "(empty)", int((left - 8) / 6.2)), class_="label", x=left - 8, y=y + 14,
+        tag("text", clipped(label or "(empty)", int((left - 8) / 6.4)), class_="label", x=left - 8, y=y + 14,
             text_anchor="end"),
         tag("rect", class_="bar", x=left, y=y + 2, width=max(wide, 1 if count else 0), height=_LINE - 6),
         tag("text", text, class_="tick", x=left + wide + 6, y=y + 14),
@@ -233,7 +233,7 @@ def draw(chart: Histogram | Bars | Intervals | Matrix) -> Markup:
 
 
 def describe(chart: Histogram | Bars | Intervals | Matrix) -> str:
-    """What stands under the chart: rows, missing values, and the figures that a reader looks for first."""
+    """A chart in words: rows, missing values, and the figures that a reader looks for first."""
     if isinstance(chart, Histogram):
         first, median, third = map(number, chart.quartiles)
         text = f"n = {chart.n:,}, median {median}, middle half {first} to {third}, mean {number(chart.mean)}, "
@@ -244,6 +244,11 @@ def describe(chart: Histogram | Bars | Intervals | Matrix) -> str:
     if isinstance(chart, Matrix):
         return f"n = {chart.n:,}"
     return "; ".join(estimate_text(item) for item in chart.estimates)
+
+
+def caption(chart: Histogram | Bars | Intervals | Matrix) -> str:
+    """What stands under a chart; of coefficients the table says the rest."""
+    return "Dot: estimate; line: 95% interval." if isinstance(chart, Intervals) else describe(chart)
 
 
 def _absent(missing: int, infinite: int = 0) -> str:
