@@ -53,7 +53,7 @@ def report_command(dataset: str, out: str, plots: str | None, title: str | None,
     if plots:
         from kbtools.report.plots import save
 
-        files = [file for charts in report.charts().values() for chart in charts for file in save(chart, Path(plots))]
+        files = save(report.charts(), Path(plots))
         click.echo(f"drew {len(files) // 2} figures as PNG and SVG in {plots}")
     size = target.stat().st_size / 1e6
     click.echo(f"wrote {report.rows:,} rows to {target} ({size:,.1f} MB, {time.perf_counter() - began:.1f} s)")

@@ -170,7 +170,9 @@ def _labels(path: str, cells: pa.Array) -> Labels:
 
 
 def _ordered(labels: list[str]) -> list[str]:
+    """By the scale that most of the labels belong to, then those that do not; without a scale, as texts."""
+    alphabetic = sorted(labels, key=lambda label: (label.casefold(), label))
     for scale in SCALES:
-        if set(labels) <= set(scale):
-            return [label for label in scale if label in labels]
-    return sorted(labels, key=lambda label: (label.casefold(), label))
+        if len(set(labels) & set(scale)) > len(labels) / 2:
+            return [*(label for label in scale if label in labels), *(label for label in alphabetic if label not in scale)]
+    return alphabetic

@@ -166,6 +166,7 @@ def write(report: Report, path: Path) -> None:
         report=report,
         charts=charts,
         stages=summary.stages(report.lineage),
+        paths={found.path for found in report.columns},
         uniform=summary.uniform(report.columns),
         repeats=summary.shared_values(report.splits, report.places),
         recorded=summary.recorded_faults(report.lineage),
