@@ -41,10 +41,10 @@ class Page {
   }
 
   async showRows(query) {
+    const returning = !byId("row-view").hidden;
     this.show("rows");
     await this.table.show(parseQuery(query));
-    const last = this.table.body.querySelector(`a[data-index="${this.open}"]`);
-    if (last && document.activeElement === document.body) last.focus();
+    if (returning) this.table.body.querySelector(`a[data-index="${this.open}"]`)?.focus();
   }
 
   async showRow(name, value) {
