@@ -115,16 +115,13 @@ Chart = Histogram | Bars | Intervals | Matrix | Funnel
 
 
 def distribution(column: Column, title: str = "", unit: str = "") -> Histogram | Bars | None:
-    """How the values of a column are distributed; None when there are none, or all are different names."""
+    """How the values of a column are distributed; None when there are none, or when they are names that differ."""
     if isinstance(column, Labels):
-        return label_bars(column, title) if column.labels and _repeats(column) else None
+        return label_bars(column, title) if column.labels and column.distinct <= max(3, len(column.codes) // 2) else None
     if not len(column.known):
         return None
-    return value_bars(column, title) if column.distinct <= _FEW_VALUES else histogram(column, title, unit)
-
-
-def _repeats(column: Labels) -> bool:
-    return column.few or column.distinct <= len(column.codes) // 2
+    repeated = column.distinct <= min(_FEW_VALUES, len(column.known) // 2)
+    return value_bars(column, title) if repeated else histogram(column, title, unit)
 
 
 def label_bars(column: Labels, title: str = "") -> Bars:

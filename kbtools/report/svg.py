@@ -120,7 +120,7 @@ def _bar_line(chart: Bars, place: int, left: float) -> list[Markup]:
     text = f"{count:,} ({share:.0%})" if 0.1 <= share or not count else f"{count:,} ({share:.1%})"
     return [
         tag("title", f"{label}: {count:,} of {chart.n:,} rows"),
-        tag("text", clipped(label or "(empty)", int((left - 8) / 6.4)), class_="label", x=left - 8, y=y + 14,
+        tag("text", clipped(label or "(empty)", int((left - 8) / 7)), class_="label", x=left - 8, y=y + 14,
             text_anchor="end"),
         tag("rect", class_="bar", x=left, y=y + 2, width=max(wide, 1 if count else 0), height=_LINE - 6),
         tag("text", text, class_="tick", x=left + wide + 6, y=y + 14),
