@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def generate(folder: Path, count: int, code_bytes: int) -> dict[str, Path]:
     paths = {"parquet": folder / "rollouts.parquet", "jsonl": folder / "rollouts.jsonl"}
     source, writer = rows(count, code_bytes), None
     with paths["jsonl"].open("w") as text:
-        while chunk := [row for row, _ in zip(source, range(CHUNK), strict=False)]:
+        while chunk := list(islice(source, CHUNK)):
             table = pa.Table.from_pylist(chunk, schema=writer.schema if writer else schema())
             writer = writer or pq.ParquetWriter(paths["parquet"], table.schema, compression="zstd")
             writer.write_table(table)

@@ -408,6 +408,6 @@ class TextContract:
 
 
 def found_paths(stage: Stage, features: Features, meanings: Sequence[str]) -> dict[str, str]:
-    """Path of each meaning; SchemaError for the first that stands nowhere."""
+    """Path of each meaning; SchemaError for the first that stands nowhere or holds neither text nor messages."""
     schema = Schema(features, stage.columns)
-    return {meaning: schema.find(meaning) for meaning in meanings}
+    return {meaning: schema.require(schema.find(meaning), "messages") for meaning in meanings}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import logging
 import sys
 import uuid
 from abc import ABC, abstractmethod
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -25,6 +26,8 @@ from kbtools.errors import SchemaError
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
+
+logger = logging.getLogger("kbtools")
 
 Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
@@ -127,8 +130,18 @@ class Stage(BaseModel, ABC):
         return Pipeline(stages=tuple(flat([self, other])))
 
     def __call__(self, ds: Dataset | DatasetDict) -> Dataset | DatasetDict:
-        """Check the columns, process, and return the dataset alone; `kbtools.apply` also records the lineage."""
-        return self.run(ds).dataset
+        """Check the columns, process, and return the dataset alone; what was left out or failed is logged.
+
+        `kbtools.apply` records it in the lineage instead, with everything else that is needed to do it again.
+        """
+        result = self.run(ds)
+        for reason, count in result.dropped_counts().items():
+            logger.warning("%s dropped %d rows: %s", self.name, count, reason)
+        for failure in result.failed:
+            logger.warning("%s: %d rows failed: %s", self.name, failure.count, failure.kind)
+        for note in result.notes:
+            logger.warning("%s: %s", self.name, note)
+        return result.dataset
 
     def run(self, ds: Dataset | DatasetDict) -> Result:
         """Check the columns and process a dataset, or every split of one as `scope` demands."""
@@ -283,14 +296,14 @@ _SPLIT = "__kbtools_split__"
 def _together(stage: Stage, splits: DatasetDict) -> Result:
     """All splits as one dataset with the split's name in a column, transformed, and taken apart again."""
     import datasets
+    import numpy as np
 
-    labels = {name: [name] * ds.num_rows for name, ds in splits.items()}
-    joined = datasets.concatenate_datasets([ds.add_column(_SPLIT, labels[name]) for name, ds in splits.items()])
+    from kbtools.data.table import column, with_constant
+
+    joined = datasets.concatenate_datasets([with_constant(ds, _SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)
-    column: Any = result.dataset.with_format("arrow")[_SPLIT]
-    where: dict[str, list[int]] = {name: [] for name in splits}
-    for index, name in enumerate(column.to_pylist() if hasattr(column, "to_pylist") else column):
-        where[str(name)].append(index)
-    parts = {name: result.dataset.select(rows).remove_columns(_SPLIT) for name, rows in where.items()}
+    labels = np.asarray(column(result.dataset, _SPLIT))
+    whole = result.dataset.remove_columns(_SPLIT)
+    parts = {name: whole.select(np.flatnonzero(labels == name)) for name in splits}
     dropped = tuple(replace(drop, rows=drop.rows.remove_columns(_SPLIT)) for drop in result.dropped)
     return replace(result, dataset=type(splits)(parts), dropped=dropped)

@@ -162,3 +162,9 @@ def test_rows_lost_without_a_reason_are_noted_in_the_record():
 
     record = run(evals([1.0, 2.0, 3.0]), [LosesRows()]).records[0]
     assert "2 rows left out without a reason" in record.notes[0]
+
+
+def test_calling_a_stage_logs_what_it_left_out(caplog):
+    """Without a pipeline's record, dropped rows are still counted and named."""
+    FirstOnly()(evals([1.0, 2.0, 3.0]))
+    assert "first-only dropped 2 rows: not the first" in caplog.text

@@ -19,8 +19,10 @@ from rich import progress as bars
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from kbtools.cli.figures import figures_table
+from kbtools.cli.text import printable
 from kbtools.lineage import StageRecord
 from kbtools.models.fulfil import Plan
 from kbtools.models.progress import Progress
@@ -82,7 +84,7 @@ class View:
     def say(self, text: str) -> None:
         """A message for people."""
         if not self.quiet:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A stage begins."""
@@ -109,14 +111,16 @@ class View:
         table = Table("stage", "config", "rows in", "columns after", title="checked; no call was made, nothing written")
         for step in plan:
             rows = "depends on replies" if step.rows is None else f"{step.rows:,}"
-            table.add_row(step.stage, _escaped(_config_text(step.config)), rows, ", ".join(step.columns))
+            cells = (step.stage, config_text(step.config), rows, ", ".join(step.columns))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         console().print(table)
         for step in plan:
             for calls in step.calls:
                 click.echo(f"{step.stage}: {plan_text(calls)}")
                 if calls.first is not None:
                     click.echo(f"the first request, to {calls.first.model}:")
-                    click.echo("\n".join(f"--- {turn.role}\n{turn.content}" for turn in calls.first.messages))
+                    turns = [f"--- {turn.role}\n{turn.content}" for turn in calls.first.messages]
+                    click.echo(printable("\n".join(turns)))
         click.echo(f"would write {target}")
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
@@ -127,7 +131,7 @@ class View:
             console().print(summary_table(done.records))
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
-            click.echo(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}", err=True)
+            click.echo(printable(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}"), err=True)
         what = "the figures of " if all(file.suffix == ".json" for file in files) else ""
         click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(str(file) for file in files)}")
 
@@ -175,7 +179,7 @@ class TerminalView(View):
         """Fill the bar, and show notes above it."""
         self.progress.update(self.task, completed=record.rows_in, total=record.rows_in)
         for note in record.notes:
-            self.progress.console.print(f"{record.stage}: {note}", markup=False)
+            self.progress.console.print(Text(printable(f"{record.stage}: {note}")))
 
 
 class JsonView(View):
@@ -183,9 +187,7 @@ class JsonView(View):
 
     def planned(self, plan: Sequence[PlannedStage], target: str) -> None:
         """The plan as JSON."""
-        steps = [
-            {**asdict(replace(step, calls=())), "calls": [_calls_json(calls) for calls in step.calls]} for step in plan
-        ]
+        steps = [_step_json(step) for step in plan]
         click.echo(json.dumps({"plan": steps, "would_write": target}, ensure_ascii=False))
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
@@ -244,22 +246,22 @@ def summary_table(records: Sequence[StageRecord]) -> Table:
     table.add_column("why")
     table.add_column("seconds", justify="right")
     for record in records:
-        why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
-        why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
         table.add_row(
             record.stage,
             f"{record.rows_in:,}",
             f"{record.rows_out:,}",
             f"{sum(record.dropped.values()):,}",
-            "\n".join(_escaped(reason) for reason in why),
+            Text(printable(why_text(record))),
             "" if record.seconds is None else f"{record.seconds:.2f}",
         )
     return table
 
 
-def _escaped(text: str) -> str:
-    """Square brackets are markup to rich."""
-    return text.replace("[", "\\[")
+def why_text(record: StageRecord) -> str:
+    """Why rows were dropped or failed, a line for each reason."""
+    why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
+    why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
+    return "\n".join(why)
 
 
 def _outcome(record: StageRecord) -> str:
@@ -271,7 +273,8 @@ def _outcome(record: StageRecord) -> str:
     return f"{', '.join(parts)} in {record.seconds or 0:.2f} s"
 
 
-def _config_text(config: Mapping[str, Any]) -> str:
+def config_text(config: Mapping[str, Any]) -> str:
+    """The fields of a stage in one line."""
     return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")
 
 

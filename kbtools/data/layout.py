@@ -154,7 +154,7 @@ _KIND_TEXT: Mapping[Kind, str] = {
     "number": "numbers",
     "bool": "true or false",
     "scalar": "single values (text, numbers, true or false)",
-    "messages": "messages (a list of {role, content}, or the same as JSON text)",
+    "messages": "text or messages (a list of {role, content}, or the same as JSON text)",
     "any": "values",
 }
 

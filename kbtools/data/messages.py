@@ -19,6 +19,7 @@ Parts = list[dict[str, Any]]
 Content = str | Parts | None
 
 REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_details")
+CALL_FIELDS = ("tool_calls", "function_call")
 _REASONING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 _NO_CALLS = (None, "", "[]", "null", "{}")
 
@@ -75,11 +76,22 @@ def strip_messages(value: object, rules: Rules = STRICT) -> str | list[Message]:
 
     All other turns stay as they are. The error of a turn carries its position in the conversation.
     """
+    stripped, troubles = strip_turns(value, rules)
+    for trouble in troubles:
+        raise trouble
+    return stripped
+
+
+def strip_turns(value: object, rules: Rules = STRICT) -> tuple[str | list[Message], list[ReasoningError]]:
+    """As `strip_messages`, but a turn in trouble gets null as its content and its error is returned."""
     messages = decode(value)
     if not any(message["role"] == "assistant" for message in messages):
         raise ReasoningError("no-assistant-turn")
-    stripped = [_strip_turn(turn, message, rules) for turn, message in enumerate(messages)]
-    return value if isinstance(value, str) and stripped == messages else encode(stripped, value)
+    troubles: list[ReasoningError] = []
+    stripped = [_strip_turn(turn, message, rules, troubles) for turn, message in enumerate(messages)]
+    if isinstance(value, str) and stripped == messages:
+        return value, troubles
+    return encode(stripped, value), troubles
 
 
 def strip_content(content: Content, rules: Rules = STRICT, *, calls_tool: bool = False) -> Content:
@@ -98,17 +110,18 @@ def strip_content(content: Content, rules: Rules = STRICT, *, calls_tool: bool =
 
 def calls_tool(message: Mapping[str, Any]) -> bool:
     """Whether the turn asks for a tool; empty lists and their JSON do not count."""
-    return any(message.get(field) not in (*_NO_CALLS, [], {}) for field in ("tool_calls", "function_call"))
+    return any(message.get(field) not in (*_NO_CALLS, [], {}) for field in CALL_FIELDS)
 
 
-def _strip_turn(turn: int, message: Message, rules: Rules) -> Message:
+def _strip_turn(turn: int, message: Message, rules: Rules, troubles: list[ReasoningError]) -> Message:
     if message["role"] != "assistant":
         return message
+    kept = {field: value for field, value in message.items() if field not in REASONING_FIELDS}
     try:
         content = strip_content(message.get("content"), rules, calls_tool=calls_tool(message))
     except ReasoningError as error:
-        raise ReasoningError(error.kind, error.at, turn) from None
-    kept = {field: value for field, value in message.items() if field not in REASONING_FIELDS}
+        troubles.append(ReasoningError(error.kind, error.at, turn))
+        content = None
     return {**kept, "content": content} if "content" in kept else kept
 
 

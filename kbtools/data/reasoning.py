@@ -20,7 +20,7 @@ The rules:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kbtools.data.harmony import is_harmony, split_channels
 from kbtools.data.markup import find_marks
@@ -43,18 +43,22 @@ __all__ = [
 _THINK_TAG = re.compile("</?think>")
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(NamedTuple):
     """One assistant text taken apart.
 
-    `answer` is a substring of the text, without its tags; `tagged` says that it stood in `<answer>` tags.
-    `reasoning` is what stands before the answer, or None; its pieces between think tags are joined by an
-    empty line.
+    `answer` is a substring of the text, without its tags; `tagged` says that it stood in `<answer>` tags; `before` is
+    the text in front of it (in harmony texts, that of every other channel too).
     """
 
-    reasoning: str | None
     answer: str
     tagged: bool
+    before: tuple[str, ...] = ()
+
+    @property
+    def reasoning(self) -> str | None:
+        """What stands before the answer, its pieces between think tags joined by an empty line; None for nothing."""
+        pieces = [piece for text in self.before for piece in _THINK_TAG.split(text)]
+        return "\n\n".join(piece for piece in pieces if piece and not piece.isspace()) or None
 
     @property
     def content(self) -> str:
@@ -96,18 +100,13 @@ def _parse_channels(text: str, rule: AnswerRule) -> Parsed:
     if final.remainder:
         raise ReasoningError("text-after-final", text.rfind(final.remainder))
     inner = _parse_tags(final.content, Rules(tag="optional", answer=rule))
-    pieces = [channel.content for channel in channels if channel.name != "final"]
-    return Parsed(_join([*pieces, inner.reasoning or ""]), inner.answer, inner.tagged)
+    others = [channel.content for channel in channels if channel.name != "final"]
+    return inner._replace(before=(*others, *inner.before))
 
 
 def _parse_tags(text: str, rules: Rules) -> Parsed:
     marks = find_marks(text)
     if not marks.codes:
-        return Parsed(None, text, tagged=False)
+        return Parsed(text, tagged=False)
     answer = usual_answer(marks) or TagReader(marks).read(rules)
-    reasoning = _join(_THINK_TAG.split(text[: answer.opening]))
-    return Parsed(reasoning, text[answer.start : answer.end], answer.tagged)
-
-
-def _join(pieces: list[str]) -> str | None:
-    return "\n\n".join(piece for piece in pieces if piece and not piece.isspace()) or None
+    return Parsed(text[answer.start : answer.end], answer.tagged, (text[: answer.opening],))

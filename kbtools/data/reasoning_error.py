@@ -23,6 +23,7 @@ Kind = Literal[
     "several-final-channels",
     "text-after-final",
     "null-content",
+    "null-value",
     "no-assistant-turn",
     "not-messages",
 ]
@@ -42,6 +43,7 @@ EXPLANATIONS: dict[Kind, str] = {
     "several-final-channels": "several `final` channels differ; --answer last takes the last one",
     "text-after-final": "text follows the end token of the `final` channel",
     "null-content": "the assistant's content is null and it calls no tool",
+    "null-value": "the value is null",
     "no-assistant-turn": "the conversation has no assistant turn",
     "not-messages": "the value is not a list of messages with a role",
 }

@@ -74,6 +74,7 @@ def split_names_beside(path: Path) -> list[str]:
 def write_text(path: Path, text: str) -> None:
     """Replace a small text file in one step."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)

@@ -6,6 +6,7 @@ always explicit and no fingerprint is ever guessed from a function's name.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -163,6 +164,23 @@ def map_batches(
         new_fingerprint=fingerprint,
     )
     return mapped.with_format(None)
+
+
+def with_constant(ds: Dataset, name: str, value: str) -> Dataset:
+    """The dataset with a text column that is the same in every row; a view stays one, where `add_column` copies it."""
+    import datasets
+    import pyarrow as pa
+    from datasets.table import InMemoryTable, concat_tables
+
+    features = datasets.Features({**ds.features, name: datasets.Value("string")})
+    if ds.num_rows == 0:  # `concat_tables` fails on no rows of a table that is itself concatenated
+        return empty(features)
+    constant = pa.table({name: pa.repeat(value, ds.data.num_rows)})
+    info = ds.info.copy()
+    info.features = features
+    fingerprint = hashlib.sha256(f"{ds._fingerprint}\0{name}\0{value}".encode()).hexdigest()
+    joined = concat_tables([ds.data, InMemoryTable(constant)], axis=1)
+    return datasets.Dataset(joined, info, ds.split, indices_table=ds._indices, fingerprint=fingerprint)
 
 
 def keep(ds: Dataset, mask: np.ndarray | pa.Array | pa.ChunkedArray, fingerprint: str) -> Dataset:

@@ -20,6 +20,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.lengths.stage import Lengths
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
+    from kbtools_plugins.strip_reasoning import StripReasoning
     from kbtools_plugins.synthesize import Synthesize
 
     return [
@@ -33,6 +34,7 @@ def register_stages() -> list[type[kb.Stage]]:
         Sample,
         Split,
         Stats,
+        StripReasoning,
         Synthesize,
     ]
 
@@ -44,7 +46,11 @@ def register_judges() -> list[type[kb.Judge]]:
     from kbtools_plugins.panel_judge import PanelJudge
     from kbtools_plugins.static.judge import StaticJudge
 
-    return [ModelJudge, PanelJudge, StaticJudge]
+    return [
+        ModelJudge,
+        PanelJudge,
+        StaticJudge,
+    ]
 
 
 @kb.hookimpl

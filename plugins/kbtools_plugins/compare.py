@@ -76,7 +76,7 @@ class Compare(Asking):
 
         schema = kb.Schema(features, self.columns)
         if self.group and not (self.first or self.second):
-            schema.path(self.group)
+            schema.require(self.group, "scalar")
             schema.find("completion")
             if "second" in features:
                 raise kb.errors.SchemaError("the column 'second' exists already; leave it out first.")
@@ -90,7 +90,7 @@ class Compare(Asking):
         schema = kb.Schema(features, self.columns)
         first, second = (schema.find("completion"), "second") if self.group else (self.first, self.second)
         reference = found_paths(self, features, ("reference_code",))
-        return {**reference, "first": schema.path(first), "second": schema.path(second)}
+        return {**reference, "first": schema.require(first, "messages"), "second": schema.require(second, "messages")}
 
     def contract(self) -> Contract:
         """The comparison's schema, as JSON or in tags."""
@@ -137,6 +137,8 @@ class Compare(Asking):
         """Make the pairs where rows are compared, then ask."""
         if not self.group:
             return super().transform(ds)
+        if ds.num_rows == 0:
+            return kb.Result(empty(self.output_features(ds.features)))
         pairs, left_over = self._pairs(ds)
         if not pairs.num_rows:
             return kb.Result(empty(self.output_features(ds.features)), dropped=left_over)

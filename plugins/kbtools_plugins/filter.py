@@ -20,13 +20,37 @@ if TYPE_CHECKING:
 
 
 class Filter(kb.Stage):
-    """Keep the rows for which an expression over the columns is true."""
+    """Keep the rows for which an expression over the columns is true.
+
+    Nothing of an expression is executed as Python; it is checked against the types of the columns before the first row,
+    and then evaluated on whole columns.
+
+        kbtools apply filter --where "reward > 0.85 and info.module_name != 'Net'" --dataset sample
+
+    What an expression may say:
+
+        reward, info.module_name        a column; nested columns are written with dots
+        col('my column')                a column whose name is no Python name
+        0.85, 'text', true, false       a number, a text, a truth value
+        == != < <= > >=                 comparisons; 0.5 < reward <= 1 is reward > 0.5 and reward <= 1
+        x in ('low', 'high'), not in    one of a list of values
+        x is null, x is not null        the only way to ask for missing values: nothing equals null
+        and, or, not, ( )               logic; a column of truth values may stand alone
+        + - * /                         arithmetic on numbers
+        contains(x, 'text')             text that holds another; also startswith and endswith
+        matches(x, 'regex')             text in which a regular expression (RE2) is found
+        lower(x), upper(x), strip(x)    text in lower or upper case, or without space around it
+        len(x), abs(x)                  characters of a text or elements of a list; a number without its sign
+
+    A comparison with a null or a NaN is neither true nor false but null, and so is what depends on it: `null and false`
+    is false, `null or true` is true, everything else is null. What becomes of such rows, `--nulls` says.
+    """
 
     name: ClassVar[str] = "filter"
     suffix: ClassVar[str] = "filtered"
 
     where: str
-    """Expression, such as "reward > 0.85 and info.module_name != 'Net'" (see `docs/stages.md` for all of it)."""
+    """Expression over the columns, such as "reward > 0.85"."""
     nulls: Literal["error", "drop", "keep"] = "error"
     """What becomes of rows for which the expression is null, because it compares a null or a NaN."""
 

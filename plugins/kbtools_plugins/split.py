@@ -30,7 +30,6 @@ class Split(kb.Stage):
     """Split into train and validation so that no group (by default no module) stands on both sides."""
 
     name: ClassVar[str] = "split"
-    suffix: ClassVar[str] = "split"
     scope: ClassVar[kb.stage.Scope] = "dataset"
 
     validation: Fraction = 0.1

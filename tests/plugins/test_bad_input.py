@@ -6,9 +6,12 @@ it when a column that it needs is missing, of another type or null, and how many
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -19,7 +22,10 @@ from kbtools.pipeline import count
 from kbtools.plugins import registry
 from kbtools.stage import origins
 from kbtools.testing import check_stage
+from tests import chat
 from tests.rows import EVALS, evals_row
+from tests.servers.openai_replies import content_of
+from tests.servers.openai_server import OpenAIServer
 
 Outcome = tuple[type[KbError], str] | int
 """An error and what its message names, or the number of rows that come out."""
@@ -49,6 +55,18 @@ class Stated:
     """For a dataset without rows."""
 
 
+MODEL: dict[str, Any] = {}
+"""The model of the stages that ask one: a local server, once the fixture has started it."""
+
+
+@cache
+def local_tokenizer() -> str:
+    """Folder of a tokenizer that needs no Hub."""
+    return str(chat.folder(Path(tempfile.mkdtemp())))
+
+
+NO_CODE = Broken((SchemaError, "reference_code"), (SchemaError, "reference_code"), (RowError, "null"))
+NO_COMPLETION = Broken((SchemaError, "columns"), (SchemaError, "text or messages"), (RowError, "is null"))
 NO_NAME = Broken((SchemaError, "module_name"), (SchemaError, "module_name"), (RowError, "info.module_name is null"))
 TABLE: dict[str, Stated] = {
     "filter": Stated(
@@ -66,17 +84,80 @@ TABLE: dict[str, Stated] = {
     ),
     "split": Stated(kb.Split, {"info": NO_NAME}, rows=4),
     "sample": Stated(lambda: kb.Sample(per_group=1), {"info": NO_NAME}, rows=4),
+    "compare": Stated(
+        lambda: kb.Compare(group="task", template="comparison@v1", **MODEL),
+        {
+            "task": Broken((SchemaError, "'task'"), (SchemaError, "single values"), 2),
+            "info": NO_CODE,
+            "completion": NO_COMPLETION,
+        },
+        rows=2,
+    ),
+    "generate-prompts": Stated(
+        lambda: kb.GeneratePrompts(template="task-prompt@v1", **MODEL), {"info": NO_CODE}, rows=4
+    ),
+    "synthesize": Stated(lambda: kb.Synthesize(template="triton-conversion@v1", **MODEL), {"info": NO_CODE}, rows=4),
+    "judge model": Stated(
+        lambda: kb.Judge(judge="model", rubric="difficulty@v1", **MODEL),
+        {"info": NO_CODE, "completion": NO_COMPLETION},
+        rows=4,
+    ),
+    "judge panel": Stated(
+        lambda: kb.Judge(judge="panel", rubric="difficulty@v1", models=(MODEL["model"], f"{MODEL['model']}2")),
+        {"info": NO_CODE, "completion": NO_COMPLETION},
+        rows=4,
+    ),
     "judge static": Stated(
         lambda: kb.Judge(judge="static"),
         {"info": Broken(4, 4, 4), "completion": Broken((SchemaError, "reference_code"), 4, 4)},
         rows=4,
     ),
+    "lengths": Stated(
+        lambda: kb.Lengths(tokenizer=local_tokenizer()),
+        {
+            "prompt": Broken(4, (SchemaError, "messages"), (RowError, "row 0 (example_id 100) cannot be tokenized")),
+            "completion": Broken(4, (SchemaError, "messages"), (RowError, "its completion is null")),
+        },
+        rows=4,
+    ),
+    "correlate": Stated(
+        lambda: kb.Correlate(between=("reward", "example_id"), resamples=20, plots=None),
+        {"reward": Broken((SchemaError, "no column 'reward'"), (SchemaError, "must hold numbers"), 4)},
+        rows=4,
+    ),
+    "agreement": Stated(
+        lambda: kb.Agreement(between=("task", "answer"), level="nominal", resamples=20),
+        {"task": Broken((SchemaError, "no column 'task'"), (SchemaError, "must hold numbers, labels"), 4)},
+        rows=4,
+    ),
+    "stats": Stated(kb.Stats, {"reward": Broken(4, 4, 4), "info": Broken(4, 4, 4)}, rows=4),
+    "strip-reasoning": Stated(
+        kb.StripReasoning,
+        {"completion": Broken((SchemaError, "completion"), (SchemaError, "messages"), (RowError, "4 x null-value"))},
+        rows=4,
+    ),
 }
 
 
-def good(
-    names: tuple[str, ...] = ("A", "B", "C", "D"), content: str = "<answer>\nx = 1\n</answer>"
-) -> datasets.Dataset:
+@pytest.fixture(scope="module", autouse=True)
+def _model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A real server whose replies fit every schema, and whose texts are an answer with the name of every class."""
+    classes = " ".join(f"{name}New" for name in (*NAMES, *ODD_NAMES))
+
+    def reply(body: dict[str, Any]) -> str:
+        return f"<answer>Write {classes}.</answer>" if "response_format" not in body else content_of(body, None, "ok")
+
+    with pytest.MonkeyPatch.context() as patch, OpenAIServer(reply=reply) as server:
+        patch.setenv("KBTOOLS_STORE", str(tmp_path_factory.mktemp("store") / "replies.sqlite"))
+        MODEL["model"] = f"{server.url}#test-model"
+        yield
+
+
+NAMES = ("A", "B", "C", "D")
+ODD_NAMES = ("A\x00", "A\u202e", "💥", "é e\u0301")
+
+
+def good(names: tuple[str, ...] = NAMES, content: str = "<answer>\nx = 1\n</answer>") -> datasets.Dataset:
     """Four rows that every stage takes."""
     rewards = [0.9, 0.5, 0.95, 1.1]
     rows = [evals_row(i, name, rewards[i], content) for i, name in enumerate(names)]
@@ -150,7 +231,7 @@ def test_equal_ids(stated: Stated) -> None:
 def test_odd_characters_survive_the_stage_and_the_file(stated: Stated, tmp_path: Path) -> None:
     """NUL, right-to-left marks, emoji, a BOM, odd line ends: no stage stumbles, and the files give them back."""
     odd = "\x00 \u202eabc\u202c 💥👩‍👩‍👧 e\u0301 \ufeff \u2028 \r\n \x85 \U0010ffff"
-    ds = good(("A\x00", "A\u202e", "💥", "é e\u0301"), f"<answer>\nx = 1  # {odd}\n</answer>")
+    ds = good(ODD_NAMES, f"<answer>\nx = 1  # {odd}\n</answer>")
     out = expect(stated, ds, stated.rows)
     part = next(iter(out.values())) if isinstance(out, dict) else out
     assert part is not None

@@ -44,6 +44,8 @@ class Agreement(Analysis):
     """Two or more columns of verdicts on one scale."""
     labels: tuple[str, ...] = ()
     """The labels of the scale, lowest first; low,medium,high needs no telling, numbers have their own order."""
+    ignore: tuple[str, ...] = ("unparsable",)
+    """Labels that are no verdict: such rows count as missing."""
     level: Level = "ordinal"
     """What the scale is: ordinal (an order), interval (numbers with distances), or nominal (mere names)."""
     by: str | None = None
@@ -94,14 +96,21 @@ class Agreement(Analysis):
                 for index, apart in zip(worst, spread, strict=True)
             ),
         )
-        return Findings(figures, tables(figures), lambda folder: draw(figures, folder, self.file), _notes(figures))
+        return Findings(
+            figures,
+            tables(figures),
+            lambda folder: draw(figures, folder, self.file),
+            (*scales.ignored_note(found), *_notes(figures)),
+        )
 
     def _scales(self, ds: Dataset) -> list[Scale]:
         nominal = self.level == "nominal"
-        orders = dict.fromkeys(self.between, ",".join(self.labels)) if self.labels else {}
+        orders = dict.fromkeys(self.between, self.labels) if self.labels else {}
         if nominal and not orders:
-            orders = dict.fromkeys(self.between, ",".join(_all_labels(ds, self.between)))
-        return [scales.read(ds, path, orders, self.columns, nominal=nominal) for path in self.between]
+            every = [label for label in _all_labels(ds, self.between) if label not in self.ignore]
+            orders = dict.fromkeys(self.between, tuple(every))
+        reading = scales.Reading(orders, self.ignore, nominal)
+        return [scales.read(ds, path, reading, self.columns) for path in self.between]
 
     def _groups(self, ds: Dataset, verdicts: Verdicts) -> Iterator[GroupAgreement]:
         import numpy as np

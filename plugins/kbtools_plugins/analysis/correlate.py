@@ -37,6 +37,8 @@ class Correlate(Analysis):
     given."""
     labels: dict[str, str] = {}
     """Order of a column's labels, lowest first, as COLUMN=LABEL,LABEL,...; low,medium,high needs no telling."""
+    ignore: tuple[str, ...] = ("unparsable",)
+    """Labels that are no verdict: such rows count as missing."""
     resamples: Annotated[int, Field(ge=0)] = 1000
     """Bootstrap samples for the intervals of the rank correlations; 0 for no intervals."""
     seed: int = 0
@@ -59,11 +61,16 @@ class Correlate(Analysis):
 
     def analyse(self, ds: Dataset) -> Findings:
         """Read the columns, correlate every pair."""
-        found = [scales.read(ds, path, self.labels, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
+        orders = {path: [label.strip() for label in labels.split(",")] for path, labels in self.labels.items()}
+        reading = scales.Reading(orders, self.ignore)
+        found = [scales.read(ds, path, reading, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
         module, groups = scales.modules(ds, self.columns)
         figures = correlate(found, groups, resampled=module or "rows", resamples=self.resamples, seed=self.seed)
         return Findings(
-            figures, tables(figures), lambda folder: draw(figures, found, folder, self.file), notes(figures)
+            figures,
+            tables(figures),
+            lambda folder: draw(figures, found, folder, self.file),
+            (*scales.ignored_note(found), *notes(figures)),
         )
 
     def _columns(self, features: Features) -> list[str]:

@@ -33,6 +33,8 @@ class Scale:
     kind: Kind
     labels: tuple[str, ...] = ()
     """Lowest first; for nominal columns in no order that means anything."""
+    ignored: int = 0
+    """Rows whose label is no verdict, and whose value is therefore NaN."""
 
     def label(self, value: float) -> str | None:
         """A value as it stands in the column."""
@@ -55,27 +57,52 @@ def require(features: Features, paths: Sequence[str], columns: dict[str, str]) -
             )
 
 
-def read(ds: Dataset, path: str, orders: Mapping[str, str], columns: dict[str, str], *, nominal: bool = False) -> Scale:
+@dataclass(frozen=True)
+class Reading:
+    """How the labels of columns are to be read."""
+
+    orders: Mapping[str, Sequence[str]]
+    """Labels by column, lowest first, where that was said."""
+    ignore: Sequence[str] = ()
+    """Labels that are no verdict."""
+    nominal: bool = False
+    """Whether labels are mere names, so that any order will do."""
+
+
+def read(ds: Dataset, path: str, reading: Reading, columns: dict[str, str]) -> Scale:
     """A column as numbers; RowError names a row whose label is in no order."""
     import numpy as np
     import pyarrow as pa
 
     cells = column(ds, path).combine_chunks()
-    if not pa.types.is_string(cells.type) and not pa.types.is_large_string(cells.type):
-        kind: Kind = "boolean" if pa.types.is_boolean(cells.type) else "numeric"
-        values = cells.cast(pa.int8()).cast(pa.float64()) if kind == "boolean" else cells.cast(pa.float64(), safe=False)
-        return Scale(path, values.to_numpy(zero_copy_only=False).astype(np.float64), kind)
+    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+        return _ranked(ds, path, cells, reading, columns)
+    kind: Kind = "boolean" if pa.types.is_boolean(cells.type) else "numeric"
+    numbers = cells.cast(pa.int8()) if kind == "boolean" else cells
+    values = numbers.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return Scale(path, values.astype(np.float64), kind)
+
+
+def _ranked(ds: Dataset, path: str, cells: pa.Array, reading: Reading, columns: dict[str, str]) -> Scale:
+    import numpy as np
+
     encoded = cells.dictionary_encode()
     found = encoded.dictionary.to_pylist()
-    labels = _order(path, found, orders, nominal=nominal)
-    if unknown := [label for label in found if label not in labels]:
+    verdicts = [label for label in found if label not in reading.ignore]
+    labels = tuple(reading.orders[path]) if path in reading.orders else _order(verdicts, reading.nominal)
+    if unknown := [label for label in verdicts if label not in labels]:
         raise _unknown_label(ds, path, cells, unknown, labels, columns)
-    rank = np.array([labels.index(label) for label in found], dtype=np.float64)
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.float64)
-    known = ~np.isnan(codes)
-    values = np.full(len(codes), np.nan)
-    values[known] = rank[codes[known].astype(np.int64)]
-    return Scale(path, values, "nominal" if nominal else "ordinal", labels)
+    rank = np.array([labels.index(label) if label in labels else np.nan for label in found], dtype=np.float64)
+    codes = encoded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
+    values = np.append(rank, np.nan)[codes]
+    ignored = int((codes < len(found)).sum() - (~np.isnan(values)).sum())
+    return Scale(path, values, "nominal" if reading.nominal else "ordinal", labels, ignored)
+
+
+def ignored_note(found: Sequence[Scale]) -> tuple[str, ...]:
+    """Which columns hold labels that are no verdict."""
+    named = [f"{scale.name} in {scale.ignored:,} rows" for scale in found if scale.ignored]
+    return (f"labels that are no verdict (--ignore) count as missing: {', '.join(named)}",) if named else ()
 
 
 def modules(ds: Dataset, columns: dict[str, str]) -> tuple[str | None, np.ndarray]:
@@ -100,15 +127,12 @@ def _kind(feature: object) -> str | None:
     return dtype if dtype in ("bool", "string", "large_string") else None
 
 
-def _order(path: str, found: Sequence[str], orders: Mapping[str, str], *, nominal: bool) -> tuple[str, ...]:
-    """The given order of a column's labels, or the known one that fits."""
-    if path in orders:
-        return tuple(label.strip() for label in orders[path].split(","))
-    known = [label for label in found if label is not None]
+def _order(found: Sequence[str], nominal: bool) -> tuple[str, ...]:
+    """The known order that fits these labels; names go by the alphabet, which means nothing then."""
     for order in KNOWN_ORDERS:
-        if set(known) <= set(order):
+        if set(found) <= set(order):
             return order
-    return tuple(sorted(known)) if nominal else KNOWN_ORDERS[0]
+    return tuple(sorted(found)) if nominal else KNOWN_ORDERS[0]
 
 
 def _unknown_label(
@@ -123,6 +147,6 @@ def _unknown_label(
     more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
     return kb.errors.RowError(
         f"column {path!r} holds labels that are not in the order {' < '.join(labels)}: {shown}{more}, in {len(rows)} "
-        f"rows, first {row_name(ds, int(rows[0]), columns)}. Give the whole order, lowest first, with --labels "
-        f"{path}=LABEL,LABEL,..., or mend the rows."
+        f"rows, first {row_name(ds, int(rows[0]), columns)}. Give the whole order, lowest first, with --labels, "
+        "or name labels that are no verdict with --ignore."
     )

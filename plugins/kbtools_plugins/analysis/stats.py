@@ -58,7 +58,9 @@ def _line(column: ColumnSummary) -> tuple[str, ...]:
     return (column.name, column.type, " + ".join(odd), f"{column.unique:,}", *numbers, frequent)
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 

@@ -45,12 +45,13 @@ class Spread(Figures):
     of: Measure
     count: int
     """Finite values."""
-    min: float
-    max: float
-    mean: float
-    deviation: float
-    """Standard deviation of the sample; 0 for one value."""
-    percentiles: dict[str, float]
+    min: int | float
+    max: int | float
+    mean: float | None
+    """None where the sum is more than a float can hold."""
+    deviation: float | None
+    """Standard deviation of the sample; 0 for one value, None as for the mean."""
+    percentiles: dict[str, int | float]
     """Smallest value that so many percent of the values do not exceed."""
     histogram: Histogram
 
@@ -186,18 +187,34 @@ def _spread(numbers: np.ndarray, measure: Measure) -> Spread:
 
     percents = (1, 5, 25, 50, 75, 95, 99)
     found = np.percentile(numbers, percents, method="inverted_cdf")
-    wide = numbers.astype(np.float64)
-    counts, edges = np.histogram(wide, bins=min(_BINS, max(len(np.unique(numbers)), 1)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        wide = numbers.astype(np.float64)
+        mean, deviation = float(wide.mean()), float(wide.std(ddof=1)) if len(wide) > 1 else 0.0
     return Spread(
         of=measure,
         count=len(numbers),
         min=numbers.min().item(),
         max=numbers.max().item(),
-        mean=float(wide.mean()),
-        deviation=float(wide.std(ddof=1)) if len(wide) > 1 else 0.0,
+        mean=mean if np.isfinite(mean) else None,
+        deviation=deviation if np.isfinite(deviation) else None,
         percentiles={f"{percent}": value.item() for percent, value in zip(percents, found, strict=True)},
-        histogram=Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist())),
+        histogram=_histogram(numbers),
     )
+
+
+def _histogram(numbers: np.ndarray) -> Histogram:
+    """At most `_BINS` equal bins, counted from the smallest value, so that large numbers close together stay apart."""
+    import numpy as np
+
+    kind = numbers.dtype.kind
+    wide = numbers if kind == "u" else numbers.astype(np.int64 if kind == "i" else np.float64)
+    low, high = wide.min(), wide.max()
+    with np.errstate(over="ignore"):
+        above = (wide - low).astype(np.float64)
+    if not (np.isfinite(above) & (above >= 0)).all():  # the range is more than the type can hold
+        return Histogram(edges=(float(low), float(high)), counts=(len(numbers),))
+    counts, edges = np.histogram(above, bins=min(_BINS, max(len(np.unique(numbers)), 1)))
+    return Histogram(edges=tuple((edges + float(low)).tolist()), counts=tuple(counts.tolist()))
 
 
 def _shown(ds: Dataset, path: str, row: int) -> str:
