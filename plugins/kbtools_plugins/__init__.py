@@ -13,7 +13,9 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.analysis.agreement import Agreement
     from kbtools_plugins.analysis.correlate import Correlate
     from kbtools_plugins.analysis.stats import Stats
+    from kbtools_plugins.chat import ToMessages, ToPromptCompletion
     from kbtools_plugins.compare import Compare
+    from kbtools_plugins.convert_rollouts import ConvertRollouts
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
@@ -26,6 +28,7 @@ def register_stages() -> list[type[kb.Stage]]:
     return [
         Agreement,
         Compare,
+        ConvertRollouts,
         Correlate,
         Dedup,
         Filter,
@@ -36,6 +39,8 @@ def register_stages() -> list[type[kb.Stage]]:
         Stats,
         StripReasoning,
         Synthesize,
+        ToMessages,
+        ToPromptCompletion,
     ]
 
 
