@@ -117,7 +117,9 @@ Chart = Histogram | Bars | Intervals | Matrix | Funnel
 def distribution(column: Column, title: str = "", unit: str = "") -> Histogram | Bars | None:
     """How the values of a column are distributed; None when there are none, or when they are names that differ."""
     if isinstance(column, Labels):
-        return label_bars(column, title) if column.labels and column.distinct <= max(3, len(column.codes) // 2) else None
+        return (
+            label_bars(column, title) if column.labels and column.distinct <= max(3, len(column.codes) // 2) else None
+        )
     if not len(column.known):
         return None
     repeated = column.distinct <= min(_FEW_VALUES, len(column.known) // 2)
@@ -159,7 +161,7 @@ def exact_text(value: float) -> str:
 
 
 def histogram(column: Numbers, title: str = "", unit: str = "") -> Histogram:
-    """Bins at round numbers; where the largest value is more than 200 times the smallest, bins that grow by a factor."""
+    """Bins at round numbers; bins that grow by a factor where the largest value is more than 200 times the smallest."""
     import numpy as np
 
     known = column.known

@@ -40,7 +40,8 @@ class Numbers:
         """The finite values."""
         import numpy as np
 
-        return self.values[np.isfinite(self.values)]
+        found: np.ndarray = self.values[np.isfinite(self.values)]
+        return found
 
     @property
     def distinct(self) -> int:
@@ -75,7 +76,8 @@ class Labels:
         """Rows of each label."""
         import numpy as np
 
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.labels)).tolist()
+        rows: list[int] = np.bincount(self.codes[self.codes >= 0], minlength=len(self.labels)).tolist()
+        return rows
 
 
 Column = Numbers | Labels
@@ -174,5 +176,8 @@ def _ordered(labels: list[str]) -> list[str]:
     alphabetic = sorted(labels, key=lambda label: (label.casefold(), label))
     for scale in SCALES:
         if len(set(labels) & set(scale)) > len(labels) / 2:
-            return [*(label for label in scale if label in labels), *(label for label in alphabetic if label not in scale)]
+            return [
+                *(label for label in scale if label in labels),
+                *(label for label in alphabetic if label not in scale),
+            ]
     return alphabetic

@@ -64,7 +64,7 @@ class Correlations(Facts):
     def chart(self) -> Intervals:
         """Spearman's rho of every pair."""
         estimates = tuple(pair.spearman.estimate(f"{pair.x}, {pair.y}", pair.n) for pair in self.pairs)
-        return Intervals("Rank correlations", "Spearman's ρ with 95% interval", estimates)
+        return Intervals("Rank correlations", "Spearman's rho with 95% interval", estimates)
 
 
 class PairAgreement(Facts):
@@ -99,14 +99,14 @@ class Agreement(Facts):
     def charts(self) -> list[Intervals | Matrix]:
         """The coefficients, and a confusion table for each pair."""
         pairs = self.whole.pairs
-        found = [pair.kappa.estimate(f"κ {pair.x}, {pair.y}", pair.n) for pair in pairs]
-        found.append(self.whole.alpha.estimate("α of all columns", self.whole.rated))
+        found = [pair.kappa.estimate(f"kappa {pair.x}, {pair.y}", pair.n) for pair in pairs]
+        found.append(self.whole.alpha.estimate("alpha of all columns", self.whole.rated))
         tables = [
             Matrix(f"{pair.x} by {pair.y}", pair.x, pair.y, self.labels, pair.confusion)
             for pair in pairs
             if len(self.labels) <= 12
         ]
-        return [Intervals("Agreement", "κ and α with 95% interval", tuple(found)), *tables]
+        return [Intervals("Agreement", "kappa and alpha with 95% interval", tuple(found)), *tables]
 
 
 class Limit(Facts):
@@ -177,7 +177,9 @@ def _validated(facts: Mapping[str, Any], form: type[F], origin: str) -> Finding[
     try:
         return Finding(form.model_validate(dict(facts)), origin)
     except ValidationError as error:
-        return Finding(None, f"{origin}; its figures have a form that this report cannot show ({error.error_count()} faults)")
+        return Finding(
+            None, f"{origin}; its figures have a form that this report cannot show ({error.error_count()} faults)"
+        )
 
 
 def verdict_columns(columns: Sequence[Column]) -> tuple[str, ...]:

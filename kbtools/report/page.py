@@ -117,7 +117,9 @@ def _columns(splits: Mapping[str, Dataset], places: Places) -> list[Column]:
 def _ordered(columns: Sequence[Column], places: Places) -> list[Column]:
     """The columns as people read them: which module, which split, then what is looked at first."""
     front = [path for path in (places.module, _SPLIT) if path]
-    return sorted(summary.ranked(columns), key=lambda found: front.index(found.path) if found.path in front else len(front))
+    return sorted(
+        summary.ranked(columns), key=lambda found: front.index(found.path) if found.path in front else len(front)
+    )
 
 
 def _key(ds: Dataset, columns: Sequence[Column], overrides: Mapping[str, str]) -> str:

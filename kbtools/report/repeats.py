@@ -5,12 +5,13 @@ Long texts are compared by a 64-bit digest; two of a million texts share one by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kbtools.data.reasoning import ReasoningError
 from kbtools.data.table import batches, field_of
-from kbtools.data.texts import text_of
+from kbtools.data.texts import of_cell
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,12 +79,15 @@ def _digests(ds: Dataset, path: str) -> pl.DataFrame:
 
     found = [pl.DataFrame(schema={"digest": pl.UInt64, "value": pl.String})]
     for table in batches(ds, [path], rows=20_000):
-        texts = pl.Series("value", _texts(field_of(table, path).to_pylist()), pl.String)
+        texts = pl.Series("value", [_text(value) for value in field_of(table, path).to_pylist()], pl.String)
         short = pl.when(texts.str.len_chars() <= 100).then(texts)
         digest = pl.when(texts.is_not_null()).then(texts.hash())
         found.append(pl.select(digest=digest, value=short))
     return pl.concat(found)
 
 
-def _texts(values: Sequence[object]) -> list[str | None]:
-    return [text_of(value) for value in values]
+def _text(value: Any) -> str | None:
+    try:
+        return of_cell(value)
+    except ReasoningError:  # messages without text, such as images
+        return str(value)

@@ -56,7 +56,9 @@ def stages(lineage: Lineage) -> list[StageView]:
 
 
 def _config(fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((key, value if isinstance(value, str) else repr(value)) for key, value in fields.items() if key != "stage")
+    return tuple(
+        (key, value if isinstance(value, str) else repr(value)) for key, value in fields.items() if key != "stage"
+    )
 
 
 def funnel(lineage: Lineage) -> Funnel | None:

@@ -105,9 +105,7 @@ def bars(chart: Bars) -> Markup:
     """A line for each label: its name, its rows, its share; a link to these rows where the page can show them."""
     longest = max(len(label) for label in chart.labels)
     left = min(150, 16 + 7 * longest)
-    lines = [
-        _linked(chart, label, _bar_line(chart, place, left)) for place, label in enumerate(chart.labels)
-    ]
+    lines = [_linked(chart, label, _bar_line(chart, place, left)) for place, label in enumerate(chart.labels)]
     return drawing(chart.title, describe(chart), _LINE * len(lines) + 8, lines)
 
 
@@ -117,7 +115,7 @@ def _bar_line(chart: Bars, place: int, left: float) -> list[Markup]:
     share = count / chart.n if chart.n else 0
     wide = room * count / max(chart.counts) if count else 0
     y = 4 + _LINE * place
-    text = f"{count:,} ({share:.0%})" if 0.1 <= share or not count else f"{count:,} ({share:.1%})"
+    text = f"{count:,} ({share:.0%})" if share >= 0.1 or not count else f"{count:,} ({share:.1%})"
     return [
         tag("title", f"{label}: {count:,} of {chart.n:,} rows"),
         tag("text", clipped(label or "(empty)", int((left - 8) / 7)), class_="label", x=left - 8, y=y + 14,
@@ -152,22 +150,21 @@ def intervals(chart: Intervals) -> Markup:
             tag("text", f"{value:g}", class_="tick", x=x(value), y=base + 15, text_anchor="middle"),
         )
     ]
-    lines = [tag("g", *_estimate(item, 4 + _LINE * place, left, x(item.low or 0), x(item.value or 0), x(item.high or 0)))
-             for place, item in enumerate(chart.estimates)]  # fmt: skip
+    lines = [tag("g", *_estimate(item, 4 + _LINE * place, left, x)) for place, item in enumerate(chart.estimates)]
     unit = tag("text", chart.unit, class_="unit", x=(left + WIDTH - right) / 2, y=base + 32, text_anchor="middle")
     return drawing(chart.title, describe(chart), base + 38, [*grid, *lines, unit])
 
 
-def _estimate(item: Estimate, y: float, left: float, low: float, at: float, high: float) -> list[Markup]:
+def _estimate(item: Estimate, y: float, left: float, x: Callable[[float], float]) -> list[Markup]:
     middle = y + _LINE / 2 - 1
     name = tag("text", clipped(item.label, 23), class_="label", x=left - 8, y=middle + 4, text_anchor="end")
     what = tag("title", estimate_text(item))
     if item.value is None:
         return [what, name, tag("text", "undefined", class_="tick", x=left + 6, y=middle + 4)]
-    dot = tag("circle", class_="dot", cx=at, cy=middle, r=4)
+    dot = tag("circle", class_="dot", cx=x(item.value), cy=middle, r=4)
     if item.low is None or item.high is None:
         return [what, name, dot]
-    return [what, name, tag("line", class_="interval", x1=low, x2=high, y1=middle, y2=middle), dot]
+    return [what, name, tag("line", class_="interval", x1=x(item.low), x2=x(item.high), y1=middle, y2=middle), dot]
 
 
 def estimate_text(item: Estimate) -> str:

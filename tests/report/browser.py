@@ -1,4 +1,4 @@
-"""A real Chromium, without a screen, that opens reports from files and says what it complained of or asked the network for."""
+"""A real Chromium, without a screen: it opens reports from files, and tells of complaints and network requests."""
 
 from __future__ import annotations
 

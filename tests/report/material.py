@@ -68,7 +68,14 @@ def hostile_lineage() -> Lineage:
     """A lineage whose every text is an attack."""
     bad = ATTACKS[0]
     record = StageRecord(
-        stage=bad, distribution=bad, version=bad, rows_in=10, rows_out=8, dropped={bad: 2}, failed={bad: 1}, notes=(bad,)
+        stage=bad,
+        distribution=bad,
+        version=bad,
+        rows_in=10,
+        rows_out=8,
+        dropped={bad: 2},
+        failed={bad: 1},
+        notes=(bad,),
     )
     return Lineage(stages=({"stage": bad, bad: bad},), records=(record,), versions={bad: bad})
 
