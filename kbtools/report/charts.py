@@ -193,16 +193,22 @@ def round_step(span: float, parts: int) -> float:
 
 
 def _round_edges(low: float, high: float, whole: bool) -> list[float]:
-    step = round_step((high - low) or 1.0, _BINS)
-    step = max(step, 1.0) if whole else step
+    finest = 8 * math.ulp(max(abs(low), abs(high)))  # finer steps would be the same number
+    step = max(round_step((high - low) or 1.0, _BINS), finest, 1.0 if whole else 0.0)
     first = math.floor(low / step)
     last = max(math.floor(high / step) + 1, first + 1)
-    return [place * step for place in range(first, last + 1)]
+    return _reaching([place * step for place in range(first, last + 1)], low, high)
 
 
 def _log_edges(low: float, high: float) -> list[float]:
-    first, last = math.floor(math.log10(low) * 5), math.ceil(math.log10(high) * 5)
-    edges = [10 ** (place / 5) for place in range(first, last + 1)]
+    decades = math.log10(high / low)
+    parts = max(1, min(5, int(_BINS / decades)))
+    first, last = math.floor(math.log10(low) * parts), math.ceil(math.log10(high) * parts)
+    return _reaching([10 ** (place / parts) for place in range(first, last + 1)], low, high)
+
+
+def _reaching(edges: list[float], low: float, high: float) -> list[float]:
+    """The edges, the outer ones moved by what rounding took from them, so that every value is in a bin."""
     return [min(edges[0], low), *edges[1:-1], max(edges[-1], high)]
 
 
