@@ -33,6 +33,10 @@ _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(:-(?P<otherwise>[^}]*))?\}")
 _ATTRIBUTE = "_kbtools_lineage"
 
 
+class NoLineage(DataError):
+    """A file says nothing of how it was made."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -192,7 +196,7 @@ def read_lineage(path: Path) -> Lineage:
         return _from_parquet(path)
     if not path.exists():
         raise UsageError(f"there is no file {str(path)!r} to read a lineage from.")
-    raise DataError(f"{path} has no lineage: neither in the file nor beside it as {lineage_file(path).name}.")
+    raise NoLineage(f"{path} has no lineage: neither in the file nor beside it as {lineage_file(path).name}.")
 
 
 def _from_parquet(path: Path) -> Lineage:
@@ -200,7 +204,7 @@ def _from_parquet(path: Path) -> Lineage:
 
     metadata = pq.read_schema(path).metadata or {}
     if METADATA_KEY not in metadata:
-        raise DataError(f"{path} has no lineage: it was not written by kbtools.")
+        raise NoLineage(f"{path} has no lineage: it was not written by kbtools.")
     return _validated(Lineage, _json(metadata[METADATA_KEY].decode(), path), path)
 
 

@@ -1,4 +1,4 @@
-"""How figures look, once for all stages: a colour-blind safe palette, sizes that a paper can take, PNG and SVG.
+"""How figures look, once for all that draw: a colour-blind safe palette, sizes that a paper can take, PNG and SVG.
 
 Figures are made without pyplot, so nothing global is touched; equal figures give equal SVG files.
 """
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import kbtools as kb
+from kbtools.errors import MissingExtra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +42,7 @@ _STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "svg.hashsalt": "kbtools",
+    "text.parse_math": False,  # a dollar sign in a column's name is one
 }
 
 
@@ -52,7 +53,7 @@ def figure(width: float, height: float) -> Iterator[Figure]:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
-        raise kb.errors.MissingExtra("analysis", "drawing plots") from None
+        raise MissingExtra("analysis", "drawing plots") from None
     with matplotlib.rc_context(_STYLE):
         yield Figure(figsize=(width, height), layout="constrained")
 
