@@ -203,8 +203,9 @@ def _round_edges(low: float, high: float, whole: bool) -> list[float]:
 def _log_edges(low: float, high: float) -> list[float]:
     decades = math.log10(high / low)
     parts = max(1, min(5, int(_BINS / decades)))
-    first, last = math.floor(math.log10(low) * parts), math.ceil(math.log10(high) * parts)
-    return _reaching([10 ** (place / parts) for place in range(first, last + 1)], low, high)
+    width = max(1 / parts, math.ceil(decades / _BINS) if decades > _BINS else 0)  # of a bin, in decades
+    first, last = math.floor(math.log10(low) / width), math.ceil(math.log10(high) / width)
+    return _reaching([10 ** (place * width) for place in range(first, last + 1)], low, high)
 
 
 def _reaching(edges: list[float], low: float, high: float) -> list[float]:
