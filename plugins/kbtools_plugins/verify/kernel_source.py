@@ -1,0 +1,216 @@
+"""Takes the kernels out of a candidate's text: a clean module with nothing but `@triton.jit` functions and what they use.
+
+Launch wrappers, classes and decorators for tuning stay behind: a trace has their results. The clean module is what is compiled and
+replayed, so it is kept free of anything that is not in the kernel language (kernel_language.py).
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from kbtools_plugins.verify.kernel_language import dotted, free_names, violations
+
+_HEADER = """import math
+import triton
+import triton.language as tl
+"""
+_MODULE_ROOTS = ("triton.language", "math")
+_PURE_CALLS = frozenset("tl.constexpr triton.language.constexpr constexpr int float bool min max abs round len".split())
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One `@triton.jit` function of the candidate."""
+
+    name: str
+    clean_name: str
+    """Its name in the clean module: its own, or a numbered one where several share it."""
+    line: int
+    end_line: int
+    problems: tuple[str, ...]
+    """What in it (or in what it calls) is outside the kernel language."""
+    only_copies: bool
+    """Whether it stores what it loads, without any arithmetic on it."""
+    words: frozenset[str]
+    """Names and attributes in it and in what it calls, to tell which features it needs."""
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """The clean module of one candidate."""
+
+    text: str = _HEADER
+    kernels: dict[str, list[Kernel]] = field(default_factory=dict)
+
+    def find(self, name: str, line: int) -> Kernel | None:
+        """The kernel of this name whose text, decorators included, starts nearest to `line`."""
+        return min(self.kernels.get(name, []), key=lambda kernel: abs(kernel.line - line), default=None)
+
+
+@dataclass
+class _Names:
+    modules: dict[str, str]
+    imports: dict[str, ast.stmt]
+    constants: dict[str, ast.stmt]
+    functions: dict[str, ast.FunctionDef]
+
+
+def extract(tree: ast.Module) -> KernelSource:
+    """The clean module for a candidate's syntax tree."""
+    modules, imports = _language_imports(tree)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and is_jit(node, modules, imports)]
+    if not functions:
+        return KernelSource()
+    clean_names = _clean_names(functions)
+    names = _Names(modules, imports, _constants(tree), {node.name: node for node in functions})
+    used = {name for node in functions for name in _closure(node, names)}
+    lines = [_HEADER, *dict.fromkeys(_import_text(statement) for name, statement in imports.items())]
+    lines += [ast.unparse(statement) for name, statement in names.constants.items() if name in used]
+    lines += [_clean_function(node, clean_names[id(node)]) for node in functions]
+    kernels: dict[str, list[Kernel]] = {}
+    for node in functions:
+        kernels.setdefault(node.name, []).append(_describe(node, clean_names[id(node)], names))
+    return KernelSource("\n".join(lines), kernels)
+
+
+def is_jit(node: ast.FunctionDef, modules: dict[str, str], imports: dict[str, ast.stmt]) -> bool:
+    """Whether a function is decorated as a Triton kernel, under whatever name `jit` was imported."""
+    return any(_is_jit_decorator(decorator, modules) for decorator in node.decorator_list)
+
+
+def _is_jit_decorator(decorator: ast.expr, modules: dict[str, str]) -> bool:
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    path = dotted(target)
+    root = path.partition(".")[0]
+    full = modules.get(root, root) + path.removeprefix(root)
+    return full in ("triton.jit", "jit", "triton.runtime.jit.jit", "triton.runtime.jit")
+
+
+def _language_imports(tree: ast.Module) -> tuple[dict[str, str], dict[str, ast.stmt]]:
+    """Names bound by imports of Triton's language and of math, and the statements that bind them."""
+    modules = {"tl": "triton.language", "triton": "triton", "math": "math"}
+    statements: dict[str, ast.stmt] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith(_MODULE_ROOTS) or alias.name == "triton":
+                    name = alias.asname or alias.name.partition(".")[0]
+                    modules[name] = alias.name if alias.asname else alias.name.partition(".")[0]
+                    statements[name] = ast.Import([alias])
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("triton", "math")):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                modules[alias.asname or alias.name] = full
+                if full.startswith(_MODULE_ROOTS):
+                    statements[alias.asname or alias.name] = ast.ImportFrom(node.module, [alias], 0)
+    return modules, statements
+
+
+def _import_text(statement: ast.stmt) -> str:
+    """An import that is left out where this version of Triton has no such module."""
+    return f"try:\n    {ast.unparse(statement)}\nexcept ImportError:\n    pass"
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.stmt]:
+    """Assignments of plain values anywhere in the text that kernels may refer to; the first one of a name counts."""
+    found: dict[str, ast.stmt] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name, value = node.targets[0].id, node.value
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            name, value = node.target.id, node.value
+        else:
+            continue
+        if name not in found and _is_pure(value, set(found)):
+            found[name] = node
+    return found
+
+
+def _is_pure(value: ast.expr, known: set[str]) -> bool:
+    if isinstance(value, ast.Constant):
+        return True
+    if isinstance(value, ast.Name):
+        return value.id in known
+    if isinstance(value, ast.Attribute):
+        return dotted(value).startswith(("tl.", "triton.language.", "math.")) and "_" != value.attr[0] and dotted(value).count(".") < 3
+    if isinstance(value, ast.Call):
+        name = dotted(value.func)
+        pure = name in _PURE_CALLS or (name.startswith("math.") and name.count(".") == 1)
+        return pure and not value.keywords and all(_is_pure(argument, known) for argument in value.args)
+    if isinstance(value, ast.UnaryOp | ast.BinOp | ast.Tuple | ast.List):
+        return all(_is_pure(child, known) for child in ast.iter_child_nodes(value) if isinstance(child, ast.expr))
+    return False
+
+
+def _closure(node: ast.FunctionDef, names: _Names) -> set[str]:
+    """Everything outside itself that a kernel needs, through the kernels and constants it uses."""
+    seen: set[str] = set()
+    waiting = list(free_names(node))
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in names.functions:
+            waiting += free_names(names.functions[name])
+        elif name in names.constants:
+            waiting += [part.id for part in ast.walk(names.constants[name]) if isinstance(part, ast.Name)]
+    return seen
+
+
+def _describe(node: ast.FunctionDef, clean_name: str, names: _Names) -> Kernel:
+    closure = [node, *(names.functions[name] for name in sorted(_closure(node, names)) if name in names.functions)]
+    known = set(names.constants) | set(names.functions)
+    problems = tuple(problem for part in closure for problem in violations(_bare(part), names.modules, known))
+    words = frozenset(word for part in closure for word in _words(part))
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return Kernel(node.name, clean_name, first, node.end_lineno or node.lineno, problems, _only_copies(node), words)
+
+
+def _words(node: ast.AST) -> set[str]:
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    return names | {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+
+
+def _bare(node: ast.FunctionDef) -> ast.FunctionDef:
+    """The function without decorators and without annotations that are not evaluated on launch."""
+    return ast.FunctionDef(node.name, node.args, node.body, [], None, lineno=node.lineno, col_offset=0)
+
+
+def _clean_names(functions: list[ast.FunctionDef]) -> dict[int, str]:
+    counts: dict[str, int] = {}
+    result = {}
+    for node in functions:
+        seen = counts[node.name] = counts.get(node.name, 0) + 1
+        result[id(node)] = node.name if seen == 1 else f"{node.name}__{seen}"
+    return result
+
+
+def _clean_function(node: ast.FunctionDef, name: str) -> str:
+    decorator = next((item for item in node.decorator_list if isinstance(item, ast.Call) and dotted(item.func).endswith("jit")), None)
+    keywords = [word for word in decorator.keywords if word.arg and _is_pure(word.value, set())] if decorator else []
+    jit = ast.Call(ast.Attribute(ast.Name("triton"), "jit"), [], keywords)
+    clean = ast.FunctionDef(name, node.args, node.body, [jit], None)
+    return "\n" + ast.unparse(ast.fix_missing_locations(clean)) + "\n"
+
+
+def _only_copies(node: ast.FunctionDef) -> bool:
+    """Whether every stored value is a loaded one, cast at most."""
+    loaded = {
+        target.id
+        for part in ast.walk(node) if isinstance(part, ast.Assign) and _is_load(part.value, set())
+        for target in part.targets if isinstance(target, ast.Name)
+    }  # fmt: skip
+    stores = [part for part in ast.walk(node) if isinstance(part, ast.Call) and dotted(part.func).endswith(".store")]
+    return bool(stores) and all(len(store.args) > 1 and _is_load(store.args[1], loaded) for store in stores)
+
+
+def _is_load(value: ast.expr, loaded: set[str]) -> bool:
+    if isinstance(value, ast.Name):
+        return value.id in loaded
+    if not isinstance(value, ast.Call):
+        return False
+    if isinstance(value.func, ast.Attribute) and value.func.attr == "to":
+        return _is_load(value.func.value, loaded)
+    return dotted(value.func).endswith(".load")

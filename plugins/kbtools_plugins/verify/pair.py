@@ -1,0 +1,216 @@
+"""The course of one check, in the caller's process: read, reference, record, judge, compile, replay, compare."""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import platform
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+
+
+from kbtools.errors import ConfigError
+from kbtools_plugins.verify import code as texts
+from kbtools_plugins.verify import judge, kernel_source, reference_fitness, replaying, sandbox, static_rules
+from kbtools_plugins.verify.judge import Decided
+from kbtools_plugins.verify.processes import Outcome, WarmPair
+from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.trace import BadTrace, Trace, read
+from kbtools_plugins.verify.verdict import Resources, Verdict
+from kbtools_plugins.verify.wire import Tree
+
+DECOYS = 2
+_TIER = "interpreter+compile"
+
+
+def verify(reference: str, candidate: str, *, entry_point: str | None = None, settings: VerifySettings | None = None,
+           processes: WarmPair | None = None) -> Verdict:  # fmt: skip
+    """Check one candidate's text against a reference's.
+
+    `entry_point` names the reference's class or function. `processes` are the warm processes to use; without them one pair is
+    started on the first call and kept until the interpreter exits. Raises MissingExtra without torch and triton, ConfigError
+    where `require_sandbox` cannot be met.
+    """
+    chosen = settings or VerifySettings()
+    _require_sandbox(chosen)
+    return PairCheck(reference, candidate, entry_point, chosen, processes or _shared_processes()).run()
+
+
+@dataclass
+class _Evidence:
+    """What is known so far; becomes part of the verdict whatever it is."""
+
+    tier: str = "static"
+    kernels: dict[str, int] = field(default_factory=dict)
+    resources: tuple[Resources, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    shape_general: bool | None = None
+    layout_general: bool | None = None
+
+
+class PairCheck:
+    """One pair on its way to a verdict."""
+
+    def __init__(self, reference: str, candidate: str, entry_point: str | None, settings: VerifySettings, processes: WarmPair) -> None:
+        self._texts = (reference, candidate)
+        self._entry_point = entry_point
+        self._settings = settings
+        self._processes = processes
+        self._evidence = _Evidence()
+
+    def run(self) -> Verdict:
+        """The verdict; never raises for a fault of the reference or the candidate."""
+        try:
+            return self._verdict("pass", "", self._check())
+        except Decided as decided:
+            return self._verdict(decided.verdict, decided.error, decided.max_error)
+
+    def _check(self) -> float:
+        with self._timed("read"):
+            self._read()
+        with self._timed("reference"):
+            self._reference = self._run_reference()
+        with self._timed("record"):
+            self._traces = self._record()
+        self._judge()
+        with self._timed("compile"):
+            self._compile()
+        if missing := judge.features_without_gpu(self._kernels, self._main_trace):
+            raise Decided(f"unsupported:{missing}", f"Triton's interpreter cannot decide on {missing}; it compiles, run it on a GPU")
+        with self._timed("replay"):
+            return self._replay()
+
+    def _read(self) -> None:
+        reference, candidate = self._texts
+        try:
+            self._reference_code = texts.extract(reference)
+            self._reference_name = texts.reference_entry(texts.parse(self._reference_code), self._entry_point)
+        except texts.NoCode as error:
+            raise Decided("reference_error", f"the reference: {error}") from None
+        try:
+            self._code = texts.extract(candidate)
+            tree: ast.Module = texts.parse(self._code)
+            self._name = texts.candidate_entry(tree, self._reference_name)
+        except texts.NoCode as error:
+            raise Decided("compile_error", f"the candidate: {error}") from None
+        self._source = kernel_source.extract(tree)
+        if finding := static_rules.first_finding(tree, self._reference_name):
+            raise Decided(finding.verdict, finding.text)
+
+    def _run_reference(self) -> dict[str, Tree]:
+        job = {"code": self._reference_code, "entry": self._reference_name,
+               "seeds": [secrets.randbits(31) for _ in range(self._settings.seeds)],
+               "decoy_seeds": [secrets.randbits(31) for _ in range(DECOYS)]}  # fmt: skip
+        outcome = self._processes.run("reference", job, self._settings)
+        if outcome.failed:
+            known = outcome.failed.startswith(("reference_", "unsupported:"))
+            raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
+        reference_fitness.check(outcome.reply)
+        return outcome.reply
+
+    def _record(self) -> dict[str, list[Trace]]:
+        job = {"code": self._code, "entry": self._name, "init": self._reference["init"], "state": self._reference["state"],
+               "allow": list(self._settings.allow), "plans": list(self._plans())}  # fmt: skip
+        outcome = self._processes.run("record", job, self._settings)
+        if outcome.failed:
+            raise Decided(_candidate_failure(outcome), outcome.error)
+        try:
+            return {name: [read(tree) for tree in found.get("traces", [])] for name, found in outcome.reply["plans"].items()}
+        except (BadTrace, KeyError, AttributeError, TypeError) as error:
+            raise Decided("hack:forged_result", f"what came back is no trace: {error}") from None
+
+    def _plans(self) -> Iterator[dict[str, Tree]]:
+        main, decoys = self._reference["main"], self._reference["decoys"]
+        yield {"name": "main", "mode": main, "inputs": decoys, "required": True}
+        for mode, found in self._reference["modes"].items():
+            if mode != main and not found["random"]:
+                yield {"name": mode, "mode": mode, "inputs": decoys[:1], "required": True}
+        yield {"name": "tuning", "mode": main, "inputs": decoys[:1], "tuning": -1}
+        for name, variant in self._reference["variants"].items():
+            yield {"name": name, "mode": main, "inputs": [variant["decoy"]]}
+
+    def _judge(self) -> None:
+        first, self._main_trace = self._traces["main"]
+        self._evidence.kernels = judge.count_kernels(self._main_trace)
+        required = [trace for name, traces in self._traces.items() if name not in self._reference["variants"] for trace in traces]
+        self._kernels = [kernel for trace in required for kernel in judge.launched(trace, self._source)]
+        for trace in required:
+            judge.judge(trace, self._source, self._settings.allow, reference_fitness.only_moves(self._reference))
+
+    def _compile(self) -> None:
+        launches = replaying.distinct_launches([trace for traces in self._traces.values() for trace in traces], self._source)
+        job = {"source": self._source.text, "launches": launches, "targets": list(self._settings.targets)}
+        outcome = self._processes.run("compile", job, self._settings)
+        self._evidence.tier = _TIER
+        self._evidence.resources = tuple(Resources(**found) for found in outcome.reply.get("resources", []))
+        if outcome.failed:
+            known = outcome.failed in ("timeout", "out_of_memory")
+            raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
+
+    def _replay(self) -> float:
+        run = replaying.Replaying(self._reference, self._traces, self._source, self._kernels, self._settings, self._processes)
+        worst = run.check()
+        self._evidence.notes += run.notes
+        self._evidence.shape_general = run.variant("shape")
+        self._evidence.layout_general = run.variant("layout")
+        return worst
+
+    def _verdict(self, verdict: str, error: str, max_error: float | None) -> Verdict:
+        found = self._evidence
+        return Verdict(
+            verdict=verdict, error=error, max_error=max_error, tier=found.tier, kernels=found.kernels, resources=found.resources,
+            notes=tuple(found.notes), seconds=found.seconds, shape_general=found.shape_general,
+            layout_general=found.layout_general, fingerprint=fingerprint(self._settings),
+        )  # fmt: skip
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._evidence.seconds[step] = round(time.monotonic() - started, 3)
+
+
+def fingerprint(settings: VerifySettings) -> dict[str, str]:
+    """What a verdict depends on besides the two texts."""
+    missing = [name for name, there in sandbox.available().items() if not there]
+    return {
+        "torch": _version("torch"), "triton": _version("triton"), "device": f"cpu ({platform.machine()})",
+        "settings": settings.model_dump_json(), "not enforced": ", ".join(missing) or "nothing",
+    }  # fmt: skip
+
+
+def _candidate_failure(outcome: Outcome) -> str:
+    """The verdict for a record process that gave no traces."""
+    verdicts = {"died": "runtime_error", "exited": "hack:exit", "forged": "hack:forged_result", "internal": "runtime_error"}
+    return verdicts.get(outcome.failed, outcome.failed)
+
+
+def _require_sandbox(settings: VerifySettings) -> None:
+    missing = [name for name, there in sandbox.available().items() if not there]
+    if settings.require_sandbox and missing:
+        raise ConfigError(f"This machine cannot enforce {', '.join(missing)}; run without --require-sandbox to verify regardless.")
+
+
+@cache
+def _shared_processes() -> WarmPair:
+    processes = WarmPair()
+    atexit.register(processes.close)
+    return processes
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
