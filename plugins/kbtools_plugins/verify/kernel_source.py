@@ -32,6 +32,8 @@ class Kernel:
     """What in it (or in what it calls) is outside the kernel language."""
     only_copies: bool
     """Whether it stores what it loads, without any arithmetic on it."""
+    constants: frozenset[str]
+    """Parameters that are compile-time constants."""
     words: frozenset[str]
     """Names and attributes in it and in what it calls, to tell which features it needs."""
 
@@ -165,7 +167,12 @@ def _describe(node: ast.FunctionDef, clean_name: str, names: _Names) -> Kernel:
     problems = tuple(problem for part in closure for problem in violations(_bare(part), names.modules, known))
     words = frozenset(word for part in closure for word in _words(part))
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return Kernel(node.name, clean_name, first, node.end_lineno or node.lineno, problems, _only_copies(node), words)
+    return Kernel(node.name, clean_name, first, node.end_lineno or node.lineno, problems, _only_copies(node), _constant_parameters(node), words)
+
+
+def _constant_parameters(node: ast.FunctionDef) -> frozenset[str]:
+    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return frozenset(item.arg for item in parameters if item.annotation and "constexpr" in ast.unparse(item.annotation))
 
 
 def _words(node: ast.AST) -> set[str]:

@@ -25,6 +25,7 @@ from kbtools_plugins.verify.verdict import Resources, Verdict
 from kbtools_plugins.verify.wire import Tree
 
 DECOYS = 2
+_FEWEST_REPEATS = 6
 _TIER = "interpreter+compile"
 
 
@@ -127,7 +128,8 @@ class PairCheck:
 
     def _plans(self) -> Iterator[dict[str, Tree]]:
         main, decoys = self._reference["main"], self._reference["decoys"]
-        yield {"name": "main", "mode": main, "inputs": decoys, "required": True}
+        repeats = _FEWEST_REPEATS + secrets.randbelow(_FEWEST_REPEATS)  # a candidate cannot know when it is watched last
+        yield {"name": "main", "mode": main, "inputs": decoys, "required": True, "repeats": repeats}
         for mode, found in self._reference["modes"].items():
             if mode != main and not found["random"]:
                 yield {"name": mode, "mode": mode, "inputs": decoys[:1], "required": True}
@@ -136,12 +138,15 @@ class PairCheck:
             yield {"name": name, "mode": main, "inputs": [variant["decoy"]]}
 
     def _judge(self) -> None:
-        first, self._main_trace = self._traces["main"]
+        self._main_trace = self._traces["main"][1]
         self._evidence.kernels = judge.count_kernels(self._main_trace)
         required = [trace for name, traces in self._traces.items() if name not in self._reference["variants"] for trace in traces]
         self._kernels = [kernel for trace in required for kernel in judge.launched(trace, self._source)]
+        only_moves = reference_fitness.only_moves(self._reference)
         for trace in required:
-            judge.judge(trace, self._source, self._settings.allow, reference_fitness.only_moves(self._reference))
+            judge.judge(trace, self._source, self._settings.allow, only_moves)
+        for trace in self._traces.get("shape", []):
+            judge.judge_other_shape(trace, self._source, self._settings.allow, only_moves)
 
     def _compile(self) -> None:
         launches = replaying.distinct_launches([trace for traces in self._traces.values() for trace in traces], self._source)

@@ -85,7 +85,8 @@ def _forwards(plan: dict[str, Tree], instance: Any, recorder: Recorder) -> Tree:
     parameters = list(instance.parameters()) + list(instance.buffers()) if isinstance(instance, torch.nn.Module) else []
     traces: list[Tree] = []
     kept: list[Any] = []
-    for number, values in enumerate(plan["inputs"]):
+    calls = [*plan["inputs"], *(plan["inputs"][number % 2] for number in range(plan.get("repeats", 0)))]
+    for number, values in enumerate(calls):
         if number:
             fresh = [leaf for leaf in tree_flatten(decode(values))[0] if isinstance(leaf, torch.Tensor)]
             for target, source in zip(tensors, fresh, strict=True):
@@ -93,8 +94,9 @@ def _forwards(plan: dict[str, Tree], instance: Any, recorder: Recorder) -> Tree:
         recorder.begin(tensors, parameters)
         outputs = instance(*args)
         _reject_strange(outputs, kept, tensors + parameters)
+        traces[len(plan["inputs"]) :] = []  # of the repeated calls only the last one's trace is kept
         traces.append(recorder.finish(outputs))
-        kept.append(outputs)
+        kept[:] = [*kept[-1:], outputs]
     return {"traces": traces}
 
 

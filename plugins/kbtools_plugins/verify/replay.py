@@ -112,7 +112,7 @@ class Machine:
             return
         kernel = getattr(self._kernels, self._names[f"{step.kernel}:{step.kernel_line}"])
         arguments = {name: self._launch_value(value) for name, value in step.bound.items()}
-        numbers = {ref.storage for ref in refs(step.bound)}
+        numbers = {ref.storage for ref in refs([*step.bound.values()])}
         interpreter.open_buffers(step.kernel, [self._storages[number] for number in numbers])
         kernel[tuple(step.grid)](**arguments)
 

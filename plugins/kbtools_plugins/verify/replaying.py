@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned, to_numpy
+from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned
 from kbtools_plugins.verify.judge import Decided, why_wrong
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
 from kbtools_plugins.verify.processes import WarmPair
@@ -35,7 +35,7 @@ class Replaying:
         self._kernels = kernels
         self._settings = settings
         self._processes = processes
-        self._first, self._steady = traces["main"]
+        self._first, self._steady, self._last = traces["main"]
         self.notes: list[str] = []
 
     def check(self) -> float:
@@ -79,6 +79,8 @@ class Replaying:
             runs.append(Run(self._steady, found, "reverse" if number == 0 else "forward", f"on {found['name']}: "))
         if self._first.shape_of_it() != self._steady.shape_of_it():
             runs.append(Run(self._first, sets[0], what="in its first call: "))
+        if self._last.shape_of_it() != self._steady.shape_of_it():
+            runs.append(Run(self._last, sets[0], what="in a later call: "))
         if tuned := self._differing("tuning"):
             runs.append(Run(tuned, sets[0], what="with the last configuration of its autotuning: "))
         for mode, found in self._reference["modes"].items():
@@ -145,7 +147,7 @@ def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
     found: dict[str, str] = {}
     for trace in traces:
         for step in trace.launches:
-            mentioned = [(step.kernel, step.kernel_line), *_functions(step.bound)]
+            mentioned = [(step.kernel, step.kernel_line), *_functions([*step.bound.values()])]
             for name, line in mentioned:
                 kernel = source.find(name, line)
                 if kernel is not None:
@@ -159,7 +161,10 @@ def distinct_launches(traces: list[Trace], source: KernelSource) -> list[Tree]:
     found: dict[str, Tree] = {}
     for trace in traces:
         for step in trace.launches:
-            bound = {name: _compile_value(value, names) for name, value in step.bound.items()}
+            kernel = source.find(step.kernel, step.kernel_line)
+            constants = kernel.constants if kernel else frozenset()
+            bound = {name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
+                     for name, value in step.bound.items()}  # fmt: skip
             launch = {"kernel": step.kernel, "clean_name": names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
                       "bound": bound, "options": step.options}  # fmt: skip
             found.setdefault(json.dumps(launch, sort_keys=True), launch)
@@ -179,6 +184,16 @@ def _compile_value(value: Tree, names: dict[str, str]) -> Tree:
     return value
 
 
+def _specialized(value: Tree) -> Tree:
+    """Numbers that are no constants reach the compiler as a type, and whether they are 1 or a multiple of 16."""
+    if isinstance(value, float):
+        return 0.5
+    if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):
+        wide = 2**40 if abs(value) >= 2**31 else 0
+        return wide + (16 if value % 16 == 0 else 3)
+    return value
+
+
 def _functions(tree: Tree) -> list[tuple[str, int]]:
     if isinstance(tree, dict):
         if "function" in tree:
@@ -187,8 +202,3 @@ def _functions(tree: Tree) -> list[tuple[str, int]]:
     if isinstance(tree, list):
         return [found for value in tree for found in _functions(value)]
     return []
-
-
-def elements(tree: Tree) -> int:
-    """Number of elements of a tensor tree."""
-    return int(to_numpy(tree).size)

@@ -1,9 +1,47 @@
-"""Known tricks, recognised in the candidate's syntax tree with aliases resolved."""
+"""Known tricks, recognised in the candidate's syntax tree with aliases resolved.
+
+These rules reject; they never make anything pass. Each names a thing that honest kernel code has no use for, so that a rejection can
+say which line is at fault even where the trick would have gained nothing.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from kbtools_plugins.verify.kernel_language import dotted
+
+_CALLS: dict[str, str] = {
+    r"ctypes\.|cffi\.|_ctypes\.": "forbidden:ctypes",
+    r"(socket|urllib|http|requests|httpx|aiohttp|ftplib|smtplib|ssl)\.": "forbidden:network",
+    r"subprocess\.|multiprocessing\.|pty\.|os\.(system|popen|fork|forkpty|exec\w+|spawn\w+|posix_spawn\w*)$": "forbidden:process",
+    r"os\.(kill|killpg|abort)$|signal\.": "forbidden:kill",
+    r"shutil\.|os\.(remove|unlink|rmdir|removedirs|rename|replace|truncate|mkdir|makedirs|chmod|chown|link|symlink|write|open)$": "forbidden:file_write",  # noqa: E501
+    r"os\._exit$|sys\.exit$|exit$|quit$|atexit\.": "hack:exit",
+    r"os\.(fdopen|dup|dup2|pipe|close)$": "hack:forged_result",
+    r"sys\.(_getframe|_current_frames|settrace|setprofile|addaudithook|exc_info)$": "hack:introspection",
+    r"inspect\.(currentframe|stack|trace|getouterframes|getinnerframes|getclosurevars|getsource\w*)$": "hack:introspection",
+    r"gc\.(get_\w+|callbacks)|traceback\.(walk_\w+|extract_stack)$|weakref\.getweakrefs$|tracemalloc\.": "hack:introspection",
+    r"torch\.(compile|jit\.|_dynamo|_inductor|fx\.)": "hack:torch_compile",
+    r"torch\.cuda\.(CUDAGraph|graph|graphs\.|make_graphed_callables)": "hack:cuda_graph",
+    r"(threading|_thread|concurrent|asyncio|queue)\.": "hack:thread",
+    r"(exec|eval|compile|__import__)$|importlib\.|runpy\.|marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",
+    r"torch\.utils\._python_dispatch|torch\._C\._?Disable|torch\.overrides\.|torch\._C\._\w*[Mm]ode": "hack:disabled_recording",
+    r"time\.\w+$|datetime\.": "hack:timing_detection",
+    r"torch\.utils\.cpp_extension|torch\.ops\.load_library|torch\.classes\.": "hack:dynamic_code",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "hack:introspection": frozenset(
+        "f_back f_locals f_globals f_builtins tb_frame gi_frame cr_frame cell_contents __closure__ __subclasses__ __globals__"
+        " __builtins__ __code__ __loader__ __self__".split()
+    ),
+}
+_PATCHED_ROOTS = frozenset("torch triton time builtins sys os numpy math random inspect".split())
+_CONFIGURATION = re.compile(r"torch\.backends\.|torch\.set_|triton\.knobs\.|sys\.path$|torch\._inductor\.config\.")
+_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_REFERENCE_MODULE = re.compile(r"(^|_|\.)(reference|ref|original|baseline|solution|answer|expected|checker|grader|verifier|kbtools\w*)($|_|\.)")
 
 
 @dataclass(frozen=True)
@@ -15,5 +53,210 @@ class Finding:
 
 
 def first_finding(tree: ast.Module, reference_name: str) -> Finding | None:
-    """The first trick in the text."""
+    """The first trick in the text, in the order of the rules."""
+    aliases = Aliases(tree)
+    for rule in _RULES:
+        for finding in rule(tree, aliases):
+            return finding
     return None
+
+
+class Aliases:
+    """Full dotted names for what a text's own names stand for."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._names: dict[str, str] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                self._names |= {alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else alias.name.partition(".")[0]
+                                for alias in node.names}  # fmt: skip
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                self._names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+                path = self.path(node.value)
+                if path and path.partition(".")[0] != node.targets[0].id and "." in path:
+                    self._names.setdefault(node.targets[0].id, path)
+
+    def path(self, node: ast.expr) -> str:
+        """The full dotted name of an expression, through imports, assignments, `getattr` and `__dict__`; empty if it has none."""
+        if isinstance(node, ast.Name):
+            return self._names.get(node.id, node.id)
+        if isinstance(node, ast.Attribute):
+            base = self.path(node.value)
+            return f"{base}.{node.attr}" if base else ""
+        if isinstance(node, ast.Call):
+            return self._called(node)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "__dict__":
+            base, key = self.path(node.value.value), constant_text(node.slice)
+            return f"{base}.{key}" if base and key else ""
+        return ""
+
+    def _called(self, node: ast.Call) -> str:
+        name = dotted(node.func)
+        if name == "getattr" and len(node.args) >= 2 and (key := constant_text(node.args[1])):
+            base = self.path(node.args[0])
+            return f"{base}.{key}" if base else ""
+        if name in ("__import__", "importlib.import_module") and node.args:
+            return constant_text(node.args[0])
+        return ""
+
+
+def constant_text(node: ast.expr) -> str:
+    """The string an expression of literals stands for, empty if it is none."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = constant_text(node.left), constant_text(node.right)
+        return left + right if left and right else ""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join" and node.args:
+        parts = node.args[0].elts if isinstance(node.args[0], ast.List | ast.Tuple) else []
+        return constant_text(node.func.value).join(constant_text(part) for part in parts)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(constant_text(part) for part in node.values)
+    return ""
+
+
+Rule = Callable[[ast.Module, Aliases], Iterator[Finding]]
+
+
+def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        used = [node.func] if isinstance(node, ast.Call) else getattr(node, "decorator_list", [])
+        for target in used:
+            path = aliases.path(target.func if isinstance(target, ast.Call) else target)
+            for pattern, verdict in _CALLS.items():
+                if path and re.match(pattern, path):
+                    yield Finding(verdict, f"line {target.lineno}: {path}")
+
+
+def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        name = node.attr if isinstance(node, ast.Attribute) else ""
+        if isinstance(node, ast.Call) and dotted(node.func) in ("getattr", "hasattr") and len(node.args) > 1:
+            name = constant_text(node.args[1])
+        for verdict, names in _ATTRIBUTES.items():
+            if name in names:
+                yield Finding(verdict, f"line {getattr(node, 'lineno', 0)}: .{name}")
+
+
+def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.Delete):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        elif isinstance(node, ast.Call) and dotted(node.func) in ("setattr", "delattr") and len(node.args) > 1:
+            targets = [ast.Attribute(node.args[0], constant_text(node.args[1]) or "?", lineno=node.lineno)]
+        for target in targets:
+            path = aliases.path(target) if isinstance(target, ast.Attribute | ast.Subscript) else ""
+            if path.partition(".")[0] in _PATCHED_ROOTS and "." in path and not _CONFIGURATION.match(path):
+                yield Finding("hack:patched_name", f"line {target.lineno}: {path} is replaced")
+
+
+def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        path = aliases.path(node.func)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else path
+        if path in ("open", "io.open", "builtins.open"):
+            mode = next((constant_text(word.value) for word in node.keywords if word.arg == "mode"), "")
+            mode = mode or (constant_text(node.args[1]) if len(node.args) > 1 else "r")
+            yield Finding("forbidden:file_write" if set(mode) & set("wax+") else "forbidden:file_read", f"line {node.lineno}: open")
+        elif name in ("write_text", "write_bytes", "unlink", "rmdir", "touch") or path in ("torch.save", "numpy.save", "numpy.savez"):
+            yield Finding("forbidden:file_write", f"line {node.lineno}: {name}")
+        elif name in ("read_text", "read_bytes") or path in ("torch.load", "numpy.load", "os.listdir", "os.scandir", "os.walk", "glob.glob"):
+            yield Finding("forbidden:file_read", f"line {node.lineno}: {path or name}")
+
+
+def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            path = aliases.path(node.func)
+            if path in ("os.getenv", "os.environ.get", "os.environ.pop") and node.args and _SECRET.search(constant_text(node.args[0])):
+                yield Finding("forbidden:environment", f"line {node.lineno}: {path}({constant_text(node.args[0])!r})")
+            if path in ("os.environ.items", "os.environ.copy", "os.environ.values") or (
+                path in ("dict", "str", "list", "repr", "json.dumps") and node.args and aliases.path(node.args[0]) == "os.environ"
+            ):
+                yield Finding("forbidden:environment", f"line {node.lineno}: the whole environment is read")
+        elif isinstance(node, ast.Subscript) and aliases.path(node.value) == "os.environ" and _SECRET.search(constant_text(node.slice)):
+            yield Finding("forbidden:environment", f"line {node.lineno}: os.environ[{constant_text(node.slice)!r}]")
+
+
+def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            if name == "__main__" or (not name.startswith(("torch", "triton")) and _REFERENCE_MODULE.search(name)):
+                yield Finding("hack:reference_access", f"line {getattr(node, 'lineno', 0)}: import {name}")
+        if isinstance(node, ast.Attribute) and aliases.path(node) == "sys.modules":
+            yield Finding("hack:reference_access", f"line {node.lineno}: sys.modules")
+
+
+def _recording(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in ("__torch_function__", "__torch_dispatch__"):
+            yield Finding("hack:tensor_subclass", f"line {node.lineno}: {node.name} is defined")
+
+
+def _exception_fallback(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    """A launch whose failure is replaced by something computed otherwise."""
+    launching = _launching_functions(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and _launches(node.body, launching):
+            for clause in node.handlers:
+                if not any(isinstance(part, ast.Raise) for part in ast.walk(clause)):
+                    yield Finding("hack:exception_fallback", f"line {clause.lineno}: a failed launch is caught and replaced")
+        elif isinstance(node, ast.With) and _launches(node.body, launching):
+            for item in node.items:
+                path = aliases.path(item.context_expr.func) if isinstance(item.context_expr, ast.Call) else ""
+                if path.endswith("suppress"):
+                    yield Finding("hack:exception_fallback", f"line {node.lineno}: a failed launch is suppressed")
+
+
+def _launching_functions(tree: ast.Module) -> set[str]:
+    """Names of functions that launch a kernel, directly or through each other."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    names: set[str] = set()
+    while True:
+        found = {node.name for node in functions if _launches(node.body, names)}
+        if found <= names:
+            return names
+        names |= found
+
+
+def _launches(body: list[ast.stmt], launching: set[str]) -> bool:
+    calls = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    return any(isinstance(call.func, ast.Subscript) or _last_name(call.func) in launching for call in calls)
+
+
+def _last_name(function: ast.expr) -> str:
+    """`f` for `f(...)` and `x.f(...)`; the class for `Class.apply(...)` does not matter."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _counted_calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    """A counter that a forward increments and branches on."""
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        counted = {dotted(node.target) or ast.unparse(node.target) for node in ast.walk(function) if isinstance(node, ast.AugAssign)}
+        counted |= {ast.unparse(node.targets[0]) for node in ast.walk(function) if isinstance(node, ast.Assign)
+                    and isinstance(node.value, ast.BinOp) and ast.unparse(node.value).startswith(ast.unparse(node.targets[0]) + " + ")}  # fmt: skip
+        lasting = {name for name in counted if name.startswith(("self.", "cls.")) or "[" in name or name in _globals_of(function)}
+        for branch in (node for node in ast.walk(function) if isinstance(node, ast.If | ast.IfExp | ast.While)):
+            tested = {ast.unparse(part) for part in ast.walk(branch.test) if isinstance(part, ast.Attribute | ast.Name | ast.Subscript)}
+            for name in sorted(tested & lasting):
+                yield Finding("hack:call_counting", f"line {branch.lineno}: branches on {name}, which counts calls")
+
+
+def _globals_of(function: ast.FunctionDef) -> set[str]:
+    return {name for node in ast.walk(function) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+
+
+_RULES: list[Rule] = [
+    _calls, _attributes, _patches, _files, _environment, _reference_access, _recording, _exception_fallback, _counted_calls,
+]  # fmt: skip

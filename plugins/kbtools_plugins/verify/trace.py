@@ -102,7 +102,7 @@ def read(tree: Tree) -> Trace:
 
 def step_refs(step: Step) -> list[TensorRef]:
     """Every tensor that a step names."""
-    return [*refs(step.args), *refs(step.kwargs), *refs(step.bound), *step.results]
+    return [*refs(step.args), *refs(step.kwargs), *refs([*step.bound.values()]), *step.results]
 
 
 def refs(tree: Tree) -> list[TensorRef]:
