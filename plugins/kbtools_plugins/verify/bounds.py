@@ -1,4 +1,4 @@
-"""Triton's interpreter with two additions: every access is checked against the buffers of its launch, and the grid can run backwards.
+"""Triton's interpreter with additions: every access is checked against the buffers of its launch, and the grid can run backwards.
 
 A program whose result depends on the order of its blocks has a race that a GPU would show at random.
 """
@@ -56,6 +56,8 @@ class Interpreter:
         writes = "load" not in name
 
         def call(*args: Any, **kwargs: Any) -> Any:
+            if mask is not None:  # a mask that was broadcast from a scalar arrives as integers, which Triton itself then refuses
+                args[mask].data = args[mask].data.astype(np.bool_)
             self._check(args[pointer], None if mask is None else args[mask], "write" if writes else "read")
             return original(*args, **kwargs)
 
@@ -63,7 +65,7 @@ class Interpreter:
 
     def _check(self, pointers: Any, mask: Any, what: str) -> None:
         addresses = np.asarray(pointers.data)
-        active = addresses if mask is None else addresses[np.broadcast_to(mask.data.astype(bool), addresses.shape)]
+        active = addresses if mask is None else addresses[np.broadcast_to(mask.data, addresses.shape)]
         if not active.size:
             return
         width = max(1, pointers.get_element_ty().primitive_bitwidth // 8)

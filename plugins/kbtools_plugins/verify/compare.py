@@ -38,8 +38,12 @@ class Agreement:
     max_error: float
 
 
-def compare(got: Tree, plain: Tree, exact: Tree) -> Agreement | Difference:
-    """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run."""
+def compare(got: Tree, plain: Tree, exact: Tree, least_scales: list[float] | None = None) -> Agreement | Difference:
+    """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
+
+    `least_scales` are scales below which no output's scale is taken to be: small outputs of a function whose inner values are not
+    small carry the rounding of those.
+    """
     got_kinds, got_tensors = flatten(got)
     plain_kinds, plain_tensors = flatten(plain)
     if got_kinds != plain_kinds:
@@ -48,7 +52,7 @@ def compare(got: Tree, plain: Tree, exact: Tree) -> Agreement | Difference:
     worst = 0.0
     for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
         where = f"output {index}" if len(got_tensors) > 1 else "the output"
-        found = _compare_tensor(where, mine, its, true)
+        found = _compare_tensor(where, mine, its, true, least_scales[index] if least_scales else 0.0)
         if isinstance(found, Difference):
             return found
         worst = max(worst, found.max_error)
@@ -58,7 +62,7 @@ def compare(got: Tree, plain: Tree, exact: Tree) -> Agreement | Difference:
 def ill_conditioned(plain: Tree, exact: Tree) -> bool:
     """Whether the reference's own float32 run is further from its float64 run than a candidate may be."""
     pairs = zip(flatten(plain)[1], flatten(exact)[1], strict=True)
-    return any(isinstance(_compare_values("", to_numpy(a), to_numpy(b), a["dtype"], 0.0), Difference)
+    return any(isinstance(_compare_values("", to_numpy(a), to_numpy(b), a["dtype"], 0.0, 0.0), Difference)
                for a, b in pairs if _is_float(a["dtype"]))  # fmt: skip
 
 
@@ -85,13 +89,18 @@ def to_numpy(tree: Tree) -> Array:
     return np.frombuffer(tree["tensor"], dtype=np.dtype(name)).reshape(tree["shape"])
 
 
+def scales(exact: Tree) -> list[float]:
+    """The root mean square of each output."""
+    return [rms(to_numpy(tensor)) for tensor in flatten(exact)[1]]
+
+
 def rms(values: Array) -> float:
     """Root mean square of the finite elements, 0 without any."""
     finite = values[np.isfinite(values)]
     return float(np.sqrt(np.mean(np.square(np.abs(finite.astype(np.float64)))))) if finite.size else 0.0
 
 
-def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree) -> Agreement | Difference:
+def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: float) -> Agreement | Difference:
     for what in ("shape", "dtype"):
         if mine[what] != its[what]:
             return Difference("wrong_shape_or_dtype", f"{where} has {what} {mine[what]}, the reference's has {its[what]}")
@@ -100,7 +109,7 @@ def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree) -> Agreement 
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
     noise = np.abs(plain - to_numpy(true))
     own_noise = float(noise[np.isfinite(noise)].max(initial=0.0))
-    return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], own_noise)
+    return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], own_noise, least_scale)
 
 
 def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Difference:
@@ -112,14 +121,14 @@ def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Differe
                       f"{mine[at]} instead of {its[at]}")  # fmt: skip
 
 
-def _compare_values(where: str, mine: Array, true: Array, dtype: str, own_noise: float) -> Agreement | Difference:
+def _compare_values(where: str, mine: Array, true: Array, dtype: str, own_noise: float, least_scale: float) -> Agreement | Difference:
     with np.errstate(all="ignore"):
         wide_mine, wide_true = mine.astype(_wide(mine)), true.astype(_storable(dtype)).astype(_wide(mine))
         special = ~(np.isfinite(wide_mine) & np.isfinite(wide_true))
         equal = (wide_mine == wide_true) | (np.isnan(wide_mine) & np.isnan(wide_true))
         odd = special & ~equal
         error = np.where(special, 0.0, np.abs(wide_mine - wide_true))
-        scale = max(rms(wide_true), _SMALLEST_SCALE)
+        scale = max(rms(wide_true), least_scale, _SMALLEST_SCALE)
         allowed = TOLERANCE.get(dtype, _TOLERANCE_8_BIT) * (scale + np.where(special, 0.0, np.abs(wide_true))) + 4 * own_noise
     worst = float((error / (scale + np.where(special, 0.0, np.abs(wide_true)))).max(initial=0.0))
     wrong = odd | (error > allowed)

@@ -43,7 +43,7 @@ def launched(trace: Trace, source: KernelSource) -> list[Kernel]:
 
 def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
     """Decided if no kernel was launched or if torch does what kernels are meant to do."""
-    live = live_steps(trace)
+    live = live_steps(trace, lambda step: _written_storages(step, source), inputs_count=False)
     work = [step for step in live if not step.kernel and step.tainted
             and not is_allowed(step.operator, allow, reference_only_moves)]  # fmt: skip
     if not trace.launches:
@@ -105,6 +105,12 @@ def _constants(trace: Trace) -> set[bytes | None]:
     """Contents that matter: those of storages that a live step or an output reads."""
     wanted = {ref.storage for step in live_steps(trace) for ref in step_refs(step)} | {ref.storage for ref in refs(trace.outputs)}
     return {trace.storages[number].content for number in wanted if trace.storages[number].origin == "constant"}
+
+
+def _written_storages(step: Step, source: KernelSource) -> set[int]:
+    kernel = source.find(step.kernel, step.kernel_line)
+    names = kernel.written if kernel else frozenset(step.bound)
+    return {ref.storage for ref in refs([value for name, value in step.bound.items() if name in names])}
 
 
 def _written(trace: Trace, storage: int) -> bool:

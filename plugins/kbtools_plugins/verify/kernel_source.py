@@ -7,6 +7,7 @@ replayed, so it is kept free of anything that is not in the kernel language (ker
 from __future__ import annotations
 
 import ast
+import copy
 from dataclasses import dataclass, field
 
 from kbtools_plugins.verify.kernel_language import dotted, free_names, violations
@@ -34,6 +35,8 @@ class Kernel:
     """Whether it stores what it loads, without any arithmetic on it."""
     constants: frozenset[str]
     """Parameters that are compile-time constants."""
+    written: frozenset[str]
+    """Parameters that it may write through."""
     words: frozenset[str]
     """Names and attributes in it and in what it calls, to tell which features it needs."""
 
@@ -69,7 +72,7 @@ def extract(tree: ast.Module) -> KernelSource:
     used = {name for node in functions for name in _closure(node, names)}
     lines = [_HEADER, *dict.fromkeys(_import_text(statement) for name, statement in imports.items())]
     lines += [ast.unparse(statement) for name, statement in names.constants.items() if name in used]
-    lines += [_clean_function(node, clean_names[id(node)]) for node in functions]
+    lines += [_clean_function(node, clean_names[id(node)], modules) for node in functions]
     kernels: dict[str, list[Kernel]] = {}
     for node in functions:
         kernels.setdefault(node.name, []).append(_describe(node, clean_names[id(node)], names))
@@ -99,12 +102,13 @@ def _language_imports(tree: ast.Module) -> tuple[dict[str, str], dict[str, ast.s
                 if alias.name.startswith(_MODULE_ROOTS) or alias.name == "triton":
                     name = alias.asname or alias.name.partition(".")[0]
                     modules[name] = alias.name if alias.asname else alias.name.partition(".")[0]
-                    statements[name] = ast.Import([alias])
+                    if modules[name] != "triton.language":
+                        statements[name] = ast.Import([alias])
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("triton", "math")):
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 modules[alias.asname or alias.name] = full
-                if full.startswith(_MODULE_ROOTS):
+                if full.startswith(_MODULE_ROOTS) and full != "triton.language":
                     statements[alias.asname or alias.name] = ast.ImportFrom(node.module, [alias], 0)
     return modules, statements
 
@@ -167,7 +171,8 @@ def _describe(node: ast.FunctionDef, clean_name: str, names: _Names) -> Kernel:
     problems = tuple(problem for part in closure for problem in violations(_bare(part), names.modules, known))
     words = frozenset(word for part in closure for word in _words(part))
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return Kernel(node.name, clean_name, first, node.end_lineno or node.lineno, problems, _only_copies(node), _constant_parameters(node), words)
+    return Kernel(node.name, clean_name, first, node.end_lineno or node.lineno, problems, _only_copies(node), _constant_parameters(node),
+                  _written_parameters(node, set(names.functions)), words)  # fmt: skip
 
 
 def _constant_parameters(node: ast.FunctionDef) -> frozenset[str]:
@@ -194,12 +199,48 @@ def _clean_names(functions: list[ast.FunctionDef]) -> dict[int, str]:
     return result
 
 
-def _clean_function(node: ast.FunctionDef, name: str) -> str:
+class _Canonical(ast.NodeTransformer):
+    """Calls triton.language `tl`, which Triton's interpreter looks for by identity and patches once for each name."""
+
+    def __init__(self, modules: dict[str, str]) -> None:
+        self._aliases = {name for name, module in modules.items() if module == "triton.language"}
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 - the name that ast looks for
+        return ast.Name("tl", node.ctx, lineno=node.lineno, col_offset=0) if node.id in self._aliases else node
+
+
+def _clean_function(node: ast.FunctionDef, name: str, modules: dict[str, str]) -> str:
     decorator = next((item for item in node.decorator_list if isinstance(item, ast.Call) and dotted(item.func).endswith("jit")), None)
     keywords = [word for word in decorator.keywords if word.arg and _is_pure(word.value, set())] if decorator else []
     jit = ast.Call(ast.Attribute(ast.Name("triton"), "jit"), [], keywords)
-    clean = ast.FunctionDef(name, node.args, node.body, [jit], None)
+    clean = _Canonical(modules).visit(ast.FunctionDef(name, copy.deepcopy(node.args), copy.deepcopy(node.body), [jit], None))
     return "\n" + ast.unparse(ast.fix_missing_locations(clean)) + "\n"
+
+
+def _written_parameters(node: ast.FunctionDef, kernels: set[str]) -> frozenset[str]:
+    """Parameters that a stored-to address is made from, or that another kernel is given."""
+    sources: dict[str, set[str]] = {}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign | ast.AugAssign | ast.AnnAssign) and part.value is not None:
+            targets = part.targets if isinstance(part, ast.Assign) else [part.target]
+            for name in {leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}:
+                sources.setdefault(name, set()).update(_names(part.value))
+    reached: set[str] = set()
+    for call in (part for part in ast.walk(node) if isinstance(part, ast.Call)):
+        last = call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
+        if "store" in last or "atomic" in last:
+            reached |= _names(call.func) | _names(call.args[0] if call.args else call)
+            reached |= {name for word in call.keywords if word.arg == "pointer" for name in _names(word.value)}
+        elif last in kernels or not isinstance(call.func, ast.Attribute):
+            reached |= _names(call)
+    while more := {source for name in reached for source in sources.get(name, ())} - reached:
+        reached |= more
+    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return frozenset(item.arg for item in parameters if item.arg in reached)
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def _only_copies(node: ast.FunctionDef) -> bool:

@@ -84,7 +84,7 @@ class _Reference:
             "modes": modes,
             "main": main,
             "sets": sets,
-            "control": encode(self._forward(self._construct(copy_from=self._instance), main, first)),
+            "control": encode(self._forward(self._construct(copy_from=self._instance), main, clone_tree(first))),
             "decoys": [encode(self._inputs(seed)) for seed in self._decoys],
             "variants": {name: found for name, change in _VARIANTS.items() if (found := self._variant(change, main)) is not None},
         }
@@ -106,8 +106,8 @@ class _Reference:
 
     def _mode(self, mode: str, inputs: tuple[Any, ...]) -> Tree:
         with _Operators() as operators:
-            one = self._forward(self._instance, mode, inputs)
-        other = self._forward(self._instance, mode, inputs)
+            one = self._forward(self._instance, mode, clone_tree(inputs))
+        other = self._forward(self._instance, mode, clone_tree(inputs))
         return {"random": not _same(one, other), "operators": sorted(operators.names), "outputs": encode(one)}
 
     def _sets(self, first: tuple[Any, ...], mode: str) -> Iterator[Tree]:

@@ -17,7 +17,7 @@ import torch
 
 from kbtools_plugins.verify.bounds import Interpreter, OutOfBounds
 from kbtools_plugins.verify.operators import base_name, is_allowed
-from kbtools_plugins.verify.trace import Step, TensorRef, Trace, read, refs
+from kbtools_plugins.verify.trace import Step, TensorRef, Trace, live_steps, read, refs
 from kbtools_plugins.verify.values import copy_values, decode_tensor, encode_tensor
 from kbtools_plugins.verify.wire import Tree
 
@@ -72,7 +72,7 @@ class Machine:
         """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip."""
         self._place(inputs)
         with Interpreter(reverse=order == "reverse") as interpreter, torch.no_grad():
-            for step in self._trace.steps:
+            for step in live_steps(self._trace):
                 if not step.kernel:
                     self._operate(step)
                 elif order != "skip":

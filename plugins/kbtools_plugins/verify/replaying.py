@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned
+from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned, scales
 from kbtools_plugins.verify.judge import Decided, why_wrong
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
 from kbtools_plugins.verify.processes import WarmPair
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.trace import Trace
 from kbtools_plugins.verify.wire import Tree
+
+_LEAST_SHARE = 1e-2
+"""Outputs on tiny inputs are held to this share of the scale that outputs have on ordinary ones."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Replaying:
         self._settings = settings
         self._processes = processes
         self._first, self._steady, self._last = traces["main"]
+        self._least_scales = [scale * _LEAST_SHARE for scale in scales(reference["sets"][0]["exact"])]
         self.notes: list[str] = []
 
     def check(self) -> float:
@@ -121,7 +125,7 @@ class Replaying:
         return Decided(kinds.get(result["failed"], "runtime_error"), f"{run.what}{result['error']}")
 
     def _compare(self, run: Run, result: Tree) -> Agreement | Difference:
-        found = compare(result["outputs"], run.expected["plain"], run.expected["exact"])
+        found = compare(result["outputs"], run.expected["plain"], run.expected["exact"], self._least_scales)
         if isinstance(found, Difference):
             return Difference(found.verdict, run.what + found.text, found.max_error)
         for index, (before, now, wanted) in enumerate(zip(run.expected["tensors"], result["inputs"], run.expected["after"], strict=True)):

@@ -7,6 +7,7 @@ read from one is checked here, and only what these types can say is ever replaye
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -116,15 +117,21 @@ def refs(tree: Tree) -> list[TensorRef]:
     return []
 
 
-def live_steps(trace: Trace) -> list[Step]:
-    """The steps whose effect can reach an output or an input that is written to."""
+def live_steps(trace: Trace, written: Callable[[Step], set[int]] | None = None, *, inputs_count: bool = True) -> list[Step]:
+    """The steps whose effect can reach an output, or an input that is written to.
+
+    `written` tells the storages that a launch may write; without it, all that it is given.
+    """
     wanted = {ref.storage for ref in refs(trace.outputs)}
-    wanted |= {number for number, storage in enumerate(trace.storages) if storage.origin == "input"}
+    wanted |= {number for number, storage in enumerate(trace.storages) if inputs_count and storage.origin == "input"}
     live: list[Step] = []
     for step in reversed(trace.steps):
         touched = {ref.storage for ref in step_refs(step)}
-        written = touched if step.kernel or _in_place(step) else {ref.storage for ref in step.results}
-        if written & wanted:
+        if step.kernel:
+            reached = written(step) if written else touched
+        else:
+            reached = touched if _in_place(step) else {ref.storage for ref in step.results}
+        if reached & wanted:
             live.append(step)
             wanted |= touched
     return live[::-1]

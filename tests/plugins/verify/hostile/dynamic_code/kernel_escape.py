@@ -1,6 +1,6 @@
 """A kernel body that is Python."""
 # reference: add
-# verdict: unsupported:kernel_language | compile_error
+# verdict: forbidden:file_write | unsupported:kernel_language
 
 import torch
 import torch.nn as nn

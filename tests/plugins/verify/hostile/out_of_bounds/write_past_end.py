@@ -12,7 +12,7 @@ import triton.language as tl
 def add_kernel(a_ptr, b_ptr, out_ptr, total, BLOCK: tl.constexpr):
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = at < total
-    tl.store(out_ptr + at, tl.load(a_ptr + at, mask=mask) + tl.load(b_ptr + at, mask=mask)
+    tl.store(out_ptr + at, tl.load(a_ptr + at, mask=mask) + tl.load(b_ptr + at, mask=mask))
 
 
 def add(a, b):

@@ -1,6 +1,6 @@
 """An in-place operator finishes the work."""
 # reference: add
-# verdict: fallback
+# verdict: fallback | hack:identity_kernel
 
 import torch
 import torch.nn as nn
