@@ -1,0 +1,92 @@
+"""The command line: parsing, printing and exit codes, nothing else.
+
+Each command is a module of this package and is imported only when it is called, so that `kbtools --help` is fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from kbtools.errors import KbError, did_you_mean
+
+_COMMANDS = {
+    "apply": ("chain", "Run stages over a dataset: kbtools apply filter --where 'reward > 0.85' dedup"),
+    "run": ("chain", "Run a recipe (TOML) or repeat a lineage (JSON, or a file that kbtools wrote)."),
+    "stages": ("listing", "List the stages, or explain one."),
+    "judges": ("listing", "List the judges, or explain one."),
+    "prompts": ("prompting", "List, show, compare and render prompts."),
+    "plugins": ("listing", "List the plugins, and those that failed to load."),
+    "lineage": ("lineage", "Show how a file was made."),
+    "show": ("show", "Look at rows, readably."),
+    "doctor": ("doctor", "Check versions, extras, GPU and credentials."),
+    "new": ("new", "Write a plugin package that is ready to install."),
+}
+"""Module and one-line help of each command: known here so that `--help` imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which a newcomer meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name, from its module."""
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"kbtools.cli.{_COMMANDS[name][0]}")
+        command: click.Command = getattr(module, f"{name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands and what they do, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name for an unknown one."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"there is no command {args[0]!r}. {did_you_mean(args[0], _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kbtools", prog_name="kbtools")
+def kbtools() -> None:
+    """Chains of stages over Hugging Face datasets of GPU-kernel code.
+
+    Completion for your shell: eval "$(_KBTOOLS_COMPLETE=bash_source kbtools)" (or zsh_source, fish_source).
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Entry point: 0 done, 1 some rows failed, 2 usage, 3 configuration or credentials, 130 interrupted."""
+    try:
+        code = kbtools.main(args=args, standalone_mode=False)
+    except KbError as error:
+        _complain(str(error))
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        _complain("interrupted. No output was replaced; what finished stages computed is cached, so run it again.")
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nothing is left to say, and nobody to say it to
+        code = 0
+    except OSError as error:
+        _complain(f"{type(error).__name__}: {error}")
+        code = 3
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str) -> None:
+    click.echo(f"error: {message}", err=True)

@@ -1,0 +1,245 @@
+"""`kbtools apply` and `kbtools run`: a chain of stages from words or from a recipe.
+
+An option belongs to the stage whose name it follows if that stage has it; otherwise it is an option of the run, which
+may stand anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from dotenv import load_dotenv
+from pydantic import BaseModel, ConfigDict
+
+from kbtools import pipeline
+from kbtools.cli import display
+from kbtools.cli.options import KeyValue, given, pairs, stage_options
+from kbtools.data import save as saving
+from kbtools.data.source import Source
+from kbtools.errors import UsageError
+from kbtools.lineage import Lineage, Output, Recipe
+from kbtools.lineage import read as read_recipe
+from kbtools.plugins import registry
+from kbtools.stage import Stage, summary
+
+_RUN = "kbtools.run"
+
+
+class RunOptions(BaseModel):
+    """Options of the run as they were given; None means not given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str | None = None
+    split: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    limit: int | None = None
+    columns: dict[str, str] = {}
+    seed: int | None = None
+    out: str | None = None
+    dropped: str | None = None
+    save_recipe: str | None = None
+    dry_run: bool = False
+    quiet: bool = False
+    json_output: bool = False
+
+
+def run_options() -> list[click.Option]:
+    """The options that may stand anywhere."""
+    text: list[tuple[str, str, str]] = [
+        ("dataset", "NAME", "Hub id, file, folder, or sample.  [env: DATASET_PATH]"),
+        ("split", "NAME", "Split to load; all when not given."),
+        ("config", "NAME", "Configuration of a Hub dataset."),
+        ("revision", "REV", "Commit, tag or branch of a Hub dataset."),
+        ("out", "FILE", "Where the result goes: .parquet, .jsonl[.gz|.zst] or a folder.  [default: outputs/...]"),
+        ("dropped", "FILE", "Write the rows that stages leave out, with dropped_by and reason."),
+        ("save_recipe", "FILE", "Write this chain as a recipe for `kbtools run`."),
+    ]
+    numbers = [("limit", "Only the first N rows of each split."), ("seed", "Seed of every stage that has one.")]
+    flags = [
+        ("dry_run", "--dry-run", "Check the chain against the columns and stop."),
+        ("quiet", "--quiet", "Print nothing but errors and where the result is."),
+        ("json_output", "--json", "Print the result as JSON on stdout, everything else on stderr."),
+    ]
+    options = [_run_option(name, metavar=metavar, help=help_) for name, metavar, help_ in text]
+    options += [_run_option(name, type=int, metavar="N", help=help_) for name, help_ in numbers]
+    options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
+    columns = "Where a meaning stands, e.g. module_name=my_col; repeatable."
+    return [*options, _run_option("columns", type=KeyValue(), multiple=True, help=columns)]
+
+
+def _run_option(name: str, flag: str | None = None, **settings: Any) -> click.Option:
+    flag = flag or "--" + name.replace("_", "-")
+    return click.Option([flag, name], expose_value=False, callback=_remember, default=None, **settings)
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep an option of the run, wherever in the chain it was written."""
+    if value is None or value == () or ctx.resilient_parsing:
+        return
+    kept: dict[str, Any] = ctx.meta.setdefault(_RUN, {})
+    name = str(param.name)
+    if name == "columns":
+        kept[name] = {**kept.get(name, {}), **pairs(value)}
+    elif kept.get(name, value) != value:
+        raise click.UsageError(f"--{name} is given twice, as {kept[name]!r} and as {value!r}.", ctx)
+    else:
+        kept[name] = value
+
+
+class StageChain(click.Group):
+    """A group whose subcommands are the stages of all plugins, any number of them after one another."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all stages."""
+        return sorted({"judge", *registry().stages()})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        """The command of one stage."""
+        return stage_command(name, registry().stage(name))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
+        """The next stage of the chain; the options of `judge` are those of the judge that it names."""
+        name, rest = args[0], args[1:]
+        if name.startswith("-"):
+            raise click.NoSuchOption(name, ctx=ctx)
+        cls: type[Stage] = registry().stage(name)
+        if name == "judge" and (chosen := _judge_named(rest)):
+            cls = registry().judge(chosen)
+        return name, stage_command(name, cls), rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The stages and what they do."""
+        with formatter.section("Stages (kbtools apply STAGE --help shows a stage's options)"):
+            known = registry()
+            formatter.write_dl([(name, summary(known.stage(name))) for name in self.list_commands(ctx)])
+
+
+def _judge_named(args: Sequence[str]) -> str | None:
+    stages = set(registry().stages())
+    for position, word in enumerate(args):
+        if word.startswith("--judge="):
+            return word.partition("=")[2]
+        if word == "--judge" and position + 1 < len(args):
+            return args[position + 1]
+        if word in stages and not args[position - 1].startswith("--"):
+            break
+    return None
+
+
+def stage_command(name: str, cls: type[Stage]) -> click.Command:
+    """A stage as a command: its own options, and those of the run that it does not claim."""
+    own = stage_options(cls)
+    claimed = {option.name for option in own}
+    shared = [option for option in run_options() if option.name not in claimed]
+    for option in shared:
+        option.hidden = True  # they are listed once, in the help of `apply`
+    return _StageCommand(name, params=[*own, *shared], callback=_stage_maker(name), help=cls.__doc__)
+
+
+class _StageCommand(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but an unknown option names the nearest one of this stage or of the run."""
+        ctx.allow_interspersed_args = False
+        return super().parse_args(ctx, args)
+
+
+def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, Any]]]:
+    def make(**values: Any) -> tuple[str, dict[str, Any]]:
+        return name, given(values)
+
+    return make
+
+
+@click.command(
+    cls=StageChain, chain=True, params=run_options(), no_args_is_help=True, subcommand_metavar="STAGE [OPTIONS]..."
+)
+def apply_command() -> None:
+    """Run stages, one after the other, over a dataset.
+
+    Options after a stage's name belong to that stage; the options below may stand anywhere.
+    """
+
+
+@apply_command.result_callback()
+@click.pass_context
+def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
+    options = _options(ctx)
+    stages = tuple({"stage": name, **_with_columns(fields, options)} for name, fields in words)
+    return _execute(Recipe(source=_source(options), seed=options.seed, stages=stages), options)
+
+
+def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]:
+    return {**fields, "columns": options.columns} if options.columns else fields
+
+
+@click.command(params=[click.Argument(["recipe"], metavar="FILE"), *run_options()])
+@click.pass_context
+def run_command(ctx: click.Context, recipe: str) -> int:
+    """Run a recipe, or repeat the run that a lineage describes.
+
+    FILE is a recipe (.toml), a lineage (.json), or a file that kbtools wrote. Options override what it says.
+    """
+    options = _options(ctx)
+    found = read_recipe(Path(recipe))
+    if isinstance(found, Lineage) and found.derived_from_memory and options.dataset is None:
+        raise UsageError(f"{recipe}: the rows came from a Python object, not from a source: give one with --dataset.")
+    source = _source(options, found.source)
+    merged = Recipe(source=source, seed=options.seed or found.seed, stages=found.stages, output=found.output)
+    return _execute(merged, options)
+
+
+def _options(ctx: click.Context) -> RunOptions:
+    load_dotenv(Path.cwd() / ".env")
+    return RunOptions(**ctx.meta.get(_RUN, {}))
+
+
+def _source(options: RunOptions, base: Source | None = None) -> Source:
+    """What to load: the options first, then the recipe, then the environment."""
+    dataset = options.dataset or (base.dataset if base else None) or os.environ.get("DATASET_PATH")
+    if not dataset:
+        raise UsageError("no dataset: give --dataset NAME (`--dataset sample` needs no network) or set DATASET_PATH.")
+    given_ = options.model_dump(include={"split", "config", "revision", "limit"}, exclude_none=True)
+    if options.limit is None and os.environ.get("TEST_MODE", "").lower() == "true":
+        given_["limit"] = 5
+    kept = base.model_dump(exclude_none=True) if base and base.dataset == dataset else {}
+    return Source(**{**kept, "dataset": dataset, **given_})
+
+
+def _execute(recipe: Recipe, options: RunOptions) -> int:
+    stages = pipeline.build(recipe)
+    if options.save_recipe:
+        saving.write_text(Path(options.save_recipe), recipe.to_toml())
+    target = _target(recipe, stages, options)
+    saving.check_target(target)
+    if recipe.source is None:
+        raise UsageError("the recipe has no source: give --dataset.")
+    view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
+    view.say(f"loading {recipe.source.dataset}")
+    data = pipeline.load_source(recipe.source)
+    if options.dry_run:
+        view.planned(pipeline.plan(data, stages), str(target))
+        return 0
+    with view:
+        done = pipeline.run(data, stages, view)
+        files = pipeline.save(done.dataset, target)
+        if options.dropped:
+            files.append(pipeline.save_dropped(done, Path(options.dropped)))
+    view.finished_all(done, files)
+    return 1 if done.failed else 0
+
+
+def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path:
+    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet."""
+    output = recipe.output or Output()
+    named = options.out or output.out
+    if named:
+        return Path(named)
+    suffixes = dict.fromkeys(stage.suffix for stage in stages if stage.suffix)
+    name = recipe.source.short_name if recipe.source else "dataset"
+    return Path("outputs") / ("-".join([name, *suffixes]) + ".parquet")

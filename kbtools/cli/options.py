@@ -1,0 +1,100 @@
+"""Fields of stages as command-line options: types, choices and help come from the field's own declaration."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from kbtools.stage import Stage
+
+
+def stage_options(cls: type[Stage]) -> list[click.Option]:
+    """An option for every field of a stage that a command line can express; `columns` is an option of the run."""
+    return [_option(name, field) for name, field in cls.model_fields.items() if name not in ("columns", "stages")]
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the user wrote, so that the defaults stay the stage's own."""
+    return {name: value for name, value in values.items() if value is not None and value != ()}
+
+
+class KeyValue(click.ParamType[tuple[str, str]]):
+    """`key=value`, as a pair."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """The two sides of the first equals sign."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, rest = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is not of the form key=value", param, ctx)
+        return key, rest
+
+
+def pairs(values: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """A repeated key=value option as a dictionary."""
+    return dict(values)
+
+
+def _option(name: str, field: FieldInfo) -> click.Option:
+    flag = "--" + name.replace("_", "-")
+    annotation = _without_none(field.annotation)
+    settings: dict[str, Any] = {"help": _help(field), "default": None}
+    if annotation is bool:
+        return click.Option([f"{flag}/--no-{flag[2:]}", name], **settings)
+    if get_origin(annotation) is dict:
+        return click.Option([flag, name], type=KeyValue(), multiple=True, callback=_as_dict, **settings)
+    if get_origin(annotation) in (tuple, list):
+        return click.Option([flag, name], multiple=True, callback=_split_commas(get_args(annotation)[0]), **settings)
+    return click.Option([flag, name], type=_click_type(annotation), metavar=_metavar(annotation), **settings)
+
+
+def _click_type(annotation: Any) -> Any:
+    if get_origin(annotation) is Literal:
+        return click.Choice([str(choice) for choice in get_args(annotation)])
+    return annotation if annotation in (int, float) else str
+
+
+def _metavar(annotation: Any) -> str | None:
+    return None if get_origin(annotation) is Literal or annotation in (int, float) else "TEXT"
+
+
+def _help(field: FieldInfo) -> str:
+    text = (field.description or "").replace("\n", " ")
+    if field.default is PydanticUndefined:
+        return f"{text}  [required]"
+    if field.default in (None, "", (), {}) or isinstance(field.default, bool):
+        return text
+    shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    return f"{text}  [default: {shown}]"
+
+
+def _as_dict(ctx: click.Context, param: click.Parameter, values: Any) -> dict[str, str] | None:
+    return pairs(values) or None
+
+
+def _split_commas(kind: Any) -> Callable[[click.Context, click.Parameter, Any], tuple[Any, ...]]:
+    """`--key a,b` and `--key a --key b` alike."""
+
+    def split(ctx: click.Context, param: click.Parameter, values: Any) -> tuple[Any, ...]:
+        parts = [part.strip() for value in values for part in str(value).split(",") if part.strip()]
+        try:
+            return tuple(kind(part) for part in parts) if kind in (int, float) else tuple(parts)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return split
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        some = [arg for arg in get_args(annotation) if arg is not type(None)]
+        return some[0] if len(some) == 1 else str
+    return annotation

@@ -1,0 +1,203 @@
+"""Where meanings stand: the module name, the reference code or the reward, in whichever layout a dataset has.
+
+A stage asks `Schema(features, overrides)` for a meaning and gets a column path; nested columns are written with dots
+(`info.module_name`). Reading the values is `kbtools.data.table`'s part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from kbtools.errors import SchemaError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+Kind = Literal["text", "number", "bool", "messages", "any"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A known arrangement of columns: the columns that give it away, and the paths at which meanings may stand."""
+
+    name: str
+    signature: frozenset[str]
+    places: Mapping[str, tuple[str, ...]]
+
+
+LAYOUTS = (
+    Layout(
+        "evals",
+        frozenset({"completion", "info"}),
+        {
+            "row_id": ("example_id",),
+            "module_name": ("info.module_name",),
+            "reference_code": ("info.python_code",),
+            "triton_code": ("info.triton_code",),
+            "prompt": ("prompt",),
+            "completion": ("completion",),
+            "answer": ("answer",),
+            "reward": ("reward",),
+        },
+    ),
+    Layout(
+        "kernelbook",
+        frozenset({"entry_point", "python_code", "triton_code"}),
+        {
+            "row_id": ("uuid",),
+            "module_name": ("module_name",),
+            "entry_point": ("entry_point",),
+            "reference_code": ("python_code",),
+            "triton_code": ("triton_code",),
+        },
+    ),
+    Layout("messages", frozenset({"messages"}), {"completion": ("messages",), "prompt": ("messages",)}),
+)
+"""Layouts that are recognised by their columns; what they leave open is looked up in `PLAIN`."""
+
+PLAIN: Mapping[str, tuple[str, ...]] = {
+    "row_id": ("example_id", "uuid", "id", "problem_id"),
+    "module_name": ("module_name", "entry_point", "name"),
+    "entry_point": ("entry_point", "module_name"),
+    "reference_code": ("python_code", "reference_code", "original_python_code", "original_code"),
+    "triton_code": ("triton_code", "kernel_code"),
+    "prompt": ("prompt",),
+    "completion": ("completion", "response", "text"),
+    "reasoning": ("reasoning", "reasoning_content", "thinking"),
+    "answer": ("answer",),
+    "reward": ("reward",),
+}
+"""Names under which meanings stand in datasets of no known layout."""
+
+MEANINGS = frozenset(PLAIN)
+
+
+class Schema:
+    """The columns of one dataset, asked by meaning or by path."""
+
+    def __init__(self, features: Features, columns: Mapping[str, str] | None = None) -> None:
+        self.features = features
+        self.overrides = dict(columns or {})
+        for meaning in self.overrides:
+            if meaning not in MEANINGS:
+                raise UsageError(f"--columns: no meaning is called {meaning!r}. {did_you_mean(meaning, MEANINGS)}")
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Known layouts whose columns are all here."""
+        return tuple(layout for layout in LAYOUTS if layout.signature <= set(self.features))
+
+    def find(self, meaning: str) -> str:
+        """Path of the column that holds this meaning; SchemaError when there is none or more than one."""
+        if meaning in self.overrides:
+            return self.path(self.overrides[meaning])
+        places = self._places(meaning)
+        if len(places) == 1:
+            return places[0]
+        problem = f"may be any of {', '.join(places)}" if places else "is in none of its columns"
+        raise SchemaError(
+            f"the {meaning} of this dataset {problem} (layout: {self._layout_name()}; columns: {self.describe()}). "
+            f"Say where it is with --columns {meaning}=COLUMN."
+        )
+
+    def has(self, meaning: str) -> bool:
+        """Whether `find` would give a path or complain of several."""
+        return meaning in self.overrides or bool(self._places(meaning))
+
+    def path(self, path: str) -> str:
+        """The path itself, once it is known to exist; SchemaError names the columns that do."""
+        if column_type(self.features, path) is None:
+            known = all_paths(self.features)
+            raise SchemaError(
+                f"there is no column {path!r}. {did_you_mean(path, known)} Columns: {self.describe()}."
+                if known
+                else f"there is no column {path!r}: the dataset has no columns."
+            )
+        return path
+
+    def require(self, path: str, kind: Kind) -> str:
+        """The path, once it is known to exist and to hold values of this kind."""
+        found = column_type(self.features, self.path(path))
+        if not _is_kind(found, kind):
+            raise SchemaError(f"column {path!r} must hold {_KIND_TEXT[kind]}, but its type is {type_text(found)}.")
+        return path
+
+    def describe(self) -> str:
+        """The columns and their types in one line, for error messages."""
+        return ", ".join(f"{name} ({type_text(feature)})" for name, feature in self.features.items()) or "none"
+
+    def _places(self, meaning: str) -> list[str]:
+        known = [place for layout in self.layouts for place in layout.places.get(meaning, ())]
+        found = [place for place in dict.fromkeys(known) if column_type(self.features, place) is not None]
+        if found:
+            return found
+        plain = [name for name in PLAIN.get(meaning, ()) if name in self.features]
+        return plain[:1] if meaning in _FIRST_WINS else plain
+
+    def _layout_name(self) -> str:
+        return " and ".join(layout.name for layout in self.layouts) or "plain"
+
+
+_FIRST_WINS = frozenset({"row_id", "module_name", "entry_point"})
+"""Meanings for which several columns are common and the first of `PLAIN` is the right one."""
+
+_KIND_TEXT: Mapping[Kind, str] = {
+    "text": "text",
+    "number": "numbers",
+    "bool": "true or false",
+    "messages": "messages (a list of {role, content}, or the same as JSON text)",
+    "any": "values",
+}
+
+
+def column_type(features: Features, path: str) -> Any | None:
+    """Feature at a path, or None when there is no such column; a column whose own name has dots wins."""
+    if path in features:
+        return features[path]
+    found: Any = features
+    for part in path.split("."):
+        if not isinstance(found, dict) or part not in found:
+            return None
+        found = found[part]
+    return found
+
+
+def all_paths(features: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Every column and every nested field of a struct, dotted."""
+    paths: list[str] = []
+    for name, feature in features.items():
+        paths.append(prefix + name)
+        if isinstance(feature, dict):
+            paths.extend(all_paths(feature, f"{prefix}{name}."))
+    return paths
+
+
+def type_text(feature: Any) -> str:
+    """A feature's type as people write it: `string`, `list of {role, content}`, `struct`."""
+    if isinstance(feature, dict):
+        return "{" + ", ".join(feature) + "}"
+    inner = getattr(feature, "feature", None)
+    if inner is not None:
+        return f"list of {type_text(inner)}"
+    return str(getattr(feature, "dtype", type(feature).__name__))
+
+
+def _is_kind(feature: Any, kind: Kind) -> bool:
+    dtype = str(getattr(feature, "dtype", ""))
+    if kind == "text":
+        return dtype in ("string", "large_string", "string_view")
+    if kind == "number":
+        return dtype.startswith(("int", "uint", "float"))
+    if kind == "bool":
+        return dtype == "bool"
+    if kind == "messages":
+        return is_message_list(feature) or _is_kind(feature, "text")
+    return True
+
+
+def is_message_list(feature: Any) -> bool:
+    """Whether a feature is a list of structs with a role and a content."""
+    inner = getattr(feature, "feature", None)
+    return isinstance(inner, dict) and {"role", "content"} <= set(inner)

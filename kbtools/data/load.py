@@ -1,0 +1,266 @@
+"""Loading: a name becomes a dataset on disk that is memory-mapped, and a `Source` that pins what was read.
+
+Local files are turned into Arrow once, in the cache of `datasets`, under the digest of their content; so memory does
+not grow with the file, and an edited file is never taken for the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kbtools.data import jsonl
+from kbtools.data.source import Source
+from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, DatasetDict
+
+SAMPLE = "sample"
+_FILE = re.compile(r"\.(parquet|csv|(jsonl|ndjson|json)(\.(gz|zst|bz2))?)$")
+_JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|bz2))?$")
+_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
+
+
+def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
+    """The dataset that a source describes, and the source with the revision or digest of what was read."""
+    path = sample_path() if source.dataset == SAMPLE else Path(source.dataset).expanduser()
+    if path.is_dir():
+        data, found = _from_folder(path), source
+    elif path.is_file():
+        data, found = _from_file(path, source)
+    elif parts := _split_files(path):
+        import datasets
+
+        data = datasets.DatasetDict({name: _arrow_dataset(file)[0] for name, file in parts.items()})
+        found = source
+    else:
+        data, found = _from_hub(source)
+        return _limited(data, source.limit), found
+    return _limited(_one_split(data, source), source.limit), found
+
+
+def sample_path() -> Path:
+    """The embedded sample: rollouts on small modules, made for kbtools, in the evals layout."""
+    return Path(__file__).parent / "sample" / "sample.jsonl"
+
+
+def _from_folder(path: Path) -> Dataset | DatasetDict:
+    import datasets
+
+    if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+        return datasets.load_from_disk(str(path))
+    files = {file.stem: file for file in sorted(path.glob("*.parquet"))}
+    if not files:
+        raise DataError(f"{path} is a folder with neither a saved dataset (save_to_disk) nor parquet files.")
+    return datasets.DatasetDict({name: _arrow_dataset(file)[0] for name, file in files.items()})
+
+
+def _from_file(path: Path, source: Source) -> tuple[Dataset, Source]:
+    data, digest = _arrow_dataset(path)
+    if source.sha256 and source.sha256 != digest:
+        raise DataError(
+            f"{path} is not the file that the recipe was made from: its sha256 is {digest[:12]}…, "
+            f"not {source.sha256[:12]}…. Give the original file, or take sha256 out of the recipe."
+        )
+    return data, source.model_copy(update={"sha256": digest})
+
+
+def _split_files(path: Path) -> dict[str, Path]:
+    """The files `NAME-<split>.ext` that saving several splits as NAME.ext leaves, by split."""
+    from kbtools.data.save import split_names_beside
+
+    return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in split_names_beside(path)}
+
+
+def _one_split(data: Dataset | DatasetDict, source: Source) -> Dataset | DatasetDict:
+    if source.split is None:
+        return data
+    if not isinstance(data, dict):
+        if source.split == "train":
+            return data
+        raise UsageError(f"{source.dataset} has no splits, so --split {source.split} cannot be chosen from it.")
+    if source.split not in data:
+        raise UsageError(f"{source.dataset} has no split {source.split!r}. {did_you_mean(source.split, data)}")
+    return data[source.split]
+
+
+def _limited(data: Dataset | DatasetDict, limit: int | None) -> Dataset | DatasetDict:
+    if limit is None:
+        return data
+    if isinstance(data, dict):
+        return type(data)({name: _limited(ds, limit) for name, ds in data.items()})
+    return data.select(range(min(limit, data.num_rows)))
+
+
+# ---- local files to memory-mapped Arrow -----------------------------------------------------------------------------
+
+
+def _arrow_dataset(path: Path) -> tuple[Dataset, str]:
+    import datasets
+
+    digest = _digest(path)
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / digest[:32]
+    target = folder / "data.arrow"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_arrow(_reader(path), target)
+    ds = datasets.Dataset.from_file(str(target))
+    ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
+    return ds, digest
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _reader(path: Path) -> Callable[[], Iterator[pa.Table]]:
+    name = path.name.lower()
+    if _JSONL.search(name):
+        return lambda: jsonl.tables(path)
+    if name.endswith(".parquet"):
+        return lambda: _parquet_tables(path)
+    if name.endswith(".csv"):
+        return lambda: _csv_tables(path)
+    raise UsageError(f"{path}: kbtools reads .parquet, .jsonl (also .gz, .zst, .bz2), .csv and save_to_disk folders.")
+
+
+def _parquet_tables(path: Path) -> Iterator[pa.Table]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        yield file.schema_arrow.empty_table()
+        for batch in file.iter_batches(batch_size=10_000):
+            yield pa.Table.from_batches([batch], schema=file.schema_arrow)
+    except pa.ArrowException as error:
+        raise DataError(f"{path} is not a whole parquet file ({error}).") from error
+
+
+def _csv_tables(path: Path) -> Iterator[pa.Table]:
+    import polars as pl
+
+    try:
+        frame = pl.read_csv(path, infer_schema_length=None)
+    except pl.exceptions.NoDataError:
+        raise DataError(f"{path} is empty: a csv file needs at least a line of column names.") from None
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path} is not a readable csv file ({error}).") from error
+    yield frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _write_arrow(reader: Callable[[], Iterable[pa.Table]], target: Path) -> None:
+    """Stream the tables into one Arrow file, starting over whenever a table shows that the schema must be wider."""
+    import pyarrow as pa
+
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    schema = None
+    try:
+        while (wider := _write_until_wider(reader(), schema, part)) is not None:
+            schema = wider
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    if pa.ipc.open_stream(pa.memory_map(str(target))).schema is None:
+        raise DataError(f"{target} could not be written.")
+
+
+def _write_until_wider(tables: Iterable[pa.Table], schema: pa.Schema | None, part: Path) -> pa.Schema | None:
+    """Write the tables with this schema; the wider schema as soon as one is needed, None when all are written."""
+    import pyarrow as pa
+
+    writer = None
+    try:
+        for table in tables:
+            wider = table.schema if schema is None else _unified(schema, table.schema)
+            if schema is not None and wider != schema:
+                return wider
+            schema = wider
+            writer = writer or pa.ipc.new_stream(str(part), schema)
+            writer.write_table(_conformed(table, schema))
+        if writer is None:
+            pa.ipc.new_stream(str(part), pa.schema([])).close()
+    finally:
+        if writer is not None:
+            writer.close()
+    return None
+
+
+def _unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
+    import pyarrow as pa
+
+    try:
+        return pa.unify_schemas([schema, other], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(f"two parts of the file give one column different types ({error}).") from error
+
+
+def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    if table.schema.equals(schema):
+        return table
+    return pa.Table.from_pylist(table.to_pylist(), schema=schema)
+
+
+# ---- the Hub --------------------------------------------------------------------------------------------------------
+
+
+def _from_hub(source: Source) -> tuple[Dataset | DatasetDict, Source]:
+    if (
+        not _HUB_ID.match(source.dataset)
+        or _JSONL.search(source.dataset)
+        or source.dataset.endswith((".parquet", ".csv"))
+    ):
+        raise UsageError(_no_such_file(source.dataset))
+    import datasets
+
+    commit = _resolved_commit(source)
+    data = datasets.load_dataset(source.dataset, source.config, split=source.split, revision=commit)
+    return data, source.model_copy(update={"revision": commit})
+
+
+def _resolved_commit(source: Source) -> str | None:
+    """Commit that the revision means now: asked first, since `load_dataset` would fall back to a stale cache unseen."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    if constants.HF_HUB_OFFLINE:
+        return source.revision
+    try:
+        return HfApi().dataset_info(source.dataset, revision=source.revision).sha
+    except GatedRepoError as error:
+        raise ConfigError(f"{source.dataset} is gated: ask for access on its page, then log in (HF_TOKEN).") from error
+    except RepositoryNotFoundError as error:
+        raise ConfigError(
+            f"there is no dataset {source.dataset!r} on the Hub, or it is private and HF_TOKEN does not give access; "
+            f"nor is there a file or folder of that name here ({Path.cwd()})."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise UsageError(f"{source.dataset} has no revision {source.revision!r}.") from error
+    except (HfHubHTTPError, OSError) as error:  # connection errors of the client derive from OSError or HTTPError
+        raise ConfigError(_no_hub(source, error)) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
+            raise ConfigError(_no_hub(source, error)) from error
+        raise
+
+
+def _no_hub(source: Source, error: Exception) -> str:
+    return (
+        f"the Hub could not be asked for {source.dataset!r} ({type(error).__name__}: {error}). Check the network, or "
+        "set HF_HUB_OFFLINE=1 to use what the cache holds. The embedded sample needs no network: --dataset sample."
+    )
+
+
+def _no_such_file(name: str) -> str:
+    path = Path(name)
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"there is no file {name!r}. {did_you_mean(path.name, siblings)}"

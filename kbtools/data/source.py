@@ -1,0 +1,36 @@
+"""Where a dataset comes from: a description that, given again, loads the same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Source(BaseModel):
+    """What to load, as a recipe writes it; `revision` and `sha256` of a finished load pin the content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    dataset: str
+    """Hub id, file (parquet, jsonl, csv; jsonl also .gz or .zst), `save_to_disk` folder, or `sample`."""
+    split: str | None = None
+    """Split to load; all of them when not given."""
+    config: str | None = None
+    """Configuration of a Hub dataset."""
+    revision: str | None = None
+    """Commit, tag or branch of a Hub dataset."""
+    limit: int | None = None
+    """Only the first rows of each split."""
+    sha256: str | None = None
+    """Digest of the content of a local file: a different file under the same name is an error."""
+
+    @property
+    def short_name(self) -> str:
+        """The name from which outputs are called: the last part without file endings."""
+        name = Path(self.dataset.rstrip("/")).name
+        for ending in (".gz", ".zst", ".bz2"):
+            name = name.removesuffix(ending)
+        for ending in (".parquet", ".jsonl", ".json", ".csv"):
+            name = name.removesuffix(ending)
+        return name

@@ -1,0 +1,40 @@
+"""The hooks through which a plugin adds to kbtools: what each one may return, and the marker that implements it.
+
+A plugin is a module named by an entry point of the group ``kbtools``. It implements any of these with `hookimpl`.
+"""
+
+from __future__ import annotations
+
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from kbtools.judge import Judge
+    from kbtools.stage import Stage
+
+GROUP = "kbtools"
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def register_stages() -> list[type[Stage]]:  # type: ignore[empty-body]  # a specification has no body
+    """Stage classes that this plugin adds; each one's `name` is what users write."""
+
+
+@hookspec
+def register_judges() -> list[type[Judge]]:  # type: ignore[empty-body]  # a specification has no body
+    """Judge classes that this plugin adds; the default of each one's field `judge` is what users write."""
+
+
+@hookspec
+def register_prompts() -> list[Traversable]:  # type: ignore[empty-body]  # a specification has no body
+    """Folders that hold `<name>/v<N>.j2` prompt files."""
+
+
+@hookspec(firstresult=True)
+def resolve_model(spec: str) -> Any:
+    """A model backend for this model spec, or None when the spec is not this plugin's; the first answer counts."""

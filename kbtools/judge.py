@@ -1,0 +1,189 @@
+"""What a judge is: a stage that rates every row, the fields of its verdict becoming columns.
+
+A judge is config plus one function, from the texts of a row to a `Verdict`. A judge that asks a model overrides
+`transform` and builds on `kbtools.models`; the columns that it adds are declared in the same way.
+"""
+
+from __future__ import annotations
+
+import types
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
+
+from kbtools.data import texts
+from kbtools.data.layout import Schema
+from kbtools.data.table import column, map_batches
+from kbtools.errors import SchemaError
+from kbtools.stage import Result, Stage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, Features
+
+RAW = "evaluation_raw"
+
+
+class Verdict(BaseModel):
+    """What a judge says of one row; subclass it with the fields that shall become columns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    evaluation_raw: str
+    """The judgement as it was given: a model's whole reply, or the reasons in words."""
+
+
+@dataclass(frozen=True)
+class VerdictField:
+    """The column that a field of a verdict becomes."""
+
+    feature: Any
+    labels: tuple[str, ...] = ()
+    """The values that the field can take, where they are a closed list."""
+
+
+class Judge(Stage):
+    """Rate every row; the fields of the verdict become columns."""
+
+    name: ClassVar[str] = "judge"
+    suffix: ClassVar[str] = "judged"
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Meanings whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
+    may_read: ClassVar[tuple[str, ...]] = ()
+    """Meanings whose texts `rate` receives where the dataset has them; otherwise they are not in its mapping."""
+    verdict: ClassVar[type[Verdict]] = Verdict
+    find: ClassVar[Callable[[str], type[Judge]]]
+    """Looks a judge up by its name; set by the plugin loader one floor up."""
+
+    judge: str = "model"
+    """Which judge: a name that `kbtools judges` lists."""
+    prefix: str = ""
+    """Put before the names of the new columns."""
+
+    if TYPE_CHECKING:  # Judge(judge="static", ...) builds the named judge, whose own fields the checker cannot know
+
+        def __init__(self, **fields: Any) -> None: ...
+
+    def __new__(cls, **fields: Any) -> Judge:
+        """`Judge(judge=NAME, ...)` is an instance of the judge of that name."""
+        chosen = Judge.find(fields.get("judge", Judge.model_fields["judge"].default)) if cls is Judge else cls
+        return super().__new__(chosen)
+
+    @field_validator("judge", mode="before")
+    @classmethod
+    def _without_distribution(cls, value: Any) -> Any:
+        """`distribution/name` chooses among judges of one name; the judge itself only knows its name."""
+        return value.rpartition("/")[2] if isinstance(value, str) else value
+
+    def config(self) -> dict[str, JsonValue]:
+        """As of every stage, and always the name of the judge."""
+        return {"judge": self.judge, **super().config()}
+
+    def rate(self, material: Mapping[str, str | None]) -> Verdict:
+        """The verdict on one row, given the text of each meaning that the judge reads."""
+        raise TypeError(f"judge {self.judge!r} ({type(self).__name__}) defines neither `rate` nor `transform`")
+
+    def label(self) -> str:
+        """What sets this judge's raw column apart from that of an earlier judge."""
+        return self.judge.replace("-", "_")
+
+    def fields(self) -> dict[str, VerdictField]:
+        """The fields of the verdicts, in order; by default those of the verdict's class."""
+        return {name: field_of_class(self.verdict, name) for name in self.verdict.model_fields}
+
+    def column_names(self, features: Features) -> dict[str, str]:
+        """Column of each field of the verdict; SchemaError when one would overwrite a column."""
+        names = {field: self.prefix + field for field in self.fields()}
+        if names[RAW] in features:  # a second judge keeps its own raw text beside the first one's
+            names[RAW] = f"{names[RAW]}_{self.label()}"
+        for name in names.values():
+            if name in features:
+                raise SchemaError(
+                    f"column {name!r} exists already, and judge {self.judge!r} would overwrite it. "
+                    "Give its columns other names with --prefix, or leave the old column out first."
+                )
+        return names
+
+    def output_features(self, features: Features) -> Features:
+        """The input's features and one column for each field of the verdict."""
+        schema = Schema(features, self.columns)
+        for meaning in self.reads:
+            schema.find(meaning)
+        return self.with_verdict(features)
+
+    def with_verdict(self, features: Features) -> Features:
+        """The features and one column for each field of the verdict."""
+        fields = self.fields()
+        new = {name: fields[field].feature for field, name in self.column_names(features).items()}
+        return type(features)({**features, **new})
+
+    def transform(self, ds: Dataset) -> Result:
+        """Rate every row of the dataset."""
+        schema = Schema(ds.features, self.columns)
+        names = self.column_names(ds.features)
+        features = self.output_features(ds.features)
+        meanings = [*self.reads, *(meaning for meaning in self.may_read if schema.has(meaning))]
+        paths = {meaning: schema.find(meaning) for meaning in meanings}
+
+        def rated(table: pa.Table) -> pa.Table:
+            verdicts = [dict(self.rate(material)) for material in self._material(table, paths)]
+            return with_columns(table, verdicts, names, features)
+
+        done = map_batches(ds, rated, features=features, fingerprint=self.fingerprint(ds), rows=200)
+        return Result(done, facts={"verdicts": verdict_counts(done, self.fields(), names)})
+
+    def _material(self, table: pa.Table, paths: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
+        found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
+        for row in range(table.num_rows):
+            yield {meaning: values[row] for meaning, values in found.items()}
+
+
+def with_columns(
+    table: pa.Table, verdicts: Sequence[Mapping[str, Any] | None], names: Mapping[str, str], features: Features
+) -> pa.Table:
+    """The table with the verdicts' fields appended as columns; None is a verdict that was not given."""
+    import pyarrow as pa
+
+    for field, name in names.items():
+        values = [None if verdict is None else verdict[field] for verdict in verdicts]
+        table = table.append_column(name, pa.array(values, type=features.arrow_schema.field(name).type))
+    return table
+
+
+def verdict_counts(ds: Dataset, fields: Mapping[str, VerdictField], names: Mapping[str, str]) -> dict[str, Any]:
+    """How often each value of each labelled field was given, for the lineage and the card."""
+    labelled = {name for field, name in names.items() if fields[field].labels}
+    return {
+        name: {str(value): count for value, count in sorted(Counter(map(str, column(ds, name).to_pylist())).items())}
+        for name in names.values()
+        if name in labelled
+    }
+
+
+def field_of_class(verdict: type[BaseModel], field: str) -> VerdictField:
+    """The column of a field, from its annotation; TypeError for a type that no column has."""
+    import datasets
+
+    annotation = _without_none(verdict.model_fields[field].annotation)
+    if get_origin(annotation) is Literal:
+        return VerdictField(datasets.Value("string"), get_args(annotation))
+    if get_origin(annotation) in (list, tuple):
+        return VerdictField(datasets.List(datasets.Value(_DTYPES[get_args(annotation)[0]])))
+    if annotation not in _DTYPES:
+        raise TypeError(
+            f"field {field!r} of {verdict.__name__} has type {annotation}, for which there is no column type"
+        )
+    return VerdictField(datasets.Value(_DTYPES[annotation]))
+
+
+_DTYPES: dict[Any, str] = {str: "string", int: "int64", float: "float64", bool: "bool"}
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        some = [arg for arg in get_args(annotation) if arg is not type(None)]
+        return some[0] if len(some) == 1 else annotation
+    return annotation

@@ -1,0 +1,200 @@
+"""Lineage: what was done to get a dataset, in enough detail to do it again, and with what came of each stage.
+
+A `Recipe` is what to do; a `Lineage` is a recipe that was run, with its records. Both are read by `kbtools run`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from kbtools.data.save import METADATA_KEY, lineage_file
+from kbtools.data.source import Source
+from kbtools.errors import DataError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+_ATTRIBUTE = "_kbtools_lineage"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Output(_Strict):
+    """Where the result goes."""
+
+    out: str | None = None
+    """File or folder."""
+    splits: dict[str, int] | None = None
+    """Rows of each split that was saved."""
+
+
+class StageRecord(_Strict):
+    """What one stage did in one run."""
+
+    stage: str
+    distribution: str
+    version: str
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int] = {}
+    """Rows left out, by reason."""
+    failed: dict[str, int] = {}
+    """Rows that could not be processed, by kind of fault."""
+    notes: tuple[str, ...] = ()
+    prompts: dict[str, str] = {}
+    """sha256 of the text of each prompt, by `name@vN`."""
+    facts: dict[str, JsonValue] = {}
+    seconds: float | None = None
+    """Wall time; left out of what is embedded in the data file, so that equal runs give equal bytes."""
+
+
+class Recipe(_Strict):
+    """What to do: a source, the stages in order, and where the result goes."""
+
+    source: Source | None = None
+    seed: int | None = None
+    """Seed of every stage that has one and was not given its own."""
+    stages: tuple[dict[str, Any], ...] = ()
+    """Each stage as its fields, with its name under the key `stage`."""
+    output: Output | None = None
+
+    def to_toml(self) -> str:
+        """The recipe as `kbtools run` reads it."""
+        data = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return tomli_w.dumps(data, multiline_strings=True)
+
+
+class Lineage(Recipe):
+    """A recipe that was run."""
+
+    kbtools_lineage: int = 1
+    """Version of this format."""
+    records: tuple[StageRecord, ...] = ()
+    versions: dict[str, str] = {}
+    """Of Python and the packages that shape the result."""
+    derived_from_memory: bool = False
+    """The rows came from a Python object rather than from a source: the run cannot be repeated from this record."""
+    created: str | None = None
+    """Time of the run's end, ISO 8601 in UTC."""
+    seconds: float | None = None
+
+    def embedded(self) -> str:
+        """The part that is equal for equal runs, as JSON for the data file's own metadata."""
+        records = tuple(record.model_copy(update={"seconds": None}) for record in self.records)
+        same = self.model_copy(update={"records": records, "created": None, "seconds": None, "output": None})
+        return same.model_dump_json(exclude_none=True)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions that shape a result."""
+    names = ("kbtools", "datasets", "pyarrow", "polars", "huggingface-hub")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return {"python": platform.python_version(), **found}
+
+
+def attach(data: Dataset | DatasetDict, lineage: Lineage) -> None:
+    """Let the lineage travel with this very object; any change made outside kbtools is seen by its fingerprint."""
+    setattr(data, _ATTRIBUTE, (_identity(data), lineage))
+
+
+def of(data: Dataset | DatasetDict) -> Lineage:
+    """The lineage of a dataset that came from `kbtools.load` or `apply`; otherwise one that says it is not known."""
+    identity, lineage = getattr(data, _ATTRIBUTE, (None, None))
+    if lineage is not None and identity == _identity(data):
+        return lineage  # type: ignore[no-any-return]  # an attribute that only `attach` sets
+    return Lineage(versions=versions(), derived_from_memory=True)
+
+
+def _identity(data: Dataset | DatasetDict) -> tuple[tuple[str, str], ...]:
+    if isinstance(data, dict):
+        return tuple((name, ds._fingerprint) for name, ds in data.items())
+    return (("", data._fingerprint),)
+
+
+def read(path: Path) -> Recipe:
+    """A recipe (TOML) or a lineage (JSON, or a data file that has one) from a file; unknown keys are errors."""
+    if path.suffix == ".toml":
+        return _validated(Recipe, _toml(path), path)
+    if path.suffix == ".json":
+        return _validated(Lineage, _json(path.read_text(), path), path)
+    return read_lineage(path)
+
+
+def read_lineage(path: Path) -> Lineage:
+    """The lineage beside a data file, or else the one inside it."""
+    for beside in (lineage_file(path), path / "kbtools-lineage.json"):
+        if beside.is_file():
+            return _validated(Lineage, _json(beside.read_text(), beside), beside)
+    if path.suffix == ".json" and path.is_file():
+        return _validated(Lineage, _json(path.read_text(), path), path)
+    if path.suffix == ".parquet" and path.is_file():
+        return _from_parquet(path)
+    if not path.exists():
+        raise UsageError(f"there is no file {str(path)!r} to read a lineage from.")
+    raise DataError(f"{path} has no lineage: neither in the file nor beside it as {lineage_file(path).name}.")
+
+
+def _from_parquet(path: Path) -> Lineage:
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_schema(path).metadata or {}
+    if METADATA_KEY not in metadata:
+        raise DataError(f"{path} has no lineage: it was not written by kbtools.")
+    return _validated(Lineage, _json(metadata[METADATA_KEY].decode(), path), path)
+
+
+def _toml(path: Path) -> Any:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"there is no recipe {str(path)!r}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{path} is not valid TOML: {error}") from error
+
+
+def _json(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON: {error}") from error
+
+
+T = TypeVar("T", bound=Recipe)
+
+
+def _validated(kind: type[T], data: Any, path: Path) -> T:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {explain(error, kind)}") from error
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """A pydantic error as one line: each fault with its field, and the nearest field for an unknown one."""
+    return "; ".join(_fault(item["loc"], item["type"], item["msg"], item["input"], model) for item in error.errors())
+
+
+def _fault(where: Sequence[int | str], kind: str, message: str, given: Any, model: type[BaseModel]) -> str:
+    path = ".".join(str(part) for part in where)
+    if kind == "extra_forbidden":
+        return f"unknown key {path!r}. {did_you_mean(str(where[-1]), _fields(model, where[:-1]))}"
+    return f"{path}: {message[0].lower()}{message[1:]} (given: {given!r})"
+
+
+def _fields(model: type[BaseModel], where: Sequence[int | str]) -> list[str]:
+    nested: dict[str, type[BaseModel]] = {"source": Source, "output": Output, "records": StageRecord}
+    chosen = nested.get(str(where[0]), model) if where else model
+    return list(chosen.model_fields)

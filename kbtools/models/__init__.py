@@ -1,0 +1,72 @@
+"""Model calls that lose nothing: plan requests, fulfil them into the response store, replay them from it.
+
+requests = [chat(backend.model, messages, sampling=sampling) for messages in prompts]
+fulfil(requests, backend, store, options, progress, review=Repairing(contract))
+rows = settle(contract, requests, store)
+"""
+
+from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send
+from kbtools.models.budget import BudgetReached
+from kbtools.models.fulfil import Interrupted, Plan, fulfil, plan
+from kbtools.models.options import Options, Prices
+from kbtools.models.profiles import ModelsConfig, Profile, read_config
+from kbtools.models.progress import Progress, ProgressSink
+from kbtools.models.reply import Answer, Failure, Kind, Reading, Reply, TokenLogprob, Usage
+from kbtools.models.request import Message, Request, Sampling, chat, estimated_prompt_tokens
+from kbtools.models.spec import resolve_model, with_configured_limits
+from kbtools.models.store import ResponseStore, StoreDamaged, StoreError, default_path
+from kbtools.models.structured import (
+    Contract,
+    Invalid,
+    JsonContract,
+    Repairing,
+    Settled,
+    TagContract,
+    settle,
+)
+
+__all__ = [
+    "Answer",
+    "BudgetReached",
+    "ChunkBackend",
+    "ChunkRun",
+    "Contract",
+    "Failure",
+    "Interrupted",
+    "Invalid",
+    "JsonContract",
+    "Kind",
+    "Message",
+    "ModelBackend",
+    "ModelsConfig",
+    "OnlineBackend",
+    "Options",
+    "Plan",
+    "Prices",
+    "Profile",
+    "Progress",
+    "ProgressSink",
+    "Reading",
+    "Repairing",
+    "Reply",
+    "Request",
+    "ResponseStore",
+    "Review",
+    "Sampling",
+    "Send",
+    "Settled",
+    "StoreDamaged",
+    "StoreError",
+    "TagContract",
+    "TokenLogprob",
+    "Usage",
+    "chat",
+    "default_path",
+    "estimated_prompt_tokens",
+    "fulfil",
+    "plan",
+    "read_config",
+    "resolve_model",
+    "settle",
+    "with_configured_limits",
+]

@@ -1,0 +1,156 @@
+"""One request brought to its final answer: attempts, waits and retries under the run's limits and budget.
+
+A place in flight is held only while an attempt is out. Nothing is stored here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from kbtools.errors import ConfigError
+from kbtools.models.backend import ModelBackend, Send
+from kbtools.models.budget import Budget, BudgetReached, Spend
+from kbtools.models.limits import AdaptiveLimit, Pace, Sleepers
+from kbtools.models.options import Options
+from kbtools.models.outcome import count_usage, reply_from
+from kbtools.models.progress import Progress
+from kbtools.models.reply import STOPS_RUN, Answer, Kind, Reply
+from kbtools.models.request import Request, estimated_prompt_tokens
+from kbtools.models.retry import gave_up, wait_before_retry
+
+OVERLOAD = frozenset({Kind.THROTTLED, Kind.TIMEOUT})
+
+
+@dataclass(slots=True)
+class Course:
+    """How the attempts at one request went. `started` is Unix time of the first, 0 before it."""
+
+    request: Request
+    started: float = 0.0
+    begun: float = 0.0
+    faults: int = 0
+    throttles: int = 0
+    answer: Answer | None = None
+
+    @property
+    def attempts(self) -> int:
+        return self.faults + self.throttles + (self.answer is not None and self.answer.kind is Kind.OK)
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.begun
+
+
+class Calls:
+    """Everything that calls share: the gate, the pace, the budget and the decision to stop."""
+
+    def __init__(self, options: Options, progress: Progress, end: Callable[[BaseException], None]) -> None:
+        self._options = options
+        self._progress = progress
+        self._end = end
+        self._gate = AdaptiveLimit(options.max_in_flight)
+        self._pace = Pace(options.rpm, options.tpm)
+        self._budget = Budget(options)
+        self._random = Random()
+        self._draining = False
+        self.sleepers = Sleepers()
+        self.send: Send
+        progress.limit = self._gate.limit
+
+    def drain(self) -> None:
+        """Let no further call start, and wake what waits for one."""
+        self._draining = True
+        self.sleepers.wake()
+
+    async def ask(self, request: Request) -> Course | None:
+        """The request's final answer, ok or not; None if the run ends before there is one."""
+        course = Course(request)
+        while True:
+            course.answer = answer = await self._attempt(course)
+            if answer is None or answer.kind in STOPS_RUN:
+                if answer is not None:
+                    self._end(ConfigError(answer.error))
+                return None
+            if answer.kind is Kind.OK:
+                return course
+            wait = self._wait(course, answer)
+            if wait is None:
+                return course
+            await self.sleepers.sleep(wait)
+
+    def reply(self, course: Course, backend: ModelBackend) -> Reply:
+        """The record of a finished course."""
+        answer = course.answer
+        assert answer is not None, "a course that ended without an answer has no reply"
+        error = gave_up(answer, course.faults, course.elapsed, self._options)
+        answer = dataclasses.replace(answer, error=error)
+        return reply_from(course.request, answer, backend, course.attempts, course.started, course.elapsed)
+
+    def _wait(self, course: Course, answer: Answer) -> float | None:
+        throttled = answer.kind is Kind.THROTTLED
+        course.throttles += throttled
+        course.faults += not throttled
+        elapsed = course.elapsed
+        return wait_before_retry(answer, course.faults, course.throttles, elapsed, self._options, self._random)
+
+    async def _attempt(self, course: Course) -> Answer | None:
+        await self._gate.acquire()
+        reserved: Spend | None = None
+        answer: Answer | None = None
+        try:
+            reserved = await self._cleared(course.request)
+            if reserved is not None:
+                answer = await self._call(course)
+        finally:
+            if reserved is not None:
+                self._budget.settle(reserved, answer)
+            self._gate.release()
+        return answer
+
+    async def _cleared(self, request: Request) -> Spend | None:
+        """Wait until the call may start; what it may cost at most, or None if it must not be made."""
+        loop = asyncio.get_running_loop()
+        await self.sleepers.sleep(self._pace.delay(estimated_prompt_tokens(request), loop.time()))
+        while not self._draining and (left := self._pace.pause_left(loop.time())) > 0:
+            await self.sleepers.sleep(left)
+        if self._draining:
+            return None
+        need = self._budget.worst_case(request)
+        if not await self._budget.reserve(need):
+            self._end(BudgetReached(f"the budget of this run is used up: {self._budget.exhausted()}"))
+            return None
+        if self._draining:
+            self._budget.settle(need, None)
+            return None
+        return need
+
+    async def _call(self, course: Course) -> Answer:
+        if not course.started:
+            course.started, course.begun = time.time(), time.monotonic()
+        progress = self._progress
+        progress.sent += 1
+        progress.retries += course.answer is not None
+        progress.in_flight += 1
+        try:
+            timeout = max(0.001, min(self._options.timeout, self._options.deadline - course.elapsed))
+            answer = await self.send(course.request, timeout)
+        finally:
+            progress.in_flight -= 1
+        self._note(course.request, answer)
+        return answer
+
+    def _note(self, request: Request, answer: Answer) -> None:
+        """Let limits, pace and counters follow from an answer."""
+        now = asyncio.get_running_loop().time()
+        self._gate.record(answer.kind in OVERLOAD)
+        self._pace.record(answer.kind is Kind.THROTTLED, answer.retry_after, answer.pause, now)
+        tokens_in, tokens_out = answer.usage.prompt or 0, answer.usage.completion or 0
+        if tokens_in + tokens_out:
+            self._pace.used_tokens(estimated_prompt_tokens(request), tokens_in + tokens_out)
+        count_usage(self._progress, self._options.prices, answer.usage)
+        self._progress.limit = self._gate.limit

@@ -1,0 +1,143 @@
+"""How many calls may be under way, and how fast they may start. All of it lives on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+STREAK = 4
+"""Throttled answers in a row after which a Retry-After holds everybody back, not only its own request."""
+
+
+class AdaptiveLimit:
+    """A gate whose width follows the server: additive increase, multiplicative decrease.
+
+    Over each window of as many answers as the limit, with a share s of them throttled or timed out, the limit
+    is multiplied by 1 - s/2 and raised by (1 - s)/16 of the maximum. A server that throttles everything halves it per
+    window; one that drops a few calls at random does not starve itself.
+    """
+
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
+        self.in_flight = 0
+        self._limit = float(maximum)
+        self._step = max(1.0, maximum / 16)
+        self._answers = 0
+        self._overloads = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def limit(self) -> int:
+        return max(1, int(self._limit))
+
+    async def acquire(self) -> None:
+        if self.in_flight < self.limit and not self._waiters:
+            self.in_flight += 1
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.release()
+            raise
+
+    def release(self) -> None:
+        self.in_flight -= 1
+        while self._waiters and self.in_flight < self.limit:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                self.in_flight += 1
+                waiter.set_result(None)
+
+    def record(self, overloaded: bool) -> None:
+        """Note one answer; call before `release`."""
+        self._answers += 1
+        self._overloads += overloaded
+        if self._answers >= self.limit:
+            share = self._overloads / self._answers
+            grown = self._limit * (1 - share / 2) + self._step * (1 - share)
+            self._limit = min(float(self.maximum), max(1.0, grown))
+            self._answers = self._overloads = 0
+
+
+class _Meter:
+    """Amounts per minute, spread evenly with a burst of one second's worth."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._seconds_each = 60 / per_minute
+        self._full_at = 0.0
+
+    def book(self, amount: float, now: float) -> float:
+        """Take `amount` and return the loop time at which it may be used."""
+        due = max(now, self._full_at - 1.0)
+        self._full_at = max(now, self._full_at) + amount * self._seconds_each
+        return due
+
+    def correct(self, amount: float) -> None:
+        """Add what an earlier booking turned out to be too small by (negative: too large)."""
+        self._full_at += amount * self._seconds_each
+
+
+class Pace:
+    """When the next call may start: requests and tokens per minute, and pauses that the server asked for."""
+
+    def __init__(self, rpm: int | None, tpm: int | None) -> None:
+        self._requests = _Meter(rpm) if rpm else None
+        self._tokens = _Meter(tpm) if tpm else None
+        self._paused_until = 0.0
+        self._streak = 0
+
+    def delay(self, tokens: int, now: float) -> float:
+        """Book a call of so many tokens and return the seconds until it may start."""
+        due = max(
+            self._requests.book(1, now) if self._requests else now,
+            self._tokens.book(tokens, now) if self._tokens else now,
+        )
+        return max(0.0, due - now)
+
+    def pause_left(self, now: float) -> float:
+        return max(0.0, self._paused_until - now)
+
+    def record(self, throttled: bool, retry_after: float | None, pause: float, now: float) -> None:
+        """Note what an answer said about the calls of everybody."""
+        self._streak = self._streak + 1 if throttled else 0
+        if self._streak >= STREAK and retry_after:
+            pause = max(pause, retry_after)
+        self._paused_until = max(self._paused_until, now + pause)
+
+    def used_tokens(self, booked: int, used: int) -> None:
+        if self._tokens:
+            self._tokens.correct(used - booked)
+
+
+class Sleepers:
+    """Waits that a draining run ends early."""
+
+    def __init__(self) -> None:
+        self._futures: set[asyncio.Future[None]] = set()
+        self._awake = False
+
+    async def sleep(self, seconds: float) -> None:
+        if self._awake or seconds <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _finish, future)
+        self._futures.add(future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+            self._futures.discard(future)
+
+    def wake(self) -> None:
+        self._awake = True
+        for future in self._futures:
+            _finish(future)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,121 @@
+"""Profiles of model servers: where they are, whose key they want, what they understand, what they cost.
+
+Read from the tables `[profiles.NAME]` and `[prices]` of `kbtools.toml` in the working directory and of
+`config.toml` in the user's configuration directory; the former wins, and both win over what is built in.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kbtools.errors import ConfigError
+from kbtools.models.http import HttpBackend
+from kbtools.models.options import Prices
+from kbtools.models.wire import Api, Dialect, Structure
+
+REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+class Profile(BaseModel):
+    """One kind of server. `base_url` and headers may refer to `${VARIABLE}` and `${VARIABLE:-default}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    base_url: str
+    """Up to and with /v1."""
+    key_env: str | None = None
+    """Variable that holds the key sent as bearer token."""
+    headers: dict[str, str] = {}
+    """Further headers; one that comes out empty is not sent."""
+    api: Api = "chat"
+    """Chat completions or the Responses API."""
+    response_format: Structure = "json_schema"
+    """The strictest response format that the server takes."""
+    max_tokens_field: str = "max_tokens"
+    """Name of the field that bounds a chat completion."""
+    rpm: int | None = None
+    """Requests per minute."""
+    tpm: int | None = None
+    """Tokens per minute."""
+
+    def backend(self, name: str, model: str) -> HttpBackend:
+        """The backend for one model; ConfigError names a missing variable."""
+        headers = {key: expanded(value, f"header {key} of profile {name!r}") for key, value in self.headers.items()}
+        headers = {key: value for key, value in headers.items() if value}
+        if self.key_env is not None:
+            key = expanded(f"${{{self.key_env}}}", f"the API key of profile {name!r}")
+            headers["Authorization"] = f"Bearer {key}"
+        return HttpBackend(
+            base_url=expanded(self.base_url, f"base_url of profile {name!r}"),
+            model=model,
+            headers=headers,
+            dialect=Dialect(self.api, self.response_format, self.max_tokens_field),
+            credentials=f"variable {self.key_env}" if self.key_env else f"profile {name!r} names no key_env",
+        )
+
+
+BUILT_IN: Mapping[str, Profile] = {
+    "openai": Profile(
+        base_url="${OPENAI_BASE_URL:-https://api.openai.com/v1}",
+        key_env="OPENAI_API_KEY",
+        max_tokens_field="max_completion_tokens",
+    ),
+    "prime": Profile(
+        base_url="${PRIME_INFERENCE_URL:-https://api.pinference.ai/api/v1}",
+        key_env="PRIME_API_KEY",
+        headers={"X-Prime-Team-ID": "${PRIME_TEAM_ID:-}"},
+    ),
+}
+
+
+class ModelsConfig(BaseModel):
+    """What the configuration files say about models."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    profiles: dict[str, Profile] = {}
+    prices: dict[str, Prices] = {}
+    """By model spec or model name, per million tokens."""
+
+    def profile(self, name: str) -> Profile | None:
+        return self.profiles.get(name) or BUILT_IN.get(name)
+
+
+def config_paths() -> tuple[Path, ...]:
+    """The files that are read, the one that wins last."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return (home / "kbtools" / "config.toml", Path("kbtools.toml"))
+
+
+def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
+    """Merge the configuration files that exist; ConfigError names the file and the entry."""
+    tables: dict[str, dict[str, Any]] = {"profiles": {}, "prices": {}}
+    for path in config_paths() if paths is None else paths:
+        if not path.is_file():
+            continue
+        try:
+            found = ModelsConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+            raise ConfigError(f"reading {path}: {error}") from error
+        tables["profiles"].update(found.profiles)
+        tables["prices"].update(found.prices)
+    return ModelsConfig(**tables)
+
+
+def expanded(text: str, what: str) -> str:
+    """`text` with its references replaced from the environment; ConfigError names a variable that is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1], "")
+        if not found and match[2] is None:
+            raise ConfigError(f"{what} comes from the environment variable {match[1]}, which is not set")
+        return found or match[2]
+
+    return REFERENCE.sub(value, text)

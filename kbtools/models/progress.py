@@ -1,0 +1,70 @@
+"""Counters of a running fulfilment, written by the engine and rendered by whoever called it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+RATE_WINDOW = 30.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has happened so far; `finished` counts requests that need nothing more, ok or failed."""
+
+    total: int | None = None
+    requests: int = 0
+    """Requests taken from the plan so far, duplicates included."""
+    duplicates: int = 0
+    """Requests equal to one that was under way."""
+    from_store: int = 0
+    done: int = 0
+    """Requests with a usable stored reply: from the store, or received and committed now."""
+    failed: int = 0
+    follow_ups: int = 0
+    """Repair requests that replies made necessary; counted in `done` and `failed` as requests of their own."""
+    sent: int = 0
+    """Calls that went out, retries included."""
+    retries: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = None
+    """In the currency of the given prices; None without prices."""
+    in_flight: int = 0
+    limit: int = 0
+    """Calls that the adaptive limit allows at this moment."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """Failed requests by kind."""
+    other_endpoints: Counter[str] = field(default_factory=Counter)
+    """Stored replies that came from another endpoint than the one in use now."""
+    started: float = field(default_factory=time.monotonic)
+    _samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def finished(self) -> int:
+        return self.done + self.failed + self.duplicates
+
+    @property
+    def rate(self) -> float:
+        """Requests finished per second over the last half minute."""
+        since, count = self._samples[0] if self._samples else (self.started, 0)
+        return (self.finished - count) / max(time.monotonic() - since, 1e-9)
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds to go at the present rate; None while that is unknown."""
+        if self.total is None or self.rate <= 0:
+            return None
+        return max(0, self.total + self.follow_ups - self.finished) / self.rate
+
+    def tick(self) -> None:
+        """Note the present moment for `rate`."""
+        now = time.monotonic()
+        self._samples.append((now, self.finished))
+        while now - self._samples[0][0] > RATE_WINDOW:
+            self._samples.popleft()
+
+
+ProgressSink = Callable[[Progress], None]

@@ -1,0 +1,91 @@
+"""JSON schemas as strict pydantic validators: a string is never taken for a number, nor 7.0 for 7.
+
+Covers what reply schemas use; a keyword outside of that is an error, because an ignored one would let bad replies pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, create_model
+
+from kbtools.errors import UsageError
+
+SCALARS = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
+LIMITS = {
+    "minimum": "ge",
+    "maximum": "le",
+    "exclusiveMinimum": "gt",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+}
+NOTES = frozenset({"title", "description", "examples", "default", "$schema", "$id", "$comment", "strict"})
+STRUCTURE = frozenset({"type", "enum", "const", "properties", "required", "additionalProperties", "items", "anyOf"})
+
+
+def validator(schema: Mapping[str, Any], name: str = "Reply") -> TypeAdapter[Any]:
+    """A validator of parsed JSON; UsageError names a keyword or type that is not supported."""
+    return TypeAdapter(_type_of(schema, name), config=None if _is_object(schema) else ConfigDict(strict=True))
+
+
+def _type_of(schema: Mapping[str, Any], name: str) -> Any:
+    if unknown := schema.keys() - LIMITS.keys() - NOTES - STRUCTURE:
+        raise UsageError(f"schema of {name}: unsupported keywords {sorted(unknown)}; supported are "
+                         f"{sorted(STRUCTURE | LIMITS.keys())}")  # fmt: skip
+    if "anyOf" in schema:
+        return _union([_type_of(option, name) for option in schema["anyOf"]])
+    if "enum" in schema or "const" in schema:
+        return Literal[tuple(schema.get("enum", [schema.get("const")]))]
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        return _union([_type_of({**schema, "type": kind}, name) for kind in kinds])
+    return Annotated[_plain(schema, kinds, name), Field(strict=True, **_limits(schema, kinds))]
+
+
+def _plain(schema: Mapping[str, Any], kind: str | None, name: str) -> Any:
+    if kind == "object":
+        return _object(schema, name)
+    if kind == "array":
+        return list[_type_of(schema.get("items", {}), f"{name} items")]  # type: ignore[misc]
+    if kind in SCALARS:
+        return SCALARS[kind]
+    raise UsageError(f"schema of {name}: type is {kind!r}; expected one of object, array, {', '.join(SCALARS)}")
+
+
+def _object(schema: Mapping[str, Any], name: str) -> Any:
+    required = set(schema.get("required", ()))
+    properties = schema.get("properties", {})
+    if unknown := required - properties.keys():
+        raise UsageError(f"schema of {name}: required properties {sorted(unknown)} are not declared")
+    fields: dict[str, Any] = {
+        f"field_{index}": (
+            _type_of(field, f"{name}.{key}"),
+            Field(alias=key) if key in required else Field(alias=key, default=None),
+        )
+        for index, (key, field) in enumerate(properties.items())
+    }
+    extra: Literal["forbid", "allow"] = "allow" if schema.get("additionalProperties", True) else "forbid"
+    return create_model(name.replace(".", "_"), __config__=ConfigDict(extra=extra, strict=True), **fields)
+
+
+def _limits(schema: Mapping[str, Any], kind: str | None) -> dict[str, Any]:
+    if kind in ("null", "boolean", "object"):
+        return {}
+    return {LIMITS[word]: value for word, value in schema.items() if word in LIMITS}
+
+
+def _union(options: list[Any]) -> Any:
+    union = options[0]
+    for option in options[1:]:
+        union = union | option
+    return union
+
+
+def _is_object(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "object"

@@ -1,0 +1,235 @@
+"""Plugins: every module behind an entry point of the group `kbtools`, each loaded in its own try.
+
+A plugin that fails is remembered with its distribution, its error and what it would have offered, and takes nothing
+else down. Stages, judges and prompts are looked up here by the names that users write.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import pluggy
+
+from kbtools import hooks, prompts
+from kbtools.errors import ConfigError, UsageError, did_you_mean
+from kbtools.judge import Judge
+from kbtools.stage import Origin, Stage, origins
+
+if TYPE_CHECKING:
+    from kbtools.models.backend import ModelBackend
+
+T = TypeVar("T", bound=Stage)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point: what it offers, or why it could not be loaded."""
+
+    entry: str
+    module: str
+    origin: Origin
+    stages: tuple[type[Stage], ...] = ()
+    judges: tuple[type[Judge], ...] = ()
+    prompts: tuple[prompts.Prompt, ...] = ()
+    error: str | None = None
+    promised: tuple[str, ...] = ()
+    """Names that the source of a plugin that failed would have offered."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All plugins of this environment."""
+
+    plugins: tuple[Plugin, ...]
+    manager: pluggy.PluginManager = field(repr=False)
+
+    def stages(self) -> dict[str, type[Stage]]:
+        """Stage classes by name; a name that several plugins claim stands here as `distribution/name`."""
+        return _by_name(self.plugins, "stages")
+
+    def judges(self) -> dict[str, type[Judge]]:
+        """Judge classes by name, clashes as for stages."""
+        return _by_name(self.plugins, "judges")
+
+    def prompt_files(self) -> list[prompts.Prompt]:
+        """Every version of every prompt."""
+        return [prompt for plugin in self.plugins for prompt in plugin.prompts]
+
+    def stage(self, name: str) -> type[Stage]:
+        """The stage class of a name; UsageError with the nearest name when there is none."""
+        return self._find("stage", name, {"judge": cast("type[Stage]", Judge), **self.stages()})
+
+    def judge(self, name: str) -> type[Judge]:
+        """The judge class of a name."""
+        if name == "model" and name not in self.judges():
+            raise ConfigError(
+                "no model judge is available here. Use --judge static, which needs no model, "
+                "or install a package that offers one (`kbtools judges` lists what there is)."
+            )
+        return self._find("judge", name, self.judges())
+
+    def prompt(self, spec: str) -> prompts.Prompt:
+        """The prompt of a spec such as `difficulty`, `difficulty@v1`, `distribution/name` or a path."""
+        return prompts.resolve(spec, self.prompt_files())
+
+    def name_of(self, cls: type[Stage]) -> str:
+        """The name by which a stage's or judge's class is found here, with its distribution where names clash."""
+        known: dict[str, type[Stage]] = {**self.stages(), **self.judges()}
+        return next((name for name, other in known.items() if other is cls), cls.name)
+
+    def _find(self, kind: str, name: str, known: Mapping[str, type[T]]) -> type[T]:
+        if name in known:
+            return known[name]
+        distribution, slash, bare = name.rpartition("/")
+        for plugin in self.plugins:
+            offered = _names(plugin, f"{kind}s")
+            if slash and plugin.origin.distribution == distribution and bare in offered:
+                return cast("type[T]", offered[bare])
+        claimants = [full for full in known if full.endswith(f"/{name}")]
+        if claimants:
+            raise UsageError(f"several packages offer a {kind} {name!r}: write one of {', '.join(claimants)}.")
+        raise UsageError(f"there is no {kind} {name!r}. {did_you_mean(name, known)}{self._broken_promise(name)}")
+
+    def _broken_promise(self, name: str) -> str:
+        for plugin in self.plugins:
+            if plugin.error and name in plugin.promised:
+                return f" {plugin.origin.distribution} would offer it, but failed to load: {plugin.error}"
+        return ""
+
+
+@cache
+def registry() -> Registry:
+    """The plugins of this environment, loaded once."""
+    manager = _new_manager()
+    plugins = tuple(_load(entry, manager) for entry in importlib.metadata.entry_points(group=hooks.GROUP))
+    for plugin in plugins:
+        for cls in (*plugin.stages, *plugin.judges):
+            origins[cls] = plugin.origin
+    return Registry(plugins, manager)
+
+
+def prompt(spec: str) -> prompts.Prompt:
+    """The prompt of a spec such as `difficulty`, `difficulty@v1`, `distribution/name` or a path to a .j2 file."""
+    return registry().prompt(spec)
+
+
+def model_backend(spec: str) -> ModelBackend:
+    """The backend of a model spec: a plugin's, or one of kbtools' own."""
+    found: ModelBackend | None = registry().manager.hook.resolve_model(spec=spec)
+    if found is not None:
+        return found
+    from kbtools.models.spec import resolve_model
+
+    return resolve_model(spec)
+
+
+def default_model() -> str:
+    """Model spec of the environment: KBTOOLS_MODEL, or DATA_MODEL, which with PRIME_API_KEY may be a bare name."""
+    spec = os.environ.get("KBTOOLS_MODEL") or os.environ.get("DATA_MODEL") or ""
+    bare = spec and not spec.startswith(("http://", "https://")) and ":" not in spec
+    return f"prime:{spec}" if bare and os.environ.get("PRIME_API_KEY") else spec
+
+
+def build(name: str, fields: Mapping[str, Any]) -> Stage:
+    """A stage from its name and its fields, as recipes and the command line give them."""
+    return registry().stage(name)(**fields)
+
+
+def _new_manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hooks.GROUP)
+    manager.add_hookspecs(hooks)
+    return manager
+
+
+def _load(entry: importlib.metadata.EntryPoint, shared: pluggy.PluginManager) -> Plugin:
+    origin = Origin(entry.dist.name, entry.dist.version) if entry.dist else Origin("unknown", "")
+    try:
+        module = entry.load()
+        own = _new_manager()  # each plugin alone first, so that its faults are known to be its own
+        own.register(module, name=f"{origin.distribution}:{entry.name}")
+        own.check_pending()
+        loaded = Plugin(
+            entry.name,
+            entry.value,
+            origin,
+            stages=tuple(cls for offered in own.hook.register_stages() for cls in offered),
+            judges=tuple(cls for offered in own.hook.register_judges() for cls in offered),
+            prompts=tuple(
+                prompt
+                for folders in own.hook.register_prompts()
+                for folder in folders
+                for prompt in prompts.read_folder(folder, origin.distribution)
+            ),
+        )
+        _check_names(loaded)
+        shared.register(module, name=f"{origin.distribution}:{entry.name}")
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may fail in any way, and is listed with it
+        fault = f"{type(error).__name__}: {error}"
+        return Plugin(entry.name, entry.value, origin, error=fault, promised=_promised(entry.value))
+    return loaded
+
+
+def _check_names(plugin: Plugin) -> None:
+    """A class without its name would only fail when a user asks for it."""
+    for cls in plugin.stages:
+        if not isinstance(getattr(cls, "name", None), str):
+            raise TypeError(f"stage {cls.__name__} has no class variable `name`")
+    for cls in plugin.judges:
+        if (
+            cls.model_fields["judge"].default in (None, "model")
+            and cls.__module__.partition(".")[0] != "kbtools_plugins"
+        ):
+            raise TypeError(f"judge {cls.__name__} must give its field `judge` its own name as default")
+
+
+def _names(plugin: Plugin, kind: str) -> dict[str, type[Any]]:
+    if kind == "stages":
+        return {cls.name: cls for cls in plugin.stages}
+    return {cls.model_fields["judge"].default: cls for cls in plugin.judges}
+
+
+def _by_name(plugins: tuple[Plugin, ...], kind: str) -> dict[str, type[Any]]:
+    claims: dict[str, list[tuple[str, type[Any]]]] = {}
+    for plugin in plugins:
+        for name, cls in _names(plugin, kind).items():
+            claims.setdefault(name, []).append((plugin.origin.distribution, cls))
+    return {
+        name if len(claimants) == 1 else f"{distribution}/{name}": cls
+        for name, claimants in claims.items()
+        for distribution, cls in claimants
+    }
+
+
+def _promised(module: str) -> tuple[str, ...]:
+    """Values of `name` and `judge` in the classes of a module that cannot be imported, read from its text."""
+    try:
+        spec = importlib.util.find_spec(module.partition(":")[0])
+        source = Path(spec.origin).read_text() if spec and spec.origin else ""
+        classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return ()
+    return tuple(
+        str(statement.value.value)
+        for cls in classes
+        for statement in cls.body
+        if isinstance(statement, ast.AnnAssign | ast.Assign)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+        and _target(statement) in ("name", "judge")
+    )
+
+
+def _target(statement: ast.AnnAssign | ast.Assign) -> str:
+    target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+Judge.find = staticmethod(lambda name: registry().judge(name))

@@ -1,0 +1,157 @@
+"""Prompts as versioned Jinja files: finding `name@vN`, reading the front matter, rendering to messages.
+
+A prompt is `<name>/v<N>.j2`: YAML front matter between `---` lines, then the template, in which a line
+`{# role: user #}` begins a message. Untrusted text goes through `fence`, which encloses it in a delimiter that cannot
+occur in it. Which folders hold prompts is known one floor up, by the plugins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kbtools.errors import DataError, UsageError, did_you_mean
+
+_VERSION = re.compile(r"^v([1-9]\d*)$")
+_FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+_ROLE = re.compile(r"^\{# role: (system|user|assistant) #\}\n", re.MULTILINE)
+
+
+class FrontMatter(BaseModel):
+    """What a prompt file says of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str
+    columns: tuple[str, ...] = ()
+    """Names that the template needs."""
+    reply: dict[str, Any] | None = None
+    """JSON schema of the reply; None for free text."""
+    model: dict[str, Any] = {}
+    """Sampling defaults, such as temperature and max_tokens."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One version of one prompt."""
+
+    name: str
+    version: int
+    text: str
+    """The whole file."""
+    origin: str = ""
+    """Distribution that ships it, or the path it was read from."""
+
+    @property
+    def spec(self) -> str:
+        """`name@vN`, as lineage and recipes write it."""
+        return f"{self.name}@v{self.version}"
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the whole text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def front(self) -> FrontMatter:
+        """The parsed front matter; DataError when it is missing or wrong."""
+        match = _FRONT.match(self.text)
+        if not match:
+            raise DataError(f"prompt {self.spec} has no front matter between two lines of ---.")
+        try:
+            return FrontMatter.model_validate(yaml.safe_load(match[1]))
+        except (yaml.YAMLError, ValidationError) as error:
+            raise DataError(f"the front matter of prompt {self.spec} is wrong: {error}") from error
+
+    @property
+    def template(self) -> str:
+        """The text after the front matter."""
+        return _FRONT.sub("", self.text, count=1)
+
+    def render(self, values: Mapping[str, Any]) -> list[dict[str, str]]:
+        """The messages for these values; UsageError names a value that the template needs and did not get."""
+        *_, first = _ROLE.split(self.template)[:1]
+        if first.strip():
+            raise DataError(f"prompt {self.spec}: the template must begin with a line such as {{# role: user #}}.")
+        parts = _ROLE.split(self.template)[1:]
+        return [
+            {"role": role, "content": self._render_text(text, values).strip("\n")}
+            for role, text in zip(parts[::2], parts[1::2], strict=True)
+        ]
+
+    def _render_text(self, text: str, values: Mapping[str, Any]) -> str:
+        try:
+            return _environment().from_string(text).render(**values)
+        except TemplateError as error:
+            raise UsageError(f"prompt {self.spec} could not be rendered: {error.message}") from error
+
+
+def fence(text: str, label: str = "code") -> str:
+    """The text between two marks that occur nowhere in it, so that nothing inside can end the quotation."""
+    seed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    length = 8
+    while (mark := seed[:length]) in text and length < len(seed):
+        length += 8
+    return f"<{label} id={mark}>\n{text}\n</{label} id={mark}>"
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters["fence"] = fence
+    return environment
+
+
+def root() -> Traversable:
+    """Folder of the prompts that come with kbtools: packaged in a wheel, at the top of the repository otherwise."""
+    packaged = resources.files("kbtools") / "_prompts"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "prompts"
+
+
+def read_folder(folder: Traversable, origin: str) -> list[Prompt]:
+    """Every `<name>/v<N>.j2` of a folder."""
+    return [
+        Prompt(name.name, int(version[1]), file.read_text(encoding="utf-8"), origin)
+        for name in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if name.is_dir()
+        for file in name.iterdir()
+        if file.name.endswith(".j2") and (version := _VERSION.match(file.name.removesuffix(".j2")))
+    ]
+
+
+def resolve(spec: str, known: Iterable[Prompt]) -> Prompt:
+    """The prompt that a spec means: `name` (its highest version), `name@vN`, `distribution/name[@vN]`, or a path."""
+    if spec.endswith(".j2"):
+        return _from_path(Path(spec))
+    name, _, version = spec.partition("@")
+    prompts = list(known)
+    named = [p for p in prompts if name in (p.name, f"{p.origin}/{p.name}")]
+    if not named:
+        raise UsageError(f"there is no prompt {name!r}. {did_you_mean(name, (p.name for p in prompts))}")
+    if len({p.origin for p in named}) > 1:
+        choices = ", ".join(sorted({f"{p.origin}/{p.name}" for p in named}))
+        raise UsageError(f"several packages offer a prompt {name!r}: write one of {choices}.")
+    if not version:
+        return max(named, key=lambda p: p.version)
+    for prompt in named:
+        if version == f"v{prompt.version}":
+            return prompt
+    raise UsageError(f"prompt {name!r} has no {version!r}; it has {', '.join(f'v{p.version}' for p in named)}.")
+
+
+def _from_path(path: Path) -> Prompt:
+    if not path.is_file():
+        raise UsageError(f"there is no prompt file {str(path)!r}.")
+    version = _VERSION.match(path.stem)
+    name = path.parent.name if version else path.stem
+    return Prompt(name, int(version[1]) if version else 1, path.read_text(encoding="utf-8"), str(path))

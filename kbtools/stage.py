@@ -1,0 +1,276 @@
+"""What a stage is: a frozen config that turns a dataset into a dataset and says what it left out.
+
+The vocabulary of every plugin lives here: `Stage`, `Result`, `Drop` and `Failure`. Chaining, lineage and progress are
+in `kbtools.pipeline`; finding columns by their meaning is in `kbtools.data`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sys
+import uuid
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from kbtools.errors import SchemaError
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict, Features
+
+Scope = Literal["row", "split", "dataset"]
+"""What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Rows that a stage left out, all for one reason."""
+
+    rows: Dataset
+    """The rows as the stage received them (a view: nothing is copied)."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Rows that a stage could not process, all for one kind of fault, and that stay in the result or were dropped."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...] = ()
+    """The first few rows, each by index and id."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage gives back: the dataset, and everything that a reader of the run has to know beside it."""
+
+    dataset: Dataset | DatasetDict
+    dropped: tuple[Drop, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Warnings for people."""
+    facts: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Figures for the lineage: sizes, seeds, model names."""
+
+    def dropped_counts(self) -> dict[str, int]:
+        """Rows dropped by reason."""
+        counts: Counter[str] = Counter()
+        for drop in self.dropped:
+            counts[drop.reason] += drop.rows.num_rows
+        return {reason: count for reason, count in counts.items() if count}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The installed distribution that offers a class."""
+
+    distribution: str
+    version: str
+
+
+origins: dict[type[Stage], Origin] = {}
+"""Filled by the plugin loader, read for cache keys and lineage."""
+
+
+class Stage(BaseModel, ABC):
+    """One step over a dataset; its fields are its keyword arguments, its command-line options and its recipe keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: ClassVar[str]
+    """What users write to get this stage."""
+    suffix: ClassVar[str] = ""
+    """What this stage adds to the names of outputs and repositories."""
+    scope: ClassVar[Scope] = "row"
+
+    columns: dict[str, str] = {}
+    """Where a meaning stands when the layout does not say it, as meaning=column (nested: info.module_name)."""
+
+    @abstractmethod
+    def transform(self, ds: Dataset) -> Result:
+        """Process one dataset; the caller has already checked its columns with `output_features`."""
+
+    def output_features(self, features: Features) -> Features:
+        """Features of the result for these features of the input; raises SchemaError when they do not fit."""
+        return features
+
+    def prompts(self) -> Mapping[str, str]:
+        """Text of every prompt that this stage uses, by `name@vN`: part of the cache key and of the lineage."""
+        return {}
+
+    def __or__(self, other: Stage) -> Pipeline:
+        """This stage, then the other, as one stage."""
+        return Pipeline(stages=tuple(flat([self, other])))
+
+    def __call__(self, ds: Dataset | DatasetDict) -> Dataset | DatasetDict:
+        """Check the columns, process, and return the dataset alone; `kbtools.apply` also records the lineage."""
+        return self.run(ds).dataset
+
+    def run(self, ds: Dataset | DatasetDict) -> Result:
+        """Check the columns and process a dataset, or every split of one as `scope` demands."""
+        if not isinstance(ds, dict):
+            self.output_features(ds.features)
+            return self.transform(ds)
+        for split in ds.values():
+            self.output_features(split.features)
+        return self.transform_splits(ds)
+
+    def transform_splits(self, splits: DatasetDict) -> Result:
+        """Process all splits: each alone, or, with scope `dataset`, together, every row staying in its split."""
+        if self.scope == "dataset":
+            return _together(self, splits)
+        return _each(self, splits)
+
+    def config(self) -> dict[str, JsonValue]:
+        """The fields that differ from their defaults, as plain data: with `name` enough to build the stage again."""
+        data: dict[str, JsonValue] = self.model_dump(mode="json", exclude_defaults=True)
+        return data
+
+    def fingerprint(self, ds: Dataset, step: str = "") -> str:
+        """Cache key of one step of this stage over this dataset, to be given to `map` and `select` (64 hex digits).
+
+        It covers the input, every field, the prompt texts, the plugin's version and the source of the code: what
+        `datasets` would leave out, and then silently return the old rows.
+        """
+        origin = origins.get(type(self))
+        parts = [
+            ds._fingerprint,
+            self.name,
+            self.model_dump_json(),
+            json.dumps(dict(self.prompts()), sort_keys=True),
+            origin.version if origin else "",
+            *(source_digest(cls.__module__) for cls in type(self).__mro__ if issubclass(cls, Stage)),
+            step,
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+class Pipeline(Stage):
+    """Several stages, one after the other, as one stage."""
+
+    name: ClassVar[str] = "pipeline"
+
+    stages: tuple[Stage, ...]
+    """The stages in order."""
+
+    def output_features(self, features: Features) -> Features:
+        """Features after the last stage, each stage checked on what the ones before it leave."""
+        return check(features, self.stages)
+
+    def transform(self, ds: Dataset) -> Result:
+        """Run every stage on one dataset."""
+        return self.run(ds)
+
+    def run(self, ds: Dataset | DatasetDict) -> Result:
+        """Check the whole chain, then run every stage; what each dropped, failed and noted is reported together."""
+        for split in ds.values() if isinstance(ds, dict) else [ds]:
+            self.output_features(split.features)
+        results: list[Result] = [Result(ds)]
+        for stage in self.stages:
+            results.append(stage.run(results[-1].dataset))
+        return replace(_merge(results), dataset=results[-1].dataset)
+
+
+def flat(stages: Iterable[Stage]) -> Iterator[Stage]:
+    """The stages, with every pipeline replaced by its own."""
+    for stage in stages:
+        if isinstance(stage, Pipeline):
+            yield from flat(stage.stages)
+        else:
+            yield stage
+
+
+def check(features: Features, stages: Iterable[Stage]) -> Features:
+    """Features after the last stage; SchemaError of the first stage that would not fit, before any row is touched."""
+    removed: dict[str, str] = {}
+    for position, stage in enumerate(flat(stages), start=1):
+        try:
+            after = stage.output_features(features)
+        except SchemaError as error:
+            blame = "".join(f" ({name} was removed by {by}.)" for name, by in removed.items() if name in str(error))
+            raise SchemaError(f"stage {position} ({stage.name}): {error}{blame}") from error
+        removed.update({name: f"stage {position} ({stage.name})" for name in features if name not in after})
+        features = after
+    return features
+
+
+def source_digest(module_name: str) -> str:
+    """Digest of the code that defines a class: its module, and with it every module of the same package folder."""
+    module = sys.modules.get(module_name)
+    file = getattr(module, "__file__", None)
+    if not file:  # a notebook: the code may change under one name, so nothing is ever reused
+        return uuid.uuid4().hex
+    return _folder_digest(Path(file), whole=bool(getattr(module, "__package__", "")))
+
+
+@cache
+def _folder_digest(path: Path, whole: bool) -> str:
+    files = sorted(path.parent.rglob("*.py")) if whole else [path]
+    digest = hashlib.sha256()
+    for source in files:
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def summary(cls: type) -> str:
+    """First line of a class's docstring."""
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def _each(stage: Stage, splits: DatasetDict) -> Result:
+    results = {name: stage.transform(ds) for name, ds in splits.items()}
+    merged = _merge(results.values())
+    facts = {name: dict(result.facts) for name, result in results.items() if result.facts}
+    datasets = type(splits)({name: result.dataset for name, result in results.items()})
+    return replace(merged, dataset=datasets, facts=facts)
+
+
+def _merge(results: Iterable[Result]) -> Result:
+    kept = list(results)
+    return Result(
+        dataset=kept[0].dataset if kept else {},
+        dropped=tuple(drop for result in kept for drop in result.dropped),
+        failed=_merge_failures([failure for result in kept for failure in result.failed]),
+        notes=tuple(dict.fromkeys(note for result in kept for note in result.notes)),
+    )
+
+
+def _merge_failures(failures: Sequence[Failure]) -> tuple[Failure, ...]:
+    kinds = dict.fromkeys(failure.kind for failure in failures)
+    return tuple(
+        Failure(
+            kind,
+            sum(f.count for f in failures if f.kind == kind),
+            tuple(example for f in failures if f.kind == kind for example in f.examples)[:5],
+        )
+        for kind in kinds
+    )
+
+
+_SPLIT = "__kbtools_split__"
+
+
+def _together(stage: Stage, splits: DatasetDict) -> Result:
+    """All splits as one dataset with the split's name in a column, transformed, and taken apart again."""
+    import datasets
+
+    labels = {name: [name] * ds.num_rows for name, ds in splits.items()}
+    joined = datasets.concatenate_datasets([ds.add_column(_SPLIT, labels[name]) for name, ds in splits.items()])
+    result = stage.transform(joined)
+    column: Any = result.dataset.with_format("arrow")[_SPLIT]
+    where: dict[str, list[int]] = {name: [] for name in splits}
+    for index, name in enumerate(column.to_pylist() if hasattr(column, "to_pylist") else column):
+        where[str(name)].append(index)
+    parts = {name: result.dataset.select(rows).remove_columns(_SPLIT) for name, rows in where.items()}
+    dropped = tuple(replace(drop, rows=drop.rows.remove_columns(_SPLIT)) for drop in result.dropped)
+    return replace(result, dataset=type(splits)(parts), dropped=dropped)

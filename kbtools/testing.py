@@ -1,0 +1,75 @@
+"""Checks that a plugin's author runs on their own stage or judge: one call, one test, the whole contract."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING
+
+from kbtools.judge import Judge, Verdict
+from kbtools.stage import Stage
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def check_stage(stage: Stage, ds: Dataset) -> Dataset:
+    """AssertionError unless the stage keeps the contract on this dataset; returns the stage's result on it.
+
+    The contract: it can be rebuilt from its config and pickled; it has a docstring and documented fields; its result
+    has the features that it declared, on these rows and on none; rows that are gone are accounted for; the input is
+    not changed; and the same input gives the same rows again.
+    """
+    _check_class(type(stage))
+    assert type(stage)(**stage.config()) == stage, f"{stage!r} cannot be rebuilt from its config {stage.config()}"
+    assert pickle.loads(pickle.dumps(stage)) == stage, f"{stage!r} does not survive pickling"
+    before = ds.to_list()
+    declared = stage.output_features(ds.features)
+    result = stage.run(ds)
+    out = result.dataset
+    parts = list(out.values()) if isinstance(out, dict) else [out]
+    for part in parts:
+        assert part.features == declared, f"{stage.name}: declared {declared}, gave {part.features}"
+    rows_out = sum(part.num_rows for part in parts)
+    gone = ds.num_rows - rows_out - sum(result.dropped_counts().values())
+    assert gone <= 0, f"{stage.name}: {gone} rows are gone without a reason"
+    assert ds.to_list() == before, f"{stage.name} changed its input"
+    again = stage.run(ds).dataset
+    for part, same in zip(parts, again.values() if isinstance(again, dict) else [again], strict=True):
+        assert part.to_list() == same.to_list(), f"{stage.name}: two runs on the same rows differ"
+    _check_empty(stage, ds)
+    return out
+
+
+def check_judge(judge: Judge, **texts: str) -> Verdict:
+    """AssertionError unless the judge keeps the contract; returns its verdict on these texts, given by meaning.
+
+    Without texts, every meaning that the judge reads holds a small piece of code.
+    """
+    import datasets
+
+    assert type(judge).model_fields["judge"].default == judge.judge, (
+        f"{type(judge).__name__}: the default of the field `judge` must be the judge's name"
+    )
+    assert issubclass(judge.verdict, Verdict), f"{type(judge).__name__}.verdict must derive from kbtools.Verdict"
+    material = dict.fromkeys(judge.reads, "def f(x):\n    return x + 1\n") | texts
+    columns = {meaning: [text, text] for meaning, text in material.items()} or {"text": ["x", "x"]}
+    ds = datasets.Dataset.from_dict(columns)
+    placed = judge.model_copy(update={"columns": {**{meaning: meaning for meaning in material}, **judge.columns}})
+    out = check_stage(placed, ds)
+    names = placed.column_names(ds.features)
+    rows = out.select_columns(list(names.values())).to_list()
+    return judge.verdict(**{field: rows[0][name] for field, name in names.items()})
+
+
+def _check_class(cls: type[Stage]) -> None:
+    assert (cls.__doc__ or "").strip(), f"{cls.__name__} needs a docstring: its first line is what users see"
+    for name, field in cls.model_fields.items():
+        assert field.description, f"{cls.__name__}.{name} needs a docstring: it is the option's help text"
+
+
+def _check_empty(stage: Stage, ds: Dataset) -> None:
+    none = ds.select([])
+    result = stage.run(none).dataset
+    for part in result.values() if isinstance(result, dict) else [result]:
+        assert part.num_rows == 0, f"{stage.name}: rows came out of an empty dataset"
+        assert part.features == stage.output_features(ds.features), f"{stage.name}: an empty dataset loses its features"

@@ -1,0 +1,332 @@
+"""The stage `filter` and its expression language: a small part of Python's syntax, evaluated on Arrow columns.
+
+An expression is parsed with `ast`, compiled to `pyarrow.compute` calls, tried on an empty table of the dataset's
+types, and only then run; nothing of it is ever executed as Python.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import kbtools as kb
+from kbtools.data.table import batches, field_of, keep, row_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, Features
+
+
+class Filter(kb.Stage):
+    """Keep the rows for which an expression over the columns is true."""
+
+    name: ClassVar[str] = "filter"
+    suffix: ClassVar[str] = "filtered"
+
+    where: str
+    """Expression, such as "reward > 0.85 and info.module_name != 'Net'" (see `docs/stages.md` for all of it)."""
+    nulls: Literal["error", "drop", "keep"] = "error"
+    """What becomes of rows for which the expression is null, because it compares a null or a NaN."""
+
+    def output_features(self, features: Features) -> Features:
+        """The same features, once the expression is known to fit their types."""
+        expression = Expression(self.where, kb.Schema(features, self.columns))
+        expression.check()
+        return features
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Evaluate the expression on the columns that it names, and keep a view of the rows."""
+        import numpy as np
+        import pyarrow as pa
+
+        expression = Expression(self.where, kb.Schema(ds.features, self.columns))
+        parts = [expression.evaluate(table) for table in batches(ds, expression.paths, rows=20_000)]
+        answer = pa.concat_arrays(parts) if parts else pa.array([], pa.bool_())
+        null = np.asarray(answer.is_null())
+        true = np.asarray(answer.fill_null(False))
+        if null.any() and self.nulls == "error":
+            raise kb.errors.RowError(self._null_message(ds, expression, np.flatnonzero(null)))
+        kept = true | null if self.nulls == "keep" else true
+        dropped = {f"not {self.where}": ~true & ~null, "null in the expression": null & ~kept}
+        drops = [
+            kb.Drop(keep(ds, mask, self.fingerprint(ds, reason)), reason)
+            for reason, mask in dropped.items()
+            if mask.any()
+        ]
+        return kb.Result(keep(ds, kept, self.fingerprint(ds, "kept")), dropped=tuple(drops))
+
+    def _null_message(self, ds: Dataset, expression: Expression, rows: Any) -> str:
+        named = ", ".join(row_name(ds, int(index), self.columns) for index in rows[:3])
+        return (
+            f"{self.where!r} is null for {len(rows)} rows, since {' or '.join(expression.paths)} is null or NaN there: "
+            f"{named}. Say what shall become of them with --nulls drop or --nulls keep."
+        )
+
+
+Evaluator = Callable[["pa.Table"], Any]
+
+
+class Expression:
+    """A parsed `where` expression over the columns of one schema."""
+
+    def __init__(self, text: str, schema: kb.Schema) -> None:
+        self.text = text
+        self.schema = schema
+        self._paths: dict[str, None] = {}
+        try:
+            tree = ast.parse(text.strip(), mode="eval")
+        except (SyntaxError, ValueError, RecursionError) as error:
+            hint = " Equality is written ==." if _single_equals(text) else ""
+            raise kb.errors.UsageError(f"--where {text!r} is not an expression ({error}).{hint}") from error
+        self._run = self._compile(tree.body)
+
+    @property
+    def paths(self) -> list[str]:
+        """Columns that the expression names."""
+        return list(self._paths)
+
+    def check(self) -> None:
+        """SchemaError when the types of the columns do not allow the comparisons, or the result is no truth value."""
+        if not self._paths:
+            raise kb.errors.UsageError(f"--where {self.text!r} names no column. Columns: {self.schema.describe()}.")
+        self.evaluate(self.schema.features.arrow_schema.empty_table())
+
+    def evaluate(self, table: pa.Table) -> pa.Array:
+        """True, false or null for each row."""
+        import pyarrow as pa
+
+        try:
+            answer = self._run(table)
+        except (pa.ArrowException, TypeError) as error:
+            types = ", ".join(f"{path} is {_type_at(table, path)}" for path in self._paths)
+            raise kb.errors.SchemaError(f"--where {self.text!r} does not fit the columns ({types}): {error}") from error
+        if not isinstance(answer, pa.Array | pa.ChunkedArray) or not pa.types.is_boolean(answer.type):
+            raise kb.errors.SchemaError(f"--where {self.text!r} gives values that are neither true nor false.")
+        return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
+
+    def _compile(self, node: ast.expr) -> Evaluator:
+        compiler = _COMPILERS.get(type(node))
+        if compiler is None:
+            raise kb.errors.UsageError(
+                f"--where {self.text!r}: {ast.unparse(node)!r} is not allowed. Use comparisons, and/or/not, in, "
+                f"is null, + - * /, and the functions {', '.join(sorted(_FUNCTIONS))}."
+            )
+        return compiler(self, node)
+
+    def _column(self, path: str) -> Evaluator:
+        import pyarrow.compute as pc
+        import pyarrow.types as pt
+
+        self._paths.setdefault(self.schema.path(path))
+
+        def read(table: pa.Table) -> Any:
+            values = field_of(table, path)
+            if pt.is_floating(values.type):  # NaN compares to nothing, as null does
+                values = pc.if_else(pc.is_nan(values), None, values)
+            return values
+
+        return read
+
+
+def _name(expression: Expression, node: Any) -> Evaluator:
+    if node.id in _CONSTANTS and node.id not in expression.schema.features:
+        return _constant_of(_CONSTANTS[node.id])
+    return expression._column(node.id)
+
+
+def _attribute(expression: Expression, node: Any) -> Evaluator:
+    return expression._column(ast.unparse(node))
+
+
+def _constant(expression: Expression, node: Any) -> Evaluator:
+    return _constant_of(node.value)
+
+
+def _constant_of(value: Any) -> Evaluator:
+    import pyarrow as pa
+
+    scalar = pa.scalar(value)
+    return lambda table: scalar
+
+
+def _bool(expression: Expression, node: Any) -> Evaluator:
+    import pyarrow.compute as pc
+
+    combine = pc.and_kleene if isinstance(node.op, ast.And) else pc.or_kleene
+    first, *rest = [expression._compile(value) for value in node.values]
+
+    def run(table: pa.Table) -> Any:
+        answer = first(table)
+        for part in rest:
+            answer = combine(answer, part(table))
+        return answer
+
+    return run
+
+
+def _unary(expression: Expression, node: Any) -> Evaluator:
+    import pyarrow.compute as pc
+
+    operand = expression._compile(node.operand)
+    if isinstance(node.op, ast.Not):
+        return lambda table: pc.invert(operand(table))
+    if isinstance(node.op, ast.USub):
+        return lambda table: pc.negate(operand(table))
+    raise kb.errors.UsageError(f"--where {expression.text!r}: {ast.unparse(node)!r} is not allowed.")
+
+
+def _binary(expression: Expression, node: Any) -> Evaluator:
+    import pyarrow.compute as pc
+
+    calls = {ast.Add: pc.add, ast.Sub: pc.subtract, ast.Mult: pc.multiply, ast.Div: pc.divide}
+    call = calls.get(type(node.op))
+    if call is None:
+        raise kb.errors.UsageError(f"--where {expression.text!r}: {ast.unparse(node)!r} is not allowed.")
+    left, right = expression._compile(node.left), expression._compile(node.right)
+    return lambda table: call(left(table), right(table))
+
+
+def _compare(expression: Expression, node: Any) -> Evaluator:
+    """`a < b < c` is `a < b and b < c`, as in Python."""
+    import pyarrow.compute as pc
+
+    operands = [node.left, *node.comparators]
+    parts = [
+        _comparison(expression, left, operator, right)
+        for left, operator, right in zip(operands, node.ops, operands[1:], strict=False)
+    ]
+
+    def run(table: pa.Table) -> Any:
+        answer = parts[0](table)
+        for part in parts[1:]:
+            answer = pc.and_kleene(answer, part(table))
+        return answer
+
+    return run
+
+
+def _comparison(expression: Expression, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> Evaluator:
+    import pyarrow.compute as pc
+
+    if isinstance(operator, ast.In | ast.NotIn):
+        return _membership(expression, left, right, negated=isinstance(operator, ast.NotIn))
+    if _is_null(right):
+        if not isinstance(operator, ast.Is | ast.IsNot):
+            raise kb.errors.UsageError(f"--where {expression.text!r}: nothing equals null; write `is null`.")
+        value, negated = expression._compile(left), isinstance(operator, ast.IsNot)
+        return lambda table: pc.is_valid(value(table)) if negated else pc.is_null(value(table))
+    calls: Mapping[type[ast.cmpop], Any] = {
+        ast.Eq: pc.equal,
+        ast.NotEq: pc.not_equal,
+        ast.Lt: pc.less,
+        ast.LtE: pc.less_equal,
+        ast.Gt: pc.greater,
+        ast.GtE: pc.greater_equal,
+    }
+    call = calls.get(type(operator))
+    if call is None:
+        raise kb.errors.UsageError(f"--where {expression.text!r}: `is` is only for null; write ==.")
+    a, b = expression._compile(left), expression._compile(right)
+    return lambda table: call(a(table), b(table))
+
+
+def _membership(expression: Expression, left: ast.expr, right: ast.expr, *, negated: bool) -> Evaluator:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        values = list(ast.literal_eval(right))
+    except (ValueError, TypeError) as error:
+        text = ast.unparse(right)
+        raise kb.errors.UsageError(
+            f"--where {expression.text!r}: after `in` comes a list of values, as in ('low', 'high'), not {text!r}."
+        ) from error
+    value = expression._compile(left)
+
+    def run(table: pa.Table) -> Any:
+        found = value(table)
+        answer = pc.is_in(found, value_set=pa.array(values, type=found.type))
+        answer = pc.invert(answer) if negated else answer
+        return pc.if_else(pc.is_null(found), None, answer)
+
+    return run
+
+
+def _call(expression: Expression, node: Any) -> Evaluator:
+    name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+    if name == "col" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
+        return expression._column(str(node.args[0].value))
+    if name not in _FUNCTIONS or node.keywords:
+        raise kb.errors.UsageError(
+            f"--where {expression.text!r}: there is no function {name!r}. {kb.errors.did_you_mean(name, _FUNCTIONS)}"
+        )
+    function, takes_text = _FUNCTIONS[name]
+    if len(node.args) != 1 + takes_text or (takes_text and not isinstance(node.args[1], ast.Constant)):
+        usage = f"{name}(column, 'text')" if takes_text else f"{name}(column)"
+        raise kb.errors.UsageError(f"--where {expression.text!r}: write {usage}.")
+    value = expression._compile(node.args[0])
+    text = node.args[1].value if takes_text else None
+    return lambda table: function(value(table), text)
+
+
+def _text_function(name: str, key: str) -> Callable[[Any, Any], Any]:
+    def run(values: Any, text: Any) -> Any:
+        import pyarrow.compute as pc
+
+        return getattr(pc, name)(values, **{key: text})
+
+    return run
+
+
+def _plain_function(name: str) -> Callable[[Any, Any], Any]:
+    def run(values: Any, text: Any) -> Any:
+        import pyarrow.compute as pc
+
+        return getattr(pc, name)(values)
+
+    return run
+
+
+def _length(values: Any, text: Any) -> Any:
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    is_list = pt.is_list(values.type) or pt.is_large_list(values.type)
+    return pc.list_value_length(values) if is_list else pc.utf8_length(values)
+
+
+_FUNCTIONS: Mapping[str, tuple[Callable[[Any, Any], Any], bool]] = {
+    "contains": (_text_function("match_substring", "pattern"), True),
+    "startswith": (_text_function("starts_with", "pattern"), True),
+    "endswith": (_text_function("ends_with", "pattern"), True),
+    "matches": (_text_function("match_substring_regex", "pattern"), True),
+    "lower": (_plain_function("utf8_lower"), False),
+    "upper": (_plain_function("utf8_upper"), False),
+    "strip": (_plain_function("utf8_trim_whitespace"), False),
+    "abs": (_plain_function("abs"), False),
+    "len": (_length, False),
+}
+_CONSTANTS: Mapping[str, Any] = {"null": None, "true": True, "false": False}
+_COMPILERS: Mapping[type[ast.expr], Callable[[Expression, Any], Evaluator]] = {
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Constant: _constant,
+    ast.BoolOp: _bool,
+    ast.UnaryOp: _unary,
+    ast.BinOp: _binary,
+    ast.Compare: _compare,
+    ast.Call: _call,
+}
+
+
+def _is_null(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Name) and node.id == "null") or (isinstance(node, ast.Constant) and node.value is None)
+
+
+def _single_equals(text: str) -> bool:
+    return "=" in text.replace("==", "").replace("!=", "").replace("<=", "").replace(">=", "")
+
+
+def _type_at(table: pa.Table, path: str) -> str:
+    return str(field_of(table, path).type)

@@ -1,0 +1,109 @@
+"""Outputs are whole or absent, their format is chosen by the name, and their lineage goes with them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import datasets
+import pyarrow.parquet as pq
+import pytest
+
+import kbtools as kb
+from kbtools.errors import DataError, UsageError
+from tests.rows import evals
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.jsonl", "x.jsonl.gz", "x.jsonl.zst", "folder"])
+def test_every_format_round_trips(tmp_path, name):
+    """Rows and features come back from each format."""
+    ds = evals([1.0, 0.5, None])
+    kb.save(ds, tmp_path / name)
+    again = kb.load(str(tmp_path / name))
+    assert again.to_list() == ds.to_list()
+    assert again.features == ds.features
+
+
+def test_splits_become_files_of_their_own_and_load_again(tmp_path):
+    """NAME.parquet of two splits is two files, and NAME.parquet loads both."""
+    data = datasets.DatasetDict(train=evals([1.0, 2.0]), validation=evals([3.0]))
+    kb.save(data, tmp_path / "x.parquet")
+    assert sorted(p.name for p in tmp_path.glob("*.parquet")) == ["x-train.parquet", "x-validation.parquet"]
+    again = kb.load(str(tmp_path / "x.parquet"))
+    assert {name: ds.to_list() for name, ds in again.items()} == {name: ds.to_list() for name, ds in data.items()}
+
+
+def test_other_endings_are_refused(tmp_path):
+    """A name that says nothing of the format is an error."""
+    with pytest.raises(UsageError, match=r"names end in \.parquet"):
+        kb.save(evals([1.0]), tmp_path / "x.xlsx")
+
+
+def test_parquet_metadata_keeps_features_and_lineage(tmp_path):
+    """The file alone says what it is and how it was made."""
+    kb.save(evals([1.0]), tmp_path / "x.parquet")
+    metadata = pq.read_schema(tmp_path / "x.parquet").metadata
+    assert json.loads(metadata[b"kbtools"])["kbtools_lineage"] == 1
+    assert b"huggingface" in metadata
+
+
+def test_equal_runs_give_equal_bytes(tmp_path):
+    """Nothing in the data file tells the time."""
+    for name in ("a.parquet", "b.parquet"):
+        time.sleep(0.01)
+        kb.save(kb.apply(evals([1.0, 0.1]), kb.Filter(where="reward > 0.5")), tmp_path / name)
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_what_parquet_cannot_hold_is_an_error(tmp_path):
+    """Structs without fields exist in JSON only."""
+    (tmp_path / "x.jsonl").write_text('{"a": {}}\n')
+    with pytest.raises(DataError, match="save it as .jsonl"):
+        kb.save(kb.load(str(tmp_path / "x.jsonl")), tmp_path / "x.parquet")
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_killed_run_leaves_the_old_file(tmp_path):
+    """A process that is killed while it writes leaves the output of the run before."""
+    kb.save(evals([7.0]), tmp_path / "x.jsonl")
+    before = (tmp_path / "x.jsonl").read_bytes()
+    script = textwrap.dedent(
+        """
+        import datasets, kbtools as kb, sys
+        ds = datasets.Dataset.from_dict({"a": ["x" * 2000] * 300_000})
+        print("ready", flush=True)
+        kb.save(ds, sys.argv[1])
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "x.jsonl")], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    deadline = time.monotonic() + 20
+    while not list(tmp_path.glob(".x.jsonl*.part")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert (tmp_path / "x.jsonl").read_bytes() == before
+
+
+def test_full_disk_is_an_error_and_leaves_no_part(tmp_path):
+    """A write that fails half-way removes what it wrote."""
+    script = textwrap.dedent(
+        """
+        import resource, signal, sys
+        import datasets, kbtools as kb
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        ds = datasets.Dataset.from_dict({"a": ["x" * 1000] * 5000})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        kb.save(ds, sys.argv[1])
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "x.jsonl")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "OSError" in done.stderr
+    assert list(tmp_path.iterdir()) == []
