@@ -10,7 +10,8 @@ import re
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 _PYTHON_LABELS = {"", "python", "py", "python3", "triton"}
-_ANSWER = re.compile(r"<answer>(.*)</answer>", re.DOTALL)
+_ANSWER = re.compile(r"<answer>(?!.*<answer>)(.*?)</answer>", re.DOTALL)
+_MARKED = re.compile(r"^BEGIN_PYTHON[ \t]*\n(.*?)^END_PYTHON", re.DOTALL | re.MULTILINE)
 
 
 class NoCode(Exception):
@@ -18,15 +19,20 @@ class NoCode(Exception):
 
 
 def extract(text: str) -> str:
-    """The code in a text: what is inside `<answer>` or fences where there are any, else the text itself.
+    """The code in a text that a model wrote, or the text itself where it is code already.
 
-    Several fences are joined if they parse together, else the longest one counts.
+    What counts is the answer: the text after the reasoning, inside `<answer>`, between BEGIN_PYTHON and END_PYTHON, inside
+    fences. Several fences are joined if they parse together, else the longest one counts.
     """
-    answer = _ANSWER.search(text)
-    body = answer.group(1) if answer and not _parses(text) else text
-    blocks = [match.group(3) for match in _FENCE.finditer(body) if match.group(2).lower() in _PYTHON_LABELS]
-    if not blocks or _parses(body):
-        return body
+    if _parses(text):
+        return text
+    answer = text.rpartition("</think>")[2]
+    for pattern in (_ANSWER, _MARKED):
+        found = pattern.search(answer)
+        answer = found.group(1) if found else answer
+    blocks = [match.group(3) for match in _FENCE.finditer(answer) if match.group(2).lower() in _PYTHON_LABELS]
+    if not blocks or _parses(answer):
+        return answer
     joined = "\n".join(blocks)
     return joined if _parses(joined) else max(blocks, key=len)
 

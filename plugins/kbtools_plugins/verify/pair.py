@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import atexit
+import hashlib
 import platform
 import secrets
 import time
@@ -18,13 +19,14 @@ from kbtools.errors import ConfigError
 from kbtools_plugins.verify import code as texts
 from kbtools_plugins.verify import judge, kernel_source, reference_fitness, replaying, sandbox, static_rules
 from kbtools_plugins.verify.judge import Decided
-from kbtools_plugins.verify.processes import Outcome, WarmPair
+from kbtools_plugins.verify.processes import Outcome, WarmPair, WorkerDied
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.trace import BadTrace, Trace, read
 from kbtools_plugins.verify.verdict import Resources, Verdict
 from kbtools_plugins.verify.wire import Tree
 
 DECOYS = 2
+_ATTEMPTS = 3
 _FEWEST_REPEATS = 6
 _TIER = "interpreter+compile"
 
@@ -39,7 +41,13 @@ def verify(reference: str, candidate: str, *, entry_point: str | None = None, se
     """
     chosen = settings or VerifySettings()
     _require_sandbox(chosen)
-    return PairCheck(reference, candidate, entry_point, chosen, processes or _shared_processes()).run()
+    for _ in range(_ATTEMPTS):
+        try:
+            return PairCheck(reference, candidate, entry_point, chosen, processes or _shared_processes()).run()
+        except WorkerDied as error:
+            died = error
+    text = f"{died} in {_ATTEMPTS} attempts, as happens when the machine's memory runs out"
+    return Verdict(verdict="unsupported:killed", error=text, fingerprint=fingerprint(chosen))
 
 
 @dataclass
@@ -106,14 +114,20 @@ class PairCheck:
 
     def _run_reference(self) -> dict[str, Tree]:
         job = {"code": self._reference_code, "entry": self._reference_name,
-               "seeds": [secrets.randbits(31) for _ in range(self._settings.seeds)],
-               "decoy_seeds": [secrets.randbits(31) for _ in range(DECOYS)]}  # fmt: skip
+               "seeds": self._secrets("input", self._settings.seeds), "decoy_seeds": self._secrets("decoy", DECOYS)}  # fmt: skip
         outcome = self._processes.run("reference", job, self._settings)
         if outcome.failed:
             known = outcome.failed.startswith(("reference_", "unsupported:"))
             raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
         reference_fitness.check(outcome.reply)
         return outcome.reply
+
+    def _secrets(self, purpose: str, count: int) -> list[int]:
+        """Numbers that nobody who writes a candidate can know; the same ones for a pair if the settings have a seed."""
+        if self._settings.seed is None:
+            return [secrets.randbits(31) for _ in range(count)]
+        texts = "\0".join([purpose, str(self._settings.seed), *self._texts])
+        return [int.from_bytes(hashlib.sha256(f"{number}\0{texts}".encode()).digest()[:4]) >> 1 for number in range(count)]
 
     def _record(self) -> dict[str, list[Trace]]:
         job = {"code": self._code, "entry": self._name, "init": self._reference["init"], "state": self._reference["state"],
@@ -188,7 +202,7 @@ def fingerprint(settings: VerifySettings) -> dict[str, str]:
     missing = [name for name, there in sandbox.available().items() if not there]
     return {
         "torch": _version("torch"), "triton": _version("triton"), "device": f"cpu ({platform.machine()})",
-        "settings": settings.model_dump_json(), "not enforced": ", ".join(missing) or "nothing",
+        "settings": settings.model_dump_json(exclude={"seed"}), "not enforced": ", ".join(missing) or "nothing",
     }  # fmt: skip
 
 

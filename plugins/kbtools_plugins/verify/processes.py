@@ -34,6 +34,10 @@ class Outcome:
     error: str = ""
 
 
+class WorkerDied(Exception):
+    """A warm process or its job was killed from outside: nothing is known of the candidate."""
+
+
 class Warm:
     """One warm process (see zygote.py) that runs jobs of some roles."""
 
@@ -58,8 +62,10 @@ class Warm:
         limited = job | {"timeout": settings.timeout, "memory_gb": settings.memory_gb}
         outcome = _converse(ours, limited, time.monotonic() + settings.timeout)
         ours.close()
-        status = self._command({"end": pid})["status"]
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            status = self._command({"end": pid})["status"]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
         return _explain_death(outcome, status)
 
     def close(self) -> None:
@@ -81,14 +87,19 @@ class Warm:
             message = self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
             if "No module named 'torch'" in message or "No module named 'triton'" in message:
                 raise MissingExtra("verify", "Verifying kernels")
+            if self._process.poll() == -signal.SIGKILL:
+                raise WorkerDied("the warm process was killed while it started")
             raise ConfigError(f"The process that runs kernels did not start:\n{message[-2000:]}")
         self._ready = True
 
     def _command(self, command: dict[str, wire.Tree], channel: socket.socket | None = None) -> dict[str, int]:
-        socket.send_fds(self._control, [json.dumps(command).encode()], [channel.fileno()] if channel else [])
-        answer = self._control.recv(4096)
+        try:
+            socket.send_fds(self._control, [json.dumps(command).encode()], [channel.fileno()] if channel else [])
+            answer = self._control.recv(4096)
+        except ConnectionError:
+            answer = b""
         if not answer:
-            raise ConfigError("The process that runs kernels has died; was it killed?")
+            raise WorkerDied("the warm process has died")
         reply: dict[str, int] = json.loads(answer)
         return reply
 
@@ -99,18 +110,22 @@ class WarmPair:
     def __init__(self) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="kbtools-verify-"))
         (self._scratch / "triton").mkdir()
-        self._jit = Warm("jit", self._scratch)
-        self._interpreter = Warm("interpreter", self._scratch)
+        self._warm = {kind: Warm(kind, self._scratch) for kind in _ROLES}
 
     def run(self, role: str, job: dict[str, wire.Tree], settings: VerifySettings) -> Outcome:
-        """Run a job in the process that knows its role."""
-        warm = self._interpreter if role in _ROLES["interpreter"] else self._jit
-        return warm.run(role, job, settings)
+        """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started."""
+        kind = next(kind for kind, roles in _ROLES.items() if role in roles)
+        try:
+            return self._warm[kind].run(role, job, settings)
+        except WorkerDied:
+            self._warm[kind].close()
+            self._warm[kind] = Warm(kind, self._scratch)
+            raise
 
     def close(self) -> None:
         """End both and remove their folder."""
-        self._jit.close()
-        self._interpreter.close()
+        for warm in self._warm.values():
+            warm.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def __enter__(self) -> WarmPair:
@@ -130,6 +145,7 @@ def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
         "TRITON_CACHE_DIR": str(scratch / "triton"),
+        "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
         "TRITON_INTERPRET": "1" if interpret else "0",
         "TRITON_DEFAULT_FP_FUSION": "1",
         "OMP_NUM_THREADS": "1",
@@ -162,7 +178,9 @@ def _explain_death(outcome: Outcome, status: int) -> Outcome:
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     if number == signal.SIGXCPU:
         return Outcome(failed="timeout", error="the processor time was used up")
-    if number and number != signal.SIGKILL:
+    if number == signal.SIGKILL:
+        raise WorkerDied("the job was killed from outside")
+    if number:
         return Outcome(failed="died", error=f"the process was ended by {signal.Signals(number).name}")
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
     return Outcome(failed="exited", error=f"the process ended without a result (exit code {code})")

@@ -28,5 +28,7 @@ class VerifySettings(BaseModel):
     """Further torch operators a candidate may use on inputs, as in `aten.sum`."""
     require_sandbox: bool = False
     """Fail instead of going on where seccomp or Landlock is missing."""
+    seed: int | None = None
+    """Where the secret seeds come from; unset, they are drawn anew for every pair. Keep it from whoever writes candidates."""
     time: bool = False
     """Measure the speedup (GPU tier only)."""

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -34,9 +35,10 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
             reply = {"pid": _fork(request, channel, control)}
             channel.close()
         control.sendall(json.dumps(reply).encode() + b"\n")
+    shutil.rmtree(os.environ["HOME"], ignore_errors=True)  # the caller may have been killed and cannot do it
 
 
-def _next_command(control: socket.socket) -> tuple[dict[str, object], socket.socket] | None:
+def _next_command(control: socket.socket) -> tuple[dict[str, wire.Tree], socket.socket] | None:
     data, descriptors, _, _ = socket.recv_fds(control, 65536, 1)
     if not data:
         return None
@@ -44,13 +46,14 @@ def _next_command(control: socket.socket) -> tuple[dict[str, object], socket.soc
     return json.loads(data), channel
 
 
-def _fork(request: dict[str, object], channel: socket.socket, control: socket.socket) -> int:
+def _fork(request: dict[str, wire.Tree], channel: socket.socket, control: socket.socket) -> int:
     pid = os.fork()
     if pid:
         return pid
     status = 70
     try:
         os.setsid()
+        sandbox.die_with_parent()
         control.close()
         _silence()
         status = _run_job(str(request["role"]), Path(str(request["folder"])), channel)
