@@ -41,9 +41,9 @@ class Interpreter:
         for name in [*_LOADS_AND_STORES, "set_grid_idx"]:
             self._builder.__dict__.pop(name, None)
 
-    def open_buffers(self, kernel: str, storages: list[torch.UntypedStorage]) -> None:
-        """Allow the next launch to touch these buffers only."""
-        ranges = sorted((storage.data_ptr(), storage.data_ptr() + storage.nbytes()) for storage in storages)
+    def open_buffers(self, kernel: str, buffers: list[torch.Tensor]) -> None:
+        """Allow the next launch to touch these bytes only."""
+        ranges = sorted((buffer.data_ptr(), buffer.data_ptr() + buffer.numel()) for buffer in buffers)
         self._kernel = kernel
         self._starts = np.array([start for start, _ in ranges], dtype=np.uint64)
         self._ends = np.array([end for _, end in ranges], dtype=np.uint64)

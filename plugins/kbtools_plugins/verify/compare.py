@@ -97,7 +97,7 @@ def scales(exact: Tree) -> list[float]:
 def rms(values: Array) -> float:
     """Root mean square of the finite elements, 0 without any."""
     finite = values[np.isfinite(values)]
-    return float(np.sqrt(np.mean(np.square(np.abs(finite.astype(np.float64)))))) if finite.size else 0.0
+    return float(np.sqrt(np.mean(np.square(np.abs(finite).astype(np.float64))))) if finite.size else 0.0
 
 
 def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: float) -> Agreement | Difference:

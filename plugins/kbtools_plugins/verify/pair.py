@@ -20,7 +20,7 @@ from kbtools_plugins.verify import code as texts
 from kbtools_plugins.verify import judge, kernel_source, reference_fitness, replaying, sandbox, static_rules
 from kbtools_plugins.verify.judge import Decided
 from kbtools_plugins.verify.processes import Outcome, WarmPair, WorkerDied
-from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 from kbtools_plugins.verify.trace import BadTrace, Trace, read
 from kbtools_plugins.verify.verdict import Resources, Verdict
 from kbtools_plugins.verify.wire import Tree
@@ -61,6 +61,9 @@ class _Evidence:
     seconds: dict[str, float] = field(default_factory=dict)
     shape_general: bool | None = None
     layout_general: bool | None = None
+    speedup: float | None = None
+    ref_ms: tuple[float, float, float] | None = None
+    kernel_ms: tuple[float, float, float] | None = None
 
 
 class PairCheck:
@@ -90,7 +93,7 @@ class PairCheck:
         self._judge()
         with self._timed("compile"):
             self._compile()
-        if missing := judge.features_without_gpu(self._kernels, self._main_trace):
+        if not on_gpu(self._settings) and (missing := judge.features_without_gpu(self._kernels, self._main_trace)):
             raise Decided(f"unsupported:{missing}", f"Triton's interpreter cannot decide on {missing}; it compiles, run it on a GPU")
         with self._timed("replay"):
             return self._replay()
@@ -166,7 +169,7 @@ class PairCheck:
         launches = replaying.distinct_launches([trace for traces in self._traces.values() for trace in traces], self._source)
         job = {"source": self._source.text, "launches": launches, "targets": list(self._settings.targets)}
         outcome = self._processes.run("compile", job, self._settings)
-        self._evidence.tier = _TIER
+        self._evidence.tier = "gpu" if on_gpu(self._settings) else _TIER
         self._evidence.resources = tuple(Resources(**found) for found in outcome.reply.get("resources", []))
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
@@ -178,14 +181,27 @@ class PairCheck:
         self._evidence.notes += run.notes
         self._evidence.shape_general = run.variant("shape")
         self._evidence.layout_general = run.variant("layout")
+        if self._settings.time and on_gpu(self._settings):
+            self._time(run)
         return worst
+
+    def _time(self, run: replaying.Replaying) -> None:
+        timing = {"reference": self._reference_code, "entry": self._reference_name, "init": self._reference["init"],
+                  "arguments": self._reference["sets"][0]["inputs"]}  # fmt: skip
+        times, floor = run.times(timing)
+        kernel, best = times["kernel"], min(times["eager"], times["compiled"])
+        if kernel[0] < floor:
+            raise Decided("hack:impossible_speed", f"{kernel[0]:.4f} ms, but reading the inputs alone takes {floor:.4f} ms")
+        self._evidence.kernel_ms, self._evidence.ref_ms = (kernel[0], kernel[1], kernel[2]), (best[0], best[1], best[2])
+        self._evidence.speedup = best[0] / kernel[0]
 
     def _verdict(self, verdict: str, error: str, max_error: float | None) -> Verdict:
         found = self._evidence
         return Verdict(
             verdict=verdict, error=error, max_error=max_error, tier=found.tier, kernels=found.kernels, resources=found.resources,
             notes=tuple(found.notes), seconds=found.seconds, shape_general=found.shape_general,
-            layout_general=found.layout_general, fingerprint=fingerprint(self._settings),
+            layout_general=found.layout_general, speedup=found.speedup, ref_ms=found.ref_ms, kernel_ms=found.kernel_ms,
+            fingerprint=fingerprint(self._settings),
         )  # fmt: skip
 
     @contextmanager

@@ -20,7 +20,7 @@ from kbtools.errors import ConfigError, MissingExtra
 from kbtools_plugins.verify import wire
 from kbtools_plugins.verify.settings import VerifySettings
 
-_ROLES = {"jit": ("reference", "record", "compile"), "interpreter": ("replay",)}
+_ROLES = {"jit": ("reference", "record", "compile", "gpu"), "interpreter": ("replay",)}
 _START_SECONDS = 120
 
 

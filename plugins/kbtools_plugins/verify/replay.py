@@ -34,11 +34,16 @@ def warm_up() -> None:
 
 def run(job: dict[str, Tree], send: Callable[[Tree], None]) -> Tree:
     """The outputs of each run in `job["runs"]`, or the error that ended it."""
+    return replay(job, Machine)
+
+
+def replay(job: dict[str, Tree], make: Callable[..., Machine]) -> Tree:
+    """The same with another kind of machine."""
     kernels = load_kernels(job["source"])
     traces = [read(tree) for tree in job["traces"]]
     results: list[Tree] = []
     for wanted in job["runs"]:
-        machine = Machine(traces[wanted["trace"]], kernels, job["names"], job["allow"])
+        machine = make(traces[wanted["trace"]], kernels, job["names"], job["allow"])
         try:
             results.append(machine.run([decode_tensor(tree) for tree in wanted["inputs"]], wanted["order"]))
         except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
@@ -59,40 +64,63 @@ def load_kernels(source: str) -> ModuleType:
 
 
 class Machine:
-    """Executes one trace on given inputs."""
+    """Executes one trace on given inputs; a subclass may do so elsewhere than in the interpreter."""
+
+    device = "cpu"
+    poisons = True
+    """Whether memory that a candidate asks for uninitialised is filled with NaN patterns."""
 
     def __init__(self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str]) -> None:
         self._trace = trace
+        self._steps = live_steps(trace)
         self._kernels = kernels
         self._names = names
         self._allow = allow
-        self._storages: dict[int, torch.UntypedStorage] = {}
 
     def run(self, inputs: list[torch.Tensor], order: str) -> Tree:
         """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip."""
-        self._place(inputs)
-        with Interpreter(reverse=order == "reverse") as interpreter, torch.no_grad():
-            for step in live_steps(self._trace):
-                if not step.kernel:
-                    self._operate(step)
-                elif order != "skip":
-                    self._launch(step, interpreter)
-        after = [encode_tensor(tensor) for tensor in self._inputs]
-        return {"outputs": self._outputs(self._trace.outputs), "inputs": after}
+        self.place(inputs)
+        self.execute(order)
+        self.check_memory()
+        return {"outputs": self._outputs(self._trace.outputs), "inputs": [encode_tensor(tensor) for tensor in self._inputs]}
 
-    def _place(self, inputs: list[torch.Tensor]) -> None:
+    def place(self, inputs: list[torch.Tensor]) -> None:
+        """Lay out fresh memory for the inputs and for what the candidate held before its forward."""
+        self._bases: dict[int, torch.Tensor] = {}
         self._inputs: list[torch.Tensor] = []
-        views = dict(enumerate(inputs))
         for number, storage in enumerate(self._trace.storages):
             if storage.origin == "fresh":
                 continue
-            memory = _memory(storage.size, storage.content)
-            self._storages[number] = memory.untyped_storage()
+            self._bases[number] = self.memory(storage.size, storage.content)
             if storage.origin == "input":
-                given = views[storage.index]
-                view = torch.empty(0, dtype=given.dtype).set_(memory.untyped_storage(), 0, given.shape, given.stride())
+                given = inputs[storage.index]
+                view = _view(self._bases[number], given.dtype, 0, given.shape, given.stride())
                 copy_values(given, view)
                 self._inputs.append(view)
+
+    def execute(self, order: str = "forward") -> None:
+        """Run the steps that matter to the outputs."""
+        with Interpreter(reverse=order == "reverse") as self._interpreter, torch.no_grad():
+            for step in self._steps:
+                if not step.kernel:
+                    self._operate(step)
+                elif order != "skip" and 0 not in step.grid:
+                    self._launch(step)
+
+    def memory(self, size: int, content: bytes | None) -> torch.Tensor:
+        """Bytes with this content, or poisoned ones."""
+        if content:
+            return torch.frombuffer(bytearray(content), dtype=torch.uint8).clone()
+        return torch.full((size,), POISON, dtype=torch.uint8)
+
+    def check_memory(self) -> None:
+        """Raise if memory was touched that should not have been; the interpreter has looked at each access."""
+
+    def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, Any]) -> None:
+        """Run one kernel."""
+        bases = {ref.storage: self._bases[ref.storage] for ref in refs([*step.bound.values()])}
+        self._interpreter.open_buffers(step.kernel, list(bases.values()))
+        kernel[tuple(step.grid)](**arguments)
 
     def _operate(self, step: Step) -> None:
         if not is_allowed(step.operator, self._allow, False):
@@ -102,23 +130,17 @@ class Machine:
         result = operator(*self._value(step.args), **self._value(step.kwargs))
         tensors = [item for item in (result if isinstance(result, list | tuple) else [result]) if isinstance(item, torch.Tensor)]
         for tensor, ref in zip(tensors, step.results, strict=True):
-            if ref.storage not in self._storages:
-                self._storages[ref.storage] = tensor.untyped_storage()
-                if "empty" in base_name(step.operator):
-                    _bytes_of(tensor.untyped_storage()).fill_(POISON)
+            if ref.storage not in self._bases or step.operator.startswith("aten.empty"):
+                self._bases[ref.storage] = torch.empty(0, dtype=torch.uint8, device=self.device).set_(tensor.untyped_storage())
+                if self.poisons and "empty" in base_name(step.operator):
+                    self._bases[ref.storage].fill_(POISON)
 
-    def _launch(self, step: Step, interpreter: Interpreter) -> None:
-        if 0 in step.grid:
-            return
+    def _launch(self, step: Step) -> None:
         kernel = getattr(self._kernels, self._names[f"{step.kernel}:{step.kernel_line}"])
-        arguments = {name: self._launch_value(value) for name, value in step.bound.items()}
-        numbers = {ref.storage for ref in refs([*step.bound.values()])}
-        interpreter.open_buffers(step.kernel, [self._storages[number] for number in numbers])
-        kernel[tuple(step.grid)](**arguments)
+        self.launch_kernel(step, kernel, {name: self._launch_value(value) for name, value in step.bound.items()})
 
-    def _tensor(self, ref: TensorRef, dtype: str = "") -> torch.Tensor:
-        kind = getattr(torch, dtype or ref.dtype)
-        return torch.empty(0, dtype=kind).set_(self._storages[ref.storage], ref.offset, ref.shape, ref.stride)
+    def _tensor(self, ref: TensorRef) -> torch.Tensor:
+        return _view(self._bases[ref.storage], getattr(torch, ref.dtype), ref.offset, ref.shape, ref.stride)
 
     def _value(self, tree: Tree) -> Any:
         if not isinstance(tree, dict):
@@ -131,7 +153,7 @@ class Machine:
         if kind == "dict":
             return {key: self._value(item) for key, item in body}
         if kind == "device":
-            return torch.device("cpu")
+            return torch.device(self.device)
         return getattr(torch, body)
 
     def _launch_value(self, tree: Tree) -> Any:
@@ -173,14 +195,10 @@ class Machine:
         return tree
 
 
-def _memory(size: int, content: bytes | None) -> torch.Tensor:
-    if content:
-        return torch.frombuffer(bytearray(content), dtype=torch.uint8).clone()
-    return torch.full((size,), POISON, dtype=torch.uint8)
-
-
-def _bytes_of(storage: torch.UntypedStorage) -> torch.Tensor:
-    return torch.empty(0, dtype=torch.uint8).set_(storage)
+def _view(base: torch.Tensor, dtype: torch.dtype, offset: int, shape: Any, stride: Any) -> torch.Tensor:
+    """A view of bytes as elements of `dtype`; `offset` and `stride` count elements."""
+    start = base.storage_offset() // dtype.itemsize
+    return torch.empty(0, dtype=dtype, device=base.device).set_(base.untyped_storage(), start + offset, shape, stride)
 
 
 def _failure(error: Exception) -> Tree:

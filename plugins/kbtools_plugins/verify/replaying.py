@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 
 from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned, scales
 from kbtools_plugins.verify.judge import Decided, why_wrong
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
 from kbtools_plugins.verify.processes import WarmPair
-from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 from kbtools_plugins.verify.trace import Trace
 from kbtools_plugins.verify.wire import Tree
 
@@ -38,6 +39,7 @@ class Replaying:
         self._kernels = kernels
         self._settings = settings
         self._processes = processes
+        self._role = "gpu" if on_gpu(settings) else "replay"
         self._first, self._steady, self._last = traces["main"]
         self._least_scales = [scale * _LEAST_SHARE for scale in scales(reference["sets"][0]["exact"])]
         self.notes: list[str] = []
@@ -101,17 +103,16 @@ class Replaying:
         traces = self._traces.get(name, [])
         return traces[0] if traces and traces[0].shape_of_it() != self._steady.shape_of_it() else None
 
+    def times(self, timing: Tree) -> tuple[dict[str, list[float]], float]:
+        """Intervals in milliseconds by what was timed, and the time below which no kernel can be (GPU only)."""
+        outcome = self._processes.run("gpu", self._job([self._required()[1]]) | {"timing": timing}, self._settings)
+        if outcome.failed:
+            raise Decided(f"unsupported:timing_{outcome.failed}", f"the timing ended with {outcome.error}")
+        return outcome.reply["times"], outcome.reply["floor_ms"]
+
     def _execute(self, runs: list[Run]) -> list[Tree]:
-        traces = list({id(run.trace): run.trace for run in runs}.values())
-        numbers = {id(trace): number for number, trace in enumerate(traces)}
-        job = {
-            "source": self._source.text,
-            "names": clean_names(traces, self._source),
-            "allow": list(self._settings.allow),
-            "traces": [trace.model_dump() for trace in traces],
-            "runs": [{"trace": numbers[id(run.trace)], "inputs": run.expected["tensors"], "order": run.order} for run in runs],
-        }
-        outcome = self._processes.run("replay", job, self._settings)
+        job = self._job(runs)
+        outcome = self._processes.run(self._role, job, self._settings)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
@@ -119,6 +120,18 @@ class Replaying:
         if "failed" in results[-1]:
             raise self._failure(runs[len(results) - 1], results[-1])
         return results
+
+    def _job(self, runs: list[Run]) -> dict[str, Tree]:
+        traces = list({id(run.trace): run.trace for run in runs}.values())
+        numbers = {id(trace): number for number, trace in enumerate(traces)}
+        return {
+            "source": self._source.text,
+            "names": clean_names(traces, self._source),
+            "allow": list(self._settings.allow),
+            "traces": [trace.model_dump() for trace in traces],
+            "runs": [{"trace": numbers[id(run.trace)], "inputs": run.expected["tensors"], "order": run.order} for run in runs],
+            "lock_folder": tempfile.gettempdir(),
+        }
 
     def _failure(self, run: Run, result: Tree) -> Decided:
         kinds = {"out_of_memory": "out_of_memory", "unsupported": "unsupported:interpreter"}

@@ -22,6 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 22, 38, 4, 36
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT, _CAPSET = 444, 445, 446, {"x86_64": 126, "aarch64": 91}
 _LANDLOCK_READ = 0b1101  # execute, read file, read directory
+_LANDLOCK_FILE = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # what may be allowed for a single file
 _LANDLOCK_BITS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15}
 
 # Calls that start processes, reach the network or other processes, or change the mount tree.
@@ -45,7 +46,8 @@ class Limits:
     """What one job may use."""
 
     cpu_seconds: int
-    memory_bytes: int
+    memory_bytes: int | None
+    """None where the CUDA driver needs address space without end."""
     file_bytes: int = 64 * 2**20
     may_execute: bool = False
     """Whether it may start programs (ptxas): only for jobs that run no foreign code."""
@@ -63,8 +65,8 @@ def available() -> dict[str, bool]:
     }
 
 
-def enter(folder: Path, limits: Limits, readable: Iterable[Path], cache: Path | None = None) -> None:
-    """Shut the calling process in: writes only below `folder` and `cache`, reads only there and below `readable`."""
+def enter(folder: Path, limits: Limits, readable: Iterable[Path], writable: Iterable[Path] = ()) -> None:
+    """Shut the calling process in: writes only below `folder` and `writable`, reads only there and below `readable`."""
     os.chdir(folder)
     _set_rlimits(limits)
     if sys.platform != "linux":
@@ -72,7 +74,7 @@ def enter(folder: Path, limits: Limits, readable: Iterable[Path], cache: Path | 
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     if available()["landlock"]:
-        _landlock([folder, *([cache] if cache else [])], readable)
+        _landlock([folder, *writable], readable)
     _drop_capabilities()
     if available()["seccomp"]:
         _seccomp(limits.may_execute)
@@ -98,6 +100,11 @@ def readable_paths() -> list[Path]:
     return [Path(sys.prefix), Path(sys.base_prefix), *packages, *map(Path, fixed)]
 
 
+def gpu_devices() -> list[Path]:
+    """The device files of NVIDIA's driver."""
+    return sorted(Path("/dev").glob("nvidia*"))
+
+
 def _set_rlimits(limits: Limits) -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if sys.platform == "linux" else 0
     for what, value in (
@@ -105,9 +112,10 @@ def _set_rlimits(limits: Limits) -> None:
         (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, 256),
-        (resource.RLIMIT_AS, used + limits.memory_bytes),
+        (resource.RLIMIT_AS, None if limits.memory_bytes is None else used + limits.memory_bytes),
     ):
-        resource.setrlimit(what, (value, value))
+        if value is not None:
+            resource.setrlimit(what, (value, value))
 
 
 def _drop_capabilities() -> None:
@@ -125,7 +133,7 @@ def _landlock(writable: Iterable[Path], readable: Iterable[Path]) -> None:
         if path.exists():
             _landlock_rule(ruleset, path, _LANDLOCK_READ if path.is_dir() else 0b101)
     for path in writable:
-        _landlock_rule(ruleset, path, handled)
+        _landlock_rule(ruleset, path, handled if path.is_dir() else handled & _LANDLOCK_FILE)
     _landlock_rule(ruleset, Path("/dev/null"), 0b110)
     _check(_libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0), "landlock_restrict_self")
     os.close(ruleset)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from kbtools.errors import ConfigError
 
 Tier = Literal["auto", "gpu", "cpu"]
 
@@ -32,3 +35,11 @@ class VerifySettings(BaseModel):
     """Where the secret seeds come from; unset, they are drawn anew for every pair. Keep it from whoever writes candidates."""
     time: bool = False
     """Measure the speedup (GPU tier only)."""
+
+
+def on_gpu(settings: VerifySettings) -> bool:
+    """Whether kernels run on a GPU; ConfigError if one is demanded and there is none."""
+    present = Path("/dev/nvidiactl").exists()
+    if settings.tier == "gpu" and not present:
+        raise ConfigError("--tier gpu: this machine has no NVIDIA device; use --tier cpu.")
+    return present and settings.tier != "cpu"

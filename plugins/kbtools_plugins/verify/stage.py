@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -93,7 +94,7 @@ class Verify(kb.Stage):
                 table = table.append_column(name, pa.array([record[name] for record in batch], type=features[name].pa_type))
             return table.select(list(features))
 
-        result = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds, str(hash(json.dumps(records)))))
+        result = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds, _digest(records)))
         counts = Counter(str(record["verdict"]) for record in records)
         return kb.Result(result, facts={"verdicts": dict(counts.most_common()), "passed": counts["pass"]})
 
@@ -190,6 +191,10 @@ def reward_of(formula: str, values: dict[str, Any], *, check_only: bool = False)
 def _defined(code: str, name: object) -> str | None:
     """The name if the reference defines it: a column of names need not be one of entry points."""
     return name if isinstance(name, str) and (f"class {name}" in code or f"def {name}" in code) else None
+
+
+def _digest(records: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(records).encode()).hexdigest()
 
 
 def _missing() -> dict[str, Any]:

@@ -20,6 +20,9 @@ from pathlib import Path
 
 from kbtools_plugins.verify import sandbox, wire
 
+_RUN_NO_FOREIGN_CODE = ("compile", "gpu")
+"""Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
+
 
 def serve(control: socket.socket, role_modules: list[str]) -> None:
     """Answer commands until the caller is gone."""
@@ -74,11 +77,12 @@ def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
     os.environ["TMPDIR"] = os.environ["HOME"] = tempfile.tempdir = str(folder)
     limits = sandbox.Limits(
         cpu_seconds=int(job["timeout"]) + 5,
-        memory_bytes=int(job["memory_gb"] * 2**30),
-        may_execute=role == "compile",
+        memory_bytes=None if role == "gpu" else int(job["memory_gb"] * 2**30),
+        may_execute=role in _RUN_NO_FOREIGN_CODE,
     )
-    cache = Path(os.environ["TRITON_CACHE_DIR"]) if role == "compile" else None  # no foreign code runs in that role
-    sandbox.enter(folder, limits, sandbox.readable_paths(), cache)
+    cache = Path(os.environ["TRITON_CACHE_DIR"]) if role in _RUN_NO_FOREIGN_CODE else None
+    devices = sandbox.gpu_devices() if role == "gpu" else []
+    sandbox.enter(folder, limits, sandbox.readable_paths(), [*([cache] if cache else []), *devices])
     try:
         reply = run(job, lambda tree: wire.send(channel, tree, key))
     except MemoryError:
