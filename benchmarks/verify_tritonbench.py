@@ -2,8 +2,9 @@
 
     python benchmarks/verify_tritonbench.py FOLDER [--model deepseek_r1] [--out FILE.jsonl] [--workers 2] [--limit N]
 
-FOLDER holds tritonbench_t.jsonl and tritonbench_t_<model>.jsonl. A task counts as buildable if its example defines the function and
-calls it once with arguments that can be given by position. Prints the verdict counts and writes one line per answer.
+FOLDER holds tritonbench_t.jsonl and tritonbench_t_<model>.jsonl. A task counts as buildable if its example defines
+the function and calls it once with arguments that can be given by position. Prints the verdict counts and writes one
+line per answer.
 """
 
 from __future__ import annotations
@@ -36,14 +37,22 @@ def reference_of(task: dict[str, str]) -> tuple[str, str]:
         calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call) and _called(node) == name]
         if calls:
             before = [node for node in body[:place] if not isinstance(node, ast.Expr)]  # a session's outputs
-            inputs = ast.FunctionDef("get_inputs", _no_arguments(), [*before, ast.Return(_positional(calls[0], function))], [])
+            inputs = ast.FunctionDef(
+                "get_inputs", _no_arguments(), [*before, ast.Return(_positional(calls[0], function))], []
+            )
             helpers = [node for node in functions.values() if node.name != name]
             module = ast.fix_missing_locations(ast.Module([*helpers, function, inputs], []))
             return f"{_IMPORTS}\n{ast.unparse(module)}", name
     raise Unbuildable("the example never calls the function")
 
 
-_IMPORTS = "import math\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\nfrom torch import Tensor\nfrom typing import *"
+_IMPORTS = """import math
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+from typing import *
+"""
 
 
 def _statements(example: str) -> list[ast.stmt]:
@@ -118,7 +127,9 @@ def _positional(call: ast.Call, function: ast.FunctionDef) -> ast.List:
         given[word.arg] = word.value
     last = max((names.index(name) for name in given), default=-1)
     defaults = dict(zip(names[::-1], function.args.defaults[::-1], strict=False))
-    return ast.List([given.get(name) or defaults.get(name) or ast.Constant(None) for name in names[: last + 1]], ast.Load())
+    return ast.List(
+        [given.get(name) or defaults.get(name) or ast.Constant(None) for name in names[: last + 1]], ast.Load()
+    )
 
 
 def _no_arguments() -> ast.arguments:
@@ -135,7 +146,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     options = parser.parse_args()
     tasks = [json.loads(line) for line in (options.folder / "tritonbench_t.jsonl").open()][: options.limit]
-    answers = [json.loads(line) for line in (options.folder / f"tritonbench_t_{options.model}.jsonl").open()][: options.limit]
+    answers = [json.loads(line) for line in (options.folder / f"tritonbench_t_{options.model}.jsonl").open()][
+        : options.limit
+    ]
     pairs: dict[int, Pair] = {}
     rows: list[dict[str, object]] = []
     for number, (task, answer) in enumerate(zip(tasks, answers, strict=True)):

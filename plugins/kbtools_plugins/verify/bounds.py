@@ -1,4 +1,4 @@
-"""Triton's interpreter with additions: every access is checked against the buffers of its launch, and the grid can run backwards.
+"""Triton's interpreter with two additions: accesses are checked against buffers, and the grid can run backwards.
 
 A program whose result depends on the order of its blocks has a race that a GPU would show at random.
 """
@@ -12,7 +12,12 @@ import numpy as np
 import torch
 from triton.runtime import interpreter as _triton
 
-_LOADS_AND_STORES = {"create_masked_load": (0, 1), "create_masked_store": (0, 2), "create_atomic_cas": (0, None), "create_atomic_rmw": (1, 3)}
+_LOADS_AND_STORES = {
+    "create_masked_load": (0, 1),
+    "create_masked_store": (0, 2),
+    "create_atomic_cas": (0, None),
+    "create_atomic_rmw": (1, 3),
+}
 
 
 class OutOfBounds(Exception):
@@ -37,7 +42,9 @@ class Interpreter:
             self._builder.set_grid_idx = lambda *index: place(*self._mirrored(index))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for name in [*_LOADS_AND_STORES, "set_grid_idx"]:
             self._builder.__dict__.pop(name, None)
 
@@ -56,7 +63,9 @@ class Interpreter:
         writes = "load" not in name
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if mask is not None:  # a mask that was broadcast from a scalar arrives as integers, which Triton itself then refuses
+            if (
+                mask is not None
+            ):  # a mask that was broadcast from a scalar arrives as integers, which Triton itself then refuses
                 args[mask].data = args[mask].data.astype(np.bool_)
             self._check(args[pointer], None if mask is None else args[mask], "write" if writes else "read")
             return original(*args, **kwargs)
@@ -73,8 +82,11 @@ class Interpreter:
         ends = self._ends[np.maximum(number, 0)] if self._ends.size else np.zeros(active.shape, dtype=np.uint64)
         bad = (number < 0) | (active + np.uint64(width) > ends)
         if bad.any():
-            raise OutOfBounds(f"kernel {self._kernel}: {int(bad.sum())} out-of-bounds {what}s of {width} bytes in program "
-                              f"{tuple(int(at) for at in self._builder.grid_idx)}, {_distance(active[bad][0], self._starts, self._ends)}")  # fmt: skip
+            raise OutOfBounds(
+                f"kernel {self._kernel}: {int(bad.sum())} out-of-bounds {what}s of {width} bytes in program "
+                f"{tuple(int(at) for at in self._builder.grid_idx)}, "
+                f"{_distance(active[bad][0], self._starts, self._ends)}"
+            )
 
 
 def _distance(address: Any, starts: Any, ends: Any) -> str:
@@ -82,5 +94,7 @@ def _distance(address: Any, starts: Any, ends: Any) -> str:
         return "with no buffer at all"
     past = [int(address) - int(end) for end in ends if address >= end]
     before = [int(start) - int(address) for start in starts if address < start]
-    nearest = [f"{min(past)} bytes past the end of a buffer"] if past and (not before or min(past) <= min(before)) else []
+    nearest = (
+        [f"{min(past)} bytes past the end of a buffer"] if past and (not before or min(past) <= min(before)) else []
+    )
     return (nearest or [f"{min(before, default=0)} bytes before the start of a buffer"])[0]

@@ -1,4 +1,4 @@
-"""Reading a candidate's or reference's text: the code inside a fence, without its `__main__` block, and its entry point.
+"""Reading a model's text: the code inside a fence, without its `__main__` block, and its entry point.
 
 Works on text and syntax trees only; nothing is run here.
 """
@@ -21,8 +21,8 @@ class NoCode(Exception):
 def extract(text: str) -> str:
     """The code in a text that a model wrote, or the text itself where it is code already.
 
-    What counts is the answer: the text after the reasoning, inside `<answer>`, between BEGIN_PYTHON and END_PYTHON, inside
-    fences. Several fences are joined if they parse together, else the longest one counts.
+    What counts is the answer: the text after the reasoning, inside `<answer>`, between BEGIN_PYTHON and END_PYTHON,
+    inside fences. Several fences are joined if they parse together, else the longest one counts.
     """
     if _parses(text):
         return text
@@ -67,7 +67,7 @@ def reference_entry(tree: ast.Module, wanted: str | None) -> str:
 
 
 def candidate_entry(tree: ast.Module, reference: str) -> str:
-    """The name under which the candidate offers its version: `<reference>New`, `ModelNew`, or the reference's own name."""
+    """The name of the candidate's version: `<reference>New`, `ModelNew`, or the reference's own name."""
     defined = [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     aliases = [target.id for node in tree.body if isinstance(node, ast.Assign)
                for target in node.targets if isinstance(target, ast.Name)]  # fmt: skip

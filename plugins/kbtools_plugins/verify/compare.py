@@ -1,6 +1,7 @@
 """Are these outputs the reference's? Numpy only, in the caller's process: the one place where a candidate can pass.
 
-Tensors arrive as trees (values.py). Errors are measured against the output's scale, its root mean square, plus the element's own size.
+Tensors arrive as trees (values.py). Errors are measured against the output's scale, its root mean square, plus the
+element's own size.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ import numpy.typing as npt
 
 from kbtools_plugins.verify.wire import Tree
 
-TOLERANCE = {"float64": 1e-7, "float32": 1e-4, "float16": 2e-3, "bfloat16": 1.6e-2, "complex64": 1e-4, "complex128": 1e-7}
+TOLERANCE = {
+    "float64": 1e-7,
+    "float32": 1e-4,
+    "float16": 2e-3,
+    "bfloat16": 1.6e-2,
+    "complex64": 1e-4,
+    "complex128": 1e-7,
+}
 """Allowed error relative to the output's scale, by dtype; other floating types are 8-bit ones."""
 _TOLERANCE_8_BIT = 0.13
 _SMALLEST_SCALE = 1e-9
@@ -41,13 +49,15 @@ class Agreement:
 def compare(got: Tree, plain: Tree, exact: Tree, least_scales: list[float] | None = None) -> Agreement | Difference:
     """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
 
-    `least_scales` are scales below which no output's scale is taken to be: small outputs of a function whose inner values are not
-    small carry the rounding of those.
+    `least_scales` are scales below which no output's scale is taken to be: small outputs of a function whose inner
+    values are not small carry the rounding of those.
     """
     got_kinds, got_tensors = flatten(got)
     plain_kinds, plain_tensors = flatten(plain)
     if got_kinds != plain_kinds:
-        return Difference("wrong_shape_or_dtype", f"returned {_structure(got)} where the reference returns {_structure(plain)}")
+        return Difference(
+            "wrong_shape_or_dtype", f"returned {_structure(got)} where the reference returns {_structure(plain)}"
+        )
     _, exact_tensors = flatten(exact)
     worst = 0.0
     for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
@@ -62,8 +72,11 @@ def compare(got: Tree, plain: Tree, exact: Tree, least_scales: list[float] | Non
 def ill_conditioned(plain: Tree, exact: Tree) -> bool:
     """Whether the reference's own float32 run is further from its float64 run than a candidate may be."""
     pairs = zip(flatten(plain)[1], flatten(exact)[1], strict=True)
-    return any(isinstance(_compare_values("", to_numpy(a), to_numpy(b), a["dtype"], 0.0, 0.0), Difference)
-               for a, b in pairs if _is_float(a["dtype"]))  # fmt: skip
+    return any(
+        isinstance(_compare_values("", to_numpy(a), to_numpy(b), a["dtype"], 0.0, 0.0), Difference)
+        for a, b in pairs
+        if _is_float(a["dtype"])
+    )
 
 
 def flatten(tree: Tree) -> tuple[Tree, list[Tree]]:
@@ -103,7 +116,9 @@ def rms(values: Array) -> float:
 def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: float) -> Agreement | Difference:
     for what in ("shape", "dtype"):
         if mine[what] != its[what]:
-            return Difference("wrong_shape_or_dtype", f"{where} has {what} {mine[what]}, the reference's has {its[what]}")
+            return Difference(
+                "wrong_shape_or_dtype", f"{where} has {what} {mine[what]}, the reference's has {its[what]}"
+            )
     if not _is_float(its["dtype"]):
         return _compare_exactly(where, to_numpy(mine), to_numpy(its))
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
@@ -117,11 +132,16 @@ def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Differe
     if not wrong.any():
         return Agreement(0.0)
     at = _first(wrong)
-    return Difference("wrong_output", f"{where} differs in {int(wrong.sum())} of {wrong.size} elements, first at {list(at)}: "
-                      f"{mine[at]} instead of {its[at]}")  # fmt: skip
+    return Difference(
+        "wrong_output",
+        f"{where} differs in {int(wrong.sum())} of {wrong.size} elements, first at {list(at)}: "
+        f"{mine[at]} instead of {its[at]}",
+    )
 
 
-def _compare_values(where: str, mine: Array, true: Array, dtype: str, own_noise: float, least_scale: float) -> Agreement | Difference:
+def _compare_values(
+    where: str, mine: Array, true: Array, dtype: str, own_noise: float, least_scale: float
+) -> Agreement | Difference:
     with np.errstate(all="ignore"):
         wide_mine, wide_true = mine.astype(_wide(mine)), true.astype(_storable(dtype)).astype(_wide(mine))
         special = ~(np.isfinite(wide_mine) & np.isfinite(wide_true))
@@ -129,14 +149,20 @@ def _compare_values(where: str, mine: Array, true: Array, dtype: str, own_noise:
         odd = special & ~equal
         error = np.where(special, 0.0, np.abs(wide_mine - wide_true))
         scale = max(rms(wide_true), least_scale, _SMALLEST_SCALE)
-        allowed = TOLERANCE.get(dtype, _TOLERANCE_8_BIT) * (scale + np.where(special, 0.0, np.abs(wide_true))) + 4 * own_noise
+        allowed = (
+            TOLERANCE.get(dtype, _TOLERANCE_8_BIT) * (scale + np.where(special, 0.0, np.abs(wide_true))) + 4 * own_noise
+        )
     worst = float((error / (scale + np.where(special, 0.0, np.abs(wide_true)))).max(initial=0.0))
     wrong = odd | (error > allowed)
     if not wrong.any():
         return Agreement(worst)
     at = _first(odd) if odd.any() else np.unravel_index(int(np.argmax(error - allowed)), error.shape)
-    return Difference("wrong_output", f"{where} differs in {int(wrong.sum())} of {wrong.size} elements, worst at "
-                      f"{[int(i) for i in at]}: {mine[at]} instead of {true[at]} (the output's scale is {scale:.3g})", worst)  # fmt: skip
+    return Difference(
+        "wrong_output",
+        f"{where} differs in {int(wrong.sum())} of {wrong.size} elements, worst at "
+        f"{[int(i) for i in at]}: {mine[at]} instead of {true[at]} (the output's scale is {scale:.3g})",
+        worst,
+    )
 
 
 def _storable(dtype: str) -> np.dtype[Any]:

@@ -1,4 +1,4 @@
-"""The job that compiles clean kernels for GPUs that need not be there: launch signatures in, cubins' resource needs out."""
+"""The job that compiles clean kernels for GPUs that need not be there: launches in, cubins' resource needs out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kbtools_plugins.verify.replay import load_kernels
 from kbtools_plugins.verify.trace import ITEM_BYTES
 from kbtools_plugins.verify.wire import Tree
 
-_HINTS = frozenset("num_warps num_stages num_ctas maxnreg enable_fp_fusion".split())
+_HINTS = frozenset(["num_warps", "num_stages", "num_ctas", "maxnreg", "enable_fp_fusion"])
 
 
 _FIRST_KERNEL = """
@@ -38,7 +38,12 @@ def warm_up() -> None:
     """Compile one kernel, so that forks find the compiler set up."""
     kernels = load_kernels(_FIRST_KERNEL)
     pointer = {"ref": {"dtype": "float32", "offset": 0, "shape": [1]}}
-    launch = {"kernel": "warm_up_kernel", "clean_name": "warm_up_kernel", "bound": {"x": pointer, "size": 32}, "options": {}}
+    launch = {
+        "kernel": "warm_up_kernel",
+        "clean_name": "warm_up_kernel",
+        "bound": {"x": pointer, "size": 32},
+        "options": {},
+    }
     _compile(kernels, launch, 80)
 
 
@@ -82,11 +87,20 @@ def _compile(kernels: ModuleType, launch: Tree, target: int) -> Tree:
     backend = make_backend(gpu)
     options = {name: value for name, value in launch["options"].items() if name in _HINTS}
     bind = create_function_from_signature(function.signature, function.params, backend)
-    bound, specialization, _ = bind(**{name: _argument(value, kernels) for name, value in launch["bound"].items()}, **options)
-    parsed, signature, constants, attributes = function._pack_args(backend, options, bound, specialization, dict(options))
+    bound, specialization, _ = bind(
+        **{name: _argument(value, kernels) for name, value in launch["bound"].items()}, **options
+    )
+    parsed, signature, constants, attributes = function._pack_args(
+        backend, options, bound, specialization, dict(options)
+    )
     source = ASTSource(function, signature, constants, attributes)
     kernel = triton.compile(source, target=gpu, options=parsed.__dict__)
-    return {"kernel": launch["kernel"], "target": target, "shared_bytes": kernel.metadata.shared, **_usage(kernel.asm["cubin"])}
+    return {
+        "kernel": launch["kernel"],
+        "target": target,
+        "shared_bytes": kernel.metadata.shared,
+        **_usage(kernel.asm["cubin"]),
+    }
 
 
 def _argument(tree: Tree, kernels: ModuleType) -> Any:
@@ -123,7 +137,10 @@ def _usage(cubin: bytes) -> Tree:
         Path(file.name).write_bytes(cubin)
         report = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=False).stdout
     registers, stack = re.search(r"\bREG:(\d+)", report), re.search(r"\bSTACK:(\d+)", report)
-    return {"registers": int(registers.group(1)) if registers else None, "spill_bytes": int(stack.group(1)) if stack else None}
+    return {
+        "registers": int(registers.group(1)) if registers else None,
+        "spill_bytes": int(stack.group(1)) if stack else None,
+    }
 
 
 def _last_lines(error: BaseException) -> str:

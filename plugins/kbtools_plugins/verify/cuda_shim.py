@@ -17,15 +17,31 @@ from torch.overrides import TorchFunctionMode
 
 CUDA = torch.device("cuda", 0)
 PROPERTIES = SimpleNamespace(
-    name="NVIDIA A100-SXM4-40GB", major=8, minor=0, total_memory=42_505_273_344, multi_processor_count=108,
-    regs_per_multiprocessor=65_536, max_threads_per_multi_processor=2_048, warp_size=32, gcnArchName="",
-    shared_memory_per_block=49_152, shared_memory_per_block_optin=166_912, shared_memory_per_multiprocessor=167_936,
-    L2_cache_size=41_943_040, is_integrated=False, is_multi_gpu_board=False,
-)  # fmt: skip
+    name="NVIDIA A100-SXM4-40GB",
+    major=8,
+    minor=0,
+    total_memory=42_505_273_344,
+    multi_processor_count=108,
+    regs_per_multiprocessor=65_536,
+    max_threads_per_multi_processor=2_048,
+    warp_size=32,
+    gcnArchName="",
+    shared_memory_per_block=49_152,
+    shared_memory_per_block_optin=166_912,
+    shared_memory_per_multiprocessor=167_936,
+    L2_cache_size=41_943_040,
+    is_integrated=False,
+    is_multi_gpu_board=False,
+)
 _TRITON_PROPERTIES = {
-    "max_shared_mem": 166_912, "max_num_regs": 65_536, "multiprocessor_count": 108, "warpSize": 32,
-    "sm_clock_rate": 1_410_000, "mem_clock_rate": 1_215_000, "mem_bus_width": 5_120,
-}  # fmt: skip
+    "max_shared_mem": 166_912,
+    "max_num_regs": 65_536,
+    "multiprocessor_count": 108,
+    "warpSize": 32,
+    "sm_clock_rate": 1_410_000,
+    "mem_clock_rate": 1_215_000,
+    "mem_bus_width": 5_120,
+}
 
 
 class CudaMode(TorchFunctionMode):
@@ -69,7 +85,7 @@ def _cpu(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
 _ANSWERS: dict[Any, Callable[..., Any]] = {
     torch.Tensor.is_cuda.__get__: lambda tensor, *_: True,  # type: ignore[attr-defined]
     torch.Tensor.is_cpu.__get__: lambda tensor, *_: False,  # type: ignore[attr-defined]
-    torch.Tensor.device.__get__: lambda tensor, *_: CUDA,  # type: ignore[attr-defined]
+    torch.Tensor.device.__get__: lambda tensor, *_: CUDA,
     torch.Tensor.get_device: lambda tensor: 0,
     torch.Tensor.cuda: _cuda,
     torch.Tensor.cpu: _cpu,
@@ -197,19 +213,38 @@ def _patch_torch_cuda() -> None:
     Stream.made = 0
     nothing = lambda *_, **__: None  # noqa: E731 - one no-op under many names
     answers: dict[str, Any] = {
-        "is_available": lambda: True, "is_initialized": lambda: True, "device_count": lambda: 1, "init": nothing,
-        "current_device": lambda: 0, "set_device": nothing, "synchronize": nothing, "empty_cache": nothing,
-        "get_device_properties": lambda *_: PROPERTIES, "get_device_name": lambda *_: PROPERTIES.name,
-        "get_device_capability": lambda *_: (8, 0), "manual_seed": nothing, "manual_seed_all": nothing,
-        "is_bf16_supported": lambda *_, **__: True, "current_stream": lambda *_: side, "default_stream": lambda *_: side,
-        "Stream": Stream, "Event": Event, "CUDAGraph": CudaGraph, "graph": CudaGraph, "device": contextlib.nullcontext,
-        "stream": contextlib.nullcontext, "device_of": contextlib.nullcontext, "make_graphed_callables": CudaGraph,
-        "memory_allocated": lambda *_: 0, "max_memory_allocated": lambda *_: 0, "reset_peak_memory_stats": nothing,
-    }  # fmt: skip
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "device_count": lambda: 1,
+        "init": nothing,
+        "current_device": lambda: 0,
+        "set_device": nothing,
+        "synchronize": nothing,
+        "empty_cache": nothing,
+        "get_device_properties": lambda *_: PROPERTIES,
+        "get_device_name": lambda *_: PROPERTIES.name,
+        "get_device_capability": lambda *_: (8, 0),
+        "manual_seed": nothing,
+        "manual_seed_all": nothing,
+        "is_bf16_supported": lambda *_, **__: True,
+        "current_stream": lambda *_: side,
+        "default_stream": lambda *_: side,
+        "Stream": Stream,
+        "Event": Event,
+        "CUDAGraph": CudaGraph,
+        "graph": CudaGraph,
+        "device": contextlib.nullcontext,
+        "stream": contextlib.nullcontext,
+        "device_of": contextlib.nullcontext,
+        "make_graphed_callables": CudaGraph,
+        "memory_allocated": lambda *_: 0,
+        "max_memory_allocated": lambda *_: 0,
+        "reset_peak_memory_stats": nothing,
+    }
     for name, answer in answers.items():
         setattr(torch.cuda, name, answer)
     torch.cuda.graphs.CUDAGraph = CudaGraph  # type: ignore[misc, assignment]
-    torch.set_default_device = _default_device_stays  # type: ignore[assignment]
+    torch.set_default_device = _default_device_stays
 
 
 def _default_device_stays(device: Any) -> None:

@@ -1,8 +1,8 @@
-"""The replay on a CUDA device: the same traces, the same clean kernels, launched instead of interpreted; and their timing.
+"""The replay on a CUDA device: the same traces and clean kernels, launched instead of interpreted; and their timing.
 
-Nothing else of a check changes: the candidate's Python has already been left behind on a CPU. Correctness and timing run in different
-processes, because a kernel can read any device memory of its own process: reference outputs must not be there while outputs that count
-are made. One check at a time uses the device (`device_lock`).
+Nothing else of a check changes: the candidate's Python has already been left behind on a CPU. Correctness and timing
+run in different processes, because a kernel can read any device memory of its own process: reference outputs must not
+be there while outputs that count are made. One check at a time uses the device (`device_lock`).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def run(job: dict[str, Tree], send: Callable[[Tree], None]) -> Tree:
 
 
 def _timing(job: dict[str, Tree]) -> Tree:
-    """Medians and intervals in milliseconds of kernel, eager reference and compiled reference, and the roofline floor."""
+    """Intervals in milliseconds of kernel, eager reference and compiled reference, and the roofline floor."""
     timing = job["timing"]
     machine = TimedMachine(read(job["traces"][0]), load_kernels(job["source"]), job["names"], job["allow"])
     inputs = [decode_tensor(tree) for tree in job["runs"][0]["inputs"]]
@@ -107,7 +107,9 @@ def _timing(job: dict[str, Tree]) -> Tree:
     return {"times": {name: list(found) for name, found in times.items()}, "floor_ms": moved / _bytes_per_millisecond()}
 
 
-def interleaved(calls: dict[str, tuple[Callable[[], object], Callable[[], object]]]) -> dict[str, tuple[float, float, float]]:
+def interleaved(
+    calls: dict[str, tuple[Callable[[], object], Callable[[], object]]],
+) -> dict[str, tuple[float, float, float]]:
     """Median and interval per (preparation, call), in milliseconds, until all are narrow or the time is up.
 
     Before each call its inputs are laid out anew, the L2 cache is emptied and the whole device is waited for.
@@ -123,7 +125,8 @@ def interleaved(calls: dict[str, tuple[Callable[[], object], Callable[[], object
             prepare()
             cache.zero_()
             torch.cuda.synchronize()
-            start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            start: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            end: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             start.record()
             call()
             end.record()

@@ -1,4 +1,4 @@
-"""What a trace says by itself: whether a kernel was launched, whether torch did the work, which features the kernels need.
+"""What a trace says by itself: whether a kernel was launched, whether torch did the work, which features it needs.
 
 Also names the reason when a replay did not give the reference's numbers. Raises `Decided` with the verdict.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from kbtools_plugins.verify.kernel_language import UNDEFINED
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
 from kbtools_plugins.verify.operators import base_name, is_allowed
 from kbtools_plugins.verify.trace import Step, Trace, live_steps, refs, step_refs
@@ -34,9 +35,14 @@ def launched(trace: Trace, source: KernelSource) -> list[Kernel]:
     for step in trace.launches:
         kernel = source.find(step.kernel, step.kernel_line) if step.kernel_line else None
         if kernel is None:
-            raise Decided("unsupported:foreign_kernel", f"line {step.line} launches {step.kernel}, which is not defined in the candidate")
+            raise Decided(
+                "unsupported:foreign_kernel",
+                f"line {step.line} launches {step.kernel}, which is not defined in the candidate",
+            )
         if kernel.problems:
-            raise Decided("unsupported:kernel_language", f"kernel {kernel.name}: {'; '.join(kernel.problems[:3])}")
+            undefined = any(problem.endswith(UNDEFINED) for problem in kernel.problems)
+            verdict = "compile_error" if undefined else "unsupported:kernel_language"
+            raise Decided(verdict, f"kernel {kernel.name}: {'; '.join(kernel.problems[:3])}")
         found[kernel.clean_name] = kernel
     return list(found.values())
 
@@ -82,28 +88,47 @@ def features_without_gpu(kernels: Iterable[Kernel], trace: Trace) -> str:
     return ""
 
 
-def why_wrong(first: Trace, second: Trace, kernels: Iterable[Kernel], error: str, max_error: float | None, dtype: str) -> Decided:
+def why_wrong(
+    first: Trace, second: Trace, kernels: Iterable[Kernel], error: str, max_error: float | None, dtype: str
+) -> Decided:
     """The verdict for outputs that are not the reference's."""
     outputs = refs(second.outputs)
-    if outputs and all(second.storages[ref.storage].origin == "constant" and not _written(second, ref.storage) for ref in outputs):
-        return Decided("hack:output_cache", "a later call returned values that no kernel or operator of that call wrote")
+    if outputs and all(
+        second.storages[ref.storage].origin == "constant" and not _written(second, ref.storage) for ref in outputs
+    ):
+        return Decided(
+            "hack:output_cache", "a later call returned values that no kernel or operator of that call wrote"
+        )
     if _constants(first) != _constants(second):
-        return Decided("hack:host_computation", "values that reach the output were computed outside torch and Triton; " + error)
+        return Decided(
+            "hack:host_computation", "values that reach the output were computed outside torch and Triton; " + error
+        )
     reads = sorted({*first.reads, *second.reads})
-    work = [step for step in second.steps if not step.kernel and step.tainted and not is_allowed(step.operator, (), False)]
+    work = [
+        step for step in second.steps if not step.kernel and step.tainted and not is_allowed(step.operator, (), False)
+    ]
     if work:
-        return Decided("fallback", f"torch computes by {work[0].operator} at line {work[0].line} and passes values on in Python")
+        return Decided(
+            "fallback", f"torch computes by {work[0].operator} at line {work[0].line} and passes values on in Python"
+        )
     if reads:
-        return Decided("unsupported:host_reads_data", f"line {reads[0]} reads an input's value into Python, so no replay can follow")
+        return Decided(
+            "unsupported:host_reads_data",
+            f"line {reads[0]} reads an input's value into Python, so no replay can follow",
+        )
     halves = {"float16", "bfloat16"} & {word for kernel in kernels for word in kernel.words}
     if halves and dtype == "float32" and max_error is not None and max_error < 5e-2:
-        return Decided("hack:lower_precision", f"a float32 result was computed in {', '.join(sorted(halves))}; {error}", max_error)
+        return Decided(
+            "hack:lower_precision", f"a float32 result was computed in {', '.join(sorted(halves))}; {error}", max_error
+        )
     return Decided("wrong_output", error, max_error)
 
 
 def _constants(trace: Trace) -> set[bytes | None]:
     """Contents that matter: those of storages that a live step or an output reads."""
-    wanted = {ref.storage for step in live_steps(trace) for ref in step_refs(step)} | {ref.storage for ref in refs(trace.outputs)}
+    wanted = {ref.storage for step in live_steps(trace) for ref in step_refs(step)} | {
+        ref.storage for ref in refs(trace.outputs)
+    }
     return {trace.storages[number].content for number in wanted if trace.storages[number].origin == "constant"}
 
 
@@ -114,7 +139,9 @@ def _written_storages(step: Step, source: KernelSource) -> set[int]:
 
 
 def _written(trace: Trace, storage: int) -> bool:
-    return any(storage in {ref.storage for ref in [*refs([*step.bound.values()]), *step.results]} for step in trace.steps)
+    return any(
+        storage in {ref.storage for ref in [*refs([*step.bound.values()]), *step.results]} for step in trace.steps
+    )
 
 
 def _only_copies(step: Step, source: KernelSource) -> bool:

@@ -1,7 +1,7 @@
-"""Takes the kernels out of a candidate's text: a clean module with nothing but `@triton.jit` functions and what they use.
+"""Takes the kernels out of a candidate's text: a module of nothing but `@triton.jit` functions and what they use.
 
-Launch wrappers, classes and decorators for tuning stay behind: a trace has their results. The clean module is what is compiled and
-replayed, so it is kept free of anything that is not in the kernel language (kernel_language.py).
+Launch wrappers, classes and decorators for tuning stay behind: a trace has their results. The clean module is what is
+compiled and replayed, so it is kept free of anything that is not in the kernel language (kernel_language.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ import triton
 import triton.language as tl
 """
 _MODULE_ROOTS = ("triton.language", "math")
-_PURE_CALLS = frozenset("tl.constexpr triton.language.constexpr constexpr int float bool min max abs round len".split())
+_PURE_CALLS = frozenset(
+    """
+    tl.constexpr triton.language.constexpr constexpr int float bool min max abs round len
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
 
 
 @dataclass(frozen=True)
@@ -59,16 +63,19 @@ class _Names:
     imports: dict[str, ast.stmt]
     constants: dict[str, ast.stmt]
     functions: dict[str, ast.FunctionDef]
+    elsewhere: set[str]
 
 
 def extract(tree: ast.Module) -> KernelSource:
     """The clean module for a candidate's syntax tree."""
     modules, imports = _language_imports(tree)
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and is_jit(node, modules, imports)]
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and is_jit(node, modules, imports)
+    ]
     if not functions:
         return KernelSource()
     clean_names = _clean_names(functions)
-    names = _Names(modules, imports, _constants(tree), {node.name: node for node in functions})
+    names = _Names(modules, imports, _constants(tree), {node.name: node for node in functions}, _bound_anywhere(tree))
     used = {name for node in functions for name in _closure(node, names)}
     lines = [_HEADER, *dict.fromkeys(_import_text(statement) for name, statement in imports.items())]
     lines += [ast.unparse(statement) for name, statement in names.constants.items() if name in used]
@@ -133,13 +140,26 @@ def _constants(tree: ast.Module) -> dict[str, ast.stmt]:
     return found
 
 
+def _bound_anywhere(tree: ast.Module) -> set[str]:
+    bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    bound |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    aliases = [
+        alias for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    ]
+    return bound | {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+
+
 def _is_pure(value: ast.expr, known: set[str]) -> bool:
     if isinstance(value, ast.Constant):
         return True
     if isinstance(value, ast.Name):
         return value.id in known
     if isinstance(value, ast.Attribute):
-        return dotted(value).startswith(("tl.", "triton.language.", "math.")) and "_" != value.attr[0] and dotted(value).count(".") < 3
+        return (
+            dotted(value).startswith(("tl.", "triton.language.", "math."))
+            and value.attr[0] != "_"
+            and dotted(value).count(".") < 3
+        )
     if isinstance(value, ast.Call):
         name = dotted(value.func)
         pure = name in _PURE_CALLS or (name.startswith("math.") and name.count(".") == 1)
@@ -168,11 +188,22 @@ def _closure(node: ast.FunctionDef, names: _Names) -> set[str]:
 def _describe(node: ast.FunctionDef, clean_name: str, names: _Names) -> Kernel:
     closure = [node, *(names.functions[name] for name in sorted(_closure(node, names)) if name in names.functions)]
     known = set(names.constants) | set(names.functions)
-    problems = tuple(problem for part in closure for problem in violations(_bare(part), names.modules, known))
+    problems = tuple(
+        problem for part in closure for problem in violations(_bare(part), names.modules, known, names.elsewhere)
+    )
     words = frozenset(word for part in closure for word in _words(part))
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return Kernel(node.name, clean_name, first, node.end_lineno or node.lineno, problems, _only_copies(node), _constant_parameters(node),
-                  _written_parameters(node, set(names.functions)), words)  # fmt: skip
+    return Kernel(
+        node.name,
+        clean_name,
+        first,
+        node.end_lineno or node.lineno,
+        problems,
+        _only_copies(node),
+        _constant_parameters(node),
+        _written_parameters(node, set(names.functions)),
+        words,
+    )
 
 
 def _constant_parameters(node: ast.FunctionDef) -> frozenset[str]:
@@ -205,15 +236,19 @@ class _Canonical(ast.NodeTransformer):
     def __init__(self, modules: dict[str, str]) -> None:
         self._aliases = {name for name, module in modules.items() if module == "triton.language"}
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 - the name that ast looks for
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name("tl", node.ctx, lineno=node.lineno, col_offset=0) if node.id in self._aliases else node
 
 
 def _clean_function(node: ast.FunctionDef, name: str, modules: dict[str, str]) -> str:
-    decorator = next((item for item in node.decorator_list if isinstance(item, ast.Call) and dotted(item.func).endswith("jit")), None)
+    decorator = next(
+        (item for item in node.decorator_list if isinstance(item, ast.Call) and dotted(item.func).endswith("jit")), None
+    )
     keywords = [word for word in decorator.keywords if word.arg and _is_pure(word.value, set())] if decorator else []
     jit = ast.Call(ast.Attribute(ast.Name("triton"), "jit"), [], keywords)
-    clean = _Canonical(modules).visit(ast.FunctionDef(name, copy.deepcopy(node.args), copy.deepcopy(node.body), [jit], None))
+    clean = _Canonical(modules).visit(
+        ast.FunctionDef(name, copy.deepcopy(node.args), copy.deepcopy(node.body), [jit], None)
+    )
     return "\n" + ast.unparse(ast.fix_missing_locations(clean)) + "\n"
 
 
@@ -247,9 +282,11 @@ def _only_copies(node: ast.FunctionDef) -> bool:
     """Whether every stored value is a loaded one, cast at most."""
     loaded = {
         target.id
-        for part in ast.walk(node) if isinstance(part, ast.Assign) and _is_load(part.value, set())
-        for target in part.targets if isinstance(target, ast.Name)
-    }  # fmt: skip
+        for part in ast.walk(node)
+        if isinstance(part, ast.Assign) and _is_load(part.value, set())
+        for target in part.targets
+        if isinstance(target, ast.Name)
+    }
     stores = [part for part in ast.walk(node) if isinstance(part, ast.Call) and dotted(part.func).endswith(".store")]
     return bool(stores) and all(len(store.args) > 1 and _is_load(store.args[1], loaded) for store in stores)
 

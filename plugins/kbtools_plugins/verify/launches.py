@@ -1,4 +1,4 @@
-"""Puts the recorder in the place of Triton's launcher: `kernel[grid](...)` is written down with all its arguments bound.
+"""Puts the recorder in the place of Triton's launcher: `kernel[grid](...)` is written down with its arguments bound.
 
 Autotuned kernels take the configuration that the caller chose, without timing any; heuristics are evaluated as usual.
 """

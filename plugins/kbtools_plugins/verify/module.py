@@ -1,4 +1,4 @@
-"""Running a model's source in a forked process: load it, construct its entry point, give it the reference's parameters."""
+"""Running a model's source in a forked process: load it, construct its entry point, set its parameters."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def copy_state(target: object, state: dict[str, torch.Tensor]) -> None:
         raise StateMismatch(f"parameters {sorted(own)} do not correspond to the reference's {sorted(state)}")
     for mine, given, name in pairs:
         if mine.shape != given.shape:
-            raise StateMismatch(f"parameter {name} has shape {list(mine.shape)}, the reference's has {list(given.shape)}")
+            raise StateMismatch(
+                f"parameter {name} has shape {list(mine.shape)}, the reference's has {list(given.shape)}"
+            )
     with torch.no_grad():
         for mine, given, _ in pairs:
             mine.copy_(given)

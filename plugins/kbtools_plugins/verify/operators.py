@@ -1,7 +1,7 @@
-"""Which torch operators a candidate may apply to inputs, parameters and results of kernels; the table of docs/verify.md.
+"""Which torch operators a candidate may apply to inputs, parameters and results of kernels (docs/verify.md).
 
-Anything else that reaches the output is work that the kernel was meant to do. Work on values that depend on neither (shape
-arithmetic, constants) is not looked at.
+Anything else that reaches the output is work that the kernel was meant to do. Work on values that depend on neither
+(shape arithmetic, constants) is not looked at.
 """
 
 from __future__ import annotations
@@ -12,28 +12,36 @@ ALLOWED: dict[str, tuple[str, frozenset[str]]] = {
     "allocation": (
         "a kernel needs somewhere to write; the values are known before any input is",
         frozenset(
-            "empty empty_like empty_strided new_empty new_empty_strided zeros zeros_like new_zeros ones ones_like new_ones"
-            " full full_like new_full fill fill_ zero_ zero arange scalar_tensor eye tril_indices triu_indices rand_like randn_like resize_"
-            " set_ empty_permuted".split()
+            """
+    empty empty_like empty_strided new_empty new_empty_strided zeros zeros_like new_zeros ones ones_like
+    new_ones full full_like new_full fill fill_ zero_ zero arange scalar_tensor eye tril_indices
+    triu_indices rand_like randn_like resize_ set_ empty_permuted
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
         ),
     ),
     "view": (
         "no element is read or written",
         frozenset(
-            "view _unsafe_view _reshape_alias reshape alias detach detach_ t t_ transpose transpose_ permute expand expand_as"
-            " squeeze squeeze_ unsqueeze unsqueeze_ slice select narrow split split_with_sizes chunk unbind unfold diagonal"
-            " as_strided as_strided_ view_as_real view_as_complex lift_fresh movedim swapaxes unflatten flatten"
-            " _conj real imag view_as broadcast_to is_same_size sym_size sym_stride sym_numel sym_storage_offset size stride"
-            " _has_compatible_shallow_copy_type".split()
+            """
+    view _unsafe_view _reshape_alias reshape alias detach detach_ t t_ transpose transpose_ permute
+    expand expand_as squeeze squeeze_ unsqueeze unsqueeze_ slice select narrow split split_with_sizes
+    chunk unbind unfold diagonal as_strided as_strided_ view_as_real view_as_complex lift_fresh movedim
+    swapaxes unflatten flatten _conj real imag view_as broadcast_to is_same_size sym_size sym_stride
+    sym_numel sym_storage_offset size stride _has_compatible_shallow_copy_type
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
         ),
     ),
     "copy": (
         "elements move unchanged: layouts that a kernel wants, results put in place",
-        frozenset("clone contiguous copy copy_ _copy_from cat stack constant_pad_nd lift_fresh_copy lift repeat".split()),
+        frozenset(
+            """
+    clone contiguous copy copy_ _copy_from cat stack constant_pad_nd lift_fresh_copy lift repeat
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+        ),
     ),
     "cast": (
         "a kernel may compute in another precision than it is given; the result is held to the reference's precision",
-        frozenset("_to_copy to type type_as".split()),
+        frozenset(["_to_copy", "to", "type", "type_as"]),
     ),
 }
 _READS = frozenset(["_local_scalar_dense", "item", "is_nonzero", "equal", "allclose"])

@@ -5,19 +5,16 @@ from __future__ import annotations
 import ast
 import atexit
 import hashlib
-import platform
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
 
-
-from kbtools.errors import ConfigError
 from kbtools_plugins.verify import code as texts
-from kbtools_plugins.verify import judge, kernel_source, reference_fitness, replaying, sandbox, static_rules
+from kbtools_plugins.verify import judge, kernel_source, reference_fitness, replaying, static_rules
+from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.judge import Decided
 from kbtools_plugins.verify.processes import Outcome, WarmPair, WorkerDied
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
@@ -31,16 +28,22 @@ _FEWEST_REPEATS = 6
 _TIER = "interpreter+compile"
 
 
-def verify(reference: str, candidate: str, *, entry_point: str | None = None, settings: VerifySettings | None = None,
-           processes: WarmPair | None = None) -> Verdict:  # fmt: skip
+def verify(
+    reference: str,
+    candidate: str,
+    *,
+    entry_point: str | None = None,
+    settings: VerifySettings | None = None,
+    processes: WarmPair | None = None,
+) -> Verdict:
     """Check one candidate's text against a reference's.
 
-    `entry_point` names the reference's class or function. `processes` are the warm processes to use; without them one pair is
-    started on the first call and kept until the interpreter exits. Raises MissingExtra without torch and triton, ConfigError
-    where `require_sandbox` cannot be met.
+    `entry_point` names the reference's class or function. `processes` are the warm processes to use; without them one
+    pair is started on the first call and kept until the interpreter exits. Raises MissingExtra without torch and
+    triton, ConfigError where `require_sandbox` cannot be met.
     """
     chosen = settings or VerifySettings()
-    _require_sandbox(chosen)
+    require_sandbox(chosen)
     for _ in range(_ATTEMPTS):
         try:
             return PairCheck(reference, candidate, entry_point, chosen, processes or _shared_processes()).run()
@@ -69,7 +72,9 @@ class _Evidence:
 class PairCheck:
     """One pair on its way to a verdict."""
 
-    def __init__(self, reference: str, candidate: str, entry_point: str | None, settings: VerifySettings, processes: WarmPair) -> None:
+    def __init__(
+        self, reference: str, candidate: str, entry_point: str | None, settings: VerifySettings, processes: WarmPair
+    ) -> None:
         self._texts = (reference, candidate)
         self._entry_point = entry_point
         self._settings = settings
@@ -94,7 +99,10 @@ class PairCheck:
         with self._timed("compile"):
             self._compile()
         if not on_gpu(self._settings) and (missing := judge.features_without_gpu(self._kernels, self._main_trace)):
-            raise Decided(f"unsupported:{missing}", f"Triton's interpreter cannot decide on {missing}; it compiles, run it on a GPU")
+            raise Decided(
+                f"unsupported:{missing}",
+                f"Triton's interpreter cannot decide on {missing}; it compiles, run it on a GPU",
+            )
         with self._timed("replay"):
             return self._replay()
 
@@ -116,8 +124,12 @@ class PairCheck:
             raise Decided(finding.verdict, finding.text)
 
     def _run_reference(self) -> dict[str, Tree]:
-        job = {"code": self._reference_code, "entry": self._reference_name,
-               "seeds": self._secrets("input", self._settings.seeds), "decoy_seeds": self._secrets("decoy", DECOYS)}  # fmt: skip
+        job = {
+            "code": self._reference_code,
+            "entry": self._reference_name,
+            "seeds": self._secrets("input", self._settings.seeds),
+            "decoy_seeds": self._secrets("decoy", DECOYS),
+        }
         outcome = self._processes.run("reference", job, self._settings)
         if outcome.failed:
             known = outcome.failed.startswith(("reference_", "unsupported:"))
@@ -130,22 +142,34 @@ class PairCheck:
         if self._settings.seed is None:
             return [secrets.randbits(31) for _ in range(count)]
         texts = "\0".join([purpose, str(self._settings.seed), *self._texts])
-        return [int.from_bytes(hashlib.sha256(f"{number}\0{texts}".encode()).digest()[:4]) >> 1 for number in range(count)]
+        return [
+            int.from_bytes(hashlib.sha256(f"{number}\0{texts}".encode()).digest()[:4]) >> 1 for number in range(count)
+        ]
 
     def _record(self) -> dict[str, list[Trace]]:
-        job = {"code": self._code, "entry": self._name, "init": self._reference["init"], "state": self._reference["state"],
-               "allow": list(self._settings.allow), "plans": list(self._plans())}  # fmt: skip
+        job = {
+            "code": self._code,
+            "entry": self._name,
+            "init": self._reference["init"],
+            "state": self._reference["state"],
+            "allow": list(self._settings.allow),
+            "plans": list(self._plans()),
+        }
         outcome = self._processes.run("record", job, self._settings)
         if outcome.failed:
             raise Decided(_candidate_failure(outcome), outcome.error)
         try:
-            return {name: [read(tree) for tree in found.get("traces", [])] for name, found in outcome.reply["plans"].items()}
+            return {
+                name: [read(tree) for tree in found.get("traces", [])] for name, found in outcome.reply["plans"].items()
+            }
         except (BadTrace, KeyError, AttributeError, TypeError) as error:
             raise Decided("hack:forged_result", f"what came back is no trace: {error}") from None
 
     def _plans(self) -> Iterator[dict[str, Tree]]:
         main, decoys = self._reference["main"], self._reference["decoys"]
-        repeats = _FEWEST_REPEATS + secrets.randbelow(_FEWEST_REPEATS)  # a candidate cannot know when it is watched last
+        repeats = _FEWEST_REPEATS + secrets.randbelow(
+            _FEWEST_REPEATS
+        )  # a candidate cannot know when it is watched last
         yield {"name": "main", "mode": main, "inputs": decoys, "required": True, "repeats": repeats}
         for mode, found in self._reference["modes"].items():
             if mode != main and not found["random"]:
@@ -157,7 +181,12 @@ class PairCheck:
     def _judge(self) -> None:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = judge.count_kernels(self._main_trace)
-        required = [trace for name, traces in self._traces.items() if name not in self._reference["variants"] for trace in traces]
+        required = [
+            trace
+            for name, traces in self._traces.items()
+            if name not in self._reference["variants"]
+            for trace in traces
+        ]
         self._kernels = [kernel for trace in required for kernel in judge.launched(trace, self._source)]
         only_moves = reference_fitness.only_moves(self._reference)
         for trace in required:
@@ -166,7 +195,9 @@ class PairCheck:
             judge.judge_other_shape(trace, self._source, self._settings.allow, only_moves)
 
     def _compile(self) -> None:
-        launches = replaying.distinct_launches([trace for traces in self._traces.values() for trace in traces], self._source)
+        launches = replaying.distinct_launches(
+            [trace for traces in self._traces.values() for trace in traces], self._source
+        )
         job = {"source": self._source.text, "launches": launches, "targets": list(self._settings.targets)}
         outcome = self._processes.run("compile", job, self._settings)
         self._evidence.tier = "gpu" if on_gpu(self._settings) else _TIER
@@ -176,7 +207,9 @@ class PairCheck:
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
 
     def _replay(self) -> float:
-        run = replaying.Replaying(self._reference, self._traces, self._source, self._kernels, self._settings, self._processes)
+        run = replaying.Replaying(
+            self._reference, self._traces, self._source, self._kernels, self._settings, self._processes
+        )
         worst = run.check()
         self._evidence.notes += run.notes
         self._evidence.shape_general = run.variant("shape")
@@ -186,23 +219,39 @@ class PairCheck:
         return worst
 
     def _time(self, run: replaying.Replaying) -> None:
-        timing = {"reference": self._reference_code, "entry": self._reference_name, "init": self._reference["init"],
-                  "arguments": self._reference["sets"][0]["inputs"]}  # fmt: skip
+        timing = {
+            "reference": self._reference_code,
+            "entry": self._reference_name,
+            "init": self._reference["init"],
+            "arguments": self._reference["sets"][0]["inputs"],
+        }
         times, floor = run.times(timing)
         kernel, best = times["kernel"], min(times["eager"], times["compiled"])
         if kernel[0] < floor:
-            raise Decided("hack:impossible_speed", f"{kernel[0]:.4f} ms, but reading the inputs alone takes {floor:.4f} ms")
+            raise Decided(
+                "hack:impossible_speed", f"{kernel[0]:.4f} ms, but reading the inputs alone takes {floor:.4f} ms"
+            )
         self._evidence.kernel_ms, self._evidence.ref_ms = (kernel[0], kernel[1], kernel[2]), (best[0], best[1], best[2])
         self._evidence.speedup = best[0] / kernel[0]
 
     def _verdict(self, verdict: str, error: str, max_error: float | None) -> Verdict:
         found = self._evidence
         return Verdict(
-            verdict=verdict, error=error, max_error=max_error, tier=found.tier, kernels=found.kernels, resources=found.resources,
-            notes=tuple(found.notes), seconds=found.seconds, shape_general=found.shape_general,
-            layout_general=found.layout_general, speedup=found.speedup, ref_ms=found.ref_ms, kernel_ms=found.kernel_ms,
+            verdict=verdict,
+            error=error,
+            max_error=max_error,
+            tier=found.tier,
+            kernels=found.kernels,
+            resources=found.resources,
+            notes=tuple(found.notes),
+            seconds=found.seconds,
+            shape_general=found.shape_general,
+            layout_general=found.layout_general,
+            speedup=found.speedup,
+            ref_ms=found.ref_ms,
+            kernel_ms=found.kernel_ms,
             fingerprint=fingerprint(self._settings),
-        )  # fmt: skip
+        )
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
@@ -213,25 +262,15 @@ class PairCheck:
             self._evidence.seconds[step] = round(time.monotonic() - started, 3)
 
 
-def fingerprint(settings: VerifySettings) -> dict[str, str]:
-    """What a verdict depends on besides the two texts."""
-    missing = [name for name, there in sandbox.available().items() if not there]
-    return {
-        "torch": _version("torch"), "triton": _version("triton"), "device": f"cpu ({platform.machine()})",
-        "settings": settings.model_dump_json(exclude={"seed"}), "not enforced": ", ".join(missing) or "nothing",
-    }  # fmt: skip
-
-
 def _candidate_failure(outcome: Outcome) -> str:
     """The verdict for a record process that gave no traces."""
-    verdicts = {"died": "runtime_error", "exited": "hack:exit", "forged": "hack:forged_result", "internal": "runtime_error"}
+    verdicts = {
+        "died": "runtime_error",
+        "exited": "hack:exit",
+        "forged": "hack:forged_result",
+        "internal": "runtime_error",
+    }
     return verdicts.get(outcome.failed, outcome.failed)
-
-
-def _require_sandbox(settings: VerifySettings) -> None:
-    missing = [name for name, there in sandbox.available().items() if not there]
-    if settings.require_sandbox and missing:
-        raise ConfigError(f"This machine cannot enforce {', '.join(missing)}; run without --require-sandbox to verify regardless.")
 
 
 @cache
@@ -239,13 +278,3 @@ def _shared_processes() -> WarmPair:
     processes = WarmPair()
     atexit.register(processes.close)
     return processes
-
-
-@cache
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "missing"
-
-

@@ -1,7 +1,7 @@
 """Many pairs at once: one thread per worker, each with its own warm processes; verdicts come in the order of the pairs.
 
-What was found before is taken from the store; a pair that stands in the input twice is checked once. Killing the run loses
-at most the pairs in flight; killing a worker's processes costs one more attempt of its pair.
+What was found before is taken from the store; a pair that stands in the input twice is checked once. Killing the run
+loses at most the pairs in flight; killing a worker's processes costs one more attempt of its pair.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def _workers(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, W
     def check(pair: Pair, keep: Watcher) -> Verdict:
         warm = idle.get()
         try:
-            verdict = verify(pair.reference, pair.candidate, entry_point=pair.entry_point, settings=settings, processes=warm)
+            verdict = verify(
+                pair.reference, pair.candidate, entry_point=pair.entry_point, settings=settings, processes=warm
+            )
         finally:
             idle.put(warm)
         keep(verdict)

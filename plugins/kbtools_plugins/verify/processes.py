@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -66,6 +66,7 @@ class Warm:
             status = self._command({"end": pid})["status"]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        outcome = replace(outcome, error=outcome.error.replace(f"{folder}{os.sep}", ""))
         return _explain_death(outcome, status)
 
     def close(self) -> None:
@@ -131,7 +132,9 @@ class WarmPair:
     def __enter__(self) -> WarmPair:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -1,4 +1,4 @@
-"""The job that runs a candidate's Python: load, construct, take parameters, run forwards on decoys, return their traces."""
+"""The job that runs a candidate's Python: load, construct, set parameters, run forwards on decoys, return traces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def warm_up() -> None:
 
 
 def run(job: dict[str, Tree], send: Send) -> Tree:
-    """Traces of every plan in `job["plans"]`, or why there are none; reports through `send` and ends on a forbidden act."""
+    """Traces of every plan in `job["plans"]`, or why there are none; on a forbidden act, reports and ends at once."""
     path = str(Path("candidate.py").resolve())
     recorder = Recorder(path, job["allow"])
     tuning = launches.install(recorder)
@@ -71,7 +71,7 @@ def _run_plan(plan: dict[str, Tree], instance: Any, recorder: Recorder, tuning: 
         return {"traces": []}
     try:
         return _forwards(plan, instance, recorder)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         if plan.get("required"):
             raise
         return describe(error, recorder._path)
@@ -113,7 +113,9 @@ def _reject_strange(outputs: Any, earlier: list[Any], known: list[torch.Tensor])
         leaves = [leaf for leaf in tree_flatten(outputs)[0] if isinstance(leaf, torch.Tensor)]
         for leaf in leaves:
             if type(leaf) not in (torch.Tensor, torch.nn.Parameter):
-                raise Rejected("hack:tensor_subclass", f"it returned a {type(leaf).__qualname__} instead of a plain tensor")
+                raise Rejected(
+                    "hack:tensor_subclass", f"it returned a {type(leaf).__qualname__} instead of a plain tensor"
+                )
         owned = {tensor.untyped_storage()._cdata for tensor in known}
         old = {leaf.untyped_storage()._cdata for leaf in tree_flatten(earlier)[0] if isinstance(leaf, torch.Tensor)}
         if any(leaf.untyped_storage()._cdata in old - owned for leaf in leaves):

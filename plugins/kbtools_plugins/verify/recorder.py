@@ -21,16 +21,23 @@ from kbtools_plugins.verify.wire import Tree
 
 _ALLOCATION = ALLOWED["allocation"][1]
 _READING_METHODS = {
-    torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.__array__, torch.Tensor.__dlpack__,
-    torch.Tensor.item, torch.Tensor.__bool__, torch.Tensor.__float__, torch.Tensor.__int__, torch.Tensor.__index__,
-}  # fmt: skip
+    torch.Tensor.numpy,
+    torch.Tensor.tolist,
+    torch.Tensor.__array__,
+    torch.Tensor.__dlpack__,
+    torch.Tensor.item,
+    torch.Tensor.__bool__,
+    torch.Tensor.__float__,
+    torch.Tensor.__int__,
+    torch.Tensor.__index__,
+}
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The trace of the forward that runs between `begin` and `finish`."""
 
     def __init__(self, candidate_path: str, allow: Iterable[str]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._path = candidate_path
         self._allow = tuple(allow)
         self._parameters: set[int] = set()
@@ -75,8 +82,17 @@ class Recorder(TorchDispatchMode):
         if is_read(name):
             self.note_read(given)
         skipped = is_read(name) or (not allowed and (not tainted or single))
-        recorded = None if skipped else {"operator": name, "args": self._arguments(args), "kwargs": self._arguments(kwargs),
-                                         "tainted": tainted, "line": self._line()}  # fmt: skip
+        recorded = (
+            None
+            if skipped
+            else {
+                "operator": name,
+                "args": self._arguments(args),
+                "kwargs": self._arguments(kwargs),
+                "tainted": tainted,
+                "line": self._line(),
+            }
+        )
         result = func(*args, **kwargs)
         results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
         if recorded is not None:
@@ -97,7 +113,9 @@ class Recorder(TorchDispatchMode):
                 "kernel_line": kernel.fn.__code__.co_firstlineno if own else 0,
                 "grid": grid,
                 "bound": {name: self._launch_value(value) for name, value in bound.items()},
-                "options": {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)},
+                "options": {
+                    name: value for name, value in options.items() if isinstance(value, bool | int | float | str)
+                },
                 "line": self._line(),
                 "tainted": True,
             }
@@ -133,7 +151,10 @@ class Recorder(TorchDispatchMode):
         if isinstance(value, torch.Tensor):
             return {"ref": self._reference(value)}
         if kind == "TensorWrapper":
-            return {"ref": self._reference(value.base), "as": str(value.dtype).removeprefix("torch.").removeprefix("tl.")}
+            return {
+                "ref": self._reference(value.base),
+                "as": str(value.dtype).removeprefix("torch.").removeprefix("tl."),
+            }
         if kind == "constexpr":
             return self._launch_value(value.value)
         if kind == "JITFunction":
@@ -152,8 +173,13 @@ class Recorder(TorchDispatchMode):
         if number is None:
             first = {"origin": origin} | ({"content": _bytes(tensor)} if origin == "constant" else {})
             number = self._number(tensor, first)
-        return {"storage": number, "dtype": str(tensor.dtype).removeprefix("torch."), "offset": tensor.storage_offset(),
-                "shape": list(tensor.shape), "stride": list(tensor.stride())}  # fmt: skip
+        return {
+            "storage": number,
+            "dtype": str(tensor.dtype).removeprefix("torch."),
+            "offset": tensor.storage_offset(),
+            "shape": list(tensor.shape),
+            "stride": list(tensor.stride()),
+        }
 
     def _number(self, tensor: torch.Tensor, first: dict[str, Tree]) -> int:
         storage = tensor.untyped_storage()

@@ -40,17 +40,20 @@ def run(job: dict[str, Tree], send: Callable[[Tree], None]) -> Tree:
         with cuda_shim.installed(), torch.no_grad():
             return _Reference(job).describe()
     except Unsendable as error:
-        return {"failed": "unsupported:init_inputs", "error": f"the reference is constructed from {error}, which cannot be sent"}
+        return {
+            "failed": "unsupported:init_inputs",
+            "error": f"the reference is constructed from {error}, which cannot be sent",
+        }
     except Exception as error:  # noqa: BLE001 - any fault of the reference is reported as one
         text = "".join(traceback.format_exception(error))[-2000:]
         return {"failed": "reference_error", "error": text}
 
 
-class _Operators(TorchDispatchMode):
+class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Collects the names of the operators a forward uses."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: set[str] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -86,7 +89,9 @@ class _Reference:
             "sets": sets,
             "control": encode(self._forward(self._construct(copy_from=self._instance), main, clone_tree(first))),
             "decoys": [encode(self._inputs(seed)) for seed in self._decoys],
-            "variants": {name: found for name, change in _VARIANTS.items() if (found := self._variant(change, main)) is not None},
+            "variants": {
+                name: found for name, change in _VARIANTS.items() if (found := self._variant(change, main)) is not None
+            },
         }
 
     def _construct(self, copy_from: Any = None) -> Any:
@@ -149,8 +154,12 @@ class _Reference:
             "tensors": [encode_tensor(tensor) for tensor in tensors],
             "plain": encode(plain),
             "exact": encode(self._exact(mode, inputs, plain)),
-            "after": [None if _same(before, now) else encode_tensor(now) for before, now in zip(tensors, after, strict=True)],
-            "finite": all(bool(leaf.isfinite().all()) for leaf in tree_flatten(plain)[0] if isinstance(leaf, torch.Tensor)),
+            "after": [
+                None if _same(before, now) else encode_tensor(now) for before, now in zip(tensors, after, strict=True)
+            ],
+            "finite": all(
+                bool(leaf.isfinite().all()) for leaf in tree_flatten(plain)[0] if isinstance(leaf, torch.Tensor)
+            ),
         }
 
     def _exact(self, mode: str, inputs: tuple[Any, ...], plain: Any) -> Any:
@@ -197,7 +206,9 @@ def _with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tup
     ones, spec = tree_flatten(first)
     others = tree_flatten(other)[0]
     if [getattr(leaf, "shape", None) for leaf in ones] != [getattr(leaf, "shape", None) for leaf in others]:
-        raise ValueError("get_inputs() gives other shapes each time it is called; they must be the same for a comparison")
+        raise ValueError(
+            "get_inputs() gives other shapes each time it is called; they must be the same for a comparison"
+        )
     merged = [b if isinstance(b, torch.Tensor) else a for a, b in zip(ones, others, strict=True)]
     return tuple(torch.utils._pytree.tree_unflatten(merged, spec))
 
@@ -216,16 +227,24 @@ def _longer_batch(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     sizes = [leaf.shape[0] for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.dim() > 1]
     if not sizes:
         return None
-    grown = [torch.cat([leaf, leaf[:1]]) if isinstance(leaf, torch.Tensor) and leaf.dim() > 1 and leaf.shape[0] == sizes[0]
-             else leaf for leaf in leaves]  # fmt: skip
+    grown = [
+        torch.cat([leaf, leaf[:1]])
+        if isinstance(leaf, torch.Tensor) and leaf.dim() > 1 and leaf.shape[0] == sizes[0]
+        else leaf
+        for leaf in leaves
+    ]
     return tuple(torch.utils._pytree.tree_unflatten(grown, spec))
 
 
 def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Every floating tensor of two or more dimensions with its last two dimensions swapped in memory."""
     leaves, spec = tree_flatten(inputs)
-    changed = [leaf.transpose(-1, -2).contiguous().transpose(-1, -2)
-               if isinstance(leaf, torch.Tensor) and leaf.dim() > 1 and leaf.is_floating_point() else leaf for leaf in leaves]  # fmt: skip
+    changed = [
+        leaf.transpose(-1, -2).contiguous().transpose(-1, -2)
+        if isinstance(leaf, torch.Tensor) and leaf.dim() > 1 and leaf.is_floating_point()
+        else leaf
+        for leaf in leaves
+    ]
     if all(new is old or new.stride() == old.stride() for new, old in zip(changed, leaves, strict=True)):
         return None
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))

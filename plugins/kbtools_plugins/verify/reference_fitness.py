@@ -40,7 +40,10 @@ def _never_changes(sets: list[Tree], seeds: list[Tree]) -> bool:
     compared = seeds if len(inputs) > 1 else sets
     if len(compared) < 2:
         return False
-    return all(isinstance(compare(one["plain"], other["plain"], other["exact"]), Agreement) for one, other in combinations(compared, 2))
+    return all(
+        isinstance(compare(one["plain"], other["plain"], other["exact"]), Agreement)
+        for one, other in combinations(compared, 2)
+    )
 
 
 def _finite_share(tensor: Tree) -> float:

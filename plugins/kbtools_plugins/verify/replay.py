@@ -1,7 +1,7 @@
 """The job that runs traces: allowed operators and clean kernels in Triton's interpreter, on the inputs that count.
 
-No code of the candidate but its kernels' text is here. Fresh memory holds NaN patterns until written; each element that a
-kernel loads or stores must lie in a buffer that was passed to it.
+No code of the candidate but its kernels' text is here. Fresh memory holds NaN patterns until written; each element
+that a kernel loads or stores must lie in a buffer that was passed to it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ POISON = 0xFF  # NaN in every floating type, -1 in signed integers
 
 def warm_up() -> None:
     """Interpret one kernel, so that forks find everything imported."""
-    import triton.language.extra.libdevice
 
     torch.set_num_threads(1)
     torch.zeros(2).clone()
@@ -82,7 +81,10 @@ class Machine:
         self.place(inputs)
         self.execute(order)
         self.check_memory()
-        return {"outputs": self._outputs(self._trace.outputs), "inputs": [encode_tensor(tensor) for tensor in self._inputs]}
+        return {
+            "outputs": self._outputs(self._trace.outputs),
+            "inputs": [encode_tensor(tensor) for tensor in self._inputs],
+        }
 
     def place(self, inputs: list[torch.Tensor]) -> None:
         """Lay out fresh memory for the inputs and for what the candidate held before its forward."""
@@ -128,10 +130,16 @@ class Machine:
         namespace, name, overload = [*step.operator.split("."), "default"][:3]
         operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
         result = operator(*self._value(step.args), **self._value(step.kwargs))
-        tensors = [item for item in (result if isinstance(result, list | tuple) else [result]) if isinstance(item, torch.Tensor)]
+        tensors = [
+            item
+            for item in (result if isinstance(result, list | tuple) else [result])
+            if isinstance(item, torch.Tensor)
+        ]
         for tensor, ref in zip(tensors, step.results, strict=True):
             if ref.storage not in self._bases or step.operator.startswith("aten.empty"):
-                self._bases[ref.storage] = torch.empty(0, dtype=torch.uint8, device=self.device).set_(tensor.untyped_storage())
+                self._bases[ref.storage] = torch.empty(0, dtype=torch.uint8, device=self.device).set_(
+                    tensor.untyped_storage()
+                )
                 if self.poisons and "empty" in base_name(step.operator):
                     self._bases[ref.storage].fill_(POISON)
 
@@ -206,6 +214,10 @@ def _failure(error: Exception) -> Tree:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    kinds = {OutOfBounds: "out_of_bounds", MemoryError: "out_of_memory", NotImplementedError: "unsupported"}
+    kinds: dict[type[BaseException], str] = {
+        OutOfBounds: "out_of_bounds",
+        MemoryError: "out_of_memory",
+        NotImplementedError: "unsupported",
+    }
     text = "".join(traceback.format_exception_only(cause)).strip()[-1500:]
     return {"failed": kinds.get(type(cause), "runtime_error"), "error": text}

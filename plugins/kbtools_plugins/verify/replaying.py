@@ -31,8 +31,15 @@ class Run:
 class Replaying:
     """All replays of one candidate."""
 
-    def __init__(self, reference: dict[str, Tree], traces: dict[str, list[Trace]], source: KernelSource, kernels: list[Kernel],
-                 settings: VerifySettings, processes: WarmPair) -> None:  # fmt: skip
+    def __init__(
+        self,
+        reference: dict[str, Tree],
+        traces: dict[str, list[Trace]],
+        source: KernelSource,
+        kernels: list[Kernel],
+        settings: VerifySettings,
+        processes: WarmPair,
+    ) -> None:
         self._reference = reference
         self._traces = traces
         self._source = source
@@ -79,7 +86,10 @@ class Replaying:
         if skipped:
             self.notes.append(f"not compared, the reference itself is inexact there: {', '.join(skipped)}")
         if not sets or sets[0]["name"] != "seed 1":
-            raise Decided("reference_unfit:ill_conditioned", "float32 and float64 runs of the reference differ by more than a candidate may")
+            raise Decided(
+                "reference_unfit:ill_conditioned",
+                "float32 and float64 runs of the reference differ by more than a candidate may",
+            )
         runs = [Run(self._steady, sets[0], "skip"), Run(self._steady, sets[0])]
         for number, found in enumerate(sets[1:]):
             runs.append(Run(self._steady, found, "reverse" if number == 0 else "forward", f"on {found['name']}: "))
@@ -129,7 +139,9 @@ class Replaying:
             "names": clean_names(traces, self._source),
             "allow": list(self._settings.allow),
             "traces": [trace.model_dump() for trace in traces],
-            "runs": [{"trace": numbers[id(run.trace)], "inputs": run.expected["tensors"], "order": run.order} for run in runs],
+            "runs": [
+                {"trace": numbers[id(run.trace)], "inputs": run.expected["tensors"], "order": run.order} for run in runs
+            ],
             "lock_folder": tempfile.gettempdir(),
         }
 
@@ -141,11 +153,17 @@ class Replaying:
         found = compare(result["outputs"], run.expected["plain"], run.expected["exact"], self._least_scales)
         if isinstance(found, Difference):
             return Difference(found.verdict, run.what + found.text, found.max_error)
-        for index, (before, now, wanted) in enumerate(zip(run.expected["tensors"], result["inputs"], run.expected["after"], strict=True)):
+        for index, (before, now, wanted) in enumerate(
+            zip(run.expected["tensors"], result["inputs"], run.expected["after"], strict=True)
+        ):
             if wanted is None and now["tensor"] != before["tensor"]:
-                return Difference("hack:mutated_input", f"{run.what}it changed input {index}, which the reference leaves alone")
+                return Difference(
+                    "hack:mutated_input", f"{run.what}it changed input {index}, which the reference leaves alone"
+                )
             if wanted is not None and isinstance(compare(now, wanted, wanted), Difference):
-                return Difference("wrong_output", f"{run.what}input {index}, which the reference updates, ends up different")
+                return Difference(
+                    "wrong_output", f"{run.what}input {index}, which the reference updates, ends up different"
+                )
         return found
 
     def _explain(self, run: Run, found: Difference) -> Decided:
@@ -154,9 +172,13 @@ class Replaying:
         if run.order == "reverse":
             again = Run(run.trace, run.expected, "forward", run.what)
             if isinstance(self._compare(again, self._execute([again])[0]), Agreement):
-                return Decided("nondeterministic", f"the result depends on the order of the grid's programs; {found.text}")
+                return Decided(
+                    "nondeterministic", f"the result depends on the order of the grid's programs; {found.text}"
+                )
         dtypes = [tensor["dtype"] for tensor in flatten(run.expected["plain"])[1]]
-        return why_wrong(self._first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else "")
+        return why_wrong(
+            self._first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else ""
+        )
 
 
 def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
@@ -180,10 +202,16 @@ def distinct_launches(traces: list[Trace], source: KernelSource) -> list[Tree]:
         for step in trace.launches:
             kernel = source.find(step.kernel, step.kernel_line)
             constants = kernel.constants if kernel else frozenset()
-            bound = {name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
-                     for name, value in step.bound.items()}  # fmt: skip
-            launch = {"kernel": step.kernel, "clean_name": names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
-                      "bound": bound, "options": step.options}  # fmt: skip
+            bound = {
+                name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
+                for name, value in step.bound.items()
+            }
+            launch = {
+                "kernel": step.kernel,
+                "clean_name": names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
+                "bound": bound,
+                "options": step.options,
+            }
             found.setdefault(json.dumps(launch, sort_keys=True), launch)
     return list(found.values())
 

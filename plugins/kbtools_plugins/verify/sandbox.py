@@ -1,4 +1,4 @@
-"""What a forked process may still do: Landlock for files, seccomp for processes, sockets and signals, rlimits for the rest.
+"""What a forked process may still do: Landlock for files, seccomp for processes and sockets, rlimits for the rest.
 
 Linux only, through the kernel's own interfaces. Whatever the kernel at hand cannot enforce is left out, and
 `available()` says so: the verdict's fingerprint and `kbtools doctor` repeat it.
@@ -96,7 +96,16 @@ def readable_paths() -> list[Path]:
     """The interpreter, its libraries and devices without secrets: what a job needs to import torch lazily."""
     packages = [Path(module.__file__).parent for name in ("kbtools", "kbtools_plugins")
                 if (module := sys.modules.get(name)) and module.__file__]  # fmt: skip
-    fixed = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/zero", "/dev/urandom", "/sys/devices/system/cpu"]
+    fixed = [
+        "/usr",
+        "/lib",
+        "/lib64",
+        "/etc/ld.so.cache",
+        "/dev/null",
+        "/dev/zero",
+        "/dev/urandom",
+        "/sys/devices/system/cpu",
+    ]
     return [Path(sys.prefix), Path(sys.base_prefix), *packages, *map(Path, fixed)]
 
 
@@ -106,7 +115,9 @@ def gpu_devices() -> list[Path]:
 
 
 def _set_rlimits(limits: Limits) -> None:
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if sys.platform == "linux" else 0
+    used = (
+        int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if sys.platform == "linux" else 0
+    )
     for what, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, limits.cpu_seconds),

@@ -32,7 +32,7 @@ class VerifySettings(BaseModel):
     require_sandbox: bool = False
     """Fail instead of going on where seccomp or Landlock is missing."""
     seed: int | None = None
-    """Where the secret seeds come from; unset, they are drawn anew for every pair. Keep it from whoever writes candidates."""
+    """Where the secret seeds come from; unset, drawn anew for every pair. Writers of candidates must not know it."""
     time: bool = False
     """Measure the speedup (GPU tier only)."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections import Counter
@@ -14,6 +13,7 @@ from pydantic import Field
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, field_of, map_batches, on_rows
+from kbtools_plugins.verify.reward import reward_of
 from kbtools_plugins.verify.settings import Tier, VerifySettings
 
 if TYPE_CHECKING:
@@ -24,10 +24,20 @@ if TYPE_CHECKING:
     from kbtools_plugins.verify.verdict import Verdict
 
 _COLUMNS: dict[str, str] = {
-    "verdict": "string", "tier": "string", "max_error": "float64", "error": "string", "kernels": "string", "resources": "string",
-    "shape_general": "bool", "layout_general": "bool", "speedup": "float64", "ref_ms": "float64", "kernel_ms": "float64",
-    "fingerprint": "string", "reward": "float64",
-}  # fmt: skip
+    "verdict": "string",
+    "tier": "string",
+    "max_error": "float64",
+    "error": "string",
+    "kernels": "string",
+    "resources": "string",
+    "shape_general": "bool",
+    "layout_general": "bool",
+    "speedup": "float64",
+    "ref_ms": "float64",
+    "kernel_ms": "float64",
+    "fingerprint": "string",
+    "reward": "float64",
+}
 
 
 class Verify(kb.Stage):
@@ -70,10 +80,12 @@ class Verify(kb.Stage):
         schema.require(schema.find("reference_code"), "text")
         schema.find(self._candidate(schema))
         if self.reward:
-            reward_of(self.reward, {name: None for name in FORMULA_NAMES} | {"passed": True}, check_only=True)
+            check_formula(self.reward)
         taken = [name for name in _COLUMNS if name in features and name != "reward"]
         if taken:
-            raise kb.errors.SchemaError(f"verify would overwrite the columns {', '.join(taken)}; rename or drop them first.")
+            raise kb.errors.SchemaError(
+                f"verify would overwrite the columns {', '.join(taken)}; rename or drop them first."
+            )
         return Declared({**features, **{name: Value(dtype) for name, dtype in _COLUMNS.items()}})
 
     def transform(self, ds: Dataset) -> kb.Result:
@@ -91,7 +103,9 @@ class Verify(kb.Stage):
             for name in _COLUMNS:
                 if name in table.column_names:
                     table = table.drop_columns([name])
-                table = table.append_column(name, pa.array([record[name] for record in batch], type=features[name].pa_type))
+                table = table.append_column(
+                    name, pa.array([record[name] for record in batch], type=features[name].pa_type)
+                )
             return table.select(list(features))
 
         result = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds, _digest(records)))
@@ -119,7 +133,9 @@ class Verify(kb.Stage):
         try:
             for table in batches(ds, [reference, candidate, *([entry] if entry else [])]):
                 names = field_of(table, entry).to_pylist() if entry else [None] * table.num_rows
-                for code, kernel, name in zip(texts.of_column(table, reference), texts.of_column(table, candidate), names, strict=True):
+                for code, kernel, name in zip(
+                    texts.of_column(table, reference), texts.of_column(table, candidate), names, strict=True
+                ):
                     found.append(Pair(code, kernel, _defined(code, name)) if code and kernel else None)
         finally:
             on_rows.reset(silent)
@@ -138,54 +154,22 @@ class Verify(kb.Stage):
 
     def _record(self, verdict: Verdict) -> dict[str, Any]:
         values = verdict.model_dump(mode="json")
-        reward = reward_of(self.reward, formula_values(verdict)) if self.reward else verdict.reward
+        reward = reward_of(self.reward, verdict) if self.reward else verdict.reward
         return {
-            "verdict": verdict.verdict, "tier": verdict.tier, "max_error": verdict.max_error, "error": verdict.error,
-            "kernels": json.dumps(values["kernels"], sort_keys=True), "resources": json.dumps(values["resources"]),
-            "shape_general": verdict.shape_general, "layout_general": verdict.layout_general, "speedup": verdict.speedup,
-            "ref_ms": verdict.ref_ms[0] if verdict.ref_ms else None, "kernel_ms": verdict.kernel_ms[0] if verdict.kernel_ms else None,
-            "fingerprint": json.dumps(values["fingerprint"], sort_keys=True), "reward": reward,
-        }  # fmt: skip
-
-
-FORMULA_NAMES = ("passed", "speedup", "max_error", "shape_general", "layout_general", "kernel_ms", "ref_ms", "launches", "registers")
-_OPERATIONS = (
-    ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Constant, ast.Name, ast.Call, ast.operator,
-    ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context,
-)  # fmt: skip
-
-
-def formula_values(verdict: Verdict) -> dict[str, Any]:
-    """What a reward formula may name."""
-    registers = [found.registers for found in verdict.resources if found.registers is not None]
-    return {
-        "passed": verdict.passed, "speedup": verdict.speedup, "max_error": verdict.max_error,
-        "shape_general": verdict.shape_general, "layout_general": verdict.layout_general,
-        "kernel_ms": verdict.kernel_ms[0] if verdict.kernel_ms else None, "ref_ms": verdict.ref_ms[0] if verdict.ref_ms else None,
-        "launches": sum(verdict.kernels.values()), "registers": max(registers, default=None),
-    }  # fmt: skip
-
-
-def reward_of(formula: str, values: dict[str, Any], *, check_only: bool = False) -> float:
-    """The value of a reward formula: arithmetic, comparisons, min and max over the verdict's fields; 0 where it is null."""
-    try:
-        tree = ast.parse(formula, mode="eval")
-    except SyntaxError as error:
-        raise kb.errors.UsageError(f"--reward {formula!r} is no expression: {error.msg}.") from None
-    for node in ast.walk(tree):
-        known = not isinstance(node, ast.Name) or node.id in (*FORMULA_NAMES, "min", "max")
-        if not isinstance(node, _OPERATIONS) or not known:
-            raise kb.errors.UsageError(f"--reward {formula!r} may use numbers, + - * /, comparisons, and/or/not, if/else, "
-                                       f"min, max and {', '.join(FORMULA_NAMES)}; not {ast.unparse(node)!r}.")  # fmt: skip
-    if check_only:
-        return 0.0
-    try:
-        value = eval(compile(tree, "--reward", "eval"), {"__builtins__": {}, "min": min, "max": max}, values)
-    except TypeError:  # a field that this verdict does not have
-        return 0.0
-    except ZeroDivisionError:
-        raise kb.errors.RowError(f"--reward {formula!r} divides by zero for {values}.") from None
-    return float(value or 0.0)
+            "verdict": verdict.verdict,
+            "tier": verdict.tier,
+            "max_error": verdict.max_error,
+            "error": verdict.error,
+            "kernels": json.dumps(values["kernels"], sort_keys=True),
+            "resources": json.dumps(values["resources"]),
+            "shape_general": verdict.shape_general,
+            "layout_general": verdict.layout_general,
+            "speedup": verdict.speedup,
+            "ref_ms": verdict.ref_ms[0] if verdict.ref_ms else None,
+            "kernel_ms": verdict.kernel_ms[0] if verdict.kernel_ms else None,
+            "fingerprint": json.dumps(values["fingerprint"], sort_keys=True),
+            "reward": reward,
+        }
 
 
 def _defined(code: str, name: object) -> str | None:
@@ -199,4 +183,9 @@ def _digest(records: list[dict[str, Any]]) -> str:
 
 def _missing() -> dict[str, Any]:
     empty: dict[str, Any] = dict.fromkeys(_COLUMNS)
-    return empty | {"verdict": "unsupported:no_code", "tier": "static", "error": "the row has no reference or no candidate", "reward": 0.0}
+    return empty | {
+        "verdict": "unsupported:no_code",
+        "tier": "static",
+        "error": "the row has no reference or no candidate",
+        "reward": 0.0,
+    }

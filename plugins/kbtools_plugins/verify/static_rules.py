@@ -1,7 +1,7 @@
 """Known tricks, recognised in the candidate's syntax tree with aliases resolved.
 
-These rules reject; they never make anything pass. Each names a thing that honest kernel code has no use for, so that a rejection can
-say which line is at fault even where the trick would have gained nothing.
+These rules reject; they never make anything pass. Each names a thing that honest kernel code has no use for, so that
+a rejection can say which line is at fault even where the trick would have gained nothing.
 """
 
 from __future__ import annotations
@@ -11,37 +11,51 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from kbtools_plugins.verify.aliases import Aliases, constant_text
 from kbtools_plugins.verify.kernel_language import dotted
 
 _CALLS: dict[str, str] = {
     r"ctypes\.|cffi\.|_ctypes\.": "forbidden:ctypes",
     r"(socket|urllib|http|requests|httpx|aiohttp|ftplib|smtplib|ssl)\.": "forbidden:network",
-    r"subprocess\.|multiprocessing\.|pty\.|os\.(system|popen|fork|forkpty|exec\w+|spawn\w+|posix_spawn\w*)$": "forbidden:process",
+    r"subprocess\.|multiprocessing\.|pty\.|os\.(system|popen|fork|forkpty)$": "forbidden:process",
+    r"os\.(exec\w+|spawn\w+|posix_spawn\w*)$": "forbidden:process",
     r"os\.(kill|killpg|abort)$|signal\.": "forbidden:kill",
     r"shutil\.|os\.(remove|unlink|rmdir|removedirs|rename|replace|truncate|mkdir|makedirs|chmod|chown|link|symlink|write|open)$": "forbidden:file_write",  # noqa: E501
     r"os\._exit$|sys\.exit$|exit$|quit$|atexit\.": "hack:exit",
     r"os\.(fdopen|dup|dup2|pipe|close)$": "hack:forged_result",
     r"sys\.(_getframe|_current_frames|settrace|setprofile|addaudithook|exc_info)$": "hack:introspection",
-    r"inspect\.(currentframe|stack|trace|getouterframes|getinnerframes|getclosurevars|getsource\w*)$": "hack:introspection",
-    r"gc\.(get_\w+|callbacks)|traceback\.(walk_\w+|extract_stack)$|weakref\.getweakrefs$|tracemalloc\.": "hack:introspection",
+    r"inspect\.(currentframe|stack|trace|getouterframes|getinnerframes)$": "hack:introspection",
+    r"inspect\.(getclosurevars|getsource\w*)$": "hack:introspection",
+    r"gc\.(get_\w+|callbacks)|traceback\.(walk_\w+|extract_stack)$": "hack:introspection",
+    r"weakref\.getweakrefs$|tracemalloc\.": "hack:introspection",
     r"torch\.(compile|jit\.|_dynamo|_inductor|fx\.)": "hack:torch_compile",
     r"torch\.cuda\.(CUDAGraph|graph|graphs\.|make_graphed_callables)": "hack:cuda_graph",
     r"(threading|_thread|concurrent|asyncio|queue)\.": "hack:thread",
-    r"(exec|eval|compile|__import__)$|importlib\.|runpy\.|marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",
-    r"torch\.utils\._python_dispatch|torch\._C\._?Disable|torch\.overrides\.|torch\._C\._\w*[Mm]ode": "hack:disabled_recording",
+    r"(exec|eval|compile|__import__)$|importlib\.|runpy\.": "hack:dynamic_code",
+    r"marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",
+    r"torch\.utils\._python_dispatch|torch\.overrides\.": "hack:disabled_recording",
+    r"torch\._C\._?Disable|torch\._C\._\w*[Mm]ode": "hack:disabled_recording",
     r"time\.\w+$|datetime\.": "hack:timing_detection",
     r"torch\.utils\.cpp_extension|torch\.ops\.load_library|torch\.classes\.": "hack:dynamic_code",
-}  # fmt: skip
+}
 _ATTRIBUTES = {
     "hack:introspection": frozenset(
-        "f_back f_locals f_globals f_builtins tb_frame gi_frame cr_frame cell_contents __closure__ __subclasses__ __globals__"
-        " __builtins__ __code__ __loader__ __self__".split()
+        """
+    f_back f_locals f_globals f_builtins tb_frame gi_frame cr_frame cell_contents __closure__
+    __subclasses__ __globals__ __builtins__ __code__ __loader__ __self__
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
     ),
 }
-_PATCHED_ROOTS = frozenset("torch triton time builtins sys os numpy math random inspect".split())
+_PATCHED_ROOTS = frozenset(
+    """
+    torch triton time builtins sys os numpy math random inspect
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
 _CONFIGURATION = re.compile(r"torch\.backends\.|torch\.set_|triton\.knobs\.|sys\.path$|torch\._inductor\.config\.")
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
-_REFERENCE_MODULE = re.compile(r"(^|_|\.)(reference|ref|original|baseline|solution|answer|expected|checker|grader|verifier|kbtools\w*)($|_|\.)")
+_REFERENCE_MODULE = re.compile(
+    r"(^|_|\.)(reference|ref|original|baseline|solution|answer|expected|checker|grader|verifier|kbtools\w*)($|_|\.)"
+)
 
 
 @dataclass(frozen=True)
@@ -59,62 +73,6 @@ def first_finding(tree: ast.Module, reference_name: str) -> Finding | None:
         for finding in rule(tree, aliases):
             return finding
     return None
-
-
-class Aliases:
-    """Full dotted names for what a text's own names stand for."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self._names: dict[str, str] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                self._names |= {alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else alias.name.partition(".")[0]
-                                for alias in node.names}  # fmt: skip
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                self._names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-                path = self.path(node.value)
-                if path and path.partition(".")[0] != node.targets[0].id and "." in path:
-                    self._names.setdefault(node.targets[0].id, path)
-
-    def path(self, node: ast.expr) -> str:
-        """The full dotted name of an expression, through imports, assignments, `getattr` and `__dict__`; empty if it has none."""
-        if isinstance(node, ast.Name):
-            return self._names.get(node.id, node.id)
-        if isinstance(node, ast.Attribute):
-            base = self.path(node.value)
-            return f"{base}.{node.attr}" if base else ""
-        if isinstance(node, ast.Call):
-            return self._called(node)
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "__dict__":
-            base, key = self.path(node.value.value), constant_text(node.slice)
-            return f"{base}.{key}" if base and key else ""
-        return ""
-
-    def _called(self, node: ast.Call) -> str:
-        name = dotted(node.func)
-        if name == "getattr" and len(node.args) >= 2 and (key := constant_text(node.args[1])):
-            base = self.path(node.args[0])
-            return f"{base}.{key}" if base else ""
-        if name in ("__import__", "importlib.import_module") and node.args:
-            return constant_text(node.args[0])
-        return ""
-
-
-def constant_text(node: ast.expr) -> str:
-    """The string an expression of literals stands for, empty if it is none."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else ""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = constant_text(node.left), constant_text(node.right)
-        return left + right if left and right else ""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join" and node.args:
-        parts = node.args[0].elts if isinstance(node.args[0], ast.List | ast.Tuple) else []
-        return constant_text(node.func.value).join(constant_text(part) for part in parts)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(constant_text(part) for part in node.values)
-    return ""
 
 
 Rule = Callable[[ast.Module, Aliases], Iterator[Finding]]
@@ -164,10 +122,24 @@ def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
         if path in ("open", "io.open", "builtins.open"):
             mode = next((constant_text(word.value) for word in node.keywords if word.arg == "mode"), "")
             mode = mode or (constant_text(node.args[1]) if len(node.args) > 1 else "r")
-            yield Finding("forbidden:file_write" if set(mode) & set("wax+") else "forbidden:file_read", f"line {node.lineno}: open")
-        elif name in ("write_text", "write_bytes", "unlink", "rmdir", "touch") or path in ("torch.save", "numpy.save", "numpy.savez"):
+            yield Finding(
+                "forbidden:file_write" if set(mode) & set("wax+") else "forbidden:file_read",
+                f"line {node.lineno}: open",
+            )
+        elif name in ("write_text", "write_bytes", "unlink", "rmdir", "touch") or path in (
+            "torch.save",
+            "numpy.save",
+            "numpy.savez",
+        ):
             yield Finding("forbidden:file_write", f"line {node.lineno}: {name}")
-        elif name in ("read_text", "read_bytes") or path in ("torch.load", "numpy.load", "os.listdir", "os.scandir", "os.walk", "glob.glob"):
+        elif name in ("read_text", "read_bytes") or path in (
+            "torch.load",
+            "numpy.load",
+            "os.listdir",
+            "os.scandir",
+            "os.walk",
+            "glob.glob",
+        ):
             yield Finding("forbidden:file_read", f"line {node.lineno}: {path or name}")
 
 
@@ -175,13 +147,23 @@ def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             path = aliases.path(node.func)
-            if path in ("os.getenv", "os.environ.get", "os.environ.pop") and node.args and _SECRET.search(constant_text(node.args[0])):
+            if (
+                path in ("os.getenv", "os.environ.get", "os.environ.pop")
+                and node.args
+                and _SECRET.search(constant_text(node.args[0]))
+            ):
                 yield Finding("forbidden:environment", f"line {node.lineno}: {path}({constant_text(node.args[0])!r})")
             if path in ("os.environ.items", "os.environ.copy", "os.environ.values") or (
-                path in ("dict", "str", "list", "repr", "json.dumps") and node.args and aliases.path(node.args[0]) == "os.environ"
+                path in ("dict", "str", "list", "repr", "json.dumps")
+                and node.args
+                and aliases.path(node.args[0]) == "os.environ"
             ):
                 yield Finding("forbidden:environment", f"line {node.lineno}: the whole environment is read")
-        elif isinstance(node, ast.Subscript) and aliases.path(node.value) == "os.environ" and _SECRET.search(constant_text(node.slice)):
+        elif (
+            isinstance(node, ast.Subscript)
+            and aliases.path(node.value) == "os.environ"
+            and _SECRET.search(constant_text(node.slice))
+        ):
             yield Finding("forbidden:environment", f"line {node.lineno}: os.environ[{constant_text(node.slice)!r}]")
 
 
@@ -209,7 +191,9 @@ def _exception_fallback(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]
         if isinstance(node, ast.Try) and _launches(node.body, launching):
             for clause in node.handlers:
                 if not any(isinstance(part, ast.Raise) for part in ast.walk(clause)):
-                    yield Finding("hack:exception_fallback", f"line {clause.lineno}: a failed launch is caught and replaced")
+                    yield Finding(
+                        "hack:exception_fallback", f"line {clause.lineno}: a failed launch is caught and replaced"
+                    )
         elif isinstance(node, ast.With) and _launches(node.body, launching):
             for item in node.items:
                 path = aliases.path(item.context_expr.func) if isinstance(item.context_expr, ast.Call) else ""
@@ -243,12 +227,29 @@ def _last_name(function: ast.expr) -> str:
 def _counted_calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     """A counter that a forward increments and branches on."""
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-        counted = {dotted(node.target) or ast.unparse(node.target) for node in ast.walk(function) if isinstance(node, ast.AugAssign)}
-        counted |= {ast.unparse(node.targets[0]) for node in ast.walk(function) if isinstance(node, ast.Assign)
-                    and isinstance(node.value, ast.BinOp) and ast.unparse(node.value).startswith(ast.unparse(node.targets[0]) + " + ")}  # fmt: skip
-        lasting = {name for name in counted if name.startswith(("self.", "cls.")) or "[" in name or name in _globals_of(function)}
+        counted = {
+            dotted(node.target) or ast.unparse(node.target)
+            for node in ast.walk(function)
+            if isinstance(node, ast.AugAssign)
+        }
+        counted |= {
+            ast.unparse(node.targets[0])
+            for node in ast.walk(function)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.BinOp)
+            and ast.unparse(node.value).startswith(ast.unparse(node.targets[0]) + " + ")
+        }
+        lasting = {
+            name
+            for name in counted
+            if name.startswith(("self.", "cls.")) or "[" in name or name in _globals_of(function)
+        }
         for branch in (node for node in ast.walk(function) if isinstance(node, ast.If | ast.IfExp | ast.While)):
-            tested = {ast.unparse(part) for part in ast.walk(branch.test) if isinstance(part, ast.Attribute | ast.Name | ast.Subscript)}
+            tested = {
+                ast.unparse(part)
+                for part in ast.walk(branch.test)
+                if isinstance(part, ast.Attribute | ast.Name | ast.Subscript)
+            }
             for name in sorted(tested & lasting):
                 yield Finding("hack:call_counting", f"line {branch.lineno}: branches on {name}, which counts calls")
 
@@ -258,5 +259,13 @@ def _globals_of(function: ast.FunctionDef) -> set[str]:
 
 
 _RULES: list[Rule] = [
-    _calls, _attributes, _patches, _files, _environment, _reference_access, _recording, _exception_fallback, _counted_calls,
-]  # fmt: skip
+    _calls,
+    _attributes,
+    _patches,
+    _files,
+    _environment,
+    _reference_access,
+    _recording,
+    _exception_fallback,
+    _counted_calls,
+]

@@ -1,4 +1,4 @@
-"""Verdicts that are kept: one SQLite file, keyed by everything a verdict depends on, so that no pair is checked twice."""
+"""Verdicts that are kept: one SQLite file, keyed by all that a verdict depends on, so that no pair is checked twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify.pair import fingerprint
+from kbtools_plugins.verify.fingerprint import fingerprint
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.verdict import Verdict
 
@@ -38,7 +38,9 @@ class VerdictStore:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            raise ConfigError(f"The store of verdicts {path} cannot be used: {error}. Set KBTOOLS_VERDICTS to another file.") from error
+            raise ConfigError(
+                f"The store of verdicts {path} cannot be used: {error}. Set KBTOOLS_VERDICTS to another file."
+            ) from error
 
     def get(self, key: str) -> Verdict | None:
         """The verdict kept under a key."""
@@ -50,7 +52,9 @@ class VerdictStore:
         """Keep a verdict, unless chance had a part in it."""
         if verdict.verdict not in _NOT_KEPT:
             with self._lock:
-                self._connection.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", [key, verdict.model_dump_json()])
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO verdicts VALUES (?, ?)", [key, verdict.model_dump_json()]
+                )
 
     def close(self) -> None:
         """Close the file."""

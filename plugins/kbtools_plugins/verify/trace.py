@@ -1,7 +1,7 @@
 """What one forward of a candidate did, as data: storages, and the operators and kernel launches on them, in order.
 
-A tensor inside a trace is a `TensorRef`, a view of a numbered storage. Traces are made in a process that runs foreign code: everything
-read from one is checked here, and only what these types can say is ever replayed.
+A tensor inside a trace is a `TensorRef`, a view of a numbered storage. Traces are made in a process that runs foreign
+code: everything read from one is checked here, and only what these types can say is ever replayed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Step(_Strict):
     kernel_line: int = 0
     grid: list[int] = []
     bound: dict[str, Any] = {}
-    """Arguments of the launch by parameter name: plain values, {"ref": TensorRef}, {"function": name}, {"dtype": name}, ..."""
+    """Arguments of the launch by parameter name: plain values, {"ref": TensorRef}, {"function": name}, ..."""
     options: dict[str, Any] = {}
     """num_warps and the like."""
     line: int = 0
@@ -117,7 +117,9 @@ def refs(tree: Tree) -> list[TensorRef]:
     return []
 
 
-def live_steps(trace: Trace, written: Callable[[Step], set[int]] | None = None, *, inputs_count: bool = True) -> list[Step]:
+def live_steps(
+    trace: Trace, written: Callable[[Step], set[int]] | None = None, *, inputs_count: bool = True
+) -> list[Step]:
     """The steps whose effect can reach an output, or an input that is written to.
 
     `written` tells the storages that a launch may write; without it, all that it is given.

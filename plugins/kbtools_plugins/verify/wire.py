@@ -1,6 +1,7 @@
-"""Messages between the caller and its processes: plain values and bytes, length-framed and signed. No pickles, no torch.
+"""Messages between the caller and its processes: plain values and bytes, length-framed and signed; no pickles.
 
-A message is a tree of None, bool, int, float, str, bytes, list and dict with string keys. Bytes travel beside the JSON.
+A message is a tree of None, bool, int, float, str, bytes, list and dict with string keys. Bytes travel beside the
+JSON.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A warm process that has torch and triton imported and forks one child per job; run as `python -m`, never imported.
 
-The caller owns it through a control socket: "fork" (with the job's channel attached) answers a pid, "end" kills the job's
-process group and whatever it left behind, and answers the exit status. It dies with its caller: the socket closes.
+The caller owns it through a control socket: "fork" (with the job's channel attached) answers a pid, "end" kills the
+job's process group and whatever it left behind, and answers the exit status. It dies with its caller: the socket
+closes.
 """
 
 from __future__ import annotations

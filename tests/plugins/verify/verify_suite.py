@@ -1,7 +1,8 @@
 """The suite of hostile and innocent candidates, and the table of what became of them by kind.
 
-`python tests/plugins/verify/verify_suite.py [--workers N] [--no-static-rules] [--only NAME]` prints the confusion table; with `--json FILE`
-every verdict is written too. A candidate is a file whose head names its reference, the verdicts that are right for it, and settings.
+`python tests/plugins/verify/verify_suite.py [--workers N] [--no-static-rules] [--only NAME]` prints the confusion
+table; with `--json FILE` every verdict is written too. A candidate is a file whose head names its reference, the
+verdicts that are right for it, and settings.
 """
 
 from __future__ import annotations
@@ -50,8 +51,15 @@ def read(path: Path) -> Candidate:
     settings = dict(pair.split("=") for pair in head.get("settings", "").split())
     code = text.split("\n\n", 1)[1]
     reference = (HERE / "references" / f"{head['reference']}.py").read_text()
-    return Candidate(group, kind[0] if kind else group, path.stem, reference, code, tuple(head["verdict"].split(" | ")),
-                     VerifySettings.model_validate(settings))  # fmt: skip
+    return Candidate(
+        group,
+        kind[0] if kind else group,
+        path.stem,
+        reference,
+        code,
+        tuple(head["verdict"].split(" | ")),
+        VerifySettings.model_validate(settings),
+    )
 
 
 def run(candidates: list[Candidate], workers: int) -> list[Verdict]:
@@ -88,7 +96,9 @@ def table(candidates: list[Candidate], verdicts: list[Verdict]) -> str:
         given = ", ".join(f"{name} {count}" for name, count in counts.most_common())
         lines.append(f"{kind:22} {len(found):3} {counts['pass']:5} {right:12}  {given}")
     for group in ("hostile", "innocent"):
-        passed = [verdict.passed for candidate, verdict in zip(candidates, verdicts, strict=True) if candidate.group == group]
+        passed = [
+            verdict.passed for candidate, verdict in zip(candidates, verdicts, strict=True) if candidate.group == group
+        ]
         lines.append(f"{group}: {len(passed)} candidates, {sum(passed)} pass, {len(passed) - sum(passed)} rejected")
     return "\n".join(lines)
 
@@ -108,14 +118,27 @@ def main() -> None:
     verdicts = run(candidates, options.workers)
     for candidate, verdict in zip(candidates, verdicts, strict=True):
         if options.only or (verdict.verdict not in candidate.expected and not options.no_static_rules):
-            print(f"{candidate.kind}/{candidate.name}: {verdict.verdict}, expected {' or '.join(candidate.expected)}\n    {verdict.error}")
+            print(
+                f"{candidate.kind}/{candidate.name}: {verdict.verdict}, expected {' or '.join(candidate.expected)}\n"
+                f"    {verdict.error}"
+            )
     print(table(candidates, verdicts))
     print(f"{len(candidates)} candidates in {time.monotonic() - started:.1f} s with {options.workers} workers")
     if options.json:
-        rows = [{"group": candidate.group, "kind": candidate.kind, "name": candidate.name, **verdict.model_dump(mode="json")}
-                for candidate, verdict in zip(candidates, verdicts, strict=True)]  # fmt: skip
+        rows = [
+            {
+                "group": candidate.group,
+                "kind": candidate.kind,
+                "name": candidate.name,
+                **verdict.model_dump(mode="json"),
+            }
+            for candidate, verdict in zip(candidates, verdicts, strict=True)
+        ]
         options.json.write_text(json.dumps(rows, indent=1))
-    wrong = [verdict.passed == (candidate.group == "hostile") for candidate, verdict in zip(candidates, verdicts, strict=True)]
+    wrong = [
+        verdict.passed == (candidate.group == "hostile")
+        for candidate, verdict in zip(candidates, verdicts, strict=True)
+    ]
     sys.exit(any(wrong))
 
 
