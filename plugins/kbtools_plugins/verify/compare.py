@@ -122,7 +122,8 @@ def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: 
     if not _is_float(its["dtype"]):
         return _compare_exactly(where, to_numpy(mine), to_numpy(its))
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
-    noise = np.abs(plain - to_numpy(true))
+    with np.errstate(all="ignore"):
+        noise = np.abs(plain - to_numpy(true))
     own_noise = float(noise[np.isfinite(noise)].max(initial=0.0))
     return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], own_noise, least_scale)
 

@@ -100,6 +100,10 @@ def _forwards(plan: dict[str, Tree], instance: Any, recorder: Recorder) -> Tree:
     return {"traces": traces}
 
 
+_NO_CUDA = ("not compiled with CUDA", "NVIDIA driver", "has no attribute '_cuda")
+"""What torch says where the shim has no answer."""
+
+
 class Rejected(Exception):
     """The candidate did something that has a verdict of its own."""
 
@@ -134,7 +138,7 @@ def describe(error: BaseException, path: str) -> Tree:
         return {"failed": "hack:cuda_graph", "error": text}
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return {"failed": "out_of_memory", "error": text}
-    if "not compiled with CUDA" in text or "NVIDIA driver" in text:
+    if any(sign in text for sign in _NO_CUDA):
         return {"failed": "unsupported:cuda_api", "error": text}
     if isinstance(error, SystemExit):
         return {"failed": "hack:exit", "error": text}

@@ -13,7 +13,7 @@ from pydantic import Field
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, field_of, map_batches, on_rows
-from kbtools_plugins.verify.reward import reward_of
+from kbtools_plugins.verify.reward import check_formula, reward_of
 from kbtools_plugins.verify.settings import Tier, VerifySettings
 
 if TYPE_CHECKING:

@@ -80,9 +80,12 @@ Rule = Callable[[ast.Module, Aliases], Iterator[Finding]]
 
 def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     for node in ast.walk(tree):
-        used = [node.func] if isinstance(node, ast.Call) else getattr(node, "decorator_list", [])
+        if isinstance(node, ast.Call):
+            used = [node.func]
+        else:
+            used = [item.func if isinstance(item, ast.Call) else item for item in getattr(node, "decorator_list", [])]
         for target in used:
-            path = aliases.path(target.func if isinstance(target, ast.Call) else target)
+            path = aliases.path(target)
             for pattern, verdict in _CALLS.items():
                 if path and re.match(pattern, path):
                     yield Finding(verdict, f"line {target.lineno}: {path}")

@@ -23,7 +23,8 @@ def test_clean_module_has_kernels_and_their_constants_only() -> None:
     """Classes, wrappers, tuning and unused values stay behind."""
     body = (
         "C = tl.constexpr(4)\nUNUSED = os.getcwd()\n"
-        "@triton.autotune(configs=[], key=[])\n@triton.jit\ndef k(x_ptr, B: tl.constexpr):\n    tl.store(x_ptr, helper(C))\n"
+        "@triton.autotune(configs=[], key=[])\n@triton.jit\n"
+        "def k(x_ptr, B: tl.constexpr):\n    tl.store(x_ptr, helper(C))\n"
         "@triton.jit\ndef helper(x):\n    return x + 1\n"
         "class Model(torch.nn.Module):\n    pass\n"
     )

@@ -11,9 +11,14 @@ from verify_suite import load, run
 from kbtools_plugins.verify import static_rules
 
 HARMLESS_WITHOUT_STATIC_RULES = {
-    "global_counter", "clock", "environment", "load_libc", "in_wrapper", "closure",
-}  # fmt: skip
-"""Tricks that do nothing where they are run: the kernels they stand beside are right, only a rule of taste rejects them."""
+    "global_counter",
+    "clock",
+    "environment",
+    "load_libc",
+    "in_wrapper",
+    "closure",
+}
+"""Tricks that do nothing where they are run: the kernels beside them are right; only a rule of taste rejects them."""
 
 
 def _check(candidates: list, workers: int) -> list[str]:

@@ -25,7 +25,7 @@ CODE = "x = 1\n"
         f"<think>maybe ```python\ny = 2\n```</think><answer>\n```python\n{CODE}```\n</answer>",
         f"a draft <answer>y = 2</answer> then <answer>{CODE}</answer>",
         f"Sure.\nBEGIN_PYTHON\n{CODE}END_PYTHON\n",
-        f"~~~\n{CODE}~~~ and ```bash\nls\n```",
+        f"~~~\n{CODE}~~~\nand\n```bash\nls\n```",
     ],
 )
 def test_answer_is_found_in_what_a_model_wrote(text: str) -> None:
@@ -58,7 +58,7 @@ def test_entry_points_follow_the_conventions() -> None:
         ("import torch\nsetattr(torch, 'all' + 'close', f)", "hack:patched_name"),
         ("import torch\ngetattr(torch.cuda, 'CUDAGraph')()", "hack:cuda_graph"),
         ("import ctypes as c\nc.CDLL(None)", "forbidden:ctypes"),
-        ("__import__('socket').socket()", "hack:dynamic_code"),
+        ("__import__('socket').socket()", "forbidden:network"),
         ("e.__traceback__.tb_frame", "hack:introspection"),
         ("import os\nos.environ['HF_TOKEN']", "forbidden:environment"),
         ("from reference import Model", "hack:reference_access"),
