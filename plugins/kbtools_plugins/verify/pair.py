@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from kbtools_plugins.verify import code as texts
-from kbtools_plugins.verify import judge, kernel_source, reference_fitness, replaying, static_rules
+from kbtools_plugins.verify import judge, kernel_source, reference_fitness, replaying, shrink, static_rules
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.judge import Decided
 from kbtools_plugins.verify.processes import Outcome, WarmPair, WorkerDied
@@ -24,6 +24,8 @@ from kbtools_plugins.verify.wire import Tree
 
 DECOYS = 2
 _ATTEMPTS = 3
+_COMFORTABLE_ELEMENTS, _MOST_ELEMENTS = 2**17, 2**21
+"""Sizes of inputs and parameters that the interpreter does quickly, and at all."""
 _FEWEST_REPEATS = 6
 _TIER = "interpreter+compile"
 
@@ -114,28 +116,57 @@ class PairCheck:
         except texts.NoCode as error:
             raise Decided("reference_error", f"the reference: {error}") from None
         try:
-            self._code = texts.extract(candidate)
-            tree: ast.Module = texts.parse(self._code)
+            tree = self._take(texts.extract(candidate))
             self._name = texts.candidate_entry(tree, self._reference_name)
         except texts.NoCode as error:
             raise Decided("compile_error", f"the candidate: {error}") from None
-        self._source = kernel_source.extract(tree)
         if finding := static_rules.first_finding(tree, self._reference_name):
             raise Decided(finding.verdict, finding.text)
 
+    def _take(self, code: str) -> ast.Module:
+        """Make this the candidate's code."""
+        tree = texts.parse(code)
+        self._code, self._source = code, kernel_source.extract(tree)
+        return tree
+
     def _run_reference(self) -> dict[str, Tree]:
-        job = {
-            "code": self._reference_code,
-            "entry": self._reference_name,
-            "seeds": self._secrets("input", self._settings.seeds),
-            "decoy_seeds": self._secrets("decoy", DECOYS),
-        }
-        outcome = self._processes.run("reference", job, self._settings)
+        outcome = self._reference_outcome(self._reference_code, _COMFORTABLE_ELEMENTS)
+        if outcome.failed == "too_large":
+            outcome = self._smaller_reference() or self._reference_outcome(self._reference_code, _MOST_ELEMENTS)
+        if outcome.failed == "too_large":
+            raise Decided("unsupported:too_large", f"{outcome.error}, too many for the interpreter")
         if outcome.failed:
             known = outcome.failed.startswith(("reference_", "unsupported:"))
             raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
         reference_fitness.check(outcome.reply)
         return outcome.reply
+
+    def _reference_outcome(self, code: str, most_elements: int) -> Outcome:
+        job = {
+            "code": code,
+            "entry": self._reference_name,
+            "seeds": self._secrets("input", self._settings.seeds),
+            "decoy_seeds": self._secrets("decoy", DECOYS),
+            "most_elements": 0 if on_gpu(self._settings) else most_elements,
+        }
+        return self._processes.run("reference", job, self._settings)
+
+    def _smaller_reference(self) -> Outcome | None:
+        """The largest version that the interpreter does quickly, if any; from then on both sides have its constants."""
+        names = set(shrink.constants(self._reference_code))
+        for limit in shrink.LIMITS if names else ():
+            code = shrink.shrunk(self._reference_code, names, limit)
+            outcome = self._reference_outcome(code, _COMFORTABLE_ELEMENTS)
+            if not outcome.failed:
+                self._reference_code = code
+                self._take(shrink.shrunk(self._code, names, limit))
+                self._evidence.notes.append(
+                    f"sizes above {limit} among the module's constants were cut down to {limit}"
+                )
+                return outcome
+        raise Decided(
+            "unsupported:too_large", f"{found.error}, too many for the interpreter, and no constants to cut down"
+        )
 
     def _secrets(self, purpose: str, count: int) -> list[int]:
         """Numbers that nobody who writes a candidate can know; the same ones for a pair if the settings have a seed."""

@@ -65,6 +65,7 @@ class _Reference:
     def __init__(self, job: dict[str, Tree]) -> None:
         self._seeds: list[int] = job["seeds"]
         self._decoys: list[int] = job["decoy_seeds"]
+        self._limit: int = job["most_elements"]
         self._module = module.load(job["code"], "reference")
         self._entry = getattr(self._module, job["entry"])
         given = self._module.get_init_inputs() if hasattr(self._module, "get_init_inputs") else []
@@ -75,6 +76,8 @@ class _Reference:
     def describe(self) -> Tree:
         """The reply of the job."""
         first = self._inputs(self._seeds[0])
+        if self._limit and (count := self._elements(first)) > self._limit:
+            return {"failed": "too_large", "error": f"inputs and parameters have {count:,} elements"}
         modes = {mode: self._mode(mode, first) for mode in self._modes()}
         main = next((mode for mode, found in modes.items() if not found["random"]), None)
         if main is None:
@@ -99,6 +102,11 @@ class _Reference:
         if isinstance(copy_from, torch.nn.Module):
             module.copy_state(instance, copy_from.state_dict())
         return instance
+
+    def _elements(self, inputs: tuple[Any, ...]) -> int:
+        tensors = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
+        parameters = list(self._instance.parameters()) if isinstance(self._instance, torch.nn.Module) else []
+        return sum(tensor.numel() for tensor in [*tensors, *parameters])
 
     def _modes(self) -> list[str]:
         return ["train", "eval"] if isinstance(self._instance, torch.nn.Module) else ["train"]

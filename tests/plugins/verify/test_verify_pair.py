@@ -145,3 +145,15 @@ def test_allowed_operator_is_no_fallback(processes: WarmPair) -> None:
     allowed = VerifySettings(allow=("aten.mul",))
     assert verify(REFERENCE, doubled, processes=processes).verdict == "fallback"
     assert verify(REFERENCE, doubled, settings=allowed, processes=processes).verdict == "pass"
+
+
+def test_large_shapes_are_cut_down_on_both_sides(processes: WarmPair) -> None:
+    """Constants of the module shrink until the interpreter can do it; literal shapes cannot."""
+    large = "ROWS = 4096\nCOLUMNS = 4096\n" + REFERENCE.replace("(6, 50)", "(ROWS, COLUMNS)").replace(
+        "[50]", "[COLUMNS]"
+    )
+    verdict = verify(large, CANDIDATE, processes=processes)
+    assert verdict.verdict == "pass", explain(verdict)
+    assert any("cut down to" in note for note in verdict.notes)
+    literal = REFERENCE.replace("(6, 50)", "(4096, 4096)").replace("[50]", "[4096]")
+    assert verify(literal, CANDIDATE, processes=processes).verdict == "unsupported:too_large"
