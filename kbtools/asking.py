@@ -20,7 +20,7 @@ from pydantic import Field
 
 from kbtools.data import texts
 from kbtools.data.layout import Schema
-from kbtools.data.table import batches, column, empty, keep, map_batches, row_name
+from kbtools.data.table import batches, column, empty, keep, map_batches, row_name, take
 from kbtools.errors import ConfigError, RowError
 from kbtools.models.fulfil import Plan, fulfil, plan
 from kbtools.models.options import Options
@@ -29,7 +29,7 @@ from kbtools.models.request import Request, Sampling
 from kbtools.models.spec import with_configured_limits
 from kbtools.models.store import ResponseStore, chunks
 from kbtools.models.structured import Contract, Repairing, Settled, settle
-from kbtools.plugins import default_model, model_backend
+from kbtools.plugins import default_model, model_backend, prompt
 from kbtools.stage import Drop, Failure, Result, Stage
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ on_calls: ContextVar[Callable[[Progress], None]] = ContextVar("on_calls", defaul
 """Called with the counters of running calls; the pipeline points it at its observer."""
 
 ERROR = "__kbtools_error__"
+REPEAT = "__kbtools_repeat__"
 Material = Mapping[str, str | None]
 
 
@@ -140,6 +141,15 @@ class Asking(Stage):
         }
         return Sampling(**{**defaults, **{name: value for name, value in own.items() if value is not None}})
 
+    def pinned(self, spec: str) -> str:
+        """A prompt's spec with its version spelled out, so that a recorded run asks the same again."""
+        return spec if spec.endswith(".j2") else f"{spec.partition('@')[0]}@v{prompt(spec).version}"
+
+    def config(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, and the model that was asked."""
+        found = super().config()
+        return {**found, "model": self.spec()} if self.model or default_model() else found
+
     def output_features(self, features: Features) -> Features:
         """The new features, and `<column>_error` where failed rows stay as nulls."""
         import datasets
@@ -150,10 +160,15 @@ class Asking(Stage):
             return after
         return type(features)({**after, f"{self.main_column()}_error": datasets.Value("string")})
 
+    def repeats(self) -> int:
+        """How many rows of the result each row becomes; the material then holds which one under `REPEAT`."""
+        return 1
+
     def transform(self, ds: Dataset) -> Result:
         """Plan, fulfil, replay."""
         if ds.num_rows == 0:
             return Result(empty(self.output_features(ds.features)))
+        ds = _repeated(self, ds)
         with closing(self.backend()) as backend, ResponseStore(self.store) as store:
             options, report = self.options(), on_calls.get()
             fulfil(_first_requests(self, ds, backend.model), backend, store, options, report, review=self.review())
@@ -164,6 +179,7 @@ class Asking(Stage):
 
     def plan_calls(self, ds: Dataset) -> Plan:
         """What `transform` would ask and what is stored already, without a call."""
+        ds = _repeated(self, ds)
         with closing(self.backend()) as backend, ResponseStore(self.store) as store:
             requests = _first_requests(self, ds, backend.model)
             return plan(requests, backend, store, self.options(), review=self.review())
@@ -193,6 +209,17 @@ class Asking(Stage):
         return with_configured_limits(Options(**given, prices=prices), spec)
 
 
+def _repeated(stage: Asking, ds: Dataset) -> Dataset:
+    """Each row as often as the stage wants, with its number and which repetition it is."""
+    import numpy as np
+
+    if stage.repeats() == 1:
+        return ds
+    rows = np.repeat(np.arange(ds.num_rows), stage.repeats())
+    times = np.tile(np.arange(stage.repeats()), ds.num_rows)
+    return take(ds, rows, stage.fingerprint(ds, "repeated")).add_column(REPEAT, times)
+
+
 @dataclass(frozen=True)
 class _Row:
     material: Material
@@ -202,6 +229,8 @@ class _Row:
 
 def _rows(stage: Asking, table: pa.Table, paths: Mapping[str, str], model: str) -> Iterator[_Row]:
     found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
+    if REPEAT in table.column_names:
+        found[REPEAT] = texts.of_column(table, REPEAT)
     for index in range(table.num_rows):
         material = {meaning: values[index] for meaning, values in found.items()}
         try:
@@ -212,7 +241,8 @@ def _rows(stage: Asking, table: pa.Table, paths: Mapping[str, str], model: str) 
 
 def _all_rows(stage: Asking, ds: Dataset, model: str) -> Iterator[_Row]:
     paths = stage.paths(ds.features)
-    for table in batches(ds, list(paths.values()), rows=500):
+    repeat = [REPEAT] if REPEAT in ds.column_names else []
+    for table in batches(ds, [*paths.values(), *repeat], rows=500):
         yield from _rows(stage, table, paths, model)
 
 
@@ -348,7 +378,36 @@ def _raise_text(stage: Asking, ds: Dataset, errors: Sequence[str | None], bad: S
     )
 
 
+def refuse_nulls(material: Material) -> None:
+    """RowFault for a row that lacks a text which the prompt needs."""
+    for meaning, text in material.items():
+        if text is None or not text.strip():
+            raise RowFault("no-text", f"its {meaning} is {'null' if text is None else 'empty'}")
+
+
+def refuse_failures(replies: Sequence[Settled]) -> None:
+    """RowFault for the first reply that is not usable, with the raw text."""
+    for reply in replies:
+        if reply.failure is not None:
+            raw = f"; the reply was: {reply.raw!r}" if reply.raw is not None else ""
+            raise RowFault(reply.failure.kind.value, reply.failure.error + raw)
+
+
+@dataclass(frozen=True)
+class TextContract:
+    """Any text at all."""
+
+    @property
+    def shape(self) -> str:
+        """The form in words."""
+        return "text"
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """The text without the white space around it."""
+        return {"text": text.strip()}
+
+
 def found_paths(stage: Stage, features: Features, meanings: Sequence[str]) -> dict[str, str]:
-    """Path of each meaning; SchemaError for the first that stands nowhere."""
+    """Path of each meaning; SchemaError for the first that stands nowhere or holds neither text nor messages."""
     schema = Schema(features, stage.columns)
-    return {meaning: schema.find(meaning) for meaning in meanings}
+    return {meaning: schema.require(schema.find(meaning), "messages") for meaning in meanings}

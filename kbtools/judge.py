@@ -46,7 +46,13 @@ class VerdictField:
 
 
 class Judge(Stage):
-    """Rate every row; the fields of the verdict become columns."""
+    """Rate every row; the fields of the verdict become columns.
+
+    Which judge rates, `judge` says, and each judge has options of its own:
+
+        kbtools judges
+        kbtools apply judge --judge NAME --help
+    """
 
     name: ClassVar[str] = "judge"
     suffix: ClassVar[str] = "judged"

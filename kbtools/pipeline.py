@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import ValidationError
 
 from kbtools import lineage as lineages
+from kbtools.asking import Asking, on_calls
 from kbtools.data import load as loading
 from kbtools.data import save as saving
 from kbtools.data.layout import MEANINGS
 from kbtools.data.source import Source
 from kbtools.data.table import on_rows
-from kbtools.errors import KbError, RowError, UsageError, did_you_mean
+from kbtools.errors import KbError, RowError, SchemaError, UsageError, did_you_mean
 from kbtools.lineage import Lineage, Recipe, StageRecord
+from kbtools.models.fulfil import Plan
+from kbtools.models.progress import Progress
 from kbtools.plugins import registry
 from kbtools.stage import Drop, Failure, Result, Stage, check, flat, origins
 
@@ -38,6 +41,9 @@ class Observer(Protocol):
     def advanced(self, rows: int) -> None:
         """The stage has worked through so many more rows."""
 
+    def called(self, progress: Progress) -> None:
+        """The counters of running model calls, several times a second."""
+
     def finished(self, record: StageRecord) -> None:
         """The stage is done."""
 
@@ -49,6 +55,9 @@ class Unwatched:
         """Nothing to show."""
 
     def advanced(self, rows: int) -> None:
+        """Nothing to show."""
+
+    def called(self, progress: Progress) -> None:
         """Nothing to show."""
 
     def finished(self, record: StageRecord) -> None:
@@ -116,7 +125,7 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
     rows_in = count(done.dataset)
     watcher.started(position, stage, rows_in)
     began = time.perf_counter()
-    with _reporting(watcher.advanced), _located(position, stage):
+    with _reporting(watcher), _located(position, stage):
         result = stage.run(done.dataset)
     record = _record(stage, rows_in, result, time.perf_counter() - began)
     done.dataset = result.dataset
@@ -149,14 +158,51 @@ def _record(stage: Stage, rows_in: int, result: Result, seconds: float) -> Stage
     )
 
 
-def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[dict[str, Any]]:
-    """Each stage with its config and the columns after it, checked but not run."""
+@dataclass(frozen=True)
+class PlannedStage:
+    """What a stage of a dry run would do: its columns, and its model calls where they can be known beforehand."""
+
+    stage: str
+    config: dict[str, Any]
+    columns: list[str]
+    calls: tuple[Plan, ...] = ()
+    rows: int | None = None
+    """Rows that reach the stage; None when that depends on replies that are not there yet."""
+
+
+def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedStage]:
+    """Check the chain, run the stages that ask no model, and count the calls of those that do, without a call.
+
+    A stage that needs the columns of a model's stage cannot be looked at before that one has run; its rows are unknown.
+    """
     features = next(iter(data.values())).features if isinstance(data, dict) else data.features
-    steps = []
-    for position in range(len(stages)):
-        after = check(features, stages[: position + 1])
-        steps.append({"stage": stages[position].name, "config": stages[position].config(), "columns": list(after)})
+    after = [list(check(features, stages[: position + 1])) for position in range(len(stages))]
+    steps: list[PlannedStage] = []
+    reached: Dataset | DatasetDict | None = data
+    for stage, columns in zip(stages, after, strict=True):
+        reached = _within_reach(reached, stage)
+        rows = None if reached is None else count(reached)
+        calls: tuple[Plan, ...] = ()
+        if reached is not None and isinstance(stage, Asking):
+            calls = tuple(stage.plan_calls(ds) for ds in _splits(reached))
+        elif reached is not None:
+            reached = stage.run(reached).dataset
+        steps.append(PlannedStage(stage.name, stage.config(), columns, calls, rows))
     return steps
+
+
+def _within_reach(data: Dataset | DatasetDict | None, stage: Stage) -> Dataset | DatasetDict | None:
+    """The data if the stage can work on it as it is, without the columns that models have yet to give."""
+    try:
+        for ds in _splits(data) if data is not None else []:
+            stage.output_features(ds.features)
+    except SchemaError:
+        return None
+    return data
+
+
+def _splits(data: Dataset | DatasetDict) -> list[Dataset]:
+    return list(data.values()) if isinstance(data, dict) else [data]
 
 
 def count(data: Dataset | DatasetDict) -> int:
@@ -165,12 +211,13 @@ def count(data: Dataset | DatasetDict) -> int:
 
 
 @contextmanager
-def _reporting(advanced: Callable[[int], None]) -> Iterator[None]:
-    token = on_rows.set(advanced)
+def _reporting(watcher: Observer) -> Iterator[None]:
+    rows, calls = on_rows.set(watcher.advanced), on_calls.set(watcher.called)
     try:
         yield
     finally:
-        on_rows.reset(token)
+        on_rows.reset(rows)
+        on_calls.reset(calls)
 
 
 @contextmanager

@@ -7,10 +7,11 @@ else down. Stages, judges and prompts are looked up here by the names that users
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,10 @@ class Registry:
         """Stage classes by name; a name that several plugins claim stands here as `distribution/name`."""
         return _by_name(self.plugins, "stages")
 
+    def chainable(self) -> dict[str, type[Stage]]:
+        """What may stand in a chain: the stages, and `judge`, whose field `judge` says which judge it is."""
+        return {"judge": cast("type[Stage]", Judge), **self.stages()}
+
     def judges(self) -> dict[str, type[Judge]]:
         """Judge classes by name, clashes as for stages."""
         return _by_name(self.plugins, "judges")
@@ -65,7 +70,7 @@ class Registry:
 
     def stage(self, name: str) -> type[Stage]:
         """The stage class of a name; UsageError with the nearest name when there is none."""
-        return self._find("stage", name, {"judge": cast("type[Stage]", Judge), **self.stages()})
+        return self._find("stage", name, self.chainable())
 
     def judge(self, name: str) -> type[Judge]:
         """The judge class of a name."""
@@ -93,16 +98,19 @@ class Registry:
             offered = _names(plugin, f"{kind}s")
             if slash and plugin.origin.distribution == distribution and bare in offered:
                 return cast("type[T]", offered[bare])
-        claimants = [full for full in known if full.endswith(f"/{name}")]
+        claimants = sorted(full for full in known if full.endswith(f"/{name}"))
         if claimants:
             raise UsageError(f"several packages offer a {kind} {name!r}: write one of {', '.join(claimants)}.")
         raise UsageError(f"there is no {kind} {name!r}. {did_you_mean(name, known)}{self._broken_promise(name)}")
 
     def _broken_promise(self, name: str) -> str:
-        for plugin in self.plugins:
-            if plugin.error and name in plugin.promised:
+        """What a plugin that failed to load has to do with a name that is not found."""
+        broken = [plugin for plugin in self.plugins if plugin.error]
+        for plugin in broken:
+            if name in plugin.promised:
                 return f" {plugin.origin.distribution} would offer it, but failed to load: {plugin.error}"
-        return ""
+        names = ", ".join(plugin.origin.distribution for plugin in broken)
+        return f" These plugins failed to load (see `kbtools plugins`): {names}." if broken else ""
 
 
 @cache
@@ -209,13 +217,8 @@ def _by_name(plugins: tuple[Plugin, ...], kind: str) -> dict[str, type[Any]]:
 
 
 def _promised(module: str) -> tuple[str, ...]:
-    """Values of `name` and `judge` in the classes of a module that cannot be imported, read from its text."""
-    try:
-        spec = importlib.util.find_spec(module.partition(":")[0])
-        source = Path(spec.origin).read_text() if spec and spec.origin else ""
-        classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
-    except (ImportError, OSError, SyntaxError, ValueError):
-        return ()
+    """Values of `name` and `judge` in the classes of a module or package that cannot be imported, from its text."""
+    classes = [node for source in _sources(module) for node in ast.walk(source) if isinstance(node, ast.ClassDef)]
     return tuple(
         str(statement.value.value)
         for cls in classes
@@ -225,6 +228,19 @@ def _promised(module: str) -> tuple[str, ...]:
         and isinstance(statement.value.value, str)
         and _target(statement) in ("name", "judge")
     )
+
+
+def _sources(module: str) -> Iterator[ast.Module]:
+    """Every file of a module or package that can be parsed."""
+    try:
+        spec = importlib.util.find_spec(module.partition(":")[0])
+    except (ImportError, ValueError):
+        return
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    files = [file for folder in folders for file in sorted(Path(folder).rglob("*.py"))]
+    for file in files or ([Path(spec.origin)] if spec and spec.origin else []):
+        with contextlib.suppress(OSError, SyntaxError, ValueError):
+            yield ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _target(statement: ast.AnnAssign | ast.Assign) -> str:

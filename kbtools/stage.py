@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -263,14 +263,14 @@ _SPLIT = "__kbtools_split__"
 def _together(stage: Stage, splits: DatasetDict) -> Result:
     """All splits as one dataset with the split's name in a column, transformed, and taken apart again."""
     import datasets
+    import numpy as np
 
-    labels = {name: [name] * ds.num_rows for name, ds in splits.items()}
-    joined = datasets.concatenate_datasets([ds.add_column(_SPLIT, labels[name]) for name, ds in splits.items()])
+    from kbtools.data.table import column, with_constant
+
+    joined = datasets.concatenate_datasets([with_constant(ds, _SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)
-    column: Any = result.dataset.with_format("arrow")[_SPLIT]
-    where: dict[str, list[int]] = {name: [] for name in splits}
-    for index, name in enumerate(column.to_pylist() if hasattr(column, "to_pylist") else column):
-        where[str(name)].append(index)
-    parts = {name: result.dataset.select(rows).remove_columns(_SPLIT) for name, rows in where.items()}
+    labels = np.asarray(column(result.dataset, _SPLIT))
+    whole = result.dataset.remove_columns(_SPLIT)
+    parts = {name: whole.select(np.flatnonzero(labels == name)) for name in splits}
     dropped = tuple(replace(drop, rows=drop.rows.remove_columns(_SPLIT)) for drop in result.dropped)
     return replace(result, dataset=type(splits)(parts), dropped=dropped)

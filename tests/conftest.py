@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.servers.openai_server import OpenAIServer
 
 _HOME = tempfile.mkdtemp(prefix="kbtools-tests-")
 os.environ["HF_HOME"] = _HOME  # read when `datasets` and `huggingface_hub` are imported, so before any test module
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-for name in ("DATASET_PATH", "TEST_MODE", "HF_TOKEN", "KBTOOLS_STORE"):
+for name in ("DATASET_PATH", "TEST_MODE", "HF_TOKEN", "KBTOOLS_MODEL", "DATA_MODEL", "PRIME_API_KEY", "OPENAI_API_KEY"):
     os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)
 def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Relative paths such as outputs/ land in the test's own folder."""
+    """Relative paths such as outputs/ and the response store land in the test's own folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KBTOOLS_STORE", str(tmp_path / "responses.sqlite"))
+
+
+@pytest.fixture
+def model_server() -> Iterator[Callable[..., tuple[OpenAIServer, str]]]:
+    """Starts scripted model servers that end with the test; each call gives a server and the model spec for it."""
+    running: list[OpenAIServer] = []
+
+    def start(**settings: Any) -> tuple[OpenAIServer, str]:
+        server = OpenAIServer(**settings)
+        running.append(server.__enter__())
+        return server, f"{server.url}#test-model"
+
+    yield start
+    for server in running:
+        server.__exit__()
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from kbtools.cli.text import printable
 from kbtools.errors import KbError, did_you_mean
 
 _COMMANDS = {
@@ -22,6 +24,7 @@ _COMMANDS = {
     "plugins": ("listing", "List the plugins, and those that failed to load."),
     "lineage": ("lineage", "Show how a file was made."),
     "show": ("show", "Look at rows, readably."),
+    "store": ("store", "Look at the stored replies of models; export, import, check, clean."),
     "doctor": ("doctor", "Check versions, extras, GPU and credentials."),
     "new": ("new", "Write a plugin package that is ready to install."),
 }
@@ -64,12 +67,15 @@ def kbtools() -> None:
 
     Completion for your shell: eval "$(_KBTOOLS_COMPLETE=bash_source kbtools)" (or zsh_source, fish_source).
     """
+    from dotenv import load_dotenv
+
+    load_dotenv(Path.cwd() / ".env")
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Entry point: 0 done, 1 some rows failed, 2 usage, 3 configuration or credentials, 130 interrupted."""
     try:
-        code = kbtools.main(args=args, standalone_mode=False)
+        code = kbtools.main(args=args, prog_name="kbtools", standalone_mode=False)
     except KbError as error:
         _complain(str(error))
         code = error.exit_code
@@ -89,4 +95,4 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"error: {message}", err=True)
+    click.echo(printable(f"error: {message}"), err=True)

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
-from dotenv import load_dotenv
+from click.shell_completion import CompletionItem
 from pydantic import BaseModel, ConfigDict
 
 from kbtools import pipeline
-from kbtools.cli import display
-from kbtools.cli.options import KeyValue, given, pairs, stage_options
+from kbtools.cli import completion, display
+from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.data import save as saving
 from kbtools.data.source import Source
-from kbtools.errors import UsageError
+from kbtools.errors import KbError, UsageError
+from kbtools.judge import Judge
 from kbtools.lineage import Lineage, Output, Recipe
 from kbtools.lineage import read as read_recipe
 from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
 
 _RUN = "kbtools.run"
+_FILES = ("dataset", "out", "dropped", "save_recipe")
 
 
 class RunOptions(BaseModel):
@@ -60,14 +63,20 @@ def run_options() -> list[click.Option]:
         ("dropped", "FILE", "Write the rows that stages leave out, with dropped_by and reason."),
         ("save_recipe", "FILE", "Write this chain as a recipe for `kbtools run`."),
     ]
-    numbers = [("limit", "Only the first N rows of each split."), ("seed", "Seed of every stage that has one.")]
+    numbers: list[tuple[str, Any, str]] = [
+        ("limit", click.IntRange(min=0), "Only the first N rows of each split."),
+        ("seed", int, "Seed of every stage that has one."),
+    ]
     flags = [
         ("dry_run", "--dry-run", "Check the chain against the columns and stop."),
         ("quiet", "--quiet", "Print nothing but errors and where the result is."),
         ("json_output", "--json", "Print the result as JSON on stdout, everything else on stderr."),
     ]
-    options = [_run_option(name, metavar=metavar, help=help_) for name, metavar, help_ in text]
-    options += [_run_option(name, type=int, metavar="N", help=help_) for name, help_ in numbers]
+    options = [
+        _run_option(name, metavar=metavar, help=help_, shell_complete=completion.files if name in _FILES else None)
+        for name, metavar, help_ in text
+    ]
+    options += [_run_option(name, type=kind, metavar="N", help=help_) for name, kind, help_ in numbers]
     options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
     columns = "Where a meaning stands, e.g. module_name=my_col; repeatable."
     return [*options, _run_option("columns", type=KeyValue(), multiple=True, help=columns)]
@@ -92,26 +101,30 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         kept[name] = value
 
 
-class StageChain(click.Group):
+class StageChain(OnceCommand, click.Group):
     """A group whose subcommands are the stages of all plugins, any number of them after one another."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all stages."""
-        return sorted({"judge", *registry().stages()})
+        return sorted(registry().chainable())
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        """The command of one stage."""
-        return stage_command(name, registry().stage(name))
+        """The command of one stage; for `judge` with the options of the judge that is the default."""
+        return stage_command(name, *_classes(name, ()))
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """The next stage of the chain; the options of `judge` are those of the judge that it names."""
         name, rest = args[0], args[1:]
         if name.startswith("-"):
             raise click.NoSuchOption(name, ctx=ctx)
-        cls: type[Stage] = registry().stage(name)
-        if name == "judge" and (chosen := _judge_named(rest)):
-            cls = registry().judge(chosen)
-        return name, stage_command(name, cls), rest
+        try:
+            return name, stage_command(name, *_classes(name, rest)), rest
+        except KbError:
+            if ctx.resilient_parsing:  # the shell asks for completion: nothing is to be offered, nor complained of
+                return None, None, []
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The stages and what they do."""
@@ -120,31 +133,55 @@ class StageChain(click.Group):
             formatter.write_dl([(name, summary(known.stage(name))) for name in self.list_commands(ctx)])
 
 
+def _classes(name: str, args: Sequence[str]) -> tuple[type[Stage], type[Stage]]:
+    """The class whose fields are the options of a stage, and the one whose docstring is its help."""
+    known = registry()
+    if name != "judge":
+        return known.stage(name), known.stage(name)
+    if chosen := _judge_named(args):
+        return known.judge(chosen), known.judge(chosen)
+    return known.judge(Judge.model_fields["judge"].default), Judge
+
+
 def _judge_named(args: Sequence[str]) -> str | None:
-    stages = set(registry().stages())
-    for position, word in enumerate(args):
+    """The judge that the words after `judge` name, as far as the next stage."""
+    known = registry()
+    options = [*run_options(), *(option for cls in known.judges().values() for option in stage_options(cls))]
+    flags = {name for option in options if option.is_flag for name in (*option.opts, *option.secondary_opts)}
+    for before, word in pairwise(("", *args)):
+        if before == "--judge":
+            return word
         if word.startswith("--judge="):
             return word.partition("=")[2]
-        if word == "--judge" and position + 1 < len(args):
-            return args[position + 1]
-        if word in stages and not args[position - 1].startswith("--"):
+        is_value = before.startswith("--") and "=" not in before and before not in flags
+        if word in known.chainable() and not is_value:
             break
     return None
 
 
-def stage_command(name: str, cls: type[Stage]) -> click.Command:
+def stage_command(name: str, cls: type[Stage], described: type[Stage] | None = None) -> click.Command:
     """A stage as a command: its own options, and those of the run that it does not claim."""
     own = stage_options(cls)
     claimed = {option.name for option in own}
     shared = [option for option in run_options() if option.name not in claimed]
     for option in shared:
         option.hidden = True  # they are listed once, in the help of `apply`
-    return _StageCommand(name, params=[*own, *shared], callback=_stage_maker(name), help=cls.__doc__)
+    return _StageCommand(name, params=[*own, *shared], callback=_stage_maker(name), help=help_text(described or cls))
 
 
-class _StageCommand(click.Command):
+class _StageCommand(OnceCommand):
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Options of this stage and of the run; or the next stage, which may be one that occurred already."""
+        if not incomplete.startswith("-"):
+            return completion.stages(ctx, None, incomplete)
+        shared = [name for param in self.params if getattr(param, "hidden", False) for name in param.opts]
+        return [
+            *super().shell_complete(ctx, incomplete),
+            *(CompletionItem(name) for name in shared if name.startswith(incomplete)),
+        ]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but an unknown option names the nearest one of this stage or of the run."""
+        """Stop at the first word that is no option: it is the next stage."""
         ctx.allow_interspersed_args = False
         return super().parse_args(ctx, args)
 
@@ -175,10 +212,13 @@ def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
 
 
 def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]:
-    return {**fields, "columns": options.columns} if options.columns else fields
+    return {**fields, "columns": {**fields.get("columns", {}), **options.columns}} if options.columns else fields
 
 
-@click.command(params=[click.Argument(["recipe"], metavar="FILE"), *run_options()])
+@click.command(
+    cls=OnceCommand,
+    params=[click.Argument(["recipe"], metavar="FILE", shell_complete=completion.files), *run_options()],
+)
 @click.pass_context
 def run_command(ctx: click.Context, recipe: str) -> int:
     """Run a recipe, or repeat the run that a lineage describes.
@@ -190,12 +230,12 @@ def run_command(ctx: click.Context, recipe: str) -> int:
     if isinstance(found, Lineage) and found.derived_from_memory and options.dataset is None:
         raise UsageError(f"{recipe}: the rows came from a Python object, not from a source: give one with --dataset.")
     source = _source(options, found.source)
-    merged = Recipe(source=source, seed=options.seed or found.seed, stages=found.stages, output=found.output)
-    return _execute(merged, options)
+    seed = found.seed if options.seed is None else options.seed
+    stages = tuple(_with_columns(fields, options) for fields in found.stages)
+    return _execute(Recipe(source=source, seed=seed, stages=stages, output=found.output), options)
 
 
 def _options(ctx: click.Context) -> RunOptions:
-    load_dotenv(Path.cwd() / ".env")
     return RunOptions(**ctx.meta.get(_RUN, {}))
 
 
@@ -216,7 +256,7 @@ def _execute(recipe: Recipe, options: RunOptions) -> int:
     if options.save_recipe:
         saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
-    saving.check_target(target)
+    _check_targets(target, options)
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
     view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
@@ -232,6 +272,15 @@ def _execute(recipe: Recipe, options: RunOptions) -> int:
             files.append(pipeline.save_dropped(done, Path(options.dropped)))
     view.finished_all(done, files)
     return 1 if done.failed else 0
+
+
+def _check_targets(target: Path, options: RunOptions) -> None:
+    """UsageError for a name that cannot be written, before any work is done."""
+    saving.check_target(target)
+    if options.dropped:
+        saving.check_target(Path(options.dropped))
+        if Path(options.dropped).resolve() == target.resolve():
+            raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
 
 
 def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path:

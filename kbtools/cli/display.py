@@ -7,21 +7,40 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import click
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from kbtools.cli.text import printable
 from kbtools.lineage import StageRecord
-from kbtools.pipeline import Run, count
+from kbtools.models.fulfil import Plan
+from kbtools.models.progress import Progress
+from kbtools.pipeline import PlannedStage, Run, count
 from kbtools.stage import Stage
 
 _WIDE = 120
+SECONDS_BETWEEN_LINES = 10.0
+PLAN_FIGURES = (
+    "requests",
+    "duplicates",
+    "stored",
+    "failed",
+    "repeated",
+    "to_send",
+    "prompt_tokens",
+    "most_completion_tokens",
+    "cost",
+)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -46,6 +65,7 @@ class View:
         self.stages = stages
         self.quiet = quiet
         self.position = 0
+        self.told = time.monotonic()
 
     def __enter__(self) -> View:
         import datasets
@@ -63,7 +83,7 @@ class View:
     def say(self, text: str) -> None:
         """A message for people."""
         if not self.quiet:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A stage begins."""
@@ -79,12 +99,27 @@ class View:
         for note in record.notes:
             self.say(f"    note: {note}")
 
-    def planned(self, plan: Sequence[Mapping[str, Any]], target: str) -> None:
-        """A dry run: what each stage would need and add."""
-        table = Table("stage", "config", "columns after", title="checked; nothing was processed", title_justify="left")
+    def called(self, progress: Progress) -> None:
+        """A line every ten seconds."""
+        if time.monotonic() - self.told >= SECONDS_BETWEEN_LINES:
+            self.told = time.monotonic()
+            self.say(f"    {calls_text(progress)}")
+
+    def planned(self, plan: Sequence[PlannedStage], target: str) -> None:
+        """A dry run: the columns after each stage, and the calls of those that ask a model."""
+        table = Table("stage", "config", "rows in", "columns after", title="checked; no call was made, nothing written")
         for step in plan:
-            table.add_row(step["stage"], _config_text(step["config"]), ", ".join(step["columns"]))
+            rows = "depends on replies" if step.rows is None else f"{step.rows:,}"
+            cells = (step.stage, config_text(step.config), rows, ", ".join(step.columns))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         console().print(table)
+        for step in plan:
+            for calls in step.calls:
+                click.echo(f"{step.stage}: {plan_text(calls)}")
+                if calls.first is not None:
+                    click.echo(f"the first request, to {calls.first.model}:")
+                    turns = [f"--- {turn.role}\n{turn.content}" for turn in calls.first.messages]
+                    click.echo(printable("\n".join(turns)))
         click.echo(f"would write {target}")
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
@@ -93,7 +128,7 @@ class View:
             console().print(summary_table(done.records))
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
-            click.echo(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}", err=True)
+            click.echo(printable(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}"), err=True)
         click.echo(f"wrote {_rows_text(done)} to {', '.join(str(file) for file in files)}")
 
 
@@ -102,7 +137,7 @@ class TerminalView(View):
 
     def __enter__(self) -> View:
         super().__enter__()
-        self.progress = Progress(
+        self.progress = bars.Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
@@ -121,25 +156,35 @@ class TerminalView(View):
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A new bar."""
+        self.position = position
         self.task = self.progress.add_task(f"[{position}/{self.stages}] {stage.name}", total=rows)
 
     def advanced(self, rows: int) -> None:
         """Move the bar."""
         self.progress.advance(self.task, rows)
 
+    def called(self, progress: Progress) -> None:
+        """The counters in the bar's place; it moves with the rows that are answered."""
+        self.progress.update(
+            self.task,
+            description=f"[{self.position}/{self.stages}] {calls_text(progress)}",
+            completed=progress.finished,
+        )
+
     def finished(self, record: StageRecord) -> None:
         """Fill the bar, and show notes above it."""
         self.progress.update(self.task, completed=record.rows_in, total=record.rows_in)
         for note in record.notes:
-            self.progress.console.print(f"{record.stage}: {note}", markup=False)
+            self.progress.console.print(Text(printable(f"{record.stage}: {note}")))
 
 
 class JsonView(View):
     """One JSON object on stdout at the end."""
 
-    def planned(self, plan: Sequence[Mapping[str, Any]], target: str) -> None:
+    def planned(self, plan: Sequence[PlannedStage], target: str) -> None:
         """The plan as JSON."""
-        click.echo(json.dumps({"plan": list(plan), "would_write": target}, ensure_ascii=False))
+        steps = [_step_json(step) for step in plan]
+        click.echo(json.dumps({"plan": steps, "would_write": target}, ensure_ascii=False))
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
         """Files, rows, records and failures."""
@@ -158,6 +203,37 @@ class JsonView(View):
         click.echo(json.dumps(result, ensure_ascii=False))
 
 
+def calls_text(progress: Progress) -> str:
+    """Counters of running calls in one line."""
+    parts = [f"{progress.done:,} done", f"{progress.from_store:,} from store"]
+    parts += [f"{progress.failed:,} failed"] if progress.failed else []
+    parts += [f"{progress.retries:,} retries"] if progress.retries else []
+    parts += [f"{progress.tokens_in:,} + {progress.tokens_out:,} tokens", f"{progress.rate:.1f}/s"]
+    parts += [f"cost {progress.cost:.2f}"] if progress.cost is not None else []
+    parts += [f"{progress.eta:.0f} s to go"] if progress.eta is not None else []
+    return ", ".join(parts)
+
+
+def plan_text(calls: Plan) -> str:
+    """What a stage would ask, in one line."""
+    parts = [f"{calls.requests:,} requests", f"{calls.duplicates:,} equal to another", f"{calls.stored:,} stored"]
+    parts += [f"{calls.repeated:,} failed before and would be repeated"] if calls.repeated else []
+    parts += [f"{calls.to_send:,} to send", f"about {calls.prompt_tokens:,} prompt tokens"]
+    if calls.most_completion_tokens is not None:
+        parts.append(f"at most {calls.most_completion_tokens:,} reply tokens")
+    parts += [f"cost at most {calls.cost:.2f}"] if calls.cost is not None else ["cost unknown without [prices]"]
+    return ", ".join(parts)
+
+
+def _step_json(step: PlannedStage) -> dict[str, Any]:
+    return {**asdict(replace(step, calls=())), "calls": [_calls_json(calls) for calls in step.calls]}
+
+
+def _calls_json(calls: Plan) -> dict[str, Any]:
+    first = json.loads(calls.first.canonical()) if calls.first is not None else None
+    return {**{name: getattr(calls, name) for name in PLAN_FIGURES}, "first": first}
+
+
 def summary_table(records: Sequence[StageRecord]) -> Table:
     """Stage, rows in, out, dropped and why, failed, seconds."""
     table = Table("stage", title_justify="left")
@@ -166,22 +242,22 @@ def summary_table(records: Sequence[StageRecord]) -> Table:
     table.add_column("why")
     table.add_column("seconds", justify="right")
     for record in records:
-        why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
-        why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
         table.add_row(
             record.stage,
             f"{record.rows_in:,}",
             f"{record.rows_out:,}",
             f"{sum(record.dropped.values()):,}",
-            "\n".join(_escaped(reason) for reason in why),
+            Text(printable(why_text(record))),
             "" if record.seconds is None else f"{record.seconds:.2f}",
         )
     return table
 
 
-def _escaped(text: str) -> str:
-    """Square brackets are markup to rich."""
-    return text.replace("[", "\\[")
+def why_text(record: StageRecord) -> str:
+    """Why rows were dropped or failed, a line for each reason."""
+    why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
+    why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
+    return "\n".join(why)
 
 
 def _outcome(record: StageRecord) -> str:
@@ -193,7 +269,8 @@ def _outcome(record: StageRecord) -> str:
     return f"{', '.join(parts)} in {record.seconds or 0:.2f} s"
 
 
-def _config_text(config: Mapping[str, Any]) -> str:
+def config_text(config: Mapping[str, Any]) -> str:
+    """The fields of a stage in one line."""
     return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")
 
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
 import types
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from kbtools.cli import completion
 from kbtools.stage import Stage
 
 
 def stage_options(cls: type[Stage]) -> list[click.Option]:
     """An option for every field of a stage that a command line can express; `columns` is an option of the run."""
     return [_option(name, field) for name, field in cls.model_fields.items() if name not in ("columns", "stages")]
+
+
+def help_text(cls: type[Stage]) -> str:
+    """The docstring for click, which would otherwise run indented blocks together into paragraphs."""
+    paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
+    return "\n\n".join(f"\b\n{part}" if part.startswith("  ") else part for part in paragraphs)
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +47,22 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         return key, rest
 
 
+class OnceCommand(click.Command):
+    """A command that refuses an option given twice, of which click would silently take the last."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, once every option is known to occur once, or to be made for several values."""
+        if not ctx.resilient_parsing:
+            self._check_once(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _check_once(self, ctx: click.Context, args: list[str]) -> None:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for option, times in Counter(order).items():
+            if isinstance(option, click.Option) and times > 1 and not (option.multiple or option.is_flag):
+                raise click.UsageError(f"{option.opts[0]} is given {times} times, where only one value counts.", ctx)
+
+
 def pairs(values: Sequence[tuple[str, str]]) -> dict[str, str]:
     """A repeated key=value option as a dictionary."""
     return dict(values)
@@ -47,6 +72,8 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     flag = "--" + name.replace("_", "-")
     annotation = _without_none(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
+    if name == "judge":  # its own name alone would be allowed by its type, but `distribution/name` means it too
+        return click.Option([flag, name], metavar="NAME", shell_complete=completion.judges, **settings)
     if annotation is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], **settings)
     if get_origin(annotation) is dict:
@@ -94,7 +121,10 @@ def _split_commas(kind: Any) -> Callable[[click.Context, click.Parameter, Any], 
 
 
 def _without_none(annotation: Any) -> Any:
+    """The type that a value has when it is there, without constraints."""
+    if get_origin(annotation) is Annotated:
+        return _without_none(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         some = [arg for arg in get_args(annotation) if arg is not type(None)]
-        return some[0] if len(some) == 1 else str
+        return _without_none(some[0]) if len(some) == 1 else str
     return annotation

@@ -15,7 +15,7 @@ from kbtools.errors import SchemaError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from datasets import Features
 
-Kind = Literal["text", "number", "bool", "messages", "any"]
+Kind = Literal["text", "number", "bool", "scalar", "messages", "any"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,12 @@ class Schema:
         """Whether `find` would give a path or complain of several."""
         return meaning in self.overrides or bool(self._places(meaning))
 
+    def locate(self, word: str) -> str:
+        """Path of what a user names by a meaning or by a column's own path; a column of that very name wins."""
+        if word in self.overrides or (word in MEANINGS and word not in self.features):
+            return self.find(word)
+        return self.path(word)
+
     def path(self, path: str) -> str:
         """The path itself, once it is known to exist; SchemaError names the columns that do."""
         if column_type(self.features, path) is None:
@@ -147,7 +153,8 @@ _KIND_TEXT: Mapping[Kind, str] = {
     "text": "text",
     "number": "numbers",
     "bool": "true or false",
-    "messages": "messages (a list of {role, content}, or the same as JSON text)",
+    "scalar": "single values (text, numbers, true or false)",
+    "messages": "text or messages (a list of {role, content}, or the same as JSON text)",
     "any": "values",
 }
 
@@ -192,6 +199,8 @@ def _is_kind(feature: Any, kind: Kind) -> bool:
         return dtype.startswith(("int", "uint", "float"))
     if kind == "bool":
         return dtype == "bool"
+    if kind == "scalar":
+        return type(feature).__name__ in ("Value", "ClassLabel")
     if kind == "messages":
         return is_message_list(feature) or _is_kind(feature, "text")
     return True
@@ -201,3 +210,27 @@ def is_message_list(feature: Any) -> bool:
     """Whether a feature is a list of structs with a role and a content."""
     inner = getattr(feature, "feature", None)
     return isinstance(inner, dict) and {"role", "content"} <= set(inner)
+
+
+def evals_features() -> Features:
+    """The evals layout: names, order and types."""
+    import datasets
+
+    text, number = datasets.Value("string"), datasets.Value("float64")
+    return datasets.Features(
+        {
+            "example_id": datasets.Value("int64"),
+            "prompt": datasets.List({"role": text, "content": text}),
+            "completion": datasets.List({"role": text, "content": text, "reasoning": text}),
+            "task": text,
+            "reward": number,
+            "generation_ms": number,
+            "scoring_ms": number,
+            "total_ms": number,
+            "info": {"module_name": text, "python_code": text, "triton_code": text},
+            "answer": text,
+            "speedup_reward": number,
+            "num_turns": number,
+            "oai_tools": text,
+        }
+    )

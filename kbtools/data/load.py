@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.data import jsonl
+from kbtools.data import jsonl, sample
+from kbtools.data.layout import evals_features
 from kbtools.data.source import Source
 from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 SAMPLE = "sample"
+_CACHE_FORMAT = 1
+"""Counted up when the same file becomes other rows or types than before."""
 _FILE = re.compile(r"\.(parquet|csv|(jsonl|ndjson|json)(\.(gz|zst|bz2))?)$")
 _JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|bz2))?$")
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
@@ -46,8 +49,8 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
 
 
 def sample_path() -> Path:
-    """The embedded sample: rollouts on small modules, made for kbtools, in the evals layout."""
-    return Path(__file__).parent / "sample" / "sample.jsonl"
+    """File of the embedded sample, whose rows have the evals layout, columns of nulls included."""
+    return Path(str(sample.path()))
 
 
 def _from_folder(path: Path) -> Dataset | DatasetDict:
@@ -105,11 +108,11 @@ def _arrow_dataset(path: Path) -> tuple[Dataset, str]:
     import datasets
 
     digest = _digest(path)
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / digest[:32]
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / f"{digest[:32]}-{_CACHE_FORMAT}"
     target = folder / "data.arrow"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write_arrow(_reader(path), target)
+        _write_arrow(_reader(path), target, evals_features().arrow_schema if path == sample_path() else None)
     ds = datasets.Dataset.from_file(str(target))
     ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
     return ds, digest
@@ -136,9 +139,12 @@ def _parquet_tables(path: Path) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
+        # read as a stream: by default pyarrow holds whole row groups, and rows may be long
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
         yield file.schema_arrow.empty_table()
-        for batch in file.iter_batches(batch_size=10_000):
+        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+        row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+        for batch in file.iter_batches(batch_size=max(1, min(2_000, (1 << 26) // max(row_bytes, 1)))):
             yield pa.Table.from_batches([batch], schema=file.schema_arrow)
     except pa.ArrowException as error:
         raise DataError(f"{path} is not a whole parquet file ({error}).") from error
@@ -156,20 +162,15 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
     yield frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def _write_arrow(reader: Callable[[], Iterable[pa.Table]], target: Path) -> None:
+def _write_arrow(reader: Callable[[], Iterable[pa.Table]], target: Path, schema: pa.Schema | None = None) -> None:
     """Stream the tables into one Arrow file, starting over whenever a table shows that the schema must be wider."""
-    import pyarrow as pa
-
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    schema = None
     try:
         while (wider := _write_until_wider(reader(), schema, part)) is not None:
             schema = wider
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    if pa.ipc.open_stream(pa.memory_map(str(target))).schema is None:
-        raise DataError(f"{target} could not be written.")
 
 
 def _write_until_wider(tables: Iterable[pa.Table], schema: pa.Schema | None, part: Path) -> pa.Schema | None:

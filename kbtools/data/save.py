@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from kbtools.data.table import tables
 from kbtools.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def split_names_beside(path: Path) -> list[str]:
 def write_text(path: Path, text: str) -> None:
     """Replace a small text file in one step."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.write_text(text)
         part.replace(path)
@@ -114,13 +116,21 @@ def _write_parquet(ds: Dataset, part: Path, embedded: str) -> None:
     try:
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
             for table in _arrow_batches(ds):
-                writer.write_table(table.cast(schema))
+                writer.write_table(_conformed(table, schema))
     except pa.ArrowNotImplementedError as error:
         raise DataError(f"parquet cannot hold this dataset ({error}): save it as .jsonl instead.") from error
 
 
+def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    if table.schema.equals(schema):  # but for the metadata; a needless cast fails on a list of all-null structs
+        return pa.Table.from_arrays(table.columns, schema=schema)
+    return table.cast(schema)
+
+
 def _arrow_batches(ds: Dataset) -> Iterator[pa.Table]:
-    return cast("Iterator[pa.Table]", ds.with_format("arrow").iter(batch_size=_BATCH_ROWS))
+    return tables(ds, ds.column_names, _BATCH_ROWS)
 
 
 def _write_jsonl(ds: Dataset, part: Path, name: str) -> None:

@@ -6,14 +6,17 @@ always explicit and no fingerprint is ever guessed from a function's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.layout import Schema
+from kbtools.errors import RowError
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     import pyarrow as pa
     from datasets import Dataset, Features
 
@@ -42,12 +45,53 @@ def top_column(features: Features, path: str) -> str:
 
 
 def batches(ds: Dataset, paths: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
-    """The named columns of a dataset in order, as Arrow tables of at most `rows` rows; reports progress."""
-    names = list(dict.fromkeys(top_column(ds.features, path) for path in paths))
+    """The values at column paths in order, as Arrow tables of at most `rows` rows, one column a path; with progress."""
     report = on_rows.get()
-    for table in ds.select_columns(names).with_format("arrow").iter(batch_size=rows):
+    for table in tables(ds, paths, rows):
         yield table
         report(table.num_rows)
+
+
+def tables(ds: Dataset, paths: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """The values at column paths in the dataset's order, at most `rows` rows at a time and, if rows are long, fewer.
+
+    Rows of a view are gathered chunk by chunk: `datasets` fetches them one by one, and pyarrow's `take` first copies
+    all the chunks that there are into one.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    whole = pa.table({path: field_of(ds.data.table, path) for path in paths})
+    rows = max(1, min(rows, _BATCH_BYTES * whole.num_rows // max(whole.nbytes, 1)))
+    if ds._indices is None:
+        for start in range(0, ds.num_rows, rows):
+            yield whole.slice(start, rows)
+        return
+    chunks = whole.to_batches()
+    ends = np.cumsum([chunk.num_rows for chunk in chunks])
+    indices = ds._indices.column(0).to_numpy()
+    for start in range(0, ds.num_rows, rows):
+        yield _gather(chunks, ends, indices[start : start + rows])
+
+
+_BATCH_BYTES = 1 << 24
+
+
+def _gather(chunks: Sequence[pa.RecordBatch], ends: np.ndarray, indices: np.ndarray) -> pa.Table:
+    """The rows at these indices, in this order, from chunks that end before the rows `ends`."""
+    import numpy as np
+    import pyarrow as pa
+
+    order = np.argsort(indices, kind="stable")
+    ascending = indices[order].astype(np.int64)
+    chunk_of = np.searchsorted(ends, ascending, side="right")
+    starts = np.flatnonzero(np.diff(chunk_of, prepend=-1))
+    parts = []
+    for some in np.split(np.arange(len(ascending)), starts[1:]):
+        chunk = chunks[chunk_of[some[0]]]
+        parts.append(chunk.take(pa.array(ascending[some] - (ends[chunk_of[some[0]]] - chunk.num_rows))))
+    gathered = pa.Table.from_batches(parts).combine_chunks()
+    return gathered if (np.diff(order) == 1).all() else gathered.take(pa.array(np.argsort(order)))
 
 
 def column(ds: Dataset, path: str) -> pa.ChunkedArray:
@@ -61,6 +105,32 @@ def column(ds: Dataset, path: str) -> pa.ChunkedArray:
     if not chunks:
         return pa.chunked_array([], type=field_of(ds.features.arrow_schema.empty_table(), path).type)
     return pa.chunked_array(chunks)
+
+
+def frame(ds: Dataset, paths: Mapping[str, str]) -> pl.DataFrame:
+    """Columns of a dataset under new names, as {name: path}, with each row's index as `row`; NaN becomes null.
+
+    For keys and numbers: everything that is named stays in memory.
+    """
+    import polars as pl
+    import polars.selectors as cs
+
+    def part(table: pa.Table) -> pl.DataFrame:
+        return pl.DataFrame({name: pl.Series(pl.from_arrow(field_of(table, path))) for name, path in paths.items()})
+
+    rows = pl.DataFrame({"row": pl.arange(ds.num_rows, dtype=pl.UInt32, eager=True)})
+    if not paths:
+        return rows
+    found = [part(table) for table in batches(ds, list(paths.values()), rows=50_000)]
+    values = pl.concat(found) if found else part(ds.features.arrow_schema.empty_table())
+    return rows.hstack(values.with_columns(cs.float().fill_nan(None)).get_columns())
+
+
+def require_values(ds: Dataset, rows: Sequence[int], what: str, remedy: str, columns: dict[str, str]) -> None:
+    """RowError that names the first of these rows, when there are any: those where `what` is null or NaN."""
+    if len(rows):
+        named = ", ".join(row_name(ds, int(row), columns) for row in rows[:3])
+        raise RowError(f"{what} is null or NaN in {len(rows)} rows: {named}. {remedy}")
 
 
 def map_batches(
@@ -94,6 +164,23 @@ def map_batches(
         new_fingerprint=fingerprint,
     )
     return mapped.with_format(None)
+
+
+def with_constant(ds: Dataset, name: str, value: str) -> Dataset:
+    """The dataset with a text column that is the same in every row; a view stays one, where `add_column` copies it."""
+    import datasets
+    import pyarrow as pa
+    from datasets.table import InMemoryTable, concat_tables
+
+    features = datasets.Features({**ds.features, name: datasets.Value("string")})
+    if ds.num_rows == 0:  # `concat_tables` fails on no rows of a table that is itself concatenated
+        return empty(features)
+    constant = pa.table({name: pa.repeat(value, ds.data.num_rows)})
+    info = ds.info.copy()
+    info.features = features
+    fingerprint = hashlib.sha256(f"{ds._fingerprint}\0{name}\0{value}".encode()).hexdigest()
+    joined = concat_tables([ds.data, InMemoryTable(constant)], axis=1)
+    return datasets.Dataset(joined, info, ds.split, indices_table=ds._indices, fingerprint=fingerprint)
 
 
 def keep(ds: Dataset, mask: np.ndarray | pa.Array | pa.ChunkedArray, fingerprint: str) -> Dataset:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -67,20 +67,24 @@ class Calls:
         self._draining = True
         self.sleepers.wake()
 
-    async def ask(self, request: Request) -> Course | None:
-        """The request's final answer, ok or not; None if the run ends before there is one."""
+    async def ask(self, request: Request, keep: Callable[[Course], Awaitable[None]]) -> bool:
+        """Bring a request to its final answer, ok or not, and `keep` it; False if the run ends before that.
+
+        A call counts as in flight until its answer is kept, so a kill costs no more calls than the limit.
+        """
         course = Course(request)
         while True:
-            course.answer = answer = await self._attempt(course)
-            if answer is None or answer.kind in STOPS_RUN:
-                if answer is not None:
-                    self._end(ConfigError(answer.error))
-                return None
-            if answer.kind is Kind.OK:
-                return course
-            wait = self._wait(course, answer)
-            if wait is None:
-                return course
+            await self._gate.acquire()
+            try:
+                course.answer = answer = await self._attempt(course)
+                if answer is None:
+                    return False
+                wait = None if answer.kind is Kind.OK else self._wait(course, answer)
+                if wait is None:
+                    await keep(course)
+                    return True
+            finally:
+                self._gate.release()
             await self.sleepers.sleep(wait)
 
     def reply(self, course: Course, backend: ModelBackend) -> Reply:
@@ -99,17 +103,18 @@ class Calls:
         return wait_before_retry(answer, course.faults, course.throttles, elapsed, self._options, self._random)
 
     async def _attempt(self, course: Course) -> Answer | None:
-        await self._gate.acquire()
-        reserved: Spend | None = None
+        """One call, when limits and budget allow it; None if the run is ending or has to end."""
+        reserved = await self._cleared(course.request)
+        if reserved is None:
+            return None
         answer: Answer | None = None
         try:
-            reserved = await self._cleared(course.request)
-            if reserved is not None:
-                answer = await self._call(course)
+            answer = await self._call(course)
         finally:
-            if reserved is not None:
-                self._budget.settle(reserved, answer)
-            self._gate.release()
+            self._budget.settle(reserved, answer)
+        if answer.kind in STOPS_RUN:
+            self._end(ConfigError(answer.error))
+            return None
         return answer
 
     async def _cleared(self, request: Request) -> Spend | None:

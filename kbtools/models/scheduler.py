@@ -171,21 +171,22 @@ class Scheduler:
 
     async def _settle(self, request: Request) -> None:
         """Bring a claimed request to a committed reply, and go on with its follow-up if there is one."""
-        course = await self._calls.ask(request)
-        if course is None:
+        follow_ups: list[Request] = []
+        if not await self._calls.ask(request, partial(self._keep, follow_ups)):
             self._commit.submit(partial(claims.release, keys=[request.key], owner=self._owner))
-            return
-        follow_up = await self._store_and_count(course)
         self._live.discard(request.key)
-        if follow_up is not None:
+        for follow_up in follow_ups:
             await self._follow(follow_up)
 
-    async def _store_and_count(self, course: Course) -> Request | None:
+    async def _keep(self, follow_ups: list[Request], course: Course) -> None:
+        """Commit a reply, then count it."""
         reply = self._calls.reply(course, self._backend)
         await self._commit.submit(partial(put, reply=reply))
         if problem := self._hopeless.after(reply):
             self._end(problem)
-        return count_reply(self._progress, course.request, reply, self._review)
+        follow_up = count_reply(self._progress, course.request, reply, self._review)
+        if follow_up is not None:
+            follow_ups.append(follow_up)
 
     async def _follow(self, request: Request) -> None:
         """Settle a follow-up, which may be stored already or under way elsewhere."""

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
 from kbtools.errors import UsageError
 
-SCALARS = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
+SCALARS = {"string": str, "integer": int, "number": float, "boolean": bool}
 LIMITS = {
     "minimum": "ge",
     "maximum": "le",
@@ -45,6 +45,8 @@ def _type_of(schema: Mapping[str, Any], name: str) -> Any:
     kinds = schema.get("type")
     if isinstance(kinds, list):
         return _union([_type_of({**schema, "type": kind}, name) for kind in kinds])
+    if kinds == "null":
+        return None
     return Annotated[_plain(schema, kinds, name), Field(strict=True, **_limits(schema, kinds))]
 
 
@@ -55,7 +57,7 @@ def _plain(schema: Mapping[str, Any], kind: str | None, name: str) -> Any:
         return list[_type_of(schema.get("items", {}), f"{name} items")]  # type: ignore[misc]
     if kind in SCALARS:
         return SCALARS[kind]
-    raise UsageError(f"schema of {name}: type is {kind!r}; expected one of object, array, {', '.join(SCALARS)}")
+    raise UsageError(f"schema of {name}: type is {kind!r}; expected one of object, array, null, {', '.join(SCALARS)}")
 
 
 def _object(schema: Mapping[str, Any], name: str) -> Any:
@@ -75,7 +77,7 @@ def _object(schema: Mapping[str, Any], name: str) -> Any:
 
 
 def _limits(schema: Mapping[str, Any], kind: str | None) -> dict[str, Any]:
-    if kind in ("null", "boolean", "object"):
+    if kind in ("boolean", "object"):
         return {}
     return {LIMITS[word]: value for word, value in schema.items() if word in LIMITS}
 

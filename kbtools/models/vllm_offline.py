@@ -47,10 +47,12 @@ class VllmBackend:
                 use_tqdm=False,
                 chat_template_kwargs=template,
             )
-        except ValueError as error:
+        except _rejections() as error:
             # vLLM rejects the whole call for one prompt that is too long: find it, and answer the others.
             if len(requests) == 1:
-                kind = Kind.CONTEXT_LENGTH if "context length" in str(error) else Kind.BAD_REQUEST
+                # Both kinds are final, so only the name of the failure hangs on the text.
+                too_long = "context length" in str(error) or "model length" in str(error)
+                kind = Kind.CONTEXT_LENGTH if too_long else Kind.BAD_REQUEST
                 yield requests[0], Answer(kind, error=str(error))
                 return
             middle = len(requests) // 2
@@ -70,6 +72,15 @@ class VllmBackend:
             parser = EngineArgs.add_cli_args(FlexibleArgumentParser())
             self._engine = LLM(**vars(parser.parse_args(["--model", self._path, *self._options])))
         return self._engine
+
+
+def _rejections() -> tuple[type[Exception], ...]:
+    """What vLLM raises for a prompt that it does not take; newer versions have a class for it."""
+    try:
+        from vllm.exceptions import VLLMClientError
+    except ImportError:
+        return (ValueError,)
+    return (ValueError, VLLMClientError)
 
 
 def _template_arguments(request: Request) -> str:

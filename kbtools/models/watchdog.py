@@ -15,7 +15,8 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-PATIENCE = 15.0
+PATIENCE = float(os.environ.get("KBTOOLS_STOP_PATIENCE", "15"))
+"""Seconds between asking the command to end and killing it."""
 POLL = 0.1
 
 

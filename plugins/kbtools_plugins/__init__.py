@@ -10,9 +10,25 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.compare import Compare
+    from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
+    from kbtools_plugins.generate_prompts import GeneratePrompts
+    from kbtools_plugins.sample import Sample
+    from kbtools_plugins.split import Split
+    from kbtools_plugins.strip_reasoning import StripReasoning
+    from kbtools_plugins.synthesize import Synthesize
 
-    return [Filter]
+    return [
+        Compare,
+        Dedup,
+        Filter,
+        GeneratePrompts,
+        Sample,
+        Split,
+        StripReasoning,
+        Synthesize,
+    ]
 
 
 @kb.hookimpl
@@ -22,7 +38,11 @@ def register_judges() -> list[type[kb.Judge]]:
     from kbtools_plugins.panel_judge import PanelJudge
     from kbtools_plugins.static.judge import StaticJudge
 
-    return [ModelJudge, PanelJudge, StaticJudge]
+    return [
+        ModelJudge,
+        PanelJudge,
+        StaticJudge,
+    ]
 
 
 @kb.hookimpl

@@ -7,6 +7,7 @@ types, and only then run; nothing of it is ever executed as Python.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -19,13 +20,37 @@ if TYPE_CHECKING:
 
 
 class Filter(kb.Stage):
-    """Keep the rows for which an expression over the columns is true."""
+    """Keep the rows for which an expression over the columns is true.
+
+    Nothing of an expression is executed as Python; it is checked against the types of the columns before the first row,
+    and then evaluated on whole columns.
+
+        kbtools apply filter --where "reward > 0.85 and info.module_name != 'Net'" --dataset sample
+
+    What an expression may say:
+
+        reward, info.module_name        a column; nested columns are written with dots
+        col('my column')                a column whose name is no Python name
+        0.85, 'text', true, false       a number, a text, a truth value
+        == != < <= > >=                 comparisons; 0.5 < reward <= 1 is reward > 0.5 and reward <= 1
+        x in ('low', 'high'), not in    one of a list of values
+        x is null, x is not null        the only way to ask for missing values: nothing equals null
+        and, or, not, ( )               logic; a column of truth values may stand alone
+        + - * /                         arithmetic on numbers
+        contains(x, 'text')             text that holds another; also startswith and endswith
+        matches(x, 'regex')             text in which a regular expression (RE2) is found
+        lower(x), upper(x), strip(x)    text in lower or upper case, or without space around it
+        len(x), abs(x)                  characters of a text or elements of a list; a number without its sign
+
+    A comparison with a null or a NaN is neither true nor false but null, and so is what depends on it: `null and false`
+    is false, `null or true` is true, everything else is null. What becomes of such rows, `--nulls` says.
+    """
 
     name: ClassVar[str] = "filter"
     suffix: ClassVar[str] = "filtered"
 
     where: str
-    """Expression, such as "reward > 0.85 and info.module_name != 'Net'" (see `docs/stages.md` for all of it)."""
+    """Expression over the columns, such as "reward > 0.85"."""
     nulls: Literal["error", "drop", "keep"] = "error"
     """What becomes of rows for which the expression is null, because it compares a null or a NaN."""
 
@@ -75,7 +100,9 @@ class Expression:
         self.schema = schema
         self._paths: dict[str, None] = {}
         try:
-            tree = ast.parse(text.strip(), mode="eval")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a regular expression may well hold \d
+                tree = ast.parse(text.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError) as error:
             hint = " Equality is written ==." if _single_equals(text) else ""
             raise kb.errors.UsageError(f"--where {text!r} is not an expression ({error}).{hint}") from error
@@ -88,9 +115,12 @@ class Expression:
 
     def check(self) -> None:
         """SchemaError when the types of the columns do not allow the comparisons, or the result is no truth value."""
+        import pyarrow as pa
+
         if not self._paths:
             raise kb.errors.UsageError(f"--where {self.text!r} names no column. Columns: {self.schema.describe()}.")
-        self.evaluate(self.schema.features.arrow_schema.empty_table())
+        arrow = self.schema.features.arrow_schema  # one row of nulls: kernels look at their arguments only for a row
+        self.evaluate(pa.table({field.name: pa.nulls(1, field.type) for field in arrow}))
 
     def evaluate(self, table: pa.Table) -> pa.Array:
         """True, false or null for each row."""
@@ -98,7 +128,7 @@ class Expression:
 
         try:
             answer = self._run(table)
-        except (pa.ArrowException, TypeError) as error:
+        except (pa.ArrowException, TypeError, UnicodeEncodeError) as error:
             types = ", ".join(f"{path} is {_type_at(table, path)}" for path in self._paths)
             raise kb.errors.SchemaError(f"--where {self.text!r} does not fit the columns ({types}): {error}") from error
         if not isinstance(answer, pa.Array | pa.ChunkedArray) or not pa.types.is_boolean(answer.type):
@@ -115,18 +145,16 @@ class Expression:
         return compiler(self, node)
 
     def _column(self, path: str) -> Evaluator:
-        import pyarrow.compute as pc
-        import pyarrow.types as pt
-
         self._paths.setdefault(self.schema.path(path))
+        return lambda table: _without_nan(field_of(table, path))
 
-        def read(table: pa.Table) -> Any:
-            values = field_of(table, path)
-            if pt.is_floating(values.type):  # NaN compares to nothing, as null does
-                values = pc.if_else(pc.is_nan(values), None, values)
-            return values
 
-        return read
+def _without_nan(values: Any) -> Any:
+    """NaN compares to nothing, as null does."""
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    return pc.if_else(pc.is_nan(values), None, values) if pt.is_floating(values.type) else values
 
 
 def _name(expression: Expression, node: Any) -> Evaluator:
@@ -140,7 +168,11 @@ def _attribute(expression: Expression, node: Any) -> Evaluator:
 
 
 def _constant(expression: Expression, node: Any) -> Evaluator:
-    return _constant_of(node.value)
+    try:
+        return _constant_of(node.value)
+    except (OverflowError, UnicodeEncodeError, ValueError) as error:  # of Arrow, whose errors derive from ValueError
+        text = ast.unparse(node)
+        raise kb.errors.UsageError(f"--where {expression.text!r}: no column can hold {text} ({error}).") from error
 
 
 def _constant_of(value: Any) -> Evaluator:
@@ -172,19 +204,26 @@ def _unary(expression: Expression, node: Any) -> Evaluator:
     if isinstance(node.op, ast.Not):
         return lambda table: pc.invert(operand(table))
     if isinstance(node.op, ast.USub):
-        return lambda table: pc.negate(operand(table))
+        return lambda table: pc.negate_checked(operand(table))
     raise kb.errors.UsageError(f"--where {expression.text!r}: {ast.unparse(node)!r} is not allowed.")
 
 
 def _binary(expression: Expression, node: Any) -> Evaluator:
     import pyarrow.compute as pc
 
-    calls = {ast.Add: pc.add, ast.Sub: pc.subtract, ast.Mult: pc.multiply, ast.Div: pc.divide}
+    calls = {ast.Add: pc.add_checked, ast.Sub: pc.subtract_checked, ast.Mult: pc.multiply_checked, ast.Div: _divide}
     call = calls.get(type(node.op))
     if call is None:
         raise kb.errors.UsageError(f"--where {expression.text!r}: {ast.unparse(node)!r} is not allowed.")
     left, right = expression._compile(node.left), expression._compile(node.right)
-    return lambda table: call(left(table), right(table))
+    return lambda table: _without_nan(call(left(table), right(table)))
+
+
+def _divide(left: Any, right: Any) -> Any:
+    """As in Python: 1 / 2 is 0.5; but a number divided by zero is infinite, and 0 / 0 is NaN."""
+    import pyarrow.compute as pc
+
+    return pc.divide(pc.multiply(left, 1.0), right)
 
 
 def _compare(expression: Expression, node: Any) -> Evaluator:
@@ -235,13 +274,7 @@ def _membership(expression: Expression, left: ast.expr, right: ast.expr, *, nega
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    try:
-        values = list(ast.literal_eval(right))
-    except (ValueError, TypeError) as error:
-        text = ast.unparse(right)
-        raise kb.errors.UsageError(
-            f"--where {expression.text!r}: after `in` comes a list of values, as in ('low', 'high'), not {text!r}."
-        ) from error
+    values = _literal_list(expression, right)
     value = expression._compile(left)
 
     def run(table: pa.Table) -> Any:
@@ -253,16 +286,32 @@ def _membership(expression: Expression, left: ast.expr, right: ast.expr, *, nega
     return run
 
 
+def _literal_list(expression: Expression, node: ast.expr) -> list[Any]:
+    """The values written after `in`; a text is no list of its letters, and null is in no list."""
+    text = ast.unparse(node)
+    try:
+        values = ast.literal_eval(node)
+    except (ValueError, TypeError):
+        values = None
+    if not isinstance(values, list | tuple | set):
+        raise kb.errors.UsageError(
+            f"--where {expression.text!r}: after `in` comes a list of values, as in ('low', 'high'), not {text}."
+        )
+    if None in values:
+        raise kb.errors.UsageError(f"--where {expression.text!r}: nothing equals null; write `or ... is null`.")
+    return list(values)
+
+
 def _call(expression: Expression, node: Any) -> Evaluator:
     name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
     if name == "col" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
         return expression._column(str(node.args[0].value))
-    if name not in _FUNCTIONS or node.keywords:
+    if name not in _FUNCTIONS:
         raise kb.errors.UsageError(
             f"--where {expression.text!r}: there is no function {name!r}. {kb.errors.did_you_mean(name, _FUNCTIONS)}"
         )
     function, takes_text = _FUNCTIONS[name]
-    if len(node.args) != 1 + takes_text or (takes_text and not isinstance(node.args[1], ast.Constant)):
+    if node.keywords or len(node.args) != 1 + takes_text or (takes_text and not isinstance(node.args[1], ast.Constant)):
         usage = f"{name}(column, 'text')" if takes_text else f"{name}(column)"
         raise kb.errors.UsageError(f"--where {expression.text!r}: write {usage}.")
     value = expression._compile(node.args[0])

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import kbtools as kb
-from kbtools.asking import Asking, Material, RowFault, found_paths
+from kbtools.asking import Asking, Material, found_paths, refuse_failures, refuse_nulls
 from kbtools.data.table import column
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
 from kbtools.models.request import Request, chat
@@ -57,12 +57,7 @@ class ModelJudge(Asking, kb.Judge):
 
     def config(self) -> dict[str, Any]:
         """The fields, with the rubric's version and the model spelled out, so that a repeat asks the same."""
-        found = super().config()
-        if not self.rubric.endswith(".j2"):
-            found["rubric"] = f"{self.rubric.partition('@')[0]}@v{self.prompt().version}"
-        if self.model or kb.default_model():
-            found["model"] = self.spec()
-        return found
+        return {**super().config(), "rubric": self.pinned(self.rubric)}
 
     def label(self) -> str:
         """The rubric's name."""
@@ -222,21 +217,6 @@ def field_of_schema(kind: Mapping[str, Any], *, averaged: bool) -> VerdictField:
     if kind.get("type") not in types:
         raise kb.errors.UsageError(f"a rubric's reply may hold {', '.join(types)} and enums, not {kind.get('type')!r}.")
     return VerdictField(datasets.Value(types[kind["type"]]))
-
-
-def refuse_nulls(material: Material) -> None:
-    """RowFault for a row that lacks a text which the prompt needs."""
-    for meaning, text in material.items():
-        if text is None or not text.strip():
-            raise RowFault("no-text", f"its {meaning} is {'null' if text is None else 'empty'}")
-
-
-def refuse_failures(replies: Sequence[Settled]) -> None:
-    """RowFault for the first reply that is not usable, with the raw text."""
-    for reply in replies:
-        if reply.failure is not None:
-            raw = f"; the reply was: {reply.raw!r}" if reply.raw is not None else ""
-            raise RowFault(reply.failure.kind.value, reply.failure.error + raw)
 
 
 def aggregate(values: Sequence[Any], labels: Sequence[str] | None) -> tuple[Any, float]:

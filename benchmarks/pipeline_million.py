@@ -1,0 +1,272 @@
+"""A million synthetic rollouts through filter, dedup, strip-reasoning and split, against a script and against polars.
+
+    python benchmarks/pipeline_million.py [--rows 1000000] [--code-bytes 1000] [--json FILE]
+
+Each job runs in a process of its own: wall time is taken from its start to its end; memory is its peak resident size,
+and apart from that the peak of its anonymous part (what is not a memory-mapped file, whose pages the kernel takes
+back when it needs them). All jobs must keep the same rows. The table and the machine go into benchmarks/results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve()
+CHUNK = 10_000
+SEED = 7
+
+
+# ---- the dataset ----------------------------------------------------------------------------------------------------
+
+
+def rows(count: int, code_bytes: int) -> Iterator[dict[str, Any]]:
+    """Rollouts in the evals schema: four of each module, in random order, some right and some fast."""
+    rng = random.Random(SEED)
+    lines = [f"    x{i} = tl.load(ptr{i % 7} + offsets * {i}, mask=mask)  # {rng.random()}\n" for i in range(50_000)]
+    modules = max(1, count // 4)
+
+    def code(seed: int) -> str:
+        return "import torch\n\n\ndef f(ptr, offsets, mask):\n" + "".join(
+            random.Random(seed).choices(lines, k=max(1, code_bytes // 65))
+        )
+
+    for number in range(count):
+        module = rng.randrange(modules)
+        yield {
+            "example_id": number,
+            "prompt": [{"role": "user", "content": f"Write module{module}New with Triton."}],
+            "completion": [
+                {
+                    "role": "assistant",
+                    "content": f"<think>Draft {number}: <b> one pass over the rows. {'hm ' * 60}</think>\n"
+                    f"<answer>\n{code(number)}</answer>",
+                    "reasoning": None,
+                }
+            ],
+            "task": "kernelbook",
+            "reward": round(rng.random() * 2, 6),
+            "generation_ms": 1000.0 + number,
+            "info": {
+                "module_name": f"module{module}",
+                "python_code": code(-1 - module),
+                "triton_code": "",
+            },
+            "answer": "",
+            "num_turns": 1.0,
+        }
+
+
+def generate(folder: Path, count: int, code_bytes: int) -> dict[str, Path]:
+    """The same rows as parquet (what the Hub gives) and as jsonl (what the old scripts read)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = {"parquet": folder / "rollouts.parquet", "jsonl": folder / "rollouts.jsonl"}
+    source, writer = rows(count, code_bytes), None
+    with paths["jsonl"].open("w") as text:
+        while chunk := list(islice(source, CHUNK)):
+            table = pa.Table.from_pylist(chunk, schema=writer.schema if writer else schema())
+            writer = writer or pq.ParquetWriter(paths["parquet"], table.schema, compression="zstd")
+            writer.write_table(table)
+            text.writelines(json.dumps(row) + "\n" for row in chunk)
+    if writer is not None:
+        writer.close()
+    return paths
+
+
+def schema() -> Any:
+    """Arrow schema of the rows (their reasoning is null in each, so it cannot be told from the values)."""
+    import pyarrow as pa
+
+    message = pa.struct({"role": pa.string(), "content": pa.string()})
+    answer = pa.struct({"role": pa.string(), "content": pa.string(), "reasoning": pa.string()})
+    info = pa.struct({"module_name": pa.string(), "python_code": pa.string(), "triton_code": pa.string()})
+    return pa.schema(
+        {
+            "example_id": pa.int64(),
+            "prompt": pa.list_(message),
+            "completion": pa.list_(answer),
+            "task": pa.string(),
+            "reward": pa.float64(),
+            "generation_ms": pa.float64(),
+            "info": info,
+            "answer": pa.string(),
+            "num_turns": pa.float64(),
+        }
+    )
+
+
+# ---- the jobs -------------------------------------------------------------------------------------------------------
+
+
+def with_kbtools(source: Path, out: Path, strip: bool) -> None:
+    """As a user of kbtools writes it."""
+    import kbtools as kb
+
+    steps = [kb.Filter(where="reward > 0.85"), kb.Dedup(), *([kb.StripReasoning()] if strip else []), kb.Split()]
+    kb.save(kb.apply(kb.load(str(source)), *steps), out / "done.parquet")
+
+
+def with_python(source: Path, out: Path, strip: bool) -> None:
+    """As the scripts that kbtools replaces: lists of dicts and loops."""
+    with source.open() as stream:
+        data = [json.loads(line) for line in stream]
+    data = [row for row in data if row["reward"] > 0.85]
+    best: dict[str, dict[str, Any]] = {}
+    for row in data:
+        name = row["info"]["module_name"]
+        if name not in best or row["reward"] > best[name]["reward"]:
+            best[name] = row
+    kept = sorted(best.values(), key=lambda row: row["reward"], reverse=True)
+    for row in kept if strip else []:
+        for message in row["completion"]:
+            text = message["content"]
+            message["content"] = text[text.rindex("<answer>") : text.rindex("</answer>") + len("</answer>")]
+            message.pop("reasoning")
+    random.Random(42).shuffle(kept)
+    cut = len(kept) // 10
+    for name, part in (("validation", kept[:cut]), ("train", kept[cut:])):
+        with (out / f"done-{name}.jsonl").open("w") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in part)
+
+
+def with_polars(source: Path, out: Path, strip: bool) -> None:
+    """As somebody who knows polars well writes it for this one dataset."""
+    import polars as pl
+
+    name = pl.col("info").struct.field("module_name")
+    rows = pl.scan_parquet(source).filter(pl.col("reward") > 0.85).with_columns(name.alias("_name"))
+    kept = rows.sort("reward", descending=True).unique("_name", keep="first", maintain_order=True)
+    if strip:
+        content = pl.element().struct.field("content").str.extract(r"(?s).*(<answer>.*</answer>)", 1)
+        message = pl.struct(pl.element().struct.field("role"), content.alias("content"))
+        kept = kept.with_columns(pl.col("completion").list.eval(message))
+    done = kept.drop("_name").collect()
+    order = done.select(name.hash(42).arg_sort()).to_series()
+    cut = done.height // 10
+    done[order[:cut]].write_parquet(out / "done-validation.parquet")
+    done[order[cut:]].write_parquet(out / "done-train.parquet")
+
+
+JOBS: dict[str, tuple[Callable[[Path, Path, bool], None], str]] = {
+    "python script, jsonl": (with_python, "jsonl"),
+    "polars by hand, parquet": (with_polars, "parquet"),
+    "kbtools, parquet": (with_kbtools, "parquet"),
+    "kbtools, parquet, loaded before": (with_kbtools, "parquet"),
+    "kbtools, jsonl": (with_kbtools, "jsonl"),
+}
+
+
+def result_of(out: Path) -> tuple[int, float, int]:
+    """Rows, sum of the rewards and characters of the completions in all splits: what the jobs must agree on."""
+    totals = [_totals(file) for file in out.glob("done-*.[pj]*[tl]")]
+    rows, rewards, characters = (sum(column) for column in zip(*totals, strict=True))
+    return int(rows), round(rewards, 3), int(characters)
+
+
+def _totals(file: Path) -> tuple[int, float, int]:
+    import polars as pl
+
+    content = pl.col("completion").list.first().struct.field("content").str.len_chars()
+    read = pl.scan_parquet(file) if file.suffix == ".parquet" else pl.scan_ndjson(file)
+    found = read.select(pl.len(), pl.col("reward").sum(), content.sum().alias("characters")).collect()
+    return found.row(0)
+
+
+# ---- measuring ------------------------------------------------------------------------------------------------------
+
+
+def measure(job: str, source: Path, folder: Path, strip: bool) -> dict[str, Any]:
+    """Run one job in its own process; its wall time, peak memory and result."""
+    out = folder / job.replace(", ", "-").replace(" ", "-")
+    out.mkdir()
+    command = [sys.executable, str(HERE), "--job", job, str(source), str(out), *(["--strip"] if strip else [])]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env={**os.environ, "HF_HOME": str(folder / "hub")})
+    peak = anonymous = 0
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        now = _memory(process.pid)
+        peak, anonymous = max(peak, now.get("VmHWM", 0)), max(anonymous, now.get("RssAnon", 0))
+        time.sleep(0.02)
+    wall = time.perf_counter() - began
+    if ended[1]:
+        raise SystemExit(f"{job} failed")
+    cpu = ended[2].ru_utime + ended[2].ru_stime
+    memory = {"peak_mb": peak / 1024, "peak_anonymous_mb": anonymous / 1024}
+    return {"job": job, "seconds": wall, "cpu_seconds": cpu, **memory, "result": result_of(out)}
+
+
+def _memory(pid: int) -> dict[str, int]:
+    """Figures of /proc in KiB. (`ru_maxrss` would count what the parent had in memory when it forked.)"""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
+
+
+def table(figures: list[dict[str, Any]], count: int) -> str:
+    """The figures as text, each job's time beside kbtools' on parquet."""
+    ours = next((figure["seconds"] for figure in figures if figure["job"] == "kbtools, parquet"), float("nan"))
+    lines = [f"{'job':34}{'seconds':>9}{'cpu s':>8}{'rows/s':>10}{'x kbtools':>11}{'peak MB':>9}{'anonymous':>11}"]
+    for figure in figures:
+        wall, cpu = figure["seconds"], figure["cpu_seconds"]
+        times = f"{wall:9.1f}{cpu:8.1f}{count / wall:10,.0f}{wall / ours:11.2f}"
+        memory = f"{figure['peak_mb']:9,.0f}{figure['peak_anonymous_mb']:11,.0f}"
+        lines.append(f"{figure['job']:34}{times}{memory}")
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    from kbtools.lineage import versions
+
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
+    return {"cpu": names[:1], "cpus": os.cpu_count(), "memory_gib": memory, "os": platform.platform(), **versions()}
+
+
+def main() -> None:
+    """Generate, run every job, print the table, write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--code-bytes", type=int, default=1_000)
+    parser.add_argument("--only", action="append", choices=list(JOBS), help="run this job only (may be repeated)")
+    parser.add_argument("--json", type=Path, default=HERE.parent / "results" / "pipeline_million.json")
+    parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--strip", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.job:
+        JOBS[options.job[0]][0](Path(options.job[1]), Path(options.job[2]), options.strip)
+        return
+    from kbtools.plugins import registry
+
+    strip = "strip-reasoning" in registry().stages()
+    with tempfile.TemporaryDirectory() as name:
+        sources = generate(Path(name), options.rows, options.code_bytes)
+        sizes = {kind: path.stat().st_size for kind, path in sources.items()}
+        print(f"{options.rows:,} rows; " + ", ".join(f"{kind} {size / 2**20:,.0f} MB" for kind, size in sizes.items()))
+        chosen = options.only or list(JOBS)
+        figures = [measure(job, sources[JOBS[job][1]], Path(name), strip) for job in chosen]
+    print(table(figures, options.rows))
+    assert len({figure["result"] for figure in figures}) == 1, f"the jobs kept different rows: {figures}"
+    options.json.parent.mkdir(exist_ok=True)
+    data = {"rows": options.rows, "bytes": sizes, "strip_reasoning": strip, "machine": machine(), "jobs": figures}
+    options.json.write_text(json.dumps(data, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Draws docs/table.svg: the table that the README's first command ends with, from a real run on the sample."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import datasets
+from rich.console import Console
+
+import kbtools as kb
+from kbtools.cli.display import summary_table
+from kbtools.pipeline import run
+
+
+def main() -> None:
+    """Run the chain of the README and save the picture beside this file."""
+    datasets.disable_progress_bars()
+    stages = [
+        kb.Filter(where="reward > 0.85"),
+        kb.Judge(judge="static"),
+        kb.Dedup(),
+        kb.StripReasoning(),
+        kb.Split(),
+    ]
+    console = Console(record=True, width=92, file=io.StringIO())
+    console.print(summary_table(run(kb.load("sample"), stages).records))
+    Path(__file__).with_name("table.svg").write_text(console.export_svg(title="kbtools apply ... --dataset sample"))
+
+
+if __name__ == "__main__":
+    main()

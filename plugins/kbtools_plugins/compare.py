@@ -1,0 +1,178 @@
+"""The stage `compare`: which of two completions is better, asked in both orders so that the place cannot decide.
+
+The two stand in two columns of a row, or in two rows of a group; rows of a group become one row for each pair.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import kbtools as kb
+from kbtools.asking import Asking, Material, found_paths, refuse_failures, refuse_nulls
+from kbtools.data import texts
+from kbtools.data.table import batches, column, empty, take
+from kbtools.models.request import Request, chat
+from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, Features
+
+ANSWERS = ("first", "second", "equal")
+OTHER = {"first": "second", "second": "first", "equal": "equal"}
+COLUMNS = ("better", "better_as_first", "better_as_second", "comparison_raw")
+
+
+class Compare(Asking):
+    """Ask which of two completions is better, in both orders, and report how much the order decided."""
+
+    name: ClassVar[str] = "compare"
+    suffix: ClassVar[str] = "compared"
+    scope: ClassVar[Literal["split"]] = "split"
+
+    first: str = ""
+    """Column of the one text, when both stand in a row."""
+    second: str = ""
+    """Column of the other text, when both stand in a row."""
+    group: str = ""
+    """Column whose equal values make rows a group; successive rows of a group are compared, two by two."""
+    template: str = "comparison"
+    """Prompt that asks for the comparison."""
+    form: Literal["json", "tags"] = "json"
+    """How the reply is asked for; tags for models without schema support."""
+
+    def prompts(self) -> Mapping[str, str]:
+        """The template's text."""
+        template = kb.prompt(self.template)
+        return {template.spec: template.text}
+
+    def config(self) -> dict[str, Any]:
+        """As of every stage that asks, with the template's version spelled out."""
+        return {**super().config(), "template": self.pinned(self.template)}
+
+    def main_column(self) -> str:
+        """Which one is better."""
+        return "better"
+
+    def output_features(self, features: Features) -> Features:
+        """The features of the rows or of the pairs, with the comparison's columns."""
+        return super().output_features(self._pair_features(features))
+
+    def new_features(self, features: Features) -> Features:
+        """Four text columns: the answer that both orders give, each order's own, and the raw replies."""
+        import datasets
+
+        taken = [name for name in COLUMNS if name in features]
+        if taken:
+            raise kb.errors.SchemaError(f"the columns {', '.join(taken)} exist already; leave them out first.")
+        return type(features)({**features, **dict.fromkeys(COLUMNS, datasets.Value("string"))})
+
+    def _pair_features(self, features: Features) -> Features:
+        """The features with the column `second`, where rows of a group become pairs; checks which way was chosen."""
+        import datasets
+
+        schema = kb.Schema(features, self.columns)
+        if self.group and not (self.first or self.second):
+            schema.require(self.group, "scalar")
+            schema.find("completion")
+            if "second" in features:
+                raise kb.errors.SchemaError("the column 'second' exists already; leave it out first.")
+            return type(features)({**features, "second": datasets.Value("string")})
+        if self.group or not (self.first and self.second):
+            raise kb.errors.UsageError("compare takes either --first COLUMN --second COLUMN, or --group COLUMN.")
+        return features
+
+    def paths(self, features: Features) -> dict[str, str]:
+        """The reference code and the two texts."""
+        schema = kb.Schema(features, self.columns)
+        first, second = (schema.find("completion"), "second") if self.group else (self.first, self.second)
+        reference = found_paths(self, features, ("reference_code",))
+        return {**reference, "first": schema.require(first, "messages"), "second": schema.require(second, "messages")}
+
+    def contract(self) -> Contract:
+        """The comparison's schema, as JSON or in tags."""
+        schema = kb.prompt(self.template).front.reply or {}
+        return TagContract(schema) if self.form == "tags" else JsonContract(schema)
+
+    def requests(self, material: Material, model: str) -> Sequence[Request]:
+        """The question in both orders."""
+        refuse_nulls(material)
+        swapped = {**material, "first": material["second"], "second": material["first"]}
+        return [self._request(texts_of_row, model) for texts_of_row in (material, swapped)]
+
+    def _request(self, material: Material, model: str) -> Request:
+        template, contract = kb.prompt(self.template), self.contract()
+        return chat(
+            model,
+            template.render({**material, "form": self.form}),
+            sampling=self.sampling(template.front.model),
+            response_format=contract.response_format(template.name) if isinstance(contract, JsonContract) else None,
+        )
+
+    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
+        """The answer that both orders agree on, `inconsistent` where they do not."""
+        refuse_failures(replies)
+        straight, swapped = (str((reply.fields or {})["better"]) for reply in replies)
+        swapped = OTHER[swapped]
+        return {
+            "better": straight if straight == swapped else "inconsistent",
+            "better_as_first": straight,
+            "better_as_second": swapped,
+            "comparison_raw": "\n\n".join(reply.raw or "" for reply in replies),
+        }
+
+    def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+        """The rows with the answers beside them."""
+        import pyarrow as pa
+
+        for name in COLUMNS:
+            cells = [None if value is None else value[name] for value in values]
+            table = table.append_column(name, pa.array(cells, pa.string()))
+        return table
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Make the pairs where rows are compared, then ask."""
+        if not self.group:
+            return super().transform(ds)
+        if ds.num_rows == 0:
+            return kb.Result(empty(self.output_features(ds.features)))
+        pairs, left_over = self._pairs(ds)
+        if not pairs.num_rows:
+            return kb.Result(empty(self.output_features(ds.features)), dropped=left_over)
+        result = super().transform(pairs)
+        return replace(result, dropped=(*result.dropped, *left_over))
+
+    def _pairs(self, ds: Dataset) -> tuple[Dataset, tuple[kb.Drop, ...]]:
+        groups: dict[Any, list[int]] = {}
+        for index, value in enumerate(column(ds, self.group).to_pylist()):
+            groups.setdefault(value, []).append(index)
+        firsts = [rows[i] for rows in groups.values() for i in range(0, len(rows) - 1, 2)]
+        seconds = [rows[i + 1] for rows in groups.values() for i in range(0, len(rows) - 1, 2)]
+        odd = [rows[-1] for rows in groups.values() if len(rows) % 2]
+        path = kb.Schema(ds.features, self.columns).find("completion")
+        others = take(ds, seconds, self.fingerprint(ds, "seconds"))
+        said = [text for table in batches(others, [path]) for text in texts.of_column(table, path)]
+        import datasets
+
+        pairs = take(ds, firsts, self.fingerprint(ds, "firsts"))
+        pairs = pairs.add_column("second", said, feature=datasets.Value("string"))
+        drops = [
+            (others, "in the pair of another row"),
+            (take(ds, odd, self.fingerprint(ds, "odd")), "no partner left"),
+        ]
+        return pairs, tuple(kb.Drop(rows, reason) for rows, reason in drops if rows.num_rows)
+
+    def facts(self, done: Dataset) -> dict[str, Any]:
+        """How often each answer was given, and the share of rows in which the place decided."""
+        rows = zip(*(column(done, name).to_pylist() for name in COLUMNS[:3]), strict=True)
+        answered = [row for row in rows if row[0] is not None]
+        inconsistent = [row for row in answered if row[0] == "inconsistent"]
+        first_place = sum((a == "first") and (b == "second") for _, a, b in inconsistent)
+        second_place = sum((a == "second") and (b == "first") for _, a, b in inconsistent)
+        return {
+            "better": dict(sorted(Counter(row[0] for row in answered).items())),
+            "position_bias": {"first_place": first_place, "second_place": second_place, "of": len(answered)},
+        }

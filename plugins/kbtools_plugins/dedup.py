@@ -1,0 +1,270 @@
+"""The stage `dedup`: the best row of each key, chosen by polars on the key, the score and digests of the code.
+
+Long texts never stay in memory: reference code is hashed a batch at a time, and each distinct text is parsed once.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+import kbtools as kb
+from kbtools.data.table import batches, field_of, frame, require_values, row_name, take
+
+if TYPE_CHECKING:
+    import polars as pl
+    from datasets import Dataset, Features
+
+CODE = "code"
+"""The key that stands for reference code without its comments, docstrings and formatting."""
+_WORSE = "worse than the best row of its key"
+
+
+class Dedup(kb.Stage):
+    """Keep the best row of each key; of equally good rows the first."""
+
+    name: ClassVar[str] = "dedup"
+    suffix: ClassVar[str] = "unique"
+    scope: ClassVar[kb.stage.Scope] = "dataset"
+
+    key: Annotated[tuple[str, ...], Field(min_length=1)] = ("module_name",)
+    """Meanings or columns that make rows duplicates; `code` is the reference code without comments, docstrings and
+    formatting (code that does not parse equals only the very same text)."""
+    by: str = "reward"
+    """Meaning or column of numbers of which the highest is best."""
+    collisions: Literal["warn", "error", "split"] = "warn"
+    """When one key covers different reference code: warn, fail, or keep the best row of each code."""
+    nulls: Literal["error", "drop", "keep"] = "error"
+    """Rows without key or score (null or NaN): fail, drop them, or keep (no key: always; no score: as the worst)."""
+    order: Literal["score", "input"] = "score"
+    """Order of the kept rows: the best score first (ties as they came), or as they came."""
+
+    def output_features(self, features: Features) -> Features:
+        """The same features, once key, score and, where it decides, the reference code are known to be there."""
+        _Places.of(self, features)
+        return features
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Rank the rows by score, keep the first of each key, and report the rest."""
+        places = _Places.of(self, ds.features)
+        rows, unparsed = _read(ds, places)
+        self._refuse_nulls(ds, places, rows)
+        whole = rows if self.nulls == "keep" else rows.drop_nulls(list(places.decisive))
+        whole, notes = self._collisions(ds, places, whole)
+        ranked = whole.sort("score", descending=True, nulls_last=True, maintain_order=True)
+        best = _first_of_each(ranked, places)
+        kept = best if self.order == "score" else best.sort("row")
+        drops = self._drops(ds, places, rows, whole.join(best, on="row", how="anti", maintain_order="left"))
+        facts = {"keys": best.height, "top": _top(ds, places, best, self.columns)}
+        return kb.Result(
+            take(ds, kept["row"].to_numpy(), self.fingerprint(ds, "kept")),
+            dropped=tuple(drops),
+            notes=(*notes, *_unparsed_note(ds, unparsed, self.columns)),
+            facts=facts,
+        )
+
+    def _refuse_nulls(self, ds: Dataset, places: _Places, rows: pl.DataFrame) -> None:
+        if self.nulls == "error":
+            for name, path in places.decisive.items():
+                missing = rows.filter(rows[name].is_null())["row"].to_list()
+                remedy = "Say what shall become of them with --nulls drop or --nulls keep."
+                require_values(ds, missing, path, remedy, self.columns)
+
+    def _drops(self, ds: Dataset, places: _Places, rows: pl.DataFrame, worse: pl.DataFrame) -> Iterator[kb.Drop]:
+        """Every row that is not kept, by reason; a row that is null in several columns counts for the first."""
+        reasons = [(_WORSE, worse)]
+        if self.nulls == "drop":
+            for name, path in places.decisive.items():
+                reasons.append((f"null {path}", rows.filter(rows[name].is_null())))
+                rows = rows.filter(rows[name].is_not_null())
+        for reason, some in reasons:
+            if some.height:
+                yield kb.Drop(take(ds, some["row"].to_numpy(), self.fingerprint(ds, reason)), reason)
+
+    def _collisions(self, ds: Dataset, places: _Places, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+        """The rows with a column `variant` that numbers the different codes of one key, and what to warn of."""
+        import polars as pl
+
+        if CODE in self.key:
+            return rows.with_columns(variant=None), []
+        if places.code is None:
+            return rows.with_columns(variant=None), [_UNCHECKED]
+        doubtful = _several(rows, places.names, "text")
+        codes, _ = _normalised(ds, places.code, doubtful)
+        rows = rows.join(codes, on="text", how="left", maintain_order="left").rename({"code": "variant"})
+        mixed = _several(rows, places.names, "variant")
+        if not mixed.height:
+            return rows, []
+        counts = mixed.group_by(places.names, maintain_order=True).agg(pl.col("variant").drop_nulls().n_unique())
+        message = _collision_text(places, counts)
+        if self.collisions == "error":
+            raise kb.errors.RowError(f"{message} Use --collisions split to keep the best row of each code, or warn.")
+        if places.apart:
+            return rows, [f"{message} Each code keeps its best row."]
+        return rows, [f"{message} Only the best row of each key is kept; --collisions split keeps one for each code."]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where key, score and reference code stand."""
+
+    keys: Mapping[str, str]
+    """Path of each key column, by the name that it has in frames here."""
+    score: str
+    code: str | None
+    """Path of the reference code; None when the dataset has none, so that collisions cannot be seen."""
+    apart: bool
+    """Whether different code under one key makes different modules."""
+
+    @property
+    def names(self) -> list[str]:
+        """Columns of the key in frames."""
+        return list(self.keys)
+
+    @property
+    def decisive(self) -> dict[str, str]:
+        """Columns whose nulls leave open what to do with a row."""
+        return {**self.keys, **({"text": str(self.code)} if self.apart else {}), "score": self.score}
+
+    @classmethod
+    def of(cls, stage: Dedup, features: Features) -> _Places:
+        schema = kb.Schema(features, stage.columns)
+        needed = CODE in stage.key or stage.collisions != "warn"
+        code = schema.find("reference_code") if needed or schema.has("reference_code") else None
+        if code is not None:
+            schema.require(code, "text")
+        keys = {}
+        for number, word in enumerate(dict.fromkeys(stage.key)):
+            if word == CODE:
+                keys[CODE] = str(code)
+            else:
+                keys[f"key{number}"] = schema.require(schema.locate(word), "scalar")
+        score = schema.require(schema.locate(stage.by), "number")
+        return cls(keys, score, code, apart=stage.collisions == "split" and CODE not in keys)
+
+
+_UNCHECKED = (
+    "the dataset has no reference code that could show whether one key covers different modules "
+    "(--columns reference_code=COLUMN says where it is)."
+)
+
+
+def _read(ds: Dataset, places: _Places) -> tuple[pl.DataFrame, list[int]]:
+    """Index, keys, score and a digest of the code of every row; and rows whose code would not parse but is a key."""
+    plain = {name: path for name, path in places.keys.items() if name != CODE}
+    rows = frame(ds, {**plain, "score": places.score})
+    if places.code is None:
+        return rows, []
+    rows = rows.with_columns(text=_text_digests(ds, places.code))
+    if CODE not in places.keys:
+        return rows, []
+    codes, unparsed = _normalised(ds, places.code, rows)
+    return rows.join(codes, on="text", how="left", maintain_order="left"), unparsed
+
+
+def _text_digests(ds: Dataset, path: str) -> pl.Series:
+    """A 64-bit digest of each text, null for null; two of a million texts share one with a chance of 3e-8."""
+    import polars as pl
+
+    digests = [pl.Series("text", [], pl.UInt64)]
+    for table in batches(ds, [path], rows=20_000):
+        texts = pl.Series(pl.from_arrow(field_of(table, path)))
+        digests.append(pl.select(text=pl.when(texts.is_not_null()).then(texts.hash())).to_series())
+    return pl.concat(digests)
+
+
+def _normalised(ds: Dataset, path: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+    """A digest of the syntax tree for every distinct text of these rows, and a row of each text that has none."""
+    import polars as pl
+
+    first = rows.drop_nulls("text").group_by("text", maintain_order=True).agg(pl.col("row").min())
+    digests: list[str] = []
+    for table in batches(ds.select(first["row"].to_list()), [path], rows=500):
+        digests.extend(code_digest(text) for text in field_of(table, path).to_pylist())
+    codes = first.select("text", code=pl.Series(digests, dtype=pl.String))
+    unparsed = first.filter(codes["code"].str.starts_with(_AS_TEXT))["row"]
+    return codes, unparsed.sort().to_list()
+
+
+_AS_TEXT = "text:"
+
+
+def code_digest(code: str) -> str:
+    """What stays the same when comments, docstrings and formatting change; begins with `text:` if nothing parses."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes in other people's strings
+            tree = ast.parse(code)
+        for node in ast.walk(tree):
+            _drop_docstring(node)
+        return hashlib.sha256(ast.dump(tree).encode("utf-8", "surrogatepass")).hexdigest()
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _AS_TEXT + hashlib.sha256(code.encode()).hexdigest()
+
+
+def _drop_docstring(node: ast.AST) -> None:
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if node.body and isinstance(node.body[0], ast.Expr) and _is_text(node.body[0].value):
+            del node.body[0]
+        if not node.body and not isinstance(node, ast.Module):
+            node.body = [ast.Pass()]
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _first_of_each(ranked: pl.DataFrame, places: _Places) -> pl.DataFrame:
+    """The first row of each key; a row whose key is null in any part stands for itself."""
+    import polars as pl
+
+    unknown = pl.any_horizontal(pl.col(name).is_null() for name in places.decisive if name != "score")
+    alone = ranked.with_columns(alone=pl.when(unknown).then("row"))
+    names = [*places.names, *(["variant"] if places.apart else [])]
+    return alone.unique([*names, "alone"], keep="first", maintain_order=True)
+
+
+def _several(rows: pl.DataFrame, names: list[str], values: str) -> pl.DataFrame:
+    """Rows of the keys that have more than one different value in a column."""
+    import polars as pl
+
+    known = rows.drop_nulls([*names, values])
+    mixed = known.group_by(names).agg(pl.col(values).n_unique()).filter(pl.col(values) > 1)
+    return known.join(mixed.select(names), on=names, how="semi")
+
+
+def _collision_text(places: _Places, counts: pl.DataFrame) -> str:
+    named = [f"{_key(row[:-1])!r} ({row[-1]} codes)" for row in counts.head(3).iter_rows()]
+    more = f" and {counts.height - 3} more" if counts.height > 3 else ""
+    what = " + ".join(places.keys.values())
+    return f"{counts.height} keys ({what}) cover different reference code: {', '.join(named)}{more}."
+
+
+def _top(ds: Dataset, places: _Places, best: pl.DataFrame, columns: dict[str, str]) -> Any:
+    """The ten best rows as plain data: the key (the row, where the key is code) and the score."""
+    names = [name for name in places.names if name != CODE]
+    return [
+        {
+            "key": _key([row[name] for name in names]) if names else row_name(ds, row["row"], columns),
+            "score": row["score"],
+        }
+        for row in best.head(10).iter_rows(named=True)
+    ]
+
+
+def _key(values: Any) -> Any:
+    plain = [value if isinstance(value, str | int | float | None) else str(value) for value in values]
+    return plain[0] if len(plain) == 1 else plain
+
+
+def _unparsed_note(ds: Dataset, rows: list[int], columns: dict[str, str]) -> list[str]:
+    if not rows:
+        return []
+    named = ", ".join(row_name(ds, row, columns) for row in rows[:3])
+    return [f"{len(rows)} different codes do not parse and equal only the very same text: {named}."]

@@ -1,0 +1,189 @@
+"""Columns of messages and texts as Arrow arrays: taken apart, stripped of reasoning and put together again.
+
+Messages are stripped without making Python objects of anything but the assistant's texts; what counts as the answer
+in each is decided in `kbtools.data.reasoning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kbtools.data.messages import (
+    CALL_FIELDS,
+    REASONING_FIELDS,
+    calls_tool,
+    looks_encoded,
+    strip_content,
+    strip_turns,
+)
+from kbtools.data.reasoning import Kind, ReasoningError, Rules, strip
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+Trouble = ReasoningError | None
+
+
+@dataclass(frozen=True)
+class Stripping:
+    """The rules for a column, and whether rows in trouble stay as they are or lose their content."""
+
+    rules: Rules
+    keep: bool
+
+    def of_column(self, values: pa.Array) -> tuple[pa.Array, list[Trouble]]:
+        """The stripped values, and for each row what was wrong with it, if anything."""
+        import pyarrow.types as pt
+
+        if not pt.is_list(values.type) and not pt.is_large_list(values.type):
+            return self._of_cells(values, values.type)
+        content = values.type.value_type.field("content").type
+        if pt.is_string(content) or pt.is_large_string(content):
+            return self._of_turns(values)
+        return self._of_cells(values, _turns_type(values.type))
+
+    def _of_cells(self, values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, list[Trouble]]:
+        """Texts, messages as JSON, and messages whose content is in parts: cell by cell."""
+        import pyarrow as pa
+
+        cells, troubles = [], []
+        for value in values.to_pylist():
+            cell, trouble = self._cell(value)
+            cells.append(cell)
+            troubles.append(trouble)
+        return pa.array(cells, kind), troubles
+
+    def _cell(self, value: Any) -> tuple[Any, Trouble]:
+        try:
+            if value is None:
+                raise ReasoningError("null-value")
+            if isinstance(value, str) and not looks_encoded(value):
+                return strip(value, self.rules), None
+            stripped, troubles = strip_turns(value, self.rules)
+        except ReasoningError as error:
+            return (value if self.keep else None), error
+        if not troubles:
+            return stripped, None
+        return (value if self.keep else stripped), troubles[0]
+
+    def _of_turns(self, values: pa.Array) -> tuple[pa.Array, list[Trouble]]:
+        """Messages whose content is text: only the texts of the assistant's turns become Python objects."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        turns = values.flatten()
+        lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        rows = np.repeat(np.arange(len(values)), lengths)
+        spoken = pc.fill_null(pc.equal(pc.struct_field(turns, "role"), "assistant"), False)
+        said = np.flatnonzero(spoken.to_numpy(zero_copy_only=False))
+        contents = pc.struct_field(turns, "content")
+        texts, found = self._texts(contents.take(pa.array(said)).to_pylist(), _calls(turns, said))
+        troubles = _row_troubles(values, turns, rows, said)
+        for index, trouble in found.items():
+            row = rows[said[index]]
+            troubles[row] = troubles[row] or ReasoningError(trouble.kind, trouble.at, int(said[index] - offsets[row]))
+        replaced = pc.replace_with_mask(contents, spoken, pa.array(texts, contents.type))
+        if self.keep:
+            bad = np.array([trouble is not None for trouble in troubles], dtype=bool)
+            replaced = pc.if_else(pa.array(bad[rows]), contents, replaced)
+        return _turns_again(values, turns, replaced, offsets), troubles
+
+    def _texts(
+        self, texts: list[str | None], calls: Sequence[bool]
+    ) -> tuple[list[str | None], dict[int, ReasoningError]]:
+        """The stripped texts, null for those in trouble, and the troubles by position."""
+        troubles: dict[int, ReasoningError] = {}
+        for index, text in enumerate(texts):
+            try:
+                if text is None or calls[index]:
+                    texts[index] = strip_content(text, self.rules, calls_tool=calls[index])  # type: ignore[assignment]
+                else:
+                    texts[index] = strip(text, self.rules)
+            except ReasoningError as error:
+                troubles[index] = error
+                texts[index] = None
+        return texts, troubles
+
+
+def _calls(turns: pa.StructArray, said: np.ndarray) -> list[bool]:
+    """Whether each of these turns asks for a tool."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    fields = [name for name in CALL_FIELDS if turns.type.get_field_index(name) >= 0]
+    if not fields:
+        return [False] * len(said)
+    found = {name: pc.struct_field(turns, name).take(pa.array(said)).to_pylist() for name in fields}
+    return [calls_tool({name: values[index] for name, values in found.items()}) for index in range(len(said))]
+
+
+def _row_troubles(values: pa.Array, turns: pa.Array, rows: np.ndarray, said: np.ndarray) -> list[Trouble]:
+    """What is wrong with the rows apart from their texts: no messages, messages without a role, nobody who answers."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    answered = np.zeros(len(values), dtype=bool)
+    answered[rows[said]] = True
+    nameless = np.zeros(len(values), dtype=bool)
+    nameless[rows[pc.is_null(pc.struct_field(turns, "role")).to_numpy(zero_copy_only=False)]] = True
+    null = values.is_null().to_numpy(zero_copy_only=False)
+    troubles: list[Trouble] = [None] * len(values)
+    for row in np.flatnonzero(~answered | nameless):
+        kind: Kind = "null-value" if null[row] else "not-messages" if nameless[row] else "no-assistant-turn"
+        troubles[row] = ReasoningError(kind)
+    return troubles
+
+
+def _turns_again(values: pa.Array, turns: pa.StructArray, contents: pa.Array, offsets: np.ndarray) -> pa.Array:
+    """The lists put together again, with other contents and without fields of reasoning."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = _turns_type(values.type)
+    fields = [field.name for field in kind.value_type]
+    arrays = [contents if name == "content" else pc.struct_field(turns, name) for name in fields]
+    structs = pa.StructArray.from_arrays(arrays, names=fields, mask=turns.is_null())
+    make = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
+    index = pa.int64() if pa.types.is_large_list(kind) else pa.int32()
+    return make.from_arrays(pa.array(offsets, index), structs, mask=values.is_null())
+
+
+def _turns_type(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    struct = pa.struct([field for field in kind.value_type if field.name not in REASONING_FIELDS])
+    return pa.large_list(struct) if pa.types.is_large_list(kind) else pa.list_(struct)
+
+
+def replaced_feature(features: Mapping[str, Any], path: str, feature: Any) -> dict[str, Any]:
+    """The features with another one at a path."""
+    if path in features:
+        return {**features, path: feature}
+    name, _, rest = path.partition(".")
+    return {**features, name: replaced_feature(features[name], rest, feature)}
+
+
+def with_values(table: pa.Table, path: str, values: pa.Array) -> pa.Table:
+    """The table with other values at a path, or with a new column of that name."""
+    names = table.column_names
+    if path in names:
+        return table.set_column(names.index(path), path, values)
+    name, _, rest = path.partition(".")
+    if name not in names:
+        return table.append_column(path, values)
+    return table.set_column(names.index(name), name, _with_field(table.column(name).combine_chunks(), rest, values))
+
+
+def _with_field(structs: pa.StructArray, path: str, values: pa.Array) -> pa.StructArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    name, _, rest = path.partition(".")
+    fields = {field.name: pc.struct_field(structs, field.name) for field in structs.type}
+    fields[name] = _with_field(fields[name], rest, values) if rest else values
+    return pa.StructArray.from_arrays(list(fields.values()), names=list(fields), mask=structs.is_null())

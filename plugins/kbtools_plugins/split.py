@@ -1,0 +1,205 @@
+"""The stage `split`: train, validation and test, with all rows of one group on one side.
+
+Which side a group goes to follows from a digest of the seed and the group's own value, never from the order of the
+rows: groups are walked in the order of their digests, and a split takes each one that brings it nearer to its size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from itertools import combinations, groupby
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field, JsonValue, model_validator
+
+import kbtools as kb
+from kbtools.data.table import batches, frame, require_values, take
+
+if TYPE_CHECKING:
+    import polars as pl
+    from datasets import Dataset, DatasetDict, Features
+
+NO_GROUP = "none"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Split(kb.Stage):
+    """Split into train and validation so that no group (by default no module) stands on both sides."""
+
+    name: ClassVar[str] = "split"
+    suffix: ClassVar[str] = "split"
+    scope: ClassVar[kb.stage.Scope] = "dataset"
+
+    validation: Fraction = 0.1
+    """Share of the rows that goes into the split `validation`."""
+    test: Fraction = 0.0
+    """Share of the rows that goes into the split `test`; none by default."""
+    seed: int = 42
+    """Another seed gives another split; the same seed the same, whatever the order of the rows."""
+    group_by: str = "module_name"
+    """Meaning or column whose equal values stay together; `none` groups only rows that are equal in every column."""
+    stratify: str | None = None
+    """Meaning or column whose values get the same share in every split, as far as whole groups allow."""
+    merge: bool = False
+    """Join the splits that the dataset already has, and split all its rows anew."""
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Split:
+        if not 0 < self.validation + self.test < 1:
+            raise ValueError("validation and test together must be more than 0 and leave rows to train (less than 1)")
+        return self
+
+    def output_features(self, features: Features) -> Features:
+        """The same features, once the columns to group and to stratify by are known to be there."""
+        self._paths(features)
+        return features
+
+    def transform_splits(self, splits: DatasetDict) -> kb.Result:
+        """Split the only split there is, or all of them joined if that was asked for."""
+        import datasets
+
+        if len(splits) > 1 and not self.merge:
+            sizes = ", ".join(f"{name} {ds.num_rows}" for name, ds in splits.items())
+            raise kb.errors.UsageError(
+                f"the dataset is split already ({sizes}). Choose one of its splits with --split NAME, "
+                "or join them and split all rows anew with --merge."
+            )
+        return self.transform(datasets.concatenate_datasets(list(splits.values())))
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Assign whole groups to the splits, and check on the result that none is shared."""
+        import datasets
+
+        rows = self._rows(ds)
+        fractions = self._fractions()
+        groups = _groups(rows, self.seed)
+        if 0 < groups.height < len(fractions):
+            raise kb.errors.DataError(
+                f"{groups.height} groups ({self.group_by}) cannot fill {len(fractions)} splits "
+                f"({', '.join(fractions)}): no group may stand in two. Give more rows, or another --group-by."
+            )
+        rows = rows.join(_assigned(groups, fractions), on="group", how="left", maintain_order="left")
+        parts = {name: rows.filter(rows["split"] == name) for name in fractions}
+        done = {name: take(ds, part["row"].to_numpy(), self.fingerprint(ds, name)) for name, part in parts.items()}
+        facts: dict[str, JsonValue] = {
+            "group_by": self.group_by,
+            "splits": _sizes(parts, ds.num_rows),
+            "shared_groups": self._shared(done),
+        }
+        return kb.Result(datasets.DatasetDict(done), notes=_uneven(parts, fractions, ds.num_rows), facts=facts)
+
+    def _fractions(self) -> dict[str, float]:
+        """Every split that is asked for, train first, with its share."""
+        held = {name: share for name, share in ((VALIDATION, self.validation), (TEST, self.test)) if share}
+        return {TRAIN: 1 - sum(held.values()), **held}
+
+    def _paths(self, features: Features) -> dict[str, str]:
+        schema = kb.Schema(features, self.columns)
+        words = {"group": None if self.group_by == NO_GROUP else self.group_by, "stratum": self.stratify}
+        return {name: schema.require(schema.locate(word), "scalar") for name, word in words.items() if word is not None}
+
+    def _rows(self, ds: Dataset) -> pl.DataFrame:
+        """Index, group and stratum of every row; RowError where the group is null."""
+        import polars as pl
+
+        paths = self._paths(ds.features)
+        rows = frame(ds, paths)
+        if "group" not in paths:
+            return rows.with_columns(group=pl.Series(list(_contents(ds)), dtype=pl.String))
+        missing = rows.filter(rows["group"].is_null())["row"].to_list()
+        remedy = "Drop these rows first with the stage filter, or group by another column with --group-by."
+        require_values(ds, missing, paths["group"], remedy, self.columns)
+        return rows
+
+    def _shared(self, done: dict[str, Dataset]) -> int:
+        """Groups that stand in two of the splits, read from the splits themselves: 0, or AssertionError."""
+        found = [self._rows(ds).select("group").unique() for ds in done.values()]
+        shared = sum(one.join(other, on="group", how="semi").height for one, other in combinations(found, 2))
+        assert shared == 0, f"split: {shared} groups ({self.group_by}) stand in more than one split: a defect"
+        return shared
+
+
+def _contents(ds: Dataset) -> Iterator[str]:
+    """A digest of everything in each row."""
+    for table in batches(ds, ds.column_names):
+        for row in table.to_pylist():
+            yield hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _groups(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Every group with its number of rows and its stratum (the most frequent of its rows), in the seed's order."""
+    import polars as pl
+
+    groups = rows.group_by("group").agg(pl.len().alias("rows"))
+    if "stratum" in rows.columns:
+        counts = rows.group_by("group", "stratum").agg(pl.len()).sort(["len", "stratum"], descending=[True, False])
+        groups = groups.join(counts.unique("group", keep="first", maintain_order=True).drop("len"), on="group")
+    else:
+        groups = groups.with_columns(stratum=pl.lit(None, pl.String))
+    digests = [hashlib.sha256(f"{seed}\0{group}".encode()).digest() for group in groups["group"]]
+    return groups.with_columns(digest=pl.Series(digests, dtype=pl.Binary)).sort("stratum", "digest")
+
+
+def _assigned(groups: pl.DataFrame, fractions: dict[str, float]) -> pl.DataFrame:
+    """The split of every group. Validation is filled first, so that adding a test split does not change it."""
+    import polars as pl
+
+    sizes, strata = groups["rows"].to_list(), groups["stratum"].to_list()
+    names = [TRAIN] * groups.height
+    free = list(range(groups.height))
+    held = [name for name in fractions if name != TRAIN]
+    for position, name in enumerate(held):
+        spare = len(free) - (len(held) - position)  # one group for every split that is still to come, train included
+        chosen = _chosen(free, sizes, strata, fractions[name], spare)
+        for group in chosen:
+            names[group] = name
+        free = [group for group in free if group not in chosen]
+    return groups.select("group", split=pl.Series(names, dtype=pl.String))
+
+
+def _chosen(free: list[int], sizes: list[int], strata: list[Any], fraction: float, spare: int) -> set[int]:
+    """Groups that together come nearest to a fraction of all rows, stratum by stratum.
+
+    What one stratum could not give or gave too much is carried over to the next. At least one group and at most
+    `spare` groups are chosen.
+    """
+    totals: dict[Any, int] = {}
+    for group, stratum in enumerate(strata):
+        totals[stratum] = totals.get(stratum, 0) + sizes[group]
+    chosen: set[int] = set()
+    wanted = 0.0
+    for stratum, members in groupby(free, key=strata.__getitem__):
+        wanted += fraction * totals[stratum]
+        for group in members:
+            if len(chosen) < spare and abs(wanted - sizes[group]) < abs(wanted):
+                chosen.add(group)
+                wanted -= sizes[group]
+    return chosen or set(sorted(free, key=sizes.__getitem__)[:1])
+
+
+def _sizes(parts: dict[str, pl.DataFrame], total: int) -> dict[str, Any]:
+    """Rows, share of all rows, groups and, when stratified, rows of each stratum, by split."""
+    sizes: dict[str, Any] = {}
+    for name, part in parts.items():
+        sizes[name] = {
+            "rows": part.height,
+            "share": round(part.height / max(total, 1), 4),
+            "groups": part["group"].n_unique(),
+        }
+        if "stratum" in part.columns:
+            counts = part.group_by("stratum").len().sort("stratum")
+            sizes[name]["strata"] = {str(value): count for value, count in counts.iter_rows()}
+    return sizes
+
+
+def _uneven(parts: dict[str, pl.DataFrame], fractions: dict[str, float], total: int) -> tuple[str, ...]:
+    """What to say of splits that are more than a fifth larger or smaller than asked for."""
+    asked = {name: fractions[name] * total for name in parts}
+    return tuple(
+        f"split {name!r} has {part.height} of {total} rows, not {asked[name]:.0f}: groups are kept whole."
+        for name, part in parts.items()
+        if abs(part.height - asked[name]) > max(1, asked[name] / 5)
+    )

@@ -1,0 +1,112 @@
+"""The stage `strip-reasoning`: of every assistant turn the answer stays and the reasoning goes.
+
+What counts as the answer is decided text by text in `kbtools.data.reasoning`, and `message_arrays` takes the columns
+apart; here stands which column that is and what becomes of rows whose answer is not certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import kbtools as kb
+from kbtools.data.layout import PLAIN, column_type, is_message_list
+from kbtools.data.messages import REASONING_FIELDS
+from kbtools.data.reasoning import AnswerRule, Rules, TagRule
+from kbtools.data.table import field_of, map_batches
+from kbtools_plugins.message_arrays import Stripping, replaced_feature, with_values
+from kbtools_plugins.troubles import TROUBLE, settled, with_trouble
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, Features
+
+
+class StripReasoning(kb.Stage):
+    """Keep the answer, drop the reasoning."""
+
+    name: ClassVar[str] = "strip-reasoning"
+    suffix: ClassVar[str] = "no-reasoning"
+
+    column: str = ""
+    """Column of messages, of messages as JSON text, or of plain text; the layout's completion when not given."""
+    tag: TagRule = "required"
+    """Whether an answer needs <answer> tags; with `optional` the text behind the reasoning will do."""
+    answer: AnswerRule = "only"
+    """Which of several different answers counts; with `only` they are an error."""
+    unwrap: bool = False
+    """Drop the <answer> tags around the answer too."""
+    on_error: Literal["raise", "null", "keep", "drop"] = "raise"
+    """What becomes of a row without a certain answer; `null` empties it and says why in <column>_error."""
+
+    def output_features(self, features: Features) -> Features:
+        """The same columns, without reasoning beside the content; SchemaError where the column holds no messages."""
+        import datasets
+
+        place = _Place.of(self, features)
+        after = replaced_feature(features, place.path, place.feature)
+        after = {name: feature for name, feature in after.items() if name not in place.beside}
+        if self.on_error == "null":
+            after[place.error_column] = datasets.Value("string")
+        return type(features)(after)
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Strip batch by batch, then deal with the rows in trouble as `on_error` says."""
+        place, features = _Place.of(self, ds.features), self.output_features(ds.features)
+        done = map_batches(ds, self._stripped, features=with_trouble(features), fingerprint=self.fingerprint(ds))
+        result = settled(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
+        return replace(result, notes=tuple(f"column {name!r} holds reasoning and was dropped" for name in place.beside))
+
+    def _stripped(self, table: pa.Table) -> pa.Table:
+        """A batch with its answers alone, and beside them what was wrong with a row, if anything."""
+        import datasets
+        import pyarrow as pa
+
+        place = _Place.of(self, datasets.Features.from_arrow_schema(table.schema))
+        values = field_of(table, place.path).combine_chunks()
+        stripping = Stripping(Rules(self.tag, self.answer, self.unwrap), keep=self.on_error == "keep")
+        stripped, troubles = stripping.of_column(values)
+        result = with_values(table, place.path, stripped).drop_columns(list(place.beside))
+        if self.on_error == "null":
+            kinds = pa.array([trouble and trouble.kind for trouble in troubles], pa.string())
+            result = with_values(result, place.error_column, kinds)
+        texts = pa.array([trouble and str(trouble) for trouble in troubles], pa.string())
+        return result.append_column(TROUBLE, texts)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The column that is stripped, and what becomes of it and of its neighbours."""
+
+    path: str
+    feature: Any
+    """The column's feature afterwards."""
+    beside: tuple[str, ...]
+    """Columns that hold the reasoning of a plain text."""
+
+    @property
+    def error_column(self) -> str:
+        return f"{self.path.replace('.', '_')}_error"
+
+    @classmethod
+    def of(cls, stage: StripReasoning, features: Features) -> _Place:
+        schema = kb.Schema(features, stage.columns)
+        found = schema.locate(stage.column) if stage.column else schema.find("completion")
+        path = schema.require(found, "messages")
+        feature: Any = column_type(features, path)
+        if is_message_list(feature):
+            kept = {name: inner for name, inner in feature.feature.items() if name not in REASONING_FIELDS}
+            place = cls(path, type(feature)(kept), ())
+        else:
+            beside = [name for name in PLAIN["reasoning"] if name in features and name != path]
+            place = cls(path, feature, tuple(name for name in beside if _is_text(features[name])))
+        taken = features.get(place.error_column) if stage.on_error == "null" else None
+        if taken is not None and not _is_text(taken):
+            raise kb.errors.SchemaError(
+                f"column {place.error_column!r} is to hold the kinds of errors, but holds {taken}."
+            )
+        return place
+
+
+def _is_text(feature: Any) -> bool:
+    return getattr(feature, "dtype", "") in ("string", "large_string", "string_view", "null")

@@ -1,0 +1,130 @@
+"""The stage `synthesize`: modules become rollouts in the evals layout, by a model that is asked to write the kernel.
+
+The reasoning goes into its own field and the answer into the content; the reward is null until `verify` has looked.
+One turn is asked for: a row's later turns would come from `further`, with the verifier's error in the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import kbtools as kb
+from kbtools.asking import REPEAT, Asking, Material, RowFault, TextContract, found_paths, refuse_failures, refuse_nulls
+from kbtools.data import reasoning, texts
+from kbtools.data.layout import evals_features
+from kbtools.models.request import Request, chat
+from kbtools.models.structured import Settled
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Features
+
+TASK = "kernelbook-triton"
+
+
+class Synthesize(Asking):
+    """Have a model write a Triton kernel for every module; the result is rollouts in the evals layout."""
+
+    name: ClassVar[str] = "synthesize"
+    suffix: ClassVar[str] = "rollouts"
+
+    template: str = "triton-conversion"
+    """Prompt that asks for the kernel."""
+    rollouts: int = 1
+    """Rollouts per module."""
+
+    def prompts(self) -> Mapping[str, str]:
+        """The template's text."""
+        template = kb.prompt(self.template)
+        return {template.spec: template.text}
+
+    def config(self) -> dict[str, Any]:
+        """As of every stage that asks, with the template's version spelled out."""
+        return {**super().config(), "template": self.pinned(self.template)}
+
+    def repeats(self) -> int:
+        """One row for each rollout."""
+        if self.rollouts < 1:
+            raise kb.errors.UsageError(f"--rollouts {self.rollouts}: at least one per module is needed.")
+        return self.rollouts
+
+    def main_column(self) -> str:
+        """The conversation's answer."""
+        return "completion"
+
+    def paths(self, features: Features) -> dict[str, str]:
+        """The reference code and the name of the class that it defines."""
+        schema = kb.Schema(features, self.columns)
+        found = found_paths(self, features, ("reference_code", "module_name"))
+        more = {meaning: schema.find(meaning) for meaning in ("row_id", "triton_code") if schema.has(meaning)}
+        return {**found, **more}
+
+    def contract(self) -> TextContract:
+        """Any text; the answer is looked for row by row."""
+        return TextContract()
+
+    def review(self) -> None:
+        """A text is not repaired: what is wrong with it is said row by row."""
+
+    def new_features(self, features: Features) -> Features:
+        """The evals layout, in its exact order."""
+        self.repeats()
+        return evals_features()
+
+    def requests(self, material: Material, model: str) -> Sequence[Request]:
+        """One request for each rollout."""
+        needed = {meaning: material[meaning] for meaning in ("reference_code", "module_name")}
+        refuse_nulls(needed)
+        template = kb.prompt(self.template)
+        sample = int(material.get(REPEAT) or 0)
+        return [chat(model, template.render(needed), sampling=self.sampling(template.front.model), sample=sample)]
+
+    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
+        """The prompt that was sent, and the completion with its reasoning apart."""
+        refuse_failures(replies)
+        (settled,) = replies
+        reply = settled.reply
+        if reply is None:
+            raise RowFault("missing", "no reply is stored")
+        reading = reply.reading()
+        try:
+            parsed = reasoning.parse(reading.text or "")
+        except reasoning.ReasoningError as error:
+            raise RowFault(error.kind, f"no answer can be taken from the reply: {error}") from error
+        thought = "\n\n".join(part for part in (reading.reasoning, parsed.reasoning) if part)
+        turn = {"role": "assistant", "content": parsed.content, "reasoning": thought or None}
+        sent = [message._asdict() for message in settled.request.messages]
+        return {"prompt": sent, "completion": [turn], "generation_ms": reply.seconds * 1000}
+
+    def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+        """Rows of the evals layout; what was not measured is null."""
+        import datasets
+        import pyarrow as pa
+
+        paths = self.paths(datasets.Features.from_arrow_schema(table.schema))
+        found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
+        rows = [
+            _row({meaning: column[index] for meaning, column in found.items()}, value or {})
+            for index, value in enumerate(values)
+        ]
+        return pa.Table.from_pylist(rows, schema=features.arrow_schema)
+
+
+def _row(material: Mapping[str, str | None], value: Mapping[str, Any]) -> dict[str, Any]:
+    row_id = material.get("row_id") or ""
+    triton = material.get("triton_code")
+    return {
+        "example_id": int(row_id) if row_id.lstrip("-").isdigit() else None,
+        "prompt": value.get("prompt"),
+        "completion": value.get("completion"),
+        "task": TASK,
+        "generation_ms": value.get("generation_ms"),
+        "info": {
+            "module_name": material["module_name"],
+            "python_code": material["reference_code"],
+            "triton_code": triton,
+        },
+        "answer": triton,
+        "num_turns": 1.0,
+    }

@@ -1,0 +1,54 @@
+"""Shell completion offers stages, their options, and the options of the run wherever they may stand."""
+
+import pytest
+
+from kbtools.cli import main
+
+
+@pytest.fixture
+def complete(capsys, monkeypatch):
+    """What bash would offer for the last of these words."""
+
+    def offered(line: str) -> list[str]:
+        words = line.split(" ")
+        monkeypatch.setenv("_KBTOOLS_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", " ".join(words))
+        monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+        with pytest.raises(SystemExit) as stopped:
+            main([])
+        assert stopped.value.code == 0
+        return capsys.readouterr().out.split()
+
+    return offered
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("kbtools ap", ["plain,apply"]),
+        ("kbtools apply fil", ["plain,filter"]),
+        ("kbtools apply --dataset x fil", ["plain,filter"]),
+        ("kbtools apply filter --nu", ["plain,--nulls"]),
+        ("kbtools apply filter --where x --nulls ", ["plain,error", "plain,drop", "plain,keep"]),
+        ("kbtools apply filter --where x --dr", ["plain,--dry-run", "plain,--dropped"]),
+        ("kbtools apply filter --where x fil", ["plain,filter"]),
+        ("kbtools apply filter --where x filter --nu", ["plain,--nulls"]),
+        ("kbtools apply --dataset ", ["file,"]),
+        ("kbtools apply no-such-stage --nu", []),
+        ("kbtools run ", ["file,"]),
+        ("kbtools stages fil", ["plain,filter"]),
+        ("kbtools prompts sh", ["plain,show"]),
+        ("kbtools prompts show difficulty@", ["plain,difficulty@v1", "plain,difficulty@v2"]),
+    ],
+)
+def test_what_bash_is_offered(complete, line, expected):
+    """The last word is the one to be completed."""
+    assert sorted(complete(line)) == sorted(expected)
+
+
+def test_judges_are_offered(complete, install):
+    """After --judge, those of every plugin."""
+    source = "import kbtools as kb\nclass J(kb.Judge):\n    judge: str = 'zebra'\n"
+    install("kb-zebra", source + "@kb.hookimpl\ndef register_judges():\n    return [J]\n")
+    assert complete("kbtools apply judge --judge ze") == ["plain,zebra"]
+    assert complete("kbtools judges ze") == ["plain,zebra"]

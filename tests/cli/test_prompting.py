@@ -1,0 +1,108 @@
+"""`kbtools prompts`: prompts are listed, shown, compared, rendered on a row, and kept from changing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROMPT = """---
+description: Greet.
+columns: [module_name]
+---
+{# role: user #}
+Hello {{ module_name }}!
+"""
+
+
+def write(folder, name, text, version=1):
+    """A prompt file."""
+    file = folder / name / f"v{version}.j2"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_list_has_every_prompt(cli):
+    """With what it is for and what it needs."""
+    listed = {f"{prompt['name']}@v{prompt['version']}": prompt for prompt in json.loads(cli("prompts", "--json").out)}
+    assert listed["difficulty@v1"]["columns"] == ["reference_code", "completion"]
+    assert "difficulty@v1" in cli("prompts").out
+
+
+def test_show_prints_the_file(cli):
+    """The highest version unless told."""
+    assert cli("prompts", "show", "difficulty@v1").out == (ROOT / "prompts/difficulty/v1.j2").read_text()
+    assert cli("prompts", "show", "difficulty").out != cli("prompts", "show", "difficulty@v1").out
+
+
+def test_diff_is_unified(cli):
+    """Both names stand in its head."""
+    lines = cli("prompts", "diff", "difficulty@v1", "difficulty@v2").out.splitlines()
+    assert lines[:2] == ["--- difficulty@v1", "+++ difficulty@v2"]
+    assert any(line.startswith("-columns: [reference_code, completion]") for line in lines)
+
+
+def test_render_fills_meanings_from_the_row(cli, file):
+    """The layout says where a meaning stands."""
+    messages = json.loads(cli("prompts", "render", "difficulty@v1", "--dataset", file, "--row", 2, "--json").out)
+    assert [message["role"] for message in messages] == ["system", "user"]
+    assert "class C(torch.nn.Module)" in messages[1]["content"]
+
+
+def test_render_of_a_file_and_of_a_named_column(cli, file):
+    """Any file is a prompt, and --columns says where a meaning stands."""
+    path = write(Path(), "greet", PROMPT)
+    assert "Hello A!" in cli("prompts", "render", path, "--dataset", file).out
+    assert "Hello kernelbook!" in cli("prompts", "render", path, "--dataset", file, "--columns", "module_name=task").out
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [("[first]", "there is no column 'first'"), ("[reasoning]", "the reasoning of this dataset is in none")],
+)
+def test_what_a_prompt_needs_and_the_row_lacks_is_named(cli, file, needs, message):
+    """Neither a column nor a meaning is guessed."""
+    path = write(Path(), "greet", PROMPT.replace("[module_name]", needs))
+    done = cli("prompts", "render", path, "--dataset", file)
+    assert (done.code, message in done.err) == (2, True)
+
+
+def test_row_out_of_range(cli, file):
+    """The error says how many there are."""
+    assert "has 6 rows" in cli("prompts", "render", "difficulty", "--dataset", file, "--row", 6).err
+
+
+def test_released_prompts_are_as_locked(cli):
+    """A released version never changes: new wording is a new version."""
+    done = cli("prompts", "check", ROOT / "prompts")
+    assert done.code == 0, done.err
+
+
+def test_lock_takes_new_versions_and_refuses_changed_ones(cli, tmp_path):
+    """Lock, change, and be told; put the change into a new version, and go on."""
+    folder = tmp_path / "mine"
+    file = write(folder, "greet", PROMPT)
+    assert "new: greet@v1" in cli("prompts", "check", folder).err
+    assert cli("prompts", "lock", folder).code == 0
+    file.write_text(PROMPT.replace("Hello", "Hi"))
+    for command in ("check", "lock"):
+        done = cli("prompts", command, folder)
+        assert (done.code, "changed: greet@v1" in done.err) == (2, True)
+    file.write_text(PROMPT)
+    write(folder, "greet", PROMPT.replace("Hello", "Hi"), version=2)
+    assert cli("prompts", "lock", folder).code == 0
+    assert cli("prompts", "check", folder).out == "2 prompts are as locked\n"
+
+
+def test_lost_version_is_named(cli, tmp_path):
+    """Lineages refer to it."""
+    file = write(tmp_path / "mine", "greet", PROMPT)
+    cli("prompts", "lock", tmp_path / "mine")
+    file.unlink()
+    assert "gone: greet@v1" in cli("prompts", "check", tmp_path / "mine").err
+
+
+def test_unknown_subcommand(cli):
+    """With the nearest name."""
+    assert "Did you mean 'show'?" in cli("prompts", "shwo").err

@@ -1,0 +1,128 @@
+"""`kbtools show` prints rows readably, and nothing in a dataset can steer the terminal."""
+
+import datasets
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from kbtools.cli.rows import rendered
+from kbtools.cli.text import printable
+from tests.rows import evals, evals_row
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]b[/bold] [link=file:///x]x[/link] \u202eoverride \r over"
+
+
+def plain(row, *, full=False):
+    """What a row looks like without a terminal."""
+    console = Console(width=100, force_terminal=False)
+    with console.capture() as captured:
+        for part in rendered(row, full=full):
+            console.print(part, soft_wrap=True)
+    return captured.get()
+
+
+def test_row_as_it_is_shown(cli, file, file_regression):
+    """Nested columns by their paths, messages as turns, long texts under a heading."""
+    done = cli("show", file, "-n", 2)
+    file_regression.check(done.out.replace(str(file), "rows.jsonl"), extension=".txt")
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (("--row", "2"), ["102"]),
+        (("--row", "-1"), ["105"]),
+        (("--id", "103"), ["103"]),
+        (("--where", "reward > 0.5"), ["103", "104", "105"]),
+        (("--where", "reward > 0.5", "-n", "1"), ["103"]),
+        ((), ["100", "101", "102", "103", "104"]),
+    ],
+    ids=" ".join,
+)
+def test_rows_are_chosen(cli, file, words, ids):
+    """By index, id, expression or number."""
+    done = cli("show", file, *words)
+    assert [line.split()[-1] for line in done.out.splitlines() if line.startswith("example_id:")] == ids
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--row", "6"), "there are 6 rows"),
+        (("--id", "7"), "no row has that example_id"),
+        (("--where", "x"), "column 'x'"),
+    ],
+    ids=str,
+)
+def test_rows_that_are_not_there(cli, file, words, message):
+    """Are errors, not an empty page."""
+    done = cli("show", file, *words)
+    assert (done.code, message in done.err) == (2, True)
+
+
+def test_splits_are_not_guessed(cli, tmp_path):
+    """Several splits: one has to be named."""
+    ds = evals([0.1, 0.2])
+    datasets.DatasetDict({"train": ds, "validation": ds}).save_to_disk(tmp_path / "d")
+    assert "has the splits train, validation: choose one with --split" in cli("show", tmp_path / "d").err
+    assert "row 0 (example_id 100)" in cli("show", tmp_path / "d", "--split", "validation").out
+
+
+def test_long_fields_are_folded_and_full_unfolds(file):
+    """The fold says how much is left out."""
+    row = {"code": "x = 1\n" * 100, "line": "y" * 5_000}
+    folded = plain(row)
+    assert "… 80 more lines (--full shows all)" in folded
+    assert "… 3,000 more characters (--full shows all)" in folded
+    assert plain(row, full=True).count("x = 1") == 100
+
+
+def test_text_of_a_dataset_is_never_obeyed():
+    """Escape sequences are spelled out and markup stands as it is, in values, column names and roles alike."""
+    row = evals_row(0, HOSTILE, 1.0, HOSTILE) | {HOSTILE: HOSTILE}
+    row["prompt"][0]["role"] = HOSTILE
+    shown = plain(row)
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & set(shown)
+    assert "\\x1b[31mred\\x1b]0;title\\x07 [bold]b[/bold] [link=file:///x]x[/link] \\u202eoverride \\x0d over" in shown
+
+
+def test_highlighting_changes_no_character():
+    """What is coloured is still the text of the row, odd ends included."""
+    code = "\n\n  import torch\n\nclass A:\n\tx = '''\n"
+    console = Console(width=200, force_terminal=True, color_system="truecolor", no_color=True)
+    with console.capture() as captured:
+        for part in rendered({"code": code}, full=True):
+            console.print(part, soft_wrap=True, end="")
+    assert "class A:" in captured.get()
+    assert [part.plain for part in rendered({"code": code}, full=True)][1] == code
+
+
+def test_reasoning_is_dimmed_and_the_answer_is_not():
+    """Both in its own field and before `</think>`."""
+    row = {"completion": [{"role": "assistant", "content": "<think>r</think>plain", "reasoning": "because"}]}
+    parts = {part.plain: part for part in rendered(row, full=False)}
+    assert parts["because"].style == "dim"
+    content = parts["<think>r</think>plain"]
+    assert [(span.start, span.end, span.style) for span in content.spans] == [(0, 16, "dim")]
+
+
+def test_messages_as_json_text_are_turns():
+    """As some datasets store them."""
+    shown = plain({"messages": '[{"role": "user", "content": "hi", "name": "ann"}]'})
+    assert shown.splitlines() == ["messages (1 message)", "[user]", "hi", "name: ann"]
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_printable_text_holds_no_control_character(text):
+    """Whatever the text, and it can always be written out."""
+    safe = printable(text)
+    assert all(char in "\n\t" or (ord(char) >= 0x20 and not 0x7F <= ord(char) < 0xA0) for char in safe)
+    assert printable(safe) == safe
+    assert safe.encode("utf-8").decode() == safe
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))))
+def test_ordinary_text_is_unchanged(text):
+    """Letters, digits, punctuation and symbols of every script."""
+    assert printable(text) == text

@@ -1,0 +1,30 @@
+"""A process that fulfils numbered requests: `python -m tests.models.engine_process URL STORE COUNT IN_FLIGHT`.
+
+Prints its counters as JSON; exits with 130 when interrupted.
+"""
+
+import json
+import sys
+
+from kbtools.models import Interrupted, Options, Progress, ResponseStore, chat, fulfil
+from kbtools.models.http import HttpBackend
+
+
+def main(url: str, path: str, count: str, in_flight: str) -> None:
+    requests = (chat("test-model", [{"role": "user", "content": f"row {i}"}]) for i in range(int(count)))
+    options = Options(max_in_flight=int(in_flight), timeout=20, backoff=0.05)
+    with ResponseStore(path) as store:
+        try:
+            progress = fulfil(requests, HttpBackend(url, "test-model"), store, options)
+        except Interrupted as interrupted:
+            say(interrupted.progress)
+            sys.exit(130)
+    say(progress)
+
+
+def say(progress: Progress) -> None:
+    sys.stdout.write(json.dumps({name: getattr(progress, name) for name in ("done", "sent", "from_store")}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

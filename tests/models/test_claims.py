@@ -1,0 +1,82 @@
+"""Claims: one sender per key, and none that outlives its owner."""
+
+import subprocess
+import sys
+
+import pytest
+
+from kbtools.models import claims
+from tests.models.test_store import reply_to
+
+
+@pytest.fixture
+def claim(store):
+    def attempt(owner, *keys, **seen):
+        with store.transaction() as connection:
+            return claims.claim(connection, owner, {**dict.fromkeys(keys), **seen})
+
+    return attempt
+
+
+def test_a_key_is_granted_once(claim):
+    """The second asker gets only what the first has not."""
+    one, two = claims.new_owner(), claims.new_owner()
+    assert claim(one, "a", "b") == {"a", "b"}
+    assert claim(two, "b", "c") == {"c"}
+
+
+def test_a_stored_reply_ends_its_claim(claim, store, ask):
+    """Storing the reply gives the key back."""
+    key = ask(1)[0].key
+    claim(claims.new_owner(), key)
+    store.put([reply_to(ask(1)[0])])
+    assert store.select("SELECT count(*) FROM claims") == [(0,)]
+
+
+def test_a_key_whose_reply_came_meanwhile_is_not_granted(claim, store, ask):
+    """Between lookup and claim another process may have finished: look again."""
+    key = ask(1)[0].key
+    store.put([reply_to(ask(1)[0])])
+    assert claim(claims.new_owner(), key) == set()
+    assert claim(claims.new_owner(), **{key: 1.0}) == {key}
+
+
+def test_released_keys_are_free(claim, store):
+    """An owner that gives up keys or ends leaves them to others."""
+    one, two = claims.new_owner(), claims.new_owner()
+    claim(one, "a", "b", "c")
+    with store.transaction() as connection:
+        claims.release(connection, ["a"], one)
+        claims.release(connection, ["b"], two)
+    assert claim(two, "a", "b") == {"a"}
+    with store.transaction() as connection:
+        claims.release_all(connection, one)
+    assert claim(two, "b", "c") == {"b", "c"}
+
+
+def test_claims_of_a_dead_process_are_free(claim):
+    """No lease has to run out when the owner is seen to be gone."""
+    script = "from kbtools.models.claims import new_owner; import sys; sys.stdout.write(new_owner())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    claim(done.stdout, "a")
+    assert claim(claims.new_owner(), "a") == {"a"}
+
+
+def test_claims_from_elsewhere_last_until_their_lease_ends(claim, store):
+    """A process on another machine cannot be seen, so its lease decides."""
+    elsewhere = "other-host|1|123|abc"
+    claim(elsewhere, "a")
+    assert claim(claims.new_owner(), "a") == set()
+    with store.transaction() as connection:
+        connection.execute("UPDATE claims SET expires = 1")
+    assert claim(claims.new_owner(), "a") == {"a"}
+
+
+def test_leases_are_renewed(claim, store):
+    """A long call keeps its claim."""
+    owner = claims.new_owner()
+    claim(owner, "a")
+    with store.transaction() as connection:
+        connection.execute("UPDATE claims SET expires = 1")
+        claims.renew(connection, owner)
+    assert claim(claims.new_owner(), "a") == set()

@@ -1,0 +1,127 @@
+"""Real processes on one store: killed, interrupted, and side by side."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from kbtools.models import ResponseStore
+from kbtools.models.exchange import export
+from kbtools.models.upkeep import verify
+
+ROOT = Path(__file__).parents[2]
+IN_FLIGHT = 32
+
+
+def start(server, path, count) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.models.engine_process", server.url, str(path), str(count), str(IN_FLIGHT)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def result(process) -> dict:
+    output, _ = process.communicate(timeout=120)
+    return json.loads(output)
+
+
+def raw_replies(path, ask, count) -> list[str]:
+    with ResponseStore(path) as store:
+        assert list(verify(store)) == []
+        replies = store.replies(request.key for request in ask(count))
+        return [replies[request.key].raw for request in ask(count)]
+
+
+def kill_and_resume(serve, tmp_path, ask, count, kills):
+    server, _ = serve(delay=0.02)
+    drawn = random.Random(kills)
+    in_flight_at_kills = 0
+    for _ in range(kills):
+        moment = len(server.log) + drawn.randrange(1, count // kills)
+        process = start(server, tmp_path / "killed.sqlite", count)
+        wait_for(lambda moment=moment: len(server.log) >= moment)
+        process.kill()
+        process.wait()
+        in_flight_at_kills += IN_FLIGHT
+    final = result(start(server, tmp_path / "killed.sqlite", count))
+    assert final["done"] == count
+    assert len(server.log) <= count + in_flight_at_kills
+    result(start(server, tmp_path / "undisturbed.sqlite", count))
+    assert raw_replies(tmp_path / "killed.sqlite", ask, count) == raw_replies(
+        tmp_path / "undisturbed.sqlite", ask, count
+    )
+    return final
+
+
+def test_kill_9_loses_at_most_the_calls_in_flight(serve, tmp_path, ask):
+    """Killed at 3 random moments and resumed, a run ends with the same replies and pays for no stored one again."""
+    final = kill_and_resume(serve, tmp_path, ask, count=1_000, kills=3)
+    assert final["from_store"] > 0
+
+
+@pytest.mark.slow
+def test_kill_9_at_20_moments(serve, tmp_path, ask):
+    """The same with 2,000 requests and 20 kills."""
+    kill_and_resume(serve, tmp_path, ask, count=2_000, kills=20)
+
+
+def test_two_processes_share_the_work(serve, tmp_path, ask):
+    """Two runs of the same plan into one store make no call twice, and both end with all replies."""
+    server, _ = serve(delay=0.1)
+    both = [start(server, tmp_path / "shared.sqlite", 1_500) for _ in range(2)]
+    ends = [result(process) for process in both]
+    calls = Counter(entry.prompt for entry in server.log)
+    assert [end["done"] for end in ends] == [1_500, 1_500]
+    assert max(calls.values()) == 1
+    assert sum(end["sent"] for end in ends) == len(server.log) == 1_500
+    assert min(end["sent"] for end in ends) > 0
+
+
+def test_a_killed_process_leaves_no_claim_behind(serve, tmp_path, ask):
+    """What a dead process had claimed is sent by the next one without waiting for leases."""
+    server, _ = serve(delay=30)
+    process = start(server, tmp_path / "s.sqlite", 50)
+    wait_for(lambda: len(server.log) >= IN_FLIGHT)
+    process.kill()
+    process.wait()
+    server.settings.delay = 0.0
+    assert result(start(server, tmp_path / "s.sqlite", 50))["done"] == 50
+
+
+def test_first_ctrl_c_drains(serve, tmp_path, ask):
+    """No new call starts, those under way come in and are stored, and the exit code says interrupted."""
+    server, _ = serve(delay=0.3)
+    process = start(server, tmp_path / "s.sqlite", 5_000)
+    wait_for(lambda: len(server.log) >= 3 * IN_FLIGHT)
+    process.send_signal(signal.SIGINT)
+    counts = result(process)
+    assert process.returncode == 130
+    assert counts["done"] == counts["sent"] == len(server.log) < 5_000
+    with ResponseStore(tmp_path / "s.sqlite") as store:
+        assert len(store.states(request.key for request in ask(5_000))) == counts["done"]
+
+
+def test_second_ctrl_c_stops(serve, tmp_path, ask):
+    """Calls that hang are given up; what had arrived is in the store."""
+    server, _ = serve(script=lambda call: "ok" if call.number < 40 else "hang")
+    process = start(server, tmp_path / "s.sqlite", 5_000)
+    wait_for(lambda: len(server.log) >= 40 + IN_FLIGHT)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    counts = result(process)
+    assert process.returncode == 130
+    assert counts["done"] == 40
+    with ResponseStore(tmp_path / "s.sqlite") as store:
+        assert export(store, tmp_path / "all.jsonl") == 40
+
+
+def wait_for(condition, seconds=20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the awaited moment did not come"
+        time.sleep(0.01)

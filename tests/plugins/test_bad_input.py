@@ -1,0 +1,217 @@
+"""Every built-in stage and judge on bad input: one table that states what each of them does.
+
+A stage that is registered without a row in `TABLE` fails the first test. To add one: how it is built, what becomes of
+it when a column that it needs is missing, of another type or null, and how many of the four good rows it gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+import kbtools as kb
+from kbtools.errors import KbError, RowError, SchemaError
+from kbtools.pipeline import count
+from kbtools.plugins import registry
+from kbtools.stage import origins
+from kbtools.testing import check_stage
+from tests.rows import EVALS, evals_row
+from tests.servers.openai_replies import content_of
+from tests.servers.openai_server import OpenAIServer
+
+Outcome = tuple[type[KbError], str] | int
+"""An error and what its message names, or the number of rows that come out."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What becomes of a stage when one column is bad."""
+
+    missing: Outcome
+    wrong_type: Outcome
+    """The column holds lists of numbers."""
+    null: Outcome
+    """The column is null in every row."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What one stage does on bad input."""
+
+    stage: Callable[[], kb.Stage]
+    columns: Mapping[str, Broken]
+    """By the column that is bad."""
+    rows: int
+    """Rows out for four good rows; ids that are all equal, odd characters and rows of 1 MB change nothing."""
+    empty: Outcome = field(default=0)
+    """For a dataset without rows."""
+
+
+MODEL: dict[str, Any] = {}
+"""The model of the stages that ask one: a local server, once the fixture has started it."""
+NO_CODE = Broken((SchemaError, "reference_code"), (SchemaError, "reference_code"), (RowError, "null"))
+NO_COMPLETION = Broken((SchemaError, "columns"), (SchemaError, "text or messages"), (RowError, "is null"))
+NO_NAME = Broken((SchemaError, "module_name"), (SchemaError, "module_name"), (RowError, "info.module_name is null"))
+TABLE: dict[str, Stated] = {
+    "filter": Stated(
+        lambda: kb.Filter(where="reward > 0.85"),
+        {"reward": Broken((SchemaError, "'reward'"), (SchemaError, "reward is list"), (RowError, "null for 4 rows"))},
+        rows=3,
+    ),
+    "dedup": Stated(
+        kb.Dedup,
+        {
+            "reward": Broken((SchemaError, "reward"), (SchemaError, "numbers"), (RowError, "reward is null")),
+            "info": NO_NAME,
+        },
+        rows=4,
+    ),
+    "split": Stated(kb.Split, {"info": NO_NAME}, rows=4),
+    "sample": Stated(lambda: kb.Sample(per_group=1), {"info": NO_NAME}, rows=4),
+    "compare": Stated(
+        lambda: kb.Compare(group="task", template="comparison@v1", **MODEL),
+        {
+            "task": Broken((SchemaError, "'task'"), (SchemaError, "single values"), 2),
+            "info": NO_CODE,
+            "completion": NO_COMPLETION,
+        },
+        rows=2,
+    ),
+    "generate-prompts": Stated(
+        lambda: kb.GeneratePrompts(template="task-prompt@v1", **MODEL), {"info": NO_CODE}, rows=4
+    ),
+    "synthesize": Stated(lambda: kb.Synthesize(template="triton-conversion@v1", **MODEL), {"info": NO_CODE}, rows=4),
+    "judge model": Stated(
+        lambda: kb.Judge(judge="model", rubric="difficulty@v1", **MODEL),
+        {"info": NO_CODE, "completion": NO_COMPLETION},
+        rows=4,
+    ),
+    "judge panel": Stated(
+        lambda: kb.Judge(judge="panel", rubric="difficulty@v1", models=(MODEL["model"], f"{MODEL['model']}2")),
+        {"info": NO_CODE, "completion": NO_COMPLETION},
+        rows=4,
+    ),
+    "judge static": Stated(
+        lambda: kb.Judge(judge="static"),
+        {"info": Broken(4, 4, 4), "completion": Broken((SchemaError, "reference_code"), 4, 4)},
+        rows=4,
+    ),
+    "strip-reasoning": Stated(
+        kb.StripReasoning,
+        {"completion": Broken((SchemaError, "completion"), (SchemaError, "messages"), (RowError, "4 x null-value"))},
+        rows=4,
+    ),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A real server whose replies fit every schema, and whose texts are an answer with the name of every class."""
+    classes = " ".join(f"{name}New" for name in (*NAMES, *ODD_NAMES))
+
+    def reply(body: dict[str, Any]) -> str:
+        return f"<answer>Write {classes}.</answer>" if "response_format" not in body else content_of(body, None, "ok")
+
+    with pytest.MonkeyPatch.context() as patch, OpenAIServer(reply=reply) as server:
+        patch.setenv("KBTOOLS_STORE", str(tmp_path_factory.mktemp("store") / "replies.sqlite"))
+        MODEL["model"] = f"{server.url}#test-model"
+        yield
+
+
+NAMES = ("A", "B", "C", "D")
+ODD_NAMES = ("A\x00", "A\u202e", "💥", "é e\u0301")
+
+
+def good(names: tuple[str, ...] = NAMES, content: str = "<answer>\nx = 1\n</answer>") -> datasets.Dataset:
+    """Four rows that every stage takes."""
+    rewards = [0.9, 0.5, 0.95, 1.1]
+    rows = [evals_row(i, name, rewards[i], content) for i, name in enumerate(names)]
+    return datasets.Dataset.from_list(rows, features=EVALS)
+
+
+def with_column(ds: datasets.Dataset, name: str, values: list[object], feature: object) -> datasets.Dataset:
+    """The dataset with one column replaced."""
+    return ds.remove_columns(name).add_column(name, values, feature=feature)
+
+
+def expect(stated: Stated, ds: datasets.Dataset, outcome: Outcome) -> datasets.Dataset | datasets.DatasetDict | None:
+    """Check that the stage does on this dataset what the table says."""
+    if isinstance(outcome, int):
+        out = check_stage(stated.stage(), ds)
+        assert count(out) == outcome
+        return out
+    error, says = outcome
+    with pytest.raises(error) as caught:
+        stated.stage().run(ds)
+    assert says in str(caught.value)
+    return None
+
+
+CASES = [
+    pytest.param(stated, column, id=f"{name}-{column}") for name, stated in TABLE.items() for column in stated.columns
+]
+STAGES = [pytest.param(stated, id=name) for name, stated in TABLE.items()]
+
+
+def test_every_stage_and_judge_of_kbtools_is_in_the_table() -> None:
+    """A new stage must say what it does on bad input."""
+    ours = (*registry().stages().values(), *registry().judges().values())
+    judges = {cls: f"judge {name}" for name, cls in registry().judges().items()}
+    names = {judges.get(cls, cls.name) for cls in ours if origins[cls].distribution == "kbtools"}
+    assert names == set(TABLE)
+
+
+@pytest.mark.parametrize(("stated", "column"), CASES)
+def test_missing_column(stated: Stated, column: str) -> None:
+    """A column that is not there is found before the first row, or is not needed."""
+    expect(stated, good().remove_columns(column), stated.columns[column].missing)
+
+
+@pytest.mark.parametrize(("stated", "column"), CASES)
+def test_column_of_another_type(stated: Stated, column: str) -> None:
+    """A list of numbers is neither a text, a number, nor a message."""
+    ds = with_column(good(), column, [[1.5]] * 4, datasets.List(datasets.Value("float64")))
+    expect(stated, ds, stated.columns[column].wrong_type)
+
+
+@pytest.mark.parametrize(("stated", "column"), CASES)
+def test_column_of_nulls(stated: Stated, column: str) -> None:
+    """Nulls are errors that name the rows, or have a stated meaning."""
+    expect(stated, with_column(good(), column, [None] * 4, EVALS[column]), stated.columns[column].null)
+
+
+@pytest.mark.parametrize("stated", STAGES)
+def test_empty_dataset(stated: Stated) -> None:
+    """A dataset without rows passes through."""
+    expect(stated, good().select([]), stated.empty)
+
+
+@pytest.mark.parametrize("stated", STAGES)
+def test_equal_ids(stated: Stated) -> None:
+    """Ids name rows in messages and need not be unique."""
+    expect(stated, with_column(good(), "example_id", [7] * 4, EVALS["example_id"]), stated.rows)
+
+
+@pytest.mark.parametrize("stated", STAGES)
+def test_odd_characters_survive_the_stage_and_the_file(stated: Stated, tmp_path: Path) -> None:
+    """NUL, right-to-left marks, emoji, a BOM, odd line ends: no stage stumbles, and the files give them back."""
+    odd = "\x00 \u202eabc\u202c 💥👩‍👩‍👧 e\u0301 \ufeff \u2028 \r\n \x85 \U0010ffff"
+    ds = good(ODD_NAMES, f"<answer>\nx = 1  # {odd}\n</answer>")
+    out = expect(stated, ds, stated.rows)
+    part = next(iter(out.values())) if isinstance(out, dict) else out
+    assert part is not None
+    for name in ("out.parquet", "out.jsonl"):
+        kb.save(part, tmp_path / name)
+        assert kb.load(str(tmp_path / name)).to_list() == part.to_list()
+
+
+@pytest.mark.parametrize("stated", STAGES)
+def test_rows_of_a_megabyte(stated: Stated) -> None:
+    """Long rows are processed whole."""
+    lines = f"x = 1.0  # {'one ' * 250}\n" * 1_000
+    expect(stated, good(content=f"<answer>\n{lines}</answer>"), stated.rows)
