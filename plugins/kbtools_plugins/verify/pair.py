@@ -164,9 +164,7 @@ class PairCheck:
                     f"sizes above {limit} among the module's constants were cut down to {limit}"
                 )
                 return outcome
-        raise Decided(
-            "unsupported:too_large", f"{found.error}, too many for the interpreter, and no constants to cut down"
-        )
+        return None
 
     def _secrets(self, purpose: str, count: int) -> list[int]:
         """Numbers that nobody who writes a candidate can know; the same ones for a pair if the settings have a seed."""

@@ -54,7 +54,7 @@ class Warm:
 
     def run(self, role: str, job: dict[str, wire.Tree], settings: VerifySettings) -> Outcome:
         """Run one job in a fork of its own and clean up after it."""
-        self._wait_until_ready()
+        self.wait_until_ready()
         folder = Path(tempfile.mkdtemp(prefix=f"{role}-", dir=self._scratch))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         pid = self._command({"role": role, "folder": str(folder)}, theirs)["pid"]
@@ -80,7 +80,8 @@ class Warm:
         if self._process.stderr:
             self._process.stderr.close()
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Block until torch and triton are imported there."""
         if self._ready:
             return
         self._control.settimeout(_START_SECONDS)
@@ -122,6 +123,11 @@ class WarmPair:
             self._warm[kind].close()
             self._warm[kind] = Warm(kind, self._scratch)
             raise
+
+    def wait_until_ready(self) -> None:
+        """Block until both can take jobs."""
+        for warm in self._warm.values():
+            warm.wait_until_ready()
 
     def close(self) -> None:
         """End both and remove their folder."""

@@ -120,7 +120,7 @@ def test_orphans_clean_up_after_themselves(tmp_path: Path) -> None:
     """When the caller is killed its warm processes end and take their folder along."""
     code = (
         "from kbtools_plugins.verify.processes import WarmPair\nimport time\n"
-        "pair = WarmPair()\n[warm._wait_until_ready() for warm in pair._warm.values()]\n"
+        "pair = WarmPair()\npair.wait_until_ready()\n"
         "print(pair._scratch, flush=True)\ntime.sleep(60)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
