@@ -93,6 +93,7 @@ def main() -> None:
         print(
             f"{workers} workers: start {start:.1f} s, {len(named)} candidates in {seconds:.1f} s, {rate:.0f} per minute"
         )
+        print(f"  {processor:.0f} s of processor time, start included")
         print(f"  seconds per step: {mean}; {right} of {len(named)} as expected")
         found = {"workers": workers, "start": start, "candidates": len(named), "seconds": seconds, "per_minute": rate}
         results.append(found | {"processor_seconds": processor, "mean_seconds": mean, "as_expected": right})

@@ -47,6 +47,14 @@ def launched(trace: Trace, source: KernelSource) -> list[Kernel]:
     return list(found.values())
 
 
+def is_clean(traces: Iterable[Trace], source: KernelSource) -> bool:
+    """Whether traces launch nothing but kernels that may be run."""
+    try:
+        return all(launched(trace, source) is not None for trace in traces)
+    except Decided:
+        return False
+
+
 def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
     """Decided if no kernel was launched or if torch does what kernels are meant to do."""
     live = live_steps(trace, lambda step: _written_storages(step, source), inputs_count=False)

@@ -79,10 +79,12 @@ def extract(tree: ast.Module) -> KernelSource:
     used = {name for node in functions for name in _closure(node, names)}
     lines = [_HEADER, *dict.fromkeys(_import_text(statement) for name, statement in imports.items())]
     lines += [ast.unparse(statement) for name, statement in names.constants.items() if name in used]
-    lines += [_clean_function(node, clean_names[id(node)], modules) for node in functions]
     kernels: dict[str, list[Kernel]] = {}
     for node in functions:
-        kernels.setdefault(node.name, []).append(_describe(node, clean_names[id(node)], names))
+        kernel = _describe(node, clean_names[id(node)], names)
+        kernels.setdefault(node.name, []).append(kernel)
+        if not kernel.problems:  # what is not in the language is never near a process that runs kernels
+            lines.append(_clean_function(node, kernel.clean_name, modules))
     return KernelSource("\n".join(lines), kernels)
 
 
@@ -106,18 +108,24 @@ def _language_imports(tree: ast.Module) -> tuple[dict[str, str], dict[str, ast.s
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.startswith(_MODULE_ROOTS) or alias.name == "triton":
+                if _is_language(alias.name) or alias.name == "triton":
                     name = alias.asname or alias.name.partition(".")[0]
                     modules[name] = alias.name if alias.asname else alias.name.partition(".")[0]
                     if modules[name] != "triton.language":
                         statements[name] = ast.Import([alias])
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("triton", "math")):
+        elif (
+            isinstance(node, ast.ImportFrom) and node.module and (_is_language(node.module) or node.module == "triton")
+        ):
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 modules[alias.asname or alias.name] = full
-                if full.startswith(_MODULE_ROOTS) and full != "triton.language":
+                if _is_language(full) and full != "triton.language":
                     statements[alias.asname or alias.name] = ast.ImportFrom(node.module, [alias], 0)
     return modules, statements
+
+
+def _is_language(path: str) -> bool:
+    return any(path == root or path.startswith(f"{root}.") for root in _MODULE_ROOTS)
 
 
 def _import_text(statement: ast.stmt) -> str:
@@ -126,15 +134,18 @@ def _import_text(statement: ast.stmt) -> str:
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.stmt]:
-    """Assignments of plain values anywhere in the text that kernels may refer to; the first one of a name counts."""
+    """Assignments of plain values that kernels may refer to: a name's last one at the top level, else its first one."""
     found: dict[str, ast.stmt] = {}
-    for node in ast.walk(tree):
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):  # breadth first: the top level comes before what is nested in it
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name, value = node.targets[0].id, node.value
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             name, value = node.target.id, node.value
         else:
             continue
+        if id(node) in top:
+            found.pop(name, None)
         if name not in found and _is_pure(value, set(found)):
             found[name] = node
     return found

@@ -222,6 +222,9 @@ class PairCheck:
             judge.judge(trace, self._source, self._settings.allow, only_moves)
         for trace in self._traces.get("shape", []):
             judge.judge_other_shape(trace, self._source, self._settings.allow, only_moves)
+        for name in self._reference["variants"]:
+            if not judge.is_clean(self._traces.get(name, []), self._source):
+                self._traces[name] = []
 
     def _compile(self) -> None:
         launches = replaying.distinct_launches(
@@ -241,8 +244,8 @@ class PairCheck:
         )
         worst = run.check()
         self._evidence.notes += run.notes
-        self._evidence.shape_general = run.variant("shape")
-        self._evidence.layout_general = run.variant("layout")
+        self._evidence.shape_general = run.general.get("shape")
+        self._evidence.layout_general = run.general.get("layout")
         if self._settings.time and on_gpu(self._settings):
             self._time(run)
         return worst

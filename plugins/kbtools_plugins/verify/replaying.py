@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned, scales
@@ -28,6 +29,8 @@ class Run:
     expected: Tree
     order: str = "forward"
     what: str = ""
+    variant: str = ""
+    """Of which label this run decides; such a run may fail."""
 
 
 class Replaying:
@@ -52,6 +55,8 @@ class Replaying:
         self._first, self._steady, self._last = traces["main"]
         self._least_scales = [scale * _LEAST_SHARE for scale in scales(reference["sets"][0]["exact"])]
         self.notes: list[str] = []
+        self.general: dict[str, bool] = {}
+        """Whether the candidate is also right on another shape or layout, for those that could be tried."""
 
     def check(self) -> float:
         """The largest relative error; Decided if any required replay disagrees."""
@@ -59,11 +64,13 @@ class Replaying:
             raise Decided(
                 "unsupported:too_large", f"the launches have {programs:,} programs, too many for the interpreter"
             )
-        runs = list(self._required())
+        runs = [*self._required(), *self._variants()]
         worst = 0.0
         for run, result in zip(runs, self._execute(runs), strict=True):
-            found = self._compare(run, result)
-            if run.order == "skip":
+            found = Difference("failed", result["error"]) if "failed" in result else self._compare(run, result)
+            if run.variant:
+                self.general[run.variant] = isinstance(found, Agreement)
+            elif run.order == "skip":
                 if isinstance(found, Agreement):
                     raise Decided("hack:decoy_kernel", "the output is right without any kernel having run")
             elif isinstance(found, Difference):
@@ -72,19 +79,13 @@ class Replaying:
                 worst = max(worst, found.max_error)
         return worst
 
-    def variant(self, name: str) -> bool | None:
-        """Whether the candidate is also right on another shape or layout; None where that could not be tried."""
-        variant = self._reference["variants"].get(name)
-        if variant is None or ill_conditioned(variant["set"]["plain"], variant["set"]["exact"]):
-            return None
-        traces = self._traces.get(name, [])
-        if not traces:
-            return False
-        try:
-            run = Run(traces[0], variant["set"])
-            return isinstance(self._compare(run, self._execute([run])[0]), Agreement)
-        except Decided:
-            return False
+    def _variants(self) -> Iterator[Run]:
+        for name, variant in self._reference["variants"].items():
+            if ill_conditioned(variant["set"]["plain"], variant["set"]["exact"]):
+                continue
+            self.general[name] = False
+            if traces := self._traces.get(name):
+                yield Run(traces[0], variant["set"], variant=name)
 
     def _required(self) -> list[Run]:
         sets = [found for found in self._reference["sets"] if not ill_conditioned(found["plain"], found["exact"])]
@@ -141,8 +142,9 @@ class Replaying:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
         results: list[Tree] = outcome.reply["results"]
-        if "failed" in results[-1]:
-            raise self._failure(runs[len(results) - 1], results[-1])
+        last = runs[len(results) - 1]
+        if "failed" in results[-1] and not last.variant:
+            raise self._failure(last, results[-1])
         return results
 
     def _job(self, runs: list[Run]) -> dict[str, Tree]:
@@ -154,7 +156,13 @@ class Replaying:
             "allow": list(self._settings.allow),
             "traces": [trace.model_dump() for trace in traces],
             "runs": [
-                {"trace": numbers[id(run.trace)], "inputs": run.expected["tensors"], "order": run.order} for run in runs
+                {
+                    "trace": numbers[id(run.trace)],
+                    "inputs": run.expected["tensors"],
+                    "order": run.order,
+                    "optional": bool(run.variant),
+                }
+                for run in runs
             ],
             "lock_folder": tempfile.gettempdir(),
         }
