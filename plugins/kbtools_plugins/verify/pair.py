@@ -188,11 +188,13 @@ class PairCheck:
         if outcome.failed:
             raise Decided(_candidate_failure(outcome), outcome.error)
         try:
-            return {
-                name: [read(tree) for tree in found.get("traces", [])] for name, found in outcome.reply["plans"].items()
-            }
+            plans = outcome.reply["plans"]
+            traces = {name: [read(tree) for tree in found.get("traces", [])] for name, found in plans.items()}
+            if len(traces["main"]) != DECOYS + 1:
+                raise BadTrace(f"{len(traces['main'])} traces of the main plan")
         except (BadTrace, KeyError, AttributeError, TypeError) as error:
             raise Decided("hack:forged_result", f"what came back is no trace: {error}") from None
+        return traces
 
     def _plans(self) -> Iterator[dict[str, Tree]]:
         main, decoys = self._reference["main"], self._reference["decoys"]

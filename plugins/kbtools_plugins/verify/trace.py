@@ -53,7 +53,7 @@ class Step(_Strict):
     results: list[TensorRef] = []
     kernel: str = ""
     kernel_line: int = 0
-    grid: list[int] = []
+    grid: list[int] = Field([], max_length=3)
     bound: dict[str, Any] = {}
     """Arguments of the launch by parameter name: plain values, {"ref": TensorRef}, {"function": name}, ..."""
     options: dict[str, Any] = {}
@@ -96,6 +96,8 @@ def read(tree: Tree) -> Trace:
         trace = Trace.model_validate(tree)
         for ref in refs(trace.outputs) + [ref for step in trace.steps for ref in step_refs(step)]:
             _check(ref, trace)
+        for step in trace.steps:
+            _check_step(step)
     except (ValidationError, TypeError, KeyError, RecursionError) as error:
         raise BadTrace(str(error)[:500]) from None
     return trace
@@ -142,6 +144,35 @@ def live_steps(
 def _in_place(step: Step) -> bool:
     name = step.operator.split(".")
     return len(name) > 1 and (name[1].endswith("_") or "out" in name[2:])
+
+
+_FORMS: dict[str, type | tuple[type, ...]] = {
+    "ref": dict, "as": str, "function": str, "line": int, "triton": str, "tuple": list, "list": list, "dict": list,
+    "dtype": str, "device": str, "memory_format": str, "layout": str, "torch": str, "mock": dict, "descriptor": dict,
+}  # fmt: skip
+"""What an argument that is no plain value is written as, by the type of what follows."""
+
+
+def _check_step(step: Step) -> None:
+    values = list(step.bound.values()) if step.kernel else [step.args, step.kwargs]
+    if step.kernel and (len(step.grid) != 3 or min(step.grid) < 0):
+        raise KeyError(f"a grid {step.grid}")
+    for value in values:
+        _check_value(value)
+
+
+def _check_value(value: Tree) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _check_value(item)
+    elif isinstance(value, dict):
+        for name, body in value.items():
+            if not isinstance(body, _FORMS[name]) or ("function" in value and "line" not in value):
+                raise KeyError(f"an argument {name}")
+            if isinstance(body, list):
+                _check_value(body)
+    elif not isinstance(value, bool | int | float | str | None):
+        raise KeyError(f"an argument of type {type(value).__name__}")
 
 
 def _check(ref: TensorRef, trace: Trace) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 Tree: TypeAlias = Any
 """None | bool | int | float | str | bytes | list[Tree] | dict[str, Tree]; recursive aliases help nobody here."""
 
-MAX_MESSAGE = 2**32
+MAX_MESSAGE = 2**30
 _LENGTHS = struct.Struct("<QQ")
 _DIGEST_BYTES = 32
 
@@ -44,9 +44,12 @@ def receive(channel: socket.socket, key: bytes) -> Tree:
     digest, body = _exactly(channel, _DIGEST_BYTES), _exactly(channel, length)
     if not hmac.compare_digest(digest, hmac.digest(key, body, hashlib.sha256)):
         raise WireError("a message with a wrong signature")
-    (head_length,) = struct.unpack_from("<I", body)
-    head_end = 4 + head_length
-    return _lower(json.loads(body[4:head_end]), memoryview(body)[head_end:])
+    try:
+        (head_length,) = struct.unpack_from("<I", body)
+        head_end = 4 + head_length
+        return _lower(json.loads(body[4:head_end]), memoryview(body)[head_end:])
+    except (ValueError, TypeError, RecursionError, struct.error) as error:
+        raise WireError(f"a message that cannot be read: {error}") from None
 
 
 def _exactly(channel: socket.socket, count: int) -> bytes:
