@@ -18,6 +18,7 @@ from kbtools.errors import KbError, did_you_mean
 _COMMANDS = {
     "apply": ("chain", "Run stages over a dataset: kbtools apply filter --where 'reward > 0.85' dedup"),
     "run": ("chain", "Run a recipe (TOML) or repeat a lineage (JSON, or a file that kbtools wrote)."),
+    "verify": ("verify", "Check one Triton kernel against its reference, and explain the verdict."),
     "stages": ("listing", "List the stages, or explain one."),
     "judges": ("listing", "List the judges, or explain one."),
     "prompts": ("prompting", "List, show, compare and render prompts."),

@@ -25,6 +25,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
     from kbtools_plugins.synthesize import Synthesize
+    from kbtools_plugins.verify.stage import Verify
 
     return [
         Agreement,
@@ -43,6 +44,7 @@ def register_stages() -> list[type[kb.Stage]]:
         Synthesize,
         ToMessages,
         ToPromptCompletion,
+        Verify,
     ]
 
 
