@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "drawing",
+    "data",
     "stage",
     "hooks",
-    "data",
     "judge",
     "prompts",
     "models",

@@ -23,6 +23,8 @@ _COMMANDS = {
     "prompts": ("prompting", "List, show, compare and render prompts."),
     "plugins": ("listing", "List the plugins, and those that failed to load."),
     "lineage": ("lineage", "Show how a file was made."),
+    "pull": ("pull", "Copy a dataset of the Hub into a file."),
+    "diff": ("diff", "Compare two datasets or two revisions of one."),
     "show": ("show", "Look at rows, readably."),
     "report": ("report", "Write an HTML report: pipeline, figures, and a browser for the rows."),
     "store": ("store", "Look at the stored replies of models; export, import, check, clean."),

@@ -20,6 +20,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
     from kbtools_plugins.lengths.stage import Lengths
+    from kbtools_plugins.push import Push
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
@@ -34,6 +35,7 @@ def register_stages() -> list[type[kb.Stage]]:
         Filter,
         GeneratePrompts,
         Lengths,
+        Push,
         Sample,
         Split,
         Stats,
