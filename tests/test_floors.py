@@ -11,8 +11,13 @@ from kbtools.plugins import registry
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
+<<<<<<< HEAD
     "data",
     "drawing",
+=======
+    "drawing",
+    "data",
+>>>>>>> report
     "stage",
     "hooks",
     "judge",

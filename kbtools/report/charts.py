@@ -162,12 +162,12 @@ def exact_text(value: float) -> str:
 
 
 def histogram(column: Numbers, title: str = "", unit: str = "") -> Histogram:
-    """Bins at round numbers; bins that grow by a factor where the largest value is more than 200 times the smallest."""
+    """Bins at round numbers; where the largest value is 200 times the smallest or more, bins that grow by a factor."""
     import numpy as np
 
     known = column.known
     low, high = float(known.min()), float(known.max())
-    log = low > 0 and high / low > 200
+    log = low > 0 and 200 < high / low <= 1e15
     edges = _log_edges(low, high) if log else _round_edges(low, high, column.whole)
     counts, _ = np.histogram(known, edges)
     first, second, third = (float(value) for value in np.percentile(known, (25, 50, 75)))

@@ -87,7 +87,7 @@ def _ticks(chart: Histogram) -> list[float]:
     low, high = chart.edges[0], chart.edges[-1]
     if chart.log:
         powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-        return [10.0**power for power in powers] or [low, high]
+        return [10.0**power for power in powers][:: max(1, len(powers) // 5)] or [low, high]
     step = round_step(high - low, 5)
     return [place * step for place in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
