@@ -1,6 +1,6 @@
 """A million synthetic rollouts through filter, dedup, strip-reasoning and split, against a script and against polars.
 
-    python benchmarks/pipeline_million.py [--rows 1000000] [--code-bytes 1000] [--json FILE]
+    python benchmarks/pipeline_million.py [--rows 1000000] [--code-bytes 1000] [--name NAME]
 
 Each job runs in a process of its own: wall time is taken from its start to its end; memory is its peak resident size,
 and apart from that the peak of its anonymous part (what is not a memory-mapped file, whose pages the kernel takes
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -22,6 +21,9 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from machine import write
 
 HERE = Path(__file__).resolve()
 CHUNK = 10_000
@@ -229,23 +231,13 @@ def table(figures: list[dict[str, Any]], count: int) -> str:
     return "\n".join(lines)
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    from kbtools.lineage import versions
-
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
-    return {"cpu": names[:1], "cpus": os.cpu_count(), "memory_gib": memory, "os": platform.platform(), **versions()}
-
-
 def main() -> None:
     """Generate, run every job, print the table, write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--code-bytes", type=int, default=1_000)
     parser.add_argument("--only", action="append", choices=list(JOBS), help="run this job only (may be repeated)")
-    parser.add_argument("--json", type=Path, default=HERE.parent / "results" / "pipeline_million.json")
+    parser.add_argument("--name", default="pipeline_million", help="the results go to results/NAME.json")
     parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--strip", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -263,9 +255,7 @@ def main() -> None:
         figures = [measure(job, sources[JOBS[job][1]], Path(name), strip) for job in chosen]
     print(table(figures, options.rows))
     assert len({figure["result"] for figure in figures}) == 1, f"the jobs kept different rows: {figures}"
-    options.json.parent.mkdir(exist_ok=True)
-    data = {"rows": options.rows, "bytes": sizes, "strip_reasoning": strip, "machine": machine(), "jobs": figures}
-    options.json.write_text(json.dumps(data, indent=1) + "\n")
+    print(f"wrote {write(options.name, {'rows': options.rows, 'bytes': sizes, 'jobs': figures})}")
 
 
 if __name__ == "__main__":

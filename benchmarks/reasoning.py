@@ -1,19 +1,20 @@
 """Times `kbtools.data.reasoning.strip` on ordinary rows and on texts of 1 MB made to be slow.
 
-Run `python benchmarks/reasoning.py [--out FILE.json]`; a table is printed, and the figures are written as
-JSON.
+Run `python benchmarks/reasoning.py`; a table is printed, and the figures are written to results/.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from kbtools.data.reasoning import ReasoningError, strip
+
+sys.path.insert(0, str(Path(__file__).parent))
+from machine import write
 
 MEGABYTE = 1_000_000
 CODE = "    offs = tl.arange(0, BLOCK)\n    x = tl.load(ptr + offs, mask=offs < n)\n"
@@ -88,17 +89,13 @@ def measure() -> list[dict[str, str | float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("outputs/benchmark-reasoning.json"))
-    out: Path = parser.parse_args().out
+    parser.parse_args()
     records = measure()
     print(f"{'text':36} {'size':>9} {'ms':>9}  outcome")
     for record in records:
         milliseconds = float(record["us"]) / 1000
         print(f"{record['text']:36} {record['size']:9} {milliseconds:9.3f}  {record['outcome']}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    machine = {"python": platform.python_version(), "machine": platform.machine()}
-    out.write_text(json.dumps({"machine": machine, "texts": records}, indent=1) + "\n")
-    print(f"written to {out}")
+    print(f"wrote {write('reasoning', {'texts': records})}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +22,10 @@ from scipy.stats import spearmanr
 
 from kbtools_plugins.static import CodeFacts, read_code, score
 
+sys.path.insert(0, str(Path(__file__).parent))
+from machine import write
+
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "static_judge_spearman.json"
 SALT = "kbtools-static-judge"
 RESAMPLES = 10_000
 SEED = 42
@@ -65,8 +68,7 @@ def main() -> None:
     ]
     print(METHOD, end="\n\n")
     print_table(lines)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"method": METHOD, "lines": [asdict(line) for line in lines]}, indent=1) + "\n")
+    write("static_judge_spearman", {"method": METHOD, "lines": [asdict(line) for line in lines]})
 
 
 def read_rows(data: Path) -> dict[str, list[dict[str, str]]]:

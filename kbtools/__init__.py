@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kbtools import errors as errors
+    from kbtools import lineage as lineage
     from kbtools import prompts as prompts
+    from kbtools import stage as stage
     from kbtools.data.layout import Schema as Schema
     from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from kbtools.stage import Stage as Stage
     from kbtools.stage import Table as Table
 
-_MODULES = ("asking", "data", "errors", "plugins", "prompts", "testing")
+_MODULES = ("asking", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
 _HOME = {
     "Schema": "data.layout",
     "hookimpl": "hooks",

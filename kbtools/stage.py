@@ -18,10 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from kbtools.data.table import column, with_constant
 from kbtools.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ class Stage(BaseModel, ABC):
     suffix: ClassVar[str] = ""
     """What this stage adds to the names of outputs and repositories."""
     scope: ClassVar[Scope] = "row"
+    makes_rows: ClassVar[bool] = True
+    """False for a stage that only publishes or reports: it is no part of how the rows came about, so the lineage leaves
+    it out, and repeating a lineage does not repeat it."""
 
     columns: dict[str, str] = {}
     """Where a meaning stands when the layout does not say it, as meaning=column (nested: info.module_name)."""
@@ -124,6 +128,13 @@ class Stage(BaseModel, ABC):
     def prompts(self) -> Mapping[str, str]:
         """Text of every prompt that this stage uses, by `name@vN`: part of the cache key and of the lineage."""
         return {}
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """What can be known to fail is found here, before any work; returns lines for people to read.
+
+        `before` is the recipe up to this stage as plain data, as `kbtools.Recipe` reads it.
+        """
+        return ()
 
     def __or__(self, other: Stage) -> Pipeline:
         """This stage, then the other, as one stage."""
@@ -297,8 +308,6 @@ def _together(stage: Stage, splits: DatasetDict) -> Result:
     """All splits as one dataset with the split's name in a column, transformed, and taken apart again."""
     import datasets
     import numpy as np
-
-    from kbtools.data.table import column, with_constant
 
     joined = datasets.concatenate_datasets([with_constant(ds, _SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)

@@ -11,9 +11,10 @@ from kbtools.plugins import registry
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
+    "data",
+    "drawing",
     "stage",
     "hooks",
-    "data",
     "judge",
     "prompts",
     "models",
@@ -23,12 +24,13 @@ FLOORS = (
     "card",
     "publish",
     "pipeline",
+    "report",
     "testing",
     "cli",
 )
 """From the bottom to the top; docs/architecture.md says what is on each."""
 
-ABOVE_PLUGINS = ("kbtools.cli", "kbtools.pipeline", "kbtools.plugins", "kbtools.testing")
+ABOVE_PLUGINS = ("kbtools.cli", "kbtools.pipeline", "kbtools.plugins", "kbtools.report", "kbtools.testing")
 """What a built-in plugin must not know: it uses what every plugin may use."""
 
 MATERIAL = "kbtools/data/sample/modules/"

@@ -70,7 +70,9 @@ class View:
 
     def __enter__(self) -> View:
         import datasets
+        from huggingface_hub.utils.tqdm import disable_progress_bars
 
+        disable_progress_bars()
         datasets.disable_progress_bars()  # ours replaces the bars of every single map
         return self
 
@@ -132,8 +134,8 @@ class View:
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
             click.echo(printable(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}"), err=True)
-        what = "the figures of " if all(file.suffix == ".json" for file in files) else ""
-        click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(str(file) for file in files)}")
+        what = "the figures of " if files and all(file.suffix == ".json" for file in files) else ""
+        click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(_places(done, files))}")
 
 
 class TerminalView(View):
@@ -195,7 +197,7 @@ class JsonView(View):
         data = done.dataset
         splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
         result = {
-            "output": [str(file) for file in files],
+            "output": _places(done, files),
             "rows": count(data),
             "splits": splits,
             "stages": [record.model_dump(mode="json") for record in done.records],
@@ -276,6 +278,11 @@ def _outcome(record: StageRecord) -> str:
 def config_text(config: Mapping[str, Any]) -> str:
     """The fields of a stage in one line."""
     return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")
+
+
+def _places(done: Run, files: Sequence[Path]) -> list[str]:
+    """Files, and the addresses of what was pushed."""
+    return [*map(str, files), *(str(record.facts["url"]) for record in done.records if record.stage == "push")]
 
 
 def _rows_text(done: Run) -> str:

@@ -60,6 +60,14 @@ def text_of(content: Content) -> str | None:
     return "".join(texts) if texts else None
 
 
+def only_text(content: Content) -> str | None:
+    """As `text_of`, but an error where parts that are neither text nor reasoning would be lost."""
+    text = text_of(content)
+    if isinstance(content, list) and any(not isinstance(part.get("text"), str) for part in _without_reasoning(content)):
+        raise ReasoningError("not-text")
+    return text
+
+
 def assistant_text(value: object) -> str:
     """The text of the last assistant turn."""
     turns = [message for message in decode(value) if message["role"] == "assistant"]

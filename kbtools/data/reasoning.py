@@ -36,6 +36,7 @@ __all__ = [
     "Rules",
     "TagRule",
     "has_marks",
+    "kept",
     "parse",
     "strip",
 ]
@@ -47,7 +48,7 @@ class Parsed(NamedTuple):
     """One assistant text taken apart.
 
     `answer` is a substring of the text, without its tags; `tagged` says that it stood in `<answer>` tags; `before` is
-    the text in front of it (in harmony texts, that of every other channel too).
+    what was read in front of it, in harmony texts on every other channel too, and empty for a text without marks.
     """
 
     answer: str
@@ -62,7 +63,7 @@ class Parsed(NamedTuple):
 
     @property
     def content(self) -> str:
-        """What stays as content: the answer, in its tags if it had any."""
+        """The answer, in its tags if it had any."""
         return f"<answer>{self.answer}</answer>" if self.tagged else self.answer
 
 
@@ -76,10 +77,14 @@ def parse(text: str, rules: Rules = STRICT) -> Parsed:
 
 def strip(text: str, rules: Rules = STRICT) -> str:
     """The text without its reasoning; a second pass changes nothing, unless the tags were dropped."""
-    parsed = parse(text, rules)
+    return kept(parse(text, rules), rules)
+
+
+def kept(parsed: Parsed, rules: Rules) -> str:
+    """What stays of a text as content: the answer, with its tags unless they are to be dropped."""
     if rules.unwrap:
         return parsed.answer
-    if not parsed.tagged and parsed.answer is not text and has_marks(parsed.answer):
+    if not parsed.tagged and parsed.before and has_marks(parsed.answer):
         raise ReasoningError("marker-in-answer")
     return parsed.content
 
@@ -101,7 +106,7 @@ def _parse_channels(text: str, rule: AnswerRule) -> Parsed:
         raise ReasoningError("text-after-final", text.rfind(final.remainder))
     inner = _parse_tags(final.content, Rules(tag="optional", answer=rule))
     others = [channel.content for channel in channels if channel.name != "final"]
-    return inner._replace(before=(*others, *inner.before))
+    return inner._replace(before=(*others, *inner.before, ""))
 
 
 def _parse_tags(text: str, rules: Rules) -> Parsed:

@@ -26,6 +26,8 @@ Kind = Literal[
     "null-value",
     "no-assistant-turn",
     "not-messages",
+    "not-text",
+    "other-fields",
 ]
 
 EXPLANATIONS: dict[Kind, str] = {
@@ -46,6 +48,8 @@ EXPLANATIONS: dict[Kind, str] = {
     "null-value": "the value is null",
     "no-assistant-turn": "the conversation has no assistant turn",
     "not-messages": "the value is not a list of messages with a role",
+    "not-text": "the content has parts that are not text",
+    "other-fields": "a message that came as JSON has fields for which the columns of the result have no place",
 }
 
 

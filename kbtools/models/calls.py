@@ -6,7 +6,6 @@ A place in flight is held only while an attempt is out. Nothing is stored here.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -91,9 +90,8 @@ class Calls:
         """The record of a finished course."""
         answer = course.answer
         assert answer is not None, "a course that ended without an answer has no reply"
-        error = gave_up(answer, course.faults, course.elapsed, self._options)
-        answer = dataclasses.replace(answer, error=error)
-        return reply_from(course.request, answer, backend, course.attempts, course.started, course.elapsed)
+        error = "" if answer.kind is Kind.OK else gave_up(answer, course.faults, course.elapsed, self._options)
+        return reply_from(course.request, answer, backend, course.attempts, course.started, course.elapsed, error=error)
 
     def _wait(self, course: Course, answer: Answer) -> float | None:
         throttled = answer.kind is Kind.THROTTLED
@@ -120,7 +118,8 @@ class Calls:
     async def _cleared(self, request: Request) -> Spend | None:
         """Wait until the call may start; what it may cost at most, or None if it must not be made."""
         loop = asyncio.get_running_loop()
-        await self.sleepers.sleep(self._pace.delay(estimated_prompt_tokens(request), loop.time()))
+        if self._pace.limited:
+            await self.sleepers.sleep(self._pace.delay(estimated_prompt_tokens(request), loop.time()))
         while not self._draining and (left := self._pace.pause_left(loop.time())) > 0:
             await self.sleepers.sleep(left)
         if self._draining:
@@ -155,7 +154,7 @@ class Calls:
         self._gate.record(answer.kind in OVERLOAD)
         self._pace.record(answer.kind is Kind.THROTTLED, answer.retry_after, answer.pause, now)
         tokens_in, tokens_out = answer.usage.prompt or 0, answer.usage.completion or 0
-        if tokens_in + tokens_out:
+        if self._pace.limited and tokens_in + tokens_out:
             self._pace.used_tokens(estimated_prompt_tokens(request), tokens_in + tokens_out)
         count_usage(self._progress, self._options.prices, answer.usage)
         self._progress.limit = self._gate.limit

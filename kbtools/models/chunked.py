@@ -134,8 +134,7 @@ class ChunkDriver:
             (request, reply_from(request, answer, self._backend, 1, started, seconds)) for request, answer in group
         ]
         with self._store.transaction() as connection:
-            for _, reply in replies:
-                put(connection, reply)
+            put(connection, [reply for _, reply in replies])
         for request, reply in replies:
             self._progress.sent += 1
             count_usage(self._progress, self._options.prices, reply.usage)

@@ -9,15 +9,19 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from kbtools.models.store import ResponseStore, explained
+from kbtools.models.reply import Reply
+from kbtools.models.store import CHUNK, ResponseStore, explained, put
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
+Item = tuple[Operation | Reply, "asyncio.Future[Any]"]
 
-GROUP = 512
+LINGER = 0.001
+"""Seconds to wait for company: a transaction for each reply costs more than the replies."""
 
 
 class GroupCommit:
@@ -25,7 +29,7 @@ class GroupCommit:
 
     def __init__(self, store: ResponseStore) -> None:
         self._store = store
-        self._queue: queue.SimpleQueue[tuple[Operation, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="kbtools-store-writer", daemon=True)
 
     async def __aenter__(self) -> GroupCommit:
@@ -46,23 +50,30 @@ class GroupCommit:
         self._queue.put((operation, future))
         return future
 
+    def put(self, reply: Reply) -> asyncio.Future[None]:
+        """Store a reply in the next transaction. It is committed even if nobody awaits the future."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._queue.put((reply, future))
+        return future
+
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
+            time.sleep(LINGER)
             group = [first]
-            more = True
-            while more and len(group) < GROUP and not self._queue.empty():
+            while len(group) < CHUNK and not self._queue.empty():
                 item = self._queue.get()
-                more = item is not None
                 if item is None:
-                    self._queue.put(None)
-                else:
-                    group.append(item)
+                    self._queue.put(None)  # for the outer loop, after this group
+                    break
+                group.append(item)
             self._deliver(self._commit(group))
 
-    def _commit(self, group: list[tuple[Operation, asyncio.Future[Any]]]) -> list[_Outcome]:
+    def _commit(self, group: list[Item]) -> list[_Outcome]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            results = [operation(self._connection) for operation, _ in group]
+            if replies := [item for item, _ in group if isinstance(item, Reply)]:
+                put(self._connection, replies)
+            results = [None if isinstance(item, Reply) else item(self._connection) for item, _ in group]
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - handed to every waiter of the group
             if self._connection.in_transaction:

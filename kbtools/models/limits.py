@@ -86,6 +86,7 @@ class Pace:
     def __init__(self, rpm: int | None, tpm: int | None) -> None:
         self._requests = _Meter(rpm) if rpm else None
         self._tokens = _Meter(tpm) if tpm else None
+        self.limited = bool(rpm or tpm)
         self._paused_until = 0.0
         self._streak = 0
 

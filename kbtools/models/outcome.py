@@ -39,9 +39,15 @@ class Hopeless:
 
 
 def reply_from(
-    request: Request, answer: Answer, backend: ModelBackend, attempts: int, started: float, seconds: float
+    request: Request,
+    answer: Answer,
+    backend: ModelBackend,
+    attempts: int,
+    started: float,
+    seconds: float,
+    error: str | None = None,
 ) -> Reply:
-    """The record to store for a request's last answer."""
+    """The record to store for a request's last answer; `error` replaces the answer's own."""
     return Reply(
         key=request.key,
         model=request.model,
@@ -50,7 +56,7 @@ def reply_from(
         request=request.canonical(),
         raw=answer.raw,
         status=answer.status,
-        error=answer.error,
+        error=answer.error if error is None else error,
         usage=answer.usage,
         attempts=attempts,
         started=started,

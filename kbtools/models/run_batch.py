@@ -56,3 +56,4 @@ class RunBatchBackend:
             raise ConfigError(
                 f"vllm run-batch {self._path} ended with code {tool.ended()}; its log {tool.log} ends:\n{tool.tail()}"
             )
+        tool.log.unlink()

@@ -24,7 +24,7 @@ from kbtools.models.options import Options
 from kbtools.models.outcome import Hopeless, count_reply
 from kbtools.models.progress import Progress
 from kbtools.models.request import Request
-from kbtools.models.store import ResponseStore, put
+from kbtools.models.store import ResponseStore
 
 CHUNK = 256
 POLL = 0.25
@@ -181,7 +181,7 @@ class Scheduler:
     async def _keep(self, follow_ups: list[Request], course: Course) -> None:
         """Commit a reply, then count it."""
         reply = self._calls.reply(course, self._backend)
-        await self._commit.submit(partial(put, reply=reply))
+        await self._commit.put(reply)
         if problem := self._hopeless.after(reply):
             self._end(problem)
         follow_up = count_reply(self._progress, course.request, reply, self._review)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, create_model
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, create_model
 
 from kbtools.errors import UsageError
 
@@ -41,13 +41,27 @@ def _type_of(schema: Mapping[str, Any], name: str) -> Any:
     if "anyOf" in schema:
         return _union([_type_of(option, name) for option in schema["anyOf"]])
     if "enum" in schema or "const" in schema:
-        return Literal[tuple(schema.get("enum", [schema.get("const")]))]
+        return _choice(schema.get("enum", [schema.get("const")]))
     kinds = schema.get("type")
     if isinstance(kinds, list):
         return _union([_type_of({**schema, "type": kind}, name) for kind in kinds])
     if kinds == "null":
         return None
     return Annotated[_plain(schema, kinds, name), Field(strict=True, **_limits(schema, kinds))]
+
+
+def _choice(choices: list[Any]) -> Any:
+    """One of these values. Literal alone would take True and 1.0 for 1."""
+    literal: Any = Literal[tuple(choices)]
+    if all(isinstance(choice, str) for choice in choices):
+        return literal
+
+    def same_type(value: Any) -> Any:
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            raise ValueError(f"Input should be one of {choices}")
+        return value
+
+    return Annotated[literal, BeforeValidator(same_type)]
 
 
 def _plain(schema: Mapping[str, Any], kind: str | None, name: str) -> Any:

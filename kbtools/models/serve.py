@@ -37,6 +37,7 @@ class ServeBackend:
         """Stop the server if it runs."""
         if self._server is not None:
             self._server.stop()
+            self._server.log.unlink(missing_ok=True)
         self._server = self._http = None
         atexit.unregister(self.close)
 
@@ -87,14 +88,16 @@ class ServeBackend:
                 except (aiohttp.ClientError, TimeoutError, OSError):
                     pass  # not listening yet
                 await asyncio.sleep(POLL)
-        tail = server.tail()
-        self.close()
+        server.stop()  # and not close, which removes the log that the error names
+        self._server = None
         raise ConfigError(
-            f"vllm serve {self._path} was not ready after {self._startup:g} s; its log {server.log} ends:\n{tail}"
+            f"vllm serve {self._path} was not ready after {self._startup:g} s; "
+            f"its log {server.log} ends:\n{server.tail()}"
         )
 
     def _ended(self, server: Supervised, when: str) -> str:
         code = server.ended()
+        self._server = self._http = None  # its log stays, since the error names it
         return f"vllm serve {self._path} ended with code {code} {when}; its log {server.log} ends:\n{server.tail()}"
 
     def _served_name(self) -> str:

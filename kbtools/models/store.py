@@ -49,7 +49,6 @@ COLUMNS = (
     "key, kind, model, endpoint, status, error, prompt_tokens, completion_tokens, "
     "attempts, started, seconds, stored, request, raw"
 )
-PUT = f"INSERT OR REPLACE INTO replies ({COLUMNS}) VALUES ({', '.join('?' * 14)})"
 
 
 class StoreError(KbError):
@@ -117,8 +116,8 @@ class ResponseStore:
     def put(self, replies: Iterable[Reply]) -> None:
         """Store replies in one transaction, replacing what was there."""
         with self.transaction() as connection:
-            for reply in replies:
-                put(connection, reply)
+            for chunk in chunks(replies, CHUNK):
+                put(connection, chunk)
 
     def select_by_key(self, query: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
         """Rows of `query`, whose `{}` stands for the keys, asked for in chunks."""
@@ -174,16 +173,27 @@ def explained(error: Exception, doing: str, path: Path) -> KbError:
     return StoreError(f"{doing} the response store {path}: {error}. Check space and permissions, or use --store PATH")
 
 
-def put(connection: sqlite3.Connection, reply: Reply) -> None:
-    """Store one reply in the open transaction; its key is then neither claimed nor awaited from a batch."""
-    values = (
+def put(connection: sqlite3.Connection, replies: Sequence[Reply]) -> None:
+    """Store up to CHUNK replies in the open transaction; their keys are then neither claimed nor awaited from a batch.
+
+    One statement for all of them: each statement gives up the interpreter lock, and a busy event loop in another thread
+    keeps it for milliseconds.
+    """
+    row = "(" + ",".join("?" * 14) + ")"
+    values = [value for reply in replies for value in _row_of(reply)]
+    connection.execute(f"INSERT OR REPLACE INTO replies ({COLUMNS}) VALUES {','.join([row] * len(replies))}", values)
+    keys = [reply.key for reply in replies]
+    marks = ",".join("?" * len(keys))
+    connection.execute(f"DELETE FROM claims WHERE key IN ({marks})", keys)
+    connection.execute(f"DELETE FROM batch_lines WHERE key IN ({marks})", keys)
+
+
+def _row_of(reply: Reply) -> tuple[object, ...]:
+    return (
         reply.key, reply.kind.value, reply.model, reply.endpoint, reply.status, _utf8(reply.error),
         reply.usage.prompt, reply.usage.completion, reply.attempts, reply.started, reply.seconds,
         reply.stored or time.time(), pack(reply.request), pack(reply.raw),
     )  # fmt: skip
-    connection.execute(PUT, values)
-    connection.execute("DELETE FROM claims WHERE key = ?", (reply.key,))
-    connection.execute("DELETE FROM batch_lines WHERE key = ?", (reply.key,))
 
 
 def reply_of(row: Sequence[Any]) -> Reply:
@@ -202,7 +212,7 @@ _codecs = threading.local()
 def pack(text: str) -> bytes:
     """Text as stored: zstandard, a third to a quarter of the size for code."""
     if not hasattr(_codecs, "compressor"):
-        _codecs.compressor = zstandard.ZstdCompressor()
+        _codecs.compressor = zstandard.ZstdCompressor(level=1)
     packed: bytes = _codecs.compressor.compress(text.encode("utf-8", "surrogatepass"))
     return packed
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -47,6 +47,10 @@ class JsonContract:
     """A JSON object that fits a schema, bare or in one code fence that is the whole reply."""
 
     schema: Mapping[str, Any]
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_text", canonical_json(self.schema))
 
     @property
     def shape(self) -> str:
@@ -70,7 +74,7 @@ class JsonContract:
             raise Invalid(f"it is not JSON ({error})") from error
         if not isinstance(value, dict):
             raise Invalid(f"it is a JSON {type(value).__name__}, not an object")
-        _check(self.schema, value)
+        _check(self._text, value)
         return value
 
 
@@ -83,6 +87,10 @@ class TagContract:
     """
 
     schema: Mapping[str, Any]
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_text", canonical_json(self.schema))
 
     @property
     def shape(self) -> str:
@@ -96,7 +104,7 @@ class TagContract:
             for name, field in self.schema["properties"].items()
             if name in required or f"<{name}>" in text
         }
-        _check(self.schema, found)
+        _check(self._text, found)
         return found
 
 
@@ -201,9 +209,9 @@ def _settled(contract: Contract, request: Request, reply: Reply | None) -> Settl
     return Settled(request, reply, result, None)
 
 
-def _check(schema: Mapping[str, Any], value: dict[str, Any]) -> None:
+def _check(schema: str, value: dict[str, Any]) -> None:
     try:
-        _validator(canonical_json(schema)).validate_python(value)
+        _validator(schema).validate_python(value)
     except ValidationError as error:
         raise Invalid("; ".join(_explained(error))) from error
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kbtools.models import Message, Request, Sampling, chat
 from kbtools.models.request import (
+    canonical_json,
     estimated_prompt_tokens,
     most_prompt_tokens,
     request_from_canonical,
@@ -21,6 +22,7 @@ def test_key_is_sha256_of_canonical_json():
     """The key can be recomputed by anybody from the canonical text."""
     request = Request(**BASE)
     assert request.key == hashlib.sha256(request.canonical().encode()).hexdigest()
+    assert request.canonical() == canonical_json(json.loads(request.canonical()))
     assert json.loads(request.canonical())["messages"] == [{"role": "user", "content": "hello"}]
 
 

@@ -116,6 +116,19 @@ def test_nested_schemas():
             JsonContract(schema).parse(bad)
 
 
+@pytest.mark.parametrize(
+    ("value", "fits"), [("1", True), ("2", False), ("true", False), ("1.0", False), ('"1"', False)]
+)
+def test_choices_are_not_coerced(value, fits):
+    """True and 1.0 are not the number 1."""
+    contract = JsonContract({"properties": {"n": {"enum": [0, 1, None]}}, "required": ["n"]})
+    if fits:
+        assert contract.parse(f'{{"n": {value}}}') == {"n": 1}
+    else:
+        with pytest.raises(Invalid, match="n: "):
+            contract.parse(f'{{"n": {value}}}')
+
+
 def test_contracts_travel_to_worker_processes():
     """A contract that has been used can still be pickled."""
     JSON.parse(json.dumps(GOOD))

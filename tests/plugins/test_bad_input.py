@@ -53,6 +53,8 @@ class Stated:
     """Rows out for four good rows; ids that are all equal, odd characters and rows of 1 MB change nothing."""
     empty: Outcome = field(default=0)
     """For a dataset without rows."""
+    more: Mapping[str, object] = field(default_factory=dict)
+    """Further columns that the good rows need, each with its one value."""
 
 
 MODEL: dict[str, Any] = {}
@@ -136,6 +138,26 @@ TABLE: dict[str, Stated] = {
         {"completion": Broken((SchemaError, "completion"), (SchemaError, "messages"), (RowError, "4 x null-value"))},
         rows=4,
     ),
+    **{
+        name: Stated(
+            stage,
+            {
+                "prompt": Broken((SchemaError, "prompt"), (SchemaError, "messages"), (RowError, "4 x null-value")),
+                "completion": Broken((SchemaError, "columns"), (SchemaError, "messages"), (RowError, "4 x null-value")),
+            },
+            rows=4,
+        )
+        for name, stage in {"to-messages": kb.ToMessages, "to-prompt-completion": kb.ToPromptCompletion}.items()
+    },
+    "convert-rollouts": Stated(
+        kb.ConvertRollouts,
+        {
+            "completion": Broken((SchemaError, "no rollouts"), (RowError, "4 x not-messages"), (RowError, "unknown")),
+            "info": Broken((RowError, "4 x no-info"), (RowError, "4 x no-info"), (RowError, "4 x no-info")),
+        },
+        rows=4,
+        more={"generation_ms": 1.5, "oai_tools": "null"},
+    ),
 }
 
 
@@ -171,6 +193,8 @@ def with_column(ds: datasets.Dataset, name: str, values: list[object], feature: 
 
 def expect(stated: Stated, ds: datasets.Dataset, outcome: Outcome) -> datasets.Dataset | datasets.DatasetDict | None:
     """Check that the stage does on this dataset what the table says."""
+    for name, value in stated.more.items():
+        ds = ds.add_column(name, [value] * ds.num_rows)
     if isinstance(outcome, int):
         out = check_stage(stated.stage(), ds)
         assert count(out) == outcome

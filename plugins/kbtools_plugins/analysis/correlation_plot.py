@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from kbtools_plugins import drawing
+from kbtools import drawing
 from kbtools_plugins.analysis.correlation import CorrelationFigures, Pair
 from kbtools_plugins.analysis.scales import Scale
 

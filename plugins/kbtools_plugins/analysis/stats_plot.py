@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kbtools_plugins import drawing
+from kbtools import drawing
 from kbtools_plugins.analysis.summary import ColumnSummary, StatsFigures
 
 if TYPE_CHECKING:

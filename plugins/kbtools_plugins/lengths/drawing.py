@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools_plugins import drawing
+from kbtools import drawing
 from kbtools_plugins.lengths.figures import Budget, Distribution, LengthFigures
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How figures look, once for all stages: a colour-blind safe palette, sizes that a paper can take, PNG and SVG.
+"""How figures look, once for all that draw: a colour-blind safe palette, sizes that a paper can take, PNG and SVG.
 
 Figures are made without pyplot, so nothing global is touched; equal figures give equal SVG files.
 """
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kbtools.errors import MissingExtra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,15 +42,18 @@ _STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "svg.hashsalt": "kbtools",
+    "text.parse_math": False,  # a dollar sign in a column's name is one
 }
 
 
 @contextmanager
 def figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many inches in the common style."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
+    """A figure of so many inches in the common style; MissingExtra without matplotlib."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("analysis", "drawing plots") from None
     with matplotlib.rc_context(_STYLE):
         yield Figure(figsize=(width, height), layout="constrained")
 

@@ -1,0 +1,270 @@
+"""The stages `to-messages` and `to-prompt-completion`: rows in the forms that trainers take.
+
+What a turn says is read and written in `conversations`, the chat templates are tried in `template_check`; here stand
+the columns, the system prompt, and what becomes of rows in trouble.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import kbtools as kb
+from kbtools.data import texts
+from kbtools.data.layout import column_type, is_message_list
+from kbtools.data.messages import REASONING_FIELDS, Message
+from kbtools.data.reasoning import AnswerRule, ReasoningError, Rules, TagRule
+from kbtools.data.table import column, field_of, map_batches
+from kbtools_plugins.conversations import ReasoningForm, Turn, read, split_last, with_system, write, write_sharegpt
+from kbtools_plugins.template_check import Lossy, template
+from kbtools_plugins.troubles import TROUBLE, settled, with_trouble
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, Features
+
+_EMPTY_THINK = "__kbtools_empty_think__"
+
+
+class _ToChat(kb.Stage):
+    """What the stages that write conversations have in common."""
+
+    reasoning: ReasoningForm = "think"
+    """Where reasoning goes: into the content as <think> text, into a field of that name, or nowhere."""
+    system_prompt: str = ""
+    """Versioned prompt that every conversation begins with, instead of a system message of its own."""
+    tag: TagRule = "optional"
+    """Whether an answer that follows reasoning needs <answer> tags."""
+    answer: AnswerRule = "only"
+    """Which of several different answers counts; with `only` they are an error."""
+    unwrap: bool = False
+    """Drop the <answer> tags around answers."""
+    check_template: str = ""
+    """Tokenizer (Hub id or folder) whose chat template must leave every answer whole."""
+    on_error: Literal["raise", "drop"] = "raise"
+    """What becomes of rows without a certain answer, or that the chat template does not leave whole."""
+
+    @abstractmethod
+    def _outputs(self) -> tuple[str, ...]:
+        """Names of the columns that hold the conversation afterwards."""
+
+    @abstractmethod
+    def _written(self, prompt: list[Turn], completion: list[Turn]) -> dict[str, list[Message]]:
+        """The columns of one conversation; `prompt` is empty where it stands in one column."""
+
+    def _turn_feature(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        import datasets
+
+        fields = {"role": datasets.Value("string"), "content": datasets.Value("string")}
+        if self.reasoning in REASONING_FIELDS:
+            fields[self.reasoning] = datasets.Value("string")
+        return {**fields, **extra}
+
+    def prompts(self) -> Mapping[str, str]:
+        """The system prompt, and the text of the chat template that is tried."""
+        found = {}
+        if self.system_prompt:
+            system = kb.prompt(self.system_prompt)
+            found[system.spec] = system.text
+        if self.check_template:
+            found[f"chat template of {self.check_template}"] = template(self.check_template).text
+        return found
+
+    def output_features(self, features: Features) -> Features:
+        """The columns of the conversation first, then all that it was not made from."""
+        import datasets
+
+        places = _Places.of(self, features)
+        turn = self._turn_feature(places.extra)
+        taken = [name for name in self._outputs() if name in features and name not in places.used]
+        if taken:
+            raise kb.errors.SchemaError(f"column {taken[0]!r} is there already and holds something else.")
+        others = {name: feature for name, feature in features.items() if name not in places.used}
+        return datasets.Features({**{name: datasets.List(turn) for name in self._outputs()}, **others})
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Write every conversation anew, then deal with the rows in trouble as `on_error` says."""
+        import datasets
+
+        features = self.output_features(ds.features)
+        marked = datasets.Features({**with_trouble(features), _EMPTY_THINK: datasets.Value("bool")})
+        done = map_batches(ds, self._converted, features=marked, fingerprint=self.fingerprint(ds), rows=500)
+        empty_thinks = column(done, _EMPTY_THINK).to_pylist().count(True)
+        done = done.select_columns([*features, TROUBLE])
+        result = settled(self, ds, done, self.on_error, "cannot be made a conversation")
+        return replace(result, notes=(self._note(empty_thinks),) if empty_thinks else ())
+
+    def _note(self, count: int) -> str:
+        return (
+            f"the chat template of {self.check_template} puts an empty think block into {count} rows without reasoning"
+        )
+
+    def _converted(self, table: pa.Table) -> pa.Table:
+        import datasets
+        import pyarrow as pa
+
+        features = datasets.Features.from_arrow_schema(table.schema)
+        places = _Places.of(self, features)
+        turn = datasets.Features({"turn": datasets.List(self._turn_feature(places.extra))}).arrow_schema.field(0).type
+        rows = [self._row(conversation, places) for conversation in self._conversations(table, places)]
+        columns = {name: pa.array([row.columns.get(name) for row in rows], turn) for name in self._outputs()}
+        columns |= {name: table.column(name) for name in table.column_names if name not in places.used}
+        columns[TROUBLE] = pa.array([row.trouble for row in rows], pa.string())
+        columns[_EMPTY_THINK] = pa.array([row.empty_think for row in rows], pa.bool_())
+        return pa.table(columns)
+
+    def _conversations(self, table: pa.Table, places: _Places) -> Iterator[_Cells]:
+        count = table.num_rows
+        prompts = field_of(table, places.prompt).to_pylist() if places.prompt else [None] * count
+        completions = field_of(table, places.completion).to_pylist()
+        beside = field_of(table, places.reasoning).to_pylist() if places.reasoning else [None] * count
+        systems = self._systems(table, places)
+        for cells in zip(prompts, completions, beside, systems, strict=True):
+            yield _Cells(*cells)
+
+    def _systems(self, table: pa.Table, places: _Places) -> list[str | None]:
+        """The system prompt of every row, which may depend on its columns."""
+        if not self.system_prompt:
+            return [None] * table.num_rows
+        prompt = kb.prompt(self.system_prompt)
+        values = {name: texts.of_column(table, path) for name, path in places.system.items()}
+        rendered: list[str | None] = []
+        for index in range(table.num_rows):
+            messages = prompt.render({name: column[index] for name, column in values.items()})
+            if [message["role"] for message in messages] != ["system"]:
+                raise kb.errors.UsageError(f"prompt {prompt.spec} must be one system message to be a system prompt.")
+            rendered.append(messages[0]["content"])
+        return rendered
+
+    def _row(self, cells: _Cells, places: _Places) -> _Row:
+        rules = Rules(self.tag, self.answer, self.unwrap)
+        try:
+            prompt = read(cells.prompt, "user", rules) if places.prompt else []
+            completion = read(cells.completion, "assistant", rules, cells.reasoning)
+            places.refuse_other_fields([*prompt, *completion])
+            if not any(turn.role == "assistant" for turn in completion):
+                raise ReasoningError("no-assistant-turn")
+            if cells.system is not None and places.prompt:
+                prompt = with_system(prompt, cells.system)
+            elif cells.system is not None:
+                completion = with_system(completion, cells.system)
+            added = bool(self.check_template) and template(self.check_template).check(
+                [*prompt, *completion], self.reasoning
+            )
+            return _Row(self._written(prompt, completion), None, added)
+        except (ReasoningError, Lossy) as error:
+            return _Row({}, str(error), False)
+
+
+class ToMessages(_ToChat):
+    """Write each row as one conversation in `messages`, or in `conversations` for ShareGPT."""
+
+    name: ClassVar[str] = "to-messages"
+    suffix: ClassVar[str] = "messages"
+
+    format: Literal["messages", "sharegpt"] = "messages"
+    """`messages` for {role, content}, `sharegpt` for {from, value}."""
+
+    def _outputs(self) -> tuple[str, ...]:
+        return ("messages",) if self.format == "messages" else ("conversations",)
+
+    def _turn_feature(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        import datasets
+
+        if self.format == "messages":
+            return super()._turn_feature(extra)
+        if self.reasoning in REASONING_FIELDS:
+            raise kb.errors.UsageError(
+                "ShareGPT has no field for reasoning: use --reasoning think or --reasoning drop."
+            )
+        return dict.fromkeys(("from", "value"), datasets.Value("string"))
+
+    def _written(self, prompt: list[Turn], completion: list[Turn]) -> dict[str, list[Message]]:
+        if self.format == "messages":
+            return {"messages": write([*prompt, *completion], self.reasoning)}
+        return {"conversations": write_sharegpt([*prompt, *completion], self.reasoning)}
+
+
+class ToPromptCompletion(_ToChat):
+    """Write each row as `prompt` and `completion`; of one conversation, the last turn is the completion."""
+
+    name: ClassVar[str] = "to-prompt-completion"
+    suffix: ClassVar[str] = "sft"
+
+    def _outputs(self) -> tuple[str, ...]:
+        return ("prompt", "completion")
+
+    def _written(self, prompt: list[Turn], completion: list[Turn]) -> dict[str, list[Message]]:
+        if not prompt:
+            prompt, completion = split_last(completion)
+        return {"prompt": write(prompt, self.reasoning), "completion": write(completion, self.reasoning)}
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What one row says."""
+
+    prompt: Any
+    completion: Any
+    reasoning: str | None
+    system: str | None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What became of it."""
+
+    columns: dict[str, list[Message]]
+    trouble: str | None
+    empty_think: bool
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the conversation stands."""
+
+    prompt: str | None
+    """None where the whole conversation stands in one column."""
+    completion: str
+    reasoning: str | None
+    """Column of the reasoning beside a completion of plain text."""
+    system: Mapping[str, str]
+    """Column of each value that the system prompt needs."""
+    extra: Mapping[str, Any]
+    """Features of fields that messages have beside role, content and reasoning."""
+
+    @property
+    def used(self) -> set[str]:
+        """Columns that the conversation was made from."""
+        return {path for path in (self.prompt, self.completion, self.reasoning) if path}
+
+    @classmethod
+    def of(cls, stage: _ToChat, features: Features) -> _Places:
+        schema = kb.Schema(features, stage.columns)
+        completion = schema.require(schema.find("completion"), "messages")
+        prompt: str | None = schema.require(schema.find("prompt"), "messages")
+        if prompt == completion:
+            prompt = None
+        is_text = not is_message_list(column_type(features, completion))
+        beside = schema.find("reasoning") if is_text and prompt and schema.has("reasoning") else None
+        extra: dict[str, Any] = {}
+        for path in (prompt, completion):
+            for name, feature in _extra(column_type(features, path or completion)).items():
+                if extra.setdefault(name, feature) != feature:
+                    raise kb.errors.SchemaError(f"field {name!r} has one type in {prompt} and another in {completion}.")
+        wanted = kb.prompt(stage.system_prompt).front.columns if stage.system_prompt else ()
+        return cls(prompt, completion, beside, {name: schema.locate(name) for name in wanted}, extra)
+
+    def refuse_other_fields(self, turns: list[Turn]) -> None:
+        """Messages that came as JSON may have fields for which the columns of the result have no place."""
+        known = {"role", *self.extra}
+        if any(value is not None and name not in known for turn in turns for name, value in turn.fields.items()):
+            raise ReasoningError("other-fields")
+
+
+def _extra(feature: Any) -> dict[str, Any]:
+    if not is_message_list(feature):
+        return {}
+    return {name: kind for name, kind in feature.feature.items() if name not in ("role", "content", *REASONING_FIELDS)}

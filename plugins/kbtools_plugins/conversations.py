@@ -1,0 +1,112 @@
+"""Conversations as trainers take them: what a turn says, its reasoning apart, and the forms in which both are written.
+
+Plain messages come in and go out; columns and rows are the part of the stages in `chat`, and what counts as an answer
+is decided in `kbtools.data.reasoning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from kbtools.data.messages import REASONING_FIELDS, Message, calls_tool, decode, looks_encoded, only_text
+from kbtools.data.reasoning import ReasoningError, Rules, kept, parse
+
+ReasoningForm = Literal["think", "reasoning_content", "thinking", "drop"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message: what it says, the reasoning that led there, and its other fields (the role among them)."""
+
+    fields: Message
+    content: str | None
+    reasoning: str | None = None
+
+    @property
+    def role(self) -> str:
+        """Who speaks."""
+        role: str = self.fields["role"]
+        return role
+
+    @property
+    def answers(self) -> bool:
+        """Whether this is an assistant's turn that says something."""
+        return self.role == "assistant" and bool(self.content)
+
+
+def read(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
+    """The turns of a cell; a plain text is one turn of this role, which may have its reasoning beside it."""
+    if value is None:
+        raise ReasoningError("null-value")
+    if isinstance(value, str) and not looks_encoded(value):
+        return [_read_turn({"role": role, "content": value, "reasoning": reasoning}, rules)]
+    turns = []
+    for index, message in enumerate(decode(value)):
+        try:
+            turns.append(_read_turn(message, rules))
+        except ReasoningError as error:
+            raise ReasoningError(error.kind, error.at, index) from None
+    return turns
+
+
+def _read_turn(message: Message, rules: Rules) -> Turn:
+    fields = {name: value for name, value in message.items() if name not in (*REASONING_FIELDS, "content")}
+    text = only_text(message.get("content"))
+    if message["role"] != "assistant":
+        return Turn(fields, text)
+    beside = next((message[name] for name in REASONING_FIELDS if isinstance(message.get(name), str)), None)
+    if text is None or not text.strip():
+        if not calls_tool(message):
+            raise ReasoningError("null-content" if text is None else "empty-answer")
+        return Turn(fields, text, beside or None)
+    return _read_answer(fields, text, beside, replace(rules, tag="optional") if calls_tool(message) else rules)
+
+
+def _read_answer(fields: Message, text: str, beside: str | None, rules: Rules) -> Turn:
+    parsed = parse(text, rules)
+    found = [piece for piece in (beside, parsed.reasoning) if piece and piece.strip()]
+    if len(found) == 2 and found[0].strip() == found[1].strip():
+        found = found[:1]
+    return Turn(fields, kept(parsed, rules), "\n\n".join(found) or None)
+
+
+def write(turns: Sequence[Turn], form: ReasoningForm) -> list[Message]:
+    """The messages, with the reasoning of each assistant's turn in this form."""
+    return [_write_turn(turn, form) for turn in turns]
+
+
+def _write_turn(turn: Turn, form: ReasoningForm) -> Message:
+    if turn.role != "assistant" or form == "drop" or not turn.reasoning:
+        return {**turn.fields, "content": turn.content}
+    if form == "think":
+        content = f"<think>\n{turn.reasoning.strip(chr(10))}\n</think>\n\n{turn.content or ''}"
+        return {**turn.fields, "content": content}
+    return {**turn.fields, "content": turn.content, form: turn.reasoning}
+
+
+SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
+"""What ShareGPT calls the roles."""
+
+
+def write_sharegpt(turns: Sequence[Turn], form: ReasoningForm) -> list[Message]:
+    """The messages as {from, value}, which has no place for tool calls."""
+    messages = write(turns, form)
+    if any(calls_tool(message) or message["content"] is None for message in messages):
+        raise ReasoningError("null-content")
+    return [
+        {"from": SHAREGPT.get(message["role"], message["role"]), "value": message["content"]} for message in messages
+    ]
+
+
+def with_system(turns: Sequence[Turn], text: str) -> list[Turn]:
+    """The conversation under this system prompt, which takes the place of its own."""
+    return [Turn({"role": "system"}, text), *(turn for turn in turns if turn.role != "system")]
+
+
+def split_last(turns: Sequence[Turn]) -> tuple[list[Turn], list[Turn]]:
+    """The conversation before its last turn, which must be the assistant's, and that turn."""
+    if not turns or turns[-1].role != "assistant":
+        raise ReasoningError("no-assistant-turn")
+    return list(turns[:-1]), [turns[-1]]

@@ -1,0 +1,70 @@
+"""The stage `convert-rollouts`: files of rollouts, of whichever generation, become the evals layout.
+
+How one rollout becomes one row is in `rollout_rows`; here stand the columns and what becomes of rows that cannot be
+converted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import kbtools as kb
+from kbtools.data.table import map_batches
+from kbtools_plugins.rollout_rows import COLUMNS, INFO, LAYOUTS, READ, Unconvertible, evals_row, known_keys
+from kbtools_plugins.troubles import TROUBLE, settled, with_trouble
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, Features
+
+
+class ConvertRollouts(kb.Stage):
+    """Turn rollouts of vf-eval, prime-rl's synthesize or newer verifiers into the evals layout."""
+
+    name: ClassVar[str] = "convert-rollouts"
+    suffix: ClassVar[str] = "evals"
+
+    reasoning_field: str = ""
+    """Key of the reasoning in the messages, as synthesize was told; the usual names are tried when not given."""
+    on_error: Literal["raise", "drop"] = "raise"
+    """What becomes of rollouts that failed or cannot be converted."""
+
+    def output_features(self, features: Features) -> Features:
+        """The columns of the evals layout, in its order; SchemaError when the columns are of no known rollout."""
+        if not known_keys(frozenset(features)):
+            raise kb.errors.SchemaError(
+                f"these are no rollouts: the columns are {kb.Schema(features).describe()}. Known layouts: {LAYOUTS}."
+            )
+        return _evals()
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Convert row by row, then deal with the rows that cannot be."""
+        features = with_trouble(self.output_features(ds.features))
+        done = map_batches(ds, self._converted, features=features, fingerprint=self.fingerprint(ds), rows=200)
+        return settled(self, ds, done.select_columns(list(features)), self.on_error, "cannot be converted")
+
+    def _converted(self, table: pa.Table) -> pa.Table:
+        import pyarrow as pa
+
+        rows: list[dict[str, Any]] = []
+        for row in table.select([name for name in table.column_names if name in READ]).to_pylist():
+            try:
+                rows.append({**evals_row(row, self.reasoning_field), TROUBLE: None})
+            except Unconvertible as error:
+                rows.append({**dict.fromkeys(COLUMNS), TROUBLE: str(error)})
+        return pa.Table.from_pylist(rows, schema=with_trouble(_evals()).arrow_schema.remove_metadata())
+
+
+def _evals() -> Features:
+    import datasets
+
+    text, number = datasets.Value("string"), datasets.Value("float64")
+    turn = {"role": text, "content": text}
+    special = {
+        "example_id": datasets.Value("int64"),
+        "prompt": datasets.List(turn),
+        "completion": datasets.List({**turn, "reasoning": text}),
+        "info": dict.fromkeys(INFO, text),
+        **dict.fromkeys(("task", "answer", "oai_tools"), text),
+    }
+    return datasets.Features({name: special.get(name, number) for name in COLUMNS})
