@@ -11,13 +11,8 @@ from kbtools.plugins import registry
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
-<<<<<<< HEAD
-    "data",
-    "drawing",
-=======
     "drawing",
     "data",
->>>>>>> report
     "stage",
     "hooks",
     "judge",
@@ -51,9 +46,6 @@ of stages really import is checked in tests/cli/test_start.py."""
 
 DOORS = {"kbtools/cli/verify.py": "the command is written beside the verification that it explains"}
 """Modules of the core that may name a built-in plugin, and why."""
-
-KIN = {("kbtools_plugins.panel_judge", "kbtools_plugins.model_judge"): "a panel is several model judges"}
-"""Stages that may know each other, and why."""
 
 
 def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
@@ -137,7 +129,7 @@ def test_stages_know_nothing_of_each_other(path):
     own = path.removeprefix("plugins/").removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     family = ".".join(own.split(".")[:2])
     known = {cls.__module__ for cls in (*registry().stages().values(), *registry().judges().values())}
-    others = tuple(module for module in known if not f"{module}.".startswith(f"{family}.") and (own, module) not in KIN)
+    others = tuple(module for module in known if not f"{module}.".startswith(f"{family}."))
     wrong = [
         f"{path}:{line} imports {name}"
         for line, name in imports(PLUGINS[path], path, everywhere=True)

@@ -206,12 +206,8 @@ def _log_edges(low: float, high: float) -> list[float]:
     parts = max(1, min(5, int(_BINS / decades)))
     width = max(1 / parts, math.ceil(decades / _BINS) if decades > _BINS else 0)  # of a bin, in decades
     first, last = math.floor(math.log10(low) / width), math.ceil(math.log10(high) / width)
-<<<<<<< HEAD
     powers = [place * width for place in range(first, last + 1)]
     return _reaching([10.0**power for power in powers if power < sys.float_info.max_10_exp], low, high)
-=======
-    return _reaching([10 ** (place * width) for place in range(first, last + 1)], low, high)
->>>>>>> analysis
 
 
 def _reaching(edges: list[float], low: float, high: float) -> list[float]:
