@@ -127,7 +127,7 @@ def test_only_what_is_new_is_asked(model_server, rows):
 
 
 def test_dry_run_counts_what_the_run_then_asks(model_server, rows):
-    """With rows that are equal, replies that are stored, and failures of an earlier run; the second run asks nothing."""
+    """With equal rows, stored replies, and failures of an earlier run; the second run asks nothing."""
     server, model = model_server(script=rates({"context-length": 0.1}))
     file = rows(100)
     file.write_text(file.read_text() + "".join(file.read_text().splitlines(keepends=True)[:30]))

@@ -78,7 +78,7 @@ class Verify(kb.Stage):
 
         schema = kb.Schema(features, self.columns)
         schema.require(schema.find("reference_code"), "text")
-        schema.find(self._candidate(schema))
+        schema.require(schema.find(self._candidate(schema)), "messages")
         if self.reward:
             check_formula(self.reward)
         taken = [name for name in _COLUMNS if name in features and name != "reward"]
