@@ -215,9 +215,9 @@ def _reaching(edges: list[float], low: float, high: float) -> list[float]:
     return [min(edges[0], low), *edges[1:-1], max(edges[-1], high)]
 
 
-def lengths(path: str, values: np.ndarray, what: str) -> Histogram | Bars | None:
-    """How long the texts of a column are, in characters."""
-    return distribution(Numbers(path, values, whole=True), title=what, unit="characters")
+def lengths(values: np.ndarray, title: str) -> Histogram | Bars | None:
+    """How long texts are, in characters; NaN where there is none."""
+    return distribution(Numbers("", values, whole=True), title, unit="characters")
 
 
 def named(charts: Sequence[Histogram | Bars | None]) -> list[Histogram | Bars]:
