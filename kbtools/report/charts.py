@@ -6,6 +6,7 @@ Every chart knows how many rows it shows and how many had no value.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -201,10 +202,12 @@ def _round_edges(low: float, high: float, whole: bool) -> list[float]:
 
 
 def _log_edges(low: float, high: float) -> list[float]:
-    decades = math.log10(high / low)
+    decades = math.log10(high) - math.log10(low)
     parts = max(1, min(5, int(_BINS / decades)))
-    first, last = math.floor(math.log10(low) * parts), math.ceil(math.log10(high) * parts)
-    return _reaching([10 ** (place / parts) for place in range(first, last + 1)], low, high)
+    width = max(1 / parts, math.ceil(decades / _BINS) if decades > _BINS else 0)  # of a bin, in decades
+    first, last = math.floor(math.log10(low) / width), math.ceil(math.log10(high) / width)
+    powers = [place * width for place in range(first, last + 1)]
+    return _reaching([10.0**power for power in powers if power < sys.float_info.max_10_exp], low, high)
 
 
 def _reaching(edges: list[float], low: float, high: float) -> list[float]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kbtools.report.charts import Bars, Histogram, distribution, histogram, label_bars
@@ -12,6 +12,7 @@ NUMBERS = st.lists(st.floats(-1e12, 1e12, allow_subnormal=False), min_size=1, ma
 
 
 @given(NUMBERS)
+@example([1.0, 2.8e-286])
 def test_every_number_is_in_one_bin(values):
     """Also the largest one, also far from zero."""
     chart = histogram(Numbers("x", np.array(values), whole=False))

@@ -21,10 +21,10 @@ from kbtools_plugins.analysis.ratings import (
     Verdicts,
     compare,
     most_different,
-    require_packages,
 )
 from kbtools_plugins.analysis.scales import Scale
 from kbtools_plugins.analysis.stage import Analysis, Findings
+from kbtools_plugins.extras import require_analysis
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +59,7 @@ class Agreement(Analysis):
 
     def output_features(self, features: Features) -> Features:
         """The same features, once the columns are known to hold verdicts of one kind."""
-        require_packages()
+        require_analysis("agreement", "krippendorff", "scipy", "sklearn", plots=self.plots)
         if len(set(self.between)) != len(self.between):
             raise kb.errors.UsageError(f"--between {','.join(self.between)} names a column twice.")
         scales.require(features, [*self.between, *([self.by] if self.by else [])], self.columns)

@@ -15,10 +15,10 @@ from kbtools_plugins.analysis.correlation import (
     CorrelationFigures,
     Pair,
     correlate,
-    require_packages,
 )
 from kbtools_plugins.analysis.correlation_plot import draw
 from kbtools_plugins.analysis.stage import Analysis, Findings
+from kbtools_plugins.extras import require_analysis
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -48,7 +48,7 @@ class Correlate(Analysis):
 
     def output_features(self, features: Features) -> Features:
         """The same features, once there are two columns to correlate."""
-        require_packages()
+        require_analysis("correlations", "scipy", plots=self.plots)
         names = self._columns(features)
         scales.require(features, names, self.columns)
         if len(set(names)) < 2:

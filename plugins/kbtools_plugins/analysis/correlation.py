@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
-import kbtools as kb
 from kbtools_plugins.analysis.resampling import Bootstrap, bootstrap
 from kbtools_plugins.analysis.scales import Kind, Scale
 from kbtools_plugins.analysis.stage import Figures
@@ -183,11 +182,3 @@ def _adjusted(pairs: Sequence[Pair]) -> list[Pair]:
             found = done[index].coefficient(method).model_copy(update={"q_value": float(q_value)})
             done[index] = done[index].model_copy(update={method: found})
     return done
-
-
-def require_packages() -> None:
-    """MissingExtra when scipy is not installed: asked before any work is done."""
-    try:
-        import scipy  # noqa: F401  # only whether it is there
-    except ImportError:
-        raise kb.errors.MissingExtra("analysis", "correlations") from None

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
-import kbtools as kb
 from kbtools_plugins.analysis.resampling import Statistic, bootstrap
 from kbtools_plugins.analysis.stage import Figures
 
@@ -231,13 +230,3 @@ def most_different(verdicts: Verdicts, count: int) -> Sequence[int]:
     found = spreads(verdicts)
     order = np.argsort(-found, kind="stable")[:count]
     return [int(index) for index in order if found[index] > 0]
-
-
-def require_packages() -> None:
-    """MissingExtra when a package is not installed: asked before any work is done."""
-    try:
-        import krippendorff  # noqa: F401  # only whether they are there
-        import scipy  # noqa: F401
-        import sklearn  # noqa: F401
-    except ImportError:
-        raise kb.errors.MissingExtra("analysis", "agreement") from None

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import kbtools as kb
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -28,11 +26,8 @@ class Bootstrap:
 def bootstrap(statistic: Statistic, groups: np.ndarray, resamples: int, seed: int) -> Bootstrap:
     """95% percentile interval of a statistic when the groups that rows belong to are drawn with replacement."""
     import numpy as np
+    from scipy import stats
 
-    try:
-        from scipy import stats
-    except ImportError:
-        raise kb.errors.MissingExtra("analysis", "intervals") from None
     _, members = np.unique(groups, return_inverse=True)
     count = int(members.max()) + 1 if len(members) else 0
     if count < 2 or resamples < 2:

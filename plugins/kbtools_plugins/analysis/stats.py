@@ -10,6 +10,7 @@ import kbtools as kb
 from kbtools_plugins.analysis.stage import Analysis, Findings
 from kbtools_plugins.analysis.stats_plot import draw
 from kbtools_plugins.analysis.summary import ColumnSummary, StatsFigures, leaves, summarise
+from kbtools_plugins.extras import require_analysis
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -28,6 +29,7 @@ class Stats(Analysis):
 
     def output_features(self, features: Features) -> Features:
         """The same features, once the columns are known to exist."""
+        require_analysis("drawing plots", plots=self.plots)
         schema = kb.Schema(features, self.columns)
         for path in self.only:
             schema.path(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import kbtools as kb
 from kbtools_plugins.lengths.figures import (
     Budget,
     Cost,
@@ -66,11 +65,8 @@ def _percentile(ordered: np.ndarray, percent: float) -> Percentile:
 
 def _interval(ordered: np.ndarray, share: float) -> tuple[int | None, int | None]:
     import numpy as np
+    from scipy.stats import quantile_test
 
-    try:
-        from scipy.stats import quantile_test
-    except ImportError:
-        raise kb.errors.MissingExtra("analysis", "the intervals of percentiles") from None
     found = quantile_test(ordered, q=0, p=share).confidence_interval(0.95)
     low, high = (None if np.isnan(end) else int(end) for end in (found.low, found.high))
     return low, high

@@ -15,6 +15,7 @@ from pydantic import Field
 
 import kbtools as kb
 from kbtools.data.table import column, empty, row_name
+from kbtools_plugins.extras import require_analysis
 from kbtools_plugins.lengths import drawing, tables
 from kbtools_plugins.lengths.conversation import Places
 from kbtools_plugins.lengths.counters import Exact, choose
@@ -66,6 +67,7 @@ class Lengths(kb.Stage):
         import datasets
 
         names = [COLUMNS[part] for part in _parts(Places.of(features, self.columns))]
+        require_analysis("counting tokens", "scipy", "tokenizers", plots=self.plots)
         locate(self.tokenizer, self.chat_template)
         if self.no_columns:
             return features

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ def _in_folder(spec: str, folder: Path) -> Files:
     )
 
 
+@cache
 def _on_hub(spec: str) -> Files:
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -120,10 +122,8 @@ def _download(name: str, file: str, revision: str) -> Path:
 
 
 def _read_tokenizer(path: Path) -> Tokenizer:
-    try:
-        from tokenizers import Tokenizer
-    except ImportError:
-        raise kb.errors.MissingExtra("analysis", "counting tokens") from None
+    from tokenizers import Tokenizer
+
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises plain Exception
