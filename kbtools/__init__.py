@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kbtools.stage import Result as Result
     from kbtools.stage import Stage as Stage
     from kbtools.stage import Table as Table
+    from kbtools_plugins.verify import verify as verify
 
 _MODULES = ("asking", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
 _HOME = {
@@ -57,6 +58,8 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"kbtools.{name}")
+    if name == "verify":  # a library function beside the stage: kbtools.verify(reference, candidate)
+        return importlib.import_module("kbtools_plugins.verify").verify
     if name in _HOME:
         return getattr(importlib.import_module(f"kbtools.{_HOME[name]}"), name)
     if name[:1].isupper():
@@ -75,4 +78,4 @@ def _stage_class(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_HOME])
+    return sorted([*globals(), *_MODULES, *_HOME, "verify"])

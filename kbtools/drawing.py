@@ -42,7 +42,6 @@ _STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "svg.hashsalt": "kbtools",
-    "text.parse_math": False,  # a dollar sign in a column's name is one
 }
 
 

@@ -206,21 +206,29 @@ def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedSt
     """Check the chain, run the stages that ask no model, and count the calls of those that do, without a call.
 
     A stage that needs the columns of a model's stage cannot be looked at before that one has run; its rows are unknown.
+    Requests that several stages or splits share are counted once.
     """
     features = next(iter(data.values())).features if isinstance(data, dict) else data.features
     after = [list(check(features, stages[: position + 1])) for position in range(len(stages))]
     steps: list[PlannedStage] = []
     reached: Dataset | DatasetDict | None = data
+    seen: set[int] = set()
     for stage, columns in zip(stages, after, strict=True):
         reached = _within_reach(reached, stage)
         rows = None if reached is None else count(reached)
         calls: tuple[Plan, ...] = ()
         if reached is not None and isinstance(stage, Asking):
-            calls = tuple(stage.plan_calls(ds) for ds in _splits(reached))
+            calls = tuple(calls for ds in _splits(reached) for calls in stage.plan_calls(ds, seen))
+            reached = reached if _keeps_rows(stage, _splits(reached)[0]) else None
         elif reached is not None:
             reached = stage.run(reached).dataset
         steps.append(PlannedStage(stage.name, stage.config(), columns, calls, rows))
     return steps
+
+
+def _keeps_rows(stage: Asking, ds: Dataset) -> bool:
+    """Whether a stage adds to its rows, and makes no rows of another kind."""
+    return stage.keeps_rows() and set(ds.column_names) <= set(stage.output_features(ds.features))
 
 
 def _within_reach(data: Dataset | DatasetDict | None, stage: Stage) -> Dataset | DatasetDict | None:

@@ -140,8 +140,13 @@ def model_backend(spec: str) -> ModelBackend:
 
 
 def default_model() -> str:
-    """Model spec of the environment: KBTOOLS_MODEL, or DATA_MODEL, which with PRIME_API_KEY may be a bare name."""
-    spec = os.environ.get("KBTOOLS_MODEL") or os.environ.get("DATA_MODEL") or ""
+    """Model spec when none is given: KBTOOLS_MODEL, DATA_MODEL, or `[model] default` of the configuration file.
+
+    With PRIME_API_KEY it may be a bare name.
+    """
+    from kbtools.models.profiles import read_config
+
+    spec = os.environ.get("KBTOOLS_MODEL") or os.environ.get("DATA_MODEL") or read_config().model.default
     bare = spec and not spec.startswith(("http://", "https://")) and ":" not in spec
     return f"prime:{spec}" if bare and os.environ.get("PRIME_API_KEY") else spec
 

@@ -18,6 +18,7 @@ from kbtools.errors import KbError, did_you_mean
 _COMMANDS = {
     "apply": ("chain", "Run stages over a dataset: kbtools apply filter --where 'reward > 0.85' dedup"),
     "run": ("chain", "Run a recipe (TOML) or repeat a lineage (JSON, or a file that kbtools wrote)."),
+    "verify": ("verify", "Check one Triton kernel against its reference, and explain the verdict."),
     "stages": ("listing", "List the stages, or explain one."),
     "judges": ("listing", "List the judges, or explain one."),
     "prompts": ("prompting", "List, show, compare and render prompts."),
@@ -85,8 +86,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = 2
-    except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted. No output was replaced; what finished stages computed is cached, so run it again.")
+    except (click.Abort, KeyboardInterrupt) as error:
+        _complain(_interrupted(error))
         code = 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing is left to say, and nobody to say it to
@@ -95,6 +96,12 @@ def main(args: Sequence[str] | None = None) -> None:
         _complain(f"{type(error).__name__}: {error}")
         code = 3
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupted(error: BaseException) -> str:
+    """What a Ctrl-C leaves; click hides the interrupt, which may know more, behind an error of its own."""
+    known = str(error.__cause__ or error.__context__ or error)
+    return known or "interrupted. No output was replaced; what finished stages computed is cached, so run it again."
 
 
 def _complain(message: str) -> None:

@@ -5,6 +5,7 @@ Progress and messages go to stderr; the table, the JSON and the place of the res
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 import time
@@ -67,6 +68,8 @@ class View:
         self.quiet = quiet
         self.position = 0
         self.told = time.monotonic()
+        self.draining = False
+        self.calls: Progress | None = None
 
     def __enter__(self) -> View:
         import datasets
@@ -98,13 +101,19 @@ class View:
 
     def finished(self, record: StageRecord) -> None:
         """A stage is done."""
+        if self.calls is not None:
+            self.say(f"    {calls_text(self.calls)}")
+        self.calls = None
         self.say(f"[{self.position}/{self.stages}] {record.stage}: {_outcome(record)}")
         for note in record.notes:
             self.say(f"    note: {note}")
 
     def called(self, progress: Progress) -> None:
-        """A line every ten seconds."""
-        if time.monotonic() - self.told >= SECONDS_BETWEEN_LINES:
+        """A line every ten seconds, and one when Ctrl-C was pressed."""
+        self.calls = progress
+        drained = progress.draining and not self.draining
+        self.draining = progress.draining
+        if drained or time.monotonic() - self.told >= SECONDS_BETWEEN_LINES:
             self.told = time.monotonic()
             self.say(f"    {calls_text(progress)}")
 
@@ -166,19 +175,23 @@ class TerminalView(View):
         self.task = self.progress.add_task(f"[{position}/{self.stages}] {stage.name}", total=rows)
 
     def advanced(self, rows: int) -> None:
-        """Move the bar."""
-        self.progress.advance(self.task, rows)
+        """Move the bar, unless it counts calls."""
+        if self.calls is None:
+            self.progress.advance(self.task, rows)
 
     def called(self, progress: Progress) -> None:
-        """The counters in the bar's place; it moves with the rows that are answered."""
+        """The counters in the bar's place; it moves with the requests that are answered."""
+        self.calls = progress
         self.progress.update(
             self.task,
             description=f"[{self.position}/{self.stages}] {calls_text(progress)}",
             completed=progress.finished,
+            total=None if progress.total is None else progress.total + progress.follow_ups,
         )
 
     def finished(self, record: StageRecord) -> None:
         """Fill the bar, and show notes above it."""
+        self.calls = None
         self.progress.update(self.task, completed=record.rows_in, total=record.rows_in)
         for note in record.notes:
             self.progress.console.print(Text(printable(f"{record.stage}: {note}")))
@@ -211,12 +224,15 @@ class JsonView(View):
 
 def calls_text(progress: Progress) -> str:
     """Counters of running calls in one line."""
-    parts = [f"{progress.done:,} done", f"{progress.from_store:,} from store"]
+    parts = [f"waiting for {progress.in_flight:,} calls, Ctrl-C again gives them up"] if progress.draining else []
+    parts += [f"{progress.done:,} replies", f"{progress.from_store:,} of them from the store"]
     parts += [f"{progress.failed:,} failed"] if progress.failed else []
     parts += [f"{progress.retries:,} retries"] if progress.retries else []
-    parts += [f"{progress.tokens_in:,} + {progress.tokens_out:,} tokens", f"{progress.rate:.1f}/s"]
+    other = progress.other_endpoints.total()
+    parts += [f"{other:,} of them from other endpoints"] if other else []
+    parts += [f"{progress.tokens_in:,} tokens in, {progress.tokens_out:,} out", f"{progress.rate:.1f} req/s"]
     parts += [f"cost {progress.cost:.2f}"] if progress.cost is not None else []
-    parts += [f"{progress.eta:.0f} s to go"] if progress.eta is not None else []
+    parts += [f"{datetime.timedelta(seconds=round(progress.eta))} to go"] if progress.eta else []
     return ", ".join(parts)
 
 

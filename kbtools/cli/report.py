@@ -11,7 +11,9 @@ import click
 from kbtools import lineage as lineages
 from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
+from kbtools.data.hub import NoFile
 from kbtools.data.save import split_names_beside
+from kbtools.data.source import Source
 from kbtools.errors import UsageError
 from kbtools.lineage import Lineage
 
@@ -60,11 +62,20 @@ def report_command(dataset: str, out: str, plots: str | None, title: str | None,
 
 
 def _lineage(dataset: str, data: Dataset | DatasetDict) -> Lineage:
-    """How a local file was made, if it says so; otherwise only where the rows were loaded from."""
+    """How the rows were made, if a record beside them says so; otherwise only where they were loaded from."""
     path = Path(dataset)
-    if path.exists() or split_names_beside(path):
-        try:
+    loaded = lineages.of(data)
+    try:
+        if path.exists() or split_names_beside(path):
             return lineages.read_lineage(path)
-        except lineages.NoLineage:
-            pass  # rows that kbtools did not write
-    return lineages.of(data)
+        if loaded.source and loaded.source.revision and not loaded.records:  # on the Hub, at a commit
+            return lineages.read_hub(_hub_record(loaded.source))
+    except (lineages.NoLineage, NoFile):
+        pass  # rows that kbtools did not write
+    return loaded
+
+
+def _hub_record(source: Source) -> str:
+    """Address of the lineage that a push puts beside the rows."""
+    folder = f"{source.config}/" if source.config not in (None, "default") else ""
+    return f"hf://datasets/{source.dataset}@{source.revision}/{folder}kbtools-lineage.json"

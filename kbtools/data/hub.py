@@ -192,6 +192,10 @@ def check_write(repo: str, user: Account, *, pull_request: bool) -> DatasetInfo 
     return found
 
 
+class NoFile(UsageError):
+    """A repository has no file of this name."""
+
+
 def read_text(repo: str, path: str, revision: str | None = None) -> str:
     """A small file of a dataset repository."""
     from huggingface_hub.errors import EntryNotFoundError
@@ -200,7 +204,7 @@ def read_text(repo: str, path: str, revision: str | None = None) -> str:
         try:
             return persistently(lambda: _download(repo, path, revision))
         except EntryNotFoundError:
-            raise UsageError(f"{repo} has no file {path!r} at {revision or 'main'}.") from None
+            raise NoFile(f"{repo} has no file {path!r} at {revision or 'main'}.") from None
 
 
 def _download(repo: str, path: str, revision: str | None) -> str:

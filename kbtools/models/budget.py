@@ -7,7 +7,7 @@ is given back, so near the end calls wait for each other instead of overspending
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kbtools.errors import KbError, UsageError
 from kbtools.models.options import Options
@@ -34,12 +34,22 @@ class Spend:
         return Spend(self.requests - other.requests, self.tokens - other.tokens, self.cost - other.cost)
 
 
+def left_after(options: Options, spent: Spend) -> Options:
+    """The options for a further fulfilment of the same run, which may spend what an earlier one left."""
+    return replace(
+        options,
+        max_requests=None if options.max_requests is None else max(0, options.max_requests - spent.requests),
+        max_tokens=None if options.max_tokens is None else max(0, options.max_tokens - spent.tokens),
+        max_cost=None if options.max_cost is None else max(0.0, options.max_cost - spent.cost),
+    )
+
+
 class Budget:
     """The account of one run: what is spent, and what the calls under way may still cost."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._spent = Spend()
+        self.spent = Spend()
         self._reserved = Spend()
         self._changed = asyncio.Event()
 
@@ -56,7 +66,7 @@ class Budget:
 
     def try_reserve(self, need: Spend) -> bool:
         """Set `need` aside if it fits beside what calls under way may still cost."""
-        if not self._fits(self._spent + self._reserved + need):
+        if not self._fits(self.spent + self._reserved + need):
             return False
         self._reserved += need
         return True
@@ -64,7 +74,7 @@ class Budget:
     async def reserve(self, need: Spend) -> bool:
         """Set `need` aside, waiting for calls under way if that helps; False if the budget is used up."""
         while not self.try_reserve(need):
-            if not self._fits(self._spent + need):
+            if not self._fits(self.spent + need):
                 return False
             self._changed.clear()
             await self._changed.wait()
@@ -74,15 +84,21 @@ class Budget:
         """Book what a call really cost; None for a call that was not made."""
         self._reserved -= reserved
         if answer is not None:
-            self._spent += self._actual(reserved, answer)
+            self.spent += self._actual(reserved, answer)
         self._changed.set()
 
-    def exhausted(self) -> str:
-        """A sentence that says which limits there are and what was spent."""
+    def exhausted(self) -> BudgetReached:
+        """The error that says which limits there are, what was spent, and how to go on."""
         options = self._options
         limits = {"requests": options.max_requests, "tokens": options.max_tokens, "cost": options.max_cost}
-        return ", ".join(
-            f"{getattr(self._spent, name):g} of {limit:g} {name}" for name, limit in limits.items() if limit is not None
+        account = ", ".join(
+            f"{getattr(self.spent, name):,.6g} of {limit:,.6g} {name}"
+            for name, limit in limits.items()
+            if limit is not None
+        )
+        return BudgetReached(
+            f"the budget of this run is used up or too small for the next call: {account}. All replies are stored: "
+            "run the same command again, with a further budget or without one, to go on from there"
         )
 
     def _actual(self, reserved: Spend, answer: Answer) -> Spend:

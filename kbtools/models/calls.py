@@ -13,7 +13,7 @@ from random import Random
 
 from kbtools.errors import ConfigError
 from kbtools.models.backend import ModelBackend, Send
-from kbtools.models.budget import Budget, BudgetReached, Spend
+from kbtools.models.budget import Budget, Spend
 from kbtools.models.limits import AdaptiveLimit, Pace, Sleepers
 from kbtools.models.options import Options
 from kbtools.models.outcome import count_usage, reply_from
@@ -110,6 +110,7 @@ class Calls:
             answer = await self._call(course)
         finally:
             self._budget.settle(reserved, answer)
+            self._progress.booked = self._budget.spent
         if answer.kind in STOPS_RUN:
             self._end(ConfigError(answer.error))
             return None
@@ -126,7 +127,7 @@ class Calls:
             return None
         need = self._budget.worst_case(request)
         if not await self._budget.reserve(need):
-            self._end(BudgetReached(f"the budget of this run is used up: {self._budget.exhausted()}"))
+            self._end(self._budget.exhausted())
             return None
         if self._draining:
             self._budget.settle(need, None)

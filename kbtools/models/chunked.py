@@ -15,7 +15,7 @@ from itertools import islice
 from kbtools.errors import KbError
 from kbtools.models import claims
 from kbtools.models.backend import ChunkBackend, ChunkRun, Review
-from kbtools.models.budget import Budget, BudgetReached, Spend
+from kbtools.models.budget import Budget, Spend
 from kbtools.models.intake import Intake, count_known
 from kbtools.models.options import Options
 from kbtools.models.outcome import count_reply, count_usage, reply_from
@@ -103,6 +103,7 @@ class ChunkDriver:
         for group in chunks(self._backend.complete([*reserved], run) if reserved else [], GROUP):
             for request, answer in group:
                 self._budget.settle(reserved.pop(request), answer)
+            self._progress.booked = self._budget.spent
             self._store_and_count(group, started)
         for spend in reserved.values():
             self._budget.settle(spend, None)
@@ -117,7 +118,7 @@ class ChunkDriver:
             reserved[request] = spend
         later = requests[len(reserved) :]
         if later and not reserved:
-            raise BudgetReached(f"the budget of this run is used up: {self._budget.exhausted()}")
+            raise self._budget.exhausted()
         with self._store.transaction() as connection:
             claims.release(connection, [request.key for request in later], self._owner)
         self._waiting.extend(later)

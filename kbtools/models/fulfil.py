@@ -98,12 +98,16 @@ def plan(
     options: Options | None = None,
     *,
     review: Review | None = None,
+    seen: set[int] | None = None,
 ) -> Plan:
-    """What `fulfil` with these arguments would do, without a call. Remembers a number per distinct request."""
+    """What `fulfil` with these arguments would do, without a call. Remembers a number per distinct request.
+
+    These numbers go into `seen`, so that several plans of one run count what they share once.
+    """
     options = options or Options()
     intake = Intake(store, backend.endpoint, review, options.repeat_failures, time.time())
     result = Plan()
-    seen: set[int] = set()
+    seen = set() if seen is None else seen
     for chunk in chunks(requests, CHUNK):
         result.first = result.first or chunk[0]
         result.requests += len(chunk)
@@ -177,7 +181,7 @@ def _run(driver: _Driver, requests: Iterable[Request], counters: Progress, sink:
     try:
         _watch(finished, counters, sink)
     except KeyboardInterrupt:
-        interrupted = True
+        interrupted = counters.draining = True
         driver.drain()
         _drain(driver, finished, counters, sink)
     except BaseException:

@@ -1,6 +1,6 @@
 """Profiles of model servers: where they are, whose key they want, what they understand, what they cost.
 
-Read from the tables `[profiles.NAME]` and `[prices]` of `kbtools.toml` in the working directory and of
+Read from the tables `[model]`, `[profiles.NAME]` and `[prices]` of `kbtools.toml` in the working directory and of
 `config.toml` in the user's configuration directory; the former wins, and both win over what is built in.
 """
 
@@ -75,11 +75,21 @@ BUILT_IN: Mapping[str, Profile] = {
 }
 
 
+class DefaultModel(BaseModel):
+    """The table `[model]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    default: str = ""
+    """Model spec of stages that are given none."""
+
+
 class ModelsConfig(BaseModel):
     """What the configuration files say about models."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    model: DefaultModel = DefaultModel()
     profiles: dict[str, Profile] = {}
     prices: dict[str, Prices] = {}
     """By model spec or model name, per million tokens."""
@@ -96,7 +106,7 @@ def config_paths() -> tuple[Path, ...]:
 
 def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
     """Merge the configuration files that exist; ConfigError names the file and the entry."""
-    tables: dict[str, dict[str, Any]] = {"profiles": {}, "prices": {}}
+    tables: dict[str, dict[str, Any]] = {"model": {}, "profiles": {}, "prices": {}}
     for path in config_paths() if paths is None else paths:
         if not path.is_file():
             continue
@@ -104,6 +114,7 @@ def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
             found = ModelsConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
             raise ConfigError(f"reading {path}: {error}") from error
+        tables["model"].update(found.model.model_dump(exclude_defaults=True))
         tables["profiles"].update(found.profiles)
         tables["prices"].update(found.prices)
     return ModelsConfig(**tables)

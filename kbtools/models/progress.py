@@ -7,6 +7,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kbtools.models.budget import Spend
+
 RATE_WINDOW = 30.0
 
 
@@ -35,6 +37,10 @@ class Progress:
     in_flight: int = 0
     limit: int = 0
     """Calls that the adaptive limit allows at this moment."""
+    draining: bool = False
+    """Ctrl-C was pressed: no call starts any more, those under way come in."""
+    booked: Spend = field(default_factory=Spend)
+    """What was taken off the budget, with the worst case of calls whose cost nobody told."""
     failures: Counter[str] = field(default_factory=Counter)
     """Failed requests by kind."""
     other_endpoints: Counter[str] = field(default_factory=Counter)

@@ -6,6 +6,7 @@ Every chart knows how many rows it shows and how many had no value.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -161,12 +162,12 @@ def exact_text(value: float) -> str:
 
 
 def histogram(column: Numbers, title: str = "", unit: str = "") -> Histogram:
-    """Bins at round numbers; bins that grow by a factor where the largest value is more than 200 times the smallest."""
+    """Bins at round numbers; where the largest value is 200 times the smallest or more, bins that grow by a factor."""
     import numpy as np
 
     known = column.known
     low, high = float(known.min()), float(known.max())
-    log = low > 0 and high / low > 200
+    log = low > 0 and 200 < high / low <= 1e15
     edges = _log_edges(low, high) if log else _round_edges(low, high, column.whole)
     counts, _ = np.histogram(known, edges)
     first, second, third = (float(value) for value in np.percentile(known, (25, 50, 75)))
@@ -201,11 +202,12 @@ def _round_edges(low: float, high: float, whole: bool) -> list[float]:
 
 
 def _log_edges(low: float, high: float) -> list[float]:
-    decades = math.log10(high / low)
+    decades = math.log10(high) - math.log10(low)
     parts = max(1, min(5, int(_BINS / decades)))
     width = max(1 / parts, math.ceil(decades / _BINS) if decades > _BINS else 0)  # of a bin, in decades
     first, last = math.floor(math.log10(low) / width), math.ceil(math.log10(high) / width)
-    return _reaching([10 ** (place * width) for place in range(first, last + 1)], low, high)
+    powers = [place * width for place in range(first, last + 1)]
+    return _reaching([10.0**power for power in powers if power < sys.float_info.max_10_exp], low, high)
 
 
 def _reaching(edges: list[float], low: float, high: float) -> list[float]:
@@ -213,9 +215,9 @@ def _reaching(edges: list[float], low: float, high: float) -> list[float]:
     return [min(edges[0], low), *edges[1:-1], max(edges[-1], high)]
 
 
-def lengths(path: str, values: np.ndarray, what: str) -> Histogram | Bars | None:
-    """How long the texts of a column are, in characters."""
-    return distribution(Numbers(path, values, whole=True), title=what, unit="characters")
+def lengths(values: np.ndarray, title: str) -> Histogram | Bars | None:
+    """How long texts are, in characters; NaN where there is none."""
+    return distribution(Numbers("", values, whole=True), title, unit="characters")
 
 
 def named(charts: Sequence[Histogram | Bars | None]) -> list[Histogram | Bars]:

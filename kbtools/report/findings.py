@@ -106,7 +106,7 @@ class Agreement(Facts):
             for pair in pairs
             if len(self.labels) <= 12
         ]
-        return [Intervals("Agreement", "kappa and alpha with 95% interval", tuple(found)), *tables]
+        return [Intervals("Agreement", "coefficient with 95% interval", tuple(found)), *tables]
 
 
 class Limit(Facts):

@@ -31,6 +31,11 @@ def save(sections: Mapping[str, Sequence[Chart]], folder: Path) -> list[str]:
     return files
 
 
+def _plain(text: str, length: int) -> str:
+    """At most so many characters, in which matplotlib finds no formulas."""
+    return clipped(text, length).replace("$", r"\$")
+
+
 def _names(section: str, title: str) -> Iterator[str]:
     """Names that a file may have: titles that differ in nothing but signs get numbers."""
     words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
@@ -44,7 +49,7 @@ def _save_one(chart: Chart, folder: Path, name: str) -> list[str]:
     with drawing.figure(_WIDTH, _height(chart)) as page:
         axes = page.subplots()
         draw(axes, chart)
-        axes.set_title(clipped(chart.title, 60))
+        axes.set_title(_plain(chart.title, 60))
         return drawing.save(page, folder, name)
 
 
@@ -77,7 +82,8 @@ def _histogram(axes: Axes, chart: Histogram) -> None:
     axes.axvline(median, color=drawing.VERMILION, linestyle="--", label=f"median {median:,.4g}")
     if chart.log:
         axes.set_xscale("log")
-    axes.set(xlabel=f"{clipped(chart.unit, 50)}\n(n = {chart.n:,}{_without(chart.missing)})", ylabel="rows")
+        axes.xaxis.set_major_formatter("{x:,g}")
+    axes.set(xlabel=f"{_plain(chart.unit, 50)}\n(n = {chart.n:,}{_without(chart.missing)})", ylabel="rows")
     axes.legend()
 
 
@@ -89,7 +95,7 @@ def _bars(axes: Axes, chart: Bars) -> None:
     places = range(len(chart.labels))
     drawn = axes.barh(places, chart.counts, color=drawing.BLUE)
     axes.bar_label(drawn, [f"{count:,}" for count in chart.counts], padding=3, fontsize=8)
-    axes.set_yticks(places, [clipped(label or "(empty)", 28) for label in chart.labels])
+    axes.set_yticks(places, [_plain(label or "(empty)", 28) for label in chart.labels])
     axes.set(xlabel=f"rows ({caption(chart)})")
     axes.margins(x=0.15)
     axes.invert_yaxis()
@@ -101,7 +107,7 @@ def _funnel(axes: Axes, chart: Funnel) -> None:
     rows = [chart.steps[0].rows_in, *(step.rows_out for step in chart.steps)]
     drawn = axes.barh(range(len(names)), rows, color=[drawing.GREY, *[drawing.BLUE] * len(chart.steps)])
     axes.bar_label(drawn, [f"{count:,}" for count in rows], padding=3, fontsize=8)
-    axes.set_yticks(range(len(names)), [clipped(name, 28) for name in names])
+    axes.set_yticks(range(len(names)), [_plain(name, 28) for name in names])
     axes.set(xlabel="rows")
     axes.margins(x=0.15)
     axes.invert_yaxis()
@@ -112,7 +118,7 @@ def _intervals(axes: Axes, chart: Intervals) -> None:
     for place, item in enumerate(chart.estimates):
         _estimate(axes, place, item)
     axes.set_yticks(
-        range(len(chart.estimates)), [f"{clipped(item.label, 32)} (n = {item.n:,})" for item in chart.estimates]
+        range(len(chart.estimates)), [f"{_plain(item.label, 32)} (n = {item.n:,})" for item in chart.estimates]
     )
     axes.axvline(0, color=drawing.GREY, linewidth=0.8)
     axes.set(xlabel=chart.unit, xlim=(-1.02, 1.02), ylim=(len(chart.estimates) - 0.5, -0.5))
@@ -136,8 +142,8 @@ def _matrix(axes: Axes, chart: Matrix) -> None:
     for (line, place), count in np.ndenumerate(counts):
         colour = "white" if shares[line, place] > 0.55 else "black"
         axes.text(place, line, f"{count:,}", ha="center", va="center", fontsize=8, color=colour)
-    labels = [clipped(label, 14) for label in chart.labels]
+    labels = [_plain(label, 14) for label in chart.labels]
     axes.set_xticks(range(len(labels)), labels)
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel=f"{clipped(chart.across, 40)} (n = {chart.n:,} rows)", ylabel=clipped(chart.down, 40))
+    axes.set(xlabel=f"{_plain(chart.across, 40)} (n = {chart.n:,} rows)", ylabel=_plain(chart.down, 40))
     axes.grid(visible=False)

@@ -92,7 +92,9 @@ def distributions(columns: Sequence[Column], tally: Tally, key: str) -> list[His
 def _lengths(tally: Tally) -> list[Histogram | Bars]:
     import numpy as np
 
-    return named([lengths(what, np.array(values), f"length of {what}") for what, values in tally.lengths.items()])
+    found = {what: np.array(values) for what, values in tally.lengths.items()}
+    varying = {what: values for what, values in found.items() if len(np.unique(values[~np.isnan(values)])) > 1}
+    return named([lengths(values, f"length of {what}") for what, values in varying.items()])
 
 
 def uniform(columns: Sequence[Column]) -> list[tuple[str, str]]:

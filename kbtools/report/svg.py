@@ -77,7 +77,8 @@ def _row_axis(top: int) -> Iterator[Markup]:
 def _value_axis(chart: Histogram, x: Callable[[float], float]) -> Iterator[Markup]:
     base = _TOP + _PLOT_HEIGHT
     for value in _ticks(chart):
-        yield tag("text", number(value), class_="tick", x=x(value), y=base + 16, text_anchor="middle")
+        anchor = "end" if x(value) > WIDTH - 30 else "middle"
+        yield tag("text", number(value), class_="tick", x=x(value), y=base + 16, text_anchor=anchor)
     unit = f"{chart.unit}{' (logarithmic)' if chart.log else ''}"
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     yield tag("text", clipped(unit, 48), class_="unit", x=middle, y=base + 34, text_anchor="middle")
@@ -87,7 +88,7 @@ def _ticks(chart: Histogram) -> list[float]:
     low, high = chart.edges[0], chart.edges[-1]
     if chart.log:
         powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-        return [10.0**power for power in powers] or [low, high]
+        return [10.0**power for power in powers][:: max(1, len(powers) // 5)] or [low, high]
     step = round_step(high - low, 5)
     return [place * step for place in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
@@ -136,7 +137,7 @@ def _linked(chart: Bars, label: str, line: list[Markup]) -> Markup:
 
 def intervals(chart: Intervals) -> Markup:
     """A line for each coefficient: a dot and its interval between -1 and 1."""
-    left, right = 150, 24
+    left, right = 180, 16
     base = _LINE * len(chart.estimates) + 8
 
     def x(value: float) -> float:
@@ -157,7 +158,7 @@ def intervals(chart: Intervals) -> Markup:
 
 def _estimate(item: Estimate, y: float, left: float, x: Callable[[float], float]) -> list[Markup]:
     middle = y + _LINE / 2 - 1
-    name = tag("text", clipped(item.label, 23), class_="label", x=left - 8, y=middle + 4, text_anchor="end")
+    name = tag("text", clipped(item.label, 27), class_="label", x=left - 8, y=middle + 4, text_anchor="end")
     what = tag("title", estimate_text(item))
     if item.value is None:
         return [what, name, tag("text", "undefined", class_="tick", x=left + 6, y=middle + 4)]
@@ -233,7 +234,7 @@ def describe(chart: Histogram | Bars | Intervals | Matrix) -> str:
     """A chart in words: rows, missing values, and the figures that a reader looks for first."""
     if isinstance(chart, Histogram):
         first, median, third = map(number, chart.quartiles)
-        text = f"n = {chart.n:,}, median {median}, middle half {first} to {third}, mean {number(chart.mean)}, "
+        text = f"n = {chart.n:,}, median (dashed) {median}, middle half {first} to {third}, mean {number(chart.mean)}, "
         return f"{text}range {number(chart.ends[0])} to {number(chart.ends[1])}{_absent(chart.missing, chart.infinite)}"
     if isinstance(chart, Bars):
         more = f", {chart.other:,} more values in {chart.other_rows:,} rows" if chart.other else ""

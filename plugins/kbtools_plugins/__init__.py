@@ -25,6 +25,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
     from kbtools_plugins.synthesize import Synthesize
+    from kbtools_plugins.verify.stage import Verify
 
     return [
         Agreement,
@@ -43,14 +44,15 @@ def register_stages() -> list[type[kb.Stage]]:
         Synthesize,
         ToMessages,
         ToPromptCompletion,
+        Verify,
     ]
 
 
 @kb.hookimpl
 def register_judges() -> list[type[kb.Judge]]:
     """Every built-in judge."""
-    from kbtools_plugins.model_judge import ModelJudge
-    from kbtools_plugins.panel_judge import PanelJudge
+    from kbtools_plugins.model_judges.judge import ModelJudge
+    from kbtools_plugins.model_judges.panel import PanelJudge
     from kbtools_plugins.static.judge import StaticJudge
 
     return [

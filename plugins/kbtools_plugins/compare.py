@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
+    from kbtools.models.fulfil import Plan
+    from kbtools.models.store import ResponseStore
+
 ANSWERS = ("first", "second", "equal")
 OTHER = {"first": "second", "second": "first", "equal": "equal"}
 COLUMNS = ("better", "better_as_first", "better_as_second", "comparison_raw")
@@ -92,6 +95,14 @@ class Compare(Asking):
         reference = found_paths(self, features, ("reference_code",))
         return {**reference, "first": schema.require(first, "messages"), "second": schema.require(second, "messages")}
 
+    def keeps_rows(self) -> bool:
+        """Rows that are compared with each other become pairs."""
+        return not self.group
+
+    def calls_per_row(self) -> int:
+        """One for each order."""
+        return 2
+
     def contract(self) -> Contract:
         """The comparison's schema, as JSON or in tags."""
         schema = kb.prompt(self.template).front.reply or {}
@@ -145,6 +156,10 @@ class Compare(Asking):
         result = super().transform(pairs)
         return replace(result, dropped=(*result.dropped, *left_over))
 
+    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[Plan, ...]:
+        """The calls for the pairs, where rows are compared."""
+        return super().plan_calls(self._pairs(ds)[0] if self.group else ds, seen)
+
     def _pairs(self, ds: Dataset) -> tuple[Dataset, tuple[kb.Drop, ...]]:
         groups: dict[Any, list[int]] = {}
         for index, value in enumerate(column(ds, self.group).to_pylist()):
@@ -165,7 +180,7 @@ class Compare(Asking):
         ]
         return pairs, tuple(kb.Drop(rows, reason) for rows, reason in drops if rows.num_rows)
 
-    def facts(self, done: Dataset) -> dict[str, Any]:
+    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
         """How often each answer was given, and the share of rows in which the place decided."""
         rows = zip(*(column(done, name).to_pylist() for name in COLUMNS[:3]), strict=True)
         answered = [row for row in rows if row[0] is not None]

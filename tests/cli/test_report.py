@@ -58,3 +58,9 @@ def test_name_of_the_file_is_checked_first(cli, file):
     """Before any work is done."""
     done = cli("report", file, "--out", "report.pdf")
     assert (done.code, "ends in .html" in done.err) == (2, True)
+
+
+def test_report_of_the_sample_needs_no_network(cli):
+    """Its name could be one on the Hub, and is not looked for there."""
+    done = cli("report", "sample", "--limit", "3", "--resamples", "0")
+    assert done.code == 0, done.err

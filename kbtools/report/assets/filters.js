@@ -85,11 +85,10 @@ const contains = (rows, index, words) => words.every((word) => rows.haystack(ind
 async function searchTexts(rows, indices, words, told) {
   const wanted = wordsOf(words);
   const fits = new Set();
-  const chunks = Map.groupBy ? Map.groupBy(indices, (index) => rows.chunkOf(index)) : grouped(rows, indices);
   let done = 0;
-  for (const [number, some] of chunks) {
-    await wholePage;
-    const chunk = await (rows.cache.get(number) ?? unpack(`chunk-${number}`));
+  await wholePage;
+  for (const [number, some] of byChunk(rows, indices)) {
+    const chunk = await (rows.cache.get(number) ?? unpack(`chunk-${number}`)); // one look at each: nothing is kept
     for (const index of some) {
       const text = `${rows.haystack(index)}\n${allText(chunk[index - rows.first[number]]).toLowerCase()}`;
       if (wanted.every((word) => text.includes(word))) fits.add(index);
@@ -100,11 +99,12 @@ async function searchTexts(rows, indices, words, told) {
   return indices.filter((index) => fits.has(index));
 }
 
-function grouped(rows, indices) {
+function byChunk(rows, indices) {
   const groups = new Map();
   for (const index of indices) {
     const number = rows.chunkOf(index);
-    groups.set(number, [...(groups.get(number) ?? []), index]);
+    if (!groups.has(number)) groups.set(number, []);
+    groups.get(number).push(index);
   }
   return groups;
 }

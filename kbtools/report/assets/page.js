@@ -8,6 +8,7 @@ class Page {
     this.rows = rows;
     this.table = new Table(rows, (query) => this.go(queryAddress(query)));
     this.open = -1;
+    this.title = document.title;
     window.addEventListener("hashchange", () => this.route());
     document.addEventListener("keydown", (event) => this.pressed(event));
   }
@@ -27,15 +28,16 @@ class Page {
     document.documentElement.dataset.view = hash || "overview"; // what is drawn: for tests and print
   }
 
-  show(view) {
-    for (const name of VIEWS) byId(`${name}-view`).hidden = name !== view;
-    byId("to-overview").toggleAttribute("aria-current", view === "overview");
-    byId("to-rows").toggleAttribute("aria-current", view !== "overview");
+  show(view, name = "") {
+    for (const other of VIEWS) byId(`${other}-view`).hidden = other !== view;
+    document.title = name ? `${name} - ${this.title}` : this.title;
+    const [here, there] = view === "overview" ? ["to-overview", "to-rows"] : ["to-rows", "to-overview"];
+    byId(here).setAttribute("aria-current", "page");
+    byId(there).removeAttribute("aria-current");
   }
 
   showOverview(section) {
     this.show("overview");
-    document.title = this.title ??= document.title;
     if (section && section !== "overview") byId(section)?.scrollIntoView();
     else window.scrollTo(0, 0);
   }
@@ -50,10 +52,12 @@ class Page {
   async showRow(name, value) {
     const index = this.rows.find(name, value);
     if (index < 0) return this.missing(name, value);
+    const wanted = location.hash;
     const whole = await this.rows.at(index);
+    if (location.hash !== wanted) return; // another row was asked for meanwhile
     this.open = index;
     byId("row-view").replaceChildren(...rowParts(this.rows, index, whole, this.neighbours(index)));
-    this.show("row");
+    this.show("row", byId("row-title").textContent);
     window.scrollTo(0, 0);
     byId("row-title").focus({ preventScroll: true });
   }
@@ -76,7 +80,10 @@ class Page {
 
   pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
-    if (isTyping(event.target)) return void (event.key === "Escape" && event.target.blur());
+    if (isTyping(event.target)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
     const action = this.keys()[event.key];
     if (action && action() !== false) event.preventDefault();
   }

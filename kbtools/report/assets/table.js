@@ -50,9 +50,9 @@ class Table {
     this.query = query;
     this.fillForm();
     this.found = matching(this.rows, query);
-    if (query.deep && query.words.trim()) await this.narrow(++this.searches);
-    else this.searches++;
-    this.drawBody();
+    const search = ++this.searches;
+    if (query.deep && query.words.trim()) await this.narrow(search);
+    if (search === this.searches) this.drawBody();
   }
 
   /** Of the rows that fit the filters keep those whose texts hold the words; a newer search ends this one. */

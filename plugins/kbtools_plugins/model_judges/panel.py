@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import kbtools as kb
-from kbtools.data.table import map_batches
+from kbtools.asking.replay import replay
+from kbtools.asking.stage import NOTHING_SPENT
+from kbtools.data.table import empty, map_batches
 from kbtools.judge import VerdictField
-from kbtools_plugins.model_judge import ModelJudge, aggregate, field_of_schema
+from kbtools.models.store import ResponseStore
+from kbtools_plugins.model_judges.judge import ModelJudge, aggregate, field_of_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
+
+    from kbtools.models.fulfil import Plan
 
 _OF_ONE = ("judge", "model", "models", "prefix")
 
@@ -65,12 +71,53 @@ class PanelJudge(ModelJudge):
         return fields
 
     def transform(self, ds: Dataset) -> kb.Result:
-        """Ask each model in turn, then put the verdicts together."""
-        judged = kb.Pipeline(stages=tuple(self.singles())).run(ds)
-        rows: Dataset = judged.dataset
+        """Ask every model, on one budget, and only then look at the replies: no model waits for another's failures."""
+        if ds.num_rows == 0:
+            return kb.Result(empty(self.output_features(ds.features)))
+        with ResponseStore(self.store) as store:
+            names = self._ask_all(ds, store)
+            results = self._replay_all(ds, names, store)
+        return self._together(results)
+
+    def _ask_all(self, ds: Dataset, store: ResponseStore) -> list[str]:
+        """The name under which each model's replies are stored."""
+        names, spent = [], NOTHING_SPENT
+        for single in self.singles():
+            with closing(single.backend()) as backend:
+                names.append(backend.model)
+                spent = single.ask(ds, backend, store, spent)
+        return names
+
+    def _replay_all(self, ds: Dataset, names: Sequence[str], store: ResponseStore) -> list[kb.Result]:
+        """Each model's verdicts beside those of the models before it; RowError for the failed rows of all of them."""
+        results: list[kb.Result] = [kb.Result(ds)]
+        faults: list[str] = []
+        for single, name in zip(self.singles(), names, strict=True):
+            try:
+                results.append(replay(single, results[-1].dataset, name, store))
+            except kb.errors.RowError as error:
+                faults.append(f"{single.model}: {error}")
+        if faults:
+            raise kb.errors.RowError("; ".join(faults))
+        return results[1:]
+
+    def _together(self, results: Sequence[kb.Result]) -> kb.Result:
+        rows: Dataset = results[-1].dataset
         features = self.with_panel(rows.features)
         done = map_batches(rows, self._combined, features=features, fingerprint=self.fingerprint(rows, "panel"))
-        return replace(judged, dataset=done, facts={"models": list(self.models), "rubric": self.prompt().spec})
+        named = list(zip(slugs(self.models), results, strict=True))
+        facts: dict[str, Any] = {name: dict(result.facts) for name, result in named}
+        return kb.Result(
+            done,
+            dropped=tuple(replace(drop, reason=f"{name}: {drop.reason}") for name, r in named for drop in r.dropped),
+            failed=tuple(replace(fault, kind=f"{name}: {fault.kind}") for name, r in named for fault in r.failed),
+            notes=tuple(f"{name}: {note}" for name, result in named for note in result.notes),
+            facts={"models": list(self.models), "rubric": self.prompt().spec, "judges": facts},
+        )
+
+    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[Plan, ...]:
+        """The calls to every model."""
+        return tuple(plan for single in self.singles() for plan in single.plan_calls(ds, seen))
 
     def _combined(self, table: pa.Table) -> pa.Table:
         import pyarrow as pa

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import kbtools as kb
@@ -17,7 +17,8 @@ from kbtools.data.table import column
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
 from kbtools.models.request import Request, chat
 from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
-from kbtools_plugins.letters import LetterContract, letter_score
+from kbtools_plugins.model_judges import metamorphic
+from kbtools_plugins.model_judges.letters import LetterContract, letter_score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +47,8 @@ class ModelJudge(Asking, kb.Judge):
     """Weigh a score from 0 to 10 by the log probabilities of one letter, where the server gives them."""
     form: Literal["json", "tags"] = "json"
     """How the reply is asked for; tags for models without schema support."""
+    metamorphic: str = ""
+    """Share of rows, such as 5%, that are judged again with changed code: how far do ratings follow mere looks?"""
 
     def prompt(self) -> kb.prompts.Prompt:
         """The rubric."""
@@ -109,6 +112,7 @@ class ModelJudge(Asking, kb.Judge):
                 f"--expected needs a rubric with one score from 0 to 10, and no --samples: {self.rubric!r} gives "
                 f"{', '.join(self.scores())}."
             )
+        metamorphic.share_of(self.metamorphic)
 
     def paths(self, features: Features) -> dict[str, str]:
         """The columns that the rubric reads."""
@@ -129,9 +133,17 @@ class ModelJudge(Asking, kb.Judge):
             return [self._letter_request(material, model)]
         return [self._request(material, model, sample) for sample in range(self.samples)]
 
+    def calls_per_row(self) -> int:
+        """One for each sample, or one for a letter."""
+        return self.samples
+
+    def in_two_rounds(self) -> bool:
+        """Letters that are not certain enough are asked about in words."""
+        return self.expected
+
     def further(self, material: Material, model: str, store: ResponseStore) -> Sequence[Request]:
         """The question in words for a row whose letter is not certain enough."""
-        if not self.expected or _certain(store.reply(self._letter_request(material, model).key)):
+        if _certain(store.reply(self._letter_request(material, model).key)):
             return ()
         return [self._request(material, model, 0)]
 
@@ -184,14 +196,29 @@ class ModelJudge(Asking, kb.Judge):
         """The rows with the verdicts beside them."""
         return with_columns(table, values, self.column_names(_before(self, features)), features)
 
-    def facts(self, done: Dataset) -> dict[str, Any]:
-        """The rubric, how often each label was given, and how many letters were not certain enough."""
+    def probes(self, ds: Dataset) -> Iterable[Material]:
+        """The sampled rows with changed code."""
+        return metamorphic.variants(self, ds)
+
+    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+        """The rubric, how often each label was given, how many letters were not certain enough, and the shifts."""
         names = self.column_names(_before(self, done.features))
         found: dict[str, Any] = {"rubric": self.prompt().spec, "verdicts": verdict_counts(done, self.fields(), names)}
         if self.expected:
             mass = column(done, f"{self.main_column()}_mass").to_pylist()
             found["asked_in_words"] = sum(value is None or value < LEAST_MASS for value in mass)
+        if self.metamorphic:
+            found["metamorphic"] = metamorphic.shifts(self, ds, model, store)
         return found
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """That letters were not certain enough, and how far changed code moved the ratings."""
+        uncertain = facts.get("asked_in_words", 0)
+        aloud = (
+            f"{uncertain:,} rows were asked in words: their letters had less than {LEAST_MASS:g} of the probability, "
+            "or the server gave no log probabilities",
+        )
+        return (*(aloud if uncertain else ()), *metamorphic.told(facts.get("metamorphic")))
 
 
 def _certain(reply: Reply | None) -> bool:

@@ -1,0 +1,33 @@
+"""Stages that ask a model: rows become requests, the engine fulfils them, and a plain map replays the replies.
+
+The three steps are the same for every such stage. A stage says what it asks for a row (`requests`), what a usable reply
+is (`contract`) and what it concludes from the replies (`conclude`); calls, retries, budget and the store are
+`kbtools.models`' part. A reply is stored before anything here sees it, so a run that ends anywhere goes on from there.
+"""
+
+from kbtools.asking.parts import (
+    REPEAT,
+    Material,
+    RowFault,
+    TextContract,
+    found_paths,
+    refuse_failures,
+    refuse_nulls,
+)
+from kbtools.asking.replay import conclusions
+from kbtools.asking.rows import materials
+from kbtools.asking.stage import Asking, on_calls
+
+__all__ = [
+    "REPEAT",
+    "Asking",
+    "Material",
+    "RowFault",
+    "TextContract",
+    "conclusions",
+    "found_paths",
+    "materials",
+    "on_calls",
+    "refuse_failures",
+    "refuse_nulls",
+]

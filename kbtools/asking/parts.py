@@ -1,0 +1,62 @@
+"""What stages that ask a model are put together from: the material of a row, its faults, and checks of both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kbtools.data.layout import Schema
+from kbtools.models.structured import Settled
+from kbtools.stage import Stage
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+REPEAT = "__kbtools_repeat__"
+"""Name in a material under which stands which of several repetitions of the row it is."""
+Material = Mapping[str, str | None]
+"""The texts of a row by their meaning."""
+
+
+class RowFault(Exception):
+    """A row for which there is no result; `kind` is counted, the message is kept with the row."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class TextContract:
+    """Any text at all."""
+
+    @property
+    def shape(self) -> str:
+        """The form in words."""
+        return "text"
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """The text without the white space around it."""
+        return {"text": text.strip()}
+
+
+def found_paths(stage: Stage, features: Features, meanings: Sequence[str]) -> dict[str, str]:
+    """Path of each meaning; SchemaError for the first that stands nowhere or holds neither text nor messages."""
+    schema = Schema(features, stage.columns)
+    return {meaning: schema.require(schema.find(meaning), "messages") for meaning in meanings}
+
+
+def refuse_nulls(material: Material) -> None:
+    """RowFault for a row that lacks a text which the prompt needs."""
+    for meaning, text in material.items():
+        if text is None or not text.strip():
+            raise RowFault("no-text", f"its {meaning} is {'null' if text is None else 'empty'}")
+
+
+def refuse_failures(replies: Sequence[Settled]) -> None:
+    """RowFault for the first reply that is not usable, with the raw text."""
+    for reply in replies:
+        if reply.failure is not None:
+            raw = f"; the reply was: {reply.raw!r}" if reply.raw is not None else ""
+            raise RowFault(reply.failure.kind.value, reply.failure.error + raw)

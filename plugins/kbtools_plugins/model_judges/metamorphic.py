@@ -1,0 +1,139 @@
+"""Whether ratings follow what code does or how it looks: a sample of rows is judged again with the looks changed.
+
+Which rows are sampled depends on their texts alone, so every run, model and order of rows asks about the same ones. The
+calls are planned, stored and counted like all others; what comes of them goes into the record and never into a column.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kbtools.asking import Material, RowFault, conclusions, materials
+from kbtools.errors import UsageError
+from kbtools.models.store import chunks
+from kbtools_plugins.model_judges import rewrites
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from kbtools.models.store import ResponseStore
+    from kbtools_plugins.model_judges.judge import ModelJudge
+
+Texts = dict[str, str]
+ROWS = 50
+"""Sampled rows that are looked at together."""
+
+
+def share_of(text: str) -> float:
+    """The share that `5%` or `0.05` means, 0 for nothing; UsageError for anything else."""
+    if not text:
+        return 0.0
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise UsageError(f"--metamorphic {text}: expected a share of the rows, such as 5% or 0.05.")
+    return share
+
+
+def variants(judge: ModelJudge, ds: Dataset) -> Iterator[Material]:
+    """Every sampled row with each change that makes a difference to it."""
+    for material in _sampled(judge, ds):
+        yield from _changed(judge, material).values()
+
+
+def shifts(judge: ModelJudge, ds: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+    """For each change: the rows it was made to, those whose variant has no verdict, and how far each rating moved."""
+    pairs: dict[str, list[tuple[Any, Any]]] = {name: [] for name in _changes(judge)}
+    failed = dict.fromkeys(pairs, 0)
+    rows = 0
+    for some in chunks(_sampled(judge, ds), ROWS):
+        changed = [_changed(judge, material) for material in some]
+        asked = [material for own, others in zip(some, changed, strict=True) for material in (own, *others.values())]
+        found = iter(conclusions(judge, asked, model, store))
+        for names in changed:
+            verdict, rows = next(found), rows + 1
+            for name in names:
+                other = next(found)
+                failed[name] += isinstance(other, RowFault)
+                if not isinstance(other, RowFault) and not isinstance(verdict, RowFault):
+                    pairs[name].append((verdict, other))
+    moved = {name: _moved(judge, pairs[name], failed[name]) for name in pairs}
+    return {"share": judge.metamorphic, "rows": rows, "changes": moved}
+
+
+def told(found: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The shifts in a sentence."""
+    if found is None:
+        return ()
+    if not found["rows"]:
+        return (f"--metamorphic {found['share']}: no row fell into the sample; ask for a larger share.",)
+    parts = (_told(name, change) for name, change in found["changes"].items())
+    return (f"metamorphic, {found['rows']:,} rows sampled: {'; '.join(parts)}",)
+
+
+def _sampled(judge: ModelJudge, ds: Dataset) -> Iterator[Texts]:
+    """Rows whose texts have a digest below the share, equal ones once."""
+    limit = int(share_of(judge.metamorphic) * 2**64)
+    seen: set[int] = set()
+    for material in materials(judge, ds) if limit else ():
+        given = {meaning: text for meaning, text in material.items() if text is not None}
+        number = int.from_bytes(hashlib.sha256("\0".join(given.values()).encode("utf-8", "surrogatepass")).digest()[:8])
+        if number < limit and number not in seen and len(given) == len(material):
+            seen.add(number)
+            yield given
+
+
+def _changes(judge: ModelJudge) -> dict[str, Callable[[Texts], Texts]]:
+    """The changes by the names under which the record has them."""
+    claim = _claim(judge)
+    return {
+        "comments stripped": lambda given: {key: rewrites.without_comments(text) for key, text in given.items()},
+        "names changed": rewrites.renamed,
+        f"comment {claim!r} planted": lambda given: {
+            key: rewrites.with_comment(text, claim) for key, text in given.items()
+        },
+    }
+
+
+def _claim(judge: ModelJudge) -> str:
+    """What a comment would say that wants a certain rating: the highest score, or the first label."""
+    said = []
+    for name, kind in judge.scores().items():
+        wanted = kind["enum"][0] if "enum" in kind else f"score {kind.get('maximum', 10)}"
+        said.append(f"{name}: {wanted}")
+    return ", ".join(said)
+
+
+def _changed(judge: ModelJudge, given: Texts) -> dict[str, Texts]:
+    made = {name: change(given) for name, change in _changes(judge).items()}
+    return {name: other for name, other in made.items() if other != given}
+
+
+def _moved(judge: ModelJudge, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"rows": len(pairs), "failed": failed}
+    for name, kind in judge.scores().items() if pairs else ():
+        before, after = ([pair[side][name] for pair in pairs] for side in (0, 1))
+        if kind.get("type") in ("integer", "number") and "enum" not in kind:
+            steps = [b - a for a, b in zip(before, after, strict=True)]
+            mean, size = statistics.fmean(steps), statistics.fmean(map(abs, steps))
+            found[name] = {"mean_change": round(mean, 4), "mean_size_of_change": round(size, 4)}
+        else:
+            changed = sum(a != b for a, b in zip(before, after, strict=True))
+            found[name] = {"share_changed": round(changed / len(pairs), 4)}
+    return found
+
+
+def _told(change: str, found: Mapping[str, Any]) -> str:
+    said = []
+    for name, figures in found.items():
+        if isinstance(figures, Mapping) and "share_changed" in figures:
+            said.append(f"{name} differs in {figures['share_changed']:.1%}")
+        elif isinstance(figures, Mapping):
+            said.append(f"{name} {figures['mean_change']:+.2f} on average")
+    said += [f"{found['failed']:,} without a verdict"] if found["failed"] else []
+    return f"{change} ({found['rows']:,} rows) {', '.join(said)}".strip()
