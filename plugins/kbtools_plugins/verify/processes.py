@@ -22,6 +22,7 @@ from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {"jit": ("reference", "record", "compile", "gpu"), "interpreter": ("replay",)}
 _START_SECONDS = 120
+_START_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,15 @@ class Warm:
         if self._ready:
             return
         self._control.settimeout(_START_SECONDS)
-        if self._control.recv(64) != b"ready\n":
+        try:
+            said = self._control.recv(64)
+        except TimeoutError:
+            raise ConfigError(f"The process that runs kernels did not start in {_START_SECONDS} s.") from None
+        if said != b"ready\n":
             message = self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
             if "No module named 'torch'" in message or "No module named 'triton'" in message:
                 raise MissingExtra("verify", "Verifying kernels")
-            if self._process.poll() == -signal.SIGKILL:
+            if self._process.wait() == -signal.SIGKILL:
                 raise WorkerDied("the warm process was killed while it started")
             raise ConfigError(f"The process that runs kernels did not start:\n{message[-2000:]}")
         self._ready = True
@@ -117,17 +122,30 @@ class WarmPair:
     def run(self, role: str, job: dict[str, wire.Tree], settings: VerifySettings) -> Outcome:
         """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started."""
         kind = next(kind for kind, roles in _ROLES.items() if role in roles)
+        self._start(kind)
         try:
             return self._warm[kind].run(role, job, settings)
         except WorkerDied:
-            self._warm[kind].close()
-            self._warm[kind] = Warm(kind, self._scratch)
+            self._replace(kind)
             raise
+
+    def _start(self, kind: str) -> None:
+        """Wait for a warm process; one that is killed before it had any job says nothing about a candidate."""
+        for _ in range(_START_ATTEMPTS):
+            try:
+                return self._warm[kind].wait_until_ready()
+            except WorkerDied:
+                self._replace(kind)
+        raise ConfigError(f"The process that runs kernels was killed {_START_ATTEMPTS} times while it started.")
+
+    def _replace(self, kind: str) -> None:
+        self._warm[kind].close()
+        self._warm[kind] = Warm(kind, self._scratch)
 
     def wait_until_ready(self) -> None:
         """Block until both can take jobs."""
-        for warm in self._warm.values():
-            warm.wait_until_ready()
+        for kind in _ROLES:
+            self._start(kind)
 
     def close(self) -> None:
         """End both and remove their folder."""

@@ -28,6 +28,7 @@ _RUN_NO_FOREIGN_CODE = ("compile", "gpu")
 def serve(control: socket.socket, role_modules: list[str]) -> None:
     """Answer commands until the caller is gone."""
     sandbox.become_subreaper()
+    caller = os.getppid()
     for name in role_modules:
         importlib.import_module(f"kbtools_plugins.verify.{name}").warm_up()
     control.sendall(b"ready\n")
@@ -39,7 +40,8 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
             reply = {"pid": _fork(request, channel, control)}
             channel.close()
         control.sendall(json.dumps(reply).encode() + b"\n")
-    shutil.rmtree(os.environ["HOME"], ignore_errors=True)  # the caller may have been killed and cannot do it
+    if os.getppid() != caller:  # it was killed and cannot clean up
+        shutil.rmtree(os.environ["HOME"], ignore_errors=True)
 
 
 def _next_command(control: socket.socket) -> tuple[dict[str, wire.Tree], socket.socket] | None:

@@ -14,7 +14,7 @@ HARMLESS_WITHOUT_STATIC_RULES = {
     "global_counter",
     "clock",
     "environment",
-    "load_libc",
+    "poke_memory",
     "in_wrapper",
     "closure",
 }
