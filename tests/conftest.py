@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,35 @@ def model_server() -> Iterator[Callable[..., tuple[OpenAIServer, str]]]:
     yield start
     for server in running:
         server.__exit__()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of the program left."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Outcome]]:
+    """Call the program with these words; the environment, which .env may change, is put back afterwards."""
+
+    from kbtools.cli import main
+
+    def call(*words: object) -> Outcome:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        printed = capsys.readouterr()
+        return Outcome(int(stopped.value.code or 0), printed.out, printed.err)
+
+    before = dict(os.environ)
+    yield call
+    monkeypatch.undo()  # before the environment, of which it may remember what .env had set
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

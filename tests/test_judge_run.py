@@ -1,4 +1,4 @@
-"""Whole runs of `kbtools apply judge`, as processes against a real server: killed, interrupted, shared, repeated."""
+"""Whole runs of `kbtools apply judge` against a real server: killed, interrupted, shared, repeated, paid for once."""
 
 import json
 import os
@@ -33,11 +33,11 @@ def rows(tmp_path):
     return write
 
 
-def start(*words: object, command: str = "apply judge", **environment: str) -> subprocess.Popen:
-    """A command of kbtools as a process of its own, in the test's folder."""
+def start(*words: object, **environment: str) -> subprocess.Popen:
+    """`kbtools apply judge ...` as a process of its own, in the test's folder."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
     return subprocess.Popen(
-        [*PROGRAM, *command.split(), *map(str, words)],
+        [*PROGRAM, "apply", "judge", *map(str, words)],
         env={**os.environ, "PYTHONPATH": path, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -45,18 +45,34 @@ def start(*words: object, command: str = "apply judge", **environment: str) -> s
     )
 
 
-def finish(process: subprocess.Popen, code: int = 0) -> tuple[str, str]:
-    """What a process printed, once it has ended with this code."""
-    out, err = process.communicate(timeout=300)
+def finish(process: subprocess.Popen, code: int = 0) -> str:
+    """What a process complained of, once it has ended with this code."""
+    _, err = process.communicate(timeout=300)
     assert process.returncode == code, err
-    return out, err
+    return err
 
 
-def planned(*words: object) -> dict:
+@pytest.fixture
+def judge(cli):
+    """`kbtools apply judge ...` in this process; gives what it complained of, once it has ended with this code."""
+
+    def call(*words: object, code: int = 0) -> str:
+        done = cli("apply", "judge", *words)
+        assert done.code == code, done.err
+        return done.err
+
+    return call
+
+
+@pytest.fixture
+def planned(cli):
     """The figures of a dry run's only plan."""
-    out, _ = finish(start(*words, "--dry-run", "--json"))
-    (calls,) = json.loads(out)["plan"][0]["calls"]
-    return calls
+
+    def call(*words: object) -> dict:
+        (calls,) = json.loads(cli("apply", "judge", *words, "--dry-run", "--json").out)["plan"][0]["calls"]
+        return calls
+
+    return call
 
 
 def wait_for(condition, seconds: float = 60.0) -> None:
@@ -106,33 +122,33 @@ def test_two_processes_judge_one_dataset_into_one_store(model_server, rows):
     assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
 
 
-def test_only_what_is_new_is_asked(model_server, rows):
+def test_only_what_is_new_is_asked(model_server, rows, judge, cli):
     """A row more is a call more, a comment in the recipe none; another prompt text or model asks everything anew."""
     server, model = model_server()
-    finish(start("--model", model, "--dataset", rows(200), "--out", "a.parquet", "--save-recipe", "recipe.toml"))
-    finish(start("--model", model, "--dataset", rows(201, "more.jsonl"), "--out", "b.parquet"))
+    judge("--model", model, "--dataset", rows(200), "--out", "a.parquet", "--save-recipe", "recipe.toml")
+    judge("--model", model, "--dataset", rows(201, "more.jsonl"), "--out", "b.parquet")
     assert len(server.log) == 201
 
     recipe = Path("recipe.toml")
     recipe.write_text(f"# of no effect\n{recipe.read_text()}")
-    finish(start("recipe.toml", "--out", "c.parquet", command="run"))
+    assert cli("run", "recipe.toml", "--out", "c.parquet").code == 0
     assert len(server.log) == 201
     assert Path("c.parquet").read_bytes() == Path("a.parquet").read_bytes()
 
     Path("mine.j2").write_text(kb.prompt("difficulty").text.replace("difficult", "hard"))
-    finish(start("--model", model, "--rubric", "mine.j2", "--dataset", "rows.jsonl", "--out", "d.parquet"))
+    judge("--model", model, "--rubric", "mine.j2", "--dataset", "rows.jsonl", "--out", "d.parquet")
     assert len(server.log) == 401
-    finish(start("--model", f"{model}-2", "--dataset", "rows.jsonl", "--out", "e.parquet"))
+    judge("--model", f"{model}-2", "--dataset", "rows.jsonl", "--out", "e.parquet")
     assert len(server.log) == 601
 
 
-def test_dry_run_counts_what_the_run_then_asks(model_server, rows):
-    """With equal rows, stored replies, and failures of an earlier run; the second run asks nothing."""
+def test_dry_run_counts_what_the_run_then_asks(model_server, rows, judge, planned):
+    """With equal rows, stored replies and failures of an earlier run; once all is stored, with nothing."""
     server, model = model_server(script=rates({"context-length": 0.1}))
     file = rows(100)
     file.write_text(file.read_text() + "".join(file.read_text().splitlines(keepends=True)[:30]))
     words = ("--model", model, "--metamorphic", "10%", "--dataset", file, "--out", "a.parquet")
-    finish(start("--model", model, "--limit", 60, "--dataset", file, "--on-error", "null", "--out", "some.parquet"), 1)
+    judge("--model", model, "--limit", 60, "--dataset", file, "--on-error", "null", "--out", "some.parquet", code=1)
     failed = sum(call.fault == "context-length" for call in server.log)
     assert failed > 0
     before = len(server.log)
@@ -142,38 +158,38 @@ def test_dry_run_counts_what_the_run_then_asks(model_server, rows):
     assert plan["duplicates"] >= 30
     assert plan["requests"] == plan["duplicates"] + plan["stored"] + plan["to_send"]
     assert plan["first"]["messages"][0]["role"] == "system"
-    finish(start(*words, "--on-error", "drop"), 1)
+    judge(*words, "--on-error", "drop", code=1)
     assert len(server.log) - before == plan["to_send"]
     server.settings.script = rates({})
     assert planned(*words)["to_send"] == planned(*words)["repeated"] > 0
-    finish(start(*words))
+    judge(*words)
     assert planned(*words)["to_send"] == 0
 
 
 FAULTS = {"429:0": 0.2, "500": 0.05, "reset": 0.02, "hang": 0.02, "truncated-json": 0.05}
 
 
-def test_storm_of_faults_loses_no_row(model_server, rows):
+def test_storm_of_faults_loses_no_row(model_server, rows, judge):
     """Every row is rated, and nothing is asked again but what failed."""
     server, model = model_server(script=rates(FAULTS))
-    words = ("--model", model, "--timeout", 3, "--dataset", rows(300), "--out")
-    finish(start(*words, "a.parquet"))
+    words = ("--model", model, "--timeout", 3, "--dataset", rows(150), "--out")
+    judge(*words, "a.parquet")
     faults = Counter(call.fault for call in server.log)
     assert set(faults) == {"ok", *FAULTS}
-    assert faults["ok"] == 300
+    assert faults["ok"] == 150
     rated = kb.load("a.parquet")["difficulty"][:]
-    assert len(rated) == 300
+    assert len(rated) == 150
     assert None not in rated
 
 
-def test_first_ctrl_c_drains_and_the_next_run_goes_on(model_server, rows):
+def test_first_ctrl_c_drains_and_the_next_run_goes_on(model_server, rows, judge):
     """Calls under way come in and are stored; nothing is written, and the message says how to go on."""
     server, model = model_server(delay=0.5)
     words = ("--model", model, "--max-in-flight", IN_FLIGHT, "--dataset", rows(200), "--out", "a.parquet")
     process = start(*words)
     wait_for(lambda: len(server.log) >= 2 * IN_FLIGHT)
     process.send_signal(signal.SIGINT)
-    _, err = finish(process, 130)
+    err = finish(process, 130)
     asked = len(server.log)
     assert asked < 200
     assert "Ctrl-C again" in err
@@ -181,11 +197,11 @@ def test_first_ctrl_c_drains_and_the_next_run_goes_on(model_server, rows):
     assert "run the same command again" in err
     assert not Path("a.parquet").exists()
     server.settings.delay = 0.0
-    finish(start(*words))
+    judge(*words)
     assert len(server.log) == 200
 
 
-def test_second_ctrl_c_gives_up_the_calls_under_way(model_server, rows):
+def test_second_ctrl_c_gives_up_the_calls_under_way(model_server, rows, judge):
     """Calls that hang hold nobody; what had arrived is not asked again."""
     server, model = model_server(script=lambda call: "ok" if call.number < 30 else "hang")
     words = ("--model", model, "--max-in-flight", IN_FLIGHT, "--dataset", rows(100), "--out", "a.parquet")
@@ -194,27 +210,27 @@ def test_second_ctrl_c_gives_up_the_calls_under_way(model_server, rows):
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
-    _, err = finish(process, 130)
+    err = finish(process, 130)
     assert "interrupted with 30 replies in the store" in err
     server.settings.script = rates({})
     before = len(server.log)
-    finish(start(*words))
+    judge(*words)
     assert len(server.log) - before == 70
 
 
-def test_budget_ends_a_run_that_the_next_one_continues(model_server, rows):
+def test_budget_ends_a_run_that_the_next_one_continues(model_server, rows, judge):
     """Exit code 1, the account and the way on in the message, and not one call too many."""
     server, model = model_server()
     words = ("--model", model, "--dataset", rows(60), "--out", "a.parquet")
-    _, err = finish(start(*words, "--max-requests", 25), 1)
+    err = judge(*words, "--max-requests", 25, code=1)
     assert len(server.log) == 25
     assert "25 of 25 requests" in err
     assert "run the same command again" in err
-    finish(start(*words))
+    judge(*words)
     assert len(server.log) == 60
 
 
-def test_profile_prices_and_default_model_come_from_the_configuration(model_server, rows):
+def test_profile_prices_and_default_model_come_from_the_configuration(model_server, rows, judge, planned, monkeypatch):
     """Without --model the default is asked, with the profile's key; --max-cost counts in the prices given."""
     server, _ = model_server(key="secret")
     Path("kbtools.toml").write_text(
@@ -223,13 +239,14 @@ def test_profile_prices_and_default_model_come_from_the_configuration(model_serv
         f"[prices]\nm = {{ input = 1000.0, output = 2000.0 }}\n"
     )
     words = ("--dataset", rows(20), "--out", "a.parquet")
-    _, err = finish(start(*words), 3)
+    err = judge(*words, code=3)
     assert "MY_KEY, which is not set" in err
-    plan = json.loads(finish(start(*words, "--dry-run", "--json", MY_KEY="secret"))[0])["plan"][0]["calls"][0]
+    monkeypatch.setenv("MY_KEY", "secret")
+    plan = planned(*words)
     assert plan["cost"] == pytest.approx(plan["prompt_tokens"] / 1000 + plan["most_completion_tokens"] / 500)
-    _, err = finish(start(*words, "--max-cost", 5, MY_KEY="secret"), 1)
+    err = judge(*words, "--max-cost", 5, code=1)
     assert "of 5 cost" in err
     assert 0 < len(server.log) < 20
-    finish(start(*words, MY_KEY="secret"))
+    judge(*words)
     assert len(server.log) == 20
     assert kb.load("a.parquet")["difficulty"][0] in ("low", "medium", "high")

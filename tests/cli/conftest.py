@@ -1,45 +1,15 @@
-"""The command line, called as a process would call it, and small files to call it on."""
+"""Small files and plugins to call the command line on."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from kbtools import plugins
-from kbtools.cli import main
 from tests.rows import evals
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a call of the program left."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def cli(capsys, monkeypatch) -> Iterator[Callable[..., Outcome]]:
-    """Call the program with these words; the environment, which .env may change, is put back afterwards."""
-
-    def call(*words: object) -> Outcome:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        printed = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), printed.out, printed.err)
-
-    before = dict(os.environ)
-    yield call
-    monkeypatch.undo()  # before the environment, of which it may remember what .env had set
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.errors import UsageError
-from kbtools.pipeline import run
+from kbtools.pipeline import plan, run
 from kbtools.testing import check_stage
 from tests.rows import evals
 
@@ -30,6 +30,18 @@ def test_columns_of_a_row_are_compared_in_both_orders(model_server):
     ds = evals([1.0, 1.0]).add_column("a", ["GOOD", "bad"]).add_column("b", ["bad", "GOOD"])
     out = kb.Compare(first="a", second="b", model=model)(ds)
     assert out["better"][:] == ["first", "second"]
+    assert len(server.log) == 4
+
+
+def test_pairs_of_a_group_are_planned_as_pairs(model_server):
+    """Two calls for each pair; how many rows go on to the next stage depends on the pairs."""
+    server, model = model_server()
+    ds = evals([1.0, 0.5, 0.2, 0.1, 0.0], ["A", "A", "B", "B", "C"])
+    compare = kb.Compare(group="task", model=model)
+    steps = plan(ds, [compare, kb.Judge(model=model)])
+    assert [calls.to_send for calls in steps[0].calls] == [4]
+    assert steps[1].rows is None
+    compare(ds)
     assert len(server.log) == 4
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import kbtools as kb
 from kbtools.errors import ConfigError, RowError, SchemaError, UsageError
-from kbtools.pipeline import run
+from kbtools.models import BudgetReached
+from kbtools.pipeline import plan, run
 from kbtools.testing import check_stage
 from tests.rows import evals, evals_row
 from tests.servers.openai_server import rates
@@ -124,6 +125,45 @@ def test_panel_gives_each_model_its_columns(model_server):
     assert row["mild_model_style_reason"] == "good"
 
 
+def _panel(model, **fields):
+    return kb.Judge(judge="panel", models=(model.replace("test", "strict"), model.replace("test", "mild")), **fields)
+
+
+def test_panel_is_planned_model_by_model_and_has_one_budget(model_server):
+    """The plan has the calls to each; the budget is the stage's, and a further run goes on."""
+    server, model = model_server()
+    ds = evals([1.0] * 6)
+    assert [calls.to_send for calls in plan(ds, [_panel(model)])[0].calls] == [6, 6]
+    with pytest.raises(BudgetReached, match="2 of 2 requests"):
+        _panel(model, max_requests=8)(ds)
+    assert len(server.log) == 8
+    _panel(model)(ds)
+    assert len(server.log) == 12
+
+
+def test_panel_asks_every_model_before_it_complains(model_server):
+    """Rows that the first model cannot rate keep nobody from the second; failures say whose they are."""
+    server, model = model_server(script=lambda call: "filter-400" if call.body["model"] == "strict-model" else "ok")
+    with pytest.raises(RowError, match="strict-model: 3 of 3 rows have no usable reply"):
+        _panel(model)(evals([1.0] * 3))
+    assert len(server.log) == 6
+    done = run(evals([1.0] * 3), [_panel(model, on_error="null")])
+    assert done.records[0].failed == {"strict_model: content-filter": 3}
+    assert done.dataset["difficulty"][:] == [None] * 3
+    assert None not in done.dataset["mild_model_difficulty"][:]
+
+
+def test_plan_counts_what_splits_and_stages_share_once(model_server):
+    """A module in both splits, and a second judge that asks the same, are one question each."""
+    server, model = model_server()
+    splits = datasets.DatasetDict(train=evals([1.0, 0.5]), validation=evals([1.0]))
+    judges = [kb.Judge(model=model), kb.Judge(model=model, prefix="again_")]
+    sent = [calls.to_send for step in plan(splits, judges) for calls in step.calls]
+    assert sent == [2, 0, 0, 0]
+    kb.apply(splits, *judges)
+    assert len(server.log) == 2
+
+
 def test_panel_of_one_is_no_panel(model_server):
     """The error says what a panel needs."""
     with pytest.raises(UsageError, match="at least two model specs"):
@@ -150,6 +190,34 @@ def test_uncertain_letter_is_asked_in_words_aloud(model_server):
     assert done.dataset["style"][:] == [7.0, 7.0]
     assert len(server.log) == 4
     assert done.records[0].facts["asked_in_words"] == 2
+    assert "2 rows were asked in words" in done.records[0].notes[0]
+
+
+def _hesitant(body):
+    return json.dumps({"style_reason": "r", "style": 7}) if "response_format" in body else "Well, I think"
+
+
+def test_both_rounds_of_expected_share_one_budget(model_server):
+    """What the letters took is not there for the words, and the next run goes on."""
+    server, model = model_server(reply=_hesitant)
+    with pytest.raises(BudgetReached, match="2 of 2 requests"):
+        kb.Judge(rubric="style", model=model, expected=True, max_requests=7)(evals([1.0] * 5))
+    assert len(server.log) == 5 + 2
+    kb.Judge(rubric="style", model=model, expected=True)(evals([1.0] * 5))
+    assert len(server.log) == 10
+
+
+def test_plan_of_expected_knows_the_second_round_once_the_letters_are_stored(model_server):
+    """Before that, which letters will be certain depends on the replies."""
+    server, model = model_server(reply=_hesitant)
+    judge = kb.Judge(rubric="style", model=model, expected=True)
+    ds = evals([1.0] * 5)
+    assert [calls.to_send for calls in plan(ds, [judge])[0].calls] == [5]
+    with pytest.raises(BudgetReached):
+        kb.Judge(rubric="style", model=model, expected=True, max_requests=7)(ds)
+    assert [calls.to_send for calls in plan(ds, [judge])[0].calls] == [0, 3]
+    judge(ds)
+    assert len(server.log) == 10
 
 
 def test_expected_needs_one_score():
