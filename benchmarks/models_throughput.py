@@ -1,6 +1,6 @@
 """Requests per second of the model engine, end to end, beside raw aiohttp and the openai SDK in the same run.
 
-    python -m benchmarks.models_throughput --requests 2000 --out throughput.json
+    python -m benchmarks.models_throughput --requests 2000
 
 Every client asks the same scripted server (another process, 100 ms per reply) the same questions. "kbtools" plans the
 requests, stores every reply on disk with fsync, and reads all of them back; the others only receive. Rounds alternate
@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,6 +22,7 @@ from pathlib import Path
 
 import aiohttp
 
+from benchmarks.machine import write
 from kbtools.models import JsonContract, Options, Repairing, Request, ResponseStore, chat, fulfil, settle
 from kbtools.models.http import HttpBackend
 from kbtools.models.store import chunks
@@ -165,32 +163,19 @@ def memory(url: str, counts: list[int]) -> list[dict[str, int]]:
     return rows
 
 
-def machine() -> dict[str, object]:
-    return {
-        "cpus": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "aiohttp": aiohttp.__version__,
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--in-flight", type=int, nargs="*", default=[64, 256, 1024])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, nargs="*", default=[2_000, 20_000, 200_000])
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    result: dict[str, object] = {"machine": machine()}
-    print(result["machine"])
+    result: dict[str, object] = {}
     with server(0.1) as url:
         result["throughput"] = rates(url, arguments.requests, arguments.in_flight, arguments.rounds)
     with server(0.0) as url:
         result["memory"] = memory(url, arguments.memory)
-    if arguments.out:
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"wrote {write('models_throughput', result)}")
 
 
 if __name__ == "__main__":

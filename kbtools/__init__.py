@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kbtools import errors as errors
+    from kbtools import lineage as lineage
     from kbtools import prompts as prompts
+    from kbtools import stage as stage
     from kbtools.data.layout import Schema as Schema
     from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Result as Result
     from kbtools.stage import Stage as Stage
+    from kbtools.stage import Table as Table
+    from kbtools_plugins.verify import verify as verify
 
-_MODULES = ("asking", "data", "errors", "plugins", "prompts", "testing")
+_MODULES = ("asking", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
 _HOME = {
     "Schema": "data.layout",
     "hookimpl": "hooks",
@@ -47,12 +51,15 @@ _HOME = {
     "Failure": "stage",
     "Result": "stage",
     "Stage": "stage",
+    "Table": "stage",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"kbtools.{name}")
+    if name == "verify":  # a library function beside the stage: kbtools.verify(reference, candidate)
+        return importlib.import_module("kbtools_plugins.verify").verify
     if name in _HOME:
         return getattr(importlib.import_module(f"kbtools.{_HOME[name]}"), name)
     if name[:1].isupper():
@@ -71,4 +78,4 @@ def _stage_class(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_HOME])
+    return sorted([*globals(), *_MODULES, *_HOME, "verify"])

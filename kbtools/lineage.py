@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,14 +19,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from kbtools.data import hub
 from kbtools.data.save import METADATA_KEY, lineage_file
 from kbtools.data.source import Source
 from kbtools.errors import DataError, UsageError, did_you_mean
+from kbtools.plugins import registry
+from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(:-(?P<otherwise>[^}]*))?\}")
 _ATTRIBUTE = "_kbtools_lineage"
+
+
+class NoLineage(DataError):
+    """A file says nothing of how it was made."""
 
 
 class _Strict(BaseModel):
@@ -70,10 +80,33 @@ class Recipe(_Strict):
     """Each stage as its fields, with its name under the key `stage`."""
     output: Output | None = None
 
+    def result_name(self) -> str:
+        """What the result is called: the source's name and the suffixes of the stages."""
+        suffixes = dict.fromkeys(suffix for fields in self.stages if (suffix := _suffix(fields)))
+        return "-".join([self.source.short_name if self.source else "dataset", *suffixes])
+
     def to_toml(self) -> str:
         """The recipe as `kbtools run` reads it."""
         data = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return tomli_w.dumps(data, multiline_strings=True)
+
+
+def _suffix(fields: Mapping[str, Any]) -> str:
+    known = registry()
+    cls: type[Stage] | None = known.judges().get(str(fields.get("judge"))) or known.stages().get(str(fields["stage"]))
+    return cls.suffix if cls else ""  # a class of a notebook is in no registry
+
+
+class NamedRecipe(Recipe):
+    """One of several recipes of a file."""
+
+    name: str
+
+
+class Recipes(_Strict):
+    """A file of several recipes, run one after the other."""
+
+    recipe: tuple[NamedRecipe, ...]
 
 
 class Lineage(Recipe):
@@ -133,6 +166,25 @@ def read(path: Path) -> Recipe:
     return read_lineage(path)
 
 
+def read_all(spec: str) -> dict[str, Recipe]:
+    """The recipes of a file by name, in order (one without a name has the name ""), or the lineage at a Hub address."""
+    if spec.startswith("hf://"):
+        return {"": read_hub(spec)}
+    path = Path(spec)
+    data = _toml(path) if path.suffix == ".toml" else None
+    if not data or "recipe" not in data:
+        return {"": read(path)}
+    several = _validated(Recipes, data, path)
+    return {one.name: Recipe.model_validate(one.model_dump(exclude={"name"})) for one in several.recipe}
+
+
+def read_hub(uri: str) -> Lineage:
+    """The lineage that a push has put beside the rows, from its address `hf://datasets/OWNER/NAME[@REVISION]/PATH`."""
+    repo, revision, path = hub.parse_uri(uri)
+    text = hub.read_text(repo, path or "kbtools-lineage.json", revision)
+    return _validated(Lineage, _json(text, uri), uri)
+
+
 def read_lineage(path: Path) -> Lineage:
     """The lineage beside a data file, or else the one inside it."""
     for beside in (lineage_file(path), path / "kbtools-lineage.json"):
@@ -144,7 +196,7 @@ def read_lineage(path: Path) -> Lineage:
         return _from_parquet(path)
     if not path.exists():
         raise UsageError(f"there is no file {str(path)!r} to read a lineage from.")
-    raise DataError(f"{path} has no lineage: neither in the file nor beside it as {lineage_file(path).name}.")
+    raise NoLineage(f"{path} has no lineage: neither in the file nor beside it as {lineage_file(path).name}.")
 
 
 def _from_parquet(path: Path) -> Lineage:
@@ -152,30 +204,46 @@ def _from_parquet(path: Path) -> Lineage:
 
     metadata = pq.read_schema(path).metadata or {}
     if METADATA_KEY not in metadata:
-        raise DataError(f"{path} has no lineage: it was not written by kbtools.")
+        raise NoLineage(f"{path} has no lineage: it was not written by kbtools.")
     return _validated(Lineage, _json(metadata[METADATA_KEY].decode(), path), path)
 
 
 def _toml(path: Path) -> Any:
     try:
-        return tomllib.loads(path.read_text())
+        return _filled_in(tomllib.loads(path.read_text()), path)
     except FileNotFoundError:
         raise UsageError(f"there is no recipe {str(path)!r}.") from None
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 
 
-def _json(text: str, path: Path) -> Any:
+def _filled_in(data: Any, path: Path) -> Any:
+    """Texts of a recipe with `${NAME}` and `${NAME:-otherwise}` replaced by environment variables."""
+    if isinstance(data, dict):
+        return {key: _filled_in(value, path) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_filled_in(value, path) for value in data]
+    return _VARIABLE.sub(lambda match: _variable(match, path), data) if isinstance(data, str) else data
+
+
+def _variable(match: re.Match[str], path: Path) -> str:
+    value = os.environ.get(match["name"]) or match["otherwise"]
+    if value is None:
+        raise UsageError(f"{path} needs the environment variable {match['name']}: set it, or write it into .env.")
+    return value
+
+
+def _json(text: str, path: Path | str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
         raise DataError(f"{path} is not valid JSON: {error}") from error
 
 
-T = TypeVar("T", bound=Recipe)
+T = TypeVar("T", bound=BaseModel)
 
 
-def _validated(kind: type[T], data: Any, path: Path) -> T:
+def _validated(kind: type[T], data: Any, path: Path | str) -> T:
     try:
         return kind.model_validate(data)
     except ValidationError as error:

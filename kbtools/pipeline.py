@@ -21,11 +21,12 @@ from kbtools.data.layout import MEANINGS
 from kbtools.data.source import Source
 from kbtools.data.table import on_rows
 from kbtools.errors import KbError, RowError, SchemaError, UsageError, did_you_mean
+from kbtools.judge import Judge
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.models.fulfil import Plan
 from kbtools.models.progress import Progress
 from kbtools.plugins import registry
-from kbtools.stage import Drop, Failure, Result, Stage, check, flat, origins
+from kbtools.stage import Drop, Failure, Result, Stage, Table, check, flat, origins
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 class Observer(Protocol):
     """Someone who watches a run: the command line draws progress from these calls."""
+
+    def say(self, text: str) -> None:
+        """A message for people, before the first stage begins."""
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A stage begins on this many rows."""
@@ -50,6 +54,9 @@ class Observer(Protocol):
 
 class Unwatched:
     """The observer of runs that nobody watches."""
+
+    def say(self, text: str) -> None:
+        """Nobody listens."""
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """Nothing to show."""
@@ -72,6 +79,7 @@ class Run:
     records: list[StageRecord] = field(default_factory=list)
     dropped: list[tuple[str, Drop]] = field(default_factory=list)
     failed: list[tuple[str, Failure]] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
 
 
 def apply(data: Dataset | DatasetDict, *stages: Stage, observer: Observer | None = None) -> Dataset | DatasetDict:
@@ -82,43 +90,66 @@ def apply(data: Dataset | DatasetDict, *stages: Stage, observer: Observer | None
     return run(data, stages, observer).dataset
 
 
-def run(data: Dataset | DatasetDict, stages: Iterable[Stage], observer: Observer | None = None) -> Run:
-    """As `apply`, with the records and the dropped rows."""
+def run(
+    data: Dataset | DatasetDict,
+    stages: Iterable[Stage],
+    observer: Observer | None = None,
+    *,
+    preflighted: bool = False,
+) -> Run:
+    """As `apply`, with the records and the dropped rows; `preflighted` when the caller has called `preflight`."""
     chain = tuple(flat(stages))
-    before = lineages.of(data)
-    began = time.perf_counter()
-    done = execute(data, chain, observer)
-    after = before.model_copy(
-        update={
-            "stages": (*before.stages, *(entry(stage) for stage in chain)),
-            "records": (*before.records, *done.records),
-            "versions": lineages.versions(),
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "seconds": (before.seconds or 0.0) + round(time.perf_counter() - began, 3),
-        }
-    )
-    lineages.attach(done.dataset, after)
-    return done
+    for line in [] if preflighted else preflight(lineages.of(data), chain):
+        (observer or Unwatched()).say(line)
+    return execute(data, chain, observer)
+
+
+def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
+    """What the stages have to say before any work is done; the first error that can be known by then.
+
+    Each stage is told of the recipe up to itself.
+    """
+    lines: list[str] = []
+    for stage in stages:
+        lines += stage.preflight(Recipe(source=recipe.source, stages=recipe.stages).model_dump(mode="json"))
+        if stage.makes_rows:
+            recipe = recipe.model_copy(update={"stages": (*recipe.stages, entry(stage))})
+    return lines
 
 
 def entry(stage: Stage) -> dict[str, Any]:
     """A stage as a recipe writes it."""
     known = registry().name_of(type(stage))
     config = stage.config()
-    if "judge" in config:
+    if isinstance(stage, Judge):  # found by the name of the judge, even where that is the default of its class
         return {"stage": stage.name, **config, "judge": known}
     return {"stage": known, **config}
 
 
 def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], observer: Observer | None = None) -> Run:
-    """Check the chain, then run its stages one by one."""
+    """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
     watcher: Observer = observer or Unwatched()
     for ds in data.values() if isinstance(data, dict) else [data]:
         check(ds.features, stages)
     done = Run(data)
+    lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
     for position, stage in enumerate(stages, start=1):
+        lineages.attach(done.dataset, lineage)  # a stage that publishes reads there how its rows came about
         _step(done, position, stage, watcher)
+        if stage.makes_rows:
+            lineage = _grown(lineage, stage, done.records[-1])
+    lineages.attach(done.dataset, _ended(lineage, sum(record.seconds or 0.0 for record in done.records)))
     return done
+
+
+def _grown(lineage: Lineage, stage: Stage, record: StageRecord) -> Lineage:
+    update = {"stages": (*lineage.stages, entry(stage)), "records": (*lineage.records, record)}
+    return lineage.model_copy(update=update)
+
+
+def _ended(lineage: Lineage, seconds: float) -> Lineage:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return lineage.model_copy(update={"created": now, "seconds": (lineage.seconds or 0.0) + round(seconds, 3)})
 
 
 def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
@@ -132,6 +163,7 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
     done.records.append(record)
     done.dropped.extend((stage.name, drop) for drop in result.dropped)
     done.failed.extend((stage.name, failure) for failure in result.failed)
+    done.tables.extend(result.tables)
     watcher.finished(record)
 
 
@@ -249,9 +281,19 @@ def load(
 ) -> Dataset | DatasetDict:
     """A dataset from a Hub id, a file (parquet, jsonl, csv), a `save_to_disk` folder, or `"sample"`; kept on disk.
 
-    The source, with the resolved commit or the digest of the file, is the start of its lineage.
+    The source, with the resolved commit or the digest of the file, is the start of its lineage. A lineage on the Hub
+    (`hf://datasets/me/x/kbtools-lineage.json`) is run again from its source, and gives the same rows.
     """
+    if dataset.startswith("hf://") and dataset.endswith(".json"):
+        return again(lineages.read_hub(dataset))
     return load_source(Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit))
+
+
+def again(recipe: Recipe) -> Dataset | DatasetDict:
+    """The result of a recipe or of the run that a lineage describes, from its source."""
+    if recipe.source is None:
+        raise UsageError("the recipe has no source, so it cannot be run from it.")
+    return run(load_source(recipe.source), build(recipe)).dataset
 
 
 def load_source(source: Source) -> Dataset | DatasetDict:
@@ -268,12 +310,16 @@ def save(data: Dataset | DatasetDict, path: str | Path) -> list[Path]:
     """
     target = Path(path)
     splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
-    lineage = lineages.of(data)
-    full = lineage.model_copy(update={"output": lineages.Output(out=str(path), splits=splits)})
-    files = saving.write(data, target, lineage.embedded())
-    beside = saving.lineage_file(target)
-    saving.write_text(beside, full.model_dump_json(indent=1, exclude_none=True) + "\n")
-    return [*files, beside]
+    files = saving.write(data, target, lineages.of(data).embedded())
+    return [*files, save_lineage(data, saving.lineage_file(target), lineages.Output(out=str(path), splits=splits))]
+
+
+def save_lineage(data: Dataset | DatasetDict, path: Path, output: lineages.Output | None = None) -> Path:
+    """Write only how a dataset was made and what its stages found, as JSON."""
+    full = lineages.of(data).model_copy(update={"output": output})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saving.write_text(path, full.model_dump_json(indent=1, exclude_none=True) + "\n")
+    return path
 
 
 def save_dropped(done: Run, path: Path) -> Path:

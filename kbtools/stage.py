@@ -18,10 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from kbtools.data.table import column, with_constant
 from kbtools.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Figures of a stage as people read them; what programs read of them stands in `Result.facts`."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Result:
     """What a stage gives back: the dataset, and everything that a reader of the run has to know beside it."""
 
@@ -63,6 +73,8 @@ class Result:
     """Warnings for people."""
     facts: Mapping[str, JsonValue] = field(default_factory=dict)
     """Figures for the lineage: sizes, seeds, model names."""
+    tables: tuple[Table, ...] = ()
+    """Figures for the terminal."""
 
     def dropped_counts(self) -> dict[str, int]:
         """Rows dropped by reason."""
@@ -94,6 +106,9 @@ class Stage(BaseModel, ABC):
     suffix: ClassVar[str] = ""
     """What this stage adds to the names of outputs and repositories."""
     scope: ClassVar[Scope] = "row"
+    makes_rows: ClassVar[bool] = True
+    """False for a stage that only publishes or reports: it is no part of how the rows came about, so the lineage leaves
+    it out, and repeating a lineage does not repeat it."""
 
     columns: dict[str, str] = {}
     """Where a meaning stands when the layout does not say it, as meaning=column (nested: info.module_name)."""
@@ -106,9 +121,20 @@ class Stage(BaseModel, ABC):
         """Features of the result for these features of the input; raises SchemaError when they do not fit."""
         return features
 
+    def only_reads(self) -> bool:
+        """Whether the result is the very dataset that came in, so that there is nothing to save after such stages."""
+        return False
+
     def prompts(self) -> Mapping[str, str]:
         """Text of every prompt that this stage uses, by `name@vN`: part of the cache key and of the lineage."""
         return {}
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """What can be known to fail is found here, before any work; returns lines for people to read.
+
+        `before` is the recipe up to this stage as plain data, as `kbtools.Recipe` reads it.
+        """
+        return ()
 
     def __or__(self, other: Stage) -> Pipeline:
         """This stage, then the other, as one stage."""
@@ -241,11 +267,15 @@ def summary(cls: type) -> str:
 
 
 def _each(stage: Stage, splits: DatasetDict) -> Result:
-    results = {name: stage.transform(ds) for name, ds in splits.items()}
+    results = {name: _titled(name, stage.transform(ds)) for name, ds in splits.items()}
     merged = _merge(results.values())
     facts = {name: dict(result.facts) for name, result in results.items() if result.facts}
     datasets = type(splits)({name: result.dataset for name, result in results.items()})
     return replace(merged, dataset=datasets, facts=facts)
+
+
+def _titled(split: str, result: Result) -> Result:
+    return replace(result, tables=tuple(replace(table, title=f"{split}: {table.title}") for table in result.tables))
 
 
 def _merge(results: Iterable[Result]) -> Result:
@@ -255,6 +285,7 @@ def _merge(results: Iterable[Result]) -> Result:
         dropped=tuple(drop for result in kept for drop in result.dropped),
         failed=_merge_failures([failure for result in kept for failure in result.failed]),
         notes=tuple(dict.fromkeys(note for result in kept for note in result.notes)),
+        tables=tuple(table for result in kept for table in result.tables),
     )
 
 
@@ -277,8 +308,6 @@ def _together(stage: Stage, splits: DatasetDict) -> Result:
     """All splits as one dataset with the split's name in a column, transformed, and taken apart again."""
     import datasets
     import numpy as np
-
-    from kbtools.data.table import column, with_constant
 
     joined = datasets.concatenate_datasets([with_constant(ds, _SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)

@@ -27,6 +27,7 @@ def check_stage(stage: Stage, ds: Dataset) -> Dataset:
     declared = stage.output_features(ds.features)
     result = stage.run(ds)
     out = result.dataset
+    assert not stage.only_reads() or out is ds, f"{stage.name} says that it only reads, and gives another dataset"
     parts = list(out.values()) if isinstance(out, dict) else [out]
     for part in parts:
         assert part.features == declared, f"{stage.name}: declared {declared}, gave {part.features}"

@@ -7,49 +7,26 @@ may stand anywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
-from pydantic import BaseModel, ConfigDict
 
-from kbtools import pipeline
-from kbtools.cli import completion, display
+from kbtools.cli import completion
 from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
-from kbtools.data import save as saving
-from kbtools.data.source import Source
-from kbtools.errors import KbError, UsageError
+from kbtools.cli.pushing import push_options
+from kbtools.cli.running import RunOptions, execute, source_of
+from kbtools.errors import KbError, UsageError, did_you_mean
 from kbtools.judge import Judge
-from kbtools.lineage import Lineage, Output, Recipe
-from kbtools.lineage import read as read_recipe
+from kbtools.lineage import Lineage, Recipe
+from kbtools.lineage import read_all as read_recipes
 from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
 
 _RUN = "kbtools.run"
 _FILES = ("dataset", "out", "dropped", "save_recipe")
-
-
-class RunOptions(BaseModel):
-    """Options of the run as they were given; None means not given."""
-
-    model_config = ConfigDict(frozen=True)
-
-    dataset: str | None = None
-    split: str | None = None
-    config: str | None = None
-    revision: str | None = None
-    limit: int | None = None
-    columns: dict[str, str] = {}
-    seed: int | None = None
-    out: str | None = None
-    dropped: str | None = None
-    save_recipe: str | None = None
-    dry_run: bool = False
-    quiet: bool = False
-    json_output: bool = False
 
 
 def run_options() -> list[click.Option]:
@@ -78,6 +55,14 @@ def run_options() -> list[click.Option]:
     ]
     options += [_run_option(name, type=kind, metavar="N", help=help_) for name, kind, help_ in numbers]
     options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
+    flags = [
+        ("offline", "--offline", "Take datasets of the Hub from the cache, without asking the Hub."),
+        ("push", "--push", "Publish the result on the Hub: the stage `push` at the end of the chain."),
+    ]
+    options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
+    for option in push_options():
+        option.expose_value, option.callback = False, _remember_push
+        options.append(option)
     columns = "Where a meaning stands, e.g. module_name=my_col; repeatable."
     return [*options, _run_option("columns", type=KeyValue(), multiple=True, help=columns)]
 
@@ -99,6 +84,12 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         raise click.UsageError(f"--{name} is given twice, as {kept[name]!r} and as {value!r}.", ctx)
     else:
         kept[name] = value
+
+
+def _remember_push(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep an option of `--push`, wherever it was written."""
+    if value is not None and not ctx.resilient_parsing:
+        ctx.meta.setdefault(_RUN, {}).setdefault("push_fields", {})[str(param.name)] = value
 
 
 class StageChain(OnceCommand, click.Group):
@@ -208,87 +199,51 @@ def apply_command() -> None:
 def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
     options = _options(ctx)
     stages = tuple({"stage": name, **_with_columns(fields, options)} for name, fields in words)
-    return _execute(Recipe(source=_source(options), seed=options.seed, stages=stages), options)
+    return execute(Recipe(source=source_of(options), seed=options.seed, stages=stages), options)
 
 
 def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]:
     return {**fields, "columns": {**fields.get("columns", {}), **options.columns}} if options.columns else fields
 
 
-@click.command(
-    cls=OnceCommand,
-    params=[click.Argument(["recipe"], metavar="FILE", shell_complete=completion.files), *run_options()],
-)
+_RUN_ARGUMENTS = [
+    click.Argument(["recipe"], metavar="FILE", shell_complete=completion.files),
+    click.Argument(["names"], metavar="[NAME]...", nargs=-1),
+]
+
+
+@click.command(cls=OnceCommand, params=[*_RUN_ARGUMENTS, *run_options()])
 @click.pass_context
-def run_command(ctx: click.Context, recipe: str) -> int:
+def run_command(ctx: click.Context, recipe: str, names: tuple[str, ...]) -> int:
     """Run a recipe, or repeat the run that a lineage describes.
 
-    FILE is a recipe (.toml), a lineage (.json), or a file that kbtools wrote. Options override what it says.
+    FILE is a recipe (.toml), a lineage (.json), a file that kbtools wrote, or what a card on the Hub names
+    (hf://datasets/me/x/kbtools-lineage.json). Of a file with several recipes, NAMEs choose; all run when none is given.
+    Options override what it says.
     """
     options = _options(ctx)
-    found = read_recipe(Path(recipe))
+    found = read_recipes(recipe)
+    chosen = [found[name] if name in found else _no_recipe(recipe, name, found) for name in names or found]
+    if len(chosen) > 1 and options.out:
+        raise UsageError(f"--out {options.out}: {len(chosen)} recipes cannot write to one place. Name one of them.")
+    return max(_run_one(recipe, one, options) for one in chosen)
+
+
+def _no_recipe(recipe: str, name: str, found: Mapping[str, Recipe]) -> NoReturn:
+    raise UsageError(f"{recipe} has no recipe {name!r}. {did_you_mean(name, (known for known in found if known))}")
+
+
+def _run_one(recipe: str, found: Recipe, options: RunOptions) -> int:
     if isinstance(found, Lineage) and found.derived_from_memory and options.dataset is None:
         raise UsageError(f"{recipe}: the rows came from a Python object, not from a source: give one with --dataset.")
-    source = _source(options, found.source)
+    source = source_of(options, found.source)
     seed = found.seed if options.seed is None else options.seed
     stages = tuple(_with_columns(fields, options) for fields in found.stages)
-    return _execute(Recipe(source=source, seed=seed, stages=stages, output=found.output), options)
+    return execute(Recipe(source=source, seed=seed, stages=stages, output=found.output), options)
 
 
 def _options(ctx: click.Context) -> RunOptions:
-    return RunOptions(**ctx.meta.get(_RUN, {}))
-
-
-def _source(options: RunOptions, base: Source | None = None) -> Source:
-    """What to load: the options first, then the recipe, then the environment."""
-    dataset = options.dataset or (base.dataset if base else None) or os.environ.get("DATASET_PATH")
-    if not dataset:
-        raise UsageError("no dataset: give --dataset NAME (`--dataset sample` needs no network) or set DATASET_PATH.")
-    given_ = options.model_dump(include={"split", "config", "revision", "limit"}, exclude_none=True)
-    if options.limit is None and os.environ.get("TEST_MODE", "").lower() == "true":
-        given_["limit"] = 5
-    kept = base.model_dump(exclude_none=True) if base and base.dataset == dataset else {}
-    return Source(**{**kept, "dataset": dataset, **given_})
-
-
-def _execute(recipe: Recipe, options: RunOptions) -> int:
-    stages = pipeline.build(recipe)
-    if options.save_recipe:
-        saving.write_text(Path(options.save_recipe), recipe.to_toml())
-    target = _target(recipe, stages, options)
-    _check_targets(target, options)
-    if recipe.source is None:
-        raise UsageError("the recipe has no source: give --dataset.")
-    view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
-    view.say(f"loading {recipe.source.dataset}")
-    data = pipeline.load_source(recipe.source)
-    if options.dry_run:
-        view.planned(pipeline.plan(data, stages), str(target))
-        return 0
-    with view:
-        done = pipeline.run(data, stages, view)
-        files = pipeline.save(done.dataset, target)
-        if options.dropped:
-            files.append(pipeline.save_dropped(done, Path(options.dropped)))
-    view.finished_all(done, files)
-    return 1 if done.failed else 0
-
-
-def _check_targets(target: Path, options: RunOptions) -> None:
-    """UsageError for a name that cannot be written, before any work is done."""
-    saving.check_target(target)
-    if options.dropped:
-        saving.check_target(Path(options.dropped))
-        if Path(options.dropped).resolve() == target.resolve():
-            raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
-
-
-def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path:
-    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet."""
-    output = recipe.output or Output()
-    named = options.out or output.out
-    if named:
-        return Path(named)
-    suffixes = dict.fromkeys(stage.suffix for stage in stages if stage.suffix)
-    name = recipe.source.short_name if recipe.source else "dataset"
-    return Path("outputs") / ("-".join([name, *suffixes]) + ".parquet")
+    options = RunOptions(**ctx.meta.get(_RUN, {}))
+    if options.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # read by the client when it is first imported, which comes later
+    return options

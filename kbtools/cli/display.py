@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.table import Table
 from rich.text import Text
 
+from kbtools.cli.figures import figures_table
 from kbtools.cli.text import printable
 from kbtools.lineage import StageRecord
 from kbtools.models.fulfil import Plan
@@ -72,7 +73,9 @@ class View:
 
     def __enter__(self) -> View:
         import datasets
+        from huggingface_hub.utils.tqdm import disable_progress_bars
 
+        disable_progress_bars()
         datasets.disable_progress_bars()  # ours replaces the bars of every single map
         return self
 
@@ -132,13 +135,16 @@ class View:
         click.echo(f"would write {target}")
 
     def finished_all(self, done: Run, files: Sequence[Path]) -> None:
-        """The table, the rows that failed, and on the last line where the result is."""
+        """The figures of the stages, what each did, the rows that failed, and on the last line where the result is."""
         if not self.quiet:
+            for table in done.tables:
+                console().print(figures_table(table))
             console().print(summary_table(done.records))
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
             click.echo(printable(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}"), err=True)
-        click.echo(f"wrote {_rows_text(done)} to {', '.join(str(file) for file in files)}")
+        what = "the figures of " if files and all(file.suffix == ".json" for file in files) else ""
+        click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(_places(done, files))}")
 
 
 class TerminalView(View):
@@ -204,7 +210,7 @@ class JsonView(View):
         data = done.dataset
         splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
         result = {
-            "output": [str(file) for file in files],
+            "output": _places(done, files),
             "rows": count(data),
             "splits": splits,
             "stages": [record.model_dump(mode="json") for record in done.records],
@@ -288,6 +294,11 @@ def _outcome(record: StageRecord) -> str:
 def config_text(config: Mapping[str, Any]) -> str:
     """The fields of a stage in one line."""
     return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")
+
+
+def _places(done: Run, files: Sequence[Path]) -> list[str]:
+    """Files, and the addresses of what was pushed."""
+    return [*map(str, files), *(str(record.facts["url"]) for record in done.records if record.stage == "push")]
 
 
 def _rows_text(done: Run) -> str:

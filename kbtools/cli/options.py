@@ -72,10 +72,13 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     flag = "--" + name.replace("_", "-")
     annotation = _without_none(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
+    if annotation is bool and name.startswith("no_"):
+        return click.Option([flag, name], is_flag=True, **settings)
     if name == "judge":  # its own name alone would be allowed by its type, but `distribution/name` means it too
         return click.Option([flag, name], metavar="NAME", shell_complete=completion.judges, **settings)
     if annotation is bool:
-        return click.Option([f"{flag}/--no-{flag[2:]}", name], **settings)
+        both = next((item for item in field.metadata if isinstance(item, str)), f"{flag}/--no-{flag[2:]}")
+        return click.Option([both, name], **settings)
     if get_origin(annotation) is dict:
         return click.Option([flag, name], type=KeyValue(), multiple=True, callback=_as_dict, **settings)
     if get_origin(annotation) in (tuple, list):

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.data import jsonl, sample
+from kbtools.data import from_hub, jsonl, sample
 from kbtools.data.layout import evals_features
 from kbtools.data.source import Source
-from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
+from kbtools.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 SAMPLE = "sample"
 _CACHE_FORMAT = 1
 """Counted up when the same file becomes other rows or types than before."""
-_FILE = re.compile(r"\.(parquet|csv|(jsonl|ndjson|json)(\.(gz|zst|bz2))?)$")
 _JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|bz2))?$")
-_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
 
 
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
@@ -43,7 +41,9 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
         data = datasets.DatasetDict({name: _arrow_dataset(file)[0] for name, file in parts.items()})
         found = source
     else:
-        data, found = _from_hub(source)
+        if not from_hub.is_hub_id(source.dataset) and not source.dataset.startswith("hf://"):
+            raise UsageError(_no_such_file(source.dataset))
+        data, found = from_hub.read(source)
         return _limited(data, source.limit), found
     return _limited(_one_split(data, source), source.limit), found
 
@@ -209,56 +209,6 @@ def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
     if table.schema.equals(schema):
         return table
     return pa.Table.from_pylist(table.to_pylist(), schema=schema)
-
-
-# ---- the Hub --------------------------------------------------------------------------------------------------------
-
-
-def _from_hub(source: Source) -> tuple[Dataset | DatasetDict, Source]:
-    if (
-        not _HUB_ID.match(source.dataset)
-        or _JSONL.search(source.dataset)
-        or source.dataset.endswith((".parquet", ".csv"))
-    ):
-        raise UsageError(_no_such_file(source.dataset))
-    import datasets
-
-    commit = _resolved_commit(source)
-    data = datasets.load_dataset(source.dataset, source.config, split=source.split, revision=commit)
-    return data, source.model_copy(update={"revision": commit})
-
-
-def _resolved_commit(source: Source) -> str | None:
-    """Commit that the revision means now: asked first, since `load_dataset` would fall back to a stale cache unseen."""
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
-    if constants.HF_HUB_OFFLINE:
-        return source.revision
-    try:
-        return HfApi().dataset_info(source.dataset, revision=source.revision).sha
-    except GatedRepoError as error:
-        raise ConfigError(f"{source.dataset} is gated: ask for access on its page, then log in (HF_TOKEN).") from error
-    except RepositoryNotFoundError as error:
-        raise ConfigError(
-            f"there is no dataset {source.dataset!r} on the Hub, or it is private and HF_TOKEN does not give access; "
-            f"nor is there a file or folder of that name here ({Path.cwd()})."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise UsageError(f"{source.dataset} has no revision {source.revision!r}.") from error
-    except (HfHubHTTPError, OSError) as error:  # connection errors of the client derive from OSError or HTTPError
-        raise ConfigError(_no_hub(source, error)) from error
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
-            raise ConfigError(_no_hub(source, error)) from error
-        raise
-
-
-def _no_hub(source: Source, error: Exception) -> str:
-    return (
-        f"the Hub could not be asked for {source.dataset!r} ({type(error).__name__}: {error}). Check the network, or "
-        "set HF_HUB_OFFLINE=1 to use what the cache holds. The embedded sample needs no network: --dataset sample."
-    )
 
 
 def _no_such_file(name: str) -> str:

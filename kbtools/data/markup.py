@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 THINK, END_THINK, ANSWER, END_ANSWER, BEGIN, END = "()[]{}"
-FENCE, INFO_FENCE = "`'"  # a bare fence opens or closes, one with an info string only opens
+FENCES = 0xE000  # from here on: two codes for each length of fence, bare (opens or closes) and with info (opens)
 OPENINGS = ANSWER + BEGIN
 
 _CODES = f"?{THINK}{END_THINK}{ANSWER}{END_ANSWER}"  # by number of the group in _TAG
@@ -26,8 +26,6 @@ _FENCE = re.compile(
     r"(?:(?P<bare>(?=[ \t]*+(?:\r?(?:\n|\Z)|</answer>)))|(?=[^`\n]*+(?:\n|\Z)))",
     re.MULTILINE,
 )
-_FENCE_CODES = {"bare": FENCE, "run": INFO_FENCE, None: ""}  # by the last group of _FENCE
-_RUN = re.compile(r"`++|~++")
 _BLANK = re.compile(r"\s*+")
 
 
@@ -66,11 +64,15 @@ def find_marks(text: str) -> Marks:
 
 
 def with_fences(marks: Marks) -> Marks:
-    """The marks and the code fences between them."""
-    if "```" not in marks.text and "~~~" not in marks.text:
+    """The marks and the code fences between them, where they could hide the end of an answer."""
+    if END_ANSWER not in marks.codes or ("```" not in marks.text and "~~~" not in marks.text):
         return marks
-    found = _FENCE.finditer(marks.text)
-    return _merged(marks, ((fence.start("run"), _FENCE_CODES[fence.lastgroup]) for fence in found))
+    kinds: dict[str, int] = {}
+    fences = {}
+    for fence in _FENCE.finditer(marks.text):
+        kind = kinds.setdefault(fence["run"], len(kinds))
+        fences[fence.start("run")] = chr(FENCES + 2 * kind + (fence.lastgroup != "bare"))
+    return _merged(marks, fences.items())
 
 
 def skip_blank(text: str, start: int) -> int:
@@ -80,8 +82,9 @@ def skip_blank(text: str, start: int) -> int:
 
 
 def _merged(marks: Marks, others: Iterable[tuple[int, str]]) -> Marks:
-    both = sorted([*zip(marks.starts, marks.codes, strict=True), *others])
-    return Marks(marks.text, "".join(code for _, code in both), [start for start, _ in both])
+    codes = dict(zip(marks.starts, marks.codes, strict=True)) | dict(others)
+    starts = sorted(codes)
+    return Marks(marks.text, "".join(map(codes.__getitem__, starts)), starts)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -118,27 +121,22 @@ def find_closings(marks: Marks) -> Closings:
         if code == END_ANSWER:
             balanced[index] = first[index] = index
             continue
-        following = fence_ends.get(index, index) + 1
+        following = fence_ends[index] + 1 if index in fence_ends else index + 1
         first[index] = first[following]
         inner = balanced[following]
         balanced[index] = inner if code != ANSWER or inner is None else balanced[inner + 1]
     return Closings(balanced, first, fence_ends)
 
 
-def _run(text: str, start: int) -> str:
-    found = _RUN.match(text, start)
-    return found[0] if found else ""
-
-
 def _fence_ends(marks: Marks) -> dict[int, int]:
     """For each fence: the next bare fence of the same length behind it."""
     ends: dict[int, int] = {}
-    nearest: dict[str, int] = {}
-    fences = [index for index, code in enumerate(marks.codes) if code in (FENCE, INFO_FENCE)]
+    nearest: dict[int, int] = {}
+    fences = [index for index, code in enumerate(marks.codes) if code >= chr(FENCES)]
     for index in reversed(fences):
-        run = _run(marks.text, marks.starts[index])
-        if run in nearest:
-            ends[index] = nearest[run]
-        if marks.codes[index] == FENCE:
-            nearest[run] = index
+        kind, with_info = divmod(ord(marks.codes[index]), 2)
+        if kind in nearest:
+            ends[index] = nearest[kind]
+        if not with_info:
+            nearest[kind] = index
     return ends

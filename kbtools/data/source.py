@@ -22,6 +22,8 @@ class Source(BaseModel):
     """Commit, tag or branch of a Hub dataset."""
     limit: int | None = None
     """Only the first rows of each split."""
+    cached: bool | None = None
+    """The rows are what the cache held: the Hub was not asked, because offline mode was on."""
     sha256: str | None = None
     """Digest of the content of a local file: a different file under the same name is an error."""
 

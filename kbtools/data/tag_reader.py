@@ -17,8 +17,7 @@ from kbtools.data.markup import (
     END,
     END_ANSWER,
     END_THINK,
-    FENCE,
-    INFO_FENCE,
+    FENCES,
     OPENINGS,
     THINK,
     Closings,
@@ -33,6 +32,8 @@ TagRule = Literal["required", "optional"]
 AnswerRule = Literal["only", "last"]
 
 _USUAL = frozenset({"[]", ")[]", "()[]", "{}", "){}", "(){}"})
+_CLOSINGS = re.compile(r"[\]}]+")
+_LINE_OF_OPENING = re.compile(r"\n(?:</think>)?(?:<answer>|[ \t]*+BEGIN_PYTHON)")
 _SIMPLE_ANSWERS = re.compile(r"(?:\[\])+")
 
 
@@ -122,7 +123,8 @@ class TagReader:
             return self._answer(index)
         if code in (END_ANSWER, END) and self._unopened is None:
             self._unopened = index
-        return index + 1
+        closings = _CLOSINGS.match(self.codes, index)
+        return closings.end() if closings else index + 1
 
     def _choose(self, rule: AnswerRule) -> Answer:
         if rule == "last":
@@ -234,7 +236,7 @@ class TagReader:
     def _answer_follows(self, index: int) -> bool:
         """Whether this `</think>` is unquoted and an answer opens right behind it or on a later line."""
         following = index + 1
-        while self.codes.startswith((FENCE, INFO_FENCE), following):
+        while self.codes[following : following + 1] >= chr(FENCES):
             following += 1
         quoted = self.marks.text[self.marks.starts[index] - 1] in "'\"`"
         if quoted or not self.codes.startswith(tuple(OPENINGS), following):
@@ -248,14 +250,16 @@ class TagReader:
         That is one that starts a line, or any one where the outer opening stands in the middle of a line.
         """
         codes, opening = self.codes, self.codes[index]
-        sure = self.marks.starts[index] <= self._solid or self.marks.begins_line(index)
         if codes.find(opening, index + 1, close) < 0:
             return
+        starts, sure = self.marks.starts, self.marks.starts[index] <= self._solid or self.marks.begins_line(index)
         if sure and opening == ANSWER and self._closings.balanced[index + 1] is not None:
             return
+        if sure and not _LINE_OF_OPENING.search(self.marks.text, starts[index] + 1, starts[close]):
+            return  # a quick look for what the loop would find
         fence_ends = self._closings.fence_ends if opening == ANSWER else {}
         inner = index + 1
         while inner < close:
             if codes[inner] == opening and (not sure or self.marks.begins_line(inner)):
-                raise ReasoningError("nested-answer", self.marks.starts[inner])
+                raise ReasoningError("nested-answer", starts[inner])
             inner = fence_ends.get(inner, inner) + 1

@@ -10,29 +10,41 @@ import kbtools as kb
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.analysis.agreement import Agreement
+    from kbtools_plugins.analysis.correlate import Correlate
+    from kbtools_plugins.analysis.stats import Stats
     from kbtools_plugins.chat import ToMessages, ToPromptCompletion
     from kbtools_plugins.compare import Compare
     from kbtools_plugins.convert_rollouts import ConvertRollouts
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
+    from kbtools_plugins.lengths.stage import Lengths
+    from kbtools_plugins.push import Push
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
     from kbtools_plugins.synthesize import Synthesize
+    from kbtools_plugins.verify.stage import Verify
 
     return [
+        Agreement,
         Compare,
         ConvertRollouts,
+        Correlate,
         Dedup,
         Filter,
         GeneratePrompts,
+        Lengths,
+        Push,
         Sample,
         Split,
+        Stats,
         StripReasoning,
         Synthesize,
         ToMessages,
         ToPromptCompletion,
+        Verify,
     ]
 
 

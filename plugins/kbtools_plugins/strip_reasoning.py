@@ -35,7 +35,7 @@ class StripReasoning(kb.Stage):
     answer: AnswerRule = "only"
     """Which of several different answers counts; with `only` they are an error."""
     unwrap: bool = False
-    """Drop the <answer> tags around the answer too."""
+    """Drop the <answer> tags too; a later stage that reads answers may then take code that quotes tags for marks."""
     on_error: Literal["raise", "null", "keep", "drop"] = "raise"
     """What becomes of a row without a certain answer; `null` empties it and says why in <column>_error."""
 

@@ -236,7 +236,7 @@ def test_test_mode_takes_five_rows_unless_told(cli, file, monkeypatch):
     ("words", "message"),
     [
         (("apply", "fliter", "--where", "x"), "there is no stage 'fliter'. Did you mean 'filter'?"),
-        (("apply", "filter", "--wher", "x"), "No such option '--wher'. (Did you mean one of: '--help', '--where'?)"),
+        (("apply", "filter", "--wher", "x"), "No such option '--wher'. (Did you mean one of: '--help', '--pr'"),
         (("apply", "filter", "--where", "reward > 0", "--datset", "x"), "Did you mean '--dataset'?"),
         (("aply",), "there is no command 'aply'. Did you mean 'apply'?"),
         (("apply", "filter", "--where", "reward > 0", "--limit", "three"), "'three' is not a valid integer"),
@@ -292,7 +292,7 @@ def test_unusable_hub_is_exit_code_3():
         "apply", "filter", "--where", "x > 0", "--dataset", "nobody/nothing", HF_ENDPOINT="http://127.0.0.1:9"
     )
     assert done.returncode == 3
-    assert "the Hub could not be asked for 'nobody/nothing'" in done.stderr
+    assert "loading 'nobody/nothing' from the Hub" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -255,3 +256,10 @@ def test_an_ambiguous_column_must_be_named() -> None:
     with pytest.raises(kb.errors.SchemaError, match="may be any of completion, response"):
         kb.StripReasoning()(ds)
     assert kb.StripReasoning(column="response")(ds).to_list() == [{"completion": GOOD, "response": BARE}]
+
+
+@pytest.mark.parametrize("model", ["deepseek_r1", "gpt4o"])
+def test_answers_that_nobody_here_wrote_are_left_alone(shared_data: Path, model: str) -> None:
+    """Published answers without any mark of reasoning come out as they went in."""
+    ds = kb.load(str(shared_data / f"tritonbench_t_{model}.jsonl"))
+    assert kb.StripReasoning(column="predict")(ds)["predict"][:] == ds["predict"][:]

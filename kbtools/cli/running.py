@@ -1,0 +1,124 @@
+"""A run as the command line does it: from a recipe and the options of the run to files, a push and an exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from kbtools import pipeline
+from kbtools.cli import display
+from kbtools.cli.pushing import with_push
+from kbtools.data import save as saving
+from kbtools.data.source import Source
+from kbtools.errors import UsageError
+from kbtools.lineage import Output, Recipe
+from kbtools.stage import Stage
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+
+class RunOptions(BaseModel):
+    """Options of the run as they were given; None means not given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str | None = None
+    split: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    limit: int | None = None
+    columns: dict[str, str] = {}
+    seed: int | None = None
+    out: str | None = None
+    dropped: str | None = None
+    save_recipe: str | None = None
+    dry_run: bool = False
+    quiet: bool = False
+    json_output: bool = False
+    offline: bool = False
+    push: bool = False
+    push_fields: dict[str, Any] = {}
+
+
+def source_of(options: RunOptions, base: Source | None = None) -> Source:
+    """What to load: the options first, then the recipe, then the environment."""
+    dataset = options.dataset or (base.dataset if base else None) or os.environ.get("DATASET_PATH")
+    if not dataset:
+        raise UsageError("no dataset: give --dataset NAME (`--dataset sample` needs no network) or set DATASET_PATH.")
+    given_ = options.model_dump(include={"split", "config", "revision", "limit"}, exclude_none=True)
+    if options.limit is None and os.environ.get("TEST_MODE", "").lower() == "true":
+        given_["limit"] = 5
+    kept = base.model_dump(exclude_none=True) if base and base.dataset == dataset else {}
+    return Source(**{**kept, "dataset": dataset, **given_})
+
+
+def execute(recipe: Recipe, options: RunOptions) -> int:
+    """Check, load, run, write or push, and say what came of it; the exit code."""
+    recipe = with_push(recipe, options.push, options.push_fields)
+    stages = pipeline.build(recipe)
+    if options.save_recipe:
+        saving.write_text(Path(options.save_recipe), recipe.to_toml())
+    target = _target(recipe, stages, options)
+    only_figures = _only_read(stages) and target is not None and target.suffix == ".json"
+    _check_targets(None if only_figures else target, options)
+    if recipe.source is None:
+        raise UsageError("the recipe has no source: give --dataset.")
+    view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
+    for line in pipeline.preflight(Recipe(source=recipe.source), stages):
+        view.say(line)
+    view.say(f"loading {recipe.source.dataset}")
+    data = pipeline.load_source(recipe.source)
+    if options.dry_run:
+        view.planned(pipeline.plan(data, stages), str(target or "nothing here: the result is pushed"))
+        return 0
+    with view:
+        done = pipeline.run(data, stages, view, preflighted=True)
+        files = _saved(done.dataset, target, only_figures=only_figures)
+        if only_figures:
+            view.say("these stages leave the rows as they are, so only their figures are written (--out writes rows)")
+        if options.dropped:
+            files.append(pipeline.save_dropped(done, Path(options.dropped)))
+    view.finished_all(done, files)
+    return 1 if done.failed else 0
+
+
+def _saved(data: Dataset | DatasetDict, target: Path | None, *, only_figures: bool) -> list[Path]:
+    if target is None:
+        return []
+    return [pipeline.save_lineage(data, target)] if only_figures else pipeline.save(data, target)
+
+
+def _only_read(stages: Sequence[Stage]) -> bool:
+    return bool(stages) and all(stage.only_reads() for stage in stages)
+
+
+def _check_targets(target: Path | None, options: RunOptions) -> None:
+    """UsageError for a name that cannot be written, before any work is done."""
+    if target:
+        saving.check_target(target)
+    if options.dropped:
+        saving.check_target(Path(options.dropped))
+        if target and Path(options.dropped).resolve() == target.resolve():
+            raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
+
+
+def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path | None:
+    """Where the result goes: as told, or outputs/<dataset>-<suffixes>.parquet; nowhere when it is pushed.
+
+    Figures alone go to a .json file.
+    """
+    output = recipe.output or Output()
+    named = options.out or output.out
+    if named:
+        return Path(named)
+    if any(stage.name == "push" for stage in stages):
+        return None
+    if _only_read(stages):
+        name = recipe.source.short_name if recipe.source else "dataset"
+        return Path("outputs") / f"{'-'.join([name, *dict.fromkeys(stage.name for stage in stages)])}.json"
+    return Path("outputs") / f"{recipe.result_name()}.parquet"

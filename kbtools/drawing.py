@@ -1,0 +1,67 @@
+"""How figures look, once for all that draw: a colour-blind safe palette, sizes that a paper can take, PNG and SVG.
+
+Figures are made without pyplot, so nothing global is touched; equal figures give equal SVG files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kbtools.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#56B4E9",
+    "#CC79A7",
+    "#5A5A5A",
+)
+"""The colours of Okabe and Ito, which people with any kind of colour vision can tell apart."""
+PALETTE = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GREY)
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "kbtools",
+}
+
+
+@contextmanager
+def figure(width: float, height: float) -> Iterator[Figure]:
+    """A figure of so many inches in the common style; MissingExtra without matplotlib."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("analysis", "drawing plots") from None
+    with matplotlib.rc_context(_STYLE):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def save(drawn: Figure, folder: str | Path, name: str) -> list[str]:
+    """Write NAME.png and NAME.svg into a folder; returns the files."""
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    files = [target / f"{name}.{ending}" for ending in ("png", "svg")]
+    drawn.savefig(files[0])
+    drawn.savefig(files[1], metadata={"Date": None})
+    return [str(file) for file in files]

@@ -1,0 +1,215 @@
+"""The page: template, style, script, figures and packed rows put together into one file that needs no other.
+
+The content security policy names the digests of the style and of the one script, so that nothing else on the page can
+run or load, whatever a dataset holds; every text passes through escaping, and `text.visible`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from kbtools.data import save as saving
+from kbtools.lineage import Lineage
+from kbtools.report import findings, summary, svg
+from kbtools.report.charts import Chart, Funnel
+from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
+from kbtools.report.rows import Packed, Places, pack, place
+from kbtools.report.text import number, visible
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+SCRIPTS = ("dom.js", "rows.js", "filters.js", "highlight.js", "table.js", "detail.js", "page.js")
+_SPLIT = "split"
+_TABLE_COLUMNS = 8
+"""Columns that the table of rows shows at first."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a report is made."""
+
+    title: str
+    columns: Mapping[str, str]
+    """Where meanings stand when the layout does not say it."""
+    resamples: int = 200
+    """Bootstrap samples for the intervals of what is measured now."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the page says."""
+
+    options: Options
+    lineage: Lineage
+    splits: Mapping[str, Dataset]
+    columns: Sequence[Column]
+    places: Places
+    key: str
+    """Column that names the rows: the row's id where every row has its own."""
+    packed: Packed
+    correlations: findings.Finding[findings.Correlations]
+    agreement: findings.Finding[findings.Agreement] | None
+    lengths: findings.Finding[findings.Lengths] | None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all splits."""
+        return sum(ds.num_rows for ds in self.splits.values())
+
+    def charts(self) -> dict[str, list[Chart]]:
+        """The figures by section."""
+        funnel = summary.funnel(self.lineage)
+        correlations, agreement = self.correlations.figures, self.agreement and self.agreement.figures
+        return {
+            "pipeline": [funnel] if funnel else [],
+            "distributions": [*summary.distributions(self.columns, self.packed.tally, self.key)],
+            "correlations": [correlations.chart()] if correlations else [],
+            "agreement": [*agreement.charts()] if agreement else [],
+        }
+
+
+def make(data: Dataset | DatasetDict, lineage: Lineage, options: Options) -> Report:
+    """Look at the rows and pack them."""
+    splits: Mapping[str, Dataset] = data if isinstance(data, dict) else {"": data}
+    first = next(iter(splits.values()))
+    places = Places.of(first.features, options.columns)
+    columns = _columns(splits, places)
+    key = _key(first, columns, options.columns)
+    shown = [found.path for found in columns if found.distinct > 1 and found.path != key][:_TABLE_COLUMNS]
+    return Report(
+        options,
+        lineage,
+        splits,
+        columns,
+        places,
+        key,
+        pack(list(splits.values()), columns, shown, places, key),
+        _correlations(data, lineage, options),
+        _agreement(data, lineage, columns, options),
+        findings.from_lineage(lineage, "lengths", findings.Lengths),
+    )
+
+
+def _columns(splits: Mapping[str, Dataset], places: Places) -> list[Column]:
+    """The small columns over all splits, and the split's name where there are several."""
+    import datasets
+
+    parts = list(splits.values())
+    together = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
+    found = small_columns(together)
+    if len(parts) == 1 or _SPLIT in together.features:
+        return _ordered(found, places)
+    names = [name for name, ds in splits.items() for _ in range(ds.num_rows)]
+    return _ordered([label_column(_SPLIT, names), *found], places)
+
+
+def _ordered(columns: Sequence[Column], places: Places) -> list[Column]:
+    """The columns as people read them: which module, which split, then what is looked at first."""
+    front = [path for path in (places.module, _SPLIT) if path]
+    return sorted(
+        summary.ranked(columns), key=lambda found: front.index(found.path) if found.path in front else len(front)
+    )
+
+
+def _key(ds: Dataset, columns: Sequence[Column], overrides: Mapping[str, str]) -> str:
+    from kbtools.data.layout import Schema
+
+    path = place(Schema(ds.features, overrides), "row_id")
+    unique = [
+        found.path
+        for found in columns
+        if found.path == path and not missing(found) and found.distinct == len(_values(found))
+    ]
+    return unique[0] if unique else ""
+
+
+def _values(found: Column) -> Any:
+    return found.codes if isinstance(found, Labels) else found.values
+
+
+def _correlations(
+    data: Dataset | DatasetDict, lineage: Lineage, options: Options
+) -> findings.Finding[findings.Correlations]:
+    known = findings.from_lineage(lineage, "correlate", findings.Correlations)
+    fields = {"plots": None, "resamples": options.resamples, "columns": dict(options.columns)}
+    return known or findings.measured(data, "correlate", findings.Correlations, **fields)
+
+
+def _agreement(
+    data: Dataset | DatasetDict, lineage: Lineage, columns: Sequence[Column], options: Options
+) -> findings.Finding[findings.Agreement] | None:
+    known = findings.from_lineage(lineage, "agreement", findings.Agreement)
+    between = findings.verdict_columns(columns)
+    if known or not between:
+        return known
+    fields = {"between": between, "resamples": options.resamples, "columns": dict(options.columns)}
+    return findings.measured(data, "agreement", findings.Agreement, **fields)
+
+
+# ---- HTML -----------------------------------------------------------------------------------------------------------
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page; the file is replaced in one step."""
+    style, script = Markup(asset("style.css")), Markup("\n".join(asset(name) for name in SCRIPTS))  # our own files
+    charts = report.charts()
+    pieces = _environment().get_template("page.html.j2").generate(
+        report=report,
+        charts=charts,
+        stages=summary.stages(report.lineage),
+        paths={found.path for found in report.columns},
+        uniform=summary.uniform(report.columns),
+        repeats=summary.shared_values(report.splits, report.places),
+        recorded=summary.recorded_faults(report.lineage),
+        faults=summary.faults(report.splits, report.places, report.packed.tally),
+        style=style,
+        script=script,
+        policy=policy(style, script),
+    )  # fmt: skip
+    saving.write_text(path, "".join(pieces))
+
+
+def policy(style: str, script: str) -> str:
+    """The content security policy: this style and this script, nothing from anywhere, no text ever made markup."""
+    return (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def asset(name: str) -> str:
+    """A file of the page's own, as the package ships it."""
+    return (resources.files("kbtools.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(asset),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"draw": _drawn, "caption": svg.caption, "number": number, "base64": Markup}
+    return environment
+
+
+def _drawn(chart: Chart) -> Markup:
+    return Markup("") if isinstance(chart, Funnel) else svg.draw(chart)

@@ -1,0 +1,123 @@
+"""The stage `correlate`: how strongly difficulty, style and reward (or any other columns) go together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+import kbtools as kb
+from kbtools.data.layout import column_type
+from kbtools_plugins.analysis import scales
+from kbtools_plugins.analysis.correlation import (
+    METHODS,
+    Coefficient,
+    CorrelationFigures,
+    Pair,
+    correlate,
+)
+from kbtools_plugins.analysis.correlation_plot import draw
+from kbtools_plugins.analysis.stage import Analysis, Findings
+from kbtools_plugins.extras import require_analysis
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
+
+_USUAL = ("difficulty", "style", "reward")
+
+
+class Correlate(Analysis):
+    """Correlate columns: Spearman, Pearson and Kendall with intervals, p and q, drawn as heatmap and distributions."""
+
+    name: ClassVar[str] = "correlate"
+    file: ClassVar[str] = "correlation_analysis"
+
+    between: tuple[str, ...] = ()
+    """Columns of numbers, labels or truth values; difficulty, style and reward, as far as they are there, when not
+    given."""
+    labels: dict[str, str] = {}
+    """Order of a column's labels, lowest first, as COLUMN=LABEL,LABEL,...; low,medium,high needs no telling."""
+    ignore: tuple[str, ...] = ("unparsable",)
+    """Labels that are no verdict: such rows count as missing."""
+    resamples: Annotated[int, Field(ge=0)] = 1000
+    """Bootstrap samples for the intervals of the rank correlations; 0 for no intervals."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+    plots: str | None = "plots"
+    """Folder for correlation_analysis.png, .svg and .json; nothing is written when it is empty."""
+
+    def output_features(self, features: Features) -> Features:
+        """The same features, once there are two columns to correlate."""
+        require_analysis("correlations", "scipy", plots=self.plots)
+        names = self._columns(features)
+        scales.require(features, names, self.columns)
+        if len(set(names)) < 2:
+            schema = kb.Schema(features, self.columns)
+            raise kb.errors.SchemaError(
+                f"correlations need two different columns, and {' and '.join(names) or 'none'} is what was given or "
+                f"found: say which with --between COLUMN,COLUMN. Columns: {schema.describe()}."
+            )
+        return features
+
+    def analyse(self, ds: Dataset) -> Findings:
+        """Read the columns, correlate every pair."""
+        orders = {path: [label.strip() for label in labels.split(",")] for path, labels in self.labels.items()}
+        reading = scales.Reading(orders, self.ignore)
+        found = [scales.read(ds, path, reading, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
+        module, groups = scales.modules(ds, self.columns)
+        figures = correlate(found, groups, resampled=module or "rows", resamples=self.resamples, seed=self.seed)
+        return Findings(
+            figures,
+            tables(figures),
+            lambda folder: draw(figures, found, folder, self.file),
+            (*scales.ignored_note(found), *notes(figures)),
+        )
+
+    def _columns(self, features: Features) -> list[str]:
+        schema = kb.Schema(features, self.columns)
+        if self.between:
+            return [schema.find(word) if word in self.columns else schema.path(word) for word in self.between]
+        usual = [self.columns.get(word, word) for word in _USUAL]
+        return [path for path in usual if column_type(features, path) is not None]
+
+
+def notes(figures: CorrelationFigures) -> tuple[str, ...]:
+    """What limits the figures."""
+    found = []
+    if figures.resampled == "rows" and figures.resamples:
+        found.append("no column names the modules, so the bootstrap draws single rows (--columns module_name=COLUMN)")
+    repeated = [pair for pair in figures.pairs if pair.modules < pair.n]
+    if repeated:
+        found.append(
+            f"{repeated[0].n:,} rows come from {repeated[0].modules:,} modules: the intervals and p-values of Pearson "
+            "take rows as independent, those of Spearman and Kendall do not"
+        )
+    return tuple(found)
+
+
+def tables(figures: CorrelationFigures) -> tuple[kb.Table, ...]:
+    """A line for each pair and method."""
+    title = f"correlations of {figures.rows:,} rows (95% intervals; rank correlations: {figures.resamples:,} bootstrap "
+    title += f"samples of {figures.resampled}; q: Benjamini-Hochberg over {len(figures.pairs)} pairs)"
+    header = ("columns", "n", "method", "r", "from", "to", "p", "q")
+    return (kb.Table(title, header, tuple(row for pair in figures.pairs for row in _lines(pair))),)
+
+
+def _lines(pair: Pair) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = []
+    reasons = {pair.coefficient(method).undefined for method in METHODS}
+    if None not in reasons and len(reasons) == 1:
+        return [(f"{pair.x}, {pair.y}", f"{pair.n:,}", f"undefined: {reasons.pop()}", "", "", "", "", "")]
+    for method in METHODS:
+        found = pair.coefficient(method)
+        first = (f"{pair.x}, {pair.y}", f"{pair.n:,}") if method == METHODS[0] else ("", "")
+        lines.append((*first, method, *_cells(found)))
+    return lines
+
+
+def _cells(found: Coefficient) -> tuple[str, ...]:
+    if found.value is None:
+        return ("undefined", "", "", "", "")
+    shown = ["-" if value is None else f"{value:+.3f}" for value in (found.value, found.low, found.high)]
+    chances = ["-" if value is None else f"{value:.2g}" for value in (found.p_value, found.q_value)]
+    return (*shown, *chances)

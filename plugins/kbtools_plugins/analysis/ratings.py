@@ -1,0 +1,232 @@
+"""How far columns of verdicts agree: percent agreement, Cohen's kappa, Krippendorff's alpha, and where they differ.
+
+The coefficients are those of scikit-learn and krippendorff, always on labels in an explicit order; their intervals are
+percentile bootstraps over modules. What has no value, such as the kappa of two constant columns, says why.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+from kbtools_plugins.analysis.resampling import Statistic, bootstrap
+from kbtools_plugins.analysis.stage import Figures
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Level = Literal["ordinal", "interval", "nominal"]
+
+
+class Estimate(Figures):
+    """A coefficient with its 95% interval."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    undefined: str | None = None
+    """Why there is no value."""
+
+
+class PairAgreement(Figures):
+    """Two columns, over the rows that have both."""
+
+    x: str
+    y: str
+    n: int
+    modules: int
+    agreement: Estimate
+    """Share of rows with the same verdict."""
+    kappa: Estimate
+    """Cohen's kappa, with quadratic weights unless the labels have no order."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows by label of x (down) and label of y (across)."""
+
+
+class GroupAgreement(Figures):
+    """All columns, over all rows or those of one group."""
+
+    group: str | None
+    rows: int
+    rated: int
+    """Rows with at least two verdicts, which alpha compares."""
+    alpha: Estimate
+    pairs: tuple[PairAgreement, ...]
+
+
+class Difference(Figures):
+    """A row on which the columns differ."""
+
+    index: int
+    row: str
+    values: dict[str, str | None]
+    spread: float
+    """Labels (or, for interval columns, units) between the lowest and the highest verdict; for nominal columns how many
+    different verdicts there are beyond one."""
+
+
+class AgreementFigures(Figures):
+    """Everything that `agreement` finds."""
+
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    """In order, lowest first."""
+    level: Level
+    resampled: str
+    resamples: int
+    seed: int
+    whole: GroupAgreement
+    groups: tuple[GroupAgreement, ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The columns as positions on their common scale."""
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    """A row for each row of the dataset, a column for each name; -1 where there is no verdict."""
+    domain: np.ndarray
+    """Value of each position: labels count 0, 1, 2, ..., numbers stand for themselves."""
+    level: Level
+    modules: np.ndarray
+    """Number of the module of each row."""
+
+    def some(self, rows: np.ndarray) -> Verdicts:
+        """These rows only."""
+        return Verdicts(self.names, self.positions[rows], self.domain, self.level, self.modules[rows])
+
+
+def compare(verdicts: Verdicts, group: str | None, resamples: int, seed: int) -> GroupAgreement:
+    """Every pair of columns, and all of them together."""
+    pairs = combinations(range(len(verdicts.names)), 2)
+    return GroupAgreement(
+        group=group,
+        rows=len(verdicts.positions),
+        rated=int(((verdicts.positions >= 0).sum(axis=1) > 1).sum()),
+        alpha=_alpha(verdicts, resamples, seed),
+        pairs=tuple(_pair(verdicts, x, y, resamples, seed) for x, y in pairs),
+    )
+
+
+def _pair(verdicts: Verdicts, x: int, y: int, resamples: int, seed: int) -> PairAgreement:
+    import numpy as np
+
+    both = (verdicts.positions[:, [x, y]] >= 0).all(axis=1)
+    a, b = verdicts.positions[both, x], verdicts.positions[both, y]
+    modules, size = verdicts.modules[both], len(verdicts.domain)
+    cells = a * size + b
+    counts = np.bincount(cells, minlength=size * size)
+
+    def agreement(weights: np.ndarray) -> float:
+        return float(np.average(a == b, weights=weights))
+
+    def kappa(weights: np.ndarray) -> float:
+        return _kappa(np.bincount(cells, weights=weights, minlength=size * size), size, verdicts.level)
+
+    reason = None if len(a) else "no row has both columns"
+    no_kappa = reason or _no_kappa(verdicts, a, b)
+    return PairAgreement(
+        x=verdicts.names[x],
+        y=verdicts.names[y],
+        n=len(a),
+        modules=len(np.unique(modules)),
+        agreement=Estimate(undefined=reason) if reason else _estimate(agreement, modules, resamples, seed),
+        kappa=Estimate(undefined=no_kappa) if no_kappa else _estimate(kappa, modules, resamples, seed),
+        confusion=tuple(tuple(line) for line in counts.reshape(size, size).tolist()),
+    )
+
+
+def _estimate(statistic: Statistic, modules: np.ndarray, resamples: int, seed: int) -> Estimate:
+    import numpy as np
+
+    value = statistic(np.ones(len(modules), dtype=np.int64))
+    if np.isnan(value):
+        return Estimate(undefined="it is not defined for these verdicts")
+    found = bootstrap(statistic, modules, resamples, seed)
+    return Estimate(value=value, low=found.low, high=found.high)
+
+
+def _kappa(counts: np.ndarray, size: int, level: Level) -> float:
+    """Cohen's kappa of a confusion table, given row by row."""
+    import numpy as np
+    from sklearn.metrics import cohen_kappa_score
+
+    down, across = np.divmod(np.arange(size * size), size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a table without variation gives NaN
+        value = cohen_kappa_score(
+            down,
+            across,
+            labels=np.arange(size),
+            sample_weight=counts,
+            weights=None if level == "nominal" else "quadratic",
+        )
+    return float(value)
+
+
+def _no_kappa(verdicts: Verdicts, a: np.ndarray, b: np.ndarray) -> str | None:
+    import numpy as np
+
+    steps = np.diff(verdicts.domain)
+    if verdicts.level != "nominal" and len(steps) and not np.allclose(steps, steps[0]):
+        return "the values are not evenly spaced, and kappa weighs by position"
+    if len(np.unique(np.concatenate([a, b]))) < 2:
+        return f"all {len(a)} rows have the same verdict in both columns"
+    return None
+
+
+def _alpha(verdicts: Verdicts, resamples: int, seed: int) -> Estimate:
+    import numpy as np
+
+    rated = (verdicts.positions >= 0).sum(axis=1) > 1
+    positions = verdicts.positions[rated]
+    if not len(positions):
+        return Estimate(undefined="no row has two verdicts")
+    if len(np.unique(positions[positions >= 0])) < 2:
+        return Estimate(undefined=f"all verdicts of these {len(positions)} rows are the same")
+    counts = np.stack([(positions == place).sum(axis=1) for place in range(len(verdicts.domain))], axis=1)
+
+    def alpha(weights: np.ndarray) -> float:
+        return _krippendorff(np.repeat(counts, weights, axis=0), verdicts)
+
+    return _estimate(alpha, verdicts.modules[rated], resamples, seed)
+
+
+def _krippendorff(counts: np.ndarray, verdicts: Verdicts) -> float:
+    import krippendorff
+
+    if (counts.sum(axis=0) > 0).sum() < 2:  # a resample without variation, for which the package raises
+        return float("nan")
+    domain, level = verdicts.domain.tolist(), verdicts.level
+    return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))
+
+
+def spreads(verdicts: Verdicts) -> np.ndarray:
+    """How far apart the verdicts of each row are; 0 where there are not two."""
+    import numpy as np
+
+    known = verdicts.positions >= 0
+    if verdicts.level == "nominal":
+        ordered = np.sort(verdicts.positions, axis=1)
+        fresh = (np.diff(ordered, axis=1) != 0) & (ordered[:, 1:] >= 0)
+        different = fresh.sum(axis=1) + (ordered[:, 0] >= 0)
+        apart: np.ndarray = np.maximum(different - 1, 0).astype(np.float64)
+        return apart
+    values = np.where(known, verdicts.domain[verdicts.positions], np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # rows without any verdict
+        return np.asarray(np.nan_to_num(np.nanmax(values, axis=1) - np.nanmin(values, axis=1)))
+
+
+def most_different(verdicts: Verdicts, count: int) -> Sequence[int]:
+    """Indices of the rows that differ most, the first of equals first."""
+    import numpy as np
+
+    found = spreads(verdicts)
+    order = np.argsort(-found, kind="stable")[:count]
+    return [int(index) for index in order if found[index] > 0]

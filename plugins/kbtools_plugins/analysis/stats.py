@@ -1,0 +1,71 @@
+"""The stage `stats`: a summary of every column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+import kbtools as kb
+from kbtools_plugins.analysis.stage import Analysis, Findings
+from kbtools_plugins.analysis.stats_plot import draw
+from kbtools_plugins.analysis.summary import ColumnSummary, StatsFigures, leaves, summarise
+from kbtools_plugins.extras import require_analysis
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
+
+
+class Stats(Analysis):
+    """Summarise columns: type, nulls, distinct values, distribution, frequent values, lengths."""
+
+    name: ClassVar[str] = "stats"
+    file: ClassVar[str] = "stats"
+
+    only: tuple[str, ...] = ()
+    """Columns to summarise; all, with nested fields one by one, when not given."""
+    top: Annotated[int, Field(ge=0)] = 5
+    """How many of the most frequent values are named."""
+
+    def output_features(self, features: Features) -> Features:
+        """The same features, once the columns are known to exist."""
+        require_analysis("drawing plots", plots=self.plots)
+        schema = kb.Schema(features, self.columns)
+        for path in self.only:
+            schema.path(path)
+        return features
+
+    def analyse(self, ds: Dataset) -> Findings:
+        """Summarise each column."""
+        figures = summarise(ds, list(dict.fromkeys(self.only)) or leaves(ds.features), self.top)
+        return Findings(figures, (table(figures),), lambda folder: draw(figures, folder, self.file))
+
+
+def table(figures: StatsFigures) -> kb.Table:
+    """A line for each column."""
+    header = ("column", "type", "nulls", "unique", "of", "min", "median", "mean", "max", "most frequent")
+    return kb.Table(f"{figures.rows:,} rows", header, tuple(_line(column) for column in figures.columns))
+
+
+def _line(column: ColumnSummary) -> tuple[str, ...]:
+    spread = column.spread
+    numbers = ["", "", "", "", ""]
+    if spread:
+        shown = (spread.min, spread.percentiles["50"], spread.mean, spread.max)
+        numbers = [spread.of, *(_number(value) for value in shown)]
+    odd = [f"{column.nulls:,}"]
+    odd += [f"{column.nan:,} NaN"] if column.nan else []
+    odd += [f"{column.infinite:,} inf"] if column.infinite else []
+    frequent = ", ".join(f"{_short(item.value)} ({item.count:,})" for item in column.frequent)
+    return (column.name, column.type, " + ".join(odd), f"{column.unique:,}", *numbers, frequent)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 24 else f"{line[:23]}…"

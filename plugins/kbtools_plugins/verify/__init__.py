@@ -1,0 +1,49 @@
+"""Is this Triton kernel right, and did the kernel do the work? One (reference, candidate) pair in, one verdict out.
+
+The check is built so that nothing a candidate's Python code does can make a wrong answer pass. Its Python never
+computes the answer that is judged, and never sees the inputs that it is judged on:
+
+1. *Read* (the caller's process, no candidate code runs). The candidate's text is parsed. Its `@triton.jit` functions
+   and the constants they use are copied into a clean kernel module, provided that they stay inside the Triton
+   language (kernel_source.py): such code is data, not a program. Static rules (static_rules.py) name known tricks
+   with their line.
+2. *Reference* (own process). Runs the reference in float64 and float32 on inputs from secret seeds and sends inputs,
+   outputs, parameters, and, from other seeds, *decoy* inputs.
+3. *Record* (own process, the only one that runs the candidate's Python). It gets parameters and decoys: values of the
+   right shape that tell nothing about the secret ones. Kernels are not run here. Every launch and every torch
+   operator that touches an input is written into a trace (recorder.py): "allocate S4; launch add_kernel on S0, S1,
+   S4; return S4".
+4. *Judge the trace* (the caller's process). Operators outside the table of allowed work (operators.py) that reach the
+   output are a `fallback`; a trace without a launch is `no_kernel`.
+5. *Compile* (own process). Each launch is compiled from the clean module for each target to a cubin.
+6. *Replay* (own process, no candidate Python). The trace runs on the secret inputs, with kernels from the clean
+   module: once as recorded, once with the grid in reverse order, once with launches skipped. Fresh memory is filled
+   with NaN patterns, and each access is checked against the buffers' bounds.
+7. *Compare* (the caller's process, numpy only). Replayed outputs against the reference's; only here can a `pass`
+   arise.
+
+What follows from that: a cached answer, a frame walk, a patched `allclose`, a thread, a forged message, numpy or
+ctypes can at most produce a trace, and a trace can only say "run these kernels from my source and this allowed data
+movement". If that gives the right numbers on inputs chosen after the recording, then the kernels are right. Evidence
+gathered inside the candidate's process (audit hook, snapshots) is forgeable and only gives a rejection its name; it
+never makes a pass.
+
+| process   | candidate's Python | secret inputs | reference outputs | decides |
+|-----------|--------------------|---------------|-------------------|---------|
+| caller    | no                 | passes on     | yes               | yes     |
+| reference | no                 | yes           | yes               | no      |
+| record    | yes                | no            | no                | no      |
+| compile   | no (kernel text)   | no            | no                | no      |
+| replay    | no (kernel text)   | yes           | no                | no      |
+
+All but the caller are forked, one job per fork, from two warm processes that have torch and triton imported
+(zygote.py), and run in a sandbox (sandbox.py). Messages are length-framed and signed with a key per job (wire.py);
+they hold plain values and bytes, never pickles. The GPU tier replaces the replay by one on the device (gpu.py); the
+rest is the same.
+"""
+
+from kbtools_plugins.verify.pair import verify
+from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.verdict import Verdict
+
+__all__ = ["Verdict", "VerifySettings", "verify"]

@@ -1,0 +1,167 @@
+"""Notices what a candidate does beside its work: files, sockets, processes, threads, frames, patched functions.
+
+An audit hook cannot be taken out again by Python code; at the first event that the candidate is responsible for, it
+reports and ends the process. This names the trick; that the trick gains nothing is the design's doing, that it harms
+nothing the sandbox's.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_KINDS = {
+    "socket": "forbidden:network",
+    "urllib": "forbidden:network",
+    "http": "forbidden:network",
+    "ssl": "forbidden:network",
+    "subprocess": "forbidden:process",
+    "os.system": "forbidden:process",
+    "os.exec": "forbidden:process",
+    "os.fork": "forbidden:process",
+    "os.forkpty": "forbidden:process",
+    "os.posix_spawn": "forbidden:process",
+    "os.spawn": "forbidden:process",
+    "pty": "forbidden:process",
+    "os.kill": "forbidden:kill",
+    "os.killpg": "forbidden:kill",
+    "signal.pthread_kill": "forbidden:kill",
+    "ctypes": "forbidden:ctypes",
+    "mmap": "forbidden:file_write",
+    "os.remove": "forbidden:file_write",
+    "os.rename": "forbidden:file_write",
+    "os.rmdir": "forbidden:file_write",
+    "os.mkdir": "forbidden:file_write",
+    "os.truncate": "forbidden:file_write",
+    "os.chmod": "forbidden:file_write",
+    "os.chown": "forbidden:file_write",
+    "os.link": "forbidden:file_write",
+    "os.symlink": "forbidden:file_write",
+    "shutil": "forbidden:file_write",
+    "os.listdir": "forbidden:file_read",
+    "os.scandir": "forbidden:file_read",
+    "_thread.start_new_thread": "hack:thread",
+    "_thread.start_joinable_thread": "hack:thread",
+    "sys._getframe": "hack:introspection",
+    "sys._current_frames": "hack:introspection",
+    "gc": "hack:introspection",
+    "sys.settrace": "hack:introspection",
+    "sys.setprofile": "hack:introspection",
+    "sys.addaudithook": "hack:introspection",
+    "os.fdopen": "hack:forged_result",
+}
+_RESTRICTED_ATTRIBUTES = {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "__code__"}
+_STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib"))
+_PACKAGES = tuple(sysconfig.get_paths()[name] for name in ("purelib", "platlib"))
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+_WATCHED: list[tuple[Any, str]] = [
+    (torch, "allclose"),
+    (torch, "equal"),
+    (torch, "isclose"),
+    (torch, "manual_seed"),
+    (torch, "compile"),
+    (torch.testing, "assert_close"),
+    (torch.Tensor, "__eq__"),
+    (torch.Tensor, "allclose"),
+    (torch.Tensor, "equal"),
+    (torch.cuda, "synchronize"),
+    (torch.cuda, "Event"),
+    (torch.cuda, "is_available"),
+    (time, "time"),
+    (time, "perf_counter"),
+    (time, "perf_counter_ns"),
+    (time, "monotonic"),
+    (time, "time_ns"),
+    (time, "sleep"),
+    (builtins, "print"),
+    (builtins, "isinstance"),
+    (builtins, "abs"),
+    (builtins, "max"),
+    (builtins, "all"),
+    (builtins, "open"),
+    (torch.nn.Module, "__call__"),
+    (torch.nn.Module, "load_state_dict"),
+    (torch.nn.Module, "state_dict"),
+    (sys, "exit"),
+    (os, "_exit"),
+]
+
+Report = Callable[[str, str], None]
+
+
+def watched_values() -> dict[str, object]:
+    """What the names that checkers rely on are bound to now."""
+    return {f"{getattr(owner, '__name__', owner)}.{name}": getattr(owner, name, None) for owner, name in _WATCHED}
+
+
+def changed_names(before: dict[str, object]) -> list[str]:
+    """The watched names that are bound to something else now."""
+    return [name for name, value in watched_values().items() if value is not before[name]]
+
+
+def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
+    """Report `(kind, what)` at the first forbidden event that code from `candidate_path` is responsible for."""
+    prefixes = tuple(str(path) for path in [*readable, Path(candidate_path).parent])
+    kinds = dict(_KINDS)
+    exact = {name for name in kinds if "." in name}
+    inside = False
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal inside
+        if inside:
+            return
+        kind = kinds.get(event if event in exact else event.partition(".")[0])
+        if event == "open":
+            kind = _file_kind(args, prefixes)
+        elif event == "object.__getattr__" and args[1] in _RESTRICTED_ATTRIBUTES:
+            kind = "hack:introspection"
+        if kind is None:
+            return
+        inside = True
+        line = _direct_line(candidate_path) if event == "sys._getframe" else _responsible_line(candidate_path)
+        if line:
+            report(kind, f"line {line}: {event}")
+        inside = False
+
+    sys.addaudithook(hook)
+
+
+def _file_kind(args: tuple[Any, ...], readable: tuple[str, ...]) -> str | None:
+    path, _, flags = args
+    if isinstance(path, int) or path is None:
+        return "hack:forged_result" if isinstance(path, int) else None
+    if isinstance(flags, int) and flags & _WRITING:
+        return "forbidden:file_write"
+    text = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - resolve() would open the links that are asked about
+    return None if text.startswith(readable) else "forbidden:file_read"
+
+
+def _direct_line(candidate_path: str) -> int:
+    """The candidate's line if it made the call itself: the standard library looks at frames for many honest reasons."""
+    caller = sys._getframe(2)
+    return caller.f_lineno if caller.f_code.co_filename == candidate_path else 0
+
+
+def _responsible_line(candidate_path: str) -> int:
+    """The candidate's line that caused the event, 0 if a library did; the standard library acts for its caller."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name == candidate_path:
+            return int(frame.f_lineno)
+        if name.startswith("<") and not name.startswith("<frozen"):
+            frame = frame.f_back
+            continue
+        if name.startswith(_PACKAGES) or not (name.startswith(_STANDARD) or name.startswith("<frozen")):
+            return 0
+        frame = frame.f_back
+    return 0

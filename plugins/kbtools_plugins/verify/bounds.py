@@ -1,0 +1,129 @@
+"""Triton's interpreter with two additions: accesses are checked against buffers, and the grid can run backwards.
+
+A program whose result depends on the order of its blocks has a race that a GPU would show at random.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from triton.runtime import interpreter as _triton
+
+_LOADS_AND_STORES = {
+    "create_masked_load": (0, 1),
+    "create_masked_store": (0, 2),
+    "create_atomic_cas": (0, None),
+    "create_atomic_rmw": (1, 3),
+}
+
+
+class OutOfBounds(Exception):
+    """A kernel touched memory outside the buffers it was given."""
+
+
+class Interpreter:
+    """A block inside which kernels are checked; the interpreter's builder is one object per process."""
+
+    def __init__(self, *, reverse: bool) -> None:
+        self._builder: Any = _triton.interpreter_builder
+        self._reverse = reverse
+        self._kernel = ""
+        self._starts = np.empty(0, dtype=np.uint64)
+        self._ends = np.empty(0, dtype=np.uint64)
+
+    def __enter__(self) -> Interpreter:
+        for name, (pointer, mask) in _LOADS_AND_STORES.items():
+            setattr(self._builder, name, self._checked(name, pointer, mask))
+        self._patching = _PatchOnce()
+        _triton._patch_lang = self._patching
+        place = self._builder.set_grid_idx
+        if self._reverse:
+            self._builder.set_grid_idx = lambda *index: place(*self._mirrored(index))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in [*_LOADS_AND_STORES, "set_grid_idx"]:
+            self._builder.__dict__.pop(name, None)
+        self._patching.undo()
+
+    def open_buffers(self, kernel: str, buffers: list[torch.Tensor]) -> None:
+        """Allow the next launch to touch these bytes only."""
+        ranges = sorted((buffer.data_ptr(), buffer.data_ptr() + buffer.numel()) for buffer in buffers)
+        self._kernel = kernel
+        self._starts = np.array([start for start, _ in ranges], dtype=np.uint64)
+        self._ends = np.array([end for _, end in ranges], dtype=np.uint64)
+
+    def _mirrored(self, index: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(size - 1 - at for size, at in zip(self._builder.grid_dim, index, strict=True))
+
+    def _checked(self, name: str, pointer: int, mask: int | None) -> Any:
+        original = getattr(self._builder, name)
+        writes = "load" not in name
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if (
+                mask is not None
+            ):  # a mask that was broadcast from a scalar arrives as integers, which Triton itself then refuses
+                args[mask].data = args[mask].data.astype(np.bool_)
+            self._check(args[pointer], None if mask is None else args[mask], "write" if writes else "read")
+            return original(*args, **kwargs)
+
+        return call
+
+    def _check(self, pointers: Any, mask: Any, what: str) -> None:
+        addresses = np.asarray(pointers.data)
+        active = addresses if mask is None else addresses[np.broadcast_to(mask.data, addresses.shape)]
+        if not active.size:
+            return
+        width = max(1, pointers.get_element_ty().primitive_bitwidth // 8)
+        number = np.searchsorted(self._starts, active, side="right").astype(np.int64) - 1
+        ends = self._ends[np.maximum(number, 0)] if self._ends.size else np.zeros(active.shape, dtype=np.uint64)
+        bad = (number < 0) | (active + np.uint64(width) > ends)
+        if bad.any():
+            raise OutOfBounds(
+                f"kernel {self._kernel}: {int(bad.sum())} out-of-bounds {what}s of {width} bytes in program "
+                f"{tuple(int(at) for at in self._builder.grid_idx)}, "
+                f"{_distance(active[bad][0], self._starts, self._ends)}"
+            )
+
+
+class _PatchOnce:
+    """Triton redirects its language to the interpreter anew for every launch and every call of a kernel by a kernel.
+
+    Doing so once per set of language modules gives the same and halves the time of small kernels.
+    """
+
+    def __init__(self) -> None:
+        self._original = _triton._patch_lang
+        self._scopes: dict[int, Any] = {}
+
+    def __call__(self, function: Any) -> _PatchOnce:
+        key = id(function.__globals__)
+        if key not in self._scopes:
+            self._scopes[key] = self._original(function)
+        return self
+
+    def restore(self) -> None:
+        """What a launch does at its end; the redirection stays until `undo`."""
+
+    def undo(self) -> None:
+        """Restore the language, last redirection first."""
+        _triton._patch_lang = self._original
+        for scope in reversed(self._scopes.values()):
+            scope.restore()
+
+
+def _distance(address: Any, starts: Any, ends: Any) -> str:
+    if not ends.size:
+        return "with no buffer at all"
+    past = [int(address) - int(end) for end in ends if address >= end]
+    before = [int(start) - int(address) for start in starts if address < start]
+    nearest = (
+        [f"{min(past)} bytes past the end of a buffer"] if past and (not before or min(past) <= min(before)) else []
+    )
+    return (nearest or [f"{min(before, default=0)} bytes before the start of a buffer"])[0]

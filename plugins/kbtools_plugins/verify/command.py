@@ -1,0 +1,86 @@
+"""The command `kbtools verify`: one pair from files, its verdict explained; for a dataset there is the stage."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import click
+
+from kbtools.errors import UsageError
+from kbtools_plugins.verify.code import NoCode, parse
+from kbtools_plugins.verify.settings import Tier, VerifySettings
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("verify")
+@click.argument("file", type=_FILE, required=False)
+@click.option("--reference", type=_FILE, help="File with the reference.")
+@click.option("--candidate", type=_FILE, help="File with the candidate: code, or an answer that holds it.")
+@click.option("--entry-point", help="Class or function of the reference that is meant.")
+@click.option("--tier", type=click.Choice(["auto", "gpu", "cpu"]), default="auto", help="Where kernels run.")
+@click.option("--targets", default="80,90", help="Compute capabilities to compile for.")
+@click.option("--seeds", default=2, help="Sets of secret random inputs.")
+@click.option("--timeout", default=60.0, help="Seconds that each process of the check may take.")
+@click.option("--allow", multiple=True, help="A further torch operator that is no fallback, as in aten.sum.")
+@click.option("--require-sandbox", is_flag=True, help="Fail where the sandbox cannot be enforced.")
+@click.option("--time/--no-time", default=False, help="Measure the speedup (GPU only).")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def verify_command(
+    file: Path | None,
+    reference: Path | None,
+    candidate: Path | None,
+    entry_point: str | None,
+    tier: Tier,
+    targets: str,
+    seeds: int,
+    timeout: float,
+    allow: tuple[str, ...],
+    require_sandbox: bool,
+    time: bool,
+    as_json: bool,
+) -> int:
+    """Check one Triton kernel: FILE with reference (Model, get_inputs) and ModelNew, or --reference and --candidate."""
+    from kbtools_plugins.verify.explain import explain
+    from kbtools_plugins.verify.pair import verify
+
+    settings = VerifySettings(
+        tier=tier,
+        targets=_numbers(targets),
+        seeds=seeds,
+        timeout=timeout,
+        allow=allow,
+        require_sandbox=require_sandbox,
+        time=time,
+    )
+    texts = _texts(file, reference, candidate)
+    entry_point = entry_point or (reference_in_pair(texts[0]) if file else None)
+    verdict = verify(*texts, entry_point=entry_point, settings=settings)
+    click.echo(verdict.model_dump_json(indent=1) if as_json else explain(verdict))
+    return 0 if verdict.passed else 1
+
+
+def reference_in_pair(text: str) -> str | None:
+    """Which class of a file with both is the reference: the one whose name with New is there too."""
+    try:
+        names = {node.name for node in parse(text).body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    except NoCode:
+        return None
+    return next((name for name in sorted(names) if f"{name}New" in names), None)
+
+
+def _texts(file: Path | None, reference: Path | None, candidate: Path | None) -> tuple[str, str]:
+    if file and not reference and not candidate:
+        text = file.read_text()
+        return text, text
+    if reference and candidate and not file:
+        return reference.read_text(), candidate.read_text()
+    raise UsageError("Give one FILE that holds both, or --reference FILE and --candidate FILE.")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UsageError(f"--targets {text!r} is no list of compute capabilities such as 80,90.") from None

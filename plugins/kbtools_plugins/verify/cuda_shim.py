@@ -1,0 +1,251 @@
+"""Lets code that was written for one CUDA device run where there is none: every tensor says it is on `cuda:0`.
+
+A torch function mode maps device arguments to the CPU and answers `.is_cuda`, `.device`, `.cuda()`; functions of
+`torch.cuda` and Triton's driver answer as an A100 would. The table of what is answered is in docs/verify.md.
+Streams and events do nothing; the ones a candidate makes are counted, because work on a side stream is a known trick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+CUDA = torch.device("cuda", 0)
+PROPERTIES = SimpleNamespace(
+    name="NVIDIA A100-SXM4-40GB",
+    major=8,
+    minor=0,
+    total_memory=42_505_273_344,
+    multi_processor_count=108,
+    regs_per_multiprocessor=65_536,
+    max_threads_per_multi_processor=2_048,
+    warp_size=32,
+    gcnArchName="",
+    shared_memory_per_block=49_152,
+    shared_memory_per_block_optin=166_912,
+    shared_memory_per_multiprocessor=167_936,
+    L2_cache_size=41_943_040,
+    is_integrated=False,
+    is_multi_gpu_board=False,
+)
+_TRITON_PROPERTIES = {
+    "max_shared_mem": 166_912,
+    "max_num_regs": 65_536,
+    "multiprocessor_count": 108,
+    "warpSize": 32,
+    "sm_clock_rate": 1_410_000,
+    "mem_clock_rate": 1_215_000,
+    "mem_bus_width": 5_120,
+}
+
+
+class CudaMode(TorchFunctionMode):
+    """Maps every mention of a CUDA device to the CPU and back."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        answer = _ANSWERS.get(func)
+        if answer is not None:
+            return answer(*args, **kwargs)
+        if "device" in kwargs:
+            kwargs = kwargs | {"device": to_cpu(kwargs["device"])}
+        if kwargs.get("pin_memory"):
+            kwargs = kwargs | {"pin_memory": False}
+        if func in _TAKES_DEVICE:
+            args = tuple(to_cpu(item) if index and _is_device(item) else item for index, item in enumerate(args))
+        return func(*args, **kwargs)
+
+
+def to_cpu(device: Any) -> Any:
+    """The CPU for anything that names a CUDA device; other values unchanged."""
+    if isinstance(device, int) and not isinstance(device, bool):
+        return torch.device("cpu")
+    return torch.device("cpu") if _is_device(device) else device
+
+
+def _is_device(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.startswith("cuda")
+    return isinstance(value, torch.device) and value.type == "cuda"
+
+
+def _cuda(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+    return tensor
+
+
+def _cpu(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+    return tensor.clone()
+
+
+_ANSWERS: dict[Any, Callable[..., Any]] = {
+    torch.Tensor.is_cuda.__get__: lambda tensor, *_: True,  # type: ignore[attr-defined]
+    torch.Tensor.is_cpu.__get__: lambda tensor, *_: False,  # type: ignore[attr-defined]
+    torch.Tensor.device.__get__: lambda tensor, *_: CUDA,
+    torch.Tensor.get_device: lambda tensor: 0,
+    torch.Tensor.cuda: _cuda,
+    torch.Tensor.cpu: _cpu,
+    torch.Tensor.pin_memory: _cuda,
+    torch.Tensor.is_pinned: lambda tensor, *_: False,
+    torch.Tensor.record_stream: lambda tensor, stream: None,
+}
+_TAKES_DEVICE = {torch.Tensor.to, torch.Tensor.new_tensor}
+
+
+class Stream:
+    """A stream or event that does nothing; `made` counts the side streams a candidate created."""
+
+    made = 0
+    joined = 0
+    cuda_stream = 0
+    device = CUDA
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        Stream.made += 1
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def wait_stream(self, *_: Any) -> None:
+        """Counts as the side stream's work being waited for."""
+        Stream.joined += 1
+
+    wait_event = synchronize = wait_stream
+
+    def record_event(self, *_: Any) -> Event:
+        """An event that has happened."""
+        return Event()
+
+    def query(self) -> bool:
+        """Always done."""
+        return True
+
+
+class Event:
+    """A CUDA event that has happened; the time between two is one millisecond."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.made = True
+
+    def record(self, *_: Any) -> None:
+        """Nothing to record."""
+
+    synchronize = wait = record
+
+    def query(self) -> bool:
+        """Always done."""
+        return True
+
+    def elapsed_time(self, _: Event) -> float:
+        """One millisecond."""
+        return 1.0
+
+
+class CudaGraphUsed(Exception):
+    """A candidate tried to capture or replay a CUDA graph."""
+
+
+class CudaGraph:
+    """Refuses: a replayed graph hides what runs."""
+
+    used = False
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        CudaGraph.used = True
+        raise CudaGraphUsed("CUDA graphs are not allowed in a candidate")
+
+
+class _Driver:
+    """As much of Triton's active driver as host code asks for; kernels are never launched through it."""
+
+    utils = SimpleNamespace(get_device_properties=lambda device: dict(_TRITON_PROPERTIES))
+
+    def get_current_device(self) -> int:
+        """The only device."""
+        return 0
+
+    def set_current_device(self, device: int) -> None:
+        """There is only one."""
+
+    def get_current_stream(self, device: int | None = None) -> int:
+        """The default stream."""
+        return 0
+
+    def get_current_target(self) -> Any:
+        """An A100."""
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", 80, 32)
+
+    def get_active_torch_device(self) -> torch.device:
+        """The only device."""
+        return CUDA
+
+    def get_device_interface(self) -> Any:
+        """The module whose functions this shim replaced."""
+        return torch.cuda
+
+    def get_device_capability(self, device: int = 0) -> tuple[int, int]:
+        """That of an A100."""
+        return (8, 0)
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """Inside the block this process looks like one with a CUDA device; made for a process that ends afterwards."""
+    _patch_torch_cuda()
+    from triton.runtime import driver
+
+    driver.set_active(_Driver())
+    with CudaMode():
+        yield
+
+
+def _patch_torch_cuda() -> None:
+    side = Stream()
+    Stream.made = 0
+    nothing = lambda *_, **__: None  # noqa: E731 - one no-op under many names
+    answers: dict[str, Any] = {
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "device_count": lambda: 1,
+        "init": nothing,
+        "current_device": lambda: 0,
+        "set_device": nothing,
+        "synchronize": nothing,
+        "empty_cache": nothing,
+        "get_device_properties": lambda *_: PROPERTIES,
+        "get_device_name": lambda *_: PROPERTIES.name,
+        "get_device_capability": lambda *_: (8, 0),
+        "manual_seed": nothing,
+        "manual_seed_all": nothing,
+        "is_bf16_supported": lambda *_, **__: True,
+        "current_stream": lambda *_: side,
+        "default_stream": lambda *_: side,
+        "Stream": Stream,
+        "Event": Event,
+        "CUDAGraph": CudaGraph,
+        "graph": CudaGraph,
+        "device": contextlib.nullcontext,
+        "stream": contextlib.nullcontext,
+        "device_of": contextlib.nullcontext,
+        "make_graphed_callables": CudaGraph,
+        "memory_allocated": lambda *_: 0,
+        "max_memory_allocated": lambda *_: 0,
+        "reset_peak_memory_stats": nothing,
+    }
+    for name, answer in answers.items():
+        setattr(torch.cuda, name, answer)
+    torch.cuda.graphs.CUDAGraph = CudaGraph  # type: ignore[misc, assignment]
+    torch.set_default_device = _default_device_stays
+
+
+def _default_device_stays(device: Any) -> None:
+    """The CPU stands for the device already."""

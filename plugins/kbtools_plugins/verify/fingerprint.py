@@ -1,0 +1,39 @@
+"""What a verdict depends on besides the two texts: versions, settings, and what this machine can enforce."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from importlib import metadata
+
+from kbtools.errors import ConfigError
+from kbtools_plugins.verify import sandbox
+from kbtools_plugins.verify.settings import VerifySettings, on_gpu
+
+
+def fingerprint(settings: VerifySettings) -> dict[str, str]:
+    """What a verdict depends on besides the two texts."""
+    missing = [name for name, there in sandbox.available().items() if not there]
+    return {
+        "torch": _version("torch"),
+        "triton": _version("triton"),
+        "device": "cuda" if on_gpu(settings) else f"cpu ({platform.machine()})",
+        "settings": settings.model_dump_json(exclude={"seed"}),
+        "not enforced": ", ".join(missing) or "nothing",
+    }
+
+
+def require_sandbox(settings: VerifySettings) -> None:
+    missing = [name for name, there in sandbox.available().items() if not there]
+    if settings.require_sandbox and missing:
+        raise ConfigError(
+            f"This machine cannot enforce {', '.join(missing)}; run without --require-sandbox to verify regardless."
+        )
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"

@@ -1,0 +1,162 @@
+"""What the text of a kernel may contain so that it is data rather than a program: the Triton language and nothing else.
+
+Triton's interpreter executes a kernel's body as Python, and its compiler runs parts of it too; a body that could
+reach `open` or a module through `tl` would be code. Names, attributes and statements outside these lists are reported
+with their line.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+BUILTINS = frozenset(
+    """
+    range min max abs int float bool len print tuple list sum round isinstance True False None slice str
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+_SUBMODULES = frozenset(
+    """
+    math extra cuda libdevice core standard random language semantic target_info
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+_HOST_FUNCTIONS = frozenset(["cdiv", "next_power_of_2"])
+_FORBIDDEN_FINALS = frozenset(
+    """
+    builtins inspect os sys warnings importlib functools operator wraps partial builtin
+    constexpr_function jit knobs TypeVar Callable ModuleType exec eval
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+_VALUE_ATTRIBUTES = frozenset(
+    """
+    to dtype element_ty shape T trans reshape view permute broadcast_to expand_dims sum max min argmax
+    argmin xor_sum reduce cumsum cumprod associative_scan histogram sort flip gather load store advance
+    abs exp exp2 log log2 sqrt sqrt_rn rsqrt sin cos floor ceil sigmoid softmax erf fdiv div_rn fma
+    clamp cast split join interleave ravel numel type value is_floating is_int is_ptr is_block is_fp8
+    is_fp16 is_bf16 is_fp32 is_fp64 is_int8 is_int16 is_int32 is_int64 is_bool is_int_signed
+    is_int_unsigned primitive_bitwidth itemsize int_bitwidth fp_mantissa_width scalar logical_and
+    logical_or atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_cas atomic_xchg
+    item scatter block_shape shape_ptr strides randint minimum maximum bitcast squeeze unsqueeze append
+    real
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+_STATEMENTS = (
+    ast.FunctionDef,
+    ast.arguments,
+    ast.arg,
+    ast.Return,
+    ast.Assign,
+    ast.AugAssign,
+    ast.AnnAssign,
+    ast.For,
+    ast.While,
+    ast.If,
+    ast.Expr,
+    ast.Pass,
+    ast.Break,
+    ast.Continue,
+    ast.Assert,
+    ast.keyword,
+    ast.expr_context,
+    ast.operator,
+    ast.unaryop,
+    ast.boolop,
+    ast.cmpop,
+    ast.comprehension,
+    ast.JoinedStr,
+    ast.FormattedValue,
+    ast.BoolOp,
+    ast.NamedExpr,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.IfExp,
+    ast.Compare,
+    ast.Call,
+    ast.Constant,
+    ast.Attribute,
+    ast.Subscript,
+    ast.Starred,
+    ast.Name,
+    ast.List,
+    ast.Tuple,
+    ast.Slice,
+    ast.ListComp,
+)
+
+
+UNDEFINED = "is not defined"
+
+
+def violations(
+    function: ast.FunctionDef, modules: dict[str, str], known: set[str], elsewhere: set[str]
+) -> Iterator[str]:
+    """What in a kernel's text is outside the language.
+
+    `modules` maps names to the modules they are imported from (`tl` to `triton.language`); `known` are the constants
+    and kernels that the text may use, `elsewhere` all other names that the candidate's text defines.
+    """
+    bound = _bound_names(function)
+    for node in ast.walk(function):
+        if node is not function and isinstance(node, ast.FunctionDef):
+            yield f"line {node.lineno}: a nested function"
+        elif not isinstance(node, _STATEMENTS):
+            line = getattr(node, "lineno", function.lineno)
+            yield f"line {line}: {type(node).__name__} is no part of the kernel language"
+        elif isinstance(node, ast.Attribute):
+            yield from _attribute_violations(node, modules, bound)
+        elif (
+            isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Load)
+            and node.id not in bound | known | BUILTINS | set(modules)
+        ):
+            fault = "is no kernel and no constant" if node.id in elsewhere else UNDEFINED
+            yield f"line {node.lineno}: the name {node.id!r} {fault}"
+
+
+def free_names(function: ast.FunctionDef) -> set[str]:
+    """Names that a function takes from around it."""
+    loaded = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return loaded - _bound_names(function) - BUILTINS
+
+
+def _bound_names(function: ast.FunctionDef) -> set[str]:
+    parameters = function.args
+    names = {arg.arg for arg in [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs]}
+    names |= {arg.arg for arg in (parameters.vararg, parameters.kwarg) if arg}
+    return names | {
+        node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _attribute_violations(node: ast.Attribute, modules: dict[str, str], bound: set[str]) -> Iterator[str]:
+    if node.attr.startswith("_"):
+        yield f"line {node.lineno}: the private attribute .{node.attr}"
+        return
+    path = dotted(node)
+    root = path.partition(".")[0] if path else ""
+    if not root or root in bound or root not in modules:
+        if node.attr not in _VALUE_ATTRIBUTES:
+            yield f"line {node.lineno}: the attribute .{node.attr} is not known for a tensor or type"
+        return
+    *inner, last = (modules[root] + path.removeprefix(root)).split(".")
+    if inner[0] == "math":
+        return
+    if inner == ["triton"] and last in _HOST_FUNCTIONS | {"language"}:
+        return
+    following = inner[2:] if inner[:2] == ["triton", "language"] else None
+    if following is None or any(part not in _SUBMODULES for part in following):
+        # an attribute of a value that a module attribute yields, as in tl.zeros(...).to
+        if len(path.split(".")) > 2 and node.attr in _VALUE_ATTRIBUTES and following is not None:
+            return
+        yield f"line {node.lineno}: {path} is outside triton.language"
+    elif last in _FORBIDDEN_FINALS:
+        yield f"line {node.lineno}: {path} is no operation of the kernel language"
+
+
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` for a chain of names, else empty."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""

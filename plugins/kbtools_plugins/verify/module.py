@@ -1,0 +1,84 @@
+"""Running a model's source in a forked process: load it, construct its entry point, set its parameters."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from kbtools_plugins.verify import paritybench
+from kbtools_plugins.verify.code import parse
+
+SEED = 20_240_607
+"""Seeds both constructors, so that parameters outside the state dict agree too."""
+
+
+def load(code: str, name: str) -> ModuleType:
+    """Execute `code` as module `name`, written to a file of that name so that Triton can read its source."""
+    paritybench.install()
+    path = Path(f"{name}.py").resolve()
+    path.write_text(code)
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    tree: ast.Module = parse(code)
+    exec(compile(tree, str(path), "exec"), module.__dict__)
+    return module
+
+
+def split_init_inputs(given: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Both conventions of `get_init_inputs()`: `[args, kwargs]` (KernelBook) and a plain list of args (KernelBench)."""
+    if isinstance(given, dict):
+        return [], given
+    items = list(given)
+    if len(items) == 2 and isinstance(items[0], list | tuple) and isinstance(items[1], dict):
+        return list(items[0]), items[1]
+    return items, {}
+
+
+def construct(entry: Any, args: list[Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    """Seed, then build the module; a plain function is its own instance."""
+    if not isinstance(entry, type):
+        return entry  # type: ignore[no-any-return]
+    torch.manual_seed(SEED)
+    instance: Callable[..., Any] = entry(*args, **kwargs)
+    return instance
+
+
+class StateMismatch(Exception):
+    """The candidate's parameters cannot take the reference's values."""
+
+
+def copy_state(target: object, state: dict[str, torch.Tensor]) -> None:
+    """Write the reference's parameters and buffers into `target`: by name, else by position where all shapes agree."""
+    if not isinstance(target, torch.nn.Module) or not state:
+        return
+    own = {**dict(target.named_parameters()), **dict(target.named_buffers())}
+    own = {name: tensor for name, tensor in own.items() if name in target.state_dict()}
+    if set(state) <= set(own) or (own and set(own) <= set(state)):
+        pairs = [(own[name], state[name], name) for name in own if name in state]
+    elif len(own) == len(state):
+        pairs = [(mine, given, name) for (name, mine), given in zip(own.items(), state.values(), strict=True)]
+    elif not own:
+        return
+    else:
+        raise StateMismatch(f"parameters {sorted(own)} do not correspond to the reference's {sorted(state)}")
+    for mine, given, name in pairs:
+        if mine.shape != given.shape:
+            raise StateMismatch(
+                f"parameter {name} has shape {list(mine.shape)}, the reference's has {list(given.shape)}"
+            )
+    with torch.no_grad():
+        for mine, given, _ in pairs:
+            mine.copy_(given)
+
+
+def set_mode(instance: object, mode: str) -> None:
+    """Put a module into train or eval mode."""
+    if isinstance(instance, torch.nn.Module):
+        instance.train(mode == "train")

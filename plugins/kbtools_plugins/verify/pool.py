@@ -1,0 +1,89 @@
+"""Many pairs at once: one thread per worker, each with its own warm processes; verdicts come in the order of the pairs.
+
+What was found before is taken from the store; a pair that stands in the input twice is checked once. Killing the run
+loses at most the pairs in flight; killing a worker's processes costs one more attempt of its pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from kbtools_plugins.verify.pair import verify
+from kbtools_plugins.verify.processes import WarmPair
+from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.store import VerdictStore, key_of
+from kbtools_plugins.verify.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One candidate and what it is held against."""
+
+    reference: str
+    candidate: str
+    entry_point: str | None = None
+
+
+Watcher = Callable[[Verdict], None]
+
+
+def verify_all(pairs: Sequence[Pair], settings: VerifySettings, workers: int, store: VerdictStore | None = None,
+               finished: Watcher = lambda verdict: None) -> list[Verdict]:  # fmt: skip
+    """The verdict of each pair; `finished` is called with each one as it is known."""
+    keys = [key_of(pair.reference, pair.candidate, pair.entry_point, settings) for pair in pairs]
+    known = {key: verdict for key in set(keys) if store and (verdict := store.get(key))}
+    missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
+    for key in keys:
+        if key in known:
+            finished(known[key])
+    if missing:
+        with _workers(min(workers, len(missing)), settings) as submit:
+            futures = {key: submit(pair, _keeper(key, store)) for key, pair in missing.items()}
+            known |= {key: _reported(future, keys.count(key), finished) for key, future in futures.items()}
+    return [known[key] for key in keys]
+
+
+def _keeper(key: str, store: VerdictStore | None) -> Watcher:
+    return lambda verdict: store.put(key, verdict) if store else None
+
+
+def _reported(future: Future[Verdict], times: int, finished: Watcher) -> Verdict:
+    verdict = future.result()
+    for _ in range(times):
+        finished(verdict)
+    return verdict
+
+
+@contextmanager
+def _workers(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, Watcher], Future[Verdict]]]:
+    idle: SimpleQueue[WarmPair] = SimpleQueue()
+    processes = [WarmPair() for _ in range(count)]
+    for pair in processes:
+        idle.put(pair)
+
+    def check(pair: Pair, keep: Watcher) -> Verdict:
+        warm = idle.get()
+        try:
+            verdict = verify(
+                pair.reference, pair.candidate, entry_point=pair.entry_point, settings=settings, processes=warm
+            )
+        finally:
+            idle.put(warm)
+        keep(verdict)
+        return verdict
+
+    threads = ThreadPoolExecutor(count)
+    try:
+        yield lambda pair, keep: threads.submit(check, pair, keep)
+    finally:
+        threads.shutdown(cancel_futures=True)
+        _close(processes)
+
+
+def _close(processes: Iterable[WarmPair]) -> None:
+    for pair in processes:
+        pair.close()

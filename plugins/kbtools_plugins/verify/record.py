@@ -1,0 +1,145 @@
+"""The job that runs a candidate's Python: load, construct, set parameters, run forwards on decoys, return traces."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten
+
+from kbtools_plugins.verify import audit, cuda_shim, launches, module, sandbox
+from kbtools_plugins.verify.recorder import ReadWatch, Recorder
+from kbtools_plugins.verify.values import copy_values, decode
+from kbtools_plugins.verify.wire import Tree
+
+Send = Callable[[Tree], None]
+
+
+def warm_up() -> None:
+    """Import what a candidate is likely to import, so that no fork pays for it."""
+    import numpy  # noqa: F401
+    import torch._dynamo
+    import torch.nn.functional
+    import triton.language.extra.libdevice  # noqa: F401
+
+    torch.set_num_threads(1)
+    torch.nn.Linear(2, 2)(torch.zeros(1, 2))
+
+
+def run(job: dict[str, Tree], send: Send) -> Tree:
+    """Traces of every plan in `job["plans"]`, or why there are none; on a forbidden act, reports and ends at once."""
+    path = str(Path("candidate.py").resolve())
+    recorder = Recorder(path, job["allow"])
+    tuning = launches.install(recorder)
+
+    def report(kind: str, what: str) -> None:
+        send({"failed": kind, "error": what})
+        os._exit(0)
+
+    try:
+        with cuda_shim.installed(), torch.no_grad(), ReadWatch(recorder), recorder:
+            before = audit.watched_values()
+            audit.watch(path, sandbox.readable_paths(), report)
+            instance = _prepare(job)
+            plans = {plan["name"]: _run_plan(plan, instance, recorder, tuning) for plan in job["plans"]}
+            changed = audit.changed_names(before)
+    except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
+        return describe(error, path)
+    if changed:
+        return {"failed": "hack:patched_name", "error": f"it replaced {', '.join(changed)}"}
+    if cuda_shim.Stream.made > cuda_shim.Stream.joined:
+        return {"failed": "hack:side_stream", "error": "it made a stream that is never waited for"}
+    return {"plans": plans}
+
+
+def _prepare(job: dict[str, Tree]) -> Any:
+    loaded = module.load(job["code"], "candidate")
+    args, kwargs = decode(job["init"])
+    instance = module.construct(getattr(loaded, job["entry"]), args, kwargs)
+    module.copy_state(instance, {name: decode(tree) for name, tree in job["state"].items()})
+    return instance
+
+
+def _run_plan(plan: dict[str, Tree], instance: Any, recorder: Recorder, tuning: launches.Tuning) -> Tree:
+    """Forward on the plan's first decoys, then on each further set written into the same memory."""
+    module.set_mode(instance, plan["mode"])
+    if plan.get("tuning") and not tuning.choose(plan["tuning"]):
+        return {"traces": []}
+    try:
+        return _forwards(plan, instance, recorder)
+    except BaseException as error:
+        if plan.get("required"):
+            raise
+        return describe(error, recorder._path)
+    finally:
+        tuning.choose(0) if plan.get("tuning") else None
+
+
+def _forwards(plan: dict[str, Tree], instance: Any, recorder: Recorder) -> Tree:
+    args = decode(plan["inputs"][0])
+    tensors = [leaf for leaf in tree_flatten(args)[0] if isinstance(leaf, torch.Tensor)]
+    parameters = list(instance.parameters()) + list(instance.buffers()) if isinstance(instance, torch.nn.Module) else []
+    traces: list[Tree] = []
+    kept: list[Any] = []
+    calls = [*plan["inputs"], *(plan["inputs"][number % 2] for number in range(plan.get("repeats", 0)))]
+    for number, values in enumerate(calls):
+        if number:
+            fresh = [leaf for leaf in tree_flatten(decode(values))[0] if isinstance(leaf, torch.Tensor)]
+            for target, source in zip(tensors, fresh, strict=True):
+                copy_values(source, target)
+        recorder.begin(tensors, parameters)
+        outputs = instance(*args)
+        _reject_strange(outputs, kept, tensors + parameters)
+        traces[len(plan["inputs"]) :] = []  # of the repeated calls only the last one's trace is kept
+        traces.append(recorder.finish(outputs))
+        kept[:] = [*kept[-1:], outputs]
+    return {"traces": traces}
+
+
+_NO_CUDA = ("not compiled with CUDA", "NVIDIA driver", "has no attribute '_cuda")
+"""What torch says where the shim has no answer."""
+
+
+class Rejected(Exception):
+    """The candidate did something that has a verdict of its own."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(what)
+        self.kind = kind
+
+
+def _reject_strange(outputs: Any, earlier: list[Any], known: list[torch.Tensor]) -> None:
+    with torch._C.DisableTorchFunction():
+        leaves = [leaf for leaf in tree_flatten(outputs)[0] if isinstance(leaf, torch.Tensor)]
+        for leaf in leaves:
+            if type(leaf) not in (torch.Tensor, torch.nn.Parameter):
+                raise Rejected(
+                    "hack:tensor_subclass", f"it returned a {type(leaf).__qualname__} instead of a plain tensor"
+                )
+        owned = {tensor.untyped_storage()._cdata for tensor in known}
+        old = {leaf.untyped_storage()._cdata for leaf in tree_flatten(earlier)[0] if isinstance(leaf, torch.Tensor)}
+        if any(leaf.untyped_storage()._cdata in old - owned for leaf in leaves):
+            raise Rejected("hack:output_cache", "a second call returned the memory that the first call had returned")
+
+
+def describe(error: BaseException, path: str) -> Tree:
+    """The failure that an exception of a candidate stands for, with the last lines that lead to it."""
+    lines = traceback.format_exception(error)
+    own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == path]
+    where = f"line {own[-1].lineno}: " if own else ""
+    text = f"{where}{''.join(traceback.format_exception_only(error)).strip()}"[-1500:]
+    if isinstance(error, Rejected):
+        return {"failed": error.kind, "error": str(error)}
+    if isinstance(error, cuda_shim.CudaGraphUsed):
+        return {"failed": "hack:cuda_graph", "error": text}
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return {"failed": "out_of_memory", "error": text}
+    if any(sign in text for sign in _NO_CUDA):
+        return {"failed": "unsupported:cuda_api", "error": text}
+    if isinstance(error, SystemExit):
+        return {"failed": "hack:exit", "error": text}
+    return {"failed": "runtime_error", "error": text, "traceback": "".join(lines)[-4000:]}

@@ -1,0 +1,271 @@
+"""Plans the replays of a candidate's traces and holds what comes back against the reference's outputs."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned, scales
+from kbtools_plugins.verify.judge import Decided, why_wrong
+from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
+from kbtools_plugins.verify.processes import WarmPair
+from kbtools_plugins.verify.settings import VerifySettings, on_gpu
+from kbtools_plugins.verify.trace import Trace
+from kbtools_plugins.verify.wire import Tree
+
+_MANY_PROGRAMS, _MOST_PROGRAMS = 4_000, 40_000
+_LEAST_SHARE = 1e-2
+"""Outputs on tiny inputs are held to this share of the scale that outputs have on ordinary ones."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One replay: which trace, on which set of inputs, in which order."""
+
+    trace: Trace
+    expected: Tree
+    order: str = "forward"
+    what: str = ""
+    variant: str = ""
+    """Of which label this run decides; such a run may fail."""
+
+
+class Replaying:
+    """All replays of one candidate."""
+
+    def __init__(
+        self,
+        reference: dict[str, Tree],
+        traces: dict[str, list[Trace]],
+        source: KernelSource,
+        kernels: list[Kernel],
+        settings: VerifySettings,
+        processes: WarmPair,
+    ) -> None:
+        self._reference = reference
+        self._traces = traces
+        self._source = source
+        self._kernels = kernels
+        self._settings = settings
+        self._processes = processes
+        self._role = "gpu" if on_gpu(settings) else "replay"
+        self._first, self._steady, self._last = traces["main"]
+        self._least_scales = [scale * _LEAST_SHARE for scale in scales(reference["sets"][0]["exact"])]
+        self.notes: list[str] = []
+        self.general: dict[str, bool] = {}
+        """Whether the candidate is also right on another shape or layout, for those that could be tried."""
+
+    def check(self) -> float:
+        """The largest relative error; Decided if any required replay disagrees."""
+        if (programs := self._programs()) > _MOST_PROGRAMS:
+            raise Decided(
+                "unsupported:too_large", f"the launches have {programs:,} programs, too many for the interpreter"
+            )
+        runs = [*self._required(), *self._variants()]
+        worst = 0.0
+        for run, result in zip(runs, self._execute(runs), strict=True):
+            found = Difference("failed", result["error"]) if "failed" in result else self._compare(run, result)
+            if run.variant:
+                self.general[run.variant] = isinstance(found, Agreement)
+            elif run.order == "skip":
+                if isinstance(found, Agreement):
+                    raise Decided("hack:decoy_kernel", "the output is right without any kernel having run")
+            elif isinstance(found, Difference):
+                raise self._explain(run, found)
+            else:
+                worst = max(worst, found.max_error)
+        return worst
+
+    def _variants(self) -> Iterator[Run]:
+        for name, variant in self._reference["variants"].items():
+            if ill_conditioned(variant["set"]["plain"], variant["set"]["exact"]):
+                continue
+            self.general[name] = False
+            if traces := self._traces.get(name):
+                yield Run(traces[0], variant["set"], variant=name)
+
+    def _required(self) -> list[Run]:
+        sets = [found for found in self._reference["sets"] if not ill_conditioned(found["plain"], found["exact"])]
+        if self._programs() > _MANY_PROGRAMS:
+            sets = sets[:2]
+            self.notes.append("many programs for the interpreter: two sets of random inputs only, no other scales")
+        skipped = [
+            found["name"] for found in self._reference["sets"] if ill_conditioned(found["plain"], found["exact"])
+        ]
+        if skipped:
+            self.notes.append(f"not compared, the reference itself is inexact there: {', '.join(skipped)}")
+        if not sets or sets[0]["name"] != "seed 1":
+            raise Decided(
+                "reference_unfit:ill_conditioned",
+                "float32 and float64 runs of the reference differ by more than a candidate may",
+            )
+        runs = [Run(self._steady, sets[0], "skip"), Run(self._steady, sets[0])]
+        for number, found in enumerate(sets[1:]):
+            runs.append(Run(self._steady, found, "reverse" if number == 0 else "forward", f"on {found['name']}: "))
+        if self._first.shape_of_it() != self._steady.shape_of_it():
+            runs.append(Run(self._first, sets[0], what="in its first call: "))
+        if self._last.shape_of_it() != self._steady.shape_of_it():
+            runs.append(Run(self._last, sets[0], what="in a later call: "))
+        if tuned := self._differing("tuning"):
+            runs.append(Run(tuned, sets[0], what="with the last configuration of its autotuning: "))
+        for mode, found in self._reference["modes"].items():
+            expected = {**sets[0], "plain": found["outputs"], "exact": found["outputs"]}
+            if (trace := self._differing(mode)) or (mode in self._traces and self._mode_matters()):
+                runs.append(Run(trace or self._traces[mode][0], expected, what=f"in {mode} mode: "))
+        return runs
+
+    def _programs(self) -> int:
+        return 0 if self._role == "gpu" else sum(math.prod(step.grid) for step in self._steady.launches)
+
+    def _mode_matters(self) -> bool:
+        outputs = [found["outputs"] for found in self._reference["modes"].values() if not found["random"]]
+        return any(output != outputs[0] for output in outputs[1:])
+
+    def _differing(self, name: str) -> Trace | None:
+        traces = self._traces.get(name, [])
+        return traces[0] if traces and traces[0].shape_of_it() != self._steady.shape_of_it() else None
+
+    def times(self, timing: Tree) -> tuple[dict[str, list[float]], float]:
+        """Intervals in milliseconds by what was timed, and the time below which no kernel can be (GPU only)."""
+        outcome = self._processes.run("gpu", self._job([self._required()[1]]) | {"timing": timing}, self._settings)
+        if outcome.failed:
+            raise Decided(f"unsupported:timing_{outcome.failed}", f"the timing ended with {outcome.error}")
+        return outcome.reply["times"], outcome.reply["floor_ms"]
+
+    def _execute(self, runs: list[Run]) -> list[Tree]:
+        job = self._job(runs)
+        outcome = self._processes.run(self._role, job, self._settings)
+        if outcome.failed:
+            known = outcome.failed in ("timeout", "out_of_memory")
+            raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
+        results: list[Tree] = outcome.reply["results"]
+        last = runs[len(results) - 1]
+        if "failed" in results[-1] and not last.variant:
+            raise self._failure(last, results[-1])
+        return results
+
+    def _job(self, runs: list[Run]) -> dict[str, Tree]:
+        traces = list({id(run.trace): run.trace for run in runs}.values())
+        numbers = {id(trace): number for number, trace in enumerate(traces)}
+        return {
+            "source": self._source.text,
+            "names": clean_names(traces, self._source),
+            "allow": list(self._settings.allow),
+            "traces": [trace.model_dump() for trace in traces],
+            "runs": [
+                {
+                    "trace": numbers[id(run.trace)],
+                    "inputs": run.expected["tensors"],
+                    "order": run.order,
+                    "optional": bool(run.variant),
+                }
+                for run in runs
+            ],
+            "lock_folder": tempfile.gettempdir(),
+        }
+
+    def _failure(self, run: Run, result: Tree) -> Decided:
+        kinds = {"out_of_memory": "out_of_memory", "unsupported": "unsupported:interpreter"}
+        return Decided(kinds.get(result["failed"], "runtime_error"), f"{run.what}{result['error']}")
+
+    def _compare(self, run: Run, result: Tree) -> Agreement | Difference:
+        found = compare(result["outputs"], run.expected["plain"], run.expected["exact"], self._least_scales)
+        if isinstance(found, Difference):
+            return Difference(found.verdict, run.what + found.text, found.max_error)
+        for index, (before, now, wanted) in enumerate(
+            zip(run.expected["tensors"], result["inputs"], run.expected["after"], strict=True)
+        ):
+            if wanted is None and now["tensor"] != before["tensor"]:
+                return Difference(
+                    "hack:mutated_input", f"{run.what}it changed input {index}, which the reference leaves alone"
+                )
+            if wanted is not None and isinstance(compare(now, wanted, wanted), Difference):
+                return Difference(
+                    "wrong_output", f"{run.what}input {index}, which the reference updates, ends up different"
+                )
+        return found
+
+    def _explain(self, run: Run, found: Difference) -> Decided:
+        if found.verdict != "wrong_output":
+            return Decided(found.verdict, found.text)
+        if run.order == "reverse":
+            again = Run(run.trace, run.expected, "forward", run.what)
+            if isinstance(self._compare(again, self._execute([again])[0]), Agreement):
+                return Decided(
+                    "nondeterministic", f"the result depends on the order of the grid's programs; {found.text}"
+                )
+        dtypes = [tensor["dtype"] for tensor in flatten(run.expected["plain"])[1]]
+        return why_wrong(
+            self._first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else ""
+        )
+
+
+def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
+    """The name in the clean module for each kernel that traces mention, as `name:line`."""
+    found: dict[str, str] = {}
+    for trace in traces:
+        for step in trace.launches:
+            mentioned = [(step.kernel, step.kernel_line), *_functions([*step.bound.values()])]
+            for name, line in mentioned:
+                kernel = source.find(name, line)
+                if kernel is not None:
+                    found[f"{name}:{line}"] = kernel.clean_name
+    return found
+
+
+def distinct_launches(traces: list[Trace], source: KernelSource) -> list[Tree]:
+    """Launches that differ in anything a compiler may look at."""
+    names = clean_names(traces, source)
+    found: dict[str, Tree] = {}
+    for trace in traces:
+        for step in trace.launches:
+            kernel = source.find(step.kernel, step.kernel_line)
+            constants = kernel.constants if kernel else frozenset()
+            bound = {
+                name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
+                for name, value in step.bound.items()
+            }
+            launch = {
+                "kernel": step.kernel,
+                "clean_name": names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
+                "bound": bound,
+                "options": step.options,
+            }
+            found.setdefault(json.dumps(launch, sort_keys=True), launch)
+    return list(found.values())
+
+
+def _compile_value(value: Tree, names: dict[str, str]) -> Tree:
+    if not isinstance(value, dict):
+        return value
+    if "ref" in value:
+        kept = {"dtype": value["ref"]["dtype"], "offset": value["ref"]["offset"] % 16, "shape": [1]}
+        return {**value, "ref": kept}
+    if "function" in value:
+        return {**value, "clean_name": names.get(f"{value['function']}:{value['line']}", value["function"])}
+    if "tuple" in value:
+        return {"tuple": [_compile_value(item, names) for item in value["tuple"]]}
+    return value
+
+
+def _specialized(value: Tree) -> Tree:
+    """Numbers that are no constants reach the compiler as a type, and whether they are 1 or a multiple of 16."""
+    if isinstance(value, float):
+        return 0.5
+    if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):
+        wide = 2**40 if abs(value) >= 2**31 else 0
+        return wide + (16 if value % 16 == 0 else 3)
+    return value
+
+
+def _functions(tree: Tree) -> list[tuple[str, int]]:
+    if isinstance(tree, dict):
+        if "function" in tree:
+            return [(tree["function"], tree["line"])]
+        return [found for value in tree.values() for found in _functions(value)]
+    if isinstance(tree, list):
+        return [found for value in tree for found in _functions(value)]
+    return []

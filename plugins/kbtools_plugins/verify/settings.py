@@ -1,0 +1,45 @@
+"""What a verification depends on besides the two texts: one frozen object, part of every verdict's fingerprint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kbtools.errors import ConfigError
+
+Tier = Literal["auto", "gpu", "cpu"]
+
+
+class VerifySettings(BaseModel):
+    """How a pair is checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    tier: Tier = "auto"
+    """Where kernels run: on a GPU, in Triton's interpreter (cpu), or on a GPU where there is one (auto)."""
+    targets: tuple[int, ...] = (80, 90)
+    """Compute capabilities that every launched kernel is compiled for, 80 for sm_80."""
+    seeds: int = Field(2, ge=1)
+    """Number of secret seeds that inputs are drawn from."""
+    timeout: float = Field(60.0, gt=0)
+    """Seconds that each process (reference, record, compile, replay) may take."""
+    memory_gb: float = Field(4.0, gt=0)
+    """Memory that each process may allocate on top of its imports."""
+    allow: tuple[str, ...] = ()
+    """Further torch operators a candidate may use on inputs, as in `aten.sum`."""
+    require_sandbox: bool = False
+    """Fail instead of going on where seccomp or Landlock is missing."""
+    seed: int | None = None
+    """Where the secret seeds come from; unset, drawn anew for every pair. Writers of candidates must not know it."""
+    time: bool = False
+    """Measure the speedup (GPU tier only)."""
+
+
+def on_gpu(settings: VerifySettings) -> bool:
+    """Whether kernels run on a GPU; ConfigError if one is demanded and there is none."""
+    present = Path("/dev/nvidiactl").exists()
+    if settings.tier == "gpu" and not present:
+        raise ConfigError("--tier gpu: this machine has no NVIDIA device; use --tier cpu.")
+    return present and settings.tier != "cpu"

@@ -1,0 +1,191 @@
+"""The stage `verify`: the bridge between the columns of a dataset and `pool.verify_all`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+import kbtools as kb
+from kbtools.data import texts
+from kbtools.data.table import batches, field_of, map_batches, on_rows
+from kbtools_plugins.verify.reward import check_formula, reward_of
+from kbtools_plugins.verify.settings import Tier, VerifySettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, Features
+
+    from kbtools_plugins.verify.pool import Pair
+    from kbtools_plugins.verify.verdict import Verdict
+
+_COLUMNS: dict[str, str] = {
+    "verdict": "string",
+    "tier": "string",
+    "max_error": "float64",
+    "error": "string",
+    "kernels": "string",
+    "resources": "string",
+    "shape_general": "bool",
+    "layout_general": "bool",
+    "speedup": "float64",
+    "ref_ms": "float64",
+    "kernel_ms": "float64",
+    "fingerprint": "string",
+    "reward": "float64",
+}
+
+
+class Verify(kb.Stage):
+    """Check Triton kernels against their references and reward those that are right."""
+
+    name: ClassVar[str] = "verify"
+    suffix: ClassVar[str] = "verified"
+
+    workers: int = Field(2, ge=1)
+    """Pairs that are checked at a time."""
+    timeout: float = Field(60.0, gt=0)
+    """Seconds that each process of one check may take."""
+    tier: Tier = "auto"
+    """Where kernels run: on a GPU, in Triton's interpreter (cpu), or on a GPU where there is one (auto)."""
+    targets: tuple[int, ...] = (80, 90)
+    """Compute capabilities that each kernel must compile for, as in 80,90."""
+    seeds: int = Field(2, ge=1)
+    """Sets of secret random inputs."""
+    seed: int | None = None
+    """Makes those inputs the same in every run; whoever writes candidates must not know it."""
+    allow: tuple[str, ...] = ()
+    """Further torch operators a candidate may use, as in aten.sum."""
+    time: bool = False
+    """Measure the speedup and reward with it (GPU only)."""
+    require_sandbox: bool = False
+    """Fail where seccomp or Landlock is missing, instead of noting it."""
+    reward: str = ""
+    """Formula for the reward over the verdict's fields, as in "passed * (1.0 if shape_general else 0.5)"."""
+    candidate: Literal["auto", "completion", "triton_code"] = "auto"
+    """Which meaning holds the candidate; auto takes the completion where there is one."""
+    store: str = ""
+    """File that keeps verdicts; by default KBTOOLS_VERDICTS, or verdicts.sqlite in the user's data directory."""
+
+    def output_features(self, features: Features) -> Features:
+        """The input's features and the verdict's columns, which must not be there yet but for `reward`."""
+        from datasets import Features as Declared
+        from datasets import Value
+
+        schema = kb.Schema(features, self.columns)
+        schema.require(schema.find("reference_code"), "text")
+        schema.require(schema.find(self._candidate(schema)), "messages")
+        if self.reward:
+            check_formula(self.reward)
+        taken = [name for name in _COLUMNS if name in features and name != "reward"]
+        if taken:
+            raise kb.errors.SchemaError(
+                f"verify would overwrite the columns {', '.join(taken)}; rename or drop them first."
+            )
+        return Declared({**features, **{name: Value(dtype) for name, dtype in _COLUMNS.items()}})
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Check every row's pair and add the verdicts."""
+        features = self.output_features(ds.features)
+        rows = self._rows(ds)
+        verdicts = iter(self._verdicts([pair for pair in rows if pair]))
+        records = [self._record(next(verdicts)) if pair else _missing() for pair in rows]
+        place = iter(records)
+
+        def add(table: pa.Table) -> pa.Table:
+            import pyarrow as pa
+
+            batch = [next(place) for _ in range(table.num_rows)]
+            for name in _COLUMNS:
+                if name in table.column_names:
+                    table = table.drop_columns([name])
+                table = table.append_column(
+                    name, pa.array([record[name] for record in batch], type=features[name].pa_type)
+                )
+            return table.select(list(features))
+
+        result = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds, _digest(records)))
+        counts = Counter(str(record["verdict"]) for record in records)
+        return kb.Result(result, facts={"verdicts": dict(counts.most_common()), "passed": counts["pass"]})
+
+    def settings(self) -> VerifySettings:
+        """The settings of each check."""
+        shared = {name: getattr(self, name) for name in VerifySettings.model_fields if name in type(self).model_fields}
+        return VerifySettings(**shared)
+
+    def _candidate(self, schema: kb.Schema) -> str:
+        if self.candidate != "auto":
+            return self.candidate
+        return "completion" if schema.has("completion") else "triton_code"
+
+    def _rows(self, ds: Dataset) -> list[Pair | None]:
+        from kbtools_plugins.verify.pool import Pair
+
+        schema = kb.Schema(ds.features, self.columns)
+        reference, candidate = schema.find("reference_code"), schema.find(self._candidate(schema))
+        entry = next((schema.find(meaning) for meaning in ("entry_point", "module_name") if schema.has(meaning)), None)
+        found: list[Pair | None] = []
+        silent = on_rows.set(lambda rows: None)
+        try:
+            for table in batches(ds, [reference, candidate, *([entry] if entry else [])]):
+                names = field_of(table, entry).to_pylist() if entry else [None] * table.num_rows
+                for code, kernel, name in zip(
+                    texts.of_column(table, reference), texts.of_column(table, candidate), names, strict=True
+                ):
+                    found.append(Pair(code, kernel, _defined(code, name)) if code and kernel else None)
+        finally:
+            on_rows.reset(silent)
+        return found
+
+    def _verdicts(self, pairs: list[Pair]) -> list[Verdict]:
+        from kbtools_plugins.verify.pool import verify_all
+        from kbtools_plugins.verify.store import VerdictStore, default_path
+
+        store = VerdictStore(Path(self.store) if self.store else default_path())
+        report = on_rows.get()
+        try:
+            return verify_all(pairs, self.settings(), self.workers, store, lambda verdict: report(1))
+        finally:
+            store.close()
+
+    def _record(self, verdict: Verdict) -> dict[str, Any]:
+        values = verdict.model_dump(mode="json")
+        reward = reward_of(self.reward, verdict) if self.reward else verdict.reward
+        return {
+            "verdict": verdict.verdict,
+            "tier": verdict.tier,
+            "max_error": verdict.max_error,
+            "error": verdict.error,
+            "kernels": json.dumps(values["kernels"], sort_keys=True),
+            "resources": json.dumps(values["resources"]),
+            "shape_general": verdict.shape_general,
+            "layout_general": verdict.layout_general,
+            "speedup": verdict.speedup,
+            "ref_ms": verdict.ref_ms[0] if verdict.ref_ms else None,
+            "kernel_ms": verdict.kernel_ms[0] if verdict.kernel_ms else None,
+            "fingerprint": json.dumps(values["fingerprint"], sort_keys=True),
+            "reward": reward,
+        }
+
+
+def _defined(code: str, name: object) -> str | None:
+    """The name if the reference defines it: a column of names need not be one of entry points."""
+    return name if isinstance(name, str) and (f"class {name}" in code or f"def {name}" in code) else None
+
+
+def _digest(records: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(records).encode()).hexdigest()
+
+
+def _missing() -> dict[str, Any]:
+    empty: dict[str, Any] = dict.fromkeys(_COLUMNS)
+    return empty | {
+        "verdict": "unsupported:no_code",
+        "tier": "static",
+        "error": "the row has no reference or no candidate",
+        "reward": 0.0,
+    }

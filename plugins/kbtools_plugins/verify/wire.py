@@ -1,0 +1,86 @@
+"""Messages between the caller and its processes: plain values and bytes, length-framed and signed; no pickles.
+
+A message is a tree of None, bool, int, float, str, bytes, list and dict with string keys. Bytes travel beside the
+JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import socket
+import struct
+from typing import Any, TypeAlias
+
+Tree: TypeAlias = Any
+"""None | bool | int | float | str | bytes | list[Tree] | dict[str, Tree]; recursive aliases help nobody here."""
+
+MAX_MESSAGE = 2**30
+_LENGTHS = struct.Struct("<QQ")
+_DIGEST_BYTES = 32
+
+
+class WireError(Exception):
+    """What came over the channel is no message: cut off, too long, or not signed with the job's key."""
+
+
+def send(channel: socket.socket, tree: Tree, key: bytes) -> None:
+    """Write one message signed with `key`."""
+    blobs: list[bytes] = []
+    head = json.dumps(_lift(tree, blobs), separators=(",", ":")).encode()
+    body = b"".join([struct.pack("<I", len(head)), head, *blobs])
+    channel.sendall(_LENGTHS.pack(len(body), len(blobs)) + hmac.digest(key, body, hashlib.sha256) + body)
+
+
+def receive(channel: socket.socket, key: bytes) -> Tree:
+    """Read one message; EOFError if the channel closed before its first byte."""
+    first = channel.recv(1)
+    if not first:
+        raise EOFError("the process ended without a message")
+    length, _ = _LENGTHS.unpack(first + _exactly(channel, _LENGTHS.size - 1))
+    if length > MAX_MESSAGE:
+        raise WireError(f"a message of {length} bytes")
+    digest, body = _exactly(channel, _DIGEST_BYTES), _exactly(channel, length)
+    if not hmac.compare_digest(digest, hmac.digest(key, body, hashlib.sha256)):
+        raise WireError("a message with a wrong signature")
+    try:
+        (head_length,) = struct.unpack_from("<I", body)
+        head_end = 4 + head_length
+        return _lower(json.loads(body[4:head_end]), memoryview(body)[head_end:])
+    except (ValueError, TypeError, RecursionError, struct.error) as error:
+        raise WireError(f"a message that cannot be read: {error}") from None
+
+
+def _exactly(channel: socket.socket, count: int) -> bytes:
+    buffer = bytearray(count)
+    view = memoryview(buffer)
+    while view:
+        got = channel.recv_into(view)
+        if not got:
+            raise WireError("a message that was cut off")
+        view = view[got:]
+    return bytes(buffer)
+
+
+def _lift(tree: Tree, blobs: list[bytes]) -> Tree:
+    if isinstance(tree, bytes):
+        start = sum(map(len, blobs))
+        blobs.append(tree)
+        return {"$bytes": [start, len(tree)]}
+    if isinstance(tree, dict):
+        return {name: _lift(value, blobs) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_lift(value, blobs) for value in tree]
+    return tree
+
+
+def _lower(tree: Tree, blobs: memoryview) -> Tree:
+    if isinstance(tree, dict):
+        if "$bytes" in tree:
+            start, length = tree["$bytes"]
+            return bytes(blobs[start : start + length])
+        return {name: _lower(value, blobs) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_lower(value, blobs) for value in tree]
+    return tree

@@ -1,0 +1,96 @@
+"""`recipes/kernelbook.toml` on the embedded sample: the whole old pipeline, against the local Hub and a local model."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kbtools.plugins import registry
+from tests.servers.openai_server import OpenAIServer
+
+RECIPE = str(Path(__file__).parents[2] / "recipes" / "kernelbook.toml")
+NAMES = {
+    "DATASET_PATH": "me/evals",
+    "FILTERED_DATASET_PATH": "me/evals-filtered",
+    "UNIQUE_DATASET_PATH": "me/evals-unique",
+    "SYNTHETIC_DATASET_PATH": "me/synthetic-tasks",
+    "DATASET_LICENSE": "mit",
+    "KERNELBOOK_PATH": "me/kernelbook",
+    "KERNELBOOK_REVISION": "main",
+}
+STEPS = ["all", "filtered", "unique", "synthetic"]
+if "strip-reasoning" in registry().stages():
+    STEPS.append("no-reasoning")
+
+
+def modules(count):
+    """Rows in the layout of KernelBook."""
+    code = "import torch\n\nclass {0}(torch.nn.Module):\n    def forward(self, x):\n        return x * {1}\n"
+    return [
+        {
+            "uuid": i,
+            "entry_point": f"Scale{i}",
+            "module_name": f"Scale{i}",
+            "python_code": code.format(f"Scale{i}", i + 2),
+            "triton_code": "import triton\n",
+            "licenses": ["MIT"],
+        }
+        for i in range(count)
+    ]
+
+
+def describe(body):
+    """A task prompt that names the class; a verdict where a schema asks for one."""
+    text = json.dumps(body["messages"])
+    if "response_format" in body:
+        return json.dumps({"difficulty_reason": "it is short", "difficulty": "low" if len(text) % 2 else "high"})
+    name = next(f"Scale{i}" for i in reversed(range(12)) if f"`Scale{i}New`" in text)
+    return f"Write a Triton kernel for class {name}New. It multiplies its input by a number."
+
+
+def modules_of(split):
+    """Names of the modules of a split."""
+    return {row["info"]["module_name"] for row in split}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("judge", ["static", "model"])
+def test_whole_pipeline(client, hub, judge):
+    """Every dataset loads plainly; each is a part of the one before; 90/10 by module everywhere; again: no commit."""
+    declare = """
+            card = huggingface_hub.DatasetCard.load("me/kernelbook")
+            card.data.license = "mit"
+            card.push_to_hub("me/kernelbook", repo_type="dataset")
+    """
+    client.upload("me/kernelbook", modules(12), declare.strip())
+    with OpenAIServer(reply=describe) as server:
+        env = {
+            **NAMES,
+            "KBTOOLS_JUDGE": judge,
+            "KBTOOLS_MODEL": f"{server.url}#tiny",
+            "KBTOOLS_STORE": str(client.folder / "replies.sqlite"),
+        }
+        first = client.kbtools("run", RECIPE, *STEPS, **env)
+        assert first.code == 0, first.text
+        calls = len(server.log)
+        before = {repo: hub.state(repo)["commits"]["main"] for repo in hub.repos()}
+        again = client.kbtools("run", RECIPE, *STEPS, **env)
+        assert again.code == 0, again.text
+        assert len(server.log) == calls
+    assert {repo: hub.state(repo)["commits"]["main"] for repo in hub.repos()} == before
+    base, filtered = client.rows("me/evals"), client.rows("me/evals-filtered")
+    unique, synthetic = client.rows("me/evals-unique"), client.rows("me/synthetic-tasks")
+    total = sum(len(rows) for rows in base.values())
+    assert set(base) == {"train", "validation"}
+    assert len(base["validation"]) / total == pytest.approx(0.1, abs=0.05)
+    assert modules_of(base["train"]).isdisjoint(modules_of(base["validation"]))
+    for split in base:
+        kept = [row["example_id"] for row in base[split] if row["reward"] > 0.85]
+        assert [row["example_id"] for row in filtered[split]] == kept
+        assert modules_of(unique[split]) == modules_of(filtered[split])
+        assert len(unique[split]) == len(modules_of(unique[split]))
+    assert all(row["difficulty"] for row in filtered["train"])
+    assert {row["module_name"] for row in synthetic["train"]} == {f"Scale{i}" for i in range(12)}
+    if "no-reasoning" in STEPS:
+        bare = client.rows("me/evals-unique-no-reasoning")
+        assert {split: len(rows) for split, rows in bare.items()} == {s: len(rows) for s, rows in unique.items()}

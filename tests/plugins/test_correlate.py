@@ -1,0 +1,263 @@
+"""Stage correlate: coefficients against scipy and known truths, intervals that hold, and what has no value."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+import kbtools as kb
+from kbtools.errors import RowError, SchemaError
+from kbtools.pipeline import run
+from kbtools.testing import check_stage
+from kbtools_plugins.analysis.correlation import METHODS, correlate
+from kbtools_plugins.analysis.scales import Scale
+from tests.rows import evals
+
+QUICK = {"resamples": 50, "plots": None}
+
+
+def rated(rows: int = 300, seed: int = 0) -> datasets.Dataset:
+    """Rows whose difficulty, style and reward correlate in a known way."""
+    rng = np.random.default_rng(seed)
+    truth = [[1, -0.5, 0.3], [-0.5, 1, 0], [0.3, 0, 1]]
+    z = rng.multivariate_normal([0, 0, 0], truth, rows)
+    return datasets.Dataset.from_dict(
+        {
+            "example_id": list(range(rows)),
+            "module_name": [f"M{n}" for n in rng.integers(0, rows // 3, rows)],
+            "difficulty": [("low", "medium", "high")[n] for n in np.digitize(z[:, 0], [-0.5, 0.5])],
+            "style": np.clip(np.round(5 + 2 * z[:, 1]), 0, 10).astype(int).tolist(),
+            "reward": z[:, 2].tolist(),
+        }
+    )
+
+
+def pairs(result: kb.Result) -> dict[tuple[str, str], dict]:
+    return {(pair["x"], pair["y"]): pair for pair in result.facts["pairs"]}
+
+
+def scale(name: str, values: list[float]) -> Scale:
+    return Scale(name, np.array(values, dtype=np.float64), "numeric")
+
+
+def test_coefficients_are_those_of_scipy():
+    """Ordinal labels count as 0, 1, 2, and every coefficient is scipy's on the whole columns."""
+    ds = rated()
+    found = pairs(kb.Correlate(**QUICK).run(ds))
+    columns = {"style": ds["style"][:], "reward": ds["reward"][:]}
+    columns["difficulty"] = [("low", "medium", "high").index(label) for label in ds["difficulty"]]
+    assert set(found) == {("difficulty", "style"), ("difficulty", "reward"), ("style", "reward")}
+    for (x, y), pair in found.items():
+        a, b = columns[x], columns[y]
+        expected = {
+            "spearman": stats.spearmanr(a, b),
+            "kendall": stats.kendalltau(a, b),
+            "pearson": stats.pearsonr(a, b),
+        }
+        for method in METHODS:
+            assert pair[method]["value"] == pytest.approx(expected[method].statistic, abs=1e-12)
+        interval = expected["pearson"].confidence_interval()
+        assert [pair["pearson"]["low"], pair["pearson"]["high"]] == pytest.approx([interval.low, interval.high])
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.floats(-5, 5)), min_size=3, max_size=60), st.randoms())
+@settings(deadline=None, max_examples=60)
+def test_missing_values_leave_the_pair_they_belong_to(points, random):
+    """n counts the rows that have both columns, and the coefficient is scipy's on these rows."""
+    holes = [(x if random.random() > 0.2 else np.nan, y if random.random() > 0.2 else np.nan) for x, y in points]
+    a, b = np.array(holes).T
+    pair = correlate([scale("a", a), scale("b", b)], np.arange(len(a)), resamples=0).pairs[0]
+    both = ~np.isnan(a) & ~np.isnan(b)
+    assert pair.n == both.sum()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = stats.spearmanr(a[both], b[both]).statistic if both.sum() > 2 else np.nan
+    assert (pair.spearman.value is None) == bool(np.isnan(expected))
+    if pair.spearman.value is not None:
+        assert pair.spearman.value == pytest.approx(expected)
+
+
+def test_known_coefficients_are_found():
+    """On many rows of a known normal distribution, the intervals hold the truth."""
+    rng = np.random.default_rng(3)
+    a, b = rng.multivariate_normal([0, 0], [[1, 0.4], [0.4, 1]], 3000).T
+    pair = correlate([scale("a", a), scale("b", b)], np.arange(3000), resamples=200).pairs[0]
+    truths = {"pearson": 0.4, "spearman": 6 / np.pi * np.arcsin(0.2), "kendall": 2 / np.pi * np.arcsin(0.4)}
+    for method, truth in truths.items():
+        found = pair.coefficient(method)
+        assert found.low < truth < found.high
+        assert found.high - found.low < 0.08
+
+
+@pytest.mark.slow
+def test_intervals_hold_at_the_rate_they_claim_when_modules_repeat():
+    """With four like rows a module, drawing modules covers the truth; drawing rows, as if they were apart, does not."""
+    covered = {"modules": 0, "rows": 0}
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        centre = rng.normal(size=(60, 2)).repeat(4, axis=0)
+        a, b = (centre + 0.3 * rng.normal(size=(240, 2))).T
+        for how, groups in (("modules", np.arange(60).repeat(4)), ("rows", np.arange(240))):
+            pair = correlate([scale("a", a), scale("b", b)], groups, resamples=200).pairs[0]
+            covered[how] += pair.spearman.low < 0 < pair.spearman.high
+    assert covered["modules"] / 120 >= 0.88
+    assert covered["rows"] / 120 < 0.8
+
+
+def test_p_values_agree_with_scipy_on_independent_rows():
+    """Without repeated modules the bootstrap's test says what scipy's says."""
+    ds = rated(400).remove_columns("module_name")
+    found = pairs(kb.Correlate(resamples=400, plots=None).run(ds))[("difficulty", "reward")]["spearman"]
+    codes = [("low", "medium", "high").index(label) for label in ds["difficulty"]]
+    expected = stats.spearmanr(codes, ds["reward"][:]).pvalue
+    assert np.log10(found["p_value"]) == pytest.approx(np.log10(expected), rel=0.3)
+
+
+def test_q_values_are_those_of_benjamini_and_hochberg():
+    """The q-values of a method are scipy's over the p-values of its pairs."""
+    found = pairs(kb.Correlate(**QUICK).run(rated()))
+    for method in METHODS:
+        p_values = [pair[method]["p_value"] for pair in found.values()]
+        expected = stats.false_discovery_control(p_values)
+        assert [pair[method]["q_value"] for pair in found.values()] == pytest.approx(list(expected))
+
+
+def test_pairs_without_a_p_value_are_no_part_of_the_table():
+    """Undefined pairs do not make the others less significant."""
+    found = pairs(kb.Correlate(between=("style", "reward", "c"), **QUICK).run(rated().add_column("c", [1.0] * 300)))
+    assert found["style", "reward"]["pearson"]["q_value"] == found["style", "reward"]["pearson"]["p_value"]
+
+
+def test_constant_columns_are_undefined():
+    """A constant has no correlation, and the figures say why instead of giving NaN."""
+    ds = rated(50).add_column("constant", [2.0] * 50)
+    result = kb.Correlate(between=("reward", "constant"), plots="plots", resamples=20).run(ds)
+    (pair,) = pairs(result).values()
+    for method in METHODS:
+        assert pair[method]["value"] is None
+        assert pair[method]["undefined"] == "constant is constant in these 50 rows"
+    assert "NaN" not in Path("plots/correlation_analysis.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([], "only 0 rows"),
+        ([1.0], "only 1 rows"),
+        ([None, None, None, None], "only 0 rows"),
+        ([1.0, 2.0], "only 2 rows"),
+    ],
+)
+def test_too_few_rows(values, reason):
+    """Empty, null and tiny columns have no coefficient and are no failure."""
+    ds = datasets.Dataset.from_dict(
+        {"a": values, "b": values},
+        features=datasets.Features(a=datasets.Value("float64"), b=datasets.Value("float64")),
+    )
+    result = kb.Correlate(between=("a", "b"), plots="plots").run(ds)
+    (pair,) = pairs(result).values()
+    assert pair["spearman"]["undefined"].startswith(reason)
+
+
+def test_infinite_values_have_a_rank_but_no_moment():
+    """Spearman takes infinity as the largest, Pearson says that it cannot."""
+    pair = correlate([scale("a", [1, 2, 3, np.inf]), scale("b", [1, 2, 3, 4])], np.arange(4), resamples=0).pairs[0]
+    assert pair.spearman.value == 1
+    assert pair.pearson.undefined == "a value is infinite"
+
+
+def test_labels_go_by_meaning_and_not_by_the_alphabet():
+    """low < medium < high, so a rising reward correlates with it perfectly."""
+    ds = datasets.Dataset.from_dict({"difficulty": ["low", "medium", "high"] * 4, "reward": [1.0, 2.0, 3.0] * 4})
+    assert pairs(kb.Correlate(**QUICK).run(ds))["difficulty", "reward"]["kendall"]["value"] == 1
+
+
+def test_labels_of_another_scale_must_be_given():
+    """An unknown label is an error with its row; its order can be given, or it can be ignored."""
+    ds = datasets.Dataset.from_dict(
+        {"example_id": [7, 8, 9, 10], "difficulty": ["low", "awful", "high", "low"], "reward": [1.0, 2.0, 3.0, 4.0]}
+    )
+    with pytest.raises(RowError, match=r"'awful', in 1 rows, first row 1 \(example_id 8\).*--labels"):
+        kb.Correlate(**QUICK).run(ds)
+    ordered = kb.Correlate(labels={"difficulty": "low, high, awful"}, **QUICK).run(ds)
+    assert pairs(ordered)["difficulty", "reward"]["n"] == 4
+    ignored = kb.Correlate(ignore=("awful",), **QUICK).run(ds)
+    assert pairs(ignored)["difficulty", "reward"]["n"] == 3
+    assert any("count as missing: difficulty in 1 rows" in note for note in ignored.notes)
+
+
+def test_truth_values_and_nested_columns():
+    """true and false are 1 and 0, and a column may be a field of another."""
+    ds = datasets.Dataset.from_dict({"ok": [True, False, True, None], "info": [{"score": n} for n in (3, 1, 4, 1)]})
+    (pair,) = pairs(kb.Correlate(between=("ok", "info.score"), **QUICK).run(ds)).values()
+    assert pair["n"] == 3
+    assert pair["pearson"]["value"] == pytest.approx(stats.pearsonr([1, 0, 1], [3, 1, 4]).statistic)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({}, "--between"),
+        ({"between": ("reward",)}, "two different columns"),
+        ({"between": ("reward", "reward")}, "two different columns"),
+        ({"between": ("reward", "nope")}, "no column 'nope'"),
+        ({"between": ("reward", "prompt")}, "must hold numbers, labels, or true and false"),
+    ],
+)
+def test_columns_are_checked_before_the_first_row(fields, says):
+    """What cannot be correlated is found from the features."""
+    with pytest.raises(SchemaError, match=says):
+        kb.Correlate(**fields).output_features(evals([1.0]).features)
+
+
+def test_repeated_modules_and_their_absence_are_said():
+    """The notes say what Pearson takes for granted, and when modules are not known."""
+    with_modules = kb.Correlate(**QUICK).run(rated()).notes
+    without = kb.Correlate(**QUICK).run(rated().remove_columns("module_name")).notes
+    assert "rows come from" in with_modules[0]
+    assert "draws single rows" in without[0]
+
+
+def test_equal_runs_give_equal_figures_and_drawings():
+    """The seed is part of the stage, and SVG files carry no date."""
+    texts = []
+    for folder in ("one", "two"):
+        result = kb.Correlate(plots=folder, resamples=20).run(rated(80))
+        texts.append((json.dumps(dict(result.facts)), Path(folder, "correlation_analysis.svg").read_text()))
+    assert texts[0] == texts[1]
+
+
+def test_splits_are_correlated_together():
+    """The figures are those of all rows, and the splits stay as they are."""
+    splits = datasets.DatasetDict(train=rated(60), validation=rated(40, seed=1))
+    result = kb.Correlate(**QUICK).run(splits)
+    assert result.dataset is splits
+    assert result.facts["rows"] == 100
+
+
+def test_contract_files_and_table():
+    """The stage keeps the contract, writes its three files, and gives a line for each pair and method."""
+    check_stage(kb.Correlate(resamples=20), rated(60))
+    assert {path.name for path in Path("plots").iterdir()} == {
+        f"correlation_analysis.{e}" for e in ("png", "svg", "json")
+    }
+    done = run(rated(60), [kb.Correlate(**QUICK)])
+    assert [len(table.rows) for table in done.tables] == [9]
+
+
+def test_many_columns_are_drawn():
+    """Of more than six pairs the strongest are drawn; every kind of panel is among them."""
+    rng = np.random.default_rng(0)
+    columns = {f"c{n}": rng.normal(size=3500).tolist() for n in range(4)} | {"k": [n % 3 for n in range(3500)]}
+    columns["j"] = [n % 2 == 0 for n in range(3500)]
+    result = kb.Correlate(between=tuple(columns), resamples=0, plots="plots").run(datasets.Dataset.from_dict(columns))
+    assert len(pairs(result)) == 15
+    assert Path("plots/correlation_analysis.png").stat().st_size > 20_000

@@ -1,0 +1,22 @@
+"""Blocks add into the result."""
+# reference: row_sum
+# verdict: pass
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def atomic_kernel(x_ptr, out_ptr, columns, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    tl.atomic_add(out_ptr + row, tl.sum(tl.load(x_ptr + row * columns + at, mask=at < columns, other=0.0), 0))
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        out = torch.zeros(x.shape[0], dtype=x.dtype, device=x.device)
+        atomic_kernel[(x.shape[0], triton.cdiv(x.shape[1], 64))](x.contiguous(), out, x.shape[1], BLOCK=64)
+        return out

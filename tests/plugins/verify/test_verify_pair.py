@@ -1,0 +1,159 @@
+"""The verdict on one pair: each outcome from the smallest change to one right kernel."""
+
+from __future__ import annotations
+
+import pytest
+
+from kbtools_plugins.verify import VerifySettings, verify
+from kbtools_plugins.verify.explain import explain
+from kbtools_plugins.verify.processes import WarmPair
+
+REFERENCE = """
+import torch
+import torch.nn as nn
+
+
+class Model(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(features))
+
+    def forward(self, x):
+        return torch.relu(x * self.weight)
+
+
+def get_inputs():
+    return [torch.randn(6, 50)]
+
+
+def get_init_inputs():
+    return [50]
+"""
+CANDIDATE = """
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, w_ptr, out_ptr, total, features, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < total
+    y = tl.load(x_ptr + at, mask=mask) * tl.load(w_ptr + at % features, mask=mask)
+    tl.store(out_ptr + at, tl.maximum(y, 0.0), mask=mask)
+
+
+class ModelNew(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(features))
+
+    def forward(self, x):
+        assert x.is_cuda
+        x = x.contiguous()
+        out = torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 64),)](x, self.weight, out, x.numel(), x.shape[-1], BLOCK=64)
+        return out
+"""
+CASES = {
+    "pass": ("", ""),
+    "wrong_output": ("tl.maximum(y, 0.0)", "tl.maximum(y, 0.01)"),
+    "wrong_shape_or_dtype": ("return out", "return out.view(-1)"),
+    "compile_error": ("tl.maximum(y, 0.0)", "tl.no_such_operation(y)"),
+    "runtime_error": ("x = x.contiguous()", "raise ValueError('no')"),
+    "no_kernel": ("relu_kernel[(", "if False: relu_kernel[("),
+    "fallback": ("return out", "return out + torch.relu(x)"),
+    "hack:exit": ("x = x.contiguous()", "raise SystemExit(0)"),
+    "unsupported:bfloat16": (
+        "y = tl.load(x_ptr + at, mask=mask)",
+        "y = tl.load(x_ptr + at, mask=mask).to(tl.bfloat16)",
+    ),
+    "unsupported:cuda_api": ("x = x.contiguous()", "torch.cuda.memory_stats()\n        torch._C._cuda_init()"),
+}
+
+
+@pytest.mark.parametrize("outcome", CASES)
+def test_smallest_change_gives_the_outcome(outcome: str, processes: WarmPair) -> None:
+    """Each outcome follows from one change to a right candidate."""
+    old, new = CASES[outcome]
+    verdict = verify(REFERENCE, CANDIDATE.replace(old, new), processes=processes)
+    assert verdict.verdict == outcome, explain(verdict)
+
+
+def test_syntax_error_is_a_compile_error_of_the_candidate(processes: WarmPair) -> None:
+    """A text that does not parse names the line."""
+    verdict = verify(REFERENCE, "def broken(:\n", processes=processes)
+    assert (verdict.verdict, verdict.tier) == ("compile_error", "static")
+    assert "line 1" in verdict.error
+
+
+def test_timeout_ends_the_process(processes: WarmPair) -> None:
+    """A candidate that never returns is a timeout."""
+    endless = CANDIDATE.replace("x = x.contiguous()", "while True: pass")
+    assert verify(REFERENCE, endless, settings=VerifySettings(timeout=1), processes=processes).verdict == "timeout"
+
+
+def test_pass_carries_its_evidence(processes: WarmPair) -> None:
+    """A pass says what was launched, what it needs, and on what it was not tried to fail."""
+    verdict = verify(REFERENCE, CANDIDATE, processes=processes)
+    assert verdict.kernels == {"relu_kernel": 1}
+    assert {found.target for found in verdict.resources} == {80, 90}
+    assert all(found.registers for found in verdict.resources)
+    assert (verdict.shape_general, verdict.layout_general, verdict.reward) == (True, True, 1.0)
+    assert "reward: 1" in explain(verdict)
+
+
+def test_hard_coded_length_is_a_label(processes: WarmPair) -> None:
+    """A kernel that is right for the given shape only passes without being general."""
+    fixed = CANDIDATE.replace("x.numel(), x.shape[-1], BLOCK", "300, x.shape[-1], BLOCK")
+    verdict = verify(REFERENCE, fixed, processes=processes)
+    assert (verdict.verdict, verdict.shape_general) == ("pass", False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "outcome"),
+    [
+        ("torch.relu(x * self.weight)", "torch.zeros_like(x)", "reference_unfit:near_zero"),
+        ("torch.relu(x * self.weight)", "torch.ones_like(x)", "reference_unfit:ignores_inputs"),
+        ("torch.relu(x * self.weight)", "x * torch.rand_like(x)", "reference_unfit:random"),
+        ("torch.relu(x * self.weight)", "torch.no_such_function(x)", "reference_error"),
+        ("return [50]", "return [49]", "reference_error"),
+    ],
+)
+def test_faults_of_the_reference_are_its_own(old: str, new: str, outcome: str, processes: WarmPair) -> None:
+    """No candidate is judged by a reference that cannot tell."""
+    assert verify(REFERENCE.replace(old, new), CANDIDATE, processes=processes).verdict == outcome
+
+
+def test_equal_seeds_give_equal_verdicts(processes: WarmPair) -> None:
+    """With a seed a check can be repeated to the last digit."""
+    settings = VerifySettings(seed=7)
+    one, other = (verify(REFERENCE, CANDIDATE, settings=settings, processes=processes) for _ in range(2))
+    assert one.model_dump(exclude={"seconds"}) == other.model_dump(exclude={"seconds"})
+
+
+def test_seed_stays_out_of_the_fingerprint(processes: WarmPair) -> None:
+    """A verdict does not give the secret away."""
+    verdict = verify(REFERENCE, CANDIDATE, settings=VerifySettings(seed=987654), processes=processes)
+    assert "987654" not in verdict.model_dump_json()
+
+
+def test_allowed_operator_is_no_fallback(processes: WarmPair) -> None:
+    """`allow` moves an operator from work to bookkeeping."""
+    doubled = CANDIDATE.replace("return out", "return out * 1.0")
+    allowed = VerifySettings(allow=("aten.mul",))
+    assert verify(REFERENCE, doubled, processes=processes).verdict == "fallback"
+    assert verify(REFERENCE, doubled, settings=allowed, processes=processes).verdict == "pass"
+
+
+def test_large_shapes_are_cut_down_on_both_sides(processes: WarmPair) -> None:
+    """Constants of the module shrink until the interpreter can do it; literal shapes cannot."""
+    large = "ROWS = 4096\nCOLUMNS = 4096\n" + REFERENCE.replace("(6, 50)", "(ROWS, COLUMNS)").replace(
+        "[50]", "[COLUMNS]"
+    )
+    verdict = verify(large, CANDIDATE, processes=processes)
+    assert verdict.verdict == "pass", explain(verdict)
+    assert any("cut down to" in note for note in verdict.notes)
+    literal = REFERENCE.replace("(6, 50)", "(4096, 4096)").replace("[50]", "[4096]")
+    assert verify(literal, CANDIDATE, processes=processes).verdict == "unsupported:too_large"

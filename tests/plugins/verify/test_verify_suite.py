@@ -1,0 +1,81 @@
+"""The hostile and innocent candidates: none of the first passes, all of the second do, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from verify_suite import load, run
+
+from kbtools_plugins.verify import static_rules
+
+HARMLESS_WITHOUT_STATIC_RULES = {
+    "global_counter",
+    "clock",
+    "environment",
+    "poke_memory",
+    "in_wrapper",
+    "closure",
+}
+"""Tricks that do nothing where they are run: the kernels beside them are right; only a rule of taste rejects them."""
+
+
+def _check(candidates: list, workers: int) -> list[str]:
+    verdicts = run(candidates, workers)
+    return [
+        f"{candidate.kind}/{candidate.name}: {verdict.verdict} ({verdict.error})"
+        for candidate, verdict in zip(candidates, verdicts, strict=True)
+        if verdict.verdict not in candidate.expected
+    ]
+
+
+def test_suite_is_as_large_as_promised() -> None:
+    """At least 80 hostile and 60 innocent candidates, two of each hostile kind."""
+    candidates = load()
+    kinds = [candidate.kind for candidate in candidates if candidate.group == "hostile"]
+    assert len(kinds) >= 80
+    assert len(candidates) - len(kinds) >= 60
+    assert all(kinds.count(kind) >= 2 for kind in kinds)
+
+
+def test_one_of_each_kind_is_judged_as_expected() -> None:
+    """One hostile candidate of each kind and every eighth innocent one."""
+    candidates = load()
+    hostile = {candidate.kind: candidate for candidate in candidates if candidate.group == "hostile"}
+    innocent = [candidate for candidate in candidates if candidate.group == "innocent"][::8]
+    assert _check([*hostile.values(), *innocent], workers=1) == []
+
+
+@pytest.mark.slow
+def test_whole_suite_is_judged_as_expected() -> None:
+    """0 hostile candidates pass, 0 innocent ones are rejected, and no process or file outlives the run."""
+    before = set(Path("/tmp").iterdir())
+    assert _check(load(), workers=2) == []
+    left = {path for path in set(Path("/tmp").iterdir()) - before if "kbtools" in path.name}
+    assert left == set()
+    assert _children_of(os.getpid()) == []
+
+
+@pytest.mark.slow
+def test_static_rules_are_not_what_protects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any static rule only tricks that did nothing get through."""
+    monkeypatch.setattr(static_rules, "_RULES", [])
+    candidates = [candidate for candidate in load() if candidate.group == "hostile"]
+    passed = {found.name for found, verdict in zip(candidates, run(candidates, 2), strict=True) if verdict.passed}
+    assert passed <= HARMLESS_WITHOUT_STATIC_RULES
+
+
+def _children_of(pid: int) -> list[str]:
+    return [
+        status
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if (status := _read(path)) and status.rpartition(")")[2].split()[1] == str(pid) and "python" in status
+    ]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,112 @@
+"""Reading texts and messages: code out of answers, tricks in syntax trees, frames on the wire, formulas."""
+
+from __future__ import annotations
+
+import ast
+import socket
+
+import pytest
+
+from kbtools.errors import UsageError
+from kbtools_plugins.verify import wire
+from kbtools_plugins.verify.code import NoCode, candidate_entry, extract, parse, reference_entry
+from kbtools_plugins.verify.reward import check_formula, reward_of
+from kbtools_plugins.verify.static_rules import first_finding
+from kbtools_plugins.verify.verdict import Verdict
+
+CODE = "x = 1\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CODE,
+        f"Here:\n```python\n{CODE}```\nDone.",
+        f"<think>maybe ```python\ny = 2\n```</think><answer>\n```python\n{CODE}```\n</answer>",
+        f"a draft <answer>y = 2</answer> then <answer>{CODE}</answer>",
+        f"Sure.\nBEGIN_PYTHON\n{CODE}END_PYTHON\n",
+        f"~~~\n{CODE}~~~\nand\n```bash\nls\n```",
+    ],
+)
+def test_answer_is_found_in_what_a_model_wrote(text: str) -> None:
+    """Fences, answer tags, marker lines, drafts and reasoning."""
+    assert extract(text).strip() == CODE.strip()
+
+
+def test_main_blocks_are_not_run() -> None:
+    """Neither way of writing the comparison."""
+    tree = parse("x = 1\nif __name__ == '__main__':\n    x = 2\nif '__main__' == __name__:\n    x = 3\n")
+    assert ast.unparse(tree) == "x = 1"
+
+
+def test_entry_points_follow_the_conventions() -> None:
+    """The name asked for, `Model`, the last class; then New, ModelNew, the same name."""
+    tree = ast.parse("class Block: pass\nclass Net: pass")
+    assert reference_entry(tree, None) == "Net"
+    assert reference_entry(tree, "Block") == "Block"
+    assert candidate_entry(ast.parse("class NetNew: pass"), "Net") == "NetNew"
+    assert candidate_entry(ast.parse("Fast = 1\nModelNew = Fast"), "Net") == "ModelNew"
+    with pytest.raises(NoCode, match="neither NetNew nor ModelNew"):
+        candidate_entry(ast.parse("class Other: pass"), "Net")
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("import torch as t\nf = t.compile\ng = f(h)", "hack:torch_compile"),
+        ("from os import system as s\ns('ls')", "forbidden:process"),
+        ("import torch\nsetattr(torch, 'all' + 'close', f)", "hack:patched_name"),
+        ("import torch\ngetattr(torch.cuda, 'CUDAGraph')()", "hack:cuda_graph"),
+        ("import ctypes as c\nc.CDLL(None)", "forbidden:ctypes"),
+        ("__import__('socket').socket()", "forbidden:network"),
+        ("e.__traceback__.tb_frame", "hack:introspection"),
+        ("import os\nos.environ['HF_TOKEN']", "forbidden:environment"),
+        ("from reference import Model", "hack:reference_access"),
+    ],
+)
+def test_tricks_are_recognised_through_aliases(code: str, verdict: str) -> None:
+    """Each by its kind."""
+    finding = first_finding(ast.parse(code), "Model")
+    assert finding is not None
+    assert finding.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nos.environ['TRITON_CACHE_DIR'] = 'x'\nn = os.path.join('a')",
+        "import torch\ntorch.backends.cuda.matmul.allow_tf32 = False\nself.weight = torch.compiled",
+        "try:\n    import a\nexcept ImportError:\n    a = None",
+        "class A:\n    def forward(self, x):\n        self.n += 1\n        if x.shape[0] > 3: pass",
+    ],
+)
+def test_honest_lines_are_no_tricks(code: str) -> None:
+    """What resembles a trick and is none."""
+    assert first_finding(ast.parse(code), "Model") is None
+
+
+def test_messages_survive_the_wire_and_forgeries_do_not() -> None:
+    """Trees with bytes arrive unchanged; another key, a cut or nothing at all is noticed."""
+    ours, theirs = socket.socketpair()
+    tree = {"a": [1, 2.5, None, True, "x"], "b": {"c": b"\x00\xff", "d": [b""]}}
+    wire.send(ours, tree, b"key")
+    assert wire.receive(theirs, b"key") == tree
+    wire.send(ours, tree, b"other")
+    with pytest.raises(wire.WireError, match="signature"):
+        wire.receive(theirs, b"key")
+    ours.sendall(b"pass")
+    ours.close()
+    with pytest.raises(wire.WireError, match="cut off"):
+        wire.receive(theirs, b"key")
+    with pytest.raises(EOFError):
+        wire.receive(theirs, b"key")
+
+
+def test_reward_formula_is_arithmetic_over_the_verdict() -> None:
+    """Fields, comparisons and conditions; 0 where a field is missing; nothing else."""
+    verdict = Verdict(verdict="pass", shape_general=False, speedup=2.0)
+    assert reward_of("min(speedup, 1.5) * (1 if shape_general else 0.5)", verdict) == 0.75
+    assert reward_of("1 / kernel_ms", verdict) == 0.0
+    for formula in ("__import__('os')", "verdict.error", "open", "speedup +"):
+        with pytest.raises(UsageError):
+            check_formula(formula)

@@ -1,0 +1,263 @@
+"""The report in a real Chromium, opened from a file: what a reader does, and what a hostile dataset tries."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.report.browser import chromium
+from tests.report.material import ATTACKS, hostile, hostile_lineage, judged, report_file
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """The report of 120 judged rows."""
+    return report_file(judged(), tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def hostile_file(tmp_path_factory):
+    """The report of a dataset that attacks the page."""
+    return report_file(hostile(), tmp_path_factory.mktemp("hostile"), hostile_lineage(), title=ATTACKS[0])
+
+
+@pytest.fixture(autouse=True)
+def _no_complaint(browser):
+    """Whatever a test does, the console stays empty and nothing but the file is asked for."""
+    yield
+    assert browser.complaints() == []
+    assert [url for url in browser.requests() if not url.startswith("file:")] == []
+
+
+def ids(browser):
+    return browser.texts("#table tbody a")
+
+
+def type_into(browser, selector, text):
+    element = browser.all(selector)[0]
+    element.clear()
+    element.send_keys(text)
+
+
+def test_opens_on_the_overview(browser, file):
+    """The figures are there, and nothing else was loaded."""
+    browser.open(file)
+    assert browser.texts("#distributions h3")[:3] == ["reward", "difficulty", "style"]
+    assert browser.requests() == [file.as_uri()]
+    assert not browser.js("return document.getElementById('overview-view').hidden")
+
+
+def test_search_narrows_the_table(browser, file):
+    """Words are looked for in all small columns, and the address keeps them."""
+    browser.open(file, "#rows")
+    type_into(browser, "#search", "softmax high")
+    browser.until(lambda: "8 of 120" in browser.texts("#count")[0])
+    assert set(browser.texts("#table tbody td:nth-child(2)")) == {"Softmax"}
+    assert browser.js("return location.hash") == "#rows?q=softmax+high"
+
+
+def test_search_in_texts_reads_the_packed_rows(browser, file):
+    """What stands only in a completion is found when texts are searched too."""
+    browser.open(file, "#rows?q=%22%23+row+57%22".replace("%22", ""))
+    assert browser.texts("#count") == ["0 of 120 rows"]
+    browser.all("#deep")[0].click()
+    browser.until(lambda: ids(browser) == ["157"])
+
+
+def test_filters_by_column_combine(browser, file):
+    """A number's range, a part of a text, and a label."""
+    good = [row for row in judged() if (row["reward"] or 0) > 0.85]
+    named = [row for row in good if "reasons 1" in row["evaluation_raw"]]
+    hard = [row for row in named if row["difficulty"] == "high"]
+    browser.open(file, "#rows")
+    type_into(browser, '[data-filter="reward"]', ">0.85")
+    browser.until(lambda: browser.texts("#count") == [f"{len(good)} of 120 rows"])
+    type_into(browser, '[data-filter="evaluation_raw"]', "Reasons 1")
+    browser.until(lambda: browser.texts("#count") == [f"{len(named)} of 120 rows"])
+    browser.js("""const s = document.querySelector('[data-filter="difficulty"]'); s.value = "=high";
+                  s.dispatchEvent(new Event("change"))""")
+    browser.until(lambda: browser.texts("#count") == [f"{len(hard)} of 120 rows"])
+    assert ids(browser) == [str(row["example_id"]) for row in hard]
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("none", lambda reward: reward is None),
+        ("0.5", lambda reward: reward == 0.5),
+        ("0.5..1", lambda reward: reward is not None and 0.5 <= reward <= 1),
+        ("<=0", lambda reward: reward is not None and reward <= 0),
+        ("> 1.25", lambda reward: reward is not None and reward > 1.25),
+    ],
+)
+def test_filters_of_numbers(browser, file, text, fits):
+    """Comparisons, ranges, single values, and rows without a value."""
+    browser.open(file, f"#rows?f.reward={quote(text)}")
+    assert browser.texts("#count") == [f"{sum(map(fits, judged()['reward']))} of 120 rows"]
+
+
+def test_filter_that_cannot_be_read_is_said(browser, file):
+    """Nothing is silently left out: the field is marked and the count says so."""
+    browser.open(file, "#rows?f.reward=>>much&f.nothing=1")
+    assert "120 of 120 rows; filter reward: >>much is not understood" in browser.texts("#count")[0]
+    assert "filter nothing: 1 is not understood" in browser.texts("#count")[0]
+    assert browser.all('[data-filter="reward"][aria-invalid="true"]')
+
+
+def test_headers_sort_and_restore(browser, file):
+    """Largest first, smallest first, as it came; rows without a value last."""
+    browser.open(file, "#rows")
+    button = '#table th[data-path="reward"]'
+    orders = []
+    for order in ("descending", "ascending", "none"):
+        browser.all(f"{button} button")[0].click()
+        browser.until(lambda order=order: browser.all(f'{button}[aria-sort="{order}"]'))
+        orders.append((browser.texts("#table tbody td:nth-child(3)")[0], ids(browser)[0]))
+    assert orders == [("2", "104"), ("0", "100"), ("0", "100")]
+    browser.go("#rows?sort=-reward&page=3")
+    assert browser.texts("#table tbody td:nth-child(3)")[-1] == "\u2013"
+
+
+def test_labels_sort_by_their_scale(browser, file):
+    """low, medium, high: not by the alphabet."""
+    browser.open(file, "#rows?sort=difficulty")
+    assert browser.texts("#table tbody td:nth-child(4)")[0] == "low"
+    browser.go("#rows?sort=-difficulty")
+    assert browser.texts("#table tbody td:nth-child(4)")[0] == "high"
+
+
+def test_pages(browser, file):
+    """Fifty rows a page; keys turn them."""
+    browser.open(file, "#rows")
+    browser.press("]", "]", "]")
+    browser.until(lambda: browser.texts("#page-text") == ["101 to 120"])
+    assert len(ids(browser)) == 20
+    browser.press("[")
+    browser.until(lambda: browser.texts("#page-text") == ["51 to 100"])
+
+
+def test_row_opens_by_its_link(browser, file):
+    """The id in the address; codes side by side in colours, reasons, reasoning folded."""
+    browser.open(file, "#row=103")
+    assert browser.texts("#row-title") == ["Conv"]
+    assert "example_id 103" in browser.texts(".row-header p")[0]
+    assert browser.texts(".pane h3") == ["PyTorch", "Triton"]
+    panes = browser.texts(".pane code")
+    assert panes[0].startswith("import torch\n\nclass Conv(torch.nn.Module):")
+    assert panes[1] == "import triton  # row 3"
+    assert browser.texts(".pane .py-keyword")[:2] == ["import", "class"]
+    assert browser.texts(".reasons .prose") == ["reasons 3"]
+    folded = browser.js("return [...document.querySelectorAll('.folded')].map((e) => [e.open, e.textContent])")
+    assert [is_open for is_open, _ in folded] == [False, False]
+    assert "long thoughts" in folded[1][1]
+
+
+def test_row_that_is_not_there_is_said(browser, file):
+    """A link from another report."""
+    browser.open(file, "#row=999")
+    assert "No row has example_id 999." in browser.texts("#row-view")[0]
+
+
+def test_bars_lead_to_their_rows(browser, file):
+    """A label of a chart is a link to a filter."""
+    browser.open(file)
+    bars = "[...document.querySelectorAll('#distributions a')]"
+    browser.js(f"{bars}.find((a) => a.textContent.includes('medium')).dispatchEvent(new MouseEvent('click'))")
+    browser.until(lambda: browser.texts("#count") == ["40 of 120 rows"])
+
+
+def test_keyboard_alone_is_enough(browser, file):
+    """Overview, rows, search, down, open, next, back, help."""
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(file)
+    browser.press("r")
+    browser.drawn("rows")
+    browser.press("/")
+    assert browser.js("return document.activeElement.id") == "search"
+    browser.press("gelu")
+    browser.until(lambda: "24 of 120" in browser.texts("#count")[0])
+    browser.press(Keys.ESCAPE, "j", "j", Keys.ENTER)
+    browser.drawn("row=105")
+    browser.press("j")
+    browser.drawn("row=110")
+    browser.press(Keys.ESCAPE)
+    browser.drawn("rows?q=gelu")
+    assert browser.js("return document.activeElement.dataset.index") == "10"
+    browser.press("?")
+    assert browser.js("return document.getElementById('help').open")
+    browser.press(Keys.ESCAPE, "o")
+    browser.drawn("overview")
+
+
+def test_dark_mode(browser, file):
+    """The theme is chosen with a key, seen, and kept."""
+    browser.open(file)
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    seen = {}
+    for _ in range(3):
+        browser.press("t")
+        seen[browser.texts("#theme")[0]] = browser.js(ground)
+    assert seen["Theme: light"] != seen["Theme: dark"]
+    browser.js("setTheme('dark')")
+    browser.open(file)
+    assert browser.js(ground) == seen["Theme: dark"]
+    browser.js("setTheme('system')")
+
+
+FOREIGN = "img, iframe, object, embed, b"
+HANDLERS = """return [...document.querySelectorAll("*")].flatMap((element) => element.getAttributeNames())
+              .filter((name) => name.startsWith("on"))"""
+
+
+def count(browser, selector):
+    return browser.js("return document.querySelectorAll(arguments[0]).length", selector)
+
+
+def test_hostile_dataset_is_text(browser, hostile_file):
+    """Nothing in names, values, titles or the lineage runs, loads, or leaves its place."""
+    browser.open(hostile_file)
+    assert browser.texts("h1") == [ATTACKS[0]]
+    assert count(browser, FOREIGN) == 0
+    assert browser.js(HANDLERS) == []
+    browser.go("#rows")
+    assert len(ids(browser)) == len(ATTACKS)
+    for index in range(len(ATTACKS)):
+        browser.go(f"#index={index}")
+        assert browser.js("return document.title") != "owned"
+        assert count(browser, FOREIGN) == 0
+        assert browser.js(HANDLERS) == []
+    assert browser.js("return document.scripts.length") == 3  # index, script, one chunk
+
+
+def test_hostile_texts_are_shown_as_they_are(browser, hostile_file):
+    """Markup as markup, hidden characters by their code points, a huge line whole."""
+    browser.open(hostile_file, "#index=0")
+    code = browser.js("return document.querySelector('.pane code').textContent")
+    assert code.startswith(f"# {ATTACKS[0]}\nx = 'AAA")
+    assert code.count("A") == 300_000 + 1
+    browser.go("#index=5")
+    shown = browser.texts("#row-title")[0]
+    assert shown.startswith("[U+202E]gnp.exe[U+2066] [U+200B][U+FEFF] right")
+    address = browser.js("return document.querySelector('#table a[data-index=\"2\"]')?.getAttribute('href')")
+    browser.go("#rows")
+    address = browser.js("return document.querySelector('#table a[data-index=\"2\"]').getAttribute('href')")
+    browser.js("location.hash = arguments[0]", address)
+    browser.until(lambda: browser.texts("#row-title") == [ATTACKS[2]])
+
+
+def test_page_cannot_be_made_to_run_text(browser, file):
+    """Even a defect of the page's own script could turn no text into markup: the browser refuses."""
+    browser.open(file)
+    refused = browser.js("try { document.body.innerHTML = '<b>x</b>'; return 'done' } catch (e) { return e.name }")
+    assert refused == "TypeError"
+    assert any("TrustedHTML" in message for message in browser.complaints())
