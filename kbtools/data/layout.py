@@ -53,6 +53,11 @@ LAYOUTS = (
             "triton_code": ("triton_code",),
         },
     ),
+    Layout(
+        "kernelbench",
+        frozenset({"code", "level", "problem_id"}),
+        {"row_id": ("problem_id",), "module_name": ("name",), "reference_code": ("code",)},
+    ),
     Layout("messages", frozenset({"messages"}), {"completion": ("messages",), "prompt": ("messages",)}),
 )
 """Layouts that are recognised by their columns; what they leave open is looked up in `PLAIN`."""

@@ -6,6 +6,7 @@ One turn is asked for: a row's later turns would come from `further`, with the v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -77,6 +78,7 @@ class Synthesize(Asking):
         needed = {meaning: material[meaning] for meaning in ("reference_code", "module_name")}
         refuse_nulls(needed)
         template = kb.prompt(self.template)
+        needed["module_name"] = class_name(material["module_name"] or "", material["reference_code"] or "")
         sample = int(material.get(REPEAT) or 0)
         return [chat(model, template.render(needed), sampling=self.sampling(template.front.model), sample=sample)]
 
@@ -109,6 +111,12 @@ class Synthesize(Asking):
             for index, value in enumerate(values)
         ]
         return pa.Table.from_pylist(rows, schema=features.arrow_schema)
+
+
+def class_name(module_name: str, code: str) -> str:
+    """The class that the code defines: KernelBench calls each one Model, and the row by the name of its problem."""
+    classes = re.findall(r"^class\s+(\w+)", code, re.MULTILINE)
+    return "Model" if module_name not in classes and "Model" in classes else module_name
 
 
 def _row(material: Mapping[str, str | None], value: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,17 @@ def test_rollout_has_the_evals_layout(model_server):
     assert (row["answer"], row["num_turns"], row["example_id"]) == ("t", 1.0, 0)
 
 
+def test_module_of_kernelbench_is_called_model(model_server):
+    """The class that is asked for is ModelNew, whatever the problem is called."""
+    server, model = model_server(reply=lambda body: "<answer>A</answer>")
+    code = CODE.replace("Net", "Model")
+    ds = datasets.Dataset.from_list([{"code": code, "level": 1, "name": "1_Identity", "problem_id": 1}])
+    row = kb.Synthesize(model=model)(ds)[0]
+    assert "ModelNew" in server.log[0].prompt
+    assert row["info"] == {"module_name": "1_Identity", "python_code": code, "triton_code": None}
+    assert row["example_id"] == 1
+
+
 def test_inline_thinking_becomes_the_reasoning(model_server):
     """Models that think in the text give the same rows as those with a field for it."""
     _, model = model_server(reply=lambda body: "<think>hm</think><answer>A</answer>")
