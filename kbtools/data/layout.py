@@ -27,21 +27,20 @@ class Layout:
     places: Mapping[str, tuple[str, ...]]
 
 
+_EVALS: Mapping[str, tuple[str, ...]] = {
+    "row_id": ("example_id",),
+    "module_name": ("info.module_name",),
+    "reference_code": ("info.python_code",),
+    "triton_code": ("info.triton_code",),
+    "prompt": ("prompt",),
+    "completion": ("completion",),
+    "answer": ("answer",),
+    "reward": ("reward",),
+}
+
 LAYOUTS = (
-    Layout(
-        "evals",
-        frozenset({"completion", "info"}),
-        {
-            "row_id": ("example_id",),
-            "module_name": ("info.module_name",),
-            "reference_code": ("info.python_code",),
-            "triton_code": ("info.triton_code",),
-            "prompt": ("prompt",),
-            "completion": ("completion",),
-            "answer": ("answer",),
-            "reward": ("reward",),
-        },
-    ),
+    Layout("evals", frozenset({"completion", "info"}), _EVALS),
+    Layout("rollouts", frozenset({"completion", "trajectory"}), _EVALS),
     Layout(
         "kernelbook",
         frozenset({"entry_point", "python_code", "triton_code"}),

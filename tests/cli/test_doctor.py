@@ -64,7 +64,8 @@ def test_missing_or_old_requirement_is_broken(cli, monkeypatch, version, expecte
 
 def test_missing_extra_names_its_command(monkeypatch):
     """What an extra lacks, and how to get it."""
-    monkeypatch.setattr(doctor, "_fault", lambda requirement: "no" if requirement.name == "triton" else None)
+    found = doctor._fault
+    monkeypatch.setattr(doctor, "_fault", lambda needed: "no" if needed.name == "triton" else found(needed))
     extras = {finding.name: finding for finding in doctor._extras()}
     assert extras["verify"].state == "missing"
     assert extras["verify"].text == "lacks triton: pip install 'kbtools[verify]'"

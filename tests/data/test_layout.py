@@ -19,6 +19,7 @@ def _features(**columns: str) -> datasets.Features:
         (EVALS, "reference_code", "info.python_code"),
         (EVALS, "row_id", "example_id"),
         (EVALS, "completion", "completion"),
+        (datasets.Features({**EVALS, "trajectory": datasets.Value("string")}), "module_name", "info.module_name"),
         (KERNELBOOK, "module_name", "module_name"),
         (KERNELBOOK, "entry_point", "entry_point"),
         (KERNELBOOK, "row_id", "uuid"),

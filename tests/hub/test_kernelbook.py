@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kbtools.plugins import registry
+from tests import chat
 from tests.servers.openai_server import OpenAIServer
 
 RECIPE = str(Path(__file__).parents[2] / "recipes" / "kernelbook.toml")
@@ -18,9 +18,7 @@ NAMES = {
     "KERNELBOOK_PATH": "me/kernelbook",
     "KERNELBOOK_REVISION": "main",
 }
-STEPS = ["all", "filtered", "unique", "synthetic"]
-if "strip-reasoning" in registry().stages():
-    STEPS.append("no-reasoning")
+STEPS = ["all", "filtered", "unique", "synthetic", "no-reasoning", "analysis"]
 
 
 def modules(count):
@@ -69,6 +67,7 @@ def test_whole_pipeline(client, hub, judge):
             "KBTOOLS_JUDGE": judge,
             "KBTOOLS_MODEL": f"{server.url}#tiny",
             "KBTOOLS_STORE": str(client.folder / "replies.sqlite"),
+            "TOKENIZER": str(chat.folder(client.folder / "tokenizer")),
         }
         first = client.kbtools("run", RECIPE, *STEPS, **env)
         assert first.code == 0, first.text
@@ -91,6 +90,9 @@ def test_whole_pipeline(client, hub, judge):
         assert len(unique[split]) == len(modules_of(unique[split]))
     assert all(row["difficulty"] for row in filtered["train"])
     assert {row["module_name"] for row in synthetic["train"]} == {f"Scale{i}" for i in range(12)}
-    if "no-reasoning" in STEPS:
-        bare = client.rows("me/evals-unique-no-reasoning")
-        assert {split: len(rows) for split, rows in bare.items()} == {s: len(rows) for s, rows in unique.items()}
+    bare = client.rows("me/evals-unique-no-reasoning")
+    assert {split: len(rows) for split, rows in bare.items()} == {s: len(rows) for s, rows in unique.items()}
+    assert all(row["completion"][0]["content"].startswith(("<answer>", "import ")) for row in bare["train"])
+    assert (client.folder / "plots" / "correlation_analysis.png").exists()
+    figures = json.loads(next((client.folder / "outputs").glob("*lengths*.json")).read_text())
+    assert [record["stage"] for record in figures["records"]] == ["lengths", "correlate"]

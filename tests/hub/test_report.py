@@ -1,6 +1,9 @@
 """`kbtools report` of a dataset on the Hub."""
 
+import pytest
 
+
+@pytest.mark.slow
 def test_report_of_a_pushed_dataset_shows_its_pipeline(client, rows):
     """From the lineage that the push put beside the rows; a dataset without one is shown without a pipeline."""
     client.upload("lab/src", rows)
