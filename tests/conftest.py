@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import Any
 import pytest
 
 from tests.servers.openai_server import OpenAIServer
+
+# A shell that starts the tests in the background has Ctrl-C ignored, and so would every process that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _HOME = tempfile.mkdtemp(prefix="kbtools-tests-")
 os.environ["HF_HOME"] = _HOME  # read when `datasets` and `huggingface_hub` are imported, so before any test module

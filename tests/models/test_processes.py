@@ -120,7 +120,7 @@ def test_second_ctrl_c_stops(serve, tmp_path, ask):
         assert export(store, tmp_path / "all.jsonl") == 40
 
 
-def wait_for(condition, seconds=20.0) -> None:
+def wait_for(condition, seconds=90.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the awaited moment did not come"
