@@ -43,7 +43,7 @@ def test_values_of_credentials_are_never_shown(cli, monkeypatch):
 
 @pytest.mark.parametrize(
     ("version", "expected"),
-    [(None, "not installed: pip install 'pyarrow>=18'"), ("1.0", "1.0 is installed: pip install 'pyarrow>=18'")],
+    [(None, "not installed: pip install 'pyarrow>=21'"), ("1.0", "1.0 is installed: pip install 'pyarrow>=21'")],
 )
 def test_missing_or_old_requirement_is_broken(cli, monkeypatch, version, expected):
     """With the command that mends it, and exit code 3."""
