@@ -130,7 +130,7 @@ def test_orphans_clean_up_after_themselves(tmp_path: Path) -> None:
     below = _descendants(run.pid)
     run.kill()
     run.wait()
-    for _ in range(100):
+    for _ in range(600):
         if not folder.exists() and not any(Path(f"/proc/{pid}").exists() for pid in below):
             break
         time.sleep(0.1)
