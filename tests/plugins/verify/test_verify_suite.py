@@ -52,7 +52,7 @@ def test_whole_suite_is_judged_as_expected() -> None:
     """0 hostile candidates pass, 0 innocent ones are rejected, and no process or file outlives the run."""
     before = set(Path("/tmp").iterdir())
     assert _check(load(), workers=2) == []
-    left = {path for path in set(Path("/tmp").iterdir()) - before if "kbtools" in path.name}
+    left = {path for path in set(Path("/tmp").iterdir()) - before if path.name.startswith("kbtools-verify")}
     assert left == set()
     assert _children_of(os.getpid()) == []
 
