@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +73,8 @@ class Warm:
 
     def close(self) -> None:
         """End the process; it kills what it forked."""
+        with suppress(OSError):  # it may be gone already
+            self._control.sendall(json.dumps({"leave": True}).encode())
         self._control.close()
         try:
             self._process.wait(5)
