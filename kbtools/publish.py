@@ -93,6 +93,8 @@ def check(request: Request, recipe: Recipe) -> Plan:
     if not _CONFIG.match(request.config) or request.config == "data":
         raise UsageError(f"--config-name {request.config!r}: use letters, digits, dots and dashes, and not `data`.")
     shards.parse_size(request.max_shard_size)
+    if recipe.source is not None:
+        recipe = recipe.model_copy(update={"source": from_hub.plain(recipe.source)})
     user = hub.account()
     repo = _repo(request, recipe, user.name)
     found = hub.check_write(repo, user, pull_request=request.pull_request)

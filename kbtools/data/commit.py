@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kbtools.data.hub import TOGETHER, account, api, explained, persistently
+from kbtools.data.hub import account, api, explained, persistently
 from kbtools.errors import KbError
 
 
@@ -146,11 +146,11 @@ def _send(repo: str, branch: str, now: Head, needed: Change, message: str, uploa
     from huggingface_hub import CommitOperationDelete
 
     additions = [_addition(path, file) for path, file in sorted(needed.files.items())]
-    for start in range(0, len(additions), TOGETHER):
-        some = additions[start : start + TOGETHER]
-        api().preupload_lfs_files(repo, some, repo_type="dataset", revision=branch, free_memory=False)
-        for addition in some:
-            uploaded(addition.path_in_repo)
+    for addition in additions:
+        if isinstance(addition.path_or_fileobj, bytes):
+            continue  # small texts travel in the commit itself
+        api().preupload_lfs_files(repo, [addition], repo_type="dataset", revision=branch, free_memory=False)
+        uploaded(addition.path_in_repo)
     deletions = [CommitOperationDelete(path, is_folder=False) for path in sorted(needed.gone)]
     done = api().create_commit(
         repo,

@@ -25,13 +25,21 @@ def is_hub_id(name: str) -> bool:
     return bool(_HUB_ID.match(name)) and not _FILE.search(name) and not Path(name).expanduser().exists()
 
 
+def plain(source: Source) -> Source:
+    """The source with an address `hf://datasets/OWNER/NAME[@REVISION]` as OWNER/NAME and its revision."""
+    if not source.dataset.startswith("hf://"):
+        return source
+    repo, revision, path = hub.parse_uri(source.dataset)
+    if path:
+        raise UsageError(f"{source.dataset}: give the dataset alone, hf://datasets/{repo}; its files go together.")
+    if revision and source.revision not in (None, revision):
+        raise UsageError(f"{source.dataset} and revision {source.revision!r} do not agree: give one of them.")
+    return source.model_copy(update={"dataset": repo, "revision": source.revision or revision})
+
+
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset, and the source with the commit that was read."""
-    if source.dataset.startswith("hf://"):
-        repo, revision, path = hub.parse_uri(source.dataset)
-        if path:
-            raise UsageError(f"{source.dataset}: give the dataset alone, hf://datasets/{repo}; its files go together.")
-        source = source.model_copy(update={"dataset": repo, "revision": source.revision or revision})
+    source = plain(source)
     import datasets
 
     if datasets.config.HF_HUB_OFFLINE:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _URI = re.compile(r"^hf://datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?(/(?P<path>.+))?$")
+_SHA = re.compile(r"^[0-9a-f]{40}$")
 _TRANSIENT = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
 """412: somebody committed in between; 409: somebody is committing; the others pass by themselves."""
 _WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
@@ -84,21 +85,40 @@ def redacted(text: str) -> str:
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Errors of the client as ConfigErrors that begin with what was being done."""
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
-
     try:
         yield
-    except OfflineModeIsEnabled:
-        raise ConfigError(
-            f"{doing}: offline mode is on (--offline or HF_HUB_OFFLINE), so the Hub is not asked."
-        ) from None
-    except LocalTokenNotFoundError:
-        raise ConfigError(f"{doing}: there is no token. {_TOKEN_HINT}") from None
-    except HfHubHTTPError as error:
-        raise ConfigError(f"{doing}: {_reason(error)}") from None
-    except (_http_error(), ConnectionError, TimeoutError) as error:
-        text = redacted(f"{type(error).__name__}: {error}".rstrip(": "))
-        raise ConfigError(f"{doing}: the Hub at {endpoint()} could not be reached ({text}). Try again later.") from None
+    except Exception as error:
+        said = _explanation(_cause(error))
+        if said is None:
+            raise
+        raise ConfigError(f"{doing}: {said}") from None
+
+
+def _explanation(error: BaseException) -> str | None:
+    """What is said of an error of the client; None of any other error."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    text = redacted(f"{type(error).__name__}: {error}".rstrip(": "))
+    if isinstance(error, OfflineModeIsEnabled):
+        return "offline mode is on (--offline or HF_HUB_OFFLINE), so the Hub is not asked."
+    if isinstance(error, LocalTokenNotFoundError):
+        return f"there is no token. {_TOKEN_HINT}"
+    if isinstance(error, HfHubHTTPError):
+        return _reason(error)
+    if isinstance(error, (_http_error(), ConnectionError, TimeoutError)):
+        return f"the Hub at {endpoint()} could not be reached ({text}). Try again later."
+    if type(error).__module__ == "hf_xet":
+        return f"the Hub's storage refused ({text}). Try again later; HF_HUB_DISABLE_XET=1 takes another way there."
+    return None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What made an upload or download fail, where the client itself says only which file it was."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if isinstance(error, (RuntimeError, LocalEntryNotFoundError)) and error.__cause__ is not None:
+        return _cause(error.__cause__)
+    return error
 
 
 def _reason(error: Any) -> str:
@@ -121,11 +141,13 @@ def _reason(error: Any) -> str:
 
 def transient(error: Exception) -> bool:
     """Whether the same request may succeed a little later."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in _TRANSIENT
-    return isinstance(error, (_http_error(), ConnectionError, TimeoutError))
+    cause = _cause(error)
+    if isinstance(cause, HfHubHTTPError):
+        return cause.response.status_code in _TRANSIENT
+    lost = (_http_error(), ConnectionError, TimeoutError)  # hf_xet raises a ConnectionError for whatever goes wrong
+    return isinstance(cause, lost) and not isinstance(cause, OfflineModeIsEnabled)
 
 
 def _http_error() -> type[Exception]:
@@ -198,16 +220,20 @@ class NoFile(UsageError):
 
 def read_text(repo: str, path: str, revision: str | None = None) -> str:
     """A small file of a dataset repository."""
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     with explained(f"reading {path} of {repo}"):
         try:
             return persistently(lambda: _download(repo, path, revision))
-        except EntryNotFoundError:
+        except RemoteEntryNotFoundError:
             raise NoFile(f"{repo} has no file {path!r} at {revision or 'main'}.") from None
 
 
 def _download(repo: str, path: str, revision: str | None) -> str:
+    from huggingface_hub.constants import is_offline_mode
+
+    if not (is_offline_mode() or _SHA.match(revision or "")):  # else the client may take an old copy from its cache
+        revision = api().dataset_info(repo, revision=revision).sha
     file = api().hf_hub_download(repo, path, repo_type="dataset", revision=revision)
     return Path(file).read_text(encoding="utf-8")
 

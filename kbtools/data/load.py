@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 SAMPLE = "sample"
+_OF_THE_HUB = ("revision", "config")
 _CACHE_FORMAT = 1
 """Counted up when the same file becomes other rows or types than before."""
 _JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|bz2))?$")
@@ -32,10 +33,13 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset that a source describes, and the source with the revision or digest of what was read."""
     path = sample_path() if source.dataset == SAMPLE else Path(source.dataset).expanduser()
     if path.is_dir():
+        _check_fits(source, f"a local folder (hf://datasets/{path} is that of the Hub)", ("sha256", *_OF_THE_HUB))
         data, found = _from_folder(path), source
     elif path.is_file():
+        _check_fits(source, "the embedded sample" if source.dataset == SAMPLE else "a local file", _OF_THE_HUB)
         data, found = _from_file(path, source)
     elif parts := _split_files(path):
+        _check_fits(source, f"local files, {', '.join(file.name for file in parts.values())}", ("sha256", *_OF_THE_HUB))
         import datasets
 
         data = datasets.DatasetDict({name: _arrow_dataset(file)[0] for name, file in parts.items()})
@@ -43,9 +47,17 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     else:
         if not from_hub.is_hub_id(source.dataset) and not source.dataset.startswith("hf://"):
             raise UsageError(_no_such_file(source.dataset))
+        _check_fits(source, "a dataset on the Hub, pinned by its revision", ("sha256",))
         data, found = from_hub.read(source)
         return _limited(data, source.limit), found
     return _limited(_one_split(data, source), source.limit), found
+
+
+def _check_fits(source: Source, kind: str, keys: Iterable[str]) -> None:
+    """UsageError for a key that would have no effect on a source of this kind."""
+    for key in keys:
+        if (value := getattr(source, key)) is not None:
+            raise UsageError(f"{source.dataset} is {kind}: {key} {value!r} means nothing there, so leave it out.")
 
 
 def sample_path() -> Path:
