@@ -74,11 +74,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Landed:
-    """What came of a commit: its sha, and whether anything had to be changed at all."""
+    """What came of a commit: its sha, whether there was anything to change, and which files are no longer there."""
 
     sha: str
     changed: bool
     pull_request: int | None = None
+    gone: frozenset[str] = frozenset()
 
 
 def head(repo: str, revision: str) -> Head:
@@ -117,7 +118,7 @@ def _attempt(place: Place, plan: Callable[[Head], Change], message: str, uploade
     _check_landed(place.repo, sha, now, wanted)
     if number is not None:
         _open(place.repo, number)
-    return Landed(sha, changed=True, pull_request=number)
+    return Landed(sha, changed=True, pull_request=number, gone=wanted.gone & set(now.files))
 
 
 def _head_for_writing(place: Place) -> Head:

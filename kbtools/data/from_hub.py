@@ -45,7 +45,8 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     if datasets.config.HF_HUB_OFFLINE:
         return _from_cache(source)
     found = source.model_copy(update={"revision": _resolved_commit(source), "cached": None})
-    return _built(found)[0], found
+    with hub.explained(_doing(found)):
+        return _built(found)[0], found
 
 
 def _resolved_commit(source: Source) -> str:
@@ -64,17 +65,19 @@ def _built(source: Source) -> tuple[Dataset | DatasetDict, str]:
     import datasets
     from datasets.exceptions import DatasetNotFoundError
 
-    doing = f"loading {source.dataset} at {source.revision or 'its cached revision'}"
-    with hub.explained(doing):
-        try:
-            builder = datasets.load_dataset_builder(source.dataset, source.config, revision=source.revision)
-            _check_fallback(builder, source)
-            builder.download_and_prepare()
-            return builder.as_dataset(split=source.split), str(builder.hash)
-        except DatasetNotFoundError as error:
-            raise ConfigError(f"{doing}: {hub.redacted(str(error))}") from None
-        except ValueError as error:  # an unknown configuration or split, and the choices
-            raise UsageError(f"{doing}: {hub.redacted(str(error))}") from None
+    try:
+        builder = datasets.load_dataset_builder(source.dataset, source.config, revision=source.revision)
+        _check_fallback(builder, source)
+        builder.download_and_prepare()
+        return builder.as_dataset(split=source.split), str(builder.hash)
+    except DatasetNotFoundError as error:
+        raise ConfigError(f"{_doing(source)}: {hub.redacted(str(error))}") from None
+    except ValueError as error:  # an unknown configuration or split, and the choices
+        raise UsageError(f"{_doing(source)}: {hub.redacted(str(error))}") from None
+
+
+def _doing(source: Source) -> str:
+    return f"loading {source.dataset} at {source.revision or 'its cached revision'}"
 
 
 def _check_fallback(builder: Any, source: Source) -> None:

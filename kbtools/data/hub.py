@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -27,7 +28,7 @@ _URI = re.compile(r"^hf://datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))
 _SHA = re.compile(r"^[0-9a-f]{40}$")
 _TRANSIENT = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
 """412: somebody committed in between; 409: somebody is committing; the others pass by themselves."""
-_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
+_waits: ContextVar[tuple[float, ...]] = ContextVar("waits", default=(0.5, 1.0, 2.0, 4.0, 8.0, 8.0))
 """Seconds before each further attempt, lengthened at random."""
 TOGETHER = 5
 """Files that are sent or read at the same time."""
@@ -159,7 +160,7 @@ def _http_error() -> type[Exception]:
 
 def persistently(attempt: Callable[[], T]) -> T:
     """The result of the first attempt that gets through; the last error when none does."""
-    for wait in _WAITS:
+    for wait in _waits.get():
         try:
             return attempt()
         except Exception as error:
@@ -167,6 +168,16 @@ def persistently(attempt: Callable[[], T]) -> T:
                 raise
             time.sleep(wait * (1 + random.random()))
     return attempt()
+
+
+@contextmanager
+def briefly() -> Iterator[None]:
+    """Give up after seconds instead of half a minute: for questions before any work, of which nothing is lost yet."""
+    before = _waits.set(_waits.get()[:3])
+    try:
+        yield
+    finally:
+        _waits.reset(before)
 
 
 # ---- questions ------------------------------------------------------------------------------------------------------
