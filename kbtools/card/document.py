@@ -28,6 +28,7 @@ from kbtools.card.metadata import (
     with_default_spelt_out,
 )
 from kbtools.data.layout import type_text
+from kbtools.data.load import SAMPLE
 from kbtools.lineage import Lineage, StageRecord
 
 TEMPLATE = "dataset-card-v1.j2"
@@ -146,6 +147,8 @@ def _origin(lineage: Lineage) -> str:
     if source.revision:
         return f"from [{source.dataset}](https://huggingface.co/datasets/{source.dataset}) at `{source.revision}`{part}"
     digest = f" (sha256 `{source.sha256}`)" if source.sha256 else ""
+    if source.dataset == SAMPLE:
+        return f"from the sample that comes with kbtools{digest}{part}"
     return f"from the local file or folder `{source.short_name}`{digest}{part}"
 
 
@@ -175,7 +178,7 @@ def _model(fields: Mapping[str, Any], record: StageRecord) -> str:
     if not {"model", "models"} & set(known):
         return ""
     drawn = known.pop("sampling", None)
-    said = {**known, **drawn} if drawn else known
+    said = {**known, **drawn} if isinstance(drawn, dict) else known
     own = ", sampling as the server has it" if drawn == {} else ""
     return ", ".join(f"{key} = {_listed(value)}" for key, value in said.items()) + own
 
@@ -240,6 +243,6 @@ def _limits(card: Card) -> list[str]:
 def _not_reproducible(lineage: Lineage) -> str:
     if lineage.derived_from_memory or lineage.source is None:
         return "The rows came from memory, so this run cannot be repeated from its record."
-    if not lineage.source.revision and lineage.source.dataset != "sample":
+    if not lineage.source.revision and lineage.source.dataset != SAMPLE:
         return f"The source is a local file or folder (`{lineage.source.short_name}`), which you need for it."
     return ""

@@ -6,6 +6,7 @@ Writing is `kbtools.data.commit`'s part.
 
 from __future__ import annotations
 
+import errno
 import random
 import re
 import time
@@ -32,6 +33,7 @@ _waits: ContextVar[tuple[float, ...]] = ContextVar("waits", default=(0.5, 1.0, 2
 """Seconds before each further attempt, lengthened at random."""
 TOGETHER = 5
 """Files that are sent or read at the same time."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOKEN_HINT = "Set HF_TOKEN (also in .env), or run `hf auth login`."
 
 
@@ -108,6 +110,8 @@ def _explanation(error: BaseException) -> str | None:
         return _reason(error)
     if isinstance(error, (_http_error(), ConnectionError, TimeoutError)):
         return f"the Hub at {endpoint()} could not be reached ({text}). Try again later."
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return f"there is no room on the disk ({text}). HF_HOME says where datasets are kept."
     if type(error).__module__ == "hf_xet":
         return f"the Hub's storage refused ({text}). Try again later; HF_HUB_DISABLE_XET=1 takes another way there."
     return None
@@ -243,10 +247,12 @@ def read_text(repo: str, path: str, revision: str | None = None) -> str:
 def _download(repo: str, path: str, revision: str | None) -> str:
     from huggingface_hub.constants import is_offline_mode
 
-    if not (is_offline_mode() or _SHA.match(revision or "")):  # else the client may take an old copy from its cache
-        revision = api().dataset_info(repo, revision=revision).sha
-    file = api().hf_hub_download(repo, path, repo_type="dataset", revision=revision)
-    return Path(file).read_text(encoding="utf-8")
+    known = is_offline_mode() or _SHA.match(revision or "")
+    sha = None if known else api().dataset_info(repo, revision=revision).sha
+    file = Path(api().hf_hub_download(repo, path, repo_type="dataset", revision=revision))
+    if sha and sha not in file.parts:  # the client takes an older copy when the Hub does not answer
+        raise ConnectionError(f"only an older copy of {path} is there, in the cache")
+    return file.read_text(encoding="utf-8")
 
 
 def parquet_rows(repo: str, sha: str, paths: Iterable[str]) -> int:

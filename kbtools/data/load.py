@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kbtools.data import from_hub, jsonl, sample
 from kbtools.data.layout import evals_features
 from kbtools.data.source import Source
-from kbtools.errors import DataError, UsageError, did_you_mean
+from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,7 +124,11 @@ def _arrow_dataset(path: Path) -> tuple[Dataset, str]:
     target = folder / "data.arrow"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write_arrow(_reader(path), target, evals_features().arrow_schema if path == sample_path() else None)
+        schema = evals_features().arrow_schema if path == sample_path() else None
+        try:
+            _write_arrow(_reader(path), target, schema)
+        except OSError as error:
+            raise ConfigError(f"caching {path} as {target}: {error}. HF_HOME says where caches are.") from error
     ds = datasets.Dataset.from_file(str(target))
     ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
     return ds, digest

@@ -20,7 +20,7 @@ from kbtools.data import hub, shards
 from kbtools.data.commit import Change, Head, Landed, LocalFile, Place, commit
 from kbtools.data.shards import Shard
 from kbtools.data.table import on_rows
-from kbtools.errors import DataError, KbError, UsageError
+from kbtools.errors import ConfigError, DataError, KbError, UsageError
 from kbtools.lineage import Lineage
 from kbtools.publish.target import Request, check
 
@@ -62,7 +62,7 @@ def push(data: Dataset | DatasetDict, request: Request, lineage: Lineage) -> Pub
     facts = gather(splits, {"difficulty", "style", *labelled})
     with tempfile.TemporaryDirectory(prefix="kbtools-push-") as folder:
         limit = shards.parse_size(request.max_shard_size)
-        written = {name: shards.write(ds, Path(folder) / name, limit) for name, ds in splits.items()}
+        written = {name: _written(ds, Path(folder) / name, limit) for name, ds in splits.items()}
         paths = {name: shards.names(parts, folder_of(request.config), name) for name, parts in written.items()}
         card = Card(
             repo=plan.place.repo,
@@ -89,6 +89,13 @@ def _splits_of(paths: Iterable[str], config: str) -> set[str]:
     prefix = folder_of(config) + "/"
     found = (shards.SHARD.match(path.removeprefix(prefix)) for path in paths if path.startswith(prefix))
     return {match["split"] for match in found if match}
+
+
+def _written(ds: Dataset, folder: Path, limit: int) -> list[Shard]:
+    try:
+        return shards.write(ds, folder, limit)
+    except OSError as error:
+        raise ConfigError(f"writing shards to {folder.parent}: {error}. TMPDIR says where they are written.") from error
 
 
 def _land(place: Place, request: Request, card: Card, local: Mapping[str, Shard]) -> Landed:

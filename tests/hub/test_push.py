@@ -33,6 +33,16 @@ def test_target_is_said_and_the_right_checked_before_any_work(client, hub, jsonl
     assert hub.repos() == []
 
 
+def test_dry_run_publishes_nothing(client, hub, jsonl):
+    """The push says where it would go and does not run, wherever it stands in the chain."""
+    push, more = ("push", *LICENSED, "--repo", "x"), ("filter", "--where", "reward > 1")
+    for words in (push, (*more, *push), (*push, *more)):
+        done = client.kbtools("apply", *words, "--dataset", "mine.jsonl", "--dry-run")
+        assert done.code == 0, done.text
+        assert "will push to" in done.err
+    assert hub.repos() == []
+
+
 def test_second_identical_push_makes_no_commit_and_sends_nothing(client, hub, jsonl):
     """The same rows, card and lineage are found on the Hub."""
     words = ("apply", "push", "--dataset", "mine.jsonl", *LICENSED)
@@ -94,6 +104,8 @@ def test_replace_leaves_only_what_was_pushed(client, hub, jsonl, rows):
         (["--repo", "x", "--config-name", "data"], "hf_me", 2, "--config-name"),
         (["--repo", "x", "--max-shard-size", "big"], "hf_me", 2, "--max-shard-size"),
         (["--repo", "a b"], "hf_me", 2, "no name for a repository"),
+        (["--pr", "--branch", "work"], "hf_me", 2, "a pull request goes to main"),
+        (["--repo", "x", "--offline"], "hf_me", 3, "offline mode is on"),
     ],
 )
 def test_push_that_cannot_be_is_refused_before_any_work(client, hub, jsonl, words, token, code, message):
@@ -136,6 +148,33 @@ def test_organisation_branch_and_pull_request(client, hub, jsonl):
     assert [(pull["title"], pull["status"]) for pull in state["pulls"]] == [("an extra", "open")]
     assert state["commits"]["refs/pr/1"][0] == "an extra"
     assert len(state["commits"]["refs/pr/1"]) == 3
+
+
+@pytest.mark.slow
+def test_address_of_a_source_is_a_source(client, hub, rows):
+    """hf://datasets/OWNER/NAME@REVISION: its licence holds, and its name without the revision makes the target's."""
+    declare = """
+            card = huggingface_hub.DatasetCard.load("lab/src")
+            card.data.license = "apache-2.0"
+            card.push_to_hub("lab/src", repo_type="dataset")
+    """
+    client.upload("lab/src", rows, declare.strip())
+    words = ("filter", "--where", "reward > 1", "--dataset", "hf://datasets/lab/src@main", "--push")
+    done = client.kbtools("apply", *words)
+    assert done.code == 0, done.text
+    assert hub.repos() == ["lab/src", "me/src-filtered"]
+    card = client.python('import huggingface_hub as h; print(h.DatasetCard.load("me/src-filtered").data.license)').out
+    assert card.strip() == "apache-2.0"
+
+
+@pytest.mark.slow
+def test_split_that_is_no_longer_there_is_said(client, hub, jsonl, rows):
+    """A push replaces its configuration whole: a split that it does not have goes, and not silently."""
+    base = ("--dataset", "mine.jsonl", *LICENSED, "--repo", "x")
+    assert client.kbtools("apply", "split", "push", *base).code == 0
+    done = client.kbtools("apply", "push", *base)
+    assert "split validation was there before" in done.err
+    assert client.rows("me/x") == {"train": rows}
 
 
 @pytest.mark.slow
