@@ -102,7 +102,7 @@ CASES = {
 
 
 def names() -> list[str]:
-    """The stages and judges of this distribution whose work stays in the rows: a push leaves none, it is on the card."""
+    """The stages and judges of kbtools itself that make rows; a push makes none and is told of by its output."""
     known = registry()
     own = next(plugin for plugin in known.plugins if plugin.origin.distribution == "kbtools")
     stages = [cls.name for cls in own.stages if cls.makes_rows]

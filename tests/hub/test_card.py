@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.servers.openai_server import OpenAIServer
 
 VERDICT = json.dumps({"style_reason": "short", "style": 7})
@@ -28,6 +30,7 @@ def stable(text: str) -> str:
     return re.sub(r"(download_size|dataset_size|num_bytes): \d+", r"\1: SIZE", text)
 
 
+@pytest.mark.slow
 def test_golden_card_of_a_rich_chain(client, hub, file_regression):
     """Two judges, rows left out for several reasons, two splits: what the Hub then shows."""
     with OpenAIServer(reply=lambda body: VERDICT) as server:
