@@ -13,6 +13,7 @@ FLOORS = (
     "errors",
     "drawing",
     "data",
+    "result",
     "stage",
     "hooks",
     "judge",

@@ -15,7 +15,8 @@ from kbtools.errors import KbError, RowError
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.entries import entry
 from kbtools.pipeline.watching import Observer, Unwatched, reporting
-from kbtools.stage import Drop, Failure, Result, Stage, Table, check, flat, origins
+from kbtools.result import Drop, Failure, Result, Table
+from kbtools.stage import Stage, check, flat, origins
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

@@ -13,7 +13,7 @@ from kbtools.errors import UsageError
 from kbtools.lineage import Lineage, Recipe
 from kbtools.pipeline.chain import Run, run
 from kbtools.pipeline.entries import build
-from kbtools.stage import Drop
+from kbtools.result import Drop
 
 if TYPE_CHECKING:
     import pyarrow as pa
