@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import logging
 import sys
 import uuid
 from abc import ABC, abstractmethod
@@ -27,8 +26,6 @@ from kbtools.result import Result, merge
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
-
-logger = logging.getLogger("kbtools")
 
 Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
@@ -91,18 +88,10 @@ class Stage(BaseModel, ABC):
         return Pipeline(stages=tuple(flat([self, other])))
 
     def __call__(self, ds: Dataset | DatasetDict) -> Dataset | DatasetDict:
-        """Check the columns, process, and return the dataset alone; what was left out or failed is logged.
+        """The same as `kbtools.apply(ds, self)`: checked, watched, and recorded in the lineage of the result."""
+        import kbtools  # a call goes up through the package's own door, so that there is one way to run a stage
 
-        `kbtools.apply` records it in the lineage instead, with everything else that is needed to do it again.
-        """
-        result = self.run(ds)
-        for reason, count in result.dropped_counts().items():
-            logger.warning("%s dropped %d rows: %s", self.name, count, reason)
-        for failure in result.failed:
-            logger.warning("%s: %d rows failed: %s", self.name, failure.count, failure.kind)
-        for note in result.notes:
-            logger.warning("%s: %s", self.name, note)
-        return result.dataset
+        return kbtools.apply(ds, self)
 
     def run(self, ds: Dataset | DatasetDict) -> Result:
         """Check the columns and process a dataset, or every split of one as `scope` demands."""
@@ -166,7 +155,9 @@ class Pipeline(Stage):
         results: list[Result] = [Result(ds)]
         for stage in self.stages:
             results.append(stage.run(results[-1].dataset))
-        return replace(merge(results), dataset=results[-1].dataset)
+        places = enumerate(zip(self.stages, results[1:], strict=True), start=1)
+        facts = {f"{place} {stage.name}": dict(result.facts) for place, (stage, result) in places if result.facts}
+        return replace(merge(results), dataset=results[-1].dataset, facts=facts)
 
 
 def flat(stages: Iterable[Stage]) -> Iterator[Stage]:

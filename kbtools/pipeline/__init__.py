@@ -7,9 +7,7 @@
 from kbtools.pipeline.chain import Run as Run
 from kbtools.pipeline.chain import apply as apply
 from kbtools.pipeline.chain import count as count
-from kbtools.pipeline.chain import execute as execute
 from kbtools.pipeline.chain import preflight as preflight
-from kbtools.pipeline.chain import raise_for_failures as raise_for_failures
 from kbtools.pipeline.chain import run as run
 from kbtools.pipeline.entries import build as build
 from kbtools.pipeline.entries import entry as entry
@@ -22,5 +20,5 @@ from kbtools.pipeline.files import save_dropped as save_dropped
 from kbtools.pipeline.files import save_lineage as save_lineage
 from kbtools.pipeline.rehearsal import PlannedStage as PlannedStage
 from kbtools.pipeline.rehearsal import plan as plan
+from kbtools.pipeline.watching import Bars as Bars
 from kbtools.pipeline.watching import Observer as Observer
-from kbtools.pipeline.watching import Unwatched as Unwatched

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
-from kbtools.errors import KbError, RowError
+from kbtools.errors import KbError
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.entries import entry
-from kbtools.pipeline.watching import Observer, Unwatched, reporting
+from kbtools.pipeline.watching import Bars, Observer, reporting
 from kbtools.result import Drop, Failure, Result, Table
 from kbtools.stage import Stage, check, flat, origins
 
@@ -36,7 +36,8 @@ class Run:
 def apply(data: Dataset | DatasetDict, *stages: Stage, observer: Observer | None = None) -> Dataset | DatasetDict:
     """The dataset after these stages, its lineage attached; RowError after a stage whose rows failed with `raise`.
 
-    The whole chain is checked against the columns before the first row is processed.
+    The whole chain is checked against the columns before the first row is processed. Without an observer there is a
+    progress bar (`datasets.disable_progress_bars()` turns it off), and the logger `kbtools` warns of what went wrong.
     """
     return run(data, stages, observer).dataset
 
@@ -50,9 +51,14 @@ def run(
 ) -> Run:
     """As `apply`, with the records and the dropped rows; `preflighted` when the caller has called `preflight`."""
     chain = tuple(flat(stages))
-    for line in [] if preflighted else preflight(lineages.of(data), chain):
-        (observer or Unwatched()).say(line)
-    return execute(data, chain, observer)
+    bars = Bars()
+    watcher = observer or bars
+    try:
+        for line in [] if preflighted else preflight(lineages.of(data), chain):
+            watcher.say(line)
+        return execute(data, chain, watcher)
+    finally:
+        bars.close()
 
 
 def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
@@ -68,9 +74,8 @@ def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
     return lines
 
 
-def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], observer: Observer | None = None) -> Run:
+def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Observer) -> Run:
     """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
-    watcher: Observer = observer or Unwatched()
     for ds in data.values() if isinstance(data, dict) else [data]:
         check(ds.features, stages)
     done = Run(data)
@@ -98,7 +103,7 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
     rows_in = count(done.dataset)
     watcher.started(position, stage, rows_in)
     began = time.perf_counter()
-    with reporting(watcher), _located(position, stage):
+    with reporting(watcher, rows_in), _located(position, stage):
         result = stage.run(done.dataset)
     record = _record(stage, rows_in, result, time.perf_counter() - began)
     done.dataset = result.dataset
@@ -146,13 +151,3 @@ def _located(position: int, stage: Stage) -> Iterator[None]:
         if error.args and not str(error).startswith("stage "):
             error.args = (f"stage {position} ({stage.name}): {error}",)
         raise
-
-
-def raise_for_failures(done: Run) -> None:
-    """RowError when rows failed in a run whose result was written all the same."""
-    if done.failed:
-        kinds = "; ".join(
-            f"{stage}: {failure.count} x {failure.kind} ({', '.join(failure.examples)})"
-            for stage, failure in done.failed
-        )
-        raise RowError(f"some rows failed: {kinds}")
