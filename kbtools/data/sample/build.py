@@ -1,9 +1,9 @@
 """Makes `sample.jsonl` from the raw material: `python -m kbtools.data.sample.build [--check]`.
 
-A script for those who change the sample; it takes a minute or two, and nothing imports it. Rewards are what the stage
-`verify` gives to the very rows that are shipped, none is written by hand; the verdicts behind them are kept in
-`modules/verdicts.json`. `generation_ms`, `scoring_ms`, `total_ms` and `speedup_reward` are null: no model generated
-these rows, no GPU timed them, and a build must give the same bytes every time.
+A script for those who change the sample; it takes a minute or two. Rewards are what the stage `verify` gives to the
+very rows that are shipped, none is written by hand; the verdicts behind them are kept in `modules/verdicts.json`.
+`generation_ms`, `scoring_ms`, `total_ms` and `speedup_reward` are null: no model generated these rows, no GPU timed
+them, and a build must give the same bytes every time.
 """
 
 from __future__ import annotations
