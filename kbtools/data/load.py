@@ -31,7 +31,7 @@ _JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|bz2))?$")
 
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset that a source describes, and the source with the revision or digest of what was read."""
-    path = sample_path() if source.dataset == SAMPLE else Path(source.dataset).expanduser()
+    path = sample.path() if source.dataset == SAMPLE else Path(source.dataset).expanduser()
     if path.is_dir():
         _check_fits(source, f"a local folder (hf://datasets/{path} is that of the Hub)", ("sha256", *_OF_THE_HUB))
         data, found = _from_folder(path), source
@@ -58,11 +58,6 @@ def _check_fits(source: Source, kind: str, keys: Iterable[str]) -> None:
     for key in keys:
         if (value := getattr(source, key)) is not None:
             raise UsageError(f"{source.dataset} is {kind}: {key} {value!r} means nothing there, so leave it out.")
-
-
-def sample_path() -> Path:
-    """File of the embedded sample, whose rows have the evals layout, columns of nulls included."""
-    return Path(str(sample.path()))
 
 
 def _from_folder(path: Path) -> Dataset | DatasetDict:
@@ -124,7 +119,7 @@ def _arrow_dataset(path: Path) -> tuple[Dataset, str]:
     target = folder / "data.arrow"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        schema = evals_features().arrow_schema if path == sample_path() else None
+        schema = evals_features().arrow_schema if path == sample.path() else None
         try:
             _write_arrow(_reader(path), target, schema)
         except OSError as error:

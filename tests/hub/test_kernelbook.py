@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kbtools.data.load import sample_path
+from kbtools.data import sample
 from tests import chat
 from tests.servers.openai_server import OpenAIServer
 
@@ -65,7 +65,7 @@ EQUAL = """
 
 def sample_rows():
     """The embedded sample as its file has it, by id; fields that a row leaves out are null."""
-    rows = [json.loads(line) for line in sample_path().read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in sample.path().read_text(encoding="utf-8").splitlines()]
     return {row["example_id"]: row for row in rows}
 
 
