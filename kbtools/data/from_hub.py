@@ -53,7 +53,7 @@ def _resolved_commit(source: Source) -> str:
     """Commit that the revision means now: asked first, since `load_dataset` would fall back to a stale cache unseen."""
     name = source.dataset
     here = f"(nor is there a file or folder of that name in {Path.cwd()})"
-    with hub.explained(f"loading {name!r} from the Hub {here}"):
+    with hub.briefly(), hub.explained(f"loading {name!r} from the Hub {here}"):
         info = hub.persistently(lambda: hub.api().dataset_info(name, revision=source.revision))
         if info.gated:
             hub.api().auth_check(name, repo_type="dataset")
