@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kbtools.card import Card, document
-from kbtools.card.facts import gather
+from kbtools.card.facts import Facts, gather
 from kbtools.card.metadata import SplitSize, folder_of, replaced_files, split_front
 from kbtools.data import hub, shards
 from kbtools.data.commit import Change, Head, Landed, LocalFile, Place, commit
@@ -59,7 +59,7 @@ def push(data: Dataset | DatasetDict, request: Request, lineage: Lineage) -> Pub
     splits = {name: ds for name, ds in every.items() if ds.num_rows}  # `load_dataset` fails on a split without rows
     empty = tuple(name for name in every if name not in splits)
     labelled = {name for record in lineage.records for name in _judged(record.facts)}
-    facts = gather(splits, {"difficulty", "style", *labelled})
+    facts = _facts(splits, {"difficulty", "style", *labelled})
     with tempfile.TemporaryDirectory(prefix="kbtools-push-") as folder:
         limit = shards.parse_size(request.max_shard_size)
         written = {name: _written(ds, Path(folder) / name, limit) for name, ds in splits.items()}
@@ -89,6 +89,15 @@ def _splits_of(paths: Iterable[str], config: str) -> set[str]:
     prefix = folder_of(config) + "/"
     found = (shards.SHARD.match(path.removeprefix(prefix)) for path in paths if path.startswith(prefix))
     return {match["split"] for match in found if match}
+
+
+def _facts(splits: Mapping[str, Dataset], labelled: set[str]) -> Facts:
+    """What the card says of the rows; the progress of a push is that of its shards, not of this reading."""
+    before = on_rows.set(lambda rows: None)
+    try:
+        return gather(splits, labelled)
+    finally:
+        on_rows.reset(before)
 
 
 def _written(ds: Dataset, folder: Path, limit: int) -> list[Shard]:

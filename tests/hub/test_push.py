@@ -192,6 +192,25 @@ def test_many_shards_are_one_commit(client, hub, tmp_path):
 
 
 @pytest.mark.slow
+def test_progress_moves_with_each_shard(client, hub, tmp_path):
+    """Rows count when the shard that holds them has arrived, and not when they are read for the card."""
+    with (tmp_path / "many.jsonl").open("w") as stream:
+        stream.writelines(json.dumps({"i": i, "t": f"{i * 7919 % 1000003:x}" * 8}) + "\n" for i in range(3_000))
+    done = client.python("""
+        import kbtools as kb
+        from kbtools import pipeline
+        from kbtools.pipeline.watching import Bars
+        class Seen(Bars):
+            def advanced(self, rows):
+                print(rows)
+        push = kb.Push(repo="me/many", license="mit", max_shard_size="1KB")
+        pipeline.run(kb.load("many.jsonl"), [push], Seen())
+    """)
+    assert done.code == 0, done.err
+    assert done.out.split() == ["1000", "1000", "1000"]
+
+
+@pytest.mark.slow
 def test_partial_and_hidden_sources_are_warned_of(client, hub, rows):
     """TEST_MODE with --push publishes five rows, and a private source may go public: both are said before any work."""
     client.upload("lab/src", rows)
