@@ -2,11 +2,11 @@
 
     python -m benchmarks.models_throughput --environments ~/.cache/kbtools-rivals
 
-Every client asks the same local server (another process, 100 ms per reply) about the same rendered messages, one request
-per row, and parses each reply to a label that is checked. kbtools also renders the prompts, stores every reply on disk
-and writes the dataset with the labels. Each run is a process of its own with fresh caches; the time is that of the call.
-Rivals live in virtual environments that this script makes. At the larger sizes everyone but aiohttp and kbtools runs
-only at the level at which it was fastest on the smallest size. Then the memory of kbtools for growing numbers of rows.
+Every client asks the same local server (another process, 100 ms per reply) about the same rendered messages, one
+request per row, and parses each reply to a label that is checked. kbtools also renders the prompts, stores every reply
+on disk and makes the dataset with the labels. Each run is a process of its own with fresh caches; the time is that of
+the call, imports aside. Rivals live in virtual environments that this script makes. At the larger sizes all but aiohttp
+and kbtools run only at the level at which they were fastest before. Last, kbtools' memory for growing numbers of rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A virtual environment for each rival, made once in a cache folder with the versions named here.
 
-The environment of whoever runs the benchmark is never written to. A rival that cannot be installed is told with pip's own
-words in the results.
+The environment of whoever runs the benchmark is never written to. A rival that cannot be installed stands in the
+results with pip's own words.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RIVALS = (
         "distilabel", ("distilabel[openai]==1.5.3", "requests==2.34.2"), "it imports requests and does not ask for it"
     ),
     Rival("curator", ("bespokelabs-curator==0.1.31",)),
-    Rival("data_designer", ("data-designer==0.9.6",)),
+    Rival("data_designer", ("data-designer==0.9.6",), "0.9.7 wants certifi>=2026.10.19, which pip did not find"),
 )
 INSTALL_SECONDS = 900
 

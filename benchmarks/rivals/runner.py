@@ -11,6 +11,7 @@ import time
 STARTED = time.perf_counter()
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -61,11 +62,16 @@ def parsed(reply: str) -> str:
     return str(json.loads(reply)["difficulty"])
 
 
+def cpu_seconds() -> float:
+    """Processor time of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
 def main(prepare: Callable[[Job], Call]) -> None:
     """Run the job in the file that is the first argument, and write its figures to the second."""
     job = Job(**json.loads(Path(sys.argv[1]).read_text()))
     call = prepare(job)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), cpu_seconds()
     right = wrong = 0
     for row, label in call():
         if label == label_of(row):
@@ -73,5 +79,6 @@ def main(prepare: Callable[[Job], Call]) -> None:
         else:
             wrong += 1
     seconds = time.perf_counter() - began
-    figures = {"seconds": seconds, "setup_seconds": began - STARTED, "kept": right, "wrong": wrong}
+    times = {"seconds": seconds, "cpu_seconds": cpu_seconds() - cpu, "setup_seconds": began - STARTED}
+    figures = {**{name: round(taken, 3) for name, taken in times.items()}, "kept": right, "wrong": wrong}
     Path(sys.argv[2]).write_text(json.dumps(figures))

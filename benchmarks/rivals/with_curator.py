@@ -7,7 +7,7 @@ from benchmarks.rivals import runner  # isort: skip - its clock starts before th
 from collections.abc import Iterator
 from typing import Any
 
-import litellm.litellm_core_utils.default_encoding  # noqa: F401 - names its own copy of the tokenizer, else curator downloads one
+import litellm.litellm_core_utils.default_encoding  # noqa: F401 - it brings the tokenizer that is else downloaded
 from bespokelabs import curator
 
 UNLIMITED = 10**9

@@ -20,7 +20,7 @@ class Judge(ChatGeneration):
     def outputs(self) -> list[str]:
         return ["difficulty", "model_name"]
 
-    def format_output(self, output: str | None, input: dict[str, Any] | None = None) -> dict[str, Any]:
+    def format_output(self, output: str | None, input: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002
         return {"difficulty": None if output is None else runner.parsed(output)}
 
 
