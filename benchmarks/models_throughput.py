@@ -78,27 +78,29 @@ class Measuring:
         self.runs: list[dict[str, Any]] = []
 
     def size(self, everyone: list[Client], files: dict[str, Any], count: int, levels: list[int]) -> None:
-        """All clients at all levels, the ceiling and kbtools in turns; others only at their best once that is known."""
+        """All clients at all levels, the ceiling and kbtools in turns."""
         for level in levels:
             for repeat in range(self.rounds):
                 for client in everyone:
-                    if (client.name in (CEILING, OURS) or not repeat) and level in self._levels(client, count, levels):
+                    if self._takes_part(client, count, level, repeat):
                         self._one(client, files, count, level)
             self._show(count, level)
 
-    def _levels(self, client: Client, count: int, levels: list[int]) -> list[int]:
+    def _takes_part(self, client: Client, count: int, level: int, repeat: int) -> bool:
+        """Others run once, and on larger sizes only at their best level; not at all where they never got through."""
+        if client.name in (CEILING, OURS) or repeat:
+            return client.name in (CEILING, OURS)
         before = [run for run in self.runs if run["client"] == client.name and run["rows"] < count]
-        done = [run for run in before if run.get("complete")]
-        if client.name in (CEILING, OURS) or not before:
-            return levels
-        return [max(done, key=lambda run: float(run["rows_per_second"]))["in_flight"]] if done else []
+        if not before:
+            return True
+        rates = {run["in_flight"]: run["rows_per_second"] for run in before if run.get("complete")}
+        return bool(rates) and level == max(rates, key=lambda each: float(rates[each]))
 
     def _one(self, client: Client, files: dict[str, Any], count: int, level: int) -> None:
         run = measure(client, files, count, level, 0.1, self.limit)
         self.runs.append(run)
         if run.get("error"):
-            finished = run["server"]["rows"]
-            print(f"  {client.name}: {run['error']} ({finished} replies sent)\n{run['output'][-600:]}", flush=True)
+            print(f"  {client.name}: {run['error']}\n{run['output'][-600:]}", flush=True)
         elif not run["complete"] or run["wrong"] or not run["server"]["same_messages"]:
             print(f"  {client.name}: kept {run['kept']} of {count}, {run['wrong']} wrong, {run['server']}", flush=True)
 
@@ -107,12 +109,22 @@ class Measuring:
         for name, rate in rates.items():
             ratio = f"{rate / rates[CEILING]:6.2f}" if CEILING in rates else ""
             print(f"{count:7} rows  {level:5} in flight  {name:14} {rate:9.1f} rows/s {ratio}", flush=True)
+        for name, error in self.unfinished(count, level).items():
+            print(f"{count:7} rows  {level:5} in flight  {name:14} {error}", flush=True)
+
+    def _at(self, count: int, level: int) -> list[dict[str, Any]]:
+        return [run for run in self.runs if (run["rows"], run["in_flight"]) == (count, level)]
+
+    def unfinished(self, count: int, level: int) -> dict[str, str]:
+        """What became of clients that did not get through."""
+        failed = [run for run in self._at(count, level) if run.get("error")]
+        return {run["client"]: f"{run['error']}; {run['server']['rows']} rows answered" for run in failed}
 
     def medians(self, count: int, level: int) -> dict[str, float]:
         """Rows per second of each client that ran."""
         rates: dict[str, list[float]] = {}
-        for run in self.runs:
-            if (run["rows"], run["in_flight"]) == (count, level) and "rows_per_second" in run:
+        for run in self._at(count, level):
+            if "rows_per_second" in run:
                 rates.setdefault(run["client"], []).append(run["rows_per_second"])
         return {name: statistics.median(found) for name, found in rates.items()}
 
@@ -123,7 +135,8 @@ class Measuring:
         for count, level in kinds:
             rates = self.medians(count, level)
             shares = {name: round(rate / rates[CEILING], 3) for name, rate in rates.items() if CEILING in rates}
-            found.append({"rows": count, "in_flight": level, "rows_per_second": rates, "of_aiohttp": shares})
+            row = {"rows": count, "in_flight": level, "rows_per_second": rates, "of_aiohttp": shares}
+            found.append({**row, "unfinished": self.unfinished(count, level)})
         return found
 
 
