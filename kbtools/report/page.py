@@ -29,7 +29,9 @@ from kbtools.report.text import number, visible
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-SCRIPTS = ("dom.js", "rows.js", "filters.js", "highlight.js", "table.js", "detail.js", "page.js")
+SCRIPTS = (
+    "dom.js", "zstd_codes.js", "zstd.js", "rows.js", "filters.js", "highlight.js", "table.js", "detail.js", "page.js"
+)  # fmt: skip
 _SPLIT = "split"
 _TABLE_COLUMNS = 8
 """Columns that the table of rows shows at first."""
@@ -207,7 +209,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"draw": _drawn, "caption": svg.caption, "number": number, "base64": Markup}
+    environment.filters |= {"draw": _drawn, "caption": svg.caption, "number": number, "packed": Markup}
     return environment
 
 
