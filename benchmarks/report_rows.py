@@ -138,10 +138,19 @@ def _triton(module: str, chance: random.Random) -> str:
     shape = ", ".join(map(str, sizes))
     stride = f"{sizes[1] * sizes[2] * sizes[3]}, {sizes[2] * sizes[3]}, {sizes[3]}, 1"
     checks = [f"assert_size_stride({name}, ({shape}), ({stride}))" for name in inputs]
-    calls = [f"        triton_{k}[grid({2 ** chance.randrange(4, 20)})](buf0, XBLOCK={2 ** chance.randrange(5, 10)})" for k in kernels]
+    calls = [
+        f"        triton_{k}[grid({2 ** chance.randrange(4, 20)})](buf0, XBLOCK={2 ** chance.randrange(5, 10)})"
+        for k in kernels
+    ]
     names = ", ".join(inputs)
     call = _CALL.format(
-        names=names, checks="\n    ".join(checks), shape=shape, stride=stride, calls="\n".join(calls), module=module, inputs=names
+        names=names,
+        checks="\n    ".join(checks),
+        shape=shape,
+        stride=stride,
+        calls="\n".join(calls),
+        module=module,
+        inputs=names,
     )
     return _HEAD + "".join(_kernel(k, chance) for k in kernels) + call
 

@@ -209,7 +209,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"draw": _drawn, "caption": svg.caption, "number": number, "packed": Markup}
+    environment.filters |= {
+        "signed": svg.signed,
+        "draw": _drawn,
+        "caption": svg.caption,
+        "number": number,
+        "packed": Markup,
+    }
     return environment
 
 

@@ -13,7 +13,6 @@ from kbtools.report.columns import small_columns
 from kbtools.report.rows import Places, pack, packed, plain
 from tests.report.material import ATTACKS, hostile, judged
 
-
 LETTERS = sorted(set(map(chr, range(33, 127))) - set("<>&"))
 
 
