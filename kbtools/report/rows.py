@@ -140,7 +140,8 @@ def _printable(data: bytes) -> str:
     groups = np.append(bits, np.zeros(-len(bits) % 13, np.uint8)).reshape(-1, 13)
     numbers = groups @ (1 << np.arange(12, -1, -1, dtype=np.int16))
     letters = np.frombuffer(_ALPHABET.encode(), np.uint8)
-    return letters[np.stack(np.divmod(numbers, len(_ALPHABET)), axis=1)].tobytes().decode("ascii")
+    text: bytes = letters[np.stack(np.divmod(numbers, len(_ALPHABET)), axis=1)].tobytes()
+    return text.decode("ascii")
 
 
 def _chunks(rows: Iterator[str]) -> Iterator[list[str]]:

@@ -17,7 +17,9 @@ import kbtools as kb
 from kbtools.errors import RowError, SchemaError
 from kbtools.pipeline import run
 from kbtools.testing import check_stage
-from kbtools_plugins.analysis.correlation import METHODS, correlate
+from kbtools_plugins.analysis import correlation
+from kbtools_plugins.analysis.correlation import METHODS, correlate, spearman_of_samples
+from kbtools_plugins.analysis.resampling import Modules
 from kbtools_plugins.analysis.scales import Scale
 from tests.rows import evals
 
@@ -46,6 +48,28 @@ def pairs(result: kb.Result) -> dict[tuple[str, str], dict]:
 
 def scale(name: str, values: list[float]) -> Scale:
     return Scale(name, np.array(values, dtype=np.float64), "numeric")
+
+
+def test_samples_are_ranked_as_scipy_ranks_them():
+    """A module that is drawn twice counts as if its rows stood there twice."""
+    rng = np.random.default_rng(5)
+    a, b, groups = rng.integers(0, 4, 60).astype(float), np.round(rng.normal(size=60), 1), rng.integers(0, 15, 60)
+    modules = Modules.of(groups)
+    for _ in range(5):
+        drawn = rng.integers(0, 4, modules.count)
+        rows = np.repeat(np.arange(60), drawn[modules.members])
+        expected = stats.spearmanr(a[rows], b[rows]).statistic
+        assert spearman_of_samples(a, b, modules)(drawn) == pytest.approx(expected)
+
+
+def test_many_rows_get_fewer_samples_of_kendall_aloud(monkeypatch):
+    """Sorting is slow: the run says how many samples there were."""
+    monkeypatch.setattr(correlation, "_SORTED_ROWS", 3_000)
+    monkeypatch.setattr(correlation, "_FEWEST", 2)
+    result = kb.Correlate(**QUICK).run(rated())
+    assert {pair["kendall"]["resamples"] for pair in pairs(result).values()} == {10}
+    assert {pair["spearman"]["resamples"] for pair in pairs(result).values()} == {50}
+    assert any("come from 10 of them instead of 50" in note for note in result.notes)
 
 
 def test_coefficients_are_those_of_scipy():

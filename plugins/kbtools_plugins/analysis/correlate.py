@@ -92,6 +92,12 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
             f"{repeated[0].n:,} rows come from {repeated[0].modules:,} modules: the intervals and p-values of Pearson "
             "take rows as independent, those of Spearman and Kendall do not"
         )
+    sorted_samples = min((pair.kendall.resamples for pair in figures.pairs if pair.kendall.resamples), default=None)
+    if sorted_samples is not None and sorted_samples < figures.resamples:
+        found.append(
+            f"samples of so many rows are slow to sort: Kendall's intervals come from {sorted_samples:,} of them instead "
+            f"of {figures.resamples:,}"
+        )
     return tuple(found)
 
 
