@@ -1,6 +1,6 @@
-"""Coefficients of agreement from tables of counts, quick enough for the thousands of samples of a bootstrap.
+"""Coefficients from tables of counts, quick enough for the thousands of samples of a bootstrap.
 
-What is reported comes from scikit-learn and krippendorff; the tests hold these to be the same functions.
+What is reported comes from scipy, scikit-learn and krippendorff; the tests hold these to be the same functions.
 """
 
 from __future__ import annotations
@@ -45,3 +45,15 @@ def alpha(coincidences: np.ndarray, domain: np.ndarray, level: Level) -> float:
         disagreement = (places[:, None] - places) ** 2
     expected = float(totals @ disagreement @ totals)
     return 1 - float((disagreement * coincidences).sum() * (totals.sum() - 1)) / expected if expected else float("nan")
+
+
+def kendall(table: np.ndarray) -> float:
+    """Kendall's tau-b of a table whose lines and columns ascend; NaN without variation."""
+    import numpy as np
+
+    left = np.cumsum(table, axis=1)
+    balance = 2 * left - table - left[:, -1:]  # of each line: what stands before a column, less what stands behind it
+    concordant = float((table[1:] * np.cumsum(balance, axis=0)[:-1]).sum())
+    total = float(table.sum()) ** 2
+    untied = [total - float((table.sum(axis=axis) ** 2).sum()) for axis in (0, 1)]
+    return 2 * concordant / float(np.sqrt(untied[0] * untied[1])) if all(untied) else float("nan")

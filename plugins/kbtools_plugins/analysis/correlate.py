@@ -95,8 +95,8 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
     sorted_samples = min((pair.kendall.resamples for pair in figures.pairs if pair.kendall.resamples), default=None)
     if sorted_samples is not None and sorted_samples < figures.resamples:
         found.append(
-            f"samples of so many rows are slow to sort: Kendall's intervals come from {sorted_samples:,} of them instead "
-            f"of {figures.resamples:,}"
+            f"samples of so many rows are slow to sort: intervals of Kendall's tau come from {sorted_samples:,} of them "
+            f"instead of {figures.resamples:,}, where both columns have many values"
         )
     return tuple(found)
 

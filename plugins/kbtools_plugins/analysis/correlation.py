@@ -3,7 +3,8 @@
 The rank correlations get percentile-bootstrap intervals over modules and a Wald test with the bootstrap's standard
 error; Pearson gets Fisher's z and the t test of scipy, both of which take rows as independent. q-values are those of
 Benjamini and Hochberg, over the pairs of one method. The values are scipy's; Spearman's samples are ranked by counting,
-without sorting each of them, and Kendall's, which have to be sorted, are fewer when there are very many rows.
+without sorting each of them, and so are Kendall's where a column has few values; of those that have to be sorted there
+are fewer when there are very many rows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
-from kbtools_plugins.analysis.resampling import Bootstrap, Modules, Statistic, bootstrap
+from kbtools_plugins.analysis.coefficients import kendall
+from kbtools_plugins.analysis.resampling import Bootstrap, CellCounts, Modules, Statistic, bootstrap
 from kbtools_plugins.analysis.scales import Kind, Scale
 from kbtools_plugins.analysis.stage import Figures
 
@@ -24,6 +26,8 @@ METHODS: tuple[Method, ...] = ("spearman", "pearson", "kendall")
 _SORTED_ROWS = 20_000_000
 """Rows that Kendall's samples may hold together; there are at least `_FEWEST` samples all the same."""
 _FEWEST = 100
+_COUNTED_LEVELS = 20
+"""Columns with at most so many values are counted rather than sorted."""
 
 
 class Coefficient(Figures):
@@ -137,8 +141,9 @@ def _coefficient(
     if method == "spearman":
         value, statistic = float(stats.spearmanr(a, b).statistic), spearman_of_samples(a, b, modules)
     else:
-        value, statistic = float(stats.kendalltau(a, b).statistic), _kendall_of_samples(a, b, modules)
-        resamples = min(resamples, max(_SORTED_ROWS // len(a), _FEWEST))
+        value = float(stats.kendalltau(a, b).statistic)
+        statistic, is_sorted = kendall_of_samples(a, b, modules)
+        resamples = min(resamples, max(_SORTED_ROWS // len(a), _FEWEST)) if is_sorted else resamples
     found = bootstrap(statistic, modules, resamples, seed)
     return Coefficient(
         value=value, low=found.low, high=found.high, p_value=_wald(value, found), resamples=resamples or None
@@ -169,17 +174,23 @@ def _centred_ranks(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return centred
 
 
-def _kendall_of_samples(a: np.ndarray, b: np.ndarray, modules: Modules) -> Statistic:
+def kendall_of_samples(a: np.ndarray, b: np.ndarray, modules: Modules) -> tuple[Statistic, bool]:
+    """Kendall's tau-b of samples of modules, and whether each has to be sorted: a column of few values is counted."""
     import numpy as np
     from scipy import stats
 
+    ranks = sorted((np.unique(values, return_inverse=True) for values in (a, b)), key=lambda found: len(found[0]))
+    (lines, down), (columns, across) = ranks
+    if len(lines) <= _COUNTED_LEVELS:
+        counts = CellCounts(down * len(columns) + across, len(lines) * len(columns), modules)
+        return lambda drawn: kendall(counts(drawn).reshape(len(lines), len(columns))), False
     rows = np.arange(len(a))
 
     def statistic(drawn: np.ndarray) -> float:
         sample = np.repeat(rows, drawn[modules.members])
         return float(stats.kendalltau(a[sample], b[sample]).statistic)
 
-    return statistic
+    return statistic, True
 
 
 def _wald(value: float, found: Bootstrap) -> float | None:

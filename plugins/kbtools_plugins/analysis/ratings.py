@@ -1,8 +1,8 @@
 """How far columns of verdicts agree: percent agreement, Cohen's kappa, Krippendorff's alpha, and where they differ.
 
 The coefficients are those of scikit-learn and krippendorff, always on labels in an explicit order; their intervals are
-percentile bootstraps over modules, whose samples go through `coefficients`: the libraries would take milliseconds for each of
-the thousands. What has no value, such as the kappa of two constant columns, says why.
+percentile bootstraps over modules, whose samples go through `coefficients`: the libraries would take milliseconds for
+each of the thousands. What has no value, such as the kappa of two constant columns, says why.
 """
 
 from __future__ import annotations

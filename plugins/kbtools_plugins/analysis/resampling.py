@@ -1,7 +1,7 @@
 """Intervals by the bootstrap, with modules rather than rows drawn again: rows of one module are not independent.
 
-A statistic sees how often each module is in a sample. Those that need nothing but counts of cells (confusion tables) get
-them from `CellCounts`, which adds up the rows of a module once instead of once a sample.
+A statistic sees how often each module is in a sample. Those that need only the counts of a table's cells get them
+from `CellCounts`, which adds up the rows of a module once instead of once a sample.
 """
 
 from __future__ import annotations
