@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_BARS = 12
-_BINS = 24
+_BINS = 32
 _FEW_VALUES = 12
 
 

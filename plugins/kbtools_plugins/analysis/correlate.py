@@ -92,11 +92,12 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
             f"{repeated[0].n:,} rows come from {repeated[0].modules:,} modules: the intervals and p-values of Pearson "
             "take rows as independent, those of Spearman and Kendall do not"
         )
-    sorted_samples = min((pair.kendall.resamples for pair in figures.pairs if pair.kendall.resamples), default=None)
-    if sorted_samples is not None and sorted_samples < figures.resamples:
+    ranked = [coefficient for pair in figures.pairs for coefficient in (pair.spearman, pair.kendall)]
+    samples = [coefficient.resamples for coefficient in ranked if coefficient.resamples]
+    if samples and min(samples) < figures.resamples:
         found.append(
-            f"samples of so many rows are slow to sort: intervals of Kendall's tau come from {sorted_samples:,} of them "
-            f"instead of {figures.resamples:,}, where both columns have many values"
+            f"samples of so many rows take long: the intervals of some rank correlations come from {min(samples):,} of "
+            f"them instead of {figures.resamples:,}"
         )
     return tuple(found)
 

@@ -3,8 +3,8 @@
 The rank correlations get percentile-bootstrap intervals over modules and a Wald test with the bootstrap's standard
 error; Pearson gets Fisher's z and the t test of scipy, both of which take rows as independent. q-values are those of
 Benjamini and Hochberg, over the pairs of one method. The values are scipy's; Spearman's samples are ranked by counting,
-without sorting each of them, and so are Kendall's where a column has few values; of those that have to be sorted there
-are fewer when there are very many rows.
+without sorting each of them, and so are Kendall's where a column has few values. Of very many rows there are fewer
+samples.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 Method = Literal["spearman", "pearson", "kendall"]
 METHODS: tuple[Method, ...] = ("spearman", "pearson", "kendall")
-_SORTED_ROWS = 20_000_000
-"""Rows that Kendall's samples may hold together; there are at least `_FEWEST` samples all the same."""
+_WORK = 200_000_000
+"""What the samples of one coefficient may cost together, in rows; there are at least `_FEWEST` all the same."""
 _FEWEST = 100
+_SORTING = 10
+"""What sorting a row costs, in rows."""
 _COUNTED_LEVELS = 20
 """Columns with at most so many values are counted rather than sorted."""
 
@@ -139,11 +141,11 @@ def _coefficient(
     if method == "pearson":
         return _pearson(a, b)
     if method == "spearman":
-        value, statistic = float(stats.spearmanr(a, b).statistic), spearman_of_samples(a, b, modules)
+        value, statistic, cost = float(stats.spearmanr(a, b).statistic), spearman_of_samples(a, b, modules), len(a)
     else:
         value = float(stats.kendalltau(a, b).statistic)
-        statistic, is_sorted = kendall_of_samples(a, b, modules)
-        resamples = min(resamples, max(_SORTED_ROWS // len(a), _FEWEST)) if is_sorted else resamples
+        statistic, cost = kendall_of_samples(a, b, modules)
+    resamples = min(resamples, max(_WORK // cost, _FEWEST))
     found = bootstrap(statistic, modules, resamples, seed)
     return Coefficient(
         value=value, low=found.low, high=found.high, p_value=_wald(value, found), resamples=resamples or None
@@ -174,8 +176,8 @@ def _centred_ranks(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return centred
 
 
-def kendall_of_samples(a: np.ndarray, b: np.ndarray, modules: Modules) -> tuple[Statistic, bool]:
-    """Kendall's tau-b of samples of modules, and whether each has to be sorted: a column of few values is counted."""
+def kendall_of_samples(a: np.ndarray, b: np.ndarray, modules: Modules) -> tuple[Statistic, int]:
+    """Kendall's tau-b of samples of modules and what one costs: columns of few values are counted, others sorted."""
     import numpy as np
     from scipy import stats
 
@@ -183,14 +185,14 @@ def kendall_of_samples(a: np.ndarray, b: np.ndarray, modules: Modules) -> tuple[
     (lines, down), (columns, across) = ranks
     if len(lines) <= _COUNTED_LEVELS:
         counts = CellCounts(down * len(columns) + across, len(lines) * len(columns), modules)
-        return lambda drawn: kendall(counts(drawn).reshape(len(lines), len(columns))), False
+        return lambda drawn: kendall(counts(drawn).reshape(len(lines), len(columns))), len(lines) * len(columns)
     rows = np.arange(len(a))
 
     def statistic(drawn: np.ndarray) -> float:
         sample = np.repeat(rows, drawn[modules.members])
         return float(stats.kendalltau(a[sample], b[sample]).statistic)
 
-    return statistic, True
+    return statistic, _SORTING * len(a)
 
 
 def _wald(value: float, found: Bootstrap) -> float | None:
