@@ -190,9 +190,9 @@ def too_large(report: Report, size: int) -> str | None:
         return None
     fitting = int(report.rows * MOST_BYTES / size / len(report.splits) * 0.95)
     return (
-        f"the report holds all {report.rows:,} rows and has {size / 1e6:,.0f} MB: browsers open it, but mail and viewers "
-        f"often stop at {MOST_BYTES / 1e6:.0f} MB. About {fitting:,} rows of each split would fit (--limit {fitting}); "
-        "long rows are mostly reasoning, which `kbtools apply strip-reasoning` takes out."
+        f"the report holds all {report.rows:,} rows and has {size / 1e6:,.0f} MB: browsers open it, but mail and "
+        f"viewers often stop at {MOST_BYTES / 1e6:.0f} MB. About {fitting:,} rows of each split would fit "
+        f"(--limit {fitting}); long rows are mostly reasoning, which `kbtools apply strip-reasoning` takes out."
     )
 
 

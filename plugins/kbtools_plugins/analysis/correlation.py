@@ -130,7 +130,8 @@ def _undefined(x: Scale, y: Scale, a: np.ndarray, b: np.ndarray) -> str | None:
     if len(a) < 3:
         return f"only {len(a)} rows have both columns"
     constant = [scale.name for scale, values in ((x, a), (y, b)) if (values == values[0]).all()]
-    return f"{' and '.join(constant)} is constant in these {len(a)} rows" if constant else None
+    verb = "is" if len(constant) == 1 else "are"
+    return f"{' and '.join(constant)} {verb} constant in these {len(a):,} rows" if constant else None
 
 
 def _coefficient(
