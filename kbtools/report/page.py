@@ -29,9 +29,7 @@ from kbtools.report.text import number, visible
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-SCRIPTS = (
-    "dom.js", "zstd_codes.js", "zstd.js", "rows.js", "filters.js", "highlight.js", "table.js", "detail.js", "page.js"
-)  # fmt: skip
+SCRIPTS = ("dom.js", "rows.js", "filters.js", "highlight.js", "table.js", "detail.js", "page.js")
 MOST_BYTES = 50_000_000
 """Size above which a report says that it is large."""
 _SPLIT = "split"
@@ -228,7 +226,7 @@ def _environment() -> Environment:
         "draw": _drawn,
         "caption": svg.caption,
         "number": number,
-        "packed": Markup,
+        "base64": Markup,
     }
     return environment
 
