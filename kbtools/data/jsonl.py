@@ -18,8 +18,11 @@ from kbtools.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 1 << 22
-"""How much of a file is read at once; a table holds the lines that end in it."""
+BLOCK_BYTES = 1 << 24
+"""How much of a file is read at once; a table holds the lines that end in it. The first blocks are smaller."""
+_FIRST_BYTES = 1 << 18
+_PARSED_BYTES = 1 << 22
+"""What one thread of pyarrow's reader parses, and the longest line that it takes."""
 
 
 def tables(path: Path, known: pa.Schema | None = None) -> Iterator[pa.Table]:
@@ -27,10 +30,10 @@ def tables(path: Path, known: pa.Schema | None = None) -> Iterator[pa.Table]:
 
     `known` is what earlier reading has shown: a block that fits it has all of its columns.
     """
-    for first, lines in _blocks(path):
-        table = None if known is None else quick_table([line for line in lines if line.strip()], known)
+    for first, block in _blocks(path):
+        table = None if known is None else quick_table(block, known)
         if table is None:
-            table = strict_table(path, first, lines)
+            table = strict_table(path, first, block)
             known = table.schema if known is None else _widened(known, table.schema, path, first)
         yield table
 
@@ -42,24 +45,25 @@ def _widened(known: pa.Schema, found: pa.Schema, path: Path, first: int) -> pa.S
         raise DataError(f"{path}, from line {first} on: {error}") from error
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, list[bytes]]]:
-    """Lines that are not all blank, with the number (from 1) of the first; .gz, .zst and .bz2 are decompressed."""
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines, not all blank, with the number (from 1) of the first; .gz, .zst and .bz2 are decompressed."""
     import pyarrow as pa
 
-    first, rest = 1, b""
+    first, rest, size = 1, b"", min(_FIRST_BYTES, BLOCK_BYTES)
     with pa.input_stream(str(path), compression="detect") as stream:
-        while block := _read(stream, path):
-            *lines, rest = (rest + block).split(b"\n")
-            if any(line.strip() for line in lines):
+        while block := _read(stream, path, size):
+            lines, newline, rest = (rest + block).rpartition(b"\n")
+            if lines.strip():
                 yield first, lines
-            first += len(lines)
+            first += lines.count(b"\n") + len(newline)
+            size = min(4 * size, BLOCK_BYTES)
     if rest.strip():
-        yield first, [rest]
+        yield first, rest
 
 
-def _read(stream: pa.NativeFile, path: Path) -> bytes:
+def _read(stream: pa.NativeFile, path: Path, size: int) -> bytes:
     try:
-        return bytes(stream.read(BLOCK_BYTES))
+        return bytes(stream.read(size))
     except OSError as error:
         raise DataError(f"{path} cannot be decompressed to its end ({error}): it may be half-written.") from error
 
@@ -67,9 +71,9 @@ def _read(stream: pa.NativeFile, path: Path) -> bytes:
 # ---- slowly, line by line --------------------------------------------------------------------------------------------
 
 
-def strict_table(path: Path, first: int, lines: Sequence[bytes]) -> pa.Table:
+def strict_table(path: Path, first: int, block: bytes) -> pa.Table:
     """The lines as one Arrow table of all fields seen, in order of appearance; DataError names a line."""
-    numbered = [(number, line) for number, line in enumerate(lines, start=first) if line.strip()]
+    numbered = [(number, line) for number, line in enumerate(block.split(b"\n"), start=first) if line.strip()]
     rows = [_parse(line, path, number) for number, line in numbered]
     return _table(rows, path, [number for number, _ in numbered])
 
@@ -150,31 +154,39 @@ def _odd_one(values: list[Any]) -> int:
 # ---- fast, where the types are known ---------------------------------------------------------------------------------
 
 
-def quick_table(lines: Sequence[bytes], known: pa.Schema) -> pa.Table | None:
-    """The rows of these lines (none of them blank), all fields exactly of the known types; None if that cannot be.
+def quick_table(block: bytes, known: pa.Schema) -> pa.Table | None:
+    """The rows of these lines, all fields exactly of the known types; None if that cannot be, or lines are blank.
 
     Each line is the one field of an object of our own, so that whatever it holds, it cannot be half a row or two.
     """
     import pyarrow as pa
     import pyarrow.json as pj
 
-    if any(_lists_nulls(field.type) for field in known):
+    lines = block.strip()
+    if any(_lists_nulls(field.type) for field in known) or not _is_utf8(lines):
         return None
-    body = b'{"row":' + b'}\n{"row":'.join(lines) + b"}"
+    wrapped = b'{"row":' + lines.replace(b"\n", b'}\n{"row":') + b"}"
     types = pa.schema([("row", pa.struct(list(known)))])
     try:
-        body.decode()  # pyarrow takes bytes that are no UTF-8
         table = pj.read_json(
-            pa.BufferReader(body),
-            read_options=pj.ReadOptions(block_size=len(body) + 1),
+            pa.BufferReader(wrapped),
+            read_options=pj.ReadOptions(block_size=_PARSED_BYTES),
             parse_options=pj.ParseOptions(explicit_schema=types, unexpected_field_behavior="error"),
         )
-    except (pa.ArrowException, UnicodeDecodeError):
+    except pa.ArrowException:
         return None
-    rows = table.column("row").combine_chunks()
-    if len(rows) != len(lines) or rows.null_count or _perhaps_rounded(rows):
+    rows = table.column("row")
+    if len(rows) != lines.count(b"\n") + 1 or rows.null_count or any(map(_perhaps_rounded, rows.chunks)):
         return None
-    return pa.Table.from_struct_array(rows)
+    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(chunk) for chunk in rows.chunks], known)
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Pyarrow's reader does not ask."""
+    try:
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _lists_nulls(kind: pa.DataType) -> bool:

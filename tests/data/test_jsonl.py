@@ -61,7 +61,7 @@ ODD_LINES = [
 def strict(lines: list[bytes], known: pa.Schema) -> pa.Table | str:
     """The table of the strict reader in the known types, or what stands against it."""
     try:
-        table = jsonl.strict_table(FILE, 1, lines)
+        table = jsonl.strict_table(FILE, 1, b"\n".join(lines))
         if arrow_file.unified(known, table.schema) != known:
             return "wider"
         return pa.Table.from_pylist(table.to_pylist(), schema=known)
@@ -71,7 +71,7 @@ def strict(lines: list[bytes], known: pa.Schema) -> pa.Table | str:
 
 def agree(lines: list[bytes], known: pa.Schema) -> pa.Table | None:
     """What the fast reader gives, once it is known to be what the strict one gives."""
-    quick = jsonl.quick_table(lines, known)
+    quick = jsonl.quick_table(b"\n".join(lines), known)
     if quick is not None:
         slow = strict(lines, known)
         assert isinstance(slow, pa.Table), slow
@@ -91,7 +91,7 @@ def encoded(rows: list[dict[str, object]], ascii_only: bool) -> list[bytes]:
 def test_rows_of_any_kind(before, rows, ascii_only):
     """Whatever types were seen before, the fast reader never gives other values than the strict one."""
     try:
-        known = jsonl.strict_table(FILE, 1, encoded(before, ascii_only)).schema
+        known = jsonl.strict_table(FILE, 1, b"\n".join(encoded(before, ascii_only))).schema
     except DataError:
         return
     agree(encoded(rows, ascii_only), known)
@@ -103,7 +103,7 @@ def test_rows_of_any_kind(before, rows, ascii_only):
 def test_broken_lines(data):
     """Lines with a byte changed, left out or put in, and lines cut short, are never read as something else."""
     good = b'{"a": 1, "b": "x\\u00e9\\n", "c": [{"d": 0.5}, null], "e": null, "f": true}'
-    known = jsonl.strict_table(FILE, 1, [good]).schema
+    known = jsonl.strict_table(FILE, 1, good).schema
     at = data.draw(st.integers(0, len(good) - 1))
     change = data.draw(
         st.sampled_from([b"", good[at : at + 1] * 2, *(bytes([c]) for c in b'{}[]",:\\0e-.nt \n\r\xff\x00')])
@@ -132,7 +132,7 @@ def test_odd_lines(line, kind):
 def test_usual_rows_are_read_fast(row):
     """The fast way is the usual one: missing fields, nulls, integers among floats and dates as text included."""
     first = {"text": "a", "n": 1, "x": 1.5, "list": [{"role": "r", "content": "c"}], "info": {"k": "v"}}
-    known = jsonl.strict_table(FILE, 1, encoded([first], ascii_only=True)).schema
+    known = jsonl.strict_table(FILE, 1, encoded([first], ascii_only=True)[0]).schema
     assert agree(encoded([row, first], ascii_only=False), known) is not None
 
 
@@ -144,7 +144,7 @@ def test_blocks_do_not_matter(tmp_path, rows, block):
     """A file read in many small blocks gives the rows of the file read at once."""
     file, found = tmp_path / "x.jsonl", []
     file.write_bytes(b"\n".join(encoded(rows, ascii_only=True)) + b"\n")
-    for size in (1 << 22, block):
+    for size in (1 << 24, block):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(jsonl, "BLOCK_BYTES", size)
             try:
@@ -153,3 +153,13 @@ def test_blocks_do_not_matter(tmp_path, rows, block):
             except DataError:
                 found.append("error")
     assert found[0] == found[1]
+
+
+def test_a_line_longer_than_a_thread_takes(tmp_path, monkeypatch):
+    """Long rows, and rows on the border of two threads' work, are read all the same."""
+    monkeypatch.setattr(jsonl, "_PARSED_BYTES", 1_000)
+    monkeypatch.setattr(jsonl, "_FIRST_BYTES", 100)
+    rows = [{"n": n, "text": "x" * (n % 7 * 200)} for n in range(300)]
+    file = tmp_path / "x.jsonl"
+    file.write_bytes(b"\n".join(encoded(rows, ascii_only=True)))
+    assert [row for table in jsonl.tables(file) for row in table.to_pylist()] == rows
