@@ -11,7 +11,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.errors import DataError
+from kbtools.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +27,11 @@ def write(reader: Reader, target: Path, schema: pa.Schema | None = None) -> None
         while (wider := _write_until_wider(iter(reader(schema)), schema, part)) is not None:
             schema = wider
         part.replace(target)
+    except OSError as error:
+        raise ConfigError(
+            f"the cache {target.parent} could not be written ({reason(error)}). "
+            "Make room, or set HF_HOME to another folder."
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 

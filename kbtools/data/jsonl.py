@@ -80,7 +80,7 @@ def strict_table(path: Path, first: int, block: bytes) -> pa.Table:
 
 def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line.decode("utf-8-sig"))
+        row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as error:  # bad JSON and bad UTF-8 alike
         raise DataError(
             f"{path}, line {number}: not valid JSON ({error}); the line begins {line[:60]!r}. "
@@ -92,6 +92,16 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
             "Each line must be one object."
         )
     return row
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(
+            f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
+        )
+    return found
 
 
 def _table(rows: list[dict[str, Any]], path: Path, numbers: list[int]) -> pa.Table:
@@ -113,14 +123,17 @@ def _table(rows: list[dict[str, Any]], path: Path, numbers: list[int]) -> pa.Tab
     return pa.table(arrays)
 
 
-_NO_TYPE = (ValueError, TypeError, OverflowError)
-"""What pyarrow raises: its own errors derive from the first two, bad text from the first."""
+_NO_TYPE = (ValueError, TypeError)
+"""What pyarrow raises: its own errors derive from these two, bad text from the first."""
 
 
 def _array(values: list[Any]) -> pa.Array:
     import pyarrow as pa
 
-    array = pa.array(values)
+    try:
+        array = pa.array(values)
+    except OverflowError:
+        raise ValueError("an integer does not fit into 64 bits") from None
     if _truth_as_number(values, array.type):
         raise ValueError("true or false among numbers")
     return array

@@ -168,7 +168,7 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
     except pl.exceptions.NoDataError:
         raise DataError(f"{path} is empty: a csv file needs at least a line of column names.") from None
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} is not a readable csv file ({' '.join(str(error).split())}).") from error
+        raise DataError(f"{path} is not a readable csv file ({str(error).splitlines()[0]}).") from error
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(f"{path} has two columns of one name: {', '.join(map(repr, twice))}. Rename one of them.")
     for name, kind in frame.schema.items():

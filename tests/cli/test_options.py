@@ -119,5 +119,5 @@ def test_help_comes_from_docstrings(file_regression):
 
 def test_required_field_that_is_not_given():
     """Is found when the stage is built, with the stage's name and the field's."""
-    with pytest.raises(UsageError, match=r"stage 1 \(filter\): where: field required"):
+    with pytest.raises(UsageError, match=r"stage 1 \(filter\): 'where' is required and was not given"):
         make("filter", {}, where="stage 1 (filter)")

@@ -49,7 +49,16 @@ def test_column_of_nulls_takes_the_type_of_its_first_late_value(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", [b'{"a": "y', b"{'a': 1}", b'{"a": 1}}', b"nonsense", b'{"a": "\\ud800"}', b'{"a": "\xff"}']
+    "text",
+    [
+        b'{"a": "y',
+        b"{'a': 1}",
+        b'{"a": 1}}',
+        b"nonsense",
+        b'{"a": "\\ud800"}',
+        b'{"a": "\xff"}',
+        b'{"a": "x", "a": "y"}',
+    ],
 )
 def test_broken_line_is_named_with_file_and_number(tmp_path, text):
     """The line number counts every line of the file, blank ones too."""
