@@ -28,14 +28,14 @@ class LengthJudge(kb.Judge):
     verdict: ClassVar[type[kb.Verdict]] = LengthVerdict
     judge: Literal["length"] = "length"
     """This judge."""
-    limit: int = 3
+    most: int = 3
     """Lines from which code is long."""
 
     def rate(self, material):
         """Count the lines."""
         lines = (material["reference_code"] or "").count("\n")
         seen = material.get("completion") or "nothing"
-        return LengthVerdict(size="long" if lines > self.limit else "short", lines=lines or None, evaluation_raw=seen)
+        return LengthVerdict(size="long" if lines > self.most else "short", lines=lines or None, evaluation_raw=seen)
 
 
 def test_fields_of_the_verdict_become_typed_columns():
