@@ -7,6 +7,7 @@ defect of kbtools and is shown with its traceback.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -46,6 +47,11 @@ class MissingExtra(ConfigError):
 
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs packages that are not installed: pip install 'kbtools[{extra}]'")
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in its own words; pyarrow puts words of its own around them."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

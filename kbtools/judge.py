@@ -116,10 +116,14 @@ class Judge(Stage):
 
     def output_features(self, features: Features) -> Features:
         """The input's features and one column for each field of the verdict."""
-        schema = Schema(features, self.columns)
-        for meaning in self.reads:
-            schema.find(meaning)
+        self._paths(features)
         return self.with_verdict(features)
+
+    def _paths(self, features: Features) -> dict[str, str]:
+        """Column of each meaning that is read; SchemaError for one that is missing or cannot be read as text."""
+        schema = Schema(features, self.columns)
+        meanings = [*self.reads, *(meaning for meaning in self.may_read if schema.has(meaning))]
+        return {meaning: schema.readable(meaning) for meaning in meanings}
 
     def with_verdict(self, features: Features) -> Features:
         """The features and one column for each field of the verdict."""
@@ -129,11 +133,9 @@ class Judge(Stage):
 
     def transform(self, ds: Dataset) -> Result:
         """Rate every row of the dataset."""
-        schema = Schema(ds.features, self.columns)
         names = self.column_names(ds.features)
         features = self.output_features(ds.features)
-        meanings = [*self.reads, *(meaning for meaning in self.may_read if schema.has(meaning))]
-        paths = {meaning: schema.find(meaning) for meaning in meanings}
+        paths = self._paths(ds.features)
 
         def rated(table: pa.Table) -> pa.Table:
             verdicts = [dict(self.rate(material)) for material in self._material(table, paths)]

@@ -285,6 +285,8 @@ def _fault(where: Sequence[int | str], kind: str, message: str, given: Any, mode
     path = ".".join(str(part) for part in where)
     if kind == "extra_forbidden":
         return f"unknown key {path!r}. {did_you_mean(str(where[-1]), _fields(model, where[:-1]))}"
+    if kind == "missing":
+        return f"{path!r} is required and was not given"
     return f"{path}: {message[0].lower()}{message[1:]} (given: {given!r})"
 
 

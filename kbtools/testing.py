@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
+OF_THE_RUN = frozenset(
+    {
+        *("dataset", "split", "config", "revision", "limit", "offline"),
+        *("out", "dropped", "save_recipe", "dry_run", "quiet", "json_output", "push"),
+    }
+)
+"""Options of the command line that no field may be called: it would take them for its own."""
+
+
 def check_stage(stage: Stage, ds: Dataset) -> Dataset:
     """AssertionError unless the stage keeps the contract on this dataset; returns the stage's result on it.
 
@@ -69,6 +78,8 @@ def check_judge(judge: Judge, **texts: str) -> Verdict:
 
 def _check_class(cls: type[Stage]) -> None:
     assert (cls.__doc__ or "").strip(), f"{cls.__name__} needs a docstring: its first line is what users see"
+    taken = sorted(OF_THE_RUN & set(cls.model_fields))
+    assert not taken, f"{cls.__name__}: {', '.join(taken)} would hide an option of `kbtools apply`: call it otherwise"
     for name, field in cls.model_fields.items():
         assert field.description, f"{cls.__name__}.{name} needs a docstring: it is the option's help text"
 

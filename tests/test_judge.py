@@ -28,14 +28,14 @@ class LengthJudge(kb.Judge):
     verdict: ClassVar[type[kb.Verdict]] = LengthVerdict
     judge: Literal["length"] = "length"
     """This judge."""
-    limit: int = 3
+    most: int = 3
     """Lines from which code is long."""
 
     def rate(self, material):
         """Count the lines."""
         lines = (material["reference_code"] or "").count("\n")
         seen = material.get("completion") or "nothing"
-        return LengthVerdict(size="long" if lines > self.limit else "short", lines=lines or None, evaluation_raw=seen)
+        return LengthVerdict(size="long" if lines > self.most else "short", lines=lines or None, evaluation_raw=seen)
 
 
 def test_fields_of_the_verdict_become_typed_columns():
@@ -113,3 +113,17 @@ def test_no_default_judge_without_a_model():
             kb.Judge()
     else:
         assert kb.Judge(rubric="difficulty").judge == "model"
+
+
+@pytest.mark.parametrize("values", [[1, 2], [{"a": "x"}] * 2, [["x"]] * 2])
+def test_a_column_that_is_no_text_is_refused_up_front(values):
+    """Numbers, structs and lists of anything but messages are not read as code; where one may be read, too."""
+    ds = evals([1.0, 1.0]).remove_columns("completion").add_column("completion", values)
+    with pytest.raises(SchemaError, match="column 'completion' must hold text or messages"):
+        LengthJudge()(ds)
+
+
+def test_a_column_of_nulls_is_text_that_is_missing():
+    """As files have it in which no row gives a value."""
+    ds = evals([1.0]).remove_columns("completion").add_column("completion", [None])
+    assert LengthJudge()(ds)["evaluation_raw"][:] == ["nothing"]

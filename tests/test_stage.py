@@ -147,8 +147,21 @@ class LiesAboutFeatures(AddOne):
         return datasets.Features({**features, "ghost": datasets.Value("string")})
 
 
+class HidesAnOption(AddOne):
+    """Be limited in a way of its own."""
+
+    name: ClassVar[str] = "hides"
+    limit: int = 3
+    """Not that of the run."""
+
+
 @pytest.mark.parametrize(
-    ("stage", "complaint"), [(LosesRows(), "gone without a reason"), (LiesAboutFeatures(), "declared")]
+    ("stage", "complaint"),
+    [
+        (LosesRows(), "gone without a reason"),
+        (LiesAboutFeatures(), "declared"),
+        (HidesAnOption(), "limit would hide an option"),
+    ],
 )
 def test_contract_check_refuses_bad_stages(stage, complaint):
     """Silent losses and undeclared columns are found."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from kbtools.cli.text import printable
-from kbtools.errors import KbError, did_you_mean
+from kbtools.errors import ConfigError, KbError, did_you_mean
 
 _COMMANDS = {
     "apply": ("chain", "Run stages over a dataset: kbtools apply filter --where 'reward > 0.85' dedup"),
@@ -80,7 +80,10 @@ def kbtools() -> None:
     """
     from dotenv import load_dotenv
 
-    load_dotenv(Path.cwd() / ".env")
+    try:
+        load_dotenv(Path.cwd() / ".env")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{Path.cwd() / '.env'} is no UTF-8 text ({error}).") from error
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -65,9 +65,9 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
         saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
     only_figures = _only_read(stages) and target is not None and target.suffix == ".json"
-    _check_targets(None if only_figures else target, options)
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
+    _check_targets(None if only_figures else target, options, recipe.source)
     view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
     for line in pipeline.preflight(Recipe(source=recipe.source), stages):
         view.say(line)
@@ -97,8 +97,14 @@ def _only_read(stages: Sequence[Stage]) -> bool:
     return bool(stages) and all(stage.only_reads() for stage in stages)
 
 
-def _check_targets(target: Path | None, options: RunOptions) -> None:
-    """UsageError for a name that cannot be written, before any work is done."""
+def _check_targets(target: Path | None, options: RunOptions, source: Source) -> None:
+    """UsageError for a name that cannot or must not be written, before any work is done."""
+    if options.out == "":
+        raise UsageError("--out is empty: give a name, or leave the option out.")
+    named = [path for path in (target, Path(options.dropped) if options.dropped else None) if path]
+    for path in named:
+        if Path(source.dataset).exists() and path.resolve() == Path(source.dataset).resolve():
+            raise UsageError(f"{path}: the dataset is read from there, and could not be read again; give another name.")
     if target:
         saving.check_target(target)
     if options.dropped:

@@ -77,6 +77,9 @@ PLAIN: Mapping[str, tuple[str, ...]] = {
 
 MEANINGS = frozenset(PLAIN)
 
+TEXTS = frozenset({"reference_code", "triton_code", "prompt", "completion", "answer"})
+"""Meanings that are texts or messages; the others may be numbers."""
+
 
 class Schema:
     """The columns of one dataset, asked by meaning or by path."""
@@ -133,6 +136,13 @@ class Schema:
         if not _is_kind(found, kind):
             raise SchemaError(f"column {path!r} must hold {_KIND_TEXT[kind]}, but its type is {type_text(found)}.")
         return path
+
+    def readable(self, meaning: str) -> str:
+        """As `find`, and SchemaError where a text or messages are meant and the column holds something else."""
+        path = self.find(meaning)
+        found = column_type(self.features, path)
+        only_nulls = getattr(found, "dtype", "") == "null"
+        return path if meaning not in TEXTS or only_nulls else self.require(path, "messages")
 
     def describe(self) -> str:
         """The columns and their types in one line, for error messages."""

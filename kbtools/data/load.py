@@ -7,16 +7,16 @@ not grow with the file, and an edited file is never taken for the old one.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.data import from_hub, jsonl, sample
+from kbtools.data import arrow_file, from_hub, jsonl, sample
 from kbtools.data.layout import evals_features
 from kbtools.data.source import Source
-from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
+from kbtools.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 SAMPLE = "sample"
 _OF_THE_HUB = ("revision", "config")
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 """Counted up when the same file becomes other rows or types than before."""
-_JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|bz2))?$")
+_ENDINGS = re.compile(r"\.(parquet|csv|(jsonl|ndjson|json)(\.(gz|zst|bz2))?)$")
 
 
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
@@ -115,15 +115,11 @@ def _arrow_dataset(path: Path) -> tuple[Dataset, str]:
     import datasets
 
     digest = _digest(path)
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / f"{digest[:32]}-{_CACHE_FORMAT}"
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / f"{digest[:32]}-{_ending(path)}-{_CACHE_FORMAT}"
     target = folder / "data.arrow"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        schema = evals_features().arrow_schema if path == sample.path() else None
-        try:
-            _write_arrow(_reader(path), target, schema)
-        except OSError as error:
-            raise ConfigError(f"caching {path} as {target}: {error}. HF_HOME says where caches are.") from error
+        arrow_file.write(_reader(path), target, evals_features().arrow_schema if path == sample.path() else None)
     ds = datasets.Dataset.from_file(str(target))
     ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
     return ds, digest
@@ -134,15 +130,24 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _reader(path: Path) -> Callable[[], Iterator[pa.Table]]:
-    name = path.name.lower()
-    if _JSONL.search(name):
-        return lambda: jsonl.tables(path)
-    if name.endswith(".parquet"):
-        return lambda: _parquet_tables(path)
-    if name.endswith(".csv"):
-        return lambda: _csv_tables(path)
-    raise UsageError(f"{path}: kbtools reads .parquet, .jsonl (also .gz, .zst, .bz2), .csv and save_to_disk folders.")
+def _ending(path: Path) -> str:
+    """How a file says what it is; the same bytes under another ending may be other rows, or none."""
+    found = _ENDINGS.search(path.name.lower())
+    if found is None:
+        raise UsageError(
+            f"{path}: kbtools reads .parquet, .jsonl (also .gz, .zst, .bz2), .csv and save_to_disk folders."
+        )
+    return found[0].removeprefix(".")
+
+
+def _reader(path: Path) -> arrow_file.Reader:
+    """Tables of a file, given the schema that is known; those that say their types themselves have no use for it."""
+    ending = _ending(path)
+    if ending == "parquet":
+        return lambda known: _parquet_tables(path)
+    if ending == "csv":
+        return lambda known: _csv_tables(path)
+    return lambda known: jsonl.tables(path, known)
 
 
 def _parquet_tables(path: Path) -> Iterator[pa.Table]:
@@ -165,61 +170,18 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
     import polars as pl
 
     try:
+        names = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False).row(0)
         frame = pl.read_csv(path, infer_schema_length=None)
     except pl.exceptions.NoDataError:
         raise DataError(f"{path} is empty: a csv file needs at least a line of column names.") from None
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} is not a readable csv file ({error}).") from error
+        raise DataError(f"{path} is not a readable csv file ({str(error).splitlines()[0]}).") from error
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"{path} has two columns of one name: {', '.join(map(repr, twice))}. Rename one of them.")
+    for name, kind in frame.schema.items():
+        if kind == pl.Int128:
+            raise DataError(f"{path}: column {name!r} has integers that do not fit into 64 bits.")
     yield frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-
-
-def _write_arrow(reader: Callable[[], Iterable[pa.Table]], target: Path, schema: pa.Schema | None = None) -> None:
-    """Stream the tables into one Arrow file, starting over whenever a table shows that the schema must be wider."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        while (wider := _write_until_wider(reader(), schema, part)) is not None:
-            schema = wider
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _write_until_wider(tables: Iterable[pa.Table], schema: pa.Schema | None, part: Path) -> pa.Schema | None:
-    """Write the tables with this schema; the wider schema as soon as one is needed, None when all are written."""
-    import pyarrow as pa
-
-    writer = None
-    try:
-        for table in tables:
-            wider = table.schema if schema is None else _unified(schema, table.schema)
-            if schema is not None and wider != schema:
-                return wider
-            schema = wider
-            writer = writer or pa.ipc.new_stream(str(part), schema)
-            writer.write_table(_conformed(table, schema))
-        if writer is None:
-            pa.ipc.new_stream(str(part), pa.schema([])).close()
-    finally:
-        if writer is not None:
-            writer.close()
-    return None
-
-
-def _unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
-    import pyarrow as pa
-
-    try:
-        return pa.unify_schemas([schema, other], promote_options="permissive")
-    except pa.ArrowException as error:
-        raise DataError(f"two parts of the file give one column different types ({error}).") from error
-
-
-def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-
-    if table.schema.equals(schema):
-        return table
-    return pa.Table.from_pylist(table.to_pylist(), schema=schema)
 
 
 def _no_such_file(name: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from kbtools.data.table import tables
-from kbtools.errors import DataError, UsageError
+from kbtools.errors import ConfigError, DataError, UsageError, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +33,17 @@ def check_target(path: Path) -> None:
         raise UsageError(f"--out {path}: names end in .parquet, .jsonl, .jsonl.gz, .jsonl.zst, or nothing (a folder).")
     if not path.suffix and path.is_file():
         raise UsageError(f"--out {path}: a file stands where the dataset's folder should go.")
+    if path.is_dir() and (path.suffix or not _is_dataset(path)):
+        raise UsageError(f"--out {path}: a folder stands there that is no saved dataset; it is not replaced.")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        raise UsageError(f"--out {path}: {above} is no folder that you may write to.")
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether a folder may be replaced by a saved dataset: it is one, or holds nothing."""
+    marks = ("dataset_dict.json", "state.json")
+    return any((folder / mark).exists() for mark in marks) or not any(folder.iterdir())
 
 
 def write(data: Dataset | DatasetDict, path: Path, embedded: str) -> list[Path]:
@@ -95,9 +106,16 @@ def _all_or_none(files: list[Path]) -> Iterator[list[Path]]:
         yield parts
         for part, file in zip(parts, files, strict=True):
             part.replace(file)
+    except OSError as error:
+        raise _unwritten(files[0], error) from error
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def _unwritten(path: Path, error: OSError) -> ConfigError:
+    """A full disk or a missing permission, said of the output rather than of a temporary name."""
+    return ConfigError(f"{path} could not be written ({reason(error)}); what stood there is unchanged.")
 
 
 def _write_format(ds: Dataset, part: Path, name: str, embedded: str) -> None:
@@ -163,6 +181,8 @@ def _write_folder(data: Dataset | DatasetDict, path: Path) -> Path:
         if path.exists():
             path.rename(old)
         part.rename(path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
     finally:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)

@@ -267,7 +267,7 @@ def test_wrong_usage_is_exit_code_2_and_names_the_nearest(cli, file, monkeypatch
     ("recipe", "message"),
     [
         ('[source]\ndatset = "x"', "unknown key 'source.datset'. Did you mean 'dataset'?"),
-        ('[[stages]]\nstage = "filter"\nwere = "x"', "stage 1 (filter): where: field required"),
+        ('[[stages]]\nstage = "filter"\nwere = "x"', "stage 1 (filter): 'where' is required and was not given"),
         ('[[stages]]\nstage = "filter"\nwhere = "x"\nnull = "drop"', "unknown key 'null'. Did you mean 'nulls'?"),
         ('[[stages]]\nwhere = "x"', "stage 1: the key `stage` must name the stage"),
         ("[[stages]\n", "is not valid TOML"),
@@ -335,3 +335,37 @@ def program(*words, **env):
         timeout=60,
         env={**os.environ, "PYTHONPATH": path, **env},
     )
+
+
+def test_the_dataset_is_not_written_over(cli, file):
+    """A lineage whose source is gone could not be repeated; nor is an empty name taken for no name."""
+    before = Path(file).read_bytes()
+    for words in (("--out", file), ("--out", "x.parquet", "--dropped", file), ("--out", "")):
+        failed = cli("apply", "filter", "--where", "reward > 0.5", "--dataset", file, *words)
+        assert failed.code == 2
+        assert "is read from there" in failed.err or "--out is empty" in failed.err
+    assert Path(file).read_bytes() == before
+
+
+def test_a_missing_option_is_named(cli, file):
+    """In plain words."""
+    assert "'where' is required and was not given" in cli("apply", "filter", "--dataset", file).err
+
+
+def test_an_unreadable_dotenv_is_a_configuration_error(cli, file):
+    """It may hold the credentials, so it is not passed over."""
+    Path(".env").write_bytes(b"\xff\xfe A=1")
+    failed = cli("apply", "filter", "--where", "reward > 0.5", "--dataset", file)
+    assert failed.code == 3
+    assert ".env is no UTF-8 text" in failed.err
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.jsonl", "x.jsonl.zst", "folder"])
+def test_a_full_disk_leaves_what_was_there(file, name):
+    """The error names the output, and neither half a file nor a temporary one stays."""
+    rows = "{'a': [os.urandom(4000).hex() for _ in range(100)]}"
+    big = f"import datasets, os, sys, kbtools as kb; kb.save(datasets.Dataset.from_dict({rows}), sys.argv[1])"
+    limited = f'ulimit -f 100; exec "$0" -c "{big}" {name}'
+    done = subprocess.run(["bash", "-c", limited, sys.executable], capture_output=True, text=True, check=False)
+    assert f"{name} could not be written (File too large)" in done.stderr
+    assert not [left for left in Path().iterdir() if name in left.name]

@@ -7,11 +7,13 @@ import pytest
 from click.testing import CliRunner
 from pydantic import Field
 
-from kbtools.cli.chain import stage_command
+from kbtools.cli.chain import run_options, stage_command
 from kbtools.cli.describe import card
 from kbtools.errors import UsageError
 from kbtools.pipeline import make
+from kbtools.plugins import registry
 from kbtools.stage import Stage
+from kbtools.testing import OF_THE_RUN
 
 
 class Everything(Stage):
@@ -119,5 +121,14 @@ def test_help_comes_from_docstrings(file_regression):
 
 def test_required_field_that_is_not_given():
     """Is found when the stage is built, with the stage's name and the field's."""
-    with pytest.raises(UsageError, match=r"stage 1 \(filter\): where: field required"):
+    with pytest.raises(UsageError, match=r"stage 1 \(filter\): 'where' is required and was not given"):
         make("filter", {}, where="stage 1 (filter)")
+
+
+def test_no_stage_hides_an_option_of_the_run():
+    """`--limit` behind any stage means the rows; only a seed is both, and means one thing."""
+    hidden = OF_THE_RUN & {option.name for option in run_options()}
+    assert hidden == OF_THE_RUN
+    known = registry()
+    for cls in (*known.stages().values(), *known.judges().values()):
+        assert not OF_THE_RUN & set(cls.model_fields)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kbtools as kb
+from kbtools.data import jsonl
 from kbtools.data.load import read
 from kbtools.data.source import Source
 from kbtools.errors import ConfigError, DataError, UsageError
@@ -48,7 +49,16 @@ def test_column_of_nulls_takes_the_type_of_its_first_late_value(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", [b'{"a": "y', b"{'a': 1}", b'{"a": 1}}', b"nonsense", b'{"a": "\\ud800"}', b'{"a": "\xff"}']
+    "text",
+    [
+        b'{"a": "y',
+        b"{'a': 1}",
+        b'{"a": 1}}',
+        b"nonsense",
+        b'{"a": "\\ud800"}',
+        b'{"a": "\xff"}',
+        b'{"a": "x", "a": "y"}',
+    ],
 )
 def test_broken_line_is_named_with_file_and_number(tmp_path, text):
     """The line number counts every line of the file, blank ones too."""
@@ -56,6 +66,32 @@ def test_broken_line_is_named_with_file_and_number(tmp_path, text):
     path.write_bytes(b'{"a": "x"}\n\n' + text + b'\n{"a": "z"}\n')
     with pytest.raises(DataError, match=r"x\.jsonl, line 3"):
         kb.load(str(path))
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, [2**70], {"b": 2**64}, True, [True]])
+def test_values_that_no_column_holds_are_named(tmp_path, value):
+    """Integers of more than 64 bits and truth among numbers are no floats; the line is named all the same."""
+    other = {"b": 0.5} if isinstance(value, dict) else [0.5] if isinstance(value, list) else 0.5
+    with pytest.raises(DataError, match="line 2: field 'a' has values that fit no one type"):
+        kb.load(_jsonl(tmp_path / "x.jsonl", {"a": other}, {"a": value}))
+
+
+@pytest.mark.parametrize("text", ["{}\n{}\n", "{" + '"a":[' * 100_000])
+def test_lines_of_nothing_and_of_too_much(tmp_path, text):
+    """Rows without a field are no rows of a table, and an endless nesting ends."""
+    (tmp_path / "x.jsonl").write_text(text)
+    with pytest.raises(DataError, match="line"):
+        kb.load(str(tmp_path / "x.jsonl"))
+
+
+def test_the_same_bytes_under_another_ending_are_another_file(tmp_path):
+    """An empty file is an empty jsonl file, but no parquet file and no csv file."""
+    for name in ("x.jsonl", "x.parquet", "x.csv"):
+        (tmp_path / name).write_text("")
+    assert kb.load(str(tmp_path / "x.jsonl")).num_rows == 0
+    for name in ("x.parquet", "x.csv"):
+        with pytest.raises(DataError, match="not a whole parquet|is empty"):
+            kb.load(str(tmp_path / name))
 
 
 def test_row_that_is_no_object_is_named(tmp_path):
@@ -70,9 +106,10 @@ def test_column_of_mixed_types_is_an_error_that_names_field_and_line(tmp_path):
         kb.load(_jsonl(tmp_path / "x.jsonl", {"a": 1}, {"a": 2}, {"a": "three"}))
 
 
-def test_mixed_types_far_apart_are_an_error_too(tmp_path):
-    """The second half of the file is checked against the first."""
-    with pytest.raises(DataError, match="different types"):
+def test_mixed_types_far_apart_are_an_error_too(tmp_path, monkeypatch):
+    """What is read later is checked against what was read before."""
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 500 * len('{"a": 1}\n'))
+    with pytest.raises(DataError, match=r"x\.jsonl, from line \d+ on: .*different types.*int64 vs string"):
         kb.load(_jsonl(tmp_path / "x.jsonl", *[{"a": 1}] * 4_000, *[{"a": "x"}] * 10))
 
 
@@ -111,6 +148,20 @@ def test_csv_keeps_words_that_other_readers_take_for_nulls(tmp_path):
         {"name": "None", "n": 2},
         {"name": "2024-01-01", "n": None},
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b,a\n1,2,3\n", "two columns of one name: 'a'"),
+        (f"a\n{2**70}\n", "column 'a' has integers that do not fit"),
+    ],
+)
+def test_csv_that_no_table_holds(tmp_path, text, message):
+    """Nothing is renamed and nothing rounded."""
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        kb.load(str(tmp_path / "x.csv"))
 
 
 def test_ragged_csv_is_an_error(tmp_path):

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import kbtools as kb
+from kbtools.data.save import check_target
 from kbtools.errors import DataError, UsageError
 from tests.rows import evals
 
@@ -107,3 +108,24 @@ def test_full_disk_is_an_error_and_leaves_no_part(tmp_path):
     assert done.returncode != 0
     assert "OSError" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_dataset_is_never_replaced(tmp_path):
+    """`--out .` must not cost a user the folder's files; a saved dataset may be written over."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="no saved dataset; it is not replaced"):
+        kb.save(evals([1.0]), tmp_path / "work")
+    assert (tmp_path / "work" / "notes.txt").read_text() == "mine"
+    for rewards in ([1.0], [1.0, 2.0]):
+        kb.save(evals(rewards), tmp_path / "data")
+        assert kb.load(str(tmp_path / "data")).num_rows == len(rewards)
+
+
+def test_a_folder_called_like_a_file_is_not_written_to(tmp_path):
+    """Found before the rows are made, as is a parent that is a file."""
+    (tmp_path / "x.parquet").mkdir()
+    (tmp_path / "file").write_text("")
+    for name in ("x.parquet", "file/y.parquet"):
+        with pytest.raises(UsageError, match="not replaced|no folder that you may write to"):
+            check_target(tmp_path / name)

@@ -34,7 +34,8 @@ class Expression:
                 tree = ast.parse(text.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError) as error:
             hint = " Equality is written ==." if _single_equals(text) else ""
-            raise kb.errors.UsageError(f"--where {text!r} is not an expression ({error}).{hint}") from error
+            why = getattr(error, "msg", error)
+            raise kb.errors.UsageError(f"--where {text!r} is not an expression ({why}).{hint}") from error
         self._run = self._compile(tree.body)
 
     @property
