@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.layout import Schema
-from kbtools.models.structured import Settled
+from kbtools.models.request import Request, Sampling, chat
+from kbtools.models.structured import Contract, JsonContract, Settled
+from kbtools.prompts import Prompt
 from kbtools.stage import Stage
 
 if TYPE_CHECKING:
@@ -25,6 +28,24 @@ class RowFault(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+@dataclass(frozen=True)
+class Question:
+    """What all requests by one prompt have in common; a stage makes it once, for a file may change while it runs."""
+
+    prompt: Prompt
+    sampling: Sampling
+    contract: Contract
+
+    def about(self, values: Mapping[str, Any], model: str, sample: int = 0) -> Request:
+        """The request for the values that the prompt needs."""
+        messages = self.prompt.render(values)
+        return chat(model, messages, sampling=self.sampling, response_format=self._response_format, sample=sample)
+
+    @cached_property
+    def _response_format(self) -> dict[str, Any] | None:
+        return self.contract.response_format(self.prompt.name) if isinstance(self.contract, JsonContract) else None
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kbtools.asking.parts import Material, RowFault
-from kbtools.asking.rows import BATCH, Row, asked, materials, materials_of, with_further
+from kbtools.asking.rows import BATCH, Row, asked, materials_of, with_further
 from kbtools.data.table import column, keep, map_batches, row_name
 from kbtools.errors import RowError
 from kbtools.models.request import Request
-from kbtools.models.store import ResponseStore, chunks
+from kbtools.models.store import ResponseStore
 from kbtools.models.structured import Contract, Settled, settle
 from kbtools.stage import Drop, Failure, Result
 
@@ -29,7 +28,7 @@ NAMED = 5
 
 
 def replay(stage: Asking, ds: Dataset, model: str, store: ResponseStore) -> Result:
-    """The stage's result from what is stored; its fingerprint covers which replies there are."""
+    """The stage's result from what is stored; made anew after every reply that was stored since."""
     import datasets
 
     paths = stage.paths(ds.features)
@@ -42,7 +41,7 @@ def replay(stage: Asking, ds: Dataset, model: str, store: ResponseStore) -> Resu
         ds,
         replayed,
         features=datasets.Features({**features, ERROR: datasets.Value("string")}),
-        fingerprint=stage.fingerprint(ds, _replies_digest(stage, ds, model, store)),
+        fingerprint=stage.fingerprint(ds, f"{model} {store.last_write()}"),
         rows=BATCH,
     )
     return _sorted_out(stage, ds, done, model, store)
@@ -86,16 +85,6 @@ def _assembled(
     values = [None if isinstance(outcome, RowFault) else outcome for outcome in outcomes]
     errors = [f"{outcome.kind}: {outcome}" if isinstance(outcome, RowFault) else None for outcome in outcomes]
     return stage.assemble(table, values, features).append_column(ERROR, pa.array(errors, pa.string()))
-
-
-def _replies_digest(stage: Asking, ds: Dataset, model: str, store: ResponseStore) -> str:
-    """Digest of which replies are there: after a repeated failure the map must not be taken from the cache."""
-    digest = hashlib.sha256()
-    for rows in chunks(asked(stage, materials(stage, ds), model), BATCH):
-        requests = (request for row in rows for request in with_further(stage, row, model, store).requests)
-        for key, state in sorted(store.states([request.key for request in requests]).items()):
-            digest.update(f"{key}{state.kind}{state.stored}".encode())
-    return digest.hexdigest()
 
 
 def _sorted_out(stage: Asking, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> Result:

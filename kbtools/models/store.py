@@ -113,6 +113,11 @@ class ResponseStore:
         """The stored reply or failure of one key."""
         return self.replies([key]).get(key)
 
+    def last_write(self) -> str:
+        """A text that is another one after every reply that is stored, by whatever process."""
+        last = self.select("SELECT rowid, stored FROM replies ORDER BY rowid DESC LIMIT 1")
+        return f"{self.path.resolve()} {last}"
+
     def put(self, replies: Iterable[Reply]) -> None:
         """Store replies in one transaction, replacing what was there."""
         with self.transaction() as connection:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
-from kbtools.asking import Asking, Material, found_paths, refuse_failures, refuse_nulls
+from kbtools.asking import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
 from kbtools.data import texts
 from kbtools.data.table import batches, column, empty, take
-from kbtools.models.request import Request, chat
+from kbtools.models.request import Request
 from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
 
 if TYPE_CHECKING:
@@ -47,10 +48,18 @@ class Compare(Asking):
     form: Literal["json", "tags"] = "json"
     """How the reply is asked for; tags for models without schema support."""
 
+    @cached_property
+    def question(self) -> Question:
+        """The comparison, to be answered as JSON or in tags."""
+        prompt = kb.prompt(self.template)
+        schema = prompt.front.reply or {}
+        contract = TagContract(schema) if self.form == "tags" else JsonContract(schema)
+        return Question(prompt, self.sampling(prompt.front.model), contract)
+
     def prompts(self) -> Mapping[str, str]:
         """The template's text."""
-        template = kb.prompt(self.template)
-        return {template.spec: template.text}
+        prompt = self.question.prompt
+        return {prompt.spec: prompt.text}
 
     def config(self) -> dict[str, Any]:
         """As of every stage that asks, with the template's version spelled out."""
@@ -105,23 +114,13 @@ class Compare(Asking):
 
     def contract(self) -> Contract:
         """The comparison's schema, as JSON or in tags."""
-        schema = kb.prompt(self.template).front.reply or {}
-        return TagContract(schema) if self.form == "tags" else JsonContract(schema)
+        return self.question.contract
 
     def requests(self, material: Material, model: str) -> Sequence[Request]:
         """The question in both orders."""
         refuse_nulls(material)
         swapped = {**material, "first": material["second"], "second": material["first"]}
-        return [self._request(texts_of_row, model) for texts_of_row in (material, swapped)]
-
-    def _request(self, material: Material, model: str) -> Request:
-        template, contract = kb.prompt(self.template), self.contract()
-        return chat(
-            model,
-            template.render({**material, "form": self.form}),
-            sampling=self.sampling(template.front.model),
-            response_format=contract.response_format(template.name) if isinstance(contract, JsonContract) else None,
-        )
+        return [self.question.about({**texts_of_row, "form": self.form}, model) for texts_of_row in (material, swapped)]
 
     def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
         """The answer that both orders agree on, `inconsistent` where they do not."""

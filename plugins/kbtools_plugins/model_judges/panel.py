@@ -112,7 +112,7 @@ class PanelJudge(ModelJudge):
             dropped=tuple(replace(drop, reason=f"{name}: {drop.reason}") for name, r in named for drop in r.dropped),
             failed=tuple(replace(fault, kind=f"{name}: {fault.kind}") for name, r in named for fault in r.failed),
             notes=tuple(f"{name}: {note}" for name, result in named for note in result.notes),
-            facts={"models": list(self.models), "rubric": self.prompt().spec, "judges": facts},
+            facts={"models": list(self.models), "rubric": self.prompt.spec, "judges": facts},
         )
 
     def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[Plan, ...]:
