@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.layout import Schema
-from kbtools.models.request import Request, Sampling, chat
+from kbtools.models.request import Request, Sampling, Terms, turns_of
 from kbtools.models.structured import Contract, JsonContract, Settled
 from kbtools.prompts import Prompt
 from kbtools.stage import Stage
@@ -37,15 +36,17 @@ class Question:
     prompt: Prompt
     sampling: Sampling
     contract: Contract
+    _known: dict[str, Terms] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def about(self, values: Mapping[str, Any], model: str, sample: int = 0) -> Request:
         """The request for the values that the prompt needs."""
-        messages = self.prompt.render(values)
-        return chat(model, messages, sampling=self.sampling, response_format=self._response_format, sample=sample)
+        return Request(self._terms(model), turns_of(self.prompt.render(values)), sample)
 
-    @cached_property
-    def _response_format(self) -> dict[str, Any] | None:
-        return self.contract.response_format(self.prompt.name) if isinstance(self.contract, JsonContract) else None
+    def _terms(self, model: str) -> Terms:
+        if model not in self._known:
+            shape = self.contract.response_format(self.prompt.name) if isinstance(self.contract, JsonContract) else None
+            self._known[model] = Terms(model, self.sampling, shape)
+        return self._known[model]
 
 
 @dataclass(frozen=True)

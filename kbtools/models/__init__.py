@@ -12,7 +12,7 @@ from kbtools.models.options import Options, Prices
 from kbtools.models.profiles import ModelsConfig, Profile, read_config
 from kbtools.models.progress import Progress, ProgressSink
 from kbtools.models.reply import Answer, Failure, Kind, Reading, Reply, TokenLogprob, Usage
-from kbtools.models.request import Message, Request, Sampling, chat, estimated_prompt_tokens
+from kbtools.models.request import Message, Request, Sampling, Terms, chat, estimated_prompt_tokens
 from kbtools.models.spec import resolve_model, with_configured_limits
 from kbtools.models.store import ResponseStore, StoreDamaged, StoreError, default_path
 from kbtools.models.structured import (
@@ -58,6 +58,7 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "TagContract",
+    "Terms",
     "TokenLogprob",
     "Usage",
     "chat",

@@ -154,14 +154,7 @@ def repair_request(contract: Contract, request: Request, reply: Reply, failure: 
     """The request that shows a model its reply and what was wrong with it."""
     said = Message("assistant", reply.reading().text or "")
     asked = Message("user", REPAIR.format(error=failure.error, shape=contract.shape))
-    return Request(
-        request.model,
-        (*request.messages, said, asked),
-        request.sampling,
-        request.response_format,
-        request.sample,
-        follows=request.key,
-    )
+    return Request(request.terms, (*request.messages, said, asked), request.sample, follows=request.key)
 
 
 @dataclass(frozen=True, slots=True)
