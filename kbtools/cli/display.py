@@ -225,6 +225,7 @@ class JsonView(View):
 def calls_text(progress: Progress) -> str:
     """Counters of running calls in one line."""
     parts = [f"waiting for {progress.in_flight:,} calls, Ctrl-C again gives them up"] if progress.draining else []
+    parts += [progress.waiting_for] if progress.waiting_for else []
     parts += [f"{progress.done:,} replies", f"{progress.from_store:,} of them from the store"]
     parts += [f"{progress.failed:,} failed"] if progress.failed else []
     parts += [f"{progress.retries:,} retries"] if progress.retries else []

@@ -5,7 +5,7 @@ fulfil(requests, backend, store, options, progress, review=Repairing(contract))
 rows = settle(contract, requests, store)
 """
 
-from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send
+from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send, Waiting
 from kbtools.models.budget import BudgetReached
 from kbtools.models.fulfil import Interrupted, Plan, fulfil, plan
 from kbtools.models.options import Options, Prices
@@ -61,6 +61,7 @@ __all__ = [
     "Terms",
     "TokenLogprob",
     "Usage",
+    "Waiting",
     "chat",
     "default_path",
     "estimated_prompt_tokens",

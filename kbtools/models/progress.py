@@ -37,6 +37,8 @@ class Progress:
     in_flight: int = 0
     limit: int = 0
     """Calls that the adaptive limit allows at this moment."""
+    waiting_for: str = ""
+    """What the backend waits for before replies can come, such as a server that loads weights."""
     draining: bool = False
     """Ctrl-C was pressed: no call starts any more, those under way come in."""
     booked: Spend = field(default_factory=Spend)

@@ -30,6 +30,17 @@ def test_a_batch_answers_all_requests(batch, store, ask):
     assert len(lines_uploaded(batches)) == 101
 
 
+def test_while_a_batch_is_under_way_its_state_is_told(serve, store, ask):
+    """Those who wait for hours see which batch they wait for, and how far it is."""
+    server, http = serve()
+    server.batches.polls = 3
+    told: list[str] = []
+    backend = BatchBackend(http, poll=0.2)
+    fulfil(ask(3), backend, store, progress=lambda progress: told.append(progress.waiting_for))
+    assert "batch_0 is in_progress, 0 of 3 done" in told
+    assert told[-1] == ""
+
+
 def test_lines_that_fail_are_failures(batch, store, ask):
     """The error file is read too."""
     batches, backend = batch

@@ -81,6 +81,16 @@ def test_serve_starts_uses_and_keeps_the_server(marks, store, ask):
     assert gone(marks)
 
 
+def test_while_the_server_starts_its_log_is_told(marks, store, ask):
+    """Those who wait for weights to load see for how long, and the last line of the server's log."""
+    told: list[str] = []
+    backend = resolve_model("serve:some/model")
+    fulfil(ask(2), backend, store, progress=lambda progress: told.append(progress.waiting_for))
+    backend.close()
+    assert any("serve some/model is starting" in text and text.endswith("loading weights") for text in told)
+    assert told[-1] == ""
+
+
 def test_a_server_that_fails_to_start_shows_its_log(marks, store, ask):
     """The end of the log and its path are in the error."""
     with pytest.raises(ConfigError, match=r"before it was ready(?s:.)*loading weights\nno such model"):

@@ -55,7 +55,10 @@ class Batches:
 
     def create(self, body: dict[str, Any]) -> dict[str, Any]:
         batch = f"batch_{len(self.batches)}"
-        self.batches[batch] = {**body, "id": batch, "object": "batch", "status": "validating", "created_at": 0}
+        lines = len(self.files[body["input_file_id"]].splitlines())
+        counts = {"total": lines, "completed": 0, "failed": 0}
+        record = {**body, "id": batch, "object": "batch", "created_at": 0, "request_counts": counts}
+        self.batches[batch] = {**record, "status": "validating"}
         self.looks[batch] = 0
         return self.batches[batch]
 
