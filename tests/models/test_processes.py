@@ -19,8 +19,9 @@ ROOT = Path(__file__).parents[2]
 IN_FLIGHT = 32
 
 
-def start(server, path, count) -> subprocess.Popen:
-    command = [sys.executable, "-m", "tests.models.engine_process", server.url, str(path), str(count), str(IN_FLIGHT)]
+def start(server, path, count, *how) -> subprocess.Popen:
+    words = [server.url, str(path), str(count), str(IN_FLIGHT), *how]
+    command = [sys.executable, "-m", "tests.models.engine_process", *words]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -90,6 +91,22 @@ def test_a_killed_process_leaves_no_claim_behind(serve, tmp_path, ask):
     process.wait()
     server.settings.delay = 0.0
     assert result(start(server, tmp_path / "s.sqlite", 50))["done"] == 50
+
+
+@pytest.mark.parametrize("moment", ["POST files", "POST batches", "GET batches", "GET files"])
+def test_kill_9_of_a_batch_run_pays_for_no_line_twice(serve, tmp_path, ask, moment):
+    """Killed after the upload, the creation, a look at the batch or the download arrived: one batch, each line once."""
+    server, _ = serve()
+    server.batches.holding = moment
+    process = start(server, tmp_path / "s.sqlite", 100, "batch")
+    assert server.batches.held.wait(60)
+    process.kill()
+    process.wait()
+    server.batches.holding = ""
+    assert result(start(server, tmp_path / "s.sqlite", 100, "batch"))["done"] == 100
+    (batch,) = server.batches.batches.values()
+    lines = server.batches.files[batch["input_file_id"]].splitlines()
+    assert sorted(json.loads(line)["custom_id"] for line in lines) == sorted(request.key for request in ask(100))
 
 
 def test_first_ctrl_c_drains(serve, tmp_path, ask):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,9 @@ class Batches:
         self.end_as = "completed"
         self.partial: int | None = None
         """With `end_as` expired: how many lines were done."""
+        self.holding = ""
+        """Requests that are carried out and never answered, such as `POST batches`."""
+        self.held = threading.Event()
 
     def answer(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> tuple[int, Any] | None:
         parts = path.removeprefix("/v1/").split("/")
@@ -39,6 +44,12 @@ class Batches:
             case "GET", ["files", file, "content"] if file in self.files:
                 return 200, self.files[file]
         return None
+
+    async def hold(self, method: str, path: str) -> None:
+        """Keep the answer back, if that is what this request is for."""
+        if f"{method} {path.removeprefix('/v1/').split('/')[0]}" == self.holding:
+            self.held.set()
+            await asyncio.sleep(3600)
 
     def upload(self, headers: dict[str, str], raw: bytes) -> dict[str, Any]:
         boundary = headers["content-type"].partition("boundary=")[2].strip('"').encode()
