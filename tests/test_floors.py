@@ -14,6 +14,7 @@ FLOORS = (
     "drawing",
     "data",
     "stage",
+    "failed_rows",
     "hooks",
     "judge",
     "prompts",

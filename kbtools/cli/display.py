@@ -109,7 +109,9 @@ class View:
             self.say(f"    note: {note}")
 
     def called(self, progress: Progress) -> None:
-        """A line every ten seconds, and one when Ctrl-C was pressed."""
+        """A line every ten seconds, one when Ctrl-C was pressed, and one after the calls of each model or round."""
+        if self.calls is not None and progress is not self.calls:
+            self.say(f"    {calls_text(self.calls)}")
         self.calls = progress
         drained = progress.draining and not self.draining
         self.draining = progress.draining
@@ -226,9 +228,9 @@ def calls_text(progress: Progress) -> str:
     """Counters of running calls in one line."""
     parts = [f"waiting for {progress.in_flight:,} calls, Ctrl-C again gives them up"] if progress.draining else []
     parts += [progress.waiting_for] if progress.waiting_for else []
-    parts += [f"{progress.done:,} replies", f"{progress.from_store:,} of them from the store"]
+    parts += [f"{progress.done:,} replies of {progress.model}", f"{progress.from_store:,} of them from the store"]
     parts += [f"{progress.failed:,} failed"] if progress.failed else []
-    parts += [f"{progress.retries:,} retries"] if progress.retries else []
+    parts += [f"{progress.retries:,} retries (the last after: {progress.last_fault:.100})"] if progress.retries else []
     other = progress.other_endpoints.total()
     parts += [f"{other:,} of them from other endpoints"] if other else []
     parts += [f"{progress.tokens_in:,} tokens in, {progress.tokens_out:,} out", f"{progress.rate:.1f} req/s"]

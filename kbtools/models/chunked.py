@@ -118,7 +118,7 @@ class ChunkDriver:
             reserved[request] = spend
         later = requests[len(reserved) :]
         if later and not reserved:
-            raise self._budget.exhausted()
+            raise self._budget.exhausted(self._budget.worst_case(later[0]))
         with self._store.transaction() as connection:
             claims.release(connection, [request.key for request in later], self._owner)
         self._waiting.extend(later)

@@ -60,7 +60,7 @@ def fulfil(
     `requests` raises; in each case only after the calls under way are in and stored.
     """
     options = options or Options()
-    counters = Progress(total if total is not None else length_hint(requests, 0) or None)
+    counters = Progress(total if total is not None else length_hint(requests, 0) or None, backend.model)
     driver = _driver(backend, store, options, counters, review)
     _run(driver, requests, counters, _telling(progress, backend))
     if driver.problem is not None:

@@ -179,6 +179,15 @@ class Compare(Asking):
         ]
         return pairs, tuple(kb.Drop(rows, reason) for rows, reason in drops if rows.num_rows)
 
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """How often the place decided."""
+        bias = facts["position_bias"]
+        first, second, of = bias["first_place"], bias["second_place"], bias["of"]
+        return (
+            f"the place decided in {first + second:,} of {of:,} pairs: {first:,} times for the first, {second:,} for "
+            "the second",
+        )
+
     def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
         """How often each answer was given, and the share of rows in which the place decided."""
         rows = zip(*(column(done, name).to_pylist() for name in COLUMNS[:3]), strict=True)

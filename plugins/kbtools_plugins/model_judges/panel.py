@@ -6,7 +6,7 @@ Beside them stand the aggregate and how far the models disagree. Models of diffe
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,6 +69,10 @@ class PanelJudge(ModelJudge):
             fields[name] = field_of_schema(kind, averaged=True)
             fields[f"{name}_disagreement"] = VerdictField(datasets.Value("float64"))
         return fields
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """As of every judge of the panel."""
+        return tuple(line for single in self.singles() for line in single.preflight(before))
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Ask every model, on one budget, and only then look at the replies: no model waits for another's failures."""
