@@ -134,7 +134,7 @@ def test_second_ctrl_c_stops(serve, tmp_path, ask):
     assert process.returncode == 130
     assert counts["done"] == 40
     with ResponseStore(tmp_path / "s.sqlite") as store:
-        assert export(store, tmp_path / "all.jsonl") == 40
+        assert export(store, tmp_path / "all.jsonl").written == 40
 
 
 def wait_for(condition, seconds=90.0) -> None:
