@@ -104,7 +104,8 @@ def test_a_changed_line_is_refused(filled, tmp_path, change):
     """A line that is cut or whose request does not fit its key is named."""
     path = tmp_path / "all.jsonl"
     export(filled, path)
-    lines = [change(line) if "row 3" in json.loads(line)["request"] else line for line in path.read_text().splitlines()]
-    path.write_text("\n".join(lines))
-    with ResponseStore(tmp_path / "new.sqlite") as other, pytest.raises(DataError, match="all.jsonl, line 7"):
+    lines = path.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if "row 3" in json.loads(line)["request"])
+    path.write_text("\n".join(change(line) if "row 3" in line else line for line in lines))
+    with ResponseStore(tmp_path / "new.sqlite") as other, pytest.raises(DataError, match=f"all.jsonl, line {number}:"):
         import_lines(other, path)
