@@ -24,7 +24,7 @@ import aiohttp
 
 from benchmarks.machine import write
 from kbtools.models import JsonContract, Options, Repairing, Request, ResponseStore, chat, fulfil, settle
-from kbtools.models.http import HttpBackend
+from kbtools.models.backends.http import HttpBackend
 from kbtools.models.store import chunks
 
 ROOT = Path(__file__).parents[1]
@@ -144,7 +144,7 @@ MEMORY = """
 import resource, sys
 from benchmarks.models_throughput import planned
 from kbtools.models import Options, ResponseStore, fulfil
-from kbtools.models.http import HttpBackend
+from kbtools.models.backends.http import HttpBackend
 url, path, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with ResponseStore(path) as store:
     fulfil(planned(count), HttpBackend(url, "test-model"), store, Options(max_in_flight=256))

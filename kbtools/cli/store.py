@@ -11,9 +11,8 @@ from rich.table import Table
 
 from kbtools.cli.display import console
 from kbtools.errors import DataError, RowError
-from kbtools.models import exchange, upkeep
 from kbtools.models.reply import Reply
-from kbtools.models.store import ResponseStore, default_path
+from kbtools.models.store import ResponseStore, default_path, exchange, upkeep
 
 DAY = 86_400.0
 

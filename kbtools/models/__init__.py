@@ -3,6 +3,16 @@
 requests = [chat(backend.model, messages, sampling=sampling) for messages in prompts]
 fulfil(requests, backend, store, options, progress, review=Repairing(contract))
 rows = settle(contract, requests, store)
+
+From the bottom up:
+
+- `request` what is asked, and its key; `reply` what came; `schema` and `structured` the fields of a reply
+- `store/` where replies are kept
+- `options`, `budget`, `limits`, `retry` how calls may be made; `progress` what is told of them
+- `backend` what a backend is; `backends/` those there are; `profiles` and `spec` which one `--model` means
+- `intake` what still has to be sent; `scheduler` (with `calls`) sends it one by one, `chunked` many at once;
+  `outcome` what both make of an answer
+- `fulfil` the entrance: plan, or bring every request to a stored reply
 """
 
 from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send, Waiting

@@ -60,8 +60,9 @@ def fulfil(
     `requests` raises; in each case only after the calls under way are in and stored.
     """
     options = options or Options()
-    counters = Progress(total if total is not None else length_hint(requests, 0) or None, backend.model)
+    counters = Progress(total if total is not None else length_hint(requests, 0) or None)
     driver = _driver(backend, store, options, counters, review)
+    counters.model = backend.model
     _run(driver, requests, counters, _telling(progress, backend))
     if driver.problem is not None:
         raise driver.problem

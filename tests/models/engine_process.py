@@ -7,8 +7,8 @@ import json
 import sys
 
 from kbtools.models import Interrupted, Options, Progress, ResponseStore, chat, fulfil
-from kbtools.models.batch import BatchBackend
-from kbtools.models.http import HttpBackend
+from kbtools.models.backends.batch import BatchBackend
+from kbtools.models.backends.http import HttpBackend
 
 
 def main(url: str, path: str, count: str, in_flight: str, how: str = "") -> None:

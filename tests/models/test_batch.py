@@ -6,7 +6,7 @@ import pytest
 
 from kbtools.errors import ConfigError
 from kbtools.models import BudgetReached, Kind, Options, fulfil
-from kbtools.models.batch import BatchBackend
+from kbtools.models.backends.batch import BatchBackend
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def killed_at(monkeypatch, name):
     def kill(*_, **__):
         raise Killed
 
-    monkeypatch.setattr(f"kbtools.models.batch.{name}", kill)
+    monkeypatch.setattr(f"kbtools.models.backends.batch.{name}", kill)
 
 
 @pytest.mark.parametrize("moment", ["Journal.name", "BatchBackend._collect", "answers"])

@@ -13,7 +13,7 @@ import pytest
 
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools.models import Interrupted, Options, fulfil, resolve_model
-from kbtools.models.serve import ServeBackend
+from kbtools.models.backends.serve import ServeBackend
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -129,7 +129,7 @@ def test_no_orphan_is_left(marks, tmp_path, how):
 def test_ctrl_c_while_the_server_starts(marks, store, ask, monkeypatch):
     """Nobody has to wait for weights to load before they can stop."""
     backend = resolve_model("serve:some/model")
-    monkeypatch.setattr("kbtools.models.serve.ServeBackend._healthy", _never)
+    monkeypatch.setattr("kbtools.models.backends.serve.ServeBackend._healthy", _never)
 
     def interrupt(progress):
         raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from typing import Any
 
 from kbtools.errors import MissingExtra, UsageError
 from kbtools.models.backend import ChunkRun
-from kbtools.models.completion import Token, completion
+from kbtools.models.backends.completion import Token, completion
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request
 

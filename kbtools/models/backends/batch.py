@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools.models.backend import ChunkRun
-from kbtools.models.http import HttpBackend
-from kbtools.models.lines import answers, line_of
+from kbtools.models.backends.http import HttpBackend
+from kbtools.models.backends.lines import answers, line_of
 from kbtools.models.outcome import reply_from
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request, request_from_canonical

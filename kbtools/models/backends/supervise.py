@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kbtools.errors import MissingExtra
-from kbtools.models import watchdog
+from kbtools.models.backends import watchdog
 
 TAIL = 4000
 LINE = 160

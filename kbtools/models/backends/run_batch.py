@@ -9,11 +9,11 @@ from pathlib import Path
 
 from kbtools.errors import ConfigError
 from kbtools.models.backend import ChunkRun
-from kbtools.models.lines import answers, line_of
+from kbtools.models.backends.lines import answers, line_of
+from kbtools.models.backends.supervise import Supervised, vllm_command
+from kbtools.models.backends.wire import CHAT
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
-from kbtools.models.supervise import Supervised, vllm_command
-from kbtools.models.wire import CHAT
 
 POLL = 0.2
 

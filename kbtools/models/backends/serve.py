@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 
 from kbtools.errors import ConfigError
 from kbtools.models.backend import Send
-from kbtools.models.http import HttpBackend, open_session
+from kbtools.models.backends.http import HttpBackend, open_session
+from kbtools.models.backends.supervise import Supervised, vllm_command
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request
-from kbtools.models.supervise import Supervised, vllm_command
 
 STARTUP = 1800.0
 POLL = 0.5
