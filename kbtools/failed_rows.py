@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data.table import column, keep, row_name
 from kbtools.errors import RowError
-from kbtools.stage import Drop, Failure, Result, Stage
+from kbtools.result import Drop, Failure, Result
+from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     import numpy as np

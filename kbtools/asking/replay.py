@@ -13,7 +13,7 @@ from kbtools.failed_rows import TROUBLE, settled, with_trouble
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
 from kbtools.models.structured import Contract, Settled, settle
-from kbtools.stage import Result
+from kbtools.result import Result
 
 if TYPE_CHECKING:
     import pyarrow as pa
