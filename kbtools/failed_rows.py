@@ -76,18 +76,15 @@ def _failures(stage: Stage, ds: Dataset, troubles: Sequence[Any], kinds: np.ndar
 
 
 def _shown(trouble: str) -> str:
-    """The explanation without its kind, which is said once for all."""
-    explanation = trouble.partition(": ")[2] or trouble
-    return explanation if len(explanation) <= LONGEST else f"{explanation[:LONGEST]} ..."
+    return trouble if len(trouble) <= LONGEST else f"{trouble[:LONGEST]} ..."
 
 
 def _message(stage: Stage, ds: Dataset, failed: Sequence[Failure], what: str, remedy: str) -> str:
     total = sum(failure.count for failure in failed)
+    counts = ", ".join(f"{failure.count} x {failure.kind}" for failure in failed)
     each = max(1, NAMED // len(failed))
-    kinds = "; ".join(
-        f"{failure.count} x {failure.kind}: {'; '.join(failure.examples[:each])}" for failure in failed[:NAMED]
-    )
+    examples = "; ".join(example for failure in failed[:NAMED] for example in failure.examples[:each])
     choices: Sequence[str] = type(stage).model_fields["on_error"].annotation.__args__  # type: ignore[union-attr]
     options = " or ".join(f"--on-error {choice}" for choice in choices if choice != "raise")
     advice = f"{remedy}, or say with {options}" if remedy else f"Say with {options}"
-    return f"{total} of {ds.num_rows} rows {what}: {kinds}. {advice} what shall become of them."
+    return f"{total} of {ds.num_rows} rows {what}: {counts}. {examples}. {advice} what shall become of them."

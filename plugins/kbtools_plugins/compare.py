@@ -65,6 +65,15 @@ class Compare(Asking):
         """As of every stage that asks, with the template's version spelled out."""
         return {**super().config(), "template": self.pinned(self.template)}
 
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """Which way to compare, then all that a model can lack."""
+        self._check_way()
+        return super().preflight(before)
+
+    def _check_way(self) -> None:
+        if bool(self.group) == bool(self.first and self.second) or (self.group and (self.first or self.second)):
+            raise kb.errors.UsageError("compare takes either --first COLUMN --second COLUMN, or --group COLUMN.")
+
     def main_column(self) -> str:
         """Which one is better."""
         return "better"
@@ -86,15 +95,14 @@ class Compare(Asking):
         """The features with the column `second`, where rows of a group become pairs; checks which way was chosen."""
         import datasets
 
+        self._check_way()
         schema = kb.Schema(features, self.columns)
-        if self.group and not (self.first or self.second):
+        if self.group:
             schema.require(self.group, "scalar")
             schema.find("completion")
             if "second" in features:
                 raise kb.errors.SchemaError("the column 'second' exists already; leave it out first.")
             return type(features)({**features, "second": datasets.Value("string")})
-        if self.group or not (self.first and self.second):
-            raise kb.errors.UsageError("compare takes either --first COLUMN --second COLUMN, or --group COLUMN.")
         return features
 
     def paths(self, features: Features) -> dict[str, str]:

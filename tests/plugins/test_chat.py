@@ -271,7 +271,7 @@ def test_templates_that_leave_the_answer_whole(template: str, turns: list[dict[s
 def test_templates_that_lose_a_part(template: str, turns: list[dict[str, Any]], form: str, kind: str) -> None:
     """A row that the template does not leave whole fails with the kind of loss."""
     for stage in (kb.ToMessages, kb.ToPromptCompletion):
-        with pytest.raises(kb.errors.RowError, match=f"1 x {kind}: row 0: "):
+        with pytest.raises(kb.errors.RowError, match=f"1 x {kind}. row 0: {kind}: "):
             stage(reasoning=form, check_template=tokenizer(template))(pair(turns))
 
 

@@ -148,6 +148,11 @@ class ModelJudge(Asking, kb.Judge):
             return [self._letter_request(material, model)]
         return [self._request(material, model, sample) for sample in range(self.samples)]
 
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """Fields that do not go together, then all that a model can lack."""
+        self.check_fields()
+        return super().preflight(before)
+
     def calls_per_row(self) -> int:
         """One for each sample, or one for a letter."""
         return self.samples

@@ -50,11 +50,15 @@ class PanelJudge(ModelJudge):
 
     def output_features(self, features: Features) -> Features:
         """The columns of every model, then for each rating the aggregate and the disagreement."""
-        if len(self.models) < 2 or self.model:
-            raise kb.errors.UsageError("judge 'panel' takes --models with at least two model specs, and no --model.")
+        self.check_models()
         for single in self.singles():
             features = single.output_features(features)
         return self.with_panel(features)
+
+    def check_models(self) -> None:
+        """UsageError for a panel of one."""
+        if len(self.models) < 2 or self.model:
+            raise kb.errors.UsageError("judge 'panel' takes --models with at least two model specs, and no --model.")
 
     def with_panel(self, features: Features) -> Features:
         """The features with the aggregate columns."""
@@ -72,6 +76,7 @@ class PanelJudge(ModelJudge):
 
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
         """As of every judge of the panel."""
+        self.check_models()
         return tuple(line for single in self.singles() for line in single.preflight(before))
 
     def transform(self, ds: Dataset) -> kb.Result:
