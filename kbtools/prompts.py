@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -64,7 +64,7 @@ class Prompt:
         """Digest of the whole text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    @property
+    @cached_property
     def front(self) -> FrontMatter:
         """The parsed front matter; DataError when it is missing or wrong."""
         match = _FRONT.match(self.text)

@@ -90,6 +90,10 @@ class ModelJudge(Asking, kb.Judge):
 
     def scores(self) -> dict[str, Any]:
         """The properties of the reply that hold a rating, as against the reasons."""
+        return self._scores
+
+    @cached_property
+    def _scores(self) -> dict[str, Any]:
         return {name: kind for name, kind in self.reply_schema()["properties"].items() if not name.endswith("reason")}
 
     def main_column(self) -> str:
