@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kbtools.asking.parts import Material, RowFault
-from kbtools.asking.rows import BATCH, Row, asked, materials_of, with_further
+from kbtools.asking.rows import BATCH, Row, asked, first_requests, materials, materials_of, with_further
 from kbtools.data.table import map_batches
 from kbtools.failed_rows import TROUBLE, settled, with_trouble
 from kbtools.models.request import Request
@@ -85,5 +85,11 @@ def _sorted_out(stage: Asking, ds: Dataset, done: Dataset, model: str, store: Re
     remedy = "All other replies are stored: run again to ask for these alone"
     errors = f"{stage.main_column()}_error"
     result = settled(stage, ds, done, stage.on_error, "have no usable reply", remedy, errors)
-    facts = {"model": model, **stage.facts(ds, done, model, store)}
+    facts = {"model": model, "sampling": _sampling(stage, ds, model), **stage.facts(ds, done, model, store)}
     return replace(result, notes=stage.notes(facts), facts=facts)
+
+
+def _sampling(stage: Asking, ds: Dataset, model: str) -> dict[str, Any]:
+    """How replies were drawn, as the first request says it: the prompt's own and the fields that were given."""
+    first = next(first_requests(stage, materials(stage, ds), model), None)
+    return first.sampling.fields() if first else {}
