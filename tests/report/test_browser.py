@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from kbtools.report.rows import packed
 from tests.report.browser import chromium
-from tests.report.material import ATTACKS, hostile, hostile_lineage, judged, report_file
+from tests.report.material import ATTACKS, analysed, hostile, hostile_lineage, judged, report_file
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +57,36 @@ def test_opens_on_the_overview(browser, file):
     assert browser.texts("#distributions h3")[:3] == ["reward", "difficulty", "style"]
     assert browser.requests() == [file.as_uri()]
     assert not browser.js("return document.getElementById('overview-view').hidden")
+
+
+def test_every_section_is_drawn_without_breaking_the_page(browser, tmp_path):
+    """Lengths, agreement and failures too; nothing is wider than a telephone's screen."""
+    ds, lineage = analysed(tmp_path)
+    browser.open(report_file(ds, tmp_path, lineage))
+    wanted = ["pipeline", "distributions", "correlations", "agreement", "lengths", "duplicates", "failures"]
+    assert browser.js("return [...document.querySelectorAll('section[id]')].map((e) => e.id)") == wanted
+    assert browser.texts("#lengths tr.chosen th") == ["1,024"]
+    browser.driver.set_window_size(420, 900)
+    assert browser.js("return document.documentElement.scrollWidth <= innerWidth")
+    browser.driver.set_window_size(1400, 1000)
+
+
+def texts_to_pack():
+    """What the unpacking must not mistake: nothing, one letter many times, noise, code, every kind of character."""
+    noise = random.Random(0)
+    code = "".join(Path(file).read_text(encoding="utf-8") for file in sorted(Path(__file__).parent.glob("*.py")))
+    yield from ("", "a", "a" * 300_000, "\u0000\r\n\u2028 é 漢 😀" * 50, code, code[:700], code * 40)
+    yield "".join(chr(noise.randrange(32, 0xD000)) for _ in range(40_000))
+    yield "".join(noise.choice("ab") for _ in range(70_000))
+    for size in range(1, 60):
+        yield "".join(noise.choice(code) for _ in range(size * 7))
+
+
+def test_page_unpacks_what_was_packed(browser, file):
+    """The script's own Zstandard gives back every text."""
+    browser.open(file)
+    script = "return new TextDecoder().decode(unzstd(unprintable(arguments[0]))) === arguments[1]"
+    assert all(browser.js(script, packed(text), text) for text in texts_to_pack())
 
 
 def test_search_narrows_the_table(browser, file):

@@ -179,11 +179,8 @@ async function begin() {
   setTheme(storedTheme());
   byId("theme").addEventListener("click", nextTheme);
   byId("open-help").addEventListener("click", () => byId("help").showModal());
-  if (typeof DecompressionStream === "undefined") {
-    return trouble("The rows cannot be shown: this browser is too old to unpack them (Chrome 80, Firefox 113, Safari 16.4 or newer can).");
-  }
   try {
-    const page = new Page(new Rows(await unpack("index")));
+    const page = new Page(new Rows(unpack("index")));
     await page.route();
     document.documentElement.dataset.ready = String(Math.round(performance.now()));
   } catch (error) {
