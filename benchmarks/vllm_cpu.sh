@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Judges the sample with a real `vllm serve` on this machine's CPU, twice: the second run asks only for what failed.
+# Judges the sample with a real `vllm serve` on this machine's CPU, twice: the second run asks only for what failed. Then
+# six rows with vLLM in the program's own process.
 #
 #   benchmarks/vllm_cpu.sh FOLDER        (an empty folder for an environment of its own and the model, about 4 GB)
 #
@@ -37,9 +38,14 @@ tokenizer.save_pretrained(sys.argv[1])
 PYTHON
 
 export PATH="$folder/env/bin:$PATH" VLLM_CPU_KVCACHE_SPACE=2 KBTOOLS_STORE="$folder/responses.sqlite"
+options="--dtype bfloat16 --enforce-eager --max-model-len 2048"
 for run in first second; do
   echo "--- $run run"
   kbtools apply judge --rubric difficulty --metamorphic 10% --max-reply-tokens 200 --on-error null \
-    --model "serve:$folder/model --dtype bfloat16 --enforce-eager --max-model-len 2048" \
+    --model "serve:$folder/model $options" \
     --dataset sample --limit 40 --out "$folder/judged.parquet" || [ $? -eq 1 ]  # 1: some rows failed, and are named
 done
+
+echo "--- in one process"
+KBTOOLS_STORE="$folder/offline.sqlite" kbtools apply judge --rubric difficulty --max-reply-tokens 120 --on-error null \
+  --model "vllm:$folder/model $options" --dataset sample --limit 6 --out "$folder/offline.parquet" || [ $? -eq 1 ]

@@ -15,6 +15,7 @@ FLOORS = (
     "data",
     "result",
     "stage",
+    "failed_rows",
     "hooks",
     "judge",
     "prompts",

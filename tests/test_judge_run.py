@@ -169,17 +169,38 @@ def test_dry_run_counts_what_the_run_then_asks(model_server, rows, judge, planne
 FAULTS = {"429:0": 0.2, "500": 0.05, "reset": 0.02, "hang": 0.02, "truncated-json": 0.05}
 
 
+def weather_a_storm(model_server, judge, file, count):
+    """Every row is answered once, whatever failed before, and nothing is asked again after its answer."""
+    server, model = model_server(script=rates(FAULTS))
+    judge("--model", model, "--timeout", 3, "--dataset", file, "--out", "a.parquet")
+    assert {call.fault for call in server.log} == {"ok", *FAULTS}
+    answered = Counter(call.prompt for call in server.log if call.fault == "ok")
+    assert (len(answered), max(answered.values())) == (count, 1)
+    last = {call.prompt: call.fault for call in server.log}
+    assert set(last.values()) == {"ok"}
+    rated = kb.load("a.parquet")["difficulty"][:]
+    assert len(rated) == count
+    assert None not in rated
+
+
 def test_storm_of_faults_loses_no_row(model_server, rows, judge):
     """Every row is rated, and nothing is asked again but what failed."""
-    server, model = model_server(script=rates(FAULTS))
-    words = ("--model", model, "--timeout", 3, "--dataset", rows(150), "--out")
-    judge(*words, "a.parquet")
-    faults = Counter(call.fault for call in server.log)
-    assert set(faults) == {"ok", *FAULTS}
-    assert faults["ok"] == 150
-    rated = kb.load("a.parquet")["difficulty"][:]
-    assert len(rated) == 150
-    assert None not in rated
+    weather_a_storm(model_server, judge, rows(150), count=150)
+
+
+@pytest.mark.slow
+def test_storm_over_2000_rows(model_server, rows, judge):
+    """The same with 2,000 rows."""
+    weather_a_storm(model_server, judge, rows(2_000), count=2_000)
+
+
+@pytest.mark.slow
+def test_one_row_more_than_2000_is_one_call_more(model_server, rows, judge):
+    """Whatever the size, only what is new is asked."""
+    server, model = model_server()
+    judge("--model", model, "--dataset", rows(2_000), "--out", "a.parquet")
+    judge("--model", model, "--dataset", rows(2_001, "more.jsonl"), "--out", "b.parquet")
+    assert len(server.log) == 2_001
 
 
 def test_first_ctrl_c_drains_and_the_next_run_goes_on(model_server, rows, judge):

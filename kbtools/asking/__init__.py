@@ -8,6 +8,7 @@ is (`contract`) and what it concludes from the replies (`conclude`); calls, retr
 from kbtools.asking.parts import (
     REPEAT,
     Material,
+    Question,
     RowFault,
     TextContract,
     found_paths,
@@ -22,6 +23,7 @@ __all__ = [
     "REPEAT",
     "Asking",
     "Material",
+    "Question",
     "RowFault",
     "TextContract",
     "conclusions",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.layout import Schema
-from kbtools.models.structured import Settled
+from kbtools.models.request import Request, Sampling, Terms, turns_of
+from kbtools.models.structured import Contract, JsonContract, Settled
+from kbtools.prompts import Prompt
 from kbtools.stage import Stage
 
 if TYPE_CHECKING:
@@ -25,6 +27,26 @@ class RowFault(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+@dataclass(frozen=True)
+class Question:
+    """What all requests by one prompt have in common; a stage makes it once, for a file may change while it runs."""
+
+    prompt: Prompt
+    sampling: Sampling
+    contract: Contract
+    _known: dict[str, Terms] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def about(self, values: Mapping[str, Any], model: str, sample: int = 0) -> Request:
+        """The request for the values that the prompt needs."""
+        return Request(self._terms(model), turns_of(self.prompt.render(values)), sample)
+
+    def _terms(self, model: str) -> Terms:
+        if model not in self._known:
+            shape = self.contract.response_format(self.prompt.name) if isinstance(self.contract, JsonContract) else None
+            self._known[model] = Terms(model, self.sampling, shape)
+        return self._known[model]
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,12 @@ class Asking(Stage):
         """Requests of the first round for each row, for the estimate of the time to go."""
         return 1
 
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """A model that nobody knows, a missing key or limits that make no sense end the run before any work."""
+        self.options()
+        self.backend().close()
+        return ()
+
     def transform(self, ds: Dataset) -> Result:
         """Plan, fulfil, replay."""
         if ds.num_rows == 0:

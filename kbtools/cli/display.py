@@ -26,17 +26,25 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def calls_text(progress: Progress) -> str:
-    """Counters of running calls in one line."""
+    """Counters of running calls in one line, or what is waited for before there can be any."""
+    if progress.waiting_for and not progress.finished and not progress.draining:
+        return progress.waiting_for
     parts = [f"waiting for {progress.in_flight:,} calls, Ctrl-C again gives them up"] if progress.draining else []
-    parts += [f"{progress.done:,} replies", f"{progress.from_store:,} of them from the store"]
+    parts += [progress.waiting_for] if progress.waiting_for else []
+    parts += [f"{progress.done:,} replies of {progress.model}", f"{progress.from_store:,} of them from the store"]
     parts += [f"{progress.failed:,} failed"] if progress.failed else []
-    parts += [f"{progress.retries:,} retries"] if progress.retries else []
+    parts += [f"{progress.retries:,} retries (the last after: {progress.last_fault:.100})"] if progress.retries else []
     other = progress.other_endpoints.total()
     parts += [f"{other:,} of them from other endpoints"] if other else []
     parts += [f"{progress.tokens_in:,} tokens in, {progress.tokens_out:,} out", f"{progress.rate:.1f} req/s"]
-    parts += [f"cost {progress.cost:.2f}"] if progress.cost is not None else []
+    parts += [f"cost {money_text(progress.cost)}"] if progress.cost is not None else []
     parts += [f"{datetime.timedelta(seconds=round(progress.eta))} to go"] if progress.eta else []
     return ", ".join(parts)
+
+
+def money_text(amount: float) -> str:
+    """An amount with two decimals, or with two digits where that would be nothing."""
+    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.2g}"
 
 
 def plan_text(calls: Plan) -> str:
@@ -46,7 +54,7 @@ def plan_text(calls: Plan) -> str:
     parts += [f"{calls.to_send:,} to send", f"about {calls.prompt_tokens:,} prompt tokens"]
     if calls.most_completion_tokens is not None:
         parts.append(f"at most {calls.most_completion_tokens:,} reply tokens")
-    parts += [f"cost at most {calls.cost:.2f}"] if calls.cost is not None else ["cost unknown without [prices]"]
+    parts += [f"cost at most {money_text(calls.cost)}"] if calls.cost is not None else ["cost unknown without [prices]"]
     return ", ".join(parts)
 
 

@@ -10,10 +10,9 @@ import click
 from rich.table import Table
 
 from kbtools.cli.display import console
-from kbtools.errors import DataError
-from kbtools.models import exchange, upkeep
+from kbtools.errors import DataError, RowError
 from kbtools.models.reply import Reply
-from kbtools.models.store import ResponseStore, default_path
+from kbtools.models.store import ResponseStore, default_path, exchange, upkeep
 
 DAY = 86_400.0
 
@@ -81,10 +80,12 @@ def show_command(path: Path, key: str) -> None:
 @click.option("--model", help="Only replies of this model.")
 @click.pass_obj
 def export_command(path: Path, file: Path, model: str | None) -> None:
-    """Write the replies to FILE as JSON lines."""
+    """Write the replies to FILE as JSON lines; of a damaged store those that can still be read."""
     with _open(path) as store:
-        count = exchange.export(store, file, model=model)
-    click.echo(f"wrote {count:,} replies to {file}")
+        done = exchange.export(store, file, model=model)
+    click.echo(f"wrote {done.written:,} replies to {file}")
+    if done.unreadable:
+        raise RowError(f"{done.unreadable:,} replies of {path} cannot be read any more and are not in {file}.")
 
 
 @store_command.command("import")

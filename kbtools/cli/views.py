@@ -101,7 +101,9 @@ class View:
             self.say(f"    note: {note}")
 
     def called(self, progress: Progress) -> None:
-        """A line every ten seconds, and one when Ctrl-C was pressed."""
+        """A line every ten seconds, one when Ctrl-C was pressed, and one after the calls of each model or round."""
+        if self.calls is not None and progress is not self.calls:
+            self.say(f"    {calls_text(self.calls)}")
         self.calls = progress
         drained = progress.draining and not self.draining
         self.draining = progress.draining

@@ -3,16 +3,26 @@
 requests = [chat(backend.model, messages, sampling=sampling) for messages in prompts]
 fulfil(requests, backend, store, options, progress, review=Repairing(contract))
 rows = settle(contract, requests, store)
+
+From the bottom up:
+
+- `request` what is asked, and its key; `reply` what came; `schema` and `structured` the fields of a reply
+- `store/` where replies are kept
+- `options`, `budget`, `limits`, `retry` how calls may be made; `progress` what is told of them
+- `backend` what a backend is; `backends/` those there are; `profiles` and `spec` which one `--model` means
+- `intake` what still has to be sent; `scheduler` (with `calls`) sends it one by one, `chunked` many at once;
+  `outcome` what both make of an answer
+- `fulfil` the entrance: plan, or bring every request to a stored reply
 """
 
-from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send
+from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send, Waiting
 from kbtools.models.budget import BudgetReached
 from kbtools.models.fulfil import Interrupted, Plan, fulfil, plan
 from kbtools.models.options import Options, Prices
 from kbtools.models.profiles import ModelsConfig, Profile, read_config
 from kbtools.models.progress import Progress, ProgressSink
 from kbtools.models.reply import Answer, Failure, Kind, Reading, Reply, TokenLogprob, Usage
-from kbtools.models.request import Message, Request, Sampling, chat, estimated_prompt_tokens
+from kbtools.models.request import Message, Request, Sampling, Terms, chat, estimated_prompt_tokens
 from kbtools.models.spec import resolve_model, with_configured_limits
 from kbtools.models.store import ResponseStore, StoreDamaged, StoreError, default_path
 from kbtools.models.structured import (
@@ -58,8 +68,10 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "TagContract",
+    "Terms",
     "TokenLogprob",
     "Usage",
+    "Waiting",
     "chat",
     "default_path",
     "estimated_prompt_tokens",

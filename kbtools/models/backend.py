@@ -45,6 +45,14 @@ class OnlineBackend(ModelBackend, Protocol):
         """Open connections for one fulfilment."""
 
 
+@runtime_checkable
+class Waiting(Protocol):
+    """A backend that can say what it waits for while no replies come, such as a server that loads weights."""
+
+    def waiting_for(self) -> str:
+        """What is being waited for, in a few words; empty if nothing is. Called often, and from another thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkRun:
     """What a chunk backend may use of the run it works for."""

@@ -87,17 +87,18 @@ class Budget:
             self.spent += self._actual(reserved, answer)
         self._changed.set()
 
-    def exhausted(self) -> BudgetReached:
-        """The error that says which limits there are, what was spent, and how to go on."""
+    def exhausted(self, need: Spend) -> BudgetReached:
+        """The error that says which limits there are, what was spent, what the next call needs, and how to go on."""
         options = self._options
         limits = {"requests": options.max_requests, "tokens": options.max_tokens, "cost": options.max_cost}
         account = ", ".join(
-            f"{getattr(self.spent, name):,.6g} of {limit:,.6g} {name}"
+            f"{getattr(self.spent, name):,.6g} of {limit:,.6g} {name} are spent, and the next call may take "
+            f"{getattr(need, name):,.6g}"
             for name, limit in limits.items()
             if limit is not None
         )
         return BudgetReached(
-            f"the budget of this run is used up or too small for the next call: {account}. All replies are stored: "
+            f"the budget of this run does not allow a further call: {account}. All replies are stored: "
             "run the same command again, with a further budget or without one, to go on from there"
         )
 

@@ -95,6 +95,7 @@ class Calls:
 
     def _wait(self, course: Course, answer: Answer) -> float | None:
         throttled = answer.kind is Kind.THROTTLED
+        self._progress.last_fault = f"{answer.kind.value}, {answer.error}"
         course.throttles += throttled
         course.faults += not throttled
         elapsed = course.elapsed
@@ -127,7 +128,7 @@ class Calls:
             return None
         need = self._budget.worst_case(request)
         if not await self._budget.reserve(need):
-            self._end(self._budget.exhausted())
+            self._end(self._budget.exhausted(need))
             return None
         if self._draining:
             self._budget.settle(need, None)

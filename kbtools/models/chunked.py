@@ -13,7 +13,6 @@ from contextlib import suppress
 from itertools import islice
 
 from kbtools.errors import KbError
-from kbtools.models import claims
 from kbtools.models.backend import ChunkBackend, ChunkRun, Review
 from kbtools.models.budget import Budget, Spend
 from kbtools.models.intake import Intake, count_known
@@ -22,7 +21,7 @@ from kbtools.models.outcome import count_reply, count_usage, reply_from
 from kbtools.models.progress import Progress
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
-from kbtools.models.store import ResponseStore, chunks, put
+from kbtools.models.store import ResponseStore, chunks, claims, put
 
 GROUP = 64
 POLL = 0.5
@@ -118,7 +117,7 @@ class ChunkDriver:
             reserved[request] = spend
         later = requests[len(reserved) :]
         if later and not reserved:
-            raise self._budget.exhausted()
+            raise self._budget.exhausted(self._budget.worst_case(later[0]))
         with self._store.transaction() as connection:
             claims.release(connection, [request.key for request in later], self._owner)
         self._waiting.extend(later)

@@ -15,7 +15,7 @@ from operator import length_hint
 from typing import Protocol
 
 from kbtools.errors import UsageError
-from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review
+from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
 from kbtools.models.chunked import ChunkDriver
 from kbtools.models.intake import Intake
 from kbtools.models.options import Options
@@ -62,7 +62,8 @@ def fulfil(
     options = options or Options()
     counters = Progress(total if total is not None else length_hint(requests, 0) or None)
     driver = _driver(backend, store, options, counters, review)
-    _run(driver, requests, counters, progress)
+    counters.model = backend.model
+    _run(driver, requests, counters, _telling(progress, backend))
     if driver.problem is not None:
         raise driver.problem
     return counters
@@ -139,6 +140,18 @@ def _add_tokens(result: Plan, request: Request) -> None:
     bound = request.sampling.max_tokens
     so_far = result.most_completion_tokens
     result.most_completion_tokens = None if bound is None or so_far is None else so_far + bound
+
+
+def _telling(sink: ProgressSink | None, backend: ModelBackend) -> ProgressSink | None:
+    """The sink, which gets to know besides what the backend waits for."""
+    if sink is None or not isinstance(backend, Waiting):
+        return sink
+
+    def tell(counters: Progress) -> None:
+        counters.waiting_for = backend.waiting_for()
+        sink(counters)
+
+    return tell
 
 
 class _Driver(Protocol):

@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kbtools.errors import ConfigError
-from kbtools.models.http import HttpBackend
+from kbtools.models.backends.http import HttpBackend
+from kbtools.models.backends.wire import Api, Dialect, Structure
 from kbtools.models.options import Prices
-from kbtools.models.wire import Api, Dialect, Structure
 
 REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 

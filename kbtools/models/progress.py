@@ -17,6 +17,8 @@ class Progress:
     """What has happened so far; `finished` counts requests that need nothing more, ok or failed."""
 
     total: int | None = None
+    model: str = ""
+    """Which model is asked."""
     requests: int = 0
     """Requests taken from the plan so far, duplicates included."""
     duplicates: int = 0
@@ -30,6 +32,8 @@ class Progress:
     sent: int = 0
     """Calls that went out, retries included."""
     retries: int = 0
+    last_fault: str = ""
+    """Why a call was last made again."""
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float | None = None
@@ -37,6 +41,8 @@ class Progress:
     in_flight: int = 0
     limit: int = 0
     """Calls that the adaptive limit allows at this moment."""
+    waiting_for: str = ""
+    """What the backend waits for before replies can come, such as a server that loads weights."""
     draining: bool = False
     """Ctrl-C was pressed: no call starts any more, those under way come in."""
     booked: Spend = field(default_factory=Spend)
@@ -46,7 +52,8 @@ class Progress:
     other_endpoints: Counter[str] = field(default_factory=Counter)
     """Stored replies that came from another endpoint than the one in use now."""
     started: float = field(default_factory=time.monotonic)
-    _samples: deque[tuple[float, int]] = field(default_factory=deque)
+    _samples: deque[tuple[float, int, int]] = field(default_factory=deque)
+    """Time, requests finished and calls made at earlier moments."""
 
     @property
     def finished(self) -> int:
@@ -54,21 +61,30 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Requests finished per second over the last half minute."""
-        since, count = self._samples[0] if self._samples else (self.started, 0)
-        return (self.finished - count) / max(time.monotonic() - since, 1e-9)
+        """Calls per second over the last half minute."""
+        since, _, sent = self._window
+        return (self.sent - sent) / max(time.monotonic() - since, 1e-9)
 
     @property
     def eta(self) -> float | None:
         """Seconds to go at the present rate; None while that is unknown."""
-        if self.total is None or self.rate <= 0:
+        since, finished, _ = self._window
+        if self.total is None or self.finished <= finished:
             return None
-        return max(0, self.total + self.follow_ups - self.finished) / self.rate
+        each = (time.monotonic() - since) / (self.finished - finished)
+        return max(0, self.total + self.follow_ups - self.finished) * each
+
+    @property
+    def _window(self) -> tuple[float, int, int]:
+        """The moment from which on rates are counted."""
+        return self._samples[0] if self._samples else (self.started, 0, 0)
 
     def tick(self) -> None:
         """Note the present moment for `rate`."""
         now = time.monotonic()
-        self._samples.append((now, self.finished))
+        if not self._samples:
+            self._samples.append((self.started, 0, 0))
+        self._samples.append((now, self.finished, self.sent))
         while now - self._samples[0][0] > RATE_WINDOW:
             self._samples.popleft()
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
@@ -60,25 +61,59 @@ class Sampling(BaseModel):
 SERVER_DEFAULTS = Sampling()
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the requests of a stage share: all but the messages, with its JSON made once.
+
+    `response_format` is the OpenAI form (`{"type": "json_schema", ...}`) and must not be changed afterwards.
+    """
+
+    model: str
+    sampling: Sampling = SERVER_DEFAULTS
+    response_format: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    """The sampling parameters that are set."""
+    middle: str = field(init=False, repr=False, compare=False)
+    end: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        set_once = partial(object.__setattr__, self)
+        set_once("fields", self.sampling.fields())
+        set_once("middle", f'"model":{quoted(self.model)},"response_format":{canonical_json(self.response_format)}')
+        set_once("end", f'"sampling":{canonical_json(self.fields)}')
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """One question to a model; equal requests have equal keys and are sent once.
 
-    `response_format` is the OpenAI form (`{"type": "json_schema", ...}`) and must not be changed afterwards.
     `follows` is the key of the request whose reply this one repairs or continues; it is not part of the key,
     because the messages already hold that reply.
     """
 
-    model: str
+    terms: Terms
     messages: tuple[Message, ...]
-    sampling: Sampling = SERVER_DEFAULTS
-    response_format: Mapping[str, Any] | None = None
     sample: int = 0
     follows: str = ""
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", key_of(self.canonical()))
+
+    @property
+    def model(self) -> str:
+        """Which model is asked."""
+        return self.terms.model
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the reply is drawn."""
+        return self.terms.sampling
+
+    @property
+    def response_format(self) -> Mapping[str, Any] | None:
+        """The form that the server is asked to give the reply."""
+        return self.terms.response_format
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Request) and self.key == other.key
@@ -90,26 +125,33 @@ class Request:
         """The JSON text whose sha256 is the key."""
         # Put together by hand, in the sorted order of the names: it is made for every row, at each plan and replay.
         messages = ",".join(
-            f'{{"content":{quoted(message.content)},"role":{quoted(message.role)}}}' for message in self.messages
+            [f'{{"content":{quoted(message.content)},"role":{quoted(message.role)}}}' for message in self.messages]
         )
-        shape = "null" if self.response_format is None else canonical_json(self.response_format)
-        return (
-            f'{{"messages":[{messages}],"model":{quoted(self.model)},"response_format":{shape},'
-            f'"sample":{self.sample:d},"sampling":{canonical_json(self.sampling.fields())}}}'
-        )
+        return f'{{"messages":[{messages}],{self.terms.middle},"sample":{self.sample:d},{self.terms.end}}}'
 
     def wire_sampling(self) -> dict[str, Any]:
         """Sampling as sent: a given seed is moved on by the sample index, else all samples would be equal."""
-        fields = self.sampling.fields()
+        fields = dict(self.terms.fields)
         if "seed" in fields:
             fields["seed"] += self.sample
         return fields
 
 
-def chat(model: str, messages: Iterable[Mapping[str, str]], **fields: Any) -> Request:
+def chat(
+    model: str,
+    messages: Iterable[Mapping[str, str]],
+    *,
+    sampling: Sampling = SERVER_DEFAULTS,
+    response_format: Mapping[str, Any] | None = None,
+    sample: int = 0,
+) -> Request:
     """A request from `{role, content}` mappings, as prompts and datasets hold them."""
-    turns = tuple(Message(message["role"], message["content"]) for message in messages)
-    return Request(model, turns, **fields)
+    return Request(Terms(model, sampling, response_format), turns_of(messages), sample)
+
+
+def turns_of(messages: Iterable[Mapping[str, str]]) -> tuple[Message, ...]:
+    """The turns that `{role, content}` mappings are."""
+    return tuple([Message(message["role"], message["content"]) for message in messages])
 
 
 def request_from_canonical(text: str) -> Request:

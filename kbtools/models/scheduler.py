@@ -15,16 +15,15 @@ from functools import partial
 from itertools import islice
 
 from kbtools.errors import KbError
-from kbtools.models import claims
 from kbtools.models.backend import OnlineBackend, Review
 from kbtools.models.calls import Calls, Course
-from kbtools.models.commit import GroupCommit
 from kbtools.models.intake import Intake, count_known
 from kbtools.models.options import Options
 from kbtools.models.outcome import Hopeless, count_reply
 from kbtools.models.progress import Progress
 from kbtools.models.request import Request
-from kbtools.models.store import ResponseStore
+from kbtools.models.store import ResponseStore, claims
+from kbtools.models.store.commit import GroupCommit
 
 CHUNK = 256
 POLL = 0.25

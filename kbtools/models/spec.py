@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kbtools.errors import UsageError, did_you_mean
 from kbtools.models.backend import ModelBackend
-from kbtools.models.http import HttpBackend
+from kbtools.models.backends.http import HttpBackend
 from kbtools.models.options import Options
 from kbtools.models.profiles import BUILT_IN, ModelsConfig, Profile, read_config
 
@@ -57,35 +57,35 @@ def _at_url(spec: str) -> ModelBackend:
 
 
 def _batch(rest: str, config: ModelsConfig) -> ModelBackend:
-    from kbtools.models.batch import BatchBackend
+    from kbtools.models.backends.batch import BatchBackend
 
     name, _, model = rest.partition(":")
     return BatchBackend(_profile(name, config, f"batch:{rest}").backend(name, model))
 
 
 def _serve(rest: str) -> ModelBackend:
-    from kbtools.models.serve import ServeBackend
+    from kbtools.models.backends.serve import ServeBackend
 
     path, options = _with_options(rest)
     return ServeBackend(path, local_identity(path), options)
 
 
 def _run_batch(rest: str) -> ModelBackend:
-    from kbtools.models.run_batch import RunBatchBackend
+    from kbtools.models.backends.run_batch import RunBatchBackend
 
     path, options = _with_options(rest)
     return RunBatchBackend(path, local_identity(path), options)
 
 
 def _vllm(rest: str) -> ModelBackend:
-    from kbtools.models.vllm_offline import VllmBackend
+    from kbtools.models.backends.vllm_offline import VllmBackend
 
     path, options = _with_options(rest)
     return VllmBackend(path, local_identity(path), options)
 
 
 def _hf(rest: str) -> ModelBackend:
-    from kbtools.models.hf import HfBackend
+    from kbtools.models.backends.hf import HfBackend
 
     return HfBackend(rest, local_identity(rest))
 

@@ -122,9 +122,11 @@ def answer_text(reading: Reading) -> str:
 
 def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | Failure:
     """The fields of one reply, or why it has none."""
-    if not reply.ok:
-        return Failure(reply.kind, reply.error)
-    reading = reply.reading()
+    return understood(contract, reply.reading()) if reply.ok else Failure(reply.kind, reply.error)
+
+
+def understood(contract: Contract, reading: Reading) -> dict[str, Any] | Failure:
+    """The fields of what a model said, or why it has none."""
     if reading.finish_reason == "length":
         return Failure(Kind.TRUNCATED, "the reply was cut off at max_tokens; allow it more tokens")
     if reading.refusal:
@@ -154,14 +156,7 @@ def repair_request(contract: Contract, request: Request, reply: Reply, failure: 
     """The request that shows a model its reply and what was wrong with it."""
     said = Message("assistant", reply.reading().text or "")
     asked = Message("user", REPAIR.format(error=failure.error, shape=contract.shape))
-    return Request(
-        request.model,
-        (*request.messages, said, asked),
-        request.sampling,
-        request.response_format,
-        request.sample,
-        follows=request.key,
-    )
+    return Request(request.terms, (*request.messages, said, asked), request.sample, follows=request.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +167,8 @@ class Settled:
     reply: Reply | None
     fields: dict[str, Any] | None
     failure: Failure | None
-
-    @property
-    def raw(self) -> str | None:
-        """The model's text as it came, also of failures."""
-        return self.reply.reading().text if self.reply is not None and self.reply.ok else None
+    raw: str | None = None
+    """The model's text as it came, also of failures."""
 
 
 def settle(contract: Contract, requests: Sequence[Request], store: ResponseStore) -> list[Settled]:
@@ -203,10 +195,13 @@ def _settled(contract: Contract, request: Request, reply: Reply | None) -> Settl
     if reply is None:
         missing = Failure(Kind.MISSING, "no reply is stored for this request; fulfil it first")
         return Settled(request, None, None, missing)
-    result = parsed(contract, reply)
+    if not reply.ok:
+        return Settled(request, reply, None, Failure(reply.kind, reply.error))
+    reading = reply.reading()
+    result = understood(contract, reading)
     if isinstance(result, Failure):
-        return Settled(request, reply, None, result)
-    return Settled(request, reply, result, None)
+        return Settled(request, reply, None, result, reading.text)
+    return Settled(request, reply, result, None, reading.text)
 
 
 def _check(schema: str, value: dict[str, Any]) -> None:

@@ -17,9 +17,9 @@ from kbtools.data.layout import column_type, is_message_list
 from kbtools.data.messages import REASONING_FIELDS, Message
 from kbtools.data.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches
+from kbtools.failed_rows import TROUBLE, settled, with_trouble
 from kbtools_plugins.conversations import ReasoningForm, Turn, read, split_last, with_system, write, write_sharegpt
 from kbtools_plugins.template_check import Lossy, template
-from kbtools_plugins.troubles import TROUBLE, settled, with_trouble
 
 if TYPE_CHECKING:
     import pyarrow as pa

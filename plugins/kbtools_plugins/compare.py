@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
-from kbtools.asking import Asking, Material, found_paths, refuse_failures, refuse_nulls
+from kbtools.asking import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
 from kbtools.data import texts
 from kbtools.data.table import batches, column, empty, take
-from kbtools.models.request import Request, chat
+from kbtools.models.request import Request
 from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
 
 if TYPE_CHECKING:
@@ -47,14 +48,31 @@ class Compare(Asking):
     form: Literal["json", "tags"] = "json"
     """How the reply is asked for; tags for models without schema support."""
 
+    @cached_property
+    def question(self) -> Question:
+        """The comparison, to be answered as JSON or in tags."""
+        prompt = kb.prompt(self.template)
+        schema = prompt.front.reply or {}
+        contract = TagContract(schema) if self.form == "tags" else JsonContract(schema)
+        return Question(prompt, self.sampling(prompt.front.model), contract)
+
     def prompts(self) -> Mapping[str, str]:
         """The template's text."""
-        template = kb.prompt(self.template)
-        return {template.spec: template.text}
+        prompt = self.question.prompt
+        return {prompt.spec: prompt.text}
 
     def config(self) -> dict[str, Any]:
         """As of every stage that asks, with the template's version spelled out."""
         return {**super().config(), "template": self.pinned(self.template)}
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """Which way to compare, then all that a model can lack."""
+        self._check_way()
+        return super().preflight(before)
+
+    def _check_way(self) -> None:
+        if bool(self.group) == bool(self.first and self.second) or (self.group and (self.first or self.second)):
+            raise kb.errors.UsageError("compare takes either --first COLUMN --second COLUMN, or --group COLUMN.")
 
     def main_column(self) -> str:
         """Which one is better."""
@@ -77,15 +95,14 @@ class Compare(Asking):
         """The features with the column `second`, where rows of a group become pairs; checks which way was chosen."""
         import datasets
 
+        self._check_way()
         schema = kb.Schema(features, self.columns)
-        if self.group and not (self.first or self.second):
+        if self.group:
             schema.require(self.group, "scalar")
             schema.find("completion")
             if "second" in features:
                 raise kb.errors.SchemaError("the column 'second' exists already; leave it out first.")
             return type(features)({**features, "second": datasets.Value("string")})
-        if self.group or not (self.first and self.second):
-            raise kb.errors.UsageError("compare takes either --first COLUMN --second COLUMN, or --group COLUMN.")
         return features
 
     def paths(self, features: Features) -> dict[str, str]:
@@ -105,23 +122,13 @@ class Compare(Asking):
 
     def contract(self) -> Contract:
         """The comparison's schema, as JSON or in tags."""
-        schema = kb.prompt(self.template).front.reply or {}
-        return TagContract(schema) if self.form == "tags" else JsonContract(schema)
+        return self.question.contract
 
     def requests(self, material: Material, model: str) -> Sequence[Request]:
         """The question in both orders."""
         refuse_nulls(material)
         swapped = {**material, "first": material["second"], "second": material["first"]}
-        return [self._request(texts_of_row, model) for texts_of_row in (material, swapped)]
-
-    def _request(self, material: Material, model: str) -> Request:
-        template, contract = kb.prompt(self.template), self.contract()
-        return chat(
-            model,
-            template.render({**material, "form": self.form}),
-            sampling=self.sampling(template.front.model),
-            response_format=contract.response_format(template.name) if isinstance(contract, JsonContract) else None,
-        )
+        return [self.question.about({**texts_of_row, "form": self.form}, model) for texts_of_row in (material, swapped)]
 
     def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
         """The answer that both orders agree on, `inconsistent` where they do not."""
@@ -179,6 +186,15 @@ class Compare(Asking):
             (take(ds, odd, self.fingerprint(ds, "odd")), "no partner left"),
         ]
         return pairs, tuple(kb.Drop(rows, reason) for rows, reason in drops if rows.num_rows)
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """How often the place decided."""
+        bias = facts["position_bias"]
+        first, second, of = bias["first_place"], bias["second_place"], bias["of"]
+        return (
+            f"the place decided in {first + second:,} of {of:,} pairs: {first:,} times for the first, {second:,} for "
+            "the second",
+        )
 
     def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
         """How often each answer was given, and the share of rows in which the place decided."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.table import map_batches
+from kbtools.failed_rows import TROUBLE, settled, with_trouble
 from kbtools_plugins.rollout_rows import COLUMNS, INFO, LAYOUTS, READ, Unconvertible, evals_row, known_keys
-from kbtools_plugins.troubles import TROUBLE, settled, with_trouble
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,13 +7,24 @@ wrong is a failure of its row like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
-from kbtools.asking import REPEAT, Asking, Material, RowFault, TextContract, found_paths, refuse_failures, refuse_nulls
+from kbtools.asking import (
+    REPEAT,
+    Asking,
+    Material,
+    Question,
+    RowFault,
+    TextContract,
+    found_paths,
+    refuse_failures,
+    refuse_nulls,
+)
 from kbtools.data.table import field_of
-from kbtools.models.request import Request, chat
-from kbtools.models.structured import Settled
+from kbtools.models.request import Request
+from kbtools.models.structured import Contract, Settled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,10 +47,16 @@ class GeneratePrompts(Asking):
     samples: int = 1
     """Task prompts per module, each in other words."""
 
+    @cached_property
+    def question(self) -> Question:
+        """The question for a task prompt."""
+        prompt = kb.prompt(self.template)
+        return Question(prompt, self.sampling(prompt.front.model), TextContract())
+
     def prompts(self) -> Mapping[str, str]:
         """The template's text."""
-        template = kb.prompt(self.template)
-        return {template.spec: template.text}
+        prompt = self.question.prompt
+        return {prompt.spec: prompt.text}
 
     def config(self) -> dict[str, Any]:
         """As of every stage that asks, with the template's version spelled out."""
@@ -59,9 +76,9 @@ class GeneratePrompts(Asking):
         """The reference code, which the model is shown, and the module's name."""
         return found_paths(self, features, ("reference_code", "module_name"))
 
-    def contract(self) -> TextContract:
+    def contract(self) -> Contract:
         """Any text; what it says is checked row by row."""
-        return TextContract()
+        return self.question.contract
 
     def review(self) -> None:
         """A text is not repaired: what is wrong with it is said row by row."""
@@ -82,10 +99,8 @@ class GeneratePrompts(Asking):
     def requests(self, material: Material, model: str) -> Sequence[Request]:
         """One request for each phrasing."""
         refuse_nulls(material)
-        template = kb.prompt(self.template)
-        sample = int(material.get(REPEAT) or 0)
-        messages = template.render({name: text for name, text in material.items() if name != REPEAT})
-        return [chat(model, messages, sampling=self.sampling(template.front.model), sample=sample)]
+        values = {name: text for name, text in material.items() if name != REPEAT}
+        return [self.question.about(values, model, int(material.get(REPEAT) or 0))]
 
     def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
         """The prompt, once it names the class and is seen to hold no code of the reference."""

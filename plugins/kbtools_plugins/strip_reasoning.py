@@ -14,8 +14,8 @@ from kbtools.data.layout import PLAIN, column_type, is_message_list
 from kbtools.data.messages import REASONING_FIELDS
 from kbtools.data.reasoning import AnswerRule, Rules, TagRule
 from kbtools.data.table import field_of, map_batches
+from kbtools.failed_rows import TROUBLE, settled, with_trouble
 from kbtools_plugins.message_arrays import Stripping, replaced_feature, with_values
-from kbtools_plugins.troubles import TROUBLE, settled, with_trouble
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
-from kbtools.asking import REPEAT, Asking, Material, RowFault, TextContract, found_paths, refuse_failures, refuse_nulls
+from kbtools.asking import (
+    REPEAT,
+    Asking,
+    Material,
+    Question,
+    RowFault,
+    TextContract,
+    found_paths,
+    refuse_failures,
+    refuse_nulls,
+)
 from kbtools.data import reasoning, texts
 from kbtools.data.layout import evals_features
-from kbtools.models.request import Request, chat
-from kbtools.models.structured import Settled
+from kbtools.models.request import Request
+from kbtools.models.structured import Contract, Settled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,10 +46,16 @@ class Synthesize(Asking):
     rollouts: int = 1
     """Rollouts per module."""
 
+    @cached_property
+    def question(self) -> Question:
+        """The question for a kernel."""
+        prompt = kb.prompt(self.template)
+        return Question(prompt, self.sampling(prompt.front.model), TextContract())
+
     def prompts(self) -> Mapping[str, str]:
         """The template's text."""
-        template = kb.prompt(self.template)
-        return {template.spec: template.text}
+        prompt = self.question.prompt
+        return {prompt.spec: prompt.text}
 
     def config(self) -> dict[str, Any]:
         """As of every stage that asks, with the template's version spelled out."""
@@ -61,9 +78,9 @@ class Synthesize(Asking):
         more = {meaning: schema.find(meaning) for meaning in ("row_id", "triton_code") if schema.has(meaning)}
         return {**found, **more}
 
-    def contract(self) -> TextContract:
+    def contract(self) -> Contract:
         """Any text; the answer is looked for row by row."""
-        return TextContract()
+        return self.question.contract
 
     def review(self) -> None:
         """A text is not repaired: what is wrong with it is said row by row."""
@@ -77,10 +94,8 @@ class Synthesize(Asking):
         """One request for each rollout."""
         needed = {meaning: material[meaning] for meaning in ("reference_code", "module_name")}
         refuse_nulls(needed)
-        template = kb.prompt(self.template)
         needed["module_name"] = class_name(material["module_name"] or "", material["reference_code"] or "")
-        sample = int(material.get(REPEAT) or 0)
-        return [chat(model, template.render(needed), sampling=self.sampling(template.front.model), sample=sample)]
+        return [self.question.about(needed, model, int(material.get(REPEAT) or 0))]
 
     def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
         """The prompt that was sent, and the completion with its reasoning apart."""

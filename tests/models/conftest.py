@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from kbtools.models import Options, Request, ResponseStore, chat
-from kbtools.models.http import HttpBackend
+from kbtools.models.backends.http import HttpBackend
 from tests.servers.openai_server import OpenAIServer
 
 

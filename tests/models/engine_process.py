@@ -1,4 +1,4 @@
-"""A process that fulfils numbered requests: `python -m tests.models.engine_process URL STORE COUNT IN_FLIGHT`.
+"""A process that fulfils numbered requests: `python -m tests.models.engine_process URL STORE COUNT IN_FLIGHT [batch]`.
 
 Prints its counters as JSON; exits with 130 when interrupted.
 """
@@ -7,15 +7,18 @@ import json
 import sys
 
 from kbtools.models import Interrupted, Options, Progress, ResponseStore, chat, fulfil
-from kbtools.models.http import HttpBackend
+from kbtools.models.backends.batch import BatchBackend
+from kbtools.models.backends.http import HttpBackend
 
 
-def main(url: str, path: str, count: str, in_flight: str) -> None:
+def main(url: str, path: str, count: str, in_flight: str, how: str = "") -> None:
     requests = (chat("test-model", [{"role": "user", "content": f"row {i}"}]) for i in range(int(count)))
     options = Options(max_in_flight=int(in_flight), timeout=20, backoff=0.05)
+    server = HttpBackend(url, "test-model")
+    backend = BatchBackend(server, poll=0.1) if how == "batch" else server
     with ResponseStore(path) as store:
         try:
-            progress = fulfil(requests, HttpBackend(url, "test-model"), store, options)
+            progress = fulfil(requests, backend, store, options)
         except Interrupted as interrupted:
             say(interrupted.progress)
             sys.exit(130)

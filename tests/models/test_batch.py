@@ -6,7 +6,7 @@ import pytest
 
 from kbtools.errors import ConfigError
 from kbtools.models import BudgetReached, Kind, Options, fulfil
-from kbtools.models.batch import BatchBackend
+from kbtools.models.backends.batch import BatchBackend
 
 
 @pytest.fixture
@@ -28,6 +28,17 @@ def test_a_batch_answers_all_requests(batch, store, ask):
     assert store.reply(ask(1)[0].key).reading().text.startswith("reply")
     assert fulfil(ask(101), backend, store).sent == 1
     assert len(lines_uploaded(batches)) == 101
+
+
+def test_while_a_batch_is_under_way_its_state_is_told(serve, store, ask):
+    """Those who wait for hours see which batch they wait for, and how far it is."""
+    server, http = serve()
+    server.batches.polls = 3
+    told: list[str] = []
+    backend = BatchBackend(http, poll=0.2)
+    fulfil(ask(3), backend, store, progress=lambda progress: told.append(progress.waiting_for))
+    assert "batch_0 is in_progress, 0 of 3 done" in told
+    assert told[-1] == ""
 
 
 def test_lines_that_fail_are_failures(batch, store, ask):
@@ -58,7 +69,7 @@ def killed_at(monkeypatch, name):
     def kill(*_, **__):
         raise Killed
 
-    monkeypatch.setattr(f"kbtools.models.batch.{name}", kill)
+    monkeypatch.setattr(f"kbtools.models.backends.batch.{name}", kill)
 
 
 @pytest.mark.parametrize("moment", ["Journal.name", "BatchBackend._collect", "answers"])

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from kbtools.models import Failure, Interrupted, Kind, Options, Request, Sampling, fulfil
-from kbtools.models.completion import completion
+from kbtools.models.backends.completion import completion
 
 
 class Echo:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kbtools.models import claims
+from kbtools.models.store import claims
 from tests.models.test_store import reply_to
 
 
@@ -56,7 +56,7 @@ def test_released_keys_are_free(claim, store):
 
 def test_claims_of_a_dead_process_are_free(claim):
     """No lease has to run out when the owner is seen to be gone."""
-    script = "from kbtools.models.claims import new_owner; import sys; sys.stdout.write(new_owner())"
+    script = "from kbtools.models.store.claims import new_owner; import sys; sys.stdout.write(new_owner())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     claim(done.stdout, "a")
     assert claim(claims.new_owner(), "a") == {"a"}

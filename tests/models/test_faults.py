@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from kbtools.models import Kind, Options, fulfil
-from kbtools.models.faults import answer_from
+from kbtools.models.backends.faults import answer_from
 
 FINAL = {
     "400": Kind.BAD_REQUEST,

@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from kbtools.models import ResponseStore
-from kbtools.models.exchange import export
-from kbtools.models.upkeep import verify
+from kbtools.models.store.exchange import export
+from kbtools.models.store.upkeep import verify
 
 ROOT = Path(__file__).parents[2]
 IN_FLIGHT = 32
 
 
-def start(server, path, count) -> subprocess.Popen:
-    command = [sys.executable, "-m", "tests.models.engine_process", server.url, str(path), str(count), str(IN_FLIGHT)]
+def start(server, path, count, *how) -> subprocess.Popen:
+    words = [server.url, str(path), str(count), str(IN_FLIGHT), *how]
+    command = [sys.executable, "-m", "tests.models.engine_process", *words]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -92,6 +93,22 @@ def test_a_killed_process_leaves_no_claim_behind(serve, tmp_path, ask):
     assert result(start(server, tmp_path / "s.sqlite", 50))["done"] == 50
 
 
+@pytest.mark.parametrize("moment", ["POST files", "POST batches", "GET batches", "GET files"])
+def test_kill_9_of_a_batch_run_pays_for_no_line_twice(serve, tmp_path, ask, moment):
+    """Killed after the upload, the creation, a look at the batch or the download arrived: one batch, each line once."""
+    server, _ = serve()
+    server.batches.holding = moment
+    process = start(server, tmp_path / "s.sqlite", 100, "batch")
+    assert server.batches.held.wait(60)
+    process.kill()
+    process.wait()
+    server.batches.holding = ""
+    assert result(start(server, tmp_path / "s.sqlite", 100, "batch"))["done"] == 100
+    (batch,) = server.batches.batches.values()
+    lines = server.batches.files[batch["input_file_id"]].splitlines()
+    assert sorted(json.loads(line)["custom_id"] for line in lines) == sorted(request.key for request in ask(100))
+
+
 def test_first_ctrl_c_drains(serve, tmp_path, ask):
     """No new call starts, those under way come in and are stored, and the exit code says interrupted."""
     server, _ = serve(delay=0.3)
@@ -117,7 +134,7 @@ def test_second_ctrl_c_stops(serve, tmp_path, ask):
     assert process.returncode == 130
     assert counts["done"] == 40
     with ResponseStore(tmp_path / "s.sqlite") as store:
-        assert export(store, tmp_path / "all.jsonl") == 40
+        assert export(store, tmp_path / "all.jsonl").written == 40
 
 
 def wait_for(condition, seconds=90.0) -> None:

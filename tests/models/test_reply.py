@@ -3,9 +3,9 @@
 import pytest
 
 from kbtools.models import Sampling, fulfil
-from kbtools.models.http import HttpBackend
+from kbtools.models.backends.http import HttpBackend
+from kbtools.models.backends.wire import Dialect
 from kbtools.models.reply import read
-from kbtools.models.wire import Dialect
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kbtools.models import Message, Request, Sampling, chat
+from kbtools.models import Request, Sampling, chat
 from kbtools.models.request import (
     canonical_json,
     estimated_prompt_tokens,
@@ -15,12 +15,12 @@ from kbtools.models.request import (
     request_from_canonical,
 )
 
-BASE = {"model": "m", "messages": (Message("user", "hello"),)}
+BASE = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
 
 def test_key_is_sha256_of_canonical_json():
     """The key can be recomputed by anybody from the canonical text."""
-    request = Request(**BASE)
+    request = chat(**BASE)
     assert request.key == hashlib.sha256(request.canonical().encode()).hexdigest()
     assert request.canonical() == canonical_json(json.loads(request.canonical()))
     assert json.loads(request.canonical())["messages"] == [{"role": "user", "content": "hello"}]
@@ -30,8 +30,8 @@ def test_key_is_sha256_of_canonical_json():
     "change",
     [
         {"model": "n"},
-        {"messages": (Message("system", "hello"),)},
-        {"messages": (Message("user", "hello "),)},
+        {"messages": [{"role": "system", "content": "hello"}]},
+        {"messages": [{"role": "user", "content": "hello "}]},
         {"sampling": Sampling(temperature=0.0)},
         {"sampling": Sampling(extra={"top_k": 5})},
         {"response_format": {"type": "json_object"}},
@@ -41,25 +41,26 @@ def test_key_is_sha256_of_canonical_json():
 )
 def test_every_part_of_a_request_is_in_its_key(change):
     """A request that differs in any part is another request."""
-    assert Request(**BASE).key != Request(**{**BASE, **change}).key
+    assert chat(**BASE).key != chat(**{**BASE, **change}).key
 
 
 def test_order_of_fields_is_not_in_the_key():
     """Equal mappings written in another order are the same request."""
-    one = Request(**BASE, response_format={"type": "json_schema", "json_schema": {"a": 1, "b": 2}})
-    two = Request(**BASE, response_format={"json_schema": {"b": 2, "a": 1}, "type": "json_schema"})
+    one = chat(**BASE, response_format={"type": "json_schema", "json_schema": {"a": 1, "b": 2}})
+    two = chat(**BASE, response_format={"json_schema": {"b": 2, "a": 1}, "type": "json_schema"})
     assert one == two
     assert hash(one) == hash(two)
 
 
 def test_what_a_request_follows_is_not_in_the_key():
     """The messages of a follow-up already hold what it follows."""
-    assert Request(**BASE).key == Request(**BASE, follows="abc").key
+    request = chat(**BASE)
+    assert request.key == Request(request.terms, request.messages, follows="abc").key
 
 
 def test_seed_moves_with_the_sample():
     """Samples with one seed would all be equal."""
-    request = Request(**BASE, sampling=Sampling(seed=42), sample=3)
+    request = chat(**BASE, sampling=Sampling(seed=42), sample=3)
     assert request.wire_sampling()["seed"] == 45
 
 

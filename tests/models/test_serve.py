@@ -13,7 +13,7 @@ import pytest
 
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools.models import Interrupted, Options, fulfil, resolve_model
-from kbtools.models.serve import ServeBackend
+from kbtools.models.backends.serve import ServeBackend
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -81,6 +81,16 @@ def test_serve_starts_uses_and_keeps_the_server(marks, store, ask):
     assert gone(marks)
 
 
+def test_while_the_server_starts_its_log_is_told(marks, store, ask):
+    """Those who wait for weights to load see for how long, and the last line of the server's log."""
+    told: list[str] = []
+    backend = resolve_model("serve:some/model")
+    fulfil(ask(2), backend, store, progress=lambda progress: told.append(progress.waiting_for))
+    backend.close()
+    assert any("serve some/model is starting" in text and text.endswith("loading weights") for text in told)
+    assert told[-1] == ""
+
+
 def test_a_server_that_fails_to_start_shows_its_log(marks, store, ask):
     """The end of the log and its path are in the error."""
     with pytest.raises(ConfigError, match=r"before it was ready(?s:.)*loading weights\nno such model"):
@@ -119,7 +129,7 @@ def test_no_orphan_is_left(marks, tmp_path, how):
 def test_ctrl_c_while_the_server_starts(marks, store, ask, monkeypatch):
     """Nobody has to wait for weights to load before they can stop."""
     backend = resolve_model("serve:some/model")
-    monkeypatch.setattr("kbtools.models.serve.ServeBackend._healthy", _never)
+    monkeypatch.setattr("kbtools.models.backends.serve.ServeBackend._healthy", _never)
 
     def interrupt(progress):
         raise KeyboardInterrupt

@@ -7,8 +7,8 @@ import pytest
 
 from kbtools.errors import DataError, UsageError
 from kbtools.models import Kind, ResponseStore, Usage
-from kbtools.models.exchange import export, import_lines
-from kbtools.models.upkeep import gc, ls, show, stats, verify
+from kbtools.models.store.exchange import Exported, export, import_lines
+from kbtools.models.store.upkeep import gc, ls, show, stats, verify
 from tests.models.test_store import reply_to
 
 
@@ -72,12 +72,21 @@ def test_verify_finds_a_request_that_does_not_fit_its_key(filled, ask):
 
 def test_export_and_import_move_all(filled, tmp_path):
     """What comes out of one store goes into another, the same."""
-    assert export(filled, tmp_path / "all.jsonl") == 10
+    assert export(filled, tmp_path / "all.jsonl") == Exported(10, 0)
     with ResponseStore(tmp_path / "new.sqlite") as other:
         done = import_lines(other, tmp_path / "all.jsonl")
         assert (done.added, done.kept) == (10, 0)
         assert sorted(reply.raw for reply in ls(other)) == sorted(reply.raw for reply in ls(filled))
         assert import_lines(other, tmp_path / "all.jsonl").kept == 10
+
+
+def test_export_saves_what_a_damaged_store_still_gives(filled, tmp_path):
+    """One text that cannot be unpacked costs one reply, and it is counted."""
+    with filled.transaction() as connection:
+        connection.execute("UPDATE replies SET raw = x'00' WHERE rowid = 5")
+    assert export(filled, tmp_path / "all.jsonl") == Exported(9, 1)
+    with ResponseStore(tmp_path / "saved.sqlite") as saved:
+        assert import_lines(saved, tmp_path / "all.jsonl").added == 9
 
 
 def test_import_replaces_failures_by_replies_only(filled, tmp_path, ask):
@@ -95,7 +104,8 @@ def test_a_changed_line_is_refused(filled, tmp_path, change):
     """A line that is cut or whose request does not fit its key is named."""
     path = tmp_path / "all.jsonl"
     export(filled, path)
-    lines = [change(line) if "row 3" in json.loads(line)["request"] else line for line in path.read_text().splitlines()]
-    path.write_text("\n".join(lines))
-    with ResponseStore(tmp_path / "new.sqlite") as other, pytest.raises(DataError, match="all.jsonl, line 7"):
+    lines = path.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if "row 3" in json.loads(line)["request"])
+    path.write_text("\n".join(change(line) if "row 3" in line else line for line in lines))
+    with ResponseStore(tmp_path / "new.sqlite") as other, pytest.raises(DataError, match=f"all.jsonl, line {number}:"):
         import_lines(other, path)

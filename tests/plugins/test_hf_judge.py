@@ -5,7 +5,8 @@ import importlib.resources
 import pytest
 
 import kbtools as kb
-from kbtools.models import ResponseStore, upkeep
+from kbtools.models import ResponseStore
+from kbtools.models.store import upkeep
 from kbtools.pipeline import run
 from tests.rows import evals
 

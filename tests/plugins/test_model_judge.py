@@ -74,6 +74,30 @@ def test_one_row_more_is_one_call_more(model_server):
     assert len(server.log) == 51
 
 
+def test_a_repair_that_comes_late_reaches_the_result(model_server, tmp_path):
+    """A row whose repair failed in one run and succeeded in the next is filled, also from a dataset on disk."""
+    server, model = model_server(script=lambda call: "context-length" if _is_repair(call) else "wrong-schema")
+    evals([1.0, 0.5]).to_parquet(tmp_path / "rows.parquet")
+    judge = kb.Judge(rubric="difficulty", model=model, on_error="null")
+    assert judge(kb.load(str(tmp_path / "rows.parquet")))["difficulty"][:] == [None, None]
+    server.settings.script = rates({})
+    assert None not in judge(kb.load(str(tmp_path / "rows.parquet")))["difficulty"][:]
+
+
+def _is_repair(call) -> bool:
+    return "could not be used" in call.prompt
+
+
+def test_a_prompt_is_read_once(tmp_path):
+    """A file that is edited while a stage runs does not make half of its rows answers to another question."""
+    (tmp_path / "mine.j2").write_text(kb.prompt("difficulty").text)
+    judge = kb.Judge(rubric=str(tmp_path / "mine.j2"), model="http://localhost/v1#m")
+    material = dict.fromkeys(judge.prompt.front.columns, "x")
+    before = judge.requests(material, "m")
+    (tmp_path / "mine.j2").write_text(kb.prompt("difficulty").text.replace("difficult", "hard"))
+    assert judge.requests(material, "m") == before
+
+
 def test_changed_prompt_text_or_model_asks_anew(model_server, tmp_path):
     """Stored replies answer only the very same question."""
     server, model = model_server()
@@ -254,7 +278,7 @@ def test_failed_rows_are_named_after_all_others_are_done(model_server):
     """`raise` loses nothing: a further run asks only for the failed rows."""
     server, model = model_server(script=rates(BAD))
     judge = kb.Judge(rubric="difficulty", model=model)
-    with pytest.raises(RowError, match=r"of 40 rows have no usable reply: row \d+ \(example_id \d+\)"):
+    with pytest.raises(RowError, match=r"of 40 rows have no usable reply: \d+ x [a-z-]+.* row \d+ \(example_id \d+\)"):
         kb.apply(evals([1.0] * 40, [f"M{i}" for i in range(40)]), judge)
     server.settings.script = rates({})
     before = len(server.log)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,9 @@ class Batches:
         self.end_as = "completed"
         self.partial: int | None = None
         """With `end_as` expired: how many lines were done."""
+        self.holding = ""
+        """Requests that are carried out and never answered, such as `POST batches`."""
+        self.held = threading.Event()
 
     def answer(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> tuple[int, Any] | None:
         parts = path.removeprefix("/v1/").split("/")
@@ -40,6 +45,12 @@ class Batches:
                 return 200, self.files[file]
         return None
 
+    async def hold(self, method: str, path: str) -> None:
+        """Keep the answer back, if that is what this request is for."""
+        if f"{method} {path.removeprefix('/v1/').split('/')[0]}" == self.holding:
+            self.held.set()
+            await asyncio.sleep(3600)
+
     def upload(self, headers: dict[str, str], raw: bytes) -> dict[str, Any]:
         boundary = headers["content-type"].partition("boundary=")[2].strip('"').encode()
         for part in raw.split(b"--" + boundary):
@@ -55,7 +66,10 @@ class Batches:
 
     def create(self, body: dict[str, Any]) -> dict[str, Any]:
         batch = f"batch_{len(self.batches)}"
-        self.batches[batch] = {**body, "id": batch, "object": "batch", "status": "validating", "created_at": 0}
+        lines = len(self.files[body["input_file_id"]].splitlines())
+        counts = {"total": lines, "completed": 0, "failed": 0}
+        record = {**body, "id": batch, "object": "batch", "created_at": 0, "request_counts": counts}
+        self.batches[batch] = {**record, "status": "validating"}
         self.looks[batch] = 0
         return self.batches[batch]
 

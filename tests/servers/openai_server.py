@@ -220,6 +220,7 @@ class Connection(asyncio.Protocol):
         elif path.endswith("/models"):
             self.send(200, {"object": "list", "data": [{"id": "test-model"}]})
         elif (result := self.server.batches.answer(method, path, headers, raw)) is not None:
+            await self.server.batches.hold(method, path)
             self.send(*result)
         else:
             self.send(404, error_body(f"no route {method} {path}", None))

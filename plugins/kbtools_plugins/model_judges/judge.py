@@ -9,13 +9,14 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import kbtools as kb
-from kbtools.asking import Asking, Material, found_paths, refuse_failures, refuse_nulls
+from kbtools.asking import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
 from kbtools.data.table import column
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
-from kbtools.models.request import Request, chat
+from kbtools.models.request import Request
 from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
 from kbtools_plugins.model_judges import metamorphic
 from kbtools_plugins.model_judges.letters import LetterContract, letter_score
@@ -50,13 +51,27 @@ class ModelJudge(Asking, kb.Judge):
     metamorphic: str = ""
     """Share of rows, such as 5%, that are judged again with changed code: how far do ratings follow mere looks?"""
 
+    @cached_property
     def prompt(self) -> kb.prompts.Prompt:
         """The rubric."""
         return kb.prompt(self.rubric)
 
+    @cached_property
+    def in_words(self) -> Question:
+        """The rubric's question."""
+        schema = self.reply_schema()
+        contract = TagContract(schema) if self.form == "tags" else JsonContract(schema)
+        return Question(self.prompt, self.sampling(self.prompt.front.model), contract)
+
+    @cached_property
+    def by_letter(self) -> Question:
+        """The same, to be answered by one letter."""
+        letter = {"max_tokens": LETTER_TOKENS, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        return Question(self.prompt, self.in_words.sampling.model_copy(update=letter), LetterContract())
+
     def prompts(self) -> Mapping[str, str]:
         """The rubric's text."""
-        return {self.prompt().spec: self.prompt().text}
+        return {self.prompt.spec: self.prompt.text}
 
     def config(self) -> dict[str, Any]:
         """The fields, with the rubric's version and the model spelled out, so that a repeat asks the same."""
@@ -64,17 +79,21 @@ class ModelJudge(Asking, kb.Judge):
 
     def label(self) -> str:
         """The rubric's name."""
-        return self.prompt().name.replace("-", "_")
+        return self.prompt.name.replace("-", "_")
 
     def reply_schema(self) -> dict[str, Any]:
         """The JSON schema of the reply; UsageError for a prompt that is no rubric."""
-        schema = self.prompt().front.reply
+        schema = self.prompt.front.reply
         if not schema:
             raise kb.errors.UsageError(f"prompt {self.rubric!r} has no schema of its reply, so it is no rubric.")
         return schema
 
     def scores(self) -> dict[str, Any]:
         """The properties of the reply that hold a rating, as against the reasons."""
+        return self._scores
+
+    @cached_property
+    def _scores(self) -> dict[str, Any]:
         return {name: kind for name, kind in self.reply_schema()["properties"].items() if not name.endswith("reason")}
 
     def main_column(self) -> str:
@@ -116,15 +135,15 @@ class ModelJudge(Asking, kb.Judge):
 
     def paths(self, features: Features) -> dict[str, str]:
         """The columns that the rubric reads."""
-        return found_paths(self, features, self.prompt().front.columns)
+        return found_paths(self, features, self.prompt.front.columns)
 
     def contract(self) -> Contract:
         """A JSON object by the rubric's schema, or the same in tags."""
-        return TagContract(self.reply_schema()) if self.form == "tags" else JsonContract(self.reply_schema())
+        return self.in_words.contract
 
     def contract_of(self, request: Request) -> Contract:
         """Requests with log probabilities are answered by a letter."""
-        return LetterContract() if request.sampling.logprobs else self.contract()
+        return (self.by_letter if request.sampling.logprobs else self.in_words).contract
 
     def requests(self, material: Material, model: str) -> Sequence[Request]:
         """One request per sample, or one for a letter."""
@@ -132,6 +151,11 @@ class ModelJudge(Asking, kb.Judge):
         if self.expected:
             return [self._letter_request(material, model)]
         return [self._request(material, model, sample) for sample in range(self.samples)]
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """Fields that do not go together, then all that a model can lack."""
+        self.check_fields()
+        return super().preflight(before)
 
     def calls_per_row(self) -> int:
         """One for each sample, or one for a letter."""
@@ -152,20 +176,10 @@ class ModelJudge(Asking, kb.Judge):
         return None if self.expected else super().review()
 
     def _request(self, material: Material, model: str, sample: int) -> Request:
-        rubric, contract = self.prompt(), self.contract()
-        return chat(
-            model,
-            rubric.render({**material, "form": self.form}),
-            sampling=self.sampling(rubric.front.model),
-            response_format=contract.response_format(rubric.name) if isinstance(contract, JsonContract) else None,
-            sample=sample,
-        )
+        return self.in_words.about({**material, "form": self.form}, model, sample)
 
     def _letter_request(self, material: Material, model: str) -> Request:
-        rubric = self.prompt()
-        letter = {"max_tokens": LETTER_TOKENS, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        sampling = self.sampling(rubric.front.model).model_copy(update=letter)
-        return chat(model, rubric.render({**material, "form": "letter"}), sampling=sampling)
+        return self.by_letter.about({**material, "form": "letter"}, model)
 
     def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
         """The verdict from all replies for a row; RowFault when one of them is not usable."""
@@ -203,7 +217,7 @@ class ModelJudge(Asking, kb.Judge):
     def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
         """The rubric, how often each label was given, how many letters were not certain enough, and the shifts."""
         names = self.column_names(_before(self, done.features))
-        found: dict[str, Any] = {"rubric": self.prompt().spec, "verdicts": verdict_counts(done, self.fields(), names)}
+        found: dict[str, Any] = {"rubric": self.prompt.spec, "verdicts": verdict_counts(done, self.fields(), names)}
         if self.expected:
             mass = column(done, f"{self.main_column()}_mass").to_pylist()
             found["asked_in_words"] = sum(value is None or value < LEAST_MASS for value in mass)

@@ -6,7 +6,7 @@ Beside them stand the aggregate and how far the models disagree. Models of diffe
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,11 +50,15 @@ class PanelJudge(ModelJudge):
 
     def output_features(self, features: Features) -> Features:
         """The columns of every model, then for each rating the aggregate and the disagreement."""
-        if len(self.models) < 2 or self.model:
-            raise kb.errors.UsageError("judge 'panel' takes --models with at least two model specs, and no --model.")
+        self.check_models()
         for single in self.singles():
             features = single.output_features(features)
         return self.with_panel(features)
+
+    def check_models(self) -> None:
+        """UsageError for a panel of one."""
+        if len(self.models) < 2 or self.model:
+            raise kb.errors.UsageError("judge 'panel' takes --models with at least two model specs, and no --model.")
 
     def with_panel(self, features: Features) -> Features:
         """The features with the aggregate columns."""
@@ -69,6 +73,11 @@ class PanelJudge(ModelJudge):
             fields[name] = field_of_schema(kind, averaged=True)
             fields[f"{name}_disagreement"] = VerdictField(datasets.Value("float64"))
         return fields
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """As of every judge of the panel."""
+        self.check_models()
+        return tuple(line for single in self.singles() for line in single.preflight(before))
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Ask every model, on one budget, and only then look at the replies: no model waits for another's failures."""
@@ -112,7 +121,7 @@ class PanelJudge(ModelJudge):
             dropped=tuple(replace(drop, reason=f"{name}: {drop.reason}") for name, r in named for drop in r.dropped),
             failed=tuple(replace(fault, kind=f"{name}: {fault.kind}") for name, r in named for fault in r.failed),
             notes=tuple(f"{name}: {note}" for name, result in named for note in result.notes),
-            facts={"models": list(self.models), "rubric": self.prompt().spec, "judges": facts},
+            facts={"models": list(self.models), "rubric": self.prompt.spec, "judges": facts},
         )
 
     def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[Plan, ...]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kbtools.errors import MissingExtra, UsageError
+from kbtools.errors import ConfigError, MissingExtra, UsageError
 from kbtools.models.backend import ChunkRun
-from kbtools.models.completion import Token, completion
+from kbtools.models.backends.completion import Token, completion
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request
 
@@ -89,8 +89,11 @@ class HfBackend:
             except ImportError as error:
                 raise MissingExtra("hf", "running a model with transformers") from error
             place, gguf = _place(self._path)
-            tokenizer = AutoTokenizer.from_pretrained(place, **gguf)
-            model: Any = AutoModelForCausalLM.from_pretrained(place, **gguf)
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(place, **gguf)
+                model: Any = AutoModelForCausalLM.from_pretrained(place, **gguf)
+            except (OSError, ValueError) as error:  # what transformers raises for a path, a Hub name or a config
+                raise ConfigError(f"transformers could not load {self._path}: {error}") from error
             model.eval()
             self._loaded = model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
         return self._loaded

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools.models.backend import ChunkRun
-from kbtools.models.http import HttpBackend
-from kbtools.models.lines import answers, line_of
+from kbtools.models.backends.http import HttpBackend
+from kbtools.models.backends.lines import answers, line_of
 from kbtools.models.outcome import reply_from
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request, request_from_canonical
@@ -44,6 +44,12 @@ class BatchBackend:
         self.endpoint = f"batch:{server.endpoint}"
         self._server = server
         self._poll = poll
+        self._told: dict[str, str] = {}
+        """What the server said of each batch under way, by nonce."""
+
+    def waiting_for(self) -> str:
+        """What the server said when it was last asked about the batches."""
+        return ", ".join(tuple(self._told.values()))
 
     def close(self) -> None:
         """Batches go on at the server, and are found again by the next run."""
@@ -77,7 +83,9 @@ class BatchBackend:
             for nonce, batch_id in open_batches:
                 assert batch_id is not None, "a batch without id was neither found nor submitted"
                 batch = client.batches.retrieve(batch_id)
+                self._told[nonce] = _state(batch)
                 if batch.status in ENDED:
+                    del self._told[nonce]
                     yield from self._results(client, journal, nonce, batch, by_key, run)
                     collected.add(nonce)
 
@@ -138,6 +146,13 @@ class BatchBackend:
         headers = dict(self._server.headers)
         key = headers.pop("Authorization", "Bearer none").removeprefix("Bearer ")
         return openai.OpenAI(base_url=self._server.base_url, api_key=key, default_headers=headers)
+
+
+def _state(batch: Batch) -> str:
+    """How far a batch is, for people."""
+    counts = batch.request_counts
+    done = f", {counts.completed:,} of {counts.total:,} done" if counts is not None else ""
+    return f"{batch.id} is {batch.status}{done}"
 
 
 def _parts(requests: Sequence[Request], server: HttpBackend) -> Iterator[list[Request]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kbtools.errors import MissingExtra
-from kbtools.models import watchdog
+from kbtools.models.backends import watchdog
 
 TAIL = 4000
+LINE = 160
 
 
 class Supervised:
@@ -41,6 +43,13 @@ class Supervised:
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - TAIL))
             return file.read().decode("utf-8", "backslashreplace").strip()
+
+    def last_line(self) -> str:
+        """The last line of the log that says something; of a progress bar, its last state. Empty without a log."""
+        if not self.log.exists():
+            return ""
+        lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.tail()))
+        return lines[-1].strip()[:LINE]
 
     def stop(self) -> None:
         """End the command and its descendants, and wait until they are gone."""

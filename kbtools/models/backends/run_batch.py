@@ -9,11 +9,11 @@ from pathlib import Path
 
 from kbtools.errors import ConfigError
 from kbtools.models.backend import ChunkRun
-from kbtools.models.lines import answers, line_of
+from kbtools.models.backends.lines import answers, line_of
+from kbtools.models.backends.supervise import Supervised, vllm_command
+from kbtools.models.backends.wire import CHAT
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
-from kbtools.models.supervise import Supervised, vllm_command
-from kbtools.models.wire import CHAT
 
 POLL = 0.2
 
@@ -28,6 +28,12 @@ class RunBatchBackend:
         self.endpoint = f"run-batch:{model}"
         self._path = path
         self._options = tuple(options)
+        self._tool: Supervised | None = None
+
+    def waiting_for(self) -> str:
+        """The last line of the tool's log."""
+        tool = self._tool
+        return f"vllm run-batch {self._path}: {tool.last_line()}" if tool is not None else ""
 
     def close(self) -> None:
         """Nothing outlives a chunk."""
@@ -46,11 +52,12 @@ class RunBatchBackend:
 
     def _run(self, source: Path, target: Path) -> None:
         files = ["-i", str(source), "-o", str(target)]
-        tool = Supervised([vllm_command(), "run-batch", *files, "--model", self._path, *self._options])
+        self._tool = tool = Supervised([vllm_command(), "run-batch", *files, "--model", self._path, *self._options])
         try:
             while tool.ended() is None:
                 time.sleep(POLL)
         finally:
+            self._tool = None
             tool.stop()
         if tool.ended() != 0 or not target.exists():
             raise ConfigError(

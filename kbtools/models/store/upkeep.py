@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kbtools.errors import UsageError
-from kbtools.models.claims import release_dead
 from kbtools.models.reply import Kind, Reply
 from kbtools.models.request import key_of
 from kbtools.models.store import (
@@ -21,6 +20,7 @@ from kbtools.models.store import (
     reply_of,
     unpack,
 )
+from kbtools.models.store.claims import release_dead
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from typing import Any
 from kbtools.errors import DataError
 from kbtools.models.reply import Kind, Reply, Usage
 from kbtools.models.request import key_of
-from kbtools.models.store import CHUNK, ResponseStore, chunks
-from kbtools.models.upkeep import ls
+from kbtools.models.store import CHUNK, COLUMNS, ResponseStore, StoreDamaged, chunks, reply_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +22,48 @@ class Imported:
     kept: int
 
 
-def export(store: ResponseStore, path: Path, *, model: str | None = None, failed: bool = False) -> int:
-    """Write replies as one JSON object a line, and return how many; replaces `path` only when all are written."""
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export did. `unreadable` are the replies that a damaged store no longer gives."""
+
+    written: int
+    unreadable: int
+
+
+def export(store: ResponseStore, path: Path, *, model: str | None = None) -> Exported:
+    """Write all replies that can be read, one JSON object a line; replaces `path` only when they are written."""
     part = path.with_name(path.name + ".part")
-    count = 0
+    written = total = 0
     with part.open("w", encoding="utf-8") as file:
-        for reply in ls(store, model=model, failed=failed):
-            file.write(json.dumps(asdict(reply)) + "\n")
-            count += 1
+        for rows in chunks(_rows_of(store, model), CHUNK):
+            total += len(rows)
+            for reply in _readable(store, rows):
+                file.write(json.dumps(asdict(reply)) + "\n")
+                written += 1
     part.replace(path)
-    return count
+    return Exported(written, total - written)
+
+
+def _rows_of(store: ResponseStore, model: str | None) -> Iterator[int]:
+    """Places of the replies in the order of their keys: read from the index, which holds no texts."""
+    if model is None:
+        found = store.select("SELECT rowid FROM replies ORDER BY key")
+    else:
+        found = store.select("SELECT rowid FROM replies WHERE model = ? ORDER BY key", (model,))
+    yield from (row for (row,) in found)
+
+
+def _readable(store: ResponseStore, rows: Sequence[int]) -> Iterator[Reply]:
+    """The replies at these places; where some cannot be read, the others all the same."""
+    marks = ",".join("?" * len(rows))
+    try:
+        yield from [reply_of(row) for row in store.select(
+            f"SELECT {COLUMNS} FROM replies WHERE rowid IN ({marks}) ORDER BY key", rows
+        )]  # fmt: skip
+    except StoreDamaged:
+        if len(rows) > 1:
+            yield from _readable(store, rows[: len(rows) // 2])
+            yield from _readable(store, rows[len(rows) // 2 :])
 
 
 def import_lines(store: ResponseStore, path: Path) -> Imported:

@@ -13,10 +13,10 @@ from urllib.request import getproxies, proxy_bypass
 
 from kbtools.errors import UsageError
 from kbtools.models.backend import Send
-from kbtools.models.faults import answer_from
+from kbtools.models.backends.faults import answer_from
+from kbtools.models.backends.wire import CHAT, Dialect
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request
-from kbtools.models.wire import CHAT, Dialect
 
 if TYPE_CHECKING:
     import aiohttp

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from kbtools.errors import MissingExtra, UsageError
+from kbtools.errors import ConfigError, MissingExtra, UsageError
 from kbtools.models.backend import ChunkRun
-from kbtools.models.completion import Token, completion
+from kbtools.models.backends.completion import Token, completion
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request, canonical_json
 
@@ -25,6 +26,12 @@ class VllmBackend:
         self._path = path
         self._options = tuple(options)
         self._engine: Any = None
+        self._began: float | None = None
+
+    def waiting_for(self) -> str:
+        """Since when the weights are being loaded."""
+        began = self._began
+        return "" if began is None else f"vLLM is loading {self._path}, {time.monotonic() - began:.0f} s so far"
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -70,7 +77,14 @@ class VllmBackend:
             except ImportError as error:
                 raise MissingExtra("vllm", "running a model with vLLM") from error
             parser = EngineArgs.add_cli_args(FlexibleArgumentParser())
-            self._engine = LLM(**vars(parser.parse_args(["--model", self._path, *self._options])))
+            arguments = vars(parser.parse_args(["--model", self._path, *self._options]))
+            self._began = time.monotonic()
+            try:
+                self._engine = LLM(**arguments)
+            except Exception as error:  # whatever vLLM finds wrong with a model, an option or the machine
+                raise ConfigError(f"vLLM could not load {self._path}: {error}") from error
+            finally:
+                self._began = None
         return self._engine
 
 

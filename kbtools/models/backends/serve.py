@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 
 from kbtools.errors import ConfigError
 from kbtools.models.backend import Send
-from kbtools.models.http import HttpBackend, open_session
+from kbtools.models.backends.http import HttpBackend, open_session
+from kbtools.models.backends.supervise import Supervised, vllm_command
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request
-from kbtools.models.supervise import Supervised, vllm_command
 
 STARTUP = 1800.0
 POLL = 0.5
@@ -32,6 +32,15 @@ class ServeBackend:
         self._startup = startup
         self._server: Supervised | None = None
         self._http: HttpBackend | None = None
+        self._began: float | None = None
+        """When the start began that is under way."""
+
+    def waiting_for(self) -> str:
+        """Since when the server is starting, and the last line of its log."""
+        server, began = self._server, self._began
+        if server is None or began is None:
+            return ""
+        return f"vllm serve {self._path} is starting, {time.monotonic() - began:.0f} s so far: {server.last_line()}"
 
     def close(self) -> None:
         """Stop the server if it runs."""
@@ -65,7 +74,11 @@ class ServeBackend:
         self._server = server = Supervised(command, {"VLLM_API_KEY": key})
         atexit.register(self.close)
         url = f"http://127.0.0.1:{port}"
-        await self._healthy(server, url)
+        self._began = time.monotonic()
+        try:
+            await self._healthy(server, url)
+        finally:
+            self._began = None
         name = self._served_name()
         headers = {"Authorization": f"Bearer {key}"}
         self._http = http = HttpBackend(

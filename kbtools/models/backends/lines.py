@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kbtools.errors import DataError
-from kbtools.models.faults import answer_from
+from kbtools.models.backends.faults import answer_from
+from kbtools.models.backends.wire import Dialect
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request
-from kbtools.models.wire import Dialect
 
 
 def line_of(request: Request, dialect: Dialect, model: str) -> str:
