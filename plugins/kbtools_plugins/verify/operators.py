@@ -44,6 +44,13 @@ ALLOWED: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["_to_copy", "to", "type", "type_as"]),
     ),
 }
+UPDATES = frozenset(
+    """
+    add add_ sub sub_ rsub mul mul_ div div_ lerp lerp_ addcmul addcmul_ addcdiv addcdiv_ neg reciprocal
+    sqrt sqrt_ rsqrt pow square
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+"""Arithmetic that may update buffers such as running means: it reaches no output, and the sums it needs are kernels'."""
 _READS = frozenset(["_local_scalar_dense", "item", "is_nonzero", "equal", "allclose"])
 _COPYING = ALLOWED["copy"][1] | ALLOWED["cast"][1]
 
@@ -63,6 +70,11 @@ def is_allowed(operator: str, extra: Iterable[str], reference_only_moves: bool) 
     if reference_only_moves and name in _COPYING:
         return False
     return any(name in names for _, names in ALLOWED.values())
+
+
+def is_update(operator: str) -> bool:
+    """Whether an operator is arithmetic that may lead to a buffer."""
+    return operator.startswith("aten.") and base_name(operator) in UPDATES
 
 
 def is_read(operator: str) -> bool:

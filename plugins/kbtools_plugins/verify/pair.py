@@ -198,16 +198,18 @@ class PairCheck:
 
     def _plans(self) -> Iterator[dict[str, Tree]]:
         main, decoys = self._reference["main"], self._reference["decoys"]
+        updated = {mode: list(found["state"]) for mode, found in self._reference["modes"].items()}
         repeats = _FEWEST_REPEATS + secrets.randbelow(
             _FEWEST_REPEATS
         )  # a candidate cannot know when it is watched last
-        yield {"name": "main", "mode": main, "inputs": decoys, "required": True, "repeats": repeats}
+        common = {"mode": main, "updated": updated[main]}
+        yield {"name": "main", **common, "inputs": decoys, "required": True, "repeats": repeats}
         for mode, found in self._reference["modes"].items():
             if mode != main and not found["random"]:
-                yield {"name": mode, "mode": mode, "inputs": decoys[:1], "required": True}
-        yield {"name": "tuning", "mode": main, "inputs": decoys[:1], "tuning": -1}
+                yield {"name": mode, "mode": mode, "updated": updated[mode], "inputs": decoys[:1], "required": True}
+        yield {"name": "tuning", **common, "inputs": decoys[:1], "tuning": -1}
         for name, variant in self._reference["variants"].items():
-            yield {"name": name, "mode": main, "inputs": [variant["decoy"]]}
+            yield {"name": name, **common, "inputs": [variant["decoy"]]}
 
     def _judge(self) -> None:
         self._main_trace = self._traces["main"][1]

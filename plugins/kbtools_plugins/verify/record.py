@@ -44,8 +44,8 @@ def run(job: dict[str, Tree], send: Send) -> Tree:
         with cuda_shim.installed(), torch.no_grad(), ReadWatch(recorder), recorder:
             before = audit.watched_values()
             audit.watch(path, sandbox.readable_paths(), report)
-            instance = _prepare(job)
-            plans = {plan["name"]: _run_plan(plan, instance, recorder, tuning) for plan in job["plans"]}
+            candidate = _Candidate(job)
+            plans = {plan["name"]: _run_plan(plan, candidate, recorder, tuning) for plan in job["plans"]}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return describe(error, path)
@@ -53,24 +53,43 @@ def run(job: dict[str, Tree], send: Send) -> Tree:
         return {"failed": "hack:patched_name", "error": f"it replaced {', '.join(changed)}"}
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return {"failed": "hack:side_stream", "error": "it made a stream that is never waited for"}
-    return {"plans": plans}
+    return {"plans": plans, "lacking": candidate.lacking}
 
 
-def _prepare(job: dict[str, Tree]) -> Any:
-    loaded = module.load(job["code"], "candidate")
-    args, kwargs = decode(job["init"])
-    instance = module.construct(getattr(loaded, job["entry"]), args, kwargs)
-    module.copy_state(instance, {name: decode(tree) for name, tree in job["state"].items()})
-    return instance
+class _Candidate:
+    """The candidate's module with the reference's parameters and buffers."""
+
+    def __init__(self, job: dict[str, Tree]) -> None:
+        loaded = module.load(job["code"], "candidate")
+        args, kwargs = decode(job["init"])
+        self.instance = module.construct(getattr(loaded, job["entry"]), args, kwargs)
+        self._state = {name: decode(tree) for name, tree in job["state"].items()}
+        self._names = module.counterparts(self.instance, self._state)
+        self.lacking = [name for name in self._state if name not in self._names]
+
+    def reset(self) -> None:
+        """Back to the state before any forward: kernels do not run here, so what one leaves behind is not a state."""
+        module.copy_state(self.instance, self._state, self._names)
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Parameters and buffers as they are now, those outside the state dict too."""
+        if not isinstance(self.instance, torch.nn.Module):
+            return []
+        return [*self.instance.parameters(), *self.instance.buffers()]
+
+    def buffers(self, names: list[str]) -> dict[str, torch.Tensor]:
+        """Its counterparts of the reference's buffers of these names."""
+        own = module.held(self.instance)
+        return {name: own[self._names[name]] for name in names if self._names.get(name) in own}
 
 
-def _run_plan(plan: dict[str, Tree], instance: Any, recorder: Recorder, tuning: launches.Tuning) -> Tree:
+def _run_plan(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning) -> Tree:
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
-    module.set_mode(instance, plan["mode"])
+    module.set_mode(candidate.instance, plan["mode"])
     if plan.get("tuning") and not tuning.choose(plan["tuning"]):
         return {"traces": []}
     try:
-        return _forwards(plan, instance, recorder)
+        return _forwards(plan, candidate, recorder)
     except BaseException as error:
         if plan.get("required"):
             raise
@@ -79,10 +98,9 @@ def _run_plan(plan: dict[str, Tree], instance: Any, recorder: Recorder, tuning: 
         tuning.choose(0) if plan.get("tuning") else None
 
 
-def _forwards(plan: dict[str, Tree], instance: Any, recorder: Recorder) -> Tree:
+def _forwards(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder) -> Tree:
     args = decode(plan["inputs"][0])
     tensors = [leaf for leaf in tree_flatten(args)[0] if isinstance(leaf, torch.Tensor)]
-    parameters = list(instance.parameters()) + list(instance.buffers()) if isinstance(instance, torch.nn.Module) else []
     traces: list[Tree] = []
     kept: list[Any] = []
     calls = [*plan["inputs"], *(plan["inputs"][number % 2] for number in range(plan.get("repeats", 0)))]
@@ -91,13 +109,22 @@ def _forwards(plan: dict[str, Tree], instance: Any, recorder: Recorder) -> Tree:
             fresh = [leaf for leaf in tree_flatten(decode(values))[0] if isinstance(leaf, torch.Tensor)]
             for target, source in zip(tensors, fresh, strict=True):
                 copy_values(source, target)
-        recorder.begin(tensors, parameters)
-        outputs = instance(*args)
-        _reject_strange(outputs, kept, tensors + parameters)
-        traces[len(plan["inputs"]) :] = []  # of the repeated calls only the last one's trace is kept
-        traces.append(recorder.finish(outputs))
+        candidate.reset()
+        state = candidate.tensors()
+        recorder.begin(tensors, state)
+        outputs = candidate.instance(*args)
+        _reject_strange(outputs, kept, tensors + state)
+        trace = recorder.finish(outputs, candidate.buffers(plan["updated"]))
+        if number <= len(plan["inputs"]) or _course(trace) != _course(traces[len(plan["inputs"]) - 1]):
+            traces[len(plan["inputs"]) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept[:] = [*kept[-1:], outputs]
     return {"traces": traces}
+
+
+def _course(trace: Tree) -> Tree:
+    """What a forward did, without the values that it did it on."""
+    storages = [{name: value for name, value in storage.items() if name != "content"} for storage in trace["storages"]]
+    return trace | {"storages": storages}
 
 
 _NO_CUDA = ("not compiled with CUDA", "NVIDIA driver", "has no attribute '_cuda")

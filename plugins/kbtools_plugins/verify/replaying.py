@@ -112,7 +112,7 @@ class Replaying:
         if tuned := self._differing("tuning"):
             runs.append(Run(tuned, sets[0], what="with the last configuration of its autotuning: "))
         for mode, found in self._reference["modes"].items():
-            expected = {**sets[0], "plain": found["outputs"], "exact": found["outputs"]}
+            expected = {**sets[0], "plain": found["outputs"], "exact": found["outputs"], "state": found["state"]}
             if (trace := self._differing(mode)) or (mode in self._traces and self._mode_matters()):
                 runs.append(Run(trace or self._traces[mode][0], expected, what=f"in {mode} mode: "))
         return runs
@@ -172,7 +172,11 @@ class Replaying:
         return Decided(kinds.get(result["failed"], "runtime_error"), f"{run.what}{result['error']}")
 
     def _compare(self, run: Run, result: Tree) -> Agreement | Difference:
-        found = compare(result["outputs"], run.expected["plain"], run.expected["exact"], self._least_scales)
+        expected = run.expected
+        promised = [] if run.variant else self._reference["modes"][self._reference["main"]]["promised"]
+        found = compare(result["outputs"], expected["plain"], expected["exact"], self._least_scales, promised)
+        if isinstance(found, Agreement) and run.order != "skip":
+            found = self._compare_buffers(result["buffers"], expected["state"]) or found
         if isinstance(found, Difference):
             return Difference(found.verdict, run.what + found.text, found.max_error)
         for index, (before, now, wanted) in enumerate(
@@ -187,6 +191,20 @@ class Replaying:
                     "wrong_output", f"{run.what}input {index}, which the reference updates, ends up different"
                 )
         return found
+
+    def _compare_buffers(self, got: dict[str, Tree], wanted: dict[str, Tree]) -> Difference | None:
+        for name, true in wanted.items():
+            text = f"the reference's forward updates the buffer {name}"
+            if name not in got:
+                return Difference("wrong_output", f"{text}, which the candidate does not have")
+            if got[name]["tensor"] == self._reference["state"][name]["tensor"]:
+                return Difference("wrong_output", f"{text}, which the candidate leaves as it was")
+            found = compare(got[name], true["plain"], true["exact"])
+            if isinstance(found, Difference):
+                return Difference(
+                    found.verdict, f"{text}, and {found.text.replace('the output', 'it', 1)}", found.max_error
+                )
+        return None
 
     def _explain(self, run: Run, found: Difference) -> Decided:
         if found.verdict != "wrong_output":
