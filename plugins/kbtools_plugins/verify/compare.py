@@ -55,8 +55,8 @@ def compare(
 ) -> Agreement | Difference:
     """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
 
-    `promised` tells for which tensors strides count too. `least_scales` are scales below which no output's scale is taken to be: small outputs of a function whose inner
-    values are not small carry the rounding of those.
+    `promised` tells for which tensors strides count too. `least_scales` are scales below which no output's scale is
+    taken to be: small outputs of a function whose inner values are not small carry the rounding of those.
     """
     got_kinds, got_tensors = flatten(got)
     plain_kinds, plain_tensors = flatten(plain)

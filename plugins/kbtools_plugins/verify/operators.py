@@ -50,7 +50,7 @@ UPDATES = frozenset(
     sqrt sqrt_ rsqrt pow square
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
-"""Arithmetic that may update buffers such as running means: it reaches no output, and the sums it needs are kernels'."""
+"""Arithmetic that may update buffers such as running means: it reaches no output, and kernels make the sums for it."""
 _READS = frozenset(["_local_scalar_dense", "item", "is_nonzero", "equal", "allclose"])
 _COPYING = ALLOWED["copy"][1] | ALLOWED["cast"][1]
 

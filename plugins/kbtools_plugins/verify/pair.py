@@ -23,6 +23,8 @@ from kbtools_plugins.verify.verdict import Resources, Verdict
 from kbtools_plugins.verify.wire import Tree
 
 DECOYS = 2
+_MOST_CONFIGURATIONS = 16
+"""Of a tuned kernel that are compiled: the first fifteen and the last."""
 _ATTEMPTS = 3
 _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS = 2**17, 2**21
 """Sizes of inputs and parameters that the interpreter does quickly, and at all."""
@@ -190,6 +192,7 @@ class PairCheck:
         try:
             plans = outcome.reply["plans"]
             traces = {name: [read(tree) for tree in found.get("traces", [])] for name, found in plans.items()}
+            self._note_tuning(plans["tuning"])
             if len(traces["main"]) != DECOYS + 1:
                 raise BadTrace(f"{len(traces['main'])} traces of the main plan")
         except (BadTrace, KeyError, AttributeError, TypeError) as error:
@@ -207,7 +210,7 @@ class PairCheck:
         for mode, found in self._reference["modes"].items():
             if mode != main and not found["random"]:
                 yield {"name": mode, "mode": mode, "updated": updated[mode], "inputs": decoys[:1], "required": True}
-        yield {"name": "tuning", **common, "inputs": decoys[:1], "tuning": -1}
+        yield {"name": "tuning", **common, "inputs": decoys[:1], "tuning": _MOST_CONFIGURATIONS}
         for name, variant in self._reference["variants"].items():
             yield {"name": name, **common, "inputs": [variant["decoy"]]}
 
@@ -231,16 +234,31 @@ class PairCheck:
                 self._traces[name] = []
 
     def _compile(self) -> None:
-        launches = replaying.distinct_launches(
-            [trace for traces in self._traces.values() for trace in traces], self._source
-        )
-        job = {"source": self._source.text, "launches": launches, "targets": list(self._settings.targets)}
+        launches = self._launches()
+        job = {"source": self._source.text, "launches": launches}
         outcome = self._processes.run("compile", job, self._settings)
         self._evidence.tier = "gpu" if on_gpu(self._settings) else _TIER
         self._evidence.resources = tuple(Resources(**found) for found in outcome.reply.get("resources", []))
+        self._evidence.notes += [f"passed over by a tuner: {text}" for text in outcome.reply.get("passed_over", [])]
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
+
+    def _launches(self) -> list[Tree]:
+        """What is compiled: all that is run for every target, further configurations of tuned kernels for the first."""
+        run = [trace for traces in self._traces.values() for trace in traces]
+        targets = list(self._settings.targets)
+        launches = replaying.distinct_launches(run, self._source, targets, self._tuned)
+        known = [launch | {"targets": []} for launch in launches]
+        more = replaying.distinct_launches(self._tried, self._source, targets[:1], self._tuned)
+        return launches + [launch for launch in more if launch | {"targets": []} not in known]
+
+    def _note_tuning(self, found: dict[str, Tree]) -> None:
+        self._tried = [read(tree) for tree in found.get("compiled", [])]
+        self._tuned = set(map(str, found.get("tuned", [])))
+        count, tried = found.get("configurations", 0), found.get("tried", 0)
+        if isinstance(count, int) and isinstance(tried, int) and tried < count:
+            self._evidence.notes.append(f"{tried} of {count} configurations of its tuned kernels were compiled")
 
     def _replay(self) -> float:
         run = replaying.Replaying(

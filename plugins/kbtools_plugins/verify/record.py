@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +87,27 @@ class _Candidate:
 def _run_plan(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning) -> Tree:
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
     module.set_mode(candidate.instance, plan["mode"])
-    if plan.get("tuning") and not tuning.choose(plan["tuning"]):
-        return {"traces": []}
     try:
-        return _forwards(plan, candidate, recorder)
+        forwards = partial(_forwards, plan, candidate, recorder)
+        return _tuned(forwards, tuning, plan["tuning"]) if "tuning" in plan else forwards()
     except BaseException as error:
         if plan.get("required"):
             raise
         return describe(error, recorder._path)
-    finally:
-        tuning.choose(0) if plan.get("tuning") else None
+
+
+def _tuned(forwards: Callable[[], Tree], tuning: launches.Tuning, most: int) -> Tree:
+    """Forwards with other configurations than the first: the last one's trace to run, further ones' to compile."""
+    count = tuning.configurations()
+    tried = [*range(1, count)][: most - 2] + [count - 1] * (count >= most)
+    traces = []
+    for choice in tried:
+        tuning.choose(choice)
+        traces += forwards()["traces"]
+    tuning.choose(0)
+    bare = [trace | {"storages": [storage | {"content": None} for storage in trace["storages"]]} for trace in traces]
+    found = {"configurations": count, "tried": len(tried) + 1, "tuned": tuning.kernels()}
+    return {"traces": traces[-1:], "compiled": bare[:-1], **found}
 
 
 def _forwards(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder) -> Tree:

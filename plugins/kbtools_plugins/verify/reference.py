@@ -84,7 +84,7 @@ class _Reference:
 
     def _construct(self, copy_from: Any = None) -> Any:
         instance = module.construct(self._entry, copy.deepcopy(self._args), copy.deepcopy(self._kwargs))
-        if isinstance(copy_from, torch.nn.Module):
+        if isinstance(copy_from, torch.nn.Module) and isinstance(instance, torch.nn.Module):
             instance.load_state_dict(copy.deepcopy(copy_from.state_dict()))
         return instance
 

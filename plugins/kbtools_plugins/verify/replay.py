@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from kbtools_plugins.verify.bounds import Interpreter, OutOfBounds
+from kbtools_plugins.verify.bounds import Interpreter, OutOfBounds, Race
 from kbtools_plugins.verify.operators import base_name, is_allowed, is_update
 from kbtools_plugins.verify.trace import Step, TensorRef, Trace, live_steps, read, refs
 from kbtools_plugins.verify.values import copy_values, decode_tensor, encode_tensor
@@ -220,6 +220,7 @@ def _failure(error: Exception) -> Tree:
         cause = cause.__cause__
     kinds: dict[type[BaseException], str] = {
         OutOfBounds: "out_of_bounds",
+        Race: "nondeterministic",
         MemoryError: "out_of_memory",
         NotImplementedError: "unsupported",
     }

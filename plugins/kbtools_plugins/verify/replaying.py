@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned, scales
@@ -168,7 +168,11 @@ class Replaying:
         }
 
     def _failure(self, run: Run, result: Tree) -> Decided:
-        kinds = {"out_of_memory": "out_of_memory", "unsupported": "unsupported:interpreter"}
+        kinds = {
+            "out_of_memory": "out_of_memory",
+            "nondeterministic": "nondeterministic",
+            "unsupported": "unsupported:interpreter",
+        }
         return Decided(kinds.get(result["failed"], "runtime_error"), f"{run.what}{result['error']}")
 
     def _compare(self, run: Run, result: Tree) -> Agreement | Difference:
@@ -234,8 +238,10 @@ def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
     return found
 
 
-def distinct_launches(traces: list[Trace], source: KernelSource) -> list[Tree]:
-    """Launches that differ in anything a compiler may look at."""
+def distinct_launches(
+    traces: list[Trace], source: KernelSource, targets: list[int], tuned: Container[str] = ()
+) -> list[Tree]:
+    """Launches that differ in anything a compiler may look at; `tuned` names kernels as `name:line`."""
     names = clean_names(traces, source)
     found: dict[str, Tree] = {}
     for trace in traces:
@@ -251,6 +257,8 @@ def distinct_launches(traces: list[Trace], source: KernelSource) -> list[Tree]:
                 "clean_name": names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
                 "bound": bound,
                 "options": step.options,
+                "targets": targets,
+                "tuned": f"{step.kernel}:{step.kernel_line}" in tuned,
             }
             found.setdefault(json.dumps(launch, sort_keys=True), launch)
     return list(found.values())
