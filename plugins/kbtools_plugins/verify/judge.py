@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from kbtools_plugins.verify.kernel_language import UNDEFINED
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
-from kbtools_plugins.verify.operators import base_name, is_allowed, is_update
+from kbtools_plugins.verify.operators import base_name, is_allowed, is_update, rounds
 from kbtools_plugins.verify.trace import Step, Trace, live_steps, refs, step_refs
 
 
@@ -63,7 +63,7 @@ def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_on
 
     live = live_steps(trace, written, inputs_count=False, buffers_count=False)
     work = [step for step in live if not step.kernel and step.tainted
-            and not is_allowed(step.operator, allow, reference_only_moves)]  # fmt: skip
+            and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
     if not trace.launches:
         raise Decided("no_kernel", _no_kernel_text(source, work))
     if not work:
@@ -76,6 +76,13 @@ def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_on
     if all(_only_copies(step, source) for step in live_launches):
         raise Decided("hack:identity_kernel", f"the kernels only copy what torch computed by {names}")
     raise Decided("fallback", f"torch computes part of the output by {names}")
+
+
+def _is_no_work(step: Step, allow: Iterable[str], reference_only_moves: bool) -> bool:
+    given = [ref.dtype for ref in refs([step.args, step.kwargs])]
+    if rounds(step.operator, given, [ref.dtype for ref in step.results]):
+        return base_name(step.operator) in {item.removeprefix("aten.") for item in allow}
+    return is_allowed(step.operator, allow, reference_only_moves)
 
 
 def _judge_updates(live: list[Step], to_output: list[Step], allow: Iterable[str]) -> None:

@@ -16,7 +16,14 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify import cuda_shim, module, reference_state
-from kbtools_plugins.verify.reference_inputs import SCALES, VARIANTS, map_floats, varied, with_plain_values_of
+from kbtools_plugins.verify.reference_inputs import (
+    SCALES,
+    VARIANTS,
+    map_floats,
+    other_booleans,
+    varied,
+    with_plain_values_of,
+)
 from kbtools_plugins.verify.reference_layout import Operators
 from kbtools_plugins.verify.values import Unsendable, clone_tree, encode, encode_tensor
 from kbtools_plugins.verify.wire import Tree
@@ -124,9 +131,9 @@ class _Reference:
         for number, seed in enumerate(self._seeds[1:], 2):
             other = with_plain_values_of(first, self._inputs(seed))
             yield self._expect(f"seed {number}", other, mode)
-        for name, change in SCALES.items():
-            scaled = map_floats(change, first)
-            if scaled is not None and (found := self._try(name, scaled, mode)) is not None:
+        others = {name: map_floats(change, first) for name, change in SCALES.items()}
+        for name, inputs in {"other booleans": other_booleans(first), **others}.items():
+            if inputs is not None and (found := self._try(name, inputs, mode)) is not None:
                 yield found
 
     def _variant(self, change: Callable[[tuple[Any, ...]], tuple[Any, ...] | None], mode: str) -> Tree | None:

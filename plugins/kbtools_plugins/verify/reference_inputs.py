@@ -37,6 +37,18 @@ def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tupl
     return tuple(torch.utils._pytree.tree_unflatten(merged, spec))
 
 
+def other_booleans(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """A quarter of the truth values turned round; None without any: a mask of ones tells nothing of its use."""
+    leaves, spec = tree_flatten(inputs)
+    changed = [
+        leaf ^ (torch.rand(leaf.shape) < 0.25) if isinstance(leaf, torch.Tensor) and leaf.dtype == torch.bool else leaf
+        for leaf in leaves
+    ]
+    if all(new is old for new, old in zip(changed, leaves, strict=True)):
+        return None
+    return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+
 def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     leaves, spec = tree_flatten(inputs)
     if not any(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):

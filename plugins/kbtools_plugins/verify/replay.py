@@ -224,5 +224,6 @@ def _failure(error: Exception) -> Tree:
         MemoryError: "out_of_memory",
         NotImplementedError: "unsupported",
     }
-    text = "".join(traceback.format_exception_only(cause)).strip()[-1500:]
+    own = isinstance(cause, OutOfBounds | Race)
+    text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
     return {"failed": kinds.get(type(cause), "runtime_error"), "error": text}
