@@ -6,7 +6,6 @@ import re
 import subprocess
 import tempfile
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +16,7 @@ import triton.language as tl
 
 from kbtools_plugins.verify.replay import load_kernels
 from kbtools_plugins.verify.trace import ITEM_BYTES
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.wire import Talk, Tree
 
 _MOST_SHARED = {75: 65_536, 80: 166_912, 86: 101_376, 87: 166_912, 89: 101_376, 90: 232_448, 100: 232_448, 103: 232_448,
                 120: 101_376, 121: 101_376}  # fmt: skip
@@ -49,7 +48,7 @@ def warm_up() -> None:
     _compile(kernels, launch, 80)
 
 
-def run(job: dict[str, Tree], send: Callable[[Tree], None]) -> Tree:
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
     """Resources of each distinct launch on each of its targets, or the first error.
 
     A configuration of a tuned kernel that needs too much is passed over, as a tuner does, while another one fits.

@@ -15,9 +15,7 @@ from torch.utils._pytree import tree_flatten
 from kbtools_plugins.verify import audit, cuda_shim, launches, module, sandbox
 from kbtools_plugins.verify.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.values import copy_values, decode
-from kbtools_plugins.verify.wire import Tree
-
-Send = Callable[[Tree], None]
+from kbtools_plugins.verify.wire import Talk, Tree
 
 
 def warm_up() -> None:
@@ -31,14 +29,14 @@ def warm_up() -> None:
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
 
 
-def run(job: dict[str, Tree], send: Send) -> Tree:
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
     """Traces of every plan in `job["plans"]`, or why there are none; on a forbidden act, reports and ends at once."""
     path = str(Path("candidate.py").resolve())
     recorder = Recorder(path, job["allow"])
     tuning = launches.install(recorder)
 
     def report(kind: str, what: str) -> None:
-        send({"failed": kind, "error": what})
+        talk.send({"failed": kind, "error": what})
         os._exit(0)
 
     try:

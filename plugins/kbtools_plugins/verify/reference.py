@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from kbtools_plugins.verify import cuda_shim, module, reference_state
+from kbtools_plugins.verify import cuda_shim, module, reference_inputs, reference_state
 from kbtools_plugins.verify.reference_inputs import (
     SCALES,
     VARIANTS,
@@ -26,7 +26,7 @@ from kbtools_plugins.verify.reference_inputs import (
 )
 from kbtools_plugins.verify.reference_layout import Operators
 from kbtools_plugins.verify.values import Unsendable, clone_tree, encode, encode_tensor
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.wire import Talk, Tree
 
 
 def warm_up() -> None:
@@ -34,7 +34,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
 
 
-def run(job: dict[str, Tree], send: Callable[[Tree], None]) -> Tree:
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
     """All that the caller needs to judge a candidate, or `failed: reference_error`."""
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
@@ -55,6 +55,7 @@ class _Reference:
         self._seeds: list[int] = job["seeds"]
         self._decoys: list[int] = job["decoy_seeds"]
         self._limit: int = job["most_elements"]
+        self._wants_floor: bool = job["floor"]
         self._module = module.load(job["code"], "reference")
         self._entry = getattr(self._module, job["entry"])
         given = self._module.get_init_inputs() if hasattr(self._module, "get_init_inputs") else []
@@ -65,7 +66,7 @@ class _Reference:
     def describe(self) -> Tree:
         """The reply of the job."""
         first = self._inputs(self._seeds[0])
-        if self._limit and (count := self._elements(first)) > self._limit:
+        if (count := self._elements(first)) > self._limit:
             return {"failed": "too_large", "error": f"inputs and parameters have {count:,} elements"}
         self._updated = self._settle_state(first)
         modes = {mode: self._mode(mode, first) for mode in self._modes()}
@@ -82,6 +83,7 @@ class _Reference:
             "modes": modes,
             "main": main,
             "sets": sets,
+            "needed_bytes": self._needed_bytes(first, main) if self._wants_floor else 0,
             "control": encode(self._forward(self._construct(copy_from=self._instance), main, clone_tree(first))),
             "decoys": [encode(self._inputs(seed)) for seed in self._decoys],
             "variants": {
@@ -219,6 +221,14 @@ class _Reference:
         if not isinstance(self._instance, torch.nn.Module):
             return False
         return reference_state.keeps_other_state(self._instance, self._in_mode(mode, inputs))
+
+    def _needed_bytes(self, inputs: tuple[Any, ...], mode: str) -> float:
+        """Bytes of the inputs that the result depends on, by trying a few elements of each: no kernel can read less."""
+
+        def outputs(given: tuple[Any, ...]) -> Any:
+            return self._forward(self._instance, mode, given)
+
+        return reference_inputs.needed_bytes(inputs, outputs, self._seeds[0])
 
     def _state_after(self, plain: Any, exact: Any) -> Tree:
         """Buffers that a forward has updated, by its float32 and by its float64 run."""

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
+from kbtools_plugins.verify.reference_state import equal
+from kbtools_plugins.verify.values import clone_tree
+
 SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "values of 1e-3": lambda tensor: tensor * 1e-3,
     "values of 1e3": lambda tensor: tensor * 1e3,
@@ -84,6 +87,30 @@ def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     if all(new is old or new.stride() == old.stride() for new, old in zip(changed, leaves, strict=True)):
         return None
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+
+_TRIED = 12
+
+
+def needed_bytes(inputs: tuple[Any, ...], outputs: Callable[[tuple[Any, ...]], Any], seed: int) -> float:
+    """Bytes of the floating inputs that outputs depend on: the share of random elements whose change shows, of each."""
+    generator = torch.Generator().manual_seed(seed)
+    plain = outputs(clone_tree(inputs))
+    total = 0.0
+    for number, leaf in enumerate(tree_flatten(inputs)[0]):
+        if not (isinstance(leaf, torch.Tensor) and leaf.is_floating_point() and leaf.numel()):
+            continue
+        places = torch.randint(leaf.numel(), (_TRIED,), generator=generator).tolist()
+        shown = sum(not equal(plain, outputs(_with_other_element(inputs, number, place))) for place in places)
+        total += leaf.numel() * leaf.element_size() * shown / _TRIED
+    return total
+
+
+def _with_other_element(inputs: tuple[Any, ...], number: int, place: int) -> tuple[Any, ...]:
+    leaves, spec = tree_flatten(clone_tree(inputs))
+    at = torch.unravel_index(torch.tensor(place), leaves[number].shape)
+    leaves[number][at] += 1 + 10 * leaves[number].abs().max()  # so much that a maximum or a threshold shows it
+    return tuple(torch.utils._pytree.tree_unflatten(leaves, spec))
 
 
 VARIANTS = {"shape": _longer_batch, "layout": _other_layout}

@@ -65,7 +65,7 @@ def read(path: Path) -> Candidate:
 def run(candidates: list[Candidate], workers: int) -> list[Verdict]:
     """Their verdicts, in order."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
-    pairs = [WarmPair() for _ in range(workers)]
+    pairs = [WarmPair(number) for number in range(workers)]
     for pair in pairs:
         idle.put(pair)
 
