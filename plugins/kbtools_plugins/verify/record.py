@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify import audit, cuda_shim, launches, module, sandbox
+from kbtools_plugins.verify import audit, cuda_shim, launches, library_shim, module, sandbox
 from kbtools_plugins.verify.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.values import copy_values, decode
 from kbtools_plugins.verify.wire import Talk, Tree
@@ -39,6 +39,7 @@ def run(job: dict[str, Tree], talk: Talk) -> Tree:
         talk.send({"failed": kind, "error": what})
         os._exit(0)
 
+    library_shim.install()
     try:
         with cuda_shim.installed(), torch.no_grad(), ReadWatch(recorder), recorder:
             before = audit.watched_values()
