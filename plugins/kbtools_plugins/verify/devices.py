@@ -7,7 +7,6 @@ calls may fork. The lock is a file in the temporary folder, shared by all runs o
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -70,6 +69,8 @@ def visible(number: int) -> str:
 @contextlib.contextmanager
 def lock(device: Device, folder: Path | None = None) -> Iterator[None]:
     """One holder at a time, across all processes of this machine."""
+    import fcntl  # Unix only, as GPUs are here
+
     name = f"kbtools-gpu-{re.sub('[^A-Za-z0-9]+', '-', device.identity)}.lock"
     path = (folder or Path(tempfile.gettempdir())) / name
     descriptor = _open(path)

@@ -8,6 +8,7 @@ from importlib import metadata
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import devices, sandbox
+from kbtools_plugins.verify.compare import TOLERANCE
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 
 
@@ -18,6 +19,7 @@ def fingerprint(settings: VerifySettings) -> dict[str, str]:
         "torch": _version("torch"),
         "triton": _version("triton"),
         "device": _device(settings),
+        "tolerances": ", ".join(f"{dtype} {tolerance:g}" for dtype, tolerance in TOLERANCE.items()),
         "settings": settings.model_dump_json(exclude={"seed"}),
         "not enforced": ", ".join(missing) or "nothing",
     }
