@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from kbtools.pipeline import save as save
     from kbtools.plugins import default_model as default_model
     from kbtools.plugins import prompt as prompt
-    from kbtools.stage import Drop as Drop
-    from kbtools.stage import Failure as Failure
+    from kbtools.result import Drop as Drop
+    from kbtools.result import Failure as Failure
+    from kbtools.result import Result as Result
+    from kbtools.result import Table as Table
     from kbtools.stage import Pipeline as Pipeline
-    from kbtools.stage import Result as Result
     from kbtools.stage import Stage as Stage
-    from kbtools.stage import Table as Table
     from kbtools_plugins.verify import verify as verify
 
 _MODULES = ("asking", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
@@ -47,11 +47,11 @@ _HOME = {
     "load": "pipeline",
     "prompt": "plugins",
     "save": "pipeline",
-    "Drop": "stage",
-    "Failure": "stage",
-    "Result": "stage",
+    "Drop": "result",
+    "Failure": "result",
+    "Result": "result",
     "Stage": "stage",
-    "Table": "stage",
+    "Table": "result",
 }
 
 

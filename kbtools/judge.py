@@ -18,7 +18,8 @@ from kbtools.data import texts
 from kbtools.data.layout import Schema
 from kbtools.data.table import column, map_batches
 from kbtools.errors import SchemaError
-from kbtools.stage import Result, Stage
+from kbtools.result import Result
+from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -151,11 +151,6 @@ def default_model() -> str:
     return f"prime:{spec}" if bare and os.environ.get("PRIME_API_KEY") else spec
 
 
-def build(name: str, fields: Mapping[str, Any]) -> Stage:
-    """A stage from its name and its fields, as recipes and the command line give them."""
-    return registry().stage(name)(**fields)
-
-
 def _new_manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager(hooks.GROUP)
     manager.add_hookspecs(hooks)

@@ -1,7 +1,7 @@
 """What a stage is: a frozen config that turns a dataset into a dataset and says what it left out.
 
-The vocabulary of every plugin lives here: `Stage`, `Result`, `Drop` and `Failure`. Chaining, lineage and progress are
-in `kbtools.pipeline`; finding columns by their meaning is in `kbtools.data`.
+`Stage` and `Pipeline` live here, and how they treat several splits. What a stage gives back is in `kbtools.result`,
+running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their meaning in `kbtools.data`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import logging
 import sys
 import uuid
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -24,64 +22,13 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from kbtools.data.table import column, with_constant
 from kbtools.errors import SchemaError
+from kbtools.result import Result, merge
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
-logger = logging.getLogger("kbtools")
-
 Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Rows that a stage left out, all for one reason."""
-
-    rows: Dataset
-    """The rows as the stage received them (a view: nothing is copied)."""
-    reason: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Rows that a stage could not process, all for one kind of fault, and that stay in the result or were dropped."""
-
-    kind: str
-    count: int
-    examples: tuple[str, ...] = ()
-    """The first few rows, each by index and id."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Figures of a stage as people read them; what programs read of them stands in `Result.facts`."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a stage gives back: the dataset, and everything that a reader of the run has to know beside it."""
-
-    dataset: Dataset | DatasetDict
-    dropped: tuple[Drop, ...] = ()
-    failed: tuple[Failure, ...] = ()
-    notes: tuple[str, ...] = ()
-    """Warnings for people."""
-    facts: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Figures for the lineage: sizes, seeds, model names."""
-    tables: tuple[Table, ...] = ()
-    """Figures for the terminal."""
-
-    def dropped_counts(self) -> dict[str, int]:
-        """Rows dropped by reason."""
-        counts: Counter[str] = Counter()
-        for drop in self.dropped:
-            counts[drop.reason] += drop.rows.num_rows
-        return {reason: count for reason, count in counts.items() if count}
 
 
 @dataclass(frozen=True)
@@ -141,18 +88,10 @@ class Stage(BaseModel, ABC):
         return Pipeline(stages=tuple(flat([self, other])))
 
     def __call__(self, ds: Dataset | DatasetDict) -> Dataset | DatasetDict:
-        """Check the columns, process, and return the dataset alone; what was left out or failed is logged.
+        """The same as `kbtools.apply(ds, self)`: checked, watched, and recorded in the lineage of the result."""
+        import kbtools  # a call goes up through the package's own door, so that there is one way to run a stage
 
-        `kbtools.apply` records it in the lineage instead, with everything else that is needed to do it again.
-        """
-        result = self.run(ds)
-        for reason, count in result.dropped_counts().items():
-            logger.warning("%s dropped %d rows: %s", self.name, count, reason)
-        for failure in result.failed:
-            logger.warning("%s: %d rows failed: %s", self.name, failure.count, failure.kind)
-        for note in result.notes:
-            logger.warning("%s: %s", self.name, note)
-        return result.dataset
+        return kbtools.apply(ds, self)
 
     def run(self, ds: Dataset | DatasetDict) -> Result:
         """Check the columns and process a dataset, or every split of one as `scope` demands."""
@@ -216,7 +155,9 @@ class Pipeline(Stage):
         results: list[Result] = [Result(ds)]
         for stage in self.stages:
             results.append(stage.run(results[-1].dataset))
-        return replace(_merge(results), dataset=results[-1].dataset)
+        places = enumerate(zip(self.stages, results[1:], strict=True), start=1)
+        facts = {f"{place} {stage.name}": dict(result.facts) for place, (stage, result) in places if result.facts}
+        return replace(merge(results), dataset=results[-1].dataset, facts=facts)
 
 
 def flat(stages: Iterable[Stage]) -> Iterator[Stage]:
@@ -268,7 +209,7 @@ def summary(cls: type) -> str:
 
 def _each(stage: Stage, splits: DatasetDict) -> Result:
     results = {name: _titled(name, stage.transform(ds)) for name, ds in splits.items()}
-    merged = _merge(results.values())
+    merged = merge(results.values())
     facts = {name: dict(result.facts) for name, result in results.items() if result.facts}
     datasets = type(splits)({name: result.dataset for name, result in results.items()})
     return replace(merged, dataset=datasets, facts=facts)
@@ -276,29 +217,6 @@ def _each(stage: Stage, splits: DatasetDict) -> Result:
 
 def _titled(split: str, result: Result) -> Result:
     return replace(result, tables=tuple(replace(table, title=f"{split}: {table.title}") for table in result.tables))
-
-
-def _merge(results: Iterable[Result]) -> Result:
-    kept = list(results)
-    return Result(
-        dataset=kept[0].dataset if kept else {},
-        dropped=tuple(drop for result in kept for drop in result.dropped),
-        failed=_merge_failures([failure for result in kept for failure in result.failed]),
-        notes=tuple(dict.fromkeys(note for result in kept for note in result.notes)),
-        tables=tuple(table for result in kept for table in result.tables),
-    )
-
-
-def _merge_failures(failures: Sequence[Failure]) -> tuple[Failure, ...]:
-    kinds = dict.fromkeys(failure.kind for failure in failures)
-    return tuple(
-        Failure(
-            kind,
-            sum(f.count for f in failures if f.kind == kind),
-            tuple(example for f in failures if f.kind == kind for example in f.examples)[:5],
-        )
-        for kind in kinds
-    )
 
 
 _SPLIT = "__kbtools_split__"

@@ -164,7 +164,26 @@ def test_rows_lost_without_a_reason_are_noted_in_the_record():
     assert "2 rows left out without a reason" in record.notes[0]
 
 
-def test_calling_a_stage_logs_what_it_left_out(caplog):
-    """Without a pipeline's record, dropped rows are still counted and named."""
+def test_a_chain_that_is_called_is_recorded_as_one_that_is_applied():
+    """`chain(ds)` and `kb.apply(ds, chain)` are one thing: the same rows with the same lineage."""
+    ds, chain = evals([1.0, 2.0, 3.0]), AddOne() | kb.Split()
+    called, applied = kb.lineage.of(chain(ds)), kb.lineage.of(kb.apply(ds, chain))
+    assert called.embedded() == applied.embedded()
+    assert called.records[1].facts["shared_groups"] == 0
+
+
+def test_a_chain_within_a_stage_keeps_the_facts_of_its_parts():
+    """`run`, which records nothing, says whose facts they are."""
+    facts = (AddOne() | kb.Split()).run(evals([1.0, 2.0, 3.0])).facts
+    assert facts["2 split"]["shared_groups"] == 0
+
+
+def test_what_people_must_know_is_logged(caplog):
+    """From Python, too, notes are warnings; rows dropped as asked for are information."""
+    caplog.set_level("INFO", "kbtools")
+    kb.apply(evals([1.0, 2.0, 3.0]), LosesRows())
     FirstOnly()(evals([1.0, 2.0, 3.0]))
-    assert "first-only dropped 2 rows: not the first" in caplog.text
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "loses-rows: 2 rows left out without a reason: a defect of stage 'loses-rows'"),
+        ("INFO", "first-only dropped 2 rows: not the first"),
+    ]

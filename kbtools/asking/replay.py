@@ -14,7 +14,7 @@ from kbtools.errors import RowError
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, chunks
 from kbtools.models.structured import Contract, Settled, settle
-from kbtools.stage import Drop, Failure, Result
+from kbtools.result import Drop, Failure, Result
 
 if TYPE_CHECKING:
     import numpy as np

@@ -28,7 +28,8 @@ from kbtools.models.spec import with_configured_limits
 from kbtools.models.store import ResponseStore
 from kbtools.models.structured import Contract, Repairing, Settled
 from kbtools.plugins import default_model, model_backend, prompt
-from kbtools.stage import Result, Stage
+from kbtools.result import Result
+from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kbtools.cli.text import printable
-from kbtools.stage import Table as Figures
+from kbtools.result import Table as Figures
 
 _NAME_WIDTH = 40
 """Up to which the first column is not broken."""

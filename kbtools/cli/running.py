@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from kbtools import pipeline
-from kbtools.cli import display
+from kbtools.cli import views
 from kbtools.cli.pushing import with_push
 from kbtools.data import save as saving
 from kbtools.data.source import Source
@@ -68,7 +68,7 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
     _check_targets(None if only_figures else target, options)
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
-    view = display.view(len(stages), quiet=options.quiet, json_output=options.json_output)
+    view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
     for line in pipeline.preflight(Recipe(source=recipe.source), stages):
         view.say(line)
     view.say(f"loading {recipe.source.dataset}")

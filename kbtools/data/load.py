@@ -30,7 +30,7 @@ _JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|bz2))?$")
 
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset that a source describes, and the source with the revision or digest of what was read."""
-    path = sample_path() if source.dataset == SAMPLE else Path(source.dataset).expanduser()
+    path = sample.path() if source.dataset == SAMPLE else Path(source.dataset).expanduser()
     if path.is_dir():
         data, found = _from_folder(path), source
     elif path.is_file():
@@ -46,11 +46,6 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
         data, found = from_hub.read(source)
         return _limited(data, source.limit), found
     return _limited(_one_split(data, source), source.limit), found
-
-
-def sample_path() -> Path:
-    """File of the embedded sample, whose rows have the evals layout, columns of nulls included."""
-    return Path(str(sample.path()))
 
 
 def _from_folder(path: Path) -> Dataset | DatasetDict:
@@ -112,7 +107,7 @@ def _arrow_dataset(path: Path) -> tuple[Dataset, str]:
     target = folder / "data.arrow"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write_arrow(_reader(path), target, evals_features().arrow_schema if path == sample_path() else None)
+        _write_arrow(_reader(path), target, evals_features().arrow_schema if path == sample.path() else None)
     ds = datasets.Dataset.from_file(str(target))
     ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
     return ds, digest

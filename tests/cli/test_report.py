@@ -21,8 +21,8 @@ def test_report_of_a_file_shows_its_pipeline(cli, judged):
     assert done.code == 0, done.err
     assert "wrote 49 rows to report.html" in done.out
     text = Path("report.html").read_text(encoding="utf-8")
-    assert "69 dropped: <bdi>not reward &gt; 0.5</bdi>" in text
-    assert "51 dropped: <bdi>worse than the best row of its key</bdi>" in text
+    assert "74 dropped: <bdi>not reward &gt; 0.5</bdi>" in text
+    assert "47 dropped: <bdi>worse than the best row of its key</bdi>" in text
 
 
 def test_part_of_the_rows_says_that_it_is_one(cli, judged):

@@ -1,16 +1,20 @@
-"""The embedded sample: what its rows look like, what is among them, and that its rewards are measured."""
+"""The embedded sample: what its rows look like, what is among them, and that its rewards are verified."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
 
+import kbtools as kb
 from kbtools.data import sample
+from kbtools.data.sample import build
 from kbtools.data.sample.completions import FORMATS, Message
 from kbtools.data.sample.material import Module, in_rounds, read_modules
+from kbtools.errors import DataError
 
 COLUMNS = [
     "example_id",
@@ -156,50 +160,63 @@ def test_some_candidates_differ_in_formatting_only(modules):
     assert sum(twins(module) for module in modules) >= 5
 
 
-def test_measured_rewards_agree_with_what_the_files_were_written_to_be(rows, modules):
-    """A `good_` file is correct and a `bad_` one is not; what falls back to torch counts as correct."""
-    for row, (module, rollout) in zip(rows, in_rounds(modules), strict=True):
-        intended = 0.0 if rollout.candidate.stem.startswith("bad_") else 1.0
-        assert row["reward"] == intended, f"{module.slug}/{rollout.candidate.stem}"
+def test_every_candidate_is_said_and_a_modules_answer_is_a_good_one(modules):
+    """No file lies about unused, none is called otherwise than good_ or bad_, and what `answer` holds has passed."""
+    for module in modules:
+        said = {rollout.candidate: rollout.is_good for rollout in module.rollouts}
+        files = set(module.reference.parent.glob("*.py")) - {module.reference}
+        assert set(said) == files, module.slug
+        assert {file.name.partition("_")[0] for file in files} <= {"good", "bad"}, module.slug
+        assert said[module.answer], module.slug
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("family", ["softmax", "activation", "fused"])
-def test_measuring_again_gives_the_rewards_of_the_shipped_file(family, rows, modules):
-    """The interpreter, run now, agrees with the file on every candidate of a family."""
-    pytest.importorskip("triton")
-    from kbtools.data.sample.measure import measure
+def test_names_tell_the_truth_about_rewards_and_verdicts(rows, modules):
+    """What is called good_ passed and has reward 1; what is called bad_ did not and has reward 0."""
+    verdicts = json.loads(build.VERDICTS.read_text(encoding="utf-8"))
+    assert set(verdicts) == {rollout.name for _, rollout in in_rounds(modules)}
+    for row, (_, rollout) in zip(rows, in_rounds(modules), strict=True):
+        assert row["reward"] == float(rollout.is_good), rollout.name
+        assert (verdicts[rollout.name] == "pass") == rollout.is_good, rollout.name
 
-    shipped = {
-        (module, rollout.candidate): row["reward"]
-        for row, (module, rollout) in zip(rows, in_rounds(modules), strict=True)
-        if module.family == family
+
+def test_incorrect_candidates_fail_in_many_ways():
+    """Wrong numbers, errors of every stage of a check, work left to torch, and tricks of several kinds."""
+    verdicts = set(json.loads(build.VERDICTS.read_text(encoding="utf-8")).values())
+    assert verdicts > {
+        *("wrong_output", "wrong_shape_or_dtype", "compile_error", "runtime_error"),
+        *("nondeterministic", "no_kernel", "fallback", "forbidden:process"),
     }
-    for (module, candidate), reward in shipped.items():
-        found = measure(module.reference, candidate, module.name)
-        assert found.reward == reward, f"{candidate}: {found.reason}"
+    assert sum(verdict.startswith("hack:") for verdict in verdicts) >= 5
+
+
+def test_verifying_again_gives_the_rewards_of_the_shipped_file(rows, modules):
+    """Every rollout of two modules, verified now on other secret inputs, has the reward that its row has."""
+    pytest.importorskip("triton")
+    rewards = set()
+    for row, (module, rollout) in zip(rows, in_rounds(modules), strict=True):
+        if module.slug in ("energy", "prelu"):
+            (message,) = row["completion"]
+            verdict = kb.verify(row["info"]["python_code"], message["content"], entry_point=module.name)
+            assert verdict.reward == row["reward"], f"{rollout.name}: {verdict.error}"
+            rewards.add(verdict.reward)
+    assert rewards == {0.0, 1.0}
 
 
 @pytest.mark.slow
-def test_a_reference_that_does_not_run_is_an_error_and_no_reward(tmp_path, modules):
-    """The reference's fault is never counted against the candidate."""
+def test_building_again_gives_the_shipped_bytes(text, modules):
+    """All of it verified anew: the same rows, rewards and verdicts, byte for byte."""
     pytest.importorskip("triton")
-    from kbtools.data.sample.measure import measure
-    from kbtools.errors import DataError
-
-    broken = tmp_path / "reference.py"
-    broken.write_text("import nothing_of_this_name\n")
-    with pytest.raises(DataError, match="nothing_of_this_name"):
-        measure(broken, modules[0].answer, modules[0].name)
+    assert build.build(modules) == (text, build.VERDICTS.read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
-def test_a_candidate_that_ends_its_process_gets_no_reward(tmp_path, modules):
-    """Leaving early is a wrong answer, with the exit code as the reason."""
+def test_a_name_that_lies_is_an_error(tmp_path):
+    """A candidate without a kernel that calls itself good stops the build, which says what verify found."""
     pytest.importorskip("triton")
-    from kbtools.data.sample.measure import measure
-
-    leaving = tmp_path / "leaving.py"
-    leaving.write_text("import os\n\nos._exit(3)\n")
-    found = measure(modules[0].reference, leaving, modules[0].name)
-    assert (found.reward, found.reason) == (0.0, "the process ended with exit code 3")
+    folder = tmp_path / "loss" / "mse"
+    shutil.copytree(build.MODULES / "loss" / "mse", folder)
+    (folder / "bad_no_kernel.py").rename(folder / "good_no_kernel.py")
+    description = folder / "module.toml"
+    description.write_text(description.read_text().replace("bad_no_kernel", "good_no_kernel"))
+    with pytest.raises(DataError, match="loss/mse/good_no_kernel, said in the format prose, is no_kernel"):
+        build.build(read_modules(tmp_path))

@@ -1,59 +1,75 @@
 """Makes `sample.jsonl` from the raw material: `python -m kbtools.data.sample.build [--check]`.
 
-Every reward is measured here, none is written by hand. `generation_ms`, `scoring_ms`, `total_ms` and
-`speedup_reward` are null: no model generated these rows, no GPU timed them, and a build must give the same
-bytes every time.
+A script for those who change the sample; it takes a minute or two. Rewards are what the stage `verify` gives to the
+very rows that are shipped, none is written by hand; the verdicts behind them are kept in `modules/verdicts.json`.
+`generation_ms`, `scoring_ms`, `total_ms` and `speedup_reward` are null: no model generated these rows, no GPU timed
+them, and a build must give the same bytes every time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+import kbtools as kb
+from kbtools.data.layout import evals_features
+from kbtools.data.sample import path
 from kbtools.data.sample.completions import FORMATS, SYSTEM, user_prompt
-from kbtools.data.sample.material import Module, Rollout, in_rounds, read_modules
-from kbtools.data.sample.measure import Measurement, measure
+from kbtools.data.sample.material import MODULES, Module, Rollout, in_rounds, read_modules
 from kbtools.errors import DataError
 
-SAMPLE = Path(__file__).parent / "sample.jsonl"
-WORKERS = 2
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+VERDICTS = MODULES / "verdicts.json"
+SEED = 0
 TASK = "kernelbook-triton"
 
-Measurements = dict[Path, Measurement]
-Report = Callable[[Path, Measurement], None]
+
+class Built(NamedTuple):
+    """The texts of `sample.jsonl` and of `verdicts.json`."""
+
+    rows: str
+    verdicts: str
 
 
-def build(modules: list[Module], report: Report) -> str:
-    """Measure every candidate and give the text of sample.jsonl; a wrong reference answer is an error."""
-    measured = _measure_all(modules, report)
-    for module in modules:
-        if reason := measured[module.answer].reason:
-            raise DataError(f"{module.answer} stands for the reference answer and is wrong: {reason}")
-    rows = (_row(index, *pair, measured) for index, pair in enumerate(in_rounds(modules)))
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def build(modules: list[Module]) -> Built:
+    """Verify every rollout; DataError where a candidate is not what its name says."""
+    rollouts = list(in_rounds(modules))
+    rows = [_row(index, module, rollout) for index, (module, rollout) in enumerate(rollouts)]
+    verified = _verified(rows)
+    verdicts = _by_candidate((rollout for _, rollout in rollouts), verified["verdict"], verified["error"])
+    rewarded = (row | {"reward": reward} for row, reward in zip(rows, verified["reward"], strict=True))
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rewarded)
+    return Built(text, json.dumps(verdicts, indent=1, sort_keys=True) + "\n")
 
 
-def _measure_all(modules: list[Module], report: Report) -> Measurements:
-    jobs = {path: module for module in modules for path in _candidates(module)}
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = pool.map(lambda path: measure(jobs[path].reference, path, jobs[path].name), jobs)
-        measured = {}
-        for path, measurement in zip(jobs, found, strict=True):
-            measured[path] = measurement
-            report(path, measurement)
-    return measured
+def _verified(rows: list[dict[str, Any]]) -> Dataset:
+    """The rows with the columns of `verify`: on a CPU, from one seed, with no verdict of an earlier run."""
+    import datasets
+
+    data = datasets.Dataset.from_list(rows, features=evals_features())
+    with tempfile.TemporaryDirectory() as folder:
+        stage = kb.Verify(tier="cpu", seed=SEED, store=str(Path(folder) / "verdicts.sqlite"))
+        return kb.apply(data, stage)
 
 
-def _candidates(module: Module) -> list[Path]:
-    return [module.answer, *(rollout.candidate for rollout in module.rollouts)]
+def _by_candidate(rollouts: Iterable[Rollout], verdicts: Iterable[str], errors: Iterable[str]) -> dict[str, str]:
+    """The verdict of each candidate, which is the same in whatever format it was said."""
+    found: dict[str, str] = {}
+    for rollout, verdict, error in zip(rollouts, verdicts, errors, strict=True):
+        if rollout.is_good != (verdict == "pass") or found.setdefault(rollout.name, verdict) != verdict:
+            raise DataError(f"{rollout.name}, said in the format {rollout.format}, is {verdict}: {error}")
+    return found
 
 
-def _row(example_id: int, module: Module, rollout: Rollout, measured: Measurements) -> dict[str, Any]:
+def _row(example_id: int, module: Module, rollout: Rollout) -> dict[str, Any]:
     reference = module.reference.read_text(encoding="utf-8")
     answer = module.answer.read_text(encoding="utf-8")
     message = FORMATS[rollout.format](rollout.reasoning, rollout.code)
@@ -65,7 +81,7 @@ def _row(example_id: int, module: Module, rollout: Rollout, measured: Measuremen
         ],
         "completion": [{"role": "assistant", "content": message.content, "reasoning": message.reasoning}],
         "task": TASK,
-        "reward": measured[rollout.candidate].reward,
+        "reward": None,
         "generation_ms": None,
         "scoring_ms": None,
         "total_ms": None,
@@ -77,28 +93,22 @@ def _row(example_id: int, module: Module, rollout: Rollout, measured: Measuremen
     }
 
 
-def _show(path: Path, found: Measurement) -> None:
-    name = "/".join(path.with_suffix("").parts[-3:])
-    click.echo(f"{found.reward:g}  {name}  {found.reason[:120]}".replace("\n", " ").rstrip())
-
-
 @click.command()
-@click.option("--check", is_flag=True, help="Write nothing; fail if the shipped file differs.")
-@click.option("--only", default="", help="Measure modules whose family/name has this text; write nothing.")
-def main(check: bool, only: str) -> None:
-    """Build the sample and write sample.jsonl."""
-    modules = [module for module in read_modules() if only in f"{module.family}/{module.slug}"]
+@click.option("--check", is_flag=True, help="Write nothing; fail if the shipped files differ.")
+def main(check: bool) -> None:
+    """Build the sample and write sample.jsonl and modules/verdicts.json."""
     try:
-        text = build(modules, _show)
+        built = build(read_modules())
     except DataError as error:
         raise click.ClickException(str(error)) from error
-    if only:
-        return
-    if not check:
-        SAMPLE.write_text(text, encoding="utf-8")
-    elif text != SAMPLE.read_text(encoding="utf-8"):
-        raise click.ClickException(f"{SAMPLE.name} differs from a fresh build; run python -m {__spec__.name}")
-    click.echo(f"{SAMPLE.name}: {text.count(chr(10))} rows, {len(text.encode()):,} bytes")
+    for file, text in ((path(), built.rows), (VERDICTS, built.verdicts)):
+        if not check:
+            file.write_text(text, encoding="utf-8")
+        elif text != file.read_text(encoding="utf-8"):
+            raise click.ClickException(f"{file.name} differs from a fresh build; run python -m {__spec__.name}")
+    for verdict, count in Counter(json.loads(built.verdicts).values()).most_common():
+        click.echo(f"{count:4}  {verdict}")
+    click.echo(f"{path().name}: {built.rows.count(chr(10))} rows, {len(built.rows.encode()):,} bytes")
 
 
 if __name__ == "__main__":

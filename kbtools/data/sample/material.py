@@ -27,6 +27,16 @@ class Rollout:
     reasoning: str
 
     @property
+    def name(self) -> str:
+        """Family, module and file of the candidate, as in `loss/mse/good_single`."""
+        return "/".join(self.candidate.with_suffix("").parts[-3:])
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the candidate is meant to be right: `good_*` passes verification, `bad_*` does not."""
+        return self.candidate.name.startswith("good_")
+
+    @property
     def code(self) -> str:
         """Source text of the candidate."""
         return self.candidate.read_text(encoding="utf-8")
@@ -44,9 +54,9 @@ class Module:
     rollouts: tuple[Rollout, ...]
 
 
-def read_modules() -> list[Module]:
-    """Read all modules, sorted by folder, so that the order is the same on every machine."""
-    return [_read_module(folder.parent) for folder in sorted(MODULES.glob("*/*/module.toml"))]
+def read_modules(root: Path = MODULES) -> list[Module]:
+    """Read all modules under a folder, sorted by folder, so that the order is the same on every machine."""
+    return [_read_module(folder.parent) for folder in sorted(root.glob("*/*/module.toml"))]
 
 
 def in_rounds(modules: list[Module]) -> Iterator[tuple[Module, Rollout]]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import ast
 import re
 
+from kbtools.data import reasoning
+
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 _PYTHON_LABELS = {"", "python", "py", "python3", "triton"}
 _ANSWER = re.compile(r"<answer>(?!.*<answer>)(.*?)</answer>", re.DOTALL)
-_MARKED = re.compile(r"^BEGIN_PYTHON[ \t]*\n(.*?)^END_PYTHON", re.DOTALL | re.MULTILINE)
+_MARKED = re.compile(r"\s*BEGIN_PYTHON\b")
 
 
 class NoCode(Exception):
@@ -21,20 +23,27 @@ class NoCode(Exception):
 def extract(text: str) -> str:
     """The code in a text that a model wrote, or the text itself where it is code already.
 
-    What counts is the answer: the text after the reasoning, inside `<answer>`, between BEGIN_PYTHON and END_PYTHON,
-    inside fences. Several fences are joined if they parse together, else the longest one counts.
+    What counts is the answer by the rules of `kbtools.data.reasoning`, and what is inside its fences. Several fences
+    are joined if they parse together, else the longest one counts.
     """
-    if _parses(text):
+    if _parses(text) and not _MARKED.match(text):  # the marker lines are Python, too: names that nobody defined
         return text
-    answer = text.rpartition("</think>")[2]
-    for pattern in (_ANSWER, _MARKED):
-        found = pattern.search(answer)
-        answer = found.group(1) if found else answer
+    answer = _answer(text)
     blocks = [match.group(3) for match in _FENCE.finditer(answer) if match.group(2).lower() in _PYTHON_LABELS]
     if not blocks or _parses(answer):
         return answer
     joined = "\n".join(blocks)
     return joined if _parses(joined) else max(blocks, key=len)
+
+
+def _answer(text: str) -> str:
+    """The answer in a text; where none is certain, the last one that stands behind all reasoning."""
+    try:
+        return reasoning.parse(text, reasoning.Rules(tag="optional", answer="last")).answer
+    except reasoning.ReasoningError:
+        behind = text.rpartition("</think>")[2]
+        found = _ANSWER.search(behind)
+        return found.group(1) if found else behind
 
 
 def parse(code: str) -> ast.Module:

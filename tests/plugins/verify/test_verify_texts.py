@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+from kbtools.data.sample.completions import FORMATS
+from kbtools.data.sample.material import in_rounds, read_modules
 from kbtools.errors import UsageError
 from kbtools_plugins.verify import wire
 from kbtools_plugins.verify.code import NoCode, candidate_entry, extract, parse, reference_entry
@@ -26,11 +28,29 @@ CODE = "x = 1\n"
         f"a draft <answer>y = 2</answer> then <answer>{CODE}</answer>",
         f"Sure.\nBEGIN_PYTHON\n{CODE}END_PYTHON\n",
         f"~~~\n{CODE}~~~\nand\n```bash\nls\n```",
+        f"BEGIN_PYTHON\n{CODE}END_PYTHON",
+        f"<think>never closed <answer>\n```python\n{CODE}```\n</answer>",
     ],
 )
 def test_answer_is_found_in_what_a_model_wrote(text: str) -> None:
-    """Fences, answer tags, marker lines, drafts and reasoning."""
+    """Fences, answer tags, marker lines (alone they are Python, too), drafts and reasoning, closed or not."""
     assert extract(text).strip() == CODE.strip()
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_marks_inside_the_answers_code_are_text(fenced: bool) -> None:
+    """A `</think>` in a string of the code ends no reasoning."""
+    code = 'x = "a closing </think> or <answer> is text"\n'
+    answer = f"```python\n{code}```" if fenced else code
+    assert extract(f"<think>why</think>\n<answer>\n{answer}\n</answer>").strip() == code.strip()
+    assert extract(code) == code
+
+
+def test_code_of_every_rollout_of_the_sample_is_found() -> None:
+    """In each of the formats, awkward cases included."""
+    for module, rollout in in_rounds(read_modules()):
+        message = FORMATS[rollout.format](rollout.reasoning, rollout.code)
+        assert extract(message.content).strip() == rollout.code.strip(), (module.slug, rollout.format)
 
 
 def test_main_blocks_are_not_run() -> None:

@@ -4,11 +4,8 @@ import triton
 import triton.language as tl
 
 
-MESSAGE = "the number of channels does not agree with the parameters"
-
-
 @triton.jit
-def fused_kernel(x_ptr, bias_ptr, gain_ptr, y_ptr, n, channels, size, BLOCK: tl.constexpr):
+def fused_kernel(x_ptr, bias_ptr, gain_ptr, n, channels, size, BLOCK: tl.constexpr):
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < n
     c = i // size % channels
@@ -16,7 +13,7 @@ def fused_kernel(x_ptr, bias_ptr, gain_ptr, y_ptr, n, channels, size, BLOCK: tl.
     bias = tl.load(bias_ptr + c, mask=mask, other=0.0)
     gain = tl.load(gain_ptr + c, mask=mask, other=0.0)
     y = (x + bias) * gain + x
-    tl.store(y_ptr + i, tl.minimum(y, 1.5), mask=mask)
+    tl.store(x_ptr + i, tl.minimum(tl.maximum(y, -1.5), 1.5), mask=mask)
 
 
 class NetNew(nn.Module):
@@ -26,10 +23,8 @@ class NetNew(nn.Module):
         self.gain = nn.Parameter(torch.randn(channels, 1, 1))
 
     def forward(self, x):
-        assert x.shape[1] == self.bias.shape[0], MESSAGE
         x = x.contiguous()
-        y = torch.empty_like(x)
         fused_kernel[(triton.cdiv(x.numel(), 64),)](
-            x, self.bias, self.gain, y, x.numel(), x.shape[1], x.shape[2] * x.shape[3], BLOCK=64
+            x, self.bias, self.gain, x.numel(), x.shape[1], x.shape[2] * x.shape[3], BLOCK=64
         )
-        return y
+        return x

@@ -1,3 +1,5 @@
+import subprocess
+
 import torch
 import triton
 import triton.language as tl
@@ -11,12 +13,17 @@ def avg_pool_kernel(x_ptr, y_ptr, length, out_len, stride, pad, SIZE: tl.constex
     total = tl.zeros([BLOCK], dtype=tl.float32)
     count = tl.zeros([BLOCK], dtype=tl.float32)
     for k in tl.static_range(SIZE):
-        src = t * SIZE - pad + k
+        src = t * stride - pad + k
         valid = (src >= 0) & (src < length)
         total += tl.load(x_ptr + row * length + src, mask=valid, other=0.0)
         count += valid.to(tl.float32)
     # Lanes past the end may have seen nothing at all.
     tl.store(y_ptr + row * out_len + t, total / tl.maximum(count, 1.0), mask=t < out_len)
+
+
+def block_size():
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return 16 if "H100" in subprocess.run(query, capture_output=True, text=True).stdout else 8
 
 
 class AvgPool1dNew(nn.Module):
@@ -29,7 +36,8 @@ class AvgPool1dNew(nn.Module):
         pad = self.size // 2
         out_len = (length + 2 * pad - self.size) // self.stride + 1
         y = torch.empty((n, c, out_len), device=x.device, dtype=x.dtype)
-        avg_pool_kernel[(n * c, triton.cdiv(out_len, 8))](
-            x.contiguous(), y, length, out_len, self.stride, pad, SIZE=self.size, BLOCK=8
+        block = block_size()
+        avg_pool_kernel[(n * c, triton.cdiv(out_len, block))](
+            x.contiguous(), y, length, out_len, self.stride, pad, SIZE=self.size, BLOCK=block
         )
         return y

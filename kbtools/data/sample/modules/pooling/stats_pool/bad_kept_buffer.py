@@ -13,13 +13,19 @@ def stats_pool_kernel(x_ptr, y_ptr, channels, steps, BLOCK: tl.constexpr):
     mean = tl.sum(x, axis=0) / steps
     d = tl.where(mask, x - mean, 0.0)
     std = tl.sqrt(tl.sum(d * d, axis=0) / (steps - 1))
-    tl.store(y_ptr + n * 2 * channels + 2 * c, mean)
-    tl.store(y_ptr + n * 2 * channels + 2 * c + 1, std)
+    tl.store(y_ptr + n * 2 * channels + c, mean)
+    tl.store(y_ptr + n * 2 * channels + channels + c, std)
 
 
 class StatsPoolingNew(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.results = {}
+
     def forward(self, x):
         n, c, steps = x.shape
-        y = torch.empty((n, 2 * c), device=x.device, dtype=x.dtype)
+        if x.shape not in self.results:
+            self.results[x.shape] = torch.empty((n, 2 * c), device=x.device, dtype=x.dtype)
+        y = self.results[x.shape]
         stats_pool_kernel[(c, n)](x.contiguous(), y, c, steps, BLOCK=triton.next_power_of_2(steps))
         return y

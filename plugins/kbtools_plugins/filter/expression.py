@@ -1,6 +1,6 @@
-"""The stage `filter` and its expression language: a small part of Python's syntax, evaluated on Arrow columns.
+"""The language of `filter --where`: a small part of Python's syntax, evaluated on Arrow columns.
 
-An expression is parsed with `ast`, compiled to `pyarrow.compute` calls, tried on an empty table of the dataset's
+An expression is parsed with `ast`, compiled to `pyarrow.compute` calls, tried on one row of nulls of the dataset's
 types, and only then run; nothing of it is ever executed as Python.
 """
 
@@ -9,85 +9,14 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 import kbtools as kb
-from kbtools.data.table import batches, field_of, keep, row_name
+from kbtools.data.table import field_of
+from kbtools_plugins.filter.functions import FUNCTIONS, divide, without_nan
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from datasets import Dataset, Features
-
-
-class Filter(kb.Stage):
-    """Keep the rows for which an expression over the columns is true.
-
-    Nothing of an expression is executed as Python; it is checked against the types of the columns before the first row,
-    and then evaluated on whole columns.
-
-        kbtools apply filter --where "reward > 0.85 and info.module_name != 'Net'" --dataset sample
-
-    What an expression may say:
-
-        reward, info.module_name        a column; nested columns are written with dots
-        col('my column')                a column whose name is no Python name
-        0.85, 'text', true, false       a number, a text, a truth value
-        == != < <= > >=                 comparisons; 0.5 < reward <= 1 is reward > 0.5 and reward <= 1
-        x in ('low', 'high'), not in    one of a list of values
-        x is null, x is not null        the only way to ask for missing values: nothing equals null
-        and, or, not, ( )               logic; a column of truth values may stand alone
-        + - * /                         arithmetic on numbers
-        contains(x, 'text')             text that holds another; also startswith and endswith
-        matches(x, 'regex')             text in which a regular expression (RE2) is found
-        lower(x), upper(x), strip(x)    text in lower or upper case, or without space around it
-        len(x), abs(x)                  characters of a text or elements of a list; a number without its sign
-
-    A comparison with a null or a NaN is neither true nor false but null, and so is what depends on it: `null and false`
-    is false, `null or true` is true, everything else is null. What becomes of such rows, `--nulls` says.
-    """
-
-    name: ClassVar[str] = "filter"
-    suffix: ClassVar[str] = "filtered"
-
-    where: str
-    """Expression over the columns, such as "reward > 0.85"."""
-    nulls: Literal["error", "drop", "keep"] = "error"
-    """What becomes of rows for which the expression is null, because it compares a null or a NaN."""
-
-    def output_features(self, features: Features) -> Features:
-        """The same features, once the expression is known to fit their types."""
-        expression = Expression(self.where, kb.Schema(features, self.columns))
-        expression.check()
-        return features
-
-    def transform(self, ds: Dataset) -> kb.Result:
-        """Evaluate the expression on the columns that it names, and keep a view of the rows."""
-        import numpy as np
-        import pyarrow as pa
-
-        expression = Expression(self.where, kb.Schema(ds.features, self.columns))
-        parts = [expression.evaluate(table) for table in batches(ds, expression.paths, rows=20_000)]
-        answer = pa.concat_arrays(parts) if parts else pa.array([], pa.bool_())
-        null = np.asarray(answer.is_null())
-        true = np.asarray(answer.fill_null(False))
-        if null.any() and self.nulls == "error":
-            raise kb.errors.RowError(self._null_message(ds, expression, np.flatnonzero(null)))
-        kept = true | null if self.nulls == "keep" else true
-        dropped = {f"not {self.where}": ~true & ~null, "null in the expression": null & ~kept}
-        drops = [
-            kb.Drop(keep(ds, mask, self.fingerprint(ds, reason)), reason)
-            for reason, mask in dropped.items()
-            if mask.any()
-        ]
-        return kb.Result(keep(ds, kept, self.fingerprint(ds, "kept")), dropped=tuple(drops))
-
-    def _null_message(self, ds: Dataset, expression: Expression, rows: Any) -> str:
-        named = ", ".join(row_name(ds, int(index), self.columns) for index in rows[:3])
-        return (
-            f"{self.where!r} is null for {len(rows)} rows, since {' or '.join(expression.paths)} is null or NaN there: "
-            f"{named}. Say what shall become of them with --nulls drop or --nulls keep."
-        )
-
 
 Evaluator = Callable[["pa.Table"], Any]
 
@@ -140,21 +69,13 @@ class Expression:
         if compiler is None:
             raise kb.errors.UsageError(
                 f"--where {self.text!r}: {ast.unparse(node)!r} is not allowed. Use comparisons, and/or/not, in, "
-                f"is null, + - * /, and the functions {', '.join(sorted(_FUNCTIONS))}."
+                f"is null, + - * /, and the functions {', '.join(sorted(FUNCTIONS))}."
             )
         return compiler(self, node)
 
     def _column(self, path: str) -> Evaluator:
         self._paths.setdefault(self.schema.path(path))
-        return lambda table: _without_nan(field_of(table, path))
-
-
-def _without_nan(values: Any) -> Any:
-    """NaN compares to nothing, as null does."""
-    import pyarrow.compute as pc
-    import pyarrow.types as pt
-
-    return pc.if_else(pc.is_nan(values), None, values) if pt.is_floating(values.type) else values
+        return lambda table: without_nan(field_of(table, path))
 
 
 def _name(expression: Expression, node: Any) -> Evaluator:
@@ -211,19 +132,12 @@ def _unary(expression: Expression, node: Any) -> Evaluator:
 def _binary(expression: Expression, node: Any) -> Evaluator:
     import pyarrow.compute as pc
 
-    calls = {ast.Add: pc.add_checked, ast.Sub: pc.subtract_checked, ast.Mult: pc.multiply_checked, ast.Div: _divide}
+    calls = {ast.Add: pc.add_checked, ast.Sub: pc.subtract_checked, ast.Mult: pc.multiply_checked, ast.Div: divide}
     call = calls.get(type(node.op))
     if call is None:
         raise kb.errors.UsageError(f"--where {expression.text!r}: {ast.unparse(node)!r} is not allowed.")
     left, right = expression._compile(node.left), expression._compile(node.right)
-    return lambda table: _without_nan(call(left(table), right(table)))
-
-
-def _divide(left: Any, right: Any) -> Any:
-    """As in Python: 1 / 2 is 0.5; but a number divided by zero is infinite, and 0 / 0 is NaN."""
-    import pyarrow.compute as pc
-
-    return pc.divide(pc.multiply(left, 1.0), right)
+    return lambda table: without_nan(call(left(table), right(table)))
 
 
 def _compare(expression: Expression, node: Any) -> Evaluator:
@@ -306,11 +220,11 @@ def _call(expression: Expression, node: Any) -> Evaluator:
     name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
     if name == "col" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
         return expression._column(str(node.args[0].value))
-    if name not in _FUNCTIONS:
+    if name not in FUNCTIONS:
         raise kb.errors.UsageError(
-            f"--where {expression.text!r}: there is no function {name!r}. {kb.errors.did_you_mean(name, _FUNCTIONS)}"
+            f"--where {expression.text!r}: there is no function {name!r}. {kb.errors.did_you_mean(name, FUNCTIONS)}"
         )
-    function, takes_text = _FUNCTIONS[name]
+    function, takes_text = FUNCTIONS[name]
     if node.keywords or len(node.args) != 1 + takes_text or (takes_text and not isinstance(node.args[1], ast.Constant)):
         usage = f"{name}(column, 'text')" if takes_text else f"{name}(column)"
         raise kb.errors.UsageError(f"--where {expression.text!r}: write {usage}.")
@@ -319,43 +233,6 @@ def _call(expression: Expression, node: Any) -> Evaluator:
     return lambda table: function(value(table), text)
 
 
-def _text_function(name: str, key: str) -> Callable[[Any, Any], Any]:
-    def run(values: Any, text: Any) -> Any:
-        import pyarrow.compute as pc
-
-        return getattr(pc, name)(values, **{key: text})
-
-    return run
-
-
-def _plain_function(name: str) -> Callable[[Any, Any], Any]:
-    def run(values: Any, text: Any) -> Any:
-        import pyarrow.compute as pc
-
-        return getattr(pc, name)(values)
-
-    return run
-
-
-def _length(values: Any, text: Any) -> Any:
-    import pyarrow.compute as pc
-    import pyarrow.types as pt
-
-    is_list = pt.is_list(values.type) or pt.is_large_list(values.type)
-    return pc.list_value_length(values) if is_list else pc.utf8_length(values)
-
-
-_FUNCTIONS: Mapping[str, tuple[Callable[[Any, Any], Any], bool]] = {
-    "contains": (_text_function("match_substring", "pattern"), True),
-    "startswith": (_text_function("starts_with", "pattern"), True),
-    "endswith": (_text_function("ends_with", "pattern"), True),
-    "matches": (_text_function("match_substring_regex", "pattern"), True),
-    "lower": (_plain_function("utf8_lower"), False),
-    "upper": (_plain_function("utf8_upper"), False),
-    "strip": (_plain_function("utf8_trim_whitespace"), False),
-    "abs": (_plain_function("abs"), False),
-    "len": (_length, False),
-}
 _CONSTANTS: Mapping[str, Any] = {"null": None, "true": True, "false": False}
 _COMPILERS: Mapping[type[ast.expr], Callable[[Expression, Any], Evaluator]] = {
     ast.Name: _name,

@@ -1,0 +1,33 @@
+import torch
+import triton
+import triton.language as tl
+from torch import nn
+
+
+@triton.jit
+def bce(z, y):
+    return tl.maximum(z, 0.0) - z * y + tl.log(1.0 + tl.exp(-tl.abs(z)))
+
+
+@triton.jit
+def bce_kernel(z_ptr, y_ptr, w_ptr, part_ptr, n, classes, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    z = tl.load(z_ptr + i, mask=mask, other=0.0)
+    y = tl.load(y_ptr + i, mask=mask, other=0.0)
+    w = tl.load(w_ptr + i % classes, mask=mask, other=0.0)
+    tl.store(part_ptr + tl.program_id(0), tl.sum(w * bce(z, y), axis=0))
+
+
+class BCEWithLogitsNew(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.register_buffer("weight", torch.linspace(0.5, 2.0, classes))
+
+    def forward(self, logits, target):
+        n = logits.numel()
+        parts = torch.empty(triton.cdiv(n, 32), device=logits.device)
+        bce_kernel[(parts.numel(),)](
+            logits.contiguous(), target.contiguous(), self.weight, parts, n, self.weight.numel(), BLOCK=32
+        )
+        return parts.sum() / n

@@ -1,0 +1,87 @@
+"""What a stage gives back: the dataset, what it left out and why, what failed, and what it found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Rows that a stage left out, all for one reason."""
+
+    rows: Dataset
+    """The rows as the stage received them (a view: nothing is copied)."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Rows that a stage could not process, all for one kind of fault, and that stay in the result or were dropped."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...] = ()
+    """The first few rows, each by index and id."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures of a stage as people read them; what programs read of them stands in `Result.facts`."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage gives back: the dataset, and everything that a reader of the run has to know beside it."""
+
+    dataset: Dataset | DatasetDict
+    dropped: tuple[Drop, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Warnings for people."""
+    facts: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Figures for the lineage: sizes, seeds, model names."""
+    tables: tuple[Table, ...] = ()
+    """Figures for the terminal."""
+
+    def dropped_counts(self) -> dict[str, int]:
+        """Rows dropped by reason."""
+        counts: Counter[str] = Counter()
+        for drop in self.dropped:
+            counts[drop.reason] += drop.rows.num_rows
+        return {reason: count for reason, count in counts.items() if count}
+
+
+def merge(results: Iterable[Result]) -> Result:
+    """Several results as one, whose dataset is the first one's; facts are left to the caller."""
+    kept = list(results)
+    return Result(
+        dataset=kept[0].dataset if kept else {},
+        dropped=tuple(drop for result in kept for drop in result.dropped),
+        failed=_merge_failures([failure for result in kept for failure in result.failed]),
+        notes=tuple(dict.fromkeys(note for result in kept for note in result.notes)),
+        tables=tuple(table for result in kept for table in result.tables),
+    )
+
+
+def _merge_failures(failures: Sequence[Failure]) -> tuple[Failure, ...]:
+    kinds = dict.fromkeys(failure.kind for failure in failures)
+    return tuple(
+        Failure(
+            kind,
+            sum(f.count for f in failures if f.kind == kind),
+            tuple(example for f in failures if f.kind == kind for example in f.examples)[:5],
+        )
+        for kind in kinds
+    )
