@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from kbtools_plugins.verify.kernel_facts import LOGIC_AS_VALUE
 from kbtools_plugins.verify.kernel_language import UNDEFINED
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
 from kbtools_plugins.verify.operators import base_name, is_allowed, is_update, rounds
@@ -114,6 +115,8 @@ def features_without_gpu(kernels: Iterable[Kernel], trace: Trace) -> str:
         return "float8"
     if words & {"libdevice", "extra"}:
         return "libdevice"
+    if words & {"isinstance", "hasattr", "target_info", "is_cuda", "cuda_capability_geq", LOGIC_AS_VALUE}:
+        return "target_dependent"
     if words & {"inline_asm_elementwise", "inline_asm"}:
         return "inline_assembly"
     return ""

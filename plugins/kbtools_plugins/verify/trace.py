@@ -151,7 +151,7 @@ def live_steps(
 
 def _in_place(step: Step) -> bool:
     name = step.operator.split(".")
-    return len(name) > 1 and (name[1].endswith("_") or "out" in name[2:])
+    return len(name) > 1 and (name[1].endswith("_") or name[-1].endswith("out"))
 
 
 _FORMS: dict[str, type | tuple[type, ...]] = {

@@ -41,6 +41,7 @@ TWINS = {
     "host_computation": "twin_parameter_scalar",
     "identity_kernel": "transpose twin_clone_input",
     "initial_values": "twin_affine_norm twin_mask",
+    "interpreter_detection": "twin_truth_values twin_configuration",
     "introspection": "nested_kernel",
     "kill": "autotune_reset",
     "layout": "twin_channels_last twin_contiguous_instead_of_view",
