@@ -37,7 +37,7 @@ class DeviceMachine(Machine):
     def place(self, inputs: list[torch.Tensor]) -> None:
         """Lay out memory, that which the candidate asks for uninitialised too: asking for it is no work."""
         self._guarded: list[tuple[torch.Tensor, int]] = []
-        super().place([tensor.to(self.device) for tensor in inputs])
+        super().place(inputs)  # copied from where they are: moved, an expanded tensor would lose its strides
         for step in self._steps:
             for ref in step.results if _asks_for_memory(step) else ():
                 self._bases[ref.storage] = self.memory(self._trace.storages[ref.storage].size, None)
@@ -89,10 +89,12 @@ def run(job: dict[str, Tree], talk: Talk) -> Tree:
 
 
 def _start_cuda() -> None:
-    """Make the context, which takes longer than most kernels."""
+    """Make the context and Triton's launcher, which take longer than most kernels."""
     import triton
+    from triton.runtime import driver
 
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.zeros(1, device="cuda")
     torch.cuda.synchronize()
+    driver.active.get_current_target()
     triton.set_allocator(lambda size, alignment, stream: torch.empty(size, dtype=torch.int8, device="cuda"))
