@@ -85,6 +85,8 @@ def test_suite_is_as_large_as_promised() -> None:
     assert all(kinds.count(kind) >= 2 for kind in kinds)
     innocent = {candidate.name for candidate in candidates if candidate.group == "innocent"}
     assert set(kinds) == set(TWINS)
+    docs = (Path(__file__).parents[3] / "docs" / "verify.md").read_text()
+    assert f"{len(kinds)} hostile candidates of {len(set(kinds))} kinds and {len(innocent)} innocent ones" in docs
     assert {name for names in TWINS.values() for name in names.split()} <= innocent
 
 
