@@ -1,180 +1,188 @@
-"""Requests per second of the model engine, end to end, beside raw aiohttp and the openai SDK in the same run.
+"""Rows per second of `judge` end to end, beside raw aiohttp, the openai SDK and three other tools, in one run.
 
-    python -m benchmarks.models_throughput --requests 2000
+    python -m benchmarks.models_throughput --environments ~/.cache/kbtools-rivals
 
-Every client asks the same scripted server (another process, 100 ms per reply) the same questions. "kbtools" plans the
-requests, stores every reply on disk with fsync, and reads all of them back; the others only receive. Rounds alternate
-between the clients, and the median is shown. Then the peak memory of the engine for growing numbers of requests.
+Every client asks the same local server (another process, 100 ms per reply) about the same rendered messages, one
+request per row, and parses each reply to a label that is checked. kbtools also renders the prompts, stores every reply
+on disk and makes the dataset with the labels. Each run is a process of its own with fresh caches; the time is that of
+the call, imports aside. Rivals live in virtual environments that this script makes. At the larger sizes all but aiohttp
+and kbtools run only at the level at which they were fastest before. Last, kbtools' memory for growing numbers of rows.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import json
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import aiohttp
-
+import kbtools as kb
 from benchmarks.machine import write
-from kbtools.models import JsonContract, Options, Repairing, Request, ResponseStore, chat, fulfil, settle
-from kbtools.models.http import HttpBackend
-from kbtools.models.store import chunks
+from benchmarks.rivals.environments import RIVALS, NotInstallable, python_of, versions_in
+from benchmarks.rivals.measure import Client, measure
 
-ROOT = Path(__file__).parents[1]
-CONTRACT = JsonContract(
-    {
-        "type": "object",
-        "properties": {"reason": {"type": "string"}, "difficulty": {"enum": ["low", "medium", "high"]}},
-        "required": ["reason", "difficulty"],
-        "additionalProperties": False,
-    }
+CODE = "    def step_{0}(self, x):\n        return torch.relu(x) * self.scale_{0} + {0}\n"
+MODULE = "import torch\nfrom torch import nn\n\n\nclass Model(nn.Module):\n" + "".join(
+    CODE.format(i) for i in range(12)
 )
-FORMAT = CONTRACT.response_format("difficulty")
-CODE = "class Model(nn.Module):\n    def forward(self, x):\n        return torch.relu(x) + 1\n" * 12
+CEILING, OURS = "aiohttp", "kbtools"
+OWN_CLIENTS = (CEILING, OURS, "openai")
+NAMES = (*OWN_CLIENTS, *(rival.name for rival in RIVALS))
 
 
-def messages(row: int) -> list[dict[str, str]]:
-    return [
-        {"role": "system", "content": "Rate how hard this module is to write as a kernel."},
-        {"role": "user", "content": f"# row {row}\n{CODE}"},
-    ]
+def code_of(row: int) -> str:
+    """A module of about 1 KB with the mark that the server reads."""
+    return f"# row {row}\n{MODULE}"
 
 
-def planned(count: int) -> Iterator[Request]:
-    return (chat("test-model", messages(row), response_format=FORMAT) for row in range(count))
+def write_rows(folder: Path, count: int) -> dict[str, Any]:
+    """The rows as kbtools gets them and, rendered by its prompt, as all others do; what a job needs of them."""
+    judge = kb.ModelJudge(rubric="difficulty@v2")
+    rows, codes = folder / f"rows-{count}.jsonl", folder / f"codes-{count}.jsonl"
+    with rows.open("w") as rendered, codes.open("w") as plain:
+        for row in range(count):
+            (request,) = judge.requests({"reference_code": code_of(row)}, "test-model")
+            messages = [{"role": message.role, "content": message.content} for message in request.messages]
+            rendered.write(json.dumps({"row": row, "messages": messages}) + "\n")
+            plain.write(json.dumps({"row": row, "python_code": code_of(row)}) + "\n")
+    shape = {"sampling": request.sampling.fields(), "response_format": request.response_format}
+    return {"rows": str(rows), "codes": str(codes), **shape}
 
 
-def run_kbtools(url: str, count: int, in_flight: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, ResponseStore(Path(folder) / "s.sqlite") as store:
-        backend = HttpBackend(url, "test-model")
-        options = Options(max_in_flight=in_flight)
-        done = fulfil(planned(count), backend, store, options, review=Repairing(CONTRACT)).done
-        usable = sum(
-            row.fields is not None for chunk in chunks(planned(count), 1000) for row in settle(CONTRACT, chunk, store)
-        )
-        assert done == usable == count
+def clients(wanted: list[str], cache: Path) -> tuple[list[Client], dict[str, Any]]:
+    """Who can run, and the versions of each rival or why it cannot."""
+    found = [Client(name) for name in OWN_CLIENTS if name in wanted]
+    told: dict[str, Any] = {}
+    for rival in RIVALS:
+        if rival.name in wanted:
+            try:
+                python = python_of(rival, cache)
+            except NotInstallable as error:
+                told[rival.name] = {"wanted": rival.packages, "not_installable": str(error)}
+                print(f"{rival.name}: cannot be installed: {error}", flush=True)
+            else:
+                told[rival.name] = {**versions_in(python), **({"note": rival.note} if rival.note else {})}
+                found.append(Client(rival.name, str(python)))
+    return found, told
 
 
-def run_aiohttp(url: str, count: int, in_flight: int) -> None:
-    async def main() -> None:
-        limit = asyncio.Semaphore(in_flight)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+class Measuring:
+    """The runs so far, in order."""
 
-            async def ask(row: int) -> str:
-                body = {"model": "test-model", "messages": messages(row), "response_format": FORMAT}
-                async with limit, session.post(f"{url}/chat/completions", json=body) as response:
-                    content: str = (await response.json())["choices"][0]["message"]["content"]
-                    return content
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.limit, self.rounds = arguments.limit, arguments.rounds
+        self.runs: list[dict[str, Any]] = []
 
-            assert len(await asyncio.gather(*(ask(row) for row in range(count)))) == count
+    def size(self, everyone: list[Client], files: dict[str, Any], count: int, levels: list[int]) -> None:
+        """All clients at all levels, the ceiling and kbtools in turns."""
+        for level in levels:
+            for repeat in range(self.rounds):
+                for client in everyone:
+                    if self._takes_part(client, count, level, repeat):
+                        self._one(client, files, count, level)
+            self._show(count, level)
 
-    asyncio.run(main())
+    def _takes_part(self, client: Client, count: int, level: int, repeat: int) -> bool:
+        """Others run once, and on larger sizes only at their best level; not at all where they never got through."""
+        if client.name in (CEILING, OURS) or repeat:
+            return client.name in (CEILING, OURS)
+        before = [run for run in self.runs if run["client"] == client.name and run["rows"] < count]
+        if not before:
+            return True
+        rates = {run["in_flight"]: run["rows_per_second"] for run in before if run.get("complete")}
+        return bool(rates) and level == max(rates, key=lambda each: float(rates[each]))
+
+    def _one(self, client: Client, files: dict[str, Any], count: int, level: int) -> None:
+        run = measure(client, files, count, level, 0.1, self.limit)
+        self.runs.append(run)
+        if run.get("error"):
+            print(f"  {client.name}: {run['error']}\n{run['output'][-600:]}", flush=True)
+        elif not run["complete"] or run["wrong"] or not run["server"]["same_messages"]:
+            print(f"  {client.name}: kept {run['kept']} of {count}, {run['wrong']} wrong, {run['server']}", flush=True)
+
+    def _show(self, count: int, level: int) -> None:
+        rates = self.medians(count, level)
+        for name, rate in rates.items():
+            ratio = f"{rate / rates[CEILING]:6.2f}" if CEILING in rates else ""
+            print(f"{count:7} rows  {level:5} in flight  {name:14} {rate:9.1f} rows/s {ratio}", flush=True)
+        for name, error in self.unfinished(count, level).items():
+            print(f"{count:7} rows  {level:5} in flight  {name:14} {error}", flush=True)
+
+    def _at(self, count: int, level: int) -> list[dict[str, Any]]:
+        return [run for run in self.runs if (run["rows"], run["in_flight"]) == (count, level)]
+
+    def unfinished(self, count: int, level: int) -> dict[str, str]:
+        """What became of clients that did not get through."""
+        failed = [run for run in self._at(count, level) if run.get("error")]
+        return {run["client"]: f"{run['error']}; {run['server']['rows']} rows answered" for run in failed}
+
+    def medians(self, count: int, level: int) -> dict[str, float]:
+        """Rows per second of each client that ran."""
+        rates: dict[str, list[float]] = {}
+        for run in self._at(count, level):
+            if "rows_per_second" in run:
+                rates.setdefault(run["client"], []).append(run["rows_per_second"])
+        return {name: statistics.median(found) for name, found in rates.items()}
+
+    def table(self) -> list[dict[str, Any]]:
+        """The medians, and each as a share of the ceiling."""
+        kinds = dict.fromkeys((run["rows"], run["in_flight"]) for run in self.runs)
+        found = []
+        for count, level in kinds:
+            rates = self.medians(count, level)
+            shares = {name: round(rate / rates[CEILING], 3) for name, rate in rates.items() if CEILING in rates}
+            row = {"rows": count, "in_flight": level, "rows_per_second": rates, "of_aiohttp": shares}
+            found.append({**row, "unfinished": self.unfinished(count, level)})
+        return found
 
 
-def run_openai(url: str, count: int, in_flight: int) -> None:
-    import openai
-
-    async def main() -> None:
-        limit = asyncio.Semaphore(in_flight)
-        async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
-
-            async def ask(row: int) -> str | None:
-                async with limit:
-                    reply = await client.chat.completions.create(
-                        model="test-model", messages=messages(row), response_format=FORMAT
-                    )
-                    return reply.choices[0].message.content
-
-            assert len(await asyncio.gather(*(ask(row) for row in range(count)))) == count
-
-    try:
-        asyncio.run(main())
-    except openai.APITimeoutError as error:
-        raise TimeoutError("the openai SDK gave up with its default timeouts") from error
-
-
-CLIENTS: dict[str, Callable[[str, int, int], None]] = {
-    "kbtools": run_kbtools,
-    "aiohttp": run_aiohttp,
-    "openai": run_openai,
-}
+def memory(folder: Path, counts: list[int]) -> list[dict[str, Any]]:
+    """Peak memory of kbtools' judge on growing datasets, with a server that does not wait."""
+    found = []
+    for count in counts:
+        run = measure(Client(OURS), write_rows(folder, count), count, 256, 0.0, 3600)
+        found.append(run)
+        shown = f"peak {run['peak_rss_mib']} MiB, of which anonymous {run['peak_anonymous_mib']}"
+        print(f"{count:7} rows: {shown}, {run.get('rows_per_second')} rows/s {run.get('error', '')}", flush=True)
+    return found
 
 
 @contextmanager
-def server(delay: float) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.servers.openai_server", "--delay", str(delay)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def rates(url: str, count: int, levels: list[int], rounds: int) -> list[dict[str, object]]:
-    rows = []
-    for level in levels:
-        seconds: dict[str, list[float]] = {name: [] for name in CLIENTS}
-        for _ in range(rounds):
-            for name, run in CLIENTS.items():
-                began = time.perf_counter()
-                try:
-                    run(url, count, level)
-                except TimeoutError as error:
-                    print(f"in flight {level:5}  {name}: {error}", flush=True)
-                else:
-                    seconds[name].append(time.perf_counter() - began)
-        medians = {name: round(count / statistics.median(taken), 1) for name, taken in seconds.items() if taken}
-        rows.append({"in_flight": level, "requests": count, "requests_per_second": medians, "seconds": seconds})
-        ratio = medians["kbtools"] / medians["aiohttp"]
-        shown = "  ".join(f"{name} {rate:8.1f}" for name, rate in medians.items())
-        print(f"in flight {level:5}  requests/s: {shown}   kbtools/aiohttp {ratio:.2f}", flush=True)
-    return rows
-
-
-MEMORY = """
-import resource, sys
-from benchmarks.models_throughput import planned
-from kbtools.models import Options, ResponseStore, fulfil
-from kbtools.models.http import HttpBackend
-url, path, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-with ResponseStore(path) as store:
-    fulfil(planned(count), HttpBackend(url, "test-model"), store, Options(max_in_flight=256))
-sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
-"""
-
-
-def memory(url: str, counts: list[int]) -> list[dict[str, int]]:
-    rows = []
-    for count in counts:
+def cached(given: Path | None) -> Iterator[Path]:
+    """The folder of the rivals' environments; a temporary one when none is given."""
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given.resolve()
+    else:
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-c", MEMORY, url, f"{folder}/s.sqlite", str(count)]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        rows.append({"requests": count, "peak_mib": int(done.stdout)})
-        print(f"{count:7} requests: peak {int(done.stdout)} MiB", flush=True)
-    return rows
+            yield Path(folder)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="*", default=[2_000, 20_000], help="sizes, smallest first")
+    parser.add_argument("--in-flight", type=int, nargs="*", default=[64, 256, 1024])
+    parser.add_argument("--rounds", type=int, default=3, help="runs of aiohttp and kbtools; all others run once")
+    parser.add_argument("--limit", type=float, default=300, help="seconds after which a run is stopped")
+    parser.add_argument("--clients", nargs="*", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--environments", type=Path, help="folder that keeps the rivals' environments")
+    parser.add_argument("--memory", type=int, nargs="*", default=[2_000, 20_000, 200_000], help="sizes; none: skip")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=2000)
-    parser.add_argument("--in-flight", type=int, nargs="*", default=[64, 256, 1024])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory", type=int, nargs="*", default=[2_000, 20_000, 200_000])
-    arguments = parser.parse_args()
-    result: dict[str, object] = {}
-    with server(0.1) as url:
-        result["throughput"] = rates(url, arguments.requests, arguments.in_flight, arguments.rounds)
-    with server(0.0) as url:
-        result["memory"] = memory(url, arguments.memory)
+    arguments = options()
+    measuring = Measuring(arguments)
+    with tempfile.TemporaryDirectory() as name, cached(arguments.environments) as cache:
+        everyone, rivals = clients(arguments.clients, cache)
+        for count in arguments.rows:
+            measuring.size(everyone, write_rows(Path(name), count), count, arguments.in_flight)
+        sizes = memory(Path(name), arguments.memory)
+    result = {"throughput": measuring.table(), "memory": sizes, "rivals": rivals, "runs": measuring.runs}
     print(f"wrote {write('models_throughput', result)}")
 
 
