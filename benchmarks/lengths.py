@@ -1,6 +1,6 @@
 """Stage lengths against `tokenizers` batch encoding alone: tokens per second, and memory as the dataset grows.
 
-    python benchmarks/lengths.py [--rows 500] [--tokens 9000] [--json FILE]
+    python benchmarks/lengths.py [--rows 500] [--tokens 12000] [--name lengths]
 
 The conversations are made of Python's own standard library; the tokenizer (byte-level BPE, 32,000 tokens) is trained on
 it first. Every job runs in a process of its own. The baseline times nothing but `encode_batch_fast` over texts that are
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import resource
 import subprocess
@@ -28,6 +27,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from machine import write
 
 HERE = Path(__file__).resolve()
 PATTERN = (
@@ -235,8 +236,7 @@ def measure(count: int, tokens: int) -> dict[str, Any]:
             sizes = paths if name != "tokenizers alone" else {"whole": paths["whole"]}
             for size, path in sizes.items():
                 results[f"{name} ({size})"] = run_job(name, path, folder / "tokenizer", folder / size)
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    return {"rows": count, "jobs": results, "machine": machine}
+    return {"rows": count, "jobs": results}
 
 
 def show(found: dict[str, Any]) -> None:
@@ -262,7 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--tokens", type=int, default=12000, help="sets the size; the mean is printed")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--name", default="lengths", help="of the file in results/")
     parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.job:
@@ -272,9 +272,7 @@ def main() -> None:
         return
     found = measure(options.rows, options.tokens)
     show(found)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    write(options.name, found)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 All three write the same rows (about 110 MB of text) in turn, within one process, against the local Hub of the tests,
 which runs as a process of its own on the same machine: figures compare ways of pushing, they say nothing of a network.
+Prints the table of docs/hub.md and writes benchmarks/results/push.json.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.machine import write
 from tests.servers.hub_process import HubProcess
 
 
@@ -72,18 +74,32 @@ def main(rows: int, rounds: int, hub: HubProcess) -> None:
                 hub.tell("forget", {})
                 if number:  # the first round warms up
                     seconds[name].append(taken)
-        report(ds.data.nbytes, Path(f"{folder}/0.parquet").stat().st_size, rows, seconds)
+        figures = summary(seconds)
+        size = {"memory_mb": ds.data.nbytes / 1e6, "parquet_mb": Path(f"{folder}/0.parquet").stat().st_size / 1e6}
+    table(rows, size, figures)
+    print(f"wrote {write('push', {'rows': rows, 'rounds': rounds, **size, 'seconds': figures})}")
 
 
-def report(memory: int, file: int, rows: int, seconds: dict[str, list[float]]) -> None:
-    """The table."""
-    print(f"{rows:,} rows, {memory / 1e6:.0f} MB in memory, {file / 1e6:.0f} MB as parquet")
+def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Median, range and the ratio to plain `push_to_hub` of each way."""
     plain = statistics.median(seconds["push_to_hub"])
-    for name, taken in seconds.items():
-        middle = statistics.median(taken)
-        print(
-            f"{name:14} {middle:6.2f} s   ({min(taken):.2f} to {max(taken):.2f})   {middle / plain:.2f} x push_to_hub"
-        )
+    return {
+        name: {
+            "median": round(statistics.median(taken), 3),
+            "min": round(min(taken), 3),
+            "max": round(max(taken), 3),
+            "beside_push_to_hub": round(statistics.median(taken) / plain, 3),
+        }
+        for name, taken in seconds.items()
+    }
+
+
+def table(rows: int, size: dict[str, float], figures: dict[str, dict[str, float]]) -> None:
+    """The figures as docs/hub.md has them."""
+    print(f"{rows:,} rows, {size['memory_mb']:.0f} MB in memory, {size['parquet_mb']:.0f} MB as parquet")
+    print("| way | seconds | beside `push_to_hub` |\n|---|---:|---:|")
+    for name, f in figures.items():
+        print(f"| {name} | {f['median']:.2f} ({f['min']:.2f} to {f['max']:.2f}) | {f['beside_push_to_hub']:.2f} |")
 
 
 if __name__ == "__main__":

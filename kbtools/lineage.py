@@ -103,10 +103,10 @@ class NamedRecipe(Recipe):
     name: str
 
 
-class Recipes(_Strict):
-    """A file of several recipes, run one after the other."""
+class _Recipes(_Strict):
+    """A file of several recipes, each still with its variables."""
 
-    recipe: tuple[NamedRecipe, ...]
+    recipe: tuple[dict[str, Any], ...]
 
 
 class Lineage(Recipe):
@@ -160,22 +160,38 @@ def _identity(data: Dataset | DatasetDict) -> tuple[tuple[str, str], ...]:
 def read(path: Path) -> Recipe:
     """A recipe (TOML) or a lineage (JSON, or a data file that has one) from a file; unknown keys are errors."""
     if path.suffix == ".toml":
-        return _validated(Recipe, _toml(path), path)
+        return _validated(Recipe, _filled_in(_toml(path), str(path)), path)
     if path.suffix == ".json":
         return _validated(Lineage, _json(path.read_text(), path), path)
     return read_lineage(path)
 
 
-def read_all(spec: str) -> dict[str, Recipe]:
-    """The recipes of a file by name, in order (one without a name has the name ""), or the lineage at a Hub address."""
-    if spec.startswith("hf://"):
-        return {"": read_hub(spec)}
+def read_all(spec: str, names: Sequence[str] = ()) -> list[Recipe]:
+    """The recipes of a file: those of these names, or all, in order; of a Hub address the lineage that stands there.
+
+    Environment variables are filled in for the chosen recipes only, all of them before the first is returned.
+    """
     path = Path(spec)
-    data = _toml(path) if path.suffix == ".toml" else None
-    if not data or "recipe" not in data:
-        return {"": read(path)}
-    several = _validated(Recipes, data, path)
-    return {one.name: Recipe.model_validate(one.model_dump(exclude={"name"})) for one in several.recipe}
+    several = _toml(path) if path.suffix == ".toml" and not spec.startswith("hf://") else {}
+    if "recipe" not in several:
+        if names:
+            raise UsageError(f"{spec} is a single recipe without a name, so {names[0]!r} cannot be chosen from it.")
+        return [read_hub(spec) if spec.startswith("hf://") else read(path)]
+    found = _by_name(_validated(_Recipes, several, path), path)
+    chosen = list(names or found)
+    for name in chosen:
+        if name not in found:
+            raise UsageError(f"{path} has no recipe {name!r}. {did_you_mean(name, found)}")
+    filled = _filled_in([found[name] for name in chosen], f"{path} ({', '.join(chosen)})")
+    named = [_validated(NamedRecipe, one, f"{path}, recipe {one['name']!r}") for one in filled]
+    return [Recipe.model_validate(one.model_dump(exclude={"name"})) for one in named]
+
+
+def _by_name(several: _Recipes, path: Path) -> dict[str, dict[str, Any]]:
+    found = {str(one.get("name", "")): one for one in several.recipe}
+    if "" in found or len(found) < len(several.recipe):
+        raise UsageError(f"{path}: every [[recipe]] needs a `name` of its own.")
+    return found
 
 
 def read_hub(uri: str) -> Lineage:
@@ -208,29 +224,39 @@ def _from_parquet(path: Path) -> Lineage:
     return _validated(Lineage, _json(metadata[METADATA_KEY].decode(), path), path)
 
 
-def _toml(path: Path) -> Any:
+def _toml(path: Path) -> dict[str, Any]:
     try:
-        return _filled_in(tomllib.loads(path.read_text()), path)
+        return tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise UsageError(f"there is no recipe {str(path)!r}.") from None
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 
 
-def _filled_in(data: Any, path: Path) -> Any:
+def _filled_in(data: Any, where: str) -> Any:
     """Texts of a recipe with `${NAME}` and `${NAME:-otherwise}` replaced by environment variables."""
+    missing: dict[str, None] = {}
+    filled = _replaced(data, missing)
+    if missing:
+        names = ", ".join(missing)
+        raise UsageError(f"{where} needs the environment variables {names}: set them, or write them into .env.")
+    return filled
+
+
+def _replaced(data: Any, missing: dict[str, None]) -> Any:
+    """As `_filled_in`; names that have no value are noted in `missing`."""
     if isinstance(data, dict):
-        return {key: _filled_in(value, path) for key, value in data.items()}
+        return {key: _replaced(value, missing) for key, value in data.items()}
     if isinstance(data, list):
-        return [_filled_in(value, path) for value in data]
-    return _VARIABLE.sub(lambda match: _variable(match, path), data) if isinstance(data, str) else data
+        return [_replaced(value, missing) for value in data]
+    return _VARIABLE.sub(lambda match: _variable(match, missing), data) if isinstance(data, str) else data
 
 
-def _variable(match: re.Match[str], path: Path) -> str:
+def _variable(match: re.Match[str], missing: dict[str, None]) -> str:
     value = os.environ.get(match["name"]) or match["otherwise"]
     if value is None:
-        raise UsageError(f"{path} needs the environment variable {match['name']}: set it, or write it into .env.")
-    return value
+        missing[match["name"]] = None
+    return value or ""
 
 
 def _json(text: str, path: Path | str) -> Any:

@@ -131,3 +131,54 @@ def test_nothing_dropped_is_an_empty_file(tmp_path, source):
     done = pipeline.run(kb.load(source), [kb.Filter(where="reward > 0")])
     pipeline.save_dropped(done, tmp_path / "gone.parquet")
     assert pq.read_table(tmp_path / "gone.parquet").to_pydict() == {"dropped_by": [], "reason": []}
+
+
+SEVERAL = """
+[[recipe]]
+name = "one"
+source = { dataset = "${ONE_PATH}" }
+stages = [{ stage = "filter", where = "${WHERE:-reward > 0.5}" }]
+[[recipe]]
+name = "two"
+source = { dataset = "${TWO_PATH}", revision = "${TWO_REVISION}" }
+"""
+
+
+@pytest.fixture
+def several(tmp_path, monkeypatch):
+    """A file of two recipes; the variable of the first is set."""
+    monkeypatch.setenv("ONE_PATH", "mine.jsonl")
+    (tmp_path / "r.toml").write_text(SEVERAL)
+    return str(tmp_path / "r.toml")
+
+
+def test_only_the_variables_of_the_chosen_recipe_are_needed(several):
+    """A recipe that does not run needs nothing."""
+    (one,) = lineage.read_all(several, ["one"])
+    assert one.source.dataset == "mine.jsonl"
+    assert one.stages[0]["where"] == "reward > 0.5"
+
+
+@pytest.mark.parametrize("names", [["two"], ["one", "two"], []])
+def test_missing_variables_are_all_named_before_any_recipe_runs(several, names):
+    """Not one after the other."""
+    with pytest.raises(UsageError, match=r"two\) needs the environment variables TWO_PATH, TWO_REVISION: set them"):
+        lineage.read_all(several, names)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        (SEVERAL, ["tow"], "no recipe 'tow'. Did you mean 'two'"),
+        ("stages = []", ["one"], "single recipe without a name"),
+        ("[[recipe]]\nstages = []", [], "needs a `name` of its own"),
+        ('[[recipe]]\nname = "a"\n[[recipe]]\nname = "a"', [], "needs a `name` of its own"),
+        ('[[recipe]]\nname = "a"\nstagse = []', [], "recipe 'a': unknown key 'stagse'. Did you mean 'stages'"),
+        ('seed = 1\n[[recipe]]\nname = "a"', [], "unknown key 'seed'"),
+    ],
+)
+def test_file_of_recipes_that_cannot_be_read(tmp_path, text, names, message):
+    """A name that is not there, none or two of one, and keys that nobody knows."""
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        lineage.read_all(str(tmp_path / "r.toml"), names)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kbtools.asking.parts import Material, RowFault
-from kbtools.asking.rows import BATCH, Row, asked, materials, materials_of, with_further
+from kbtools.asking.rows import BATCH, Row, asked, first_requests, materials, materials_of, with_further
 from kbtools.data.table import column, keep, map_batches, row_name
 from kbtools.errors import RowError
 from kbtools.models.request import Request
@@ -105,7 +105,7 @@ def _sorted_out(stage: Asking, ds: Dataset, done: Dataset, model: str, store: Re
     if bad and stage.on_error == "raise":
         raise RowError(_raise_text(stage, ds, errors, bad))
     failed = _failures(stage, ds, errors, bad)
-    facts = {"model": model, **stage.facts(ds, done, model, store)}
+    facts = {"model": model, "sampling": _sampling(stage, ds, model), **stage.facts(ds, done, model, store)}
     notes = stage.notes(facts)
     if stage.on_error == "null":
         named = done.rename_column(ERROR, f"{stage.main_column()}_error")
@@ -119,6 +119,12 @@ def _sorted_out(stage: Asking, ds: Dataset, done: Dataset, model: str, store: Re
     )
     kept = keep(rows, ~_mask(errors, None), stage.fingerprint(done, "kept"))
     return Result(kept, dropped=dropped, failed=failed, notes=notes, facts=facts)
+
+
+def _sampling(stage: Asking, ds: Dataset, model: str) -> dict[str, Any]:
+    """How replies were drawn, as the first request says it: the prompt's own and the fields that were given."""
+    first = next(first_requests(stage, materials(stage, ds), model), None)
+    return first.sampling.fields() if first else {}
 
 
 def _kind_of(error: str) -> str:

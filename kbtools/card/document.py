@@ -28,6 +28,7 @@ from kbtools.card.metadata import (
     with_default_spelt_out,
 )
 from kbtools.data.layout import type_text
+from kbtools.data.load import SAMPLE
 from kbtools.lineage import Lineage, StageRecord
 
 TEMPLATE = "dataset-card-v1.j2"
@@ -35,7 +36,7 @@ YOURS = ("<!-- yours: kbtools keeps what stands between here and the next mark -
 _SECTION = re.compile(
     r"<!-- kbtools: config (?P<name>\S+) -->\n(?P<text>.*?)\n<!-- end of config (?P=name) -->", re.DOTALL
 )
-_MODEL_KEYS = ("model", "sampling", "temperature", "top_p", "max_tokens", "seed")
+_MODEL_KEYS = ("model", "models", "sampling", "temperature", "top_p", "max_tokens", "seed")
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ def _origin(lineage: Lineage) -> str:
     if source.revision:
         return f"from [{source.dataset}](https://huggingface.co/datasets/{source.dataset}) at `{source.revision}`{part}"
     digest = f" (sha256 `{source.sha256}`)" if source.sha256 else ""
+    if source.dataset == SAMPLE:
+        return f"from the sample that comes with kbtools{digest}{part}"
     return f"from the local file or folder `{source.short_name}`{digest}{part}"
 
 
@@ -171,19 +174,32 @@ def _step(fields: Mapping[str, Any], record: StageRecord) -> dict[str, Any]:
 
 
 def _model(fields: Mapping[str, Any], record: StageRecord) -> str:
-    if "model" not in fields and "model" not in record.facts:
+    known = {key: value for part in (fields, record.facts) for key, value in part.items() if key in _MODEL_KEYS}
+    if not {"model", "models"} & set(known):
         return ""
-    known = {**{key: fields[key] for key in _MODEL_KEYS if key in fields}, **_known(record.facts)}
-    return ", ".join(f"{key} = {value}" for key, value in known.items())
+    drawn = known.pop("sampling", None)
+    said = {**known, **drawn} if isinstance(drawn, dict) else known
+    own = ", sampling as the server has it" if drawn == {} else ""
+    return ", ".join(f"{key} = {_listed(value)}" for key, value in said.items()) + own
 
 
-def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: facts[key] for key in _MODEL_KEYS if key in facts}
+def _listed(value: Any) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _reported(records: Sequence[StageRecord]) -> str:
-    told = [{"stage": record.stage, **record.facts} for record in records if record.facts]
-    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True) if told else ""
+    told = [{"stage": record.stage, **_rounded(record.facts)} for record in records if record.facts]
+    shown = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    return shown if told else ""
+
+
+def _rounded(value: Any) -> Any:
+    """Figures to six digits, for reading; the lineage has all of them."""
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(part) for part in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _licence(card: Card) -> str:
@@ -227,6 +243,6 @@ def _limits(card: Card) -> list[str]:
 def _not_reproducible(lineage: Lineage) -> str:
     if lineage.derived_from_memory or lineage.source is None:
         return "The rows came from memory, so this run cannot be repeated from its record."
-    if not lineage.source.revision and lineage.source.dataset != "sample":
+    if not lineage.source.revision and lineage.source.dataset != SAMPLE:
         return f"The source is a local file or folder (`{lineage.source.short_name}`), which you need for it."
     return ""

@@ -34,6 +34,12 @@ _COMMANDS = {
 }
 """Module and one-line help of each command: known here so that `--help` imports none of them."""
 
+_FORMER = {
+    "upload": "What `upload all|filtered|unique|synthetic` did is a recipe with these names: "
+    "kbtools run recipes/kernelbook.toml filtered (the file is in kbtools' repository). Any chain takes --push.",
+}
+"""What became of commands of the pipeline before kbtools."""
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
@@ -60,7 +66,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest name for an unknown one."""
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"there is no command {args[0]!r}. {did_you_mean(args[0], _COMMANDS)}", ctx)
+            instead = _FORMER.get(args[0]) or did_you_mean(args[0], _COMMANDS)
+            raise click.UsageError(f"there is no command {args[0]!r}. {instead}", ctx)
         return super().resolve_command(ctx, args)
 
 

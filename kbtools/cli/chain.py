@@ -7,9 +7,9 @@ may stand anywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,7 +18,7 @@ from kbtools.cli import completion
 from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.cli.pushing import push_options
 from kbtools.cli.running import RunOptions, execute, source_of
-from kbtools.errors import KbError, UsageError, did_you_mean
+from kbtools.errors import KbError, UsageError
 from kbtools.judge import Judge
 from kbtools.lineage import Lineage, Recipe
 from kbtools.lineage import read_all as read_recipes
@@ -222,15 +222,10 @@ def run_command(ctx: click.Context, recipe: str, names: tuple[str, ...]) -> int:
     Options override what it says.
     """
     options = _options(ctx)
-    found = read_recipes(recipe)
-    chosen = [found[name] if name in found else _no_recipe(recipe, name, found) for name in names or found]
+    chosen = read_recipes(recipe, names)
     if len(chosen) > 1 and options.out:
         raise UsageError(f"--out {options.out}: {len(chosen)} recipes cannot write to one place. Name one of them.")
     return max(_run_one(recipe, one, options) for one in chosen)
-
-
-def _no_recipe(recipe: str, name: str, found: Mapping[str, Recipe]) -> NoReturn:
-    raise UsageError(f"{recipe} has no recipe {name!r}. {did_you_mean(name, (known for known in found if known))}")
 
 
 def _run_one(recipe: str, found: Recipe, options: RunOptions) -> int:

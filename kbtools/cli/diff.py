@@ -13,7 +13,9 @@ from rich.text import Text
 from kbtools import pipeline
 from kbtools.cli.display import console
 from kbtools.data.compare import Difference, SplitDifference, compare
+from kbtools.data.from_hub import is_hub_id
 from kbtools.data.source import Source
+from kbtools.errors import UsageError
 
 
 @click.command()
@@ -29,7 +31,8 @@ def diff_command(old: str, new: str, key: tuple[str, ...], split: str | None, co
     OLD and NEW are files, folders, Hub ids, or Hub ids at a revision (me/x@main, me/x@1a2b3c). Ends with 0 when nothing
     differs and with 1 when something does.
     """
-    sides = [pipeline.load_source(_source(name, split, config)) for name in (old, new)]
+    sources = [_source(name, split) for name in (old, new)]
+    sides = [pipeline.load_source(source) for source in _with_config(sources, config)]
     found = compare(sides[0], sides[1], key)
     if as_json:
         click.echo(json.dumps({"same": found.same, **dataclasses.asdict(found)}, ensure_ascii=False))
@@ -38,11 +41,22 @@ def diff_command(old: str, new: str, key: tuple[str, ...], split: str | None, co
     return 0 if found.same else 1
 
 
-def _source(name: str, split: str | None, config: str | None) -> Source:
+def _source(name: str, split: str | None) -> Source:
     repo, at, revision = name.partition("@")
     if at and not Path(name).exists() and not name.startswith("hf://"):
-        return Source(dataset=repo, split=split, config=config, revision=revision)
-    return Source(dataset=name, split=split, config=config)
+        return Source(dataset=repo, split=split, revision=revision)
+    return Source(dataset=name, split=split)
+
+
+def _with_config(sources: list[Source], config: str | None) -> list[Source]:
+    """The sources with the configuration where they are on the Hub: a file has none to choose from."""
+    on_hub = [source.dataset.startswith("hf://") or is_hub_id(source.dataset) for source in sources]
+    if config is not None and not any(on_hub):
+        raise UsageError(f"--config {config}: neither side is a dataset on the Hub.")
+    return [
+        source.model_copy(update={"config": config}) if there else source
+        for source, there in zip(sources, on_hub, strict=True)
+    ]
 
 
 def _show(found: Difference) -> None:

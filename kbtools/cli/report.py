@@ -57,8 +57,10 @@ def report_command(dataset: str, out: str, plots: str | None, title: str | None,
 
         files = save(report.charts(), Path(plots))
         click.echo(f"drew {len(files) // 2} figures as PNG and SVG in {plots}")
-    size = target.stat().st_size / 1e6
-    click.echo(f"wrote {report.rows:,} rows to {target} ({size:,.1f} MB, {time.perf_counter() - began:.1f} s)")
+    size = target.stat().st_size
+    if warning := page.too_large(report, size):
+        click.echo(f"note: {warning}", err=True)
+    click.echo(f"wrote {report.rows:,} rows to {target} ({size / 1e6:,.1f} MB, {time.perf_counter() - began:.1f} s)")
 
 
 def _lineage(dataset: str, data: Dataset | DatasetDict) -> Lineage:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kbtools.data.hub import TOGETHER, account, api, explained, persistently
+from kbtools.data.hub import account, api, explained, persistently
 from kbtools.errors import KbError
 
 
@@ -74,11 +74,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Landed:
-    """What came of a commit: its sha, and whether anything had to be changed at all."""
+    """What came of a commit: its sha, whether there was anything to change, and which files are no longer there."""
 
     sha: str
     changed: bool
     pull_request: int | None = None
+    gone: frozenset[str] = frozenset()
 
 
 def head(repo: str, revision: str) -> Head:
@@ -117,7 +118,7 @@ def _attempt(place: Place, plan: Callable[[Head], Change], message: str, uploade
     _check_landed(place.repo, sha, now, wanted)
     if number is not None:
         _open(place.repo, number)
-    return Landed(sha, changed=True, pull_request=number)
+    return Landed(sha, changed=True, pull_request=number, gone=wanted.gone & set(now.files))
 
 
 def _head_for_writing(place: Place) -> Head:
@@ -146,11 +147,11 @@ def _send(repo: str, branch: str, now: Head, needed: Change, message: str, uploa
     from huggingface_hub import CommitOperationDelete
 
     additions = [_addition(path, file) for path, file in sorted(needed.files.items())]
-    for start in range(0, len(additions), TOGETHER):
-        some = additions[start : start + TOGETHER]
-        api().preupload_lfs_files(repo, some, repo_type="dataset", revision=branch, free_memory=False)
-        for addition in some:
-            uploaded(addition.path_in_repo)
+    for addition in additions:
+        if isinstance(addition.path_or_fileobj, bytes):
+            continue  # small texts travel in the commit itself
+        api().preupload_lfs_files(repo, [addition], repo_type="dataset", revision=branch, free_memory=False)
+        uploaded(addition.path_in_repo)
     deletions = [CommitOperationDelete(path, is_folder=False) for path in sorted(needed.gone)]
     done = api().create_commit(
         repo,

@@ -25,26 +25,35 @@ def is_hub_id(name: str) -> bool:
     return bool(_HUB_ID.match(name)) and not _FILE.search(name) and not Path(name).expanduser().exists()
 
 
+def plain(source: Source) -> Source:
+    """The source with an address `hf://datasets/OWNER/NAME[@REVISION]` as OWNER/NAME and its revision."""
+    if not source.dataset.startswith("hf://"):
+        return source
+    repo, revision, path = hub.parse_uri(source.dataset)
+    if path:
+        raise UsageError(f"{source.dataset}: give the dataset alone, hf://datasets/{repo}; its files go together.")
+    if revision and source.revision not in (None, revision):
+        raise UsageError(f"{source.dataset} and revision {source.revision!r} do not agree: give one of them.")
+    return source.model_copy(update={"dataset": repo, "revision": source.revision or revision})
+
+
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset, and the source with the commit that was read."""
-    if source.dataset.startswith("hf://"):
-        repo, revision, path = hub.parse_uri(source.dataset)
-        if path:
-            raise UsageError(f"{source.dataset}: give the dataset alone, hf://datasets/{repo}; its files go together.")
-        source = source.model_copy(update={"dataset": repo, "revision": source.revision or revision})
+    source = plain(source)
     import datasets
 
     if datasets.config.HF_HUB_OFFLINE:
         return _from_cache(source)
     found = source.model_copy(update={"revision": _resolved_commit(source), "cached": None})
-    return _built(found)[0], found
+    with hub.explained(_doing(found)):
+        return _built(found)[0], found
 
 
 def _resolved_commit(source: Source) -> str:
     """Commit that the revision means now: asked first, since `load_dataset` would fall back to a stale cache unseen."""
     name = source.dataset
     here = f"(nor is there a file or folder of that name in {Path.cwd()})"
-    with hub.explained(f"loading {name!r} from the Hub {here}"):
+    with hub.briefly(), hub.explained(f"loading {name!r} from the Hub {here}"):
         info = hub.persistently(lambda: hub.api().dataset_info(name, revision=source.revision))
         if info.gated:
             hub.api().auth_check(name, repo_type="dataset")
@@ -56,17 +65,19 @@ def _built(source: Source) -> tuple[Dataset | DatasetDict, str]:
     import datasets
     from datasets.exceptions import DatasetNotFoundError
 
-    doing = f"loading {source.dataset} at {source.revision or 'its cached revision'}"
-    with hub.explained(doing):
-        try:
-            builder = datasets.load_dataset_builder(source.dataset, source.config, revision=source.revision)
-            _check_fallback(builder, source)
-            builder.download_and_prepare()
-            return builder.as_dataset(split=source.split), str(builder.hash)
-        except DatasetNotFoundError as error:
-            raise ConfigError(f"{doing}: {hub.redacted(str(error))}") from None
-        except ValueError as error:  # an unknown configuration or split, and the choices
-            raise UsageError(f"{doing}: {hub.redacted(str(error))}") from None
+    try:
+        builder = datasets.load_dataset_builder(source.dataset, source.config, revision=source.revision)
+        _check_fallback(builder, source)
+        builder.download_and_prepare()
+        return builder.as_dataset(split=source.split), str(builder.hash)
+    except DatasetNotFoundError as error:
+        raise ConfigError(f"{_doing(source)}: {hub.redacted(str(error))}") from None
+    except ValueError as error:  # an unknown configuration or split, and the choices
+        raise UsageError(f"{_doing(source)}: {hub.redacted(str(error))}") from None
+
+
+def _doing(source: Source) -> str:
+    return f"loading {source.dataset} at {source.revision or 'its cached revision'}"
 
 
 def _check_fallback(builder: Any, source: Source) -> None:

@@ -6,12 +6,14 @@ Writing is `kbtools.data.commit`'s part.
 
 from __future__ import annotations
 
+import errno
 import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _URI = re.compile(r"^hf://datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?(/(?P<path>.+))?$")
+_SHA = re.compile(r"^[0-9a-f]{40}$")
 _TRANSIENT = frozenset({408, 409, 412, 429, 500, 502, 503, 504})
 """412: somebody committed in between; 409: somebody is committing; the others pass by themselves."""
-_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
+_waits: ContextVar[tuple[float, ...]] = ContextVar("waits", default=(0.5, 1.0, 2.0, 4.0, 8.0, 8.0))
 """Seconds before each further attempt, lengthened at random."""
 TOGETHER = 5
 """Files that are sent or read at the same time."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOKEN_HINT = "Set HF_TOKEN (also in .env), or run `hf auth login`."
 
 
@@ -84,21 +88,42 @@ def redacted(text: str) -> str:
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Errors of the client as ConfigErrors that begin with what was being done."""
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
-
     try:
         yield
-    except OfflineModeIsEnabled:
-        raise ConfigError(
-            f"{doing}: offline mode is on (--offline or HF_HUB_OFFLINE), so the Hub is not asked."
-        ) from None
-    except LocalTokenNotFoundError:
-        raise ConfigError(f"{doing}: there is no token. {_TOKEN_HINT}") from None
-    except HfHubHTTPError as error:
-        raise ConfigError(f"{doing}: {_reason(error)}") from None
-    except (_http_error(), ConnectionError, TimeoutError) as error:
-        text = redacted(f"{type(error).__name__}: {error}".rstrip(": "))
-        raise ConfigError(f"{doing}: the Hub at {endpoint()} could not be reached ({text}). Try again later.") from None
+    except Exception as error:
+        said = _explanation(_cause(error))
+        if said is None:
+            raise
+        raise ConfigError(f"{doing}: {said}") from None
+
+
+def _explanation(error: BaseException) -> str | None:
+    """What is said of an error of the client; None of any other error."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    text = redacted(f"{type(error).__name__}: {error}".rstrip(": "))
+    if isinstance(error, OfflineModeIsEnabled):
+        return "offline mode is on (--offline or HF_HUB_OFFLINE), so the Hub is not asked."
+    if isinstance(error, LocalTokenNotFoundError):
+        return f"there is no token. {_TOKEN_HINT}"
+    if isinstance(error, HfHubHTTPError):
+        return _reason(error)
+    if isinstance(error, (_http_error(), ConnectionError, TimeoutError)):
+        return f"the Hub at {endpoint()} could not be reached ({text}). Try again later."
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return f"there is no room on the disk ({text}). HF_HOME says where datasets are kept."
+    if type(error).__module__ == "hf_xet":
+        return f"the Hub's storage refused ({text}). Try again later; HF_HUB_DISABLE_XET=1 takes another way there."
+    return None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What made an upload or download fail, where the client itself says only which file it was."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if isinstance(error, (RuntimeError, LocalEntryNotFoundError)) and error.__cause__ is not None:
+        return _cause(error.__cause__)
+    return error
 
 
 def _reason(error: Any) -> str:
@@ -121,11 +146,13 @@ def _reason(error: Any) -> str:
 
 def transient(error: Exception) -> bool:
     """Whether the same request may succeed a little later."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in _TRANSIENT
-    return isinstance(error, (_http_error(), ConnectionError, TimeoutError))
+    cause = _cause(error)
+    if isinstance(cause, HfHubHTTPError):
+        return cause.response.status_code in _TRANSIENT
+    lost = (_http_error(), ConnectionError, TimeoutError)  # hf_xet raises a ConnectionError for whatever goes wrong
+    return isinstance(cause, lost) and not isinstance(cause, OfflineModeIsEnabled)
 
 
 def _http_error() -> type[Exception]:
@@ -137,7 +164,7 @@ def _http_error() -> type[Exception]:
 
 def persistently(attempt: Callable[[], T]) -> T:
     """The result of the first attempt that gets through; the last error when none does."""
-    for wait in _WAITS:
+    for wait in _waits.get():
         try:
             return attempt()
         except Exception as error:
@@ -145,6 +172,16 @@ def persistently(attempt: Callable[[], T]) -> T:
                 raise
             time.sleep(wait * (1 + random.random()))
     return attempt()
+
+
+@contextmanager
+def briefly() -> Iterator[None]:
+    """Give up after seconds instead of half a minute: for questions before any work, of which nothing is lost yet."""
+    before = _waits.set(_waits.get()[:3])
+    try:
+        yield
+    finally:
+        _waits.reset(before)
 
 
 # ---- questions ------------------------------------------------------------------------------------------------------
@@ -198,18 +235,24 @@ class NoFile(UsageError):
 
 def read_text(repo: str, path: str, revision: str | None = None) -> str:
     """A small file of a dataset repository."""
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     with explained(f"reading {path} of {repo}"):
         try:
             return persistently(lambda: _download(repo, path, revision))
-        except EntryNotFoundError:
+        except RemoteEntryNotFoundError:
             raise NoFile(f"{repo} has no file {path!r} at {revision or 'main'}.") from None
 
 
 def _download(repo: str, path: str, revision: str | None) -> str:
-    file = api().hf_hub_download(repo, path, repo_type="dataset", revision=revision)
-    return Path(file).read_text(encoding="utf-8")
+    from huggingface_hub.constants import is_offline_mode
+
+    known = is_offline_mode() or _SHA.match(revision or "")
+    sha = None if known else api().dataset_info(repo, revision=revision).sha
+    file = Path(api().hf_hub_download(repo, path, repo_type="dataset", revision=revision))
+    if sha and sha not in file.parts:  # the client takes an older copy when the Hub does not answer
+        raise ConnectionError(f"only an older copy of {path} is there, in the cache")
+    return file.read_text(encoding="utf-8")
 
 
 def parquet_rows(repo: str, sha: str, paths: Iterable[str]) -> int:

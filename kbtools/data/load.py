@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from kbtools.data import from_hub, jsonl, sample
 from kbtools.data.layout import evals_features
 from kbtools.data.source import Source
-from kbtools.errors import DataError, UsageError, did_you_mean
+from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, DatasetDict
 
 SAMPLE = "sample"
+_OF_THE_HUB = ("revision", "config")
 _CACHE_FORMAT = 1
 """Counted up when the same file becomes other rows or types than before."""
 _JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|bz2))?$")
@@ -32,10 +33,13 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset that a source describes, and the source with the revision or digest of what was read."""
     path = sample.path() if source.dataset == SAMPLE else Path(source.dataset).expanduser()
     if path.is_dir():
+        _check_fits(source, f"a local folder (hf://datasets/{path} is that of the Hub)", ("sha256", *_OF_THE_HUB))
         data, found = _from_folder(path), source
     elif path.is_file():
+        _check_fits(source, "the embedded sample" if source.dataset == SAMPLE else "a local file", _OF_THE_HUB)
         data, found = _from_file(path, source)
     elif parts := _split_files(path):
+        _check_fits(source, f"local files, {', '.join(file.name for file in parts.values())}", ("sha256", *_OF_THE_HUB))
         import datasets
 
         data = datasets.DatasetDict({name: _arrow_dataset(file)[0] for name, file in parts.items()})
@@ -43,9 +47,17 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     else:
         if not from_hub.is_hub_id(source.dataset) and not source.dataset.startswith("hf://"):
             raise UsageError(_no_such_file(source.dataset))
+        _check_fits(source, "a dataset on the Hub, pinned by its revision", ("sha256",))
         data, found = from_hub.read(source)
         return _limited(data, source.limit), found
     return _limited(_one_split(data, source), source.limit), found
+
+
+def _check_fits(source: Source, kind: str, keys: Iterable[str]) -> None:
+    """UsageError for a key that would have no effect on a source of this kind."""
+    for key in keys:
+        if (value := getattr(source, key)) is not None:
+            raise UsageError(f"{source.dataset} is {kind}: {key} {value!r} means nothing there, so leave it out.")
 
 
 def _from_folder(path: Path) -> Dataset | DatasetDict:
@@ -107,7 +119,11 @@ def _arrow_dataset(path: Path) -> tuple[Dataset, str]:
     target = folder / "data.arrow"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write_arrow(_reader(path), target, evals_features().arrow_schema if path == sample.path() else None)
+        schema = evals_features().arrow_schema if path == sample.path() else None
+        try:
+            _write_arrow(_reader(path), target, schema)
+        except OSError as error:
+            raise ConfigError(f"caching {path} as {target}: {error}. HF_HOME says where caches are.") from error
     ds = datasets.Dataset.from_file(str(target))
     ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
     return ds, digest

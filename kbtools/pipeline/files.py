@@ -33,9 +33,12 @@ def load(
     The source, with the resolved commit or the digest of the file, is the start of its lineage. A lineage on the Hub
     (`hf://datasets/me/x/kbtools-lineage.json`) is run again from its source, and gives the same rows.
     """
+    source = Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit)
     if dataset.startswith("hf://") and dataset.endswith(".json"):
+        if source != Source(dataset=dataset):
+            raise UsageError(f"{dataset} says itself what was loaded: leave split, config, revision and limit out.")
         return again(lineages.read_hub(dataset))
-    return load_source(Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit))
+    return load_source(source)
 
 
 def again(recipe: Recipe) -> Dataset | DatasetDict:

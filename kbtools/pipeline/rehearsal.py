@@ -31,7 +31,8 @@ class PlannedStage:
 def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedStage]:
     """Check the chain, run the stages that ask no model, and count the calls of those that do, without a call.
 
-    A stage that needs the columns of a model's stage cannot be looked at before that one has run; its rows are unknown.
+    Stages that leave the rows as they are do not run: a push would publish. A stage that needs the columns of a model's
+    stage cannot be looked at before that one has run; its rows are unknown.
     Requests that several stages or splits share are counted once.
     """
     features = next(iter(data.values())).features if isinstance(data, dict) else data.features
@@ -46,7 +47,7 @@ def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedSt
         if reached is not None and isinstance(stage, Asking):
             calls = tuple(calls for ds in _splits(reached) for calls in stage.plan_calls(ds, seen))
             reached = reached if _keeps_rows(stage, _splits(reached)[0]) else None
-        elif reached is not None:
+        elif reached is not None and stage.makes_rows and not stage.only_reads():
             reached = stage.run(reached).dataset
         steps.append(PlannedStage(stage.name, stage.config(), columns, calls, rows))
     return steps

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_BARS = 12
-_BINS = 24
+_BINS = 32
 _FEW_VALUES = 12
 
 
@@ -124,7 +124,17 @@ def distribution(column: Column, title: str = "", unit: str = "") -> Histogram |
     if not len(column.known):
         return None
     repeated = column.distinct <= min(_FEW_VALUES, len(column.known) // 2)
-    return value_bars(column, title) if repeated else histogram(column, title, unit)
+    return value_bars(column, title) if repeated else histogram(column, title, unit or unit_of(column.path))
+
+
+def unit_of(path: str) -> str:
+    """What the numbers of a column count, as far as its name says so; otherwise the name."""
+    name = path.rpartition(".")[2]
+    if "tokens" in name.split("_"):
+        return "tokens"
+    if name.endswith("_ms"):
+        return "milliseconds"
+    return "speedup over the reference (1: as fast)" if name == "speedup" else path
 
 
 def label_bars(column: Labels, title: str = "") -> Bars:

@@ -81,9 +81,18 @@ class PairAgreement(Facts):
 class GroupAgreement(Facts):
     """All columns over the same rows."""
 
+    group: str | None = None
     rated: int
     alpha: Coefficient
     pairs: tuple[PairAgreement, ...]
+
+
+class Difference(Facts):
+    """A row on which the columns differ."""
+
+    index: int
+    row: str
+    values: dict[str, str | None]
 
 
 class Agreement(Facts):
@@ -95,6 +104,8 @@ class Agreement(Facts):
     resampled: str
     resamples: int
     whole: GroupAgreement
+    groups: tuple[GroupAgreement, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
     def charts(self) -> list[Intervals | Matrix]:
         """The coefficients, and a confusion table for each pair."""
@@ -109,12 +120,30 @@ class Agreement(Facts):
         return [Intervals("Agreement", "coefficient with 95% interval", tuple(found)), *tables]
 
 
+class Cost(Facts):
+    """What a sequence length costs, with longer rows cut or dropped."""
+
+    tokens_lost_share: float
+    padding_waste: float | None
+    packing_efficiency: float | None
+
+
 class Limit(Facts):
     """A sequence length."""
 
     seq_len: int
     rows_over: int
     rows_over_share: float
+    truncated: Cost
+    dropped: Cost
+
+
+class Coverage(Facts):
+    """The sequence length that a share of the rows asks for."""
+
+    percent: float
+    needed: int
+    limit: Limit
 
 
 class Recommendation(Facts):
@@ -128,7 +157,14 @@ class Budget(Facts):
     """What lengths mean for training."""
 
     limits: tuple[Limit, ...]
+    coverage: tuple[Coverage, ...]
     recommendation: Recommendation
+
+    @property
+    def telling(self) -> tuple[Limit, ...]:
+        """The limits up to the first that no row is over: longer ones say nothing new."""
+        enough = next((place for place, limit in enumerate(self.limits) if not limit.rows_over), len(self.limits))
+        return self.limits[: enough + 1]
 
 
 class Tokenizer(Facts):
@@ -137,10 +173,27 @@ class Tokenizer(Facts):
     name: str
 
 
+class Percentile(Facts):
+    """A length that so many percent of the rows do not exceed."""
+
+    percent: float
+    value: int
+
+
+class Part(Facts):
+    """The tokens of one part of the conversations."""
+
+    count: int
+    total: int
+    mean: float | None
+    percentiles: tuple[Percentile, ...]
+
+
 class Lengths(Facts):
     """What `lengths` found."""
 
     tokenizer: Tokenizer
+    parts: dict[str, Part]
     budget: Budget | None
 
 
@@ -153,6 +206,8 @@ class Finding(Generic[F]):
 
     figures: F | None
     origin: str
+    here: bool = False
+    """Whether the figures are of the very rows of the report, so that its indices are theirs."""
 
 
 def from_lineage(lineage: Lineage, stage: str, form: type[F]) -> Finding[F] | None:
@@ -170,12 +225,12 @@ def measured(data: Dataset | DatasetDict, stage: str, form: type[F], **fields: A
         result = registry().stage(stage)(**fields).run(data)
     except KbError as error:
         return Finding(None, f"not measured: {error}")
-    return _validated(result.facts, form, "measured on the rows of this report")
+    return _validated(result.facts, form, "measured on the rows of this report", here=True)
 
 
-def _validated(facts: Mapping[str, Any], form: type[F], origin: str) -> Finding[F]:
+def _validated(facts: Mapping[str, Any], form: type[F], origin: str, *, here: bool = False) -> Finding[F]:
     try:
-        return Finding(form.model_validate(dict(facts)), origin)
+        return Finding(form.model_validate(dict(facts)), origin, here)
     except ValidationError as error:
         return Finding(
             None, f"{origin}; its figures have a form that this report cannot show ({error.error_count()} faults)"

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 SCRIPTS = ("dom.js", "rows.js", "filters.js", "highlight.js", "table.js", "detail.js", "page.js")
+MOST_BYTES = 50_000_000
+"""Size above which a report says that it is large."""
 _SPLIT = "split"
 _TABLE_COLUMNS = 8
 """Columns that the table of rows shows at first."""
@@ -180,6 +182,18 @@ def write(report: Report, path: Path) -> None:
     saving.write_text(path, "".join(pieces))
 
 
+def too_large(report: Report, size: int) -> str | None:
+    """What to tell people about a file of so many bytes that mail and viewers refuse; None below 50 MB."""
+    if size <= MOST_BYTES:
+        return None
+    fitting = int(report.rows * MOST_BYTES / size / len(report.splits) * 0.95)
+    return (
+        f"the report holds all {report.rows:,} rows and has {size / 1e6:,.0f} MB: browsers open it, but mail and "
+        f"viewers often stop at {MOST_BYTES / 1e6:.0f} MB. About {fitting:,} rows of each split would fit "
+        f"(--limit {fitting}); long rows are mostly reasoning, which `kbtools apply strip-reasoning` takes out."
+    )
+
+
 def policy(style: str, script: str) -> str:
     """The content security policy: this style and this script, nothing from anywhere, no text ever made markup."""
     return (
@@ -207,7 +221,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"draw": _drawn, "caption": svg.caption, "number": number, "base64": Markup}
+    environment.filters |= {
+        "signed": svg.signed,
+        "draw": _drawn,
+        "caption": svg.caption,
+        "number": number,
+        "base64": Markup,
+    }
     return environment
 
 

@@ -59,7 +59,7 @@ def _height(chart: Chart) -> float:
     if isinstance(chart, Matrix):
         return 1.3 + 0.4 * len(chart.labels)
     lines = chart.labels if isinstance(chart, Bars) else chart.steps if isinstance(chart, Funnel) else chart.estimates
-    return 1.2 + 0.26 * len(lines)
+    return 1.2 + (0.42 if isinstance(chart, Intervals) else 0.26) * len(lines)
 
 
 def draw(axes: Axes, chart: Chart) -> None:
@@ -82,7 +82,7 @@ def _histogram(axes: Axes, chart: Histogram) -> None:
     axes.axvline(median, color=drawing.VERMILION, linestyle="--", label=f"median {median:,.4g}")
     if chart.log:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:,g}")
+    axes.xaxis.set_major_formatter("{x:,g}")
     axes.set(xlabel=f"{_plain(chart.unit, 50)}\n(n = {chart.n:,}{_without(chart.missing)})", ylabel="rows")
     axes.legend()
 
@@ -115,22 +115,23 @@ def _funnel(axes: Axes, chart: Funnel) -> None:
 
 
 def _intervals(axes: Axes, chart: Intervals) -> None:
+    """Names stand over their lines: beside them long ones would leave no room for the figures."""
     for place, item in enumerate(chart.estimates):
+        axes.text(-1, place - 0.28, f"{_plain(item.label, 60)} (n = {item.n:,})", fontsize=8, va="center")
         _estimate(axes, place, item)
-    axes.set_yticks(
-        range(len(chart.estimates)), [f"{_plain(item.label, 32)} (n = {item.n:,})" for item in chart.estimates]
-    )
-    axes.axvline(0, color=drawing.GREY, linewidth=0.8)
-    axes.set(xlabel=chart.unit, xlim=(-1.02, 1.02), ylim=(len(chart.estimates) - 0.5, -0.5))
+    axes.set_yticks([])
+    axes.axvline(0, color=drawing.GREY, linewidth=0.8, zorder=0)
+    axes.set(xlabel=chart.unit, xlim=(-1.02, 1.02), ylim=(len(chart.estimates) - 0.5, -0.6))
 
 
 def _estimate(axes: Axes, place: int, item: Estimate) -> None:
+    middle = place + 0.12
     if item.value is None:
-        axes.text(0.02, place, "undefined", fontsize=7, va="center")
+        axes.text(-1, middle, "undefined", fontsize=7, va="center")
         return
     if item.low is not None and item.high is not None:
-        axes.plot([item.low, item.high], [place, place], color=drawing.BLUE, linewidth=1.6)
-    axes.plot([item.value], [place], "o", color=drawing.BLUE, markersize=5)
+        axes.plot([item.low, item.high], [middle, middle], color=drawing.BLUE, linewidth=1.6)
+    axes.plot([item.value], [middle], "o", color=drawing.BLUE, markersize=5)
 
 
 def _matrix(axes: Axes, chart: Matrix) -> None:

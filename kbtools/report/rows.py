@@ -1,7 +1,7 @@
 """Rows as the page carries them: an index of the small columns, and the whole rows in compressed chunks.
 
 The browser unpacks the index when the page opens, and a chunk when one of its rows is looked at. Both are base64, in
-which no markup can stand.
+which no markup can stand, of deflate, which every browser unpacks by itself.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from kbtools.report.columns import Column, Labels
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_CHARACTERS = 1 << 20
 _EXACT = 2**53
-_LEVEL = 6
+_LEVEL = 9
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _chunks(rows: Iterator[str]) -> Iterator[list[str]]:
     for row in rows:
         some.append(row)
         size += len(row)
-        if size >= _CHUNK_BYTES:
+        if size >= _CHUNK_CHARACTERS:
             yield some
             some, size = [], 0
     if some:

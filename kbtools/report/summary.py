@@ -56,9 +56,16 @@ def stages(lineage: Lineage) -> list[StageView]:
 
 
 def _config(fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (key, value if isinstance(value, str) else repr(value)) for key, value in fields.items() if key != "stage"
-    )
+    return tuple((key, _setting(value)) for key, value in fields.items() if key != "stage")
+
+
+def _setting(value: Any) -> str:
+    """A setting as the command line takes it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={item}" for name, item in value.items())
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def funnel(lineage: Lineage) -> Funnel | None:

@@ -19,6 +19,7 @@ WIDTH = 360
 _LEFT, _RIGHT, _TOP = 44, 12, 10
 _PLOT_HEIGHT = 130
 _LINE = 22
+_TWO_LINES = 36
 
 
 def tag(name: str, *inside: str, **attributes: object) -> Markup:
@@ -136,12 +137,11 @@ def _linked(chart: Bars, label: str, line: list[Markup]) -> Markup:
 
 
 def intervals(chart: Intervals) -> Markup:
-    """A line for each coefficient: a dot and its interval between -1 and 1."""
-    left, right = 180, 16
-    base = _LINE * len(chart.estimates) + 8
+    """For each coefficient its name, and below it a dot and its interval between -1 and 1."""
+    base = _TWO_LINES * len(chart.estimates) + 8
 
     def x(value: float) -> float:
-        return left + (WIDTH - left - right) * (value + 1) / 2
+        return _RIGHT + (WIDTH - 2 * _RIGHT) * (value + 1) / 2
 
     grid = [
         part
@@ -151,17 +151,17 @@ def intervals(chart: Intervals) -> Markup:
             tag("text", f"{value:g}", class_="tick", x=x(value), y=base + 15, text_anchor="middle"),
         )
     ]
-    lines = [tag("g", *_estimate(item, 4 + _LINE * place, left, x)) for place, item in enumerate(chart.estimates)]
-    unit = tag("text", chart.unit, class_="unit", x=(left + WIDTH - right) / 2, y=base + 32, text_anchor="middle")
+    lines = [tag("g", *_estimate(item, 4 + _TWO_LINES * place, x)) for place, item in enumerate(chart.estimates)]
+    unit = tag("text", chart.unit, class_="unit", x=WIDTH / 2, y=base + 32, text_anchor="middle")
     return drawing(chart.title, describe(chart), base + 38, [*grid, *lines, unit])
 
 
-def _estimate(item: Estimate, y: float, left: float, x: Callable[[float], float]) -> list[Markup]:
-    middle = y + _LINE / 2 - 1
-    name = tag("text", clipped(item.label, 27), class_="label", x=left - 8, y=middle + 4, text_anchor="end")
+def _estimate(item: Estimate, y: float, x: Callable[[float], float]) -> list[Markup]:
+    middle = y + 24
+    name = tag("text", clipped(item.label, 56), class_="label over", x=4, y=y + 13)
     what = tag("title", estimate_text(item))
     if item.value is None:
-        return [what, name, tag("text", "undefined", class_="tick", x=left + 6, y=middle + 4)]
+        return [what, name, tag("text", "undefined", class_="tick", x=4, y=middle + 4)]
     dot = tag("circle", class_="dot", cx=x(item.value), cy=middle, r=4)
     if item.low is None or item.high is None:
         return [what, name, dot]
@@ -172,8 +172,14 @@ def estimate_text(item: Estimate) -> str:
     """A coefficient in words."""
     if item.value is None:
         return f"{item.label}: undefined, {item.undefined or 'no value'} (n = {item.n:,})"
-    interval = "" if item.low is None or item.high is None else f", 95% from {item.low:+.2f} to {item.high:+.2f}"
-    return f"{item.label}: {item.value:+.2f}{interval} (n = {item.n:,})"
+    interval = "" if item.low is None or item.high is None else f", 95% from {signed(item.low)} to {signed(item.high)}"
+    return f"{item.label}: {signed(item.value)}{interval} (n = {item.n:,})"
+
+
+def signed(value: float) -> str:
+    """A coefficient with its sign, which zero has not."""
+    text = f"{value:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
 
 
 # ---- confusion ------------------------------------------------------------------------------------------------------
@@ -213,7 +219,7 @@ def _cell(chart: Matrix, line: int, place: int, x: float, y: float, wide: float,
         "g",
         tag("title", what),
         tag("rect", class_="cell", x=x + 1, y=y + 1, width=wide - 2, height=tall - 2, fill_opacity=0.06 + 0.84 * share),
-        tag("text", f"{count:,}", class_="cell-text strong" if share > 0.5 else "cell-text", x=x + wide / 2,
+        tag("text", f"{count:,}", class_="cell-text strong" if share > 0.7 else "cell-text", x=x + wide / 2,
             y=y + tall / 2 + 4, text_anchor="middle"),
     )  # fmt: skip
 

@@ -47,9 +47,11 @@ class Push(kb.Stage):
 
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
         """Check the token, the right to write and the licence, and say where the rows will go."""
+        from kbtools.data import hub
         from kbtools.publish import check
 
-        return check(self._request(), kb.Recipe.model_validate(before)).lines
+        with hub.briefly():
+            return check(self._request(), kb.Recipe.model_validate(before)).lines
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Publish a dataset as one split."""
@@ -67,6 +69,7 @@ class Push(kb.Stage):
         notes += [
             f"split {name} has no rows and was left out: load_dataset fails on such a split" for name in done.empty
         ]
+        notes += [f"split {name} was there before: a push replaces its configuration whole" for name in done.former]
         facts: dict[str, Any] = {"repo": done.repo, "commit": done.commit, "url": done.url, "changed": done.changed}
         return kb.Result(data, notes=tuple(notes), facts=facts)
 

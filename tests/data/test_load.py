@@ -196,3 +196,29 @@ def test_any_text_survives_jsonl_and_parquet(tmp_path, texts):
     for name in ("x.jsonl", "x.parquet"):
         kb.save(ds, tmp_path / name)
         assert kb.load(str(tmp_path / name))["text"][:] == texts
+
+
+@pytest.mark.parametrize("key", ["revision", "config"])
+def test_source_refuses_what_it_has_no_use_for(tmp_path, key):
+    """The sample, a file, a folder and a set of split files: a revision or configuration would do nothing there."""
+    ds = evals([1.0, 2.0])
+    ds.save_to_disk(tmp_path / "folder")
+    kb.save(ds, tmp_path / "one.parquet")
+    kb.save(datasets.DatasetDict(train=ds, test=ds), tmp_path / "two.parquet")
+    for name in ("sample", "one.parquet", "folder", "two.parquet"):
+        with pytest.raises(UsageError, match=f"{key} 'main' means nothing there"):
+            read(Source(dataset=name, **{key: "main"}))
+
+
+def test_digest_pins_files_only(tmp_path):
+    """A folder and a dataset on the Hub have no single digest to compare with."""
+    evals([1.0]).save_to_disk(tmp_path / "folder")
+    for name in ("folder", "me/x"):
+        with pytest.raises(UsageError, match="sha256 'abc' means nothing there"):
+            read(Source(dataset=name, sha256="abc"))
+
+
+def test_address_of_a_lineage_says_everything_itself():
+    """Options beside it would be lost."""
+    with pytest.raises(UsageError, match="leave split, config, revision and limit out"):
+        kb.load("hf://datasets/me/x/kbtools-lineage.json", limit=3)

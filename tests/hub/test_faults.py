@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from tests.hub.conftest import COMMAND
+
 COMMIT = r"/commit/main$"
 LICENSED = ("--license", "mit")
 
@@ -66,6 +68,48 @@ def test_commit_that_is_not_what_was_sent_is_an_error(client, hub, jsonl):
     done = client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED)
     assert done.code == 1
     assert "read back, is not what was sent" in done.err
+
+
+def test_storage_that_refuses_is_named_with_its_answer(client, hub, jsonl):
+    """The client wraps what the storage said into an error of its own: its cause is what is told."""
+    hub.faults({"path": r"^/objects/", "do": "status", "status": 403, "method": "PUT", "times": 99})
+    done = client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED)
+    assert done.code == 3, done.text
+    assert "pushing to me/mine" in done.err
+    assert "scripted fault 403" in done.err
+    assert hub.state("me/mine")["commits"]["main"] == ["initial commit"]
+
+
+@pytest.mark.slow
+def test_pushes_at_once_all_land(client, hub, tmp_path, rows):
+    """Three processes push three configurations to a repository that does not exist yet."""
+    names = ("default", "one", "two")
+    for number, name in enumerate(names):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[number:]))
+    base = ("-c", COMMAND, "apply", "push", "--repo", "both", *LICENSED)
+    running = [client.popen(*base, "--dataset", f"{name}.jsonl", "--config-name", name) for name in names]
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, out + err
+    for number, name in enumerate(names):
+        assert client.rows("me/both", name) == {"train": rows[number:]}
+    assert len(hub.state("me/both")["commits"]["main"]) == 4
+
+
+@pytest.mark.slow
+def test_full_disk_is_named_with_what_was_written(client, hub, tmp_path):
+    """A file size limit stands for the disk; the next push, with room, lands."""
+    text = [{"i": i, "t": f"{i * 7919 % 1000003:x}" * 200} for i in range(2000)]
+    (tmp_path / "big.jsonl").write_text("".join(json.dumps(row) + "\n" for row in text))
+    words = ("apply", "push", "--dataset", "big.jsonl", *LICENSED)
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, -1)); {COMMAND}"
+    assert client.kbtools("apply", "filter", "--where", "i < 0", *words[2:4], "--out", "x.parquet").code == 0
+    process = client.popen("-c", limited, *words)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 3, err
+    assert "TMPDIR" in err
+    assert hub.repos() == []
+    assert client.kbtools(*words).code == 0
 
 
 RANDOM = (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kbtools.data import sample
 from tests import chat
 from tests.servers.openai_server import OpenAIServer
 
@@ -46,6 +47,33 @@ def describe(body):
     return f"Write a Triton kernel for class {name}New. It multiplies its input by a number."
 
 
+EQUAL = """
+    import datasets, sys
+    from kbtools import lineage, pipeline
+    for name in {names!r}:
+        (recipe,) = lineage.read_all({recipe!r}, [name])
+        *stages, push = recipe.stages
+        source = pipeline.load_source(recipe.source)
+        made = pipeline.run(source, pipeline.build(recipe.model_copy(update={{"stages": tuple(stages)}}))).dataset
+        found = datasets.load_dataset(push["repo"], download_mode="force_redownload")
+        assert set(found) == set(made), (name, set(found), set(made))
+        for split in found:
+            assert found[split].features == made[split].features, (name, split)
+            assert found[split].to_list() == made[split].to_list(), (name, split)
+"""
+
+
+def sample_rows():
+    """The embedded sample as its file has it, by id; fields that a row leaves out are null."""
+    rows = [json.loads(line) for line in sample.path().read_text(encoding="utf-8").splitlines()]
+    return {row["example_id"]: row for row in rows}
+
+
+def without(row, *names):
+    """A row without some of its columns."""
+    return {name: value for name, value in row.items() if name not in names}
+
+
 def modules_of(split):
     """Names of the modules of a split."""
     return {row["info"]["module_name"] for row in split}
@@ -77,21 +105,31 @@ def test_whole_pipeline(client, hub, judge):
         assert again.code == 0, again.text
         assert len(server.log) == calls
     assert {repo: hub.state(repo)["commits"]["main"] for repo in hub.repos()} == before
+    names = [step for step in STEPS if step != "analysis"]
+    equal = client.python(EQUAL.format(names=names, recipe=RECIPE), **env)
+    assert equal.code == 0, equal.err
     base, filtered = client.rows("me/evals"), client.rows("me/evals-filtered")
     unique, synthetic = client.rows("me/evals-unique"), client.rows("me/synthetic-tasks")
     total = sum(len(rows) for rows in base.values())
     assert set(base) == {"train", "validation"}
     assert len(base["validation"]) / total == pytest.approx(0.1, abs=0.05)
     assert modules_of(base["train"]).isdisjoint(modules_of(base["validation"]))
+    raw = sample_rows()
+    assert total == len(raw)
     for split in base:
-        kept = [row["example_id"] for row in base[split] if row["reward"] > 0.85]
-        assert [row["example_id"] for row in filtered[split]] == kept
+        assert all(
+            without(row, *(set(row) - set(raw[row["example_id"]]))) == raw[row["example_id"]] for row in base[split]
+        )
+        added = set(filtered[split][0]) - set(base[split][0])
+        assert [without(row, *added) for row in filtered[split]] == [r for r in base[split] if r["reward"] > 0.85]
+        assert all(row in filtered[split] for row in unique[split])
         assert modules_of(unique[split]) == modules_of(filtered[split])
         assert len(unique[split]) == len(modules_of(unique[split]))
     assert all(row["difficulty"] for row in filtered["train"])
     assert {row["module_name"] for row in synthetic["train"]} == {f"Scale{i}" for i in range(12)}
     bare = client.rows("me/evals-unique-no-reasoning")
-    assert {split: len(rows) for split, rows in bare.items()} == {s: len(rows) for s, rows in unique.items()}
+    for split, rows in unique.items():
+        assert [without(row, "completion") for row in bare[split]] == [without(row, "completion") for row in rows]
     assert all(row["completion"][0]["content"].startswith(("<answer>", "import ")) for row in bare["train"])
     assert (client.folder / "plots" / "correlation_analysis.png").exists()
     figures = json.loads(next((client.folder / "outputs").glob("*lengths*.json")).read_text())

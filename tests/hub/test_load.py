@@ -31,6 +31,31 @@ def test_commit_is_recorded_and_a_copy_in_the_cache_is_no_answer(client, hub, ro
     assert source["revision"] == sha
 
 
+def test_offline_without_a_copy_and_addresses_that_contradict(client, hub):
+    """What is not in the cache is said to be not there; two revisions for one source are an error."""
+    offline = load(client, "--dataset", "me/x", "--offline")
+    assert offline.code == 3
+    assert "the cache holds no dataset 'me/x'" in offline.err
+    two = load(client, "--dataset", "hf://datasets/me/x@main", "--revision", "other")
+    assert two.code == 2
+    assert "do not agree" in two.err
+
+
+@pytest.mark.slow
+def test_lineage_is_never_an_old_copy_unasked(client, hub, rows):
+    """The lineage of a repository that was pushed to again, or cannot be reached, does not come from the cache."""
+    client.upload("lab/src", rows)
+    words = ("--dataset", "lab/src", "--push", "--repo", "me/x", "--license", "mit")
+    assert client.kbtools("apply", "filter", "--where", "reward > 1", *words).code == 0
+    run = ("run", "hf://datasets/me/x/kbtools-lineage.json", "--out", "x.parquet")
+    assert client.kbtools(*run).code == 0
+    hub.faults({"path": "/api/datasets/me/x", "do": "status", "status": 403, "times": 99})
+    broken = client.kbtools(*run)
+    assert broken.code == 3
+    assert "reading kbtools-lineage.json of me/x" in broken.err
+    assert client.kbtools(*run, "--offline").code == 0
+
+
 @pytest.mark.slow
 def test_private_gated_and_unauthorised_are_told_apart(client, hub, rows):
     """Somebody else's private dataset does not exist; a gated one asks for access; a wrong token is named as such."""

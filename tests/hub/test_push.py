@@ -33,6 +33,16 @@ def test_target_is_said_and_the_right_checked_before_any_work(client, hub, jsonl
     assert hub.repos() == []
 
 
+def test_dry_run_publishes_nothing(client, hub, jsonl):
+    """The push says where it would go and does not run, wherever it stands in the chain."""
+    push, more = ("push", *LICENSED, "--repo", "x"), ("filter", "--where", "reward > 1")
+    for words in (push, (*more, *push), (*push, *more)):
+        done = client.kbtools("apply", *words, "--dataset", "mine.jsonl", "--dry-run")
+        assert done.code == 0, done.text
+        assert "will push to" in done.err
+    assert hub.repos() == []
+
+
 def test_second_identical_push_makes_no_commit_and_sends_nothing(client, hub, jsonl):
     """The same rows, card and lineage are found on the Hub."""
     words = ("apply", "push", "--dataset", "mine.jsonl", *LICENSED)
@@ -94,6 +104,8 @@ def test_replace_leaves_only_what_was_pushed(client, hub, jsonl, rows):
         (["--repo", "x", "--config-name", "data"], "hf_me", 2, "--config-name"),
         (["--repo", "x", "--max-shard-size", "big"], "hf_me", 2, "--max-shard-size"),
         (["--repo", "a b"], "hf_me", 2, "no name for a repository"),
+        (["--pr", "--branch", "work"], "hf_me", 2, "a pull request goes to main"),
+        (["--repo", "x", "--offline"], "hf_me", 3, "offline mode is on"),
     ],
 )
 def test_push_that_cannot_be_is_refused_before_any_work(client, hub, jsonl, words, token, code, message):
@@ -139,6 +151,33 @@ def test_organisation_branch_and_pull_request(client, hub, jsonl):
 
 
 @pytest.mark.slow
+def test_address_of_a_source_is_a_source(client, hub, rows):
+    """hf://datasets/OWNER/NAME@REVISION: its licence holds, and its name without the revision makes the target's."""
+    declare = """
+            card = huggingface_hub.DatasetCard.load("lab/src")
+            card.data.license = "apache-2.0"
+            card.push_to_hub("lab/src", repo_type="dataset")
+    """
+    client.upload("lab/src", rows, declare.strip())
+    words = ("filter", "--where", "reward > 1", "--dataset", "hf://datasets/lab/src@main", "--push")
+    done = client.kbtools("apply", *words)
+    assert done.code == 0, done.text
+    assert hub.repos() == ["lab/src", "me/src-filtered"]
+    card = client.python('import huggingface_hub as h; print(h.DatasetCard.load("me/src-filtered").data.license)').out
+    assert card.strip() == "apache-2.0"
+
+
+@pytest.mark.slow
+def test_split_that_is_no_longer_there_is_said(client, hub, jsonl, rows):
+    """A push replaces its configuration whole: a split that it does not have goes, and not silently."""
+    base = ("--dataset", "mine.jsonl", *LICENSED, "--repo", "x")
+    assert client.kbtools("apply", "split", "push", *base).code == 0
+    done = client.kbtools("apply", "push", *base)
+    assert "split validation was there before" in done.err
+    assert client.rows("me/x") == {"train": rows}
+
+
+@pytest.mark.slow
 def test_many_shards_are_one_commit(client, hub, tmp_path):
     """More files than the plain client puts into one commit; the rows come back in order."""
     with (tmp_path / "many.jsonl").open("w") as stream:
@@ -150,6 +189,25 @@ def test_many_shards_are_one_commit(client, hub, tmp_path):
     assert len([path for path in state["files"] if path.endswith(".parquet")]) == 60
     assert len(state["commits"]["main"]) == 2
     assert [row["i"] for row in client.rows("me/many")["train"]] == list(range(60_000))
+
+
+@pytest.mark.slow
+def test_progress_moves_with_each_shard(client, hub, tmp_path):
+    """Rows count when the shard that holds them has arrived, and not when they are read for the card."""
+    with (tmp_path / "many.jsonl").open("w") as stream:
+        stream.writelines(json.dumps({"i": i, "t": f"{i * 7919 % 1000003:x}" * 8}) + "\n" for i in range(3_000))
+    done = client.python("""
+        import kbtools as kb
+        from kbtools import pipeline
+        from kbtools.pipeline.watching import Bars
+        class Seen(Bars):
+            def advanced(self, rows):
+                print(rows)
+        push = kb.Push(repo="me/many", license="mit", max_shard_size="1KB")
+        pipeline.run(kb.load("many.jsonl"), [push], Seen())
+    """)
+    assert done.code == 0, done.err
+    assert done.out.split() == ["1000", "1000", "1000"]
 
 
 @pytest.mark.slow

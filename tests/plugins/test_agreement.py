@@ -16,6 +16,9 @@ import kbtools as kb
 from kbtools.errors import RowError, SchemaError, UsageError
 from kbtools.pipeline import run
 from kbtools.testing import check_stage
+from kbtools_plugins.analysis import coefficients
+from kbtools_plugins.analysis.ratings import _coincidences
+from kbtools_plugins.analysis.resampling import Modules
 
 LABELS = ("low", "medium", "high")
 QUICK = {"resamples": 30}
@@ -93,6 +96,36 @@ def test_alpha_is_that_of_krippendorff_over_all_columns(rows):
         else:
             expected = krippendorff.alpha(reliability_data=data, value_domain=[0, 1, 2], level_of_measurement=level)
             assert found["alpha"]["value"] == pytest.approx(float(expected))
+
+
+@given(RATINGS, st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_samples_go_through_the_same_kappa(pairs, weighted):
+    """What the intervals are made of is what is reported."""
+    level = "ordinal" if weighted else "nominal"
+    table = np.zeros((3, 3))
+    np.add.at(table, tuple(np.array(pairs).T), 1)
+    expected = slow_kappa([a for a, _ in pairs], [b for _, b in pairs], 3, weighted=weighted)
+    found = coefficients.kappa(table, coefficients.weights(3, level))
+    assert np.isnan(found) if expected is None else found == pytest.approx(expected)
+
+
+@given(st.lists(st.lists(st.sampled_from([0, 1, 2, -1]), min_size=3, max_size=3), min_size=2, max_size=30), st.data())
+@settings(deadline=None, max_examples=60)
+def test_samples_go_through_the_same_alpha(rows, data):
+    """A module that is drawn twice counts as if its rows stood there twice."""
+    positions = np.array(rows)
+    positions = positions[(positions >= 0).sum(axis=1) > 1]
+    modules = Modules.of(np.arange(len(positions)) // 2)
+    drawn = np.array(data.draw(st.lists(st.integers(0, 3), min_size=modules.count, max_size=modules.count)), dtype=int)
+    sample = np.repeat(positions, drawn[modules.members], axis=0) if len(positions) else positions
+    if len(np.unique(sample[sample >= 0])) < 2:
+        return
+    counts = np.stack([(sample == value).sum(axis=1) for value in range(3)], axis=1)
+    table = _coincidences(positions, 3, modules)(drawn).reshape(3, 3)
+    for level in ("ordinal", "nominal", "interval"):
+        expected = krippendorff.alpha(value_counts=counts, value_domain=[0, 1, 2], level_of_measurement=level)
+        assert coefficients.alpha(table, np.arange(3.0), level) == pytest.approx(float(expected))
 
 
 def test_numbers_keep_their_distances():

@@ -17,7 +17,9 @@ import kbtools as kb
 from kbtools.errors import RowError, SchemaError
 from kbtools.pipeline import run
 from kbtools.testing import check_stage
-from kbtools_plugins.analysis.correlation import METHODS, correlate
+from kbtools_plugins.analysis import correlation
+from kbtools_plugins.analysis.correlation import METHODS, correlate, kendall_of_samples, spearman_of_samples
+from kbtools_plugins.analysis.resampling import Modules
 from kbtools_plugins.analysis.scales import Scale
 from tests.rows import evals
 
@@ -46,6 +48,33 @@ def pairs(result: kb.Result) -> dict[tuple[str, str], dict]:
 
 def scale(name: str, values: list[float]) -> Scale:
     return Scale(name, np.array(values, dtype=np.float64), "numeric")
+
+
+def test_samples_are_ranked_as_scipy_ranks_them():
+    """A module that is drawn twice counts as if its rows stood there twice."""
+    rng = np.random.default_rng(5)
+    a, b, groups = rng.integers(0, 4, 60).astype(float), np.round(rng.normal(size=60), 1), rng.integers(0, 15, 60)
+    modules = Modules.of(groups)
+    for _ in range(5):
+        drawn = rng.integers(0, 4, modules.count)
+        rows = np.repeat(np.arange(60), drawn[modules.members])
+        assert spearman_of_samples(a, b, modules)(drawn) == pytest.approx(stats.spearmanr(a[rows], b[rows]).statistic)
+        for x, y in ((a, b), (b, a), (b, b**3)):
+            statistic, cost = kendall_of_samples(x, y, modules)
+            assert (cost == 600) == (x is not a and y is not a)  # sorted
+            assert statistic(drawn) == pytest.approx(stats.kendalltau(x[rows], y[rows]).statistic)
+
+
+def test_many_rows_get_fewer_samples_aloud(monkeypatch):
+    """Sorting is slow: the run says how many samples there were."""
+    monkeypatch.setattr(correlation, "_WORK", 50_000)
+    monkeypatch.setattr(correlation, "_FEWEST", 2)
+    ds = rated().add_column("speed", np.random.default_rng(1).normal(size=300).tolist())
+    result = kb.Correlate(between=("difficulty", "reward", "speed"), **QUICK).run(ds)
+    samples = {names: pair["kendall"]["resamples"] for names, pair in pairs(result).items()}
+    assert samples == {("difficulty", "reward"): 50, ("difficulty", "speed"): 50, ("reward", "speed"): 16}
+    assert {pair["spearman"]["resamples"] for pair in pairs(result).values()} == {50}
+    assert any("come from 16 of them instead of 50" in note for note in result.notes)
 
 
 def test_coefficients_are_those_of_scipy():

@@ -16,6 +16,8 @@ import kbtools as kb
 from kbtools.errors import SchemaError
 from kbtools.pipeline import run
 from kbtools.testing import check_stage
+from kbtools_plugins.analysis import stats_plot
+from kbtools_plugins.analysis.summary import summarise
 from tests.rows import evals
 
 
@@ -144,3 +146,14 @@ def test_contract_files_and_table():
     assert {path.name for path in Path("plots").iterdir()} == {f"stats.{ending}" for ending in ("png", "svg", "json")}
     (table,) = run(evals([1.0, 0.5]), [kb.Stats()]).tables
     assert [row[0] for row in table.rows][:3] == ["example_id", "prompt", "completion"]
+
+
+def test_bars_are_drawn_only_where_they_show_every_value():
+    """Labels on their scale and not by frequency; more values than are named are no bars; one value is no picture."""
+    labels = ["high"] * 3 + ["low"] * 2 + ["medium"] * 15
+    ds = datasets.Dataset.from_dict({"few": labels, "many": [n // 2 for n in range(20)], "one": [1] * 20})
+    few, many, one = summarise(ds, ["few", "many", "one"], top=5).columns
+    assert stats_plot._is_few(few)
+    assert [item.value for item in stats_plot._in_order(few)] == ["low", "medium", "high"]
+    assert not stats_plot._is_few(many)
+    assert [stats_plot._varies(column) for column in (few, many, one)] == [True, True, False]

@@ -29,6 +29,30 @@ def _judged_row(n: int) -> dict[str, Any]:
     return {**row, **verdict}
 
 
+def analysed(folder: Path) -> tuple[datasets.Dataset, Lineage]:
+    """Judged rows that went through `lengths` and `agreement`, with their lineage; some failed on the way."""
+    import kbtools as kb
+
+    rows = judged().add_column("gold_difficulty", [("low", "medium", "high")[n * n % 3] for n in range(120)])
+    template = folder / "template.jinja"
+    template.write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
+    tokenizer = words_tokenizer(folder / "tokenizer.json")
+    lengths = kb.Lengths(tokenizer=str(tokenizer), chat_template=str(template), fast=False)
+    agreement = kb.Agreement(between=("difficulty", "gold_difficulty"), by="task", resamples=20)
+    done = kb.apply(rows, lengths, agreement)
+    return done, kb.lineage.of(done)
+
+
+def words_tokenizer(file: Path) -> Path:
+    """A tokenizer for which every word is a token."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(file))
+    return file
+
+
 ATTACKS = (
     "</script><script>document.title='owned'</script>",
     "<img src=x onerror=\"document.title='owned'\">",

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.report.browser import chromium
-from tests.report.material import ATTACKS, hostile, hostile_lineage, judged, report_file
+from tests.report.material import ATTACKS, analysed, hostile, hostile_lineage, judged, report_file
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +54,18 @@ def test_opens_on_the_overview(browser, file):
     assert browser.texts("#distributions h3")[:3] == ["reward", "difficulty", "style"]
     assert browser.requests() == [file.as_uri()]
     assert not browser.js("return document.getElementById('overview-view').hidden")
+
+
+def test_every_section_is_drawn_without_breaking_the_page(browser, tmp_path):
+    """Lengths, agreement and failures too; nothing is wider than a telephone's screen."""
+    ds, lineage = analysed(tmp_path)
+    browser.open(report_file(ds, tmp_path, lineage))
+    wanted = ["pipeline", "distributions", "correlations", "agreement", "lengths", "duplicates", "failures"]
+    assert browser.js("return [...document.querySelectorAll('section[id]')].map((e) => e.id)") == wanted
+    assert browser.texts("#lengths tr.chosen th") == ["1,024"]
+    browser.driver.set_window_size(420, 900)
+    assert browser.js("return document.documentElement.scrollWidth <= innerWidth")
+    browser.driver.set_window_size(1400, 1000)
 
 
 def test_search_narrows_the_table(browser, file):

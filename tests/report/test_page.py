@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import datasets
 import pytest
 
+from kbtools.lineage import Lineage
 from kbtools.report import page
-from tests.report.material import ATTACKS, hostile, hostile_lineage, judged, report_file
+from tests.report.material import ATTACKS, analysed, hostile, hostile_lineage, judged, report_file
 
 
 class Elements(HTMLParser):
@@ -90,6 +91,44 @@ def test_rows_are_packed_small(tmp_path):
     code = [f"import torch\n# {n}\n" + "x = tl.load(ptr + offs, mask=mask)\n" * 140 for n in range(200)]
     file = report_file(datasets.Dataset.from_dict({"python_code": code}), tmp_path)
     assert file.stat().st_size < 200 * 2_000
+
+
+def section(text, name):
+    found = re.search(rf'<section id="{name}".*?</section>', text, re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0])) if found else None
+
+
+def test_lengths_and_agreement_of_the_pipeline_are_shown(tmp_path):
+    """Percentiles, the cost of limits, the lengths that cover the rows; coefficients by group and the rows apart."""
+    ds, lineage = analysed(tmp_path)
+    text = report_file(ds, tmp_path, lineage).read_text()
+    lengths = section(text, "lengths")
+    facts = lineage.records[0].facts
+    assert "measured by stage 1 (lengths) of the pipeline, on 120 rows" in lengths
+    assert f"Recommended seq_len: {facts['budget']['recommendation']['limit']['seq_len']:,} tokens" in lengths
+    assert f"all conversation 120 {facts['parts']['conversation']['percentiles'][0]['value']}" in lengths
+    assert f"{facts['parts']['conversation']['total']:,}" in lengths
+    assert "covers 99.5%" in lengths
+    assert "No row is over any longer limit." in lengths
+    agreement = section(text, "agreement")
+    assert "In each of 1 groups" in agreement
+    assert "Rows on which they differ most" in agreement
+    assert agreement.count("all columns together") == 2
+
+
+def test_sections_that_were_not_measured_are_left_out(tmp_path):
+    """No empty headings."""
+    text = report_file(judged(20), tmp_path).read_text()
+    assert section(text, "lengths") is None
+
+
+def test_large_report_says_how_to_make_it_smaller():
+    """No row is left out in silence: the reader hears the size and how many rows would fit."""
+    report = page.make(judged(1_000), Lineage(), page.Options("T", {}, resamples=0))
+    assert page.too_large(report, page.MOST_BYTES) is None
+    warning = page.too_large(report, 2 * page.MOST_BYTES)
+    assert "all 1,000 rows" in warning
+    assert "--limit 475" in warning
 
 
 def test_splits_stand_in_a_column(tmp_path):

@@ -36,7 +36,7 @@ def test_rows_come_back_in_order():
 
 def test_chunks_begin_where_the_index_says(monkeypatch):
     """A browser finds the chunk of a row by the first rows."""
-    monkeypatch.setattr("kbtools.report.rows._CHUNK_BYTES", 2_000)
+    monkeypatch.setattr("kbtools.report.rows._CHUNK_CHARACTERS", 2_000)
     index, _, done = packed_rows(judged(30))
     sizes = [len(unpack(chunk)) for chunk in done.chunks]
     assert len(sizes) > 3

@@ -175,8 +175,8 @@ class Hub:
         return web.json_response(answer)
 
     async def xet_token(self, request: web.Request) -> web.Response:
-        """Where the Xet client stores its chunks: a folder of this machine, once a test has named one."""
-        self.writable(request)
+        """Where the Xet client stores or finds its chunks: a folder of this machine, once a test has named one."""
+        _ = self.repo(request) if "/xet-read-token/" in request.path else self.writable(request)
         if not self.store.xet_folder:
             raise Refused(404, "this Hub has no Xet storage")
         answer = {"casUrl": f"local://{self.store.xet_folder}", "exp": 4_000_000_000, "accessToken": "xet"}
@@ -303,6 +303,9 @@ class Hub:
         if not file.sha256:
             return ranged(request, file.content or b"", headers)
         linked = {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
+        if file.sha256 in self.store.xet_hashes:
+            route = f"{self.endpoint}/api/datasets/{repo.id}/xet-read-token/{commit.sha}"
+            linked |= {"X-Xet-Hash": self.store.xet_hashes[file.sha256], "X-Xet-Refresh-Route": route}
         place = {"Location": f"{self.storage}/objects/{file.sha256}"}
         return web.Response(status=302, headers={**headers, **linked, **place})
 
@@ -325,6 +328,7 @@ class Hub:
             self.store.objects.clear()  # so that the next push has to send everything
         elif what == "xet":
             self.store.xet_folder = body["folder"]
+            self.store.xet_hashes = body.get("hashes", {})
         elif what == "drop":
             del self.store.repos[body["repo"]]
         return web.json_response({})
@@ -447,6 +451,7 @@ def routes(hub: Hub) -> tuple[list[web.RouteDef], list[web.RouteDef]]:
         web.post(DATASET + "/preupload/{rev}", hub.preupload),
         web.post(DATASET + "/commit/{rev}", hub.commit),
         web.get(DATASET + "/xet-write-token/{rev}", hub.xet_token),
+        web.get(DATASET + "/xet-read-token/{rev}", hub.xet_token),
         web.post(DATASET + "/branch/{branch}", hub.branch),
         web.get(DATASET + "/discussions", hub.discussions),
         web.post(DATASET + "/discussions", hub.discuss),

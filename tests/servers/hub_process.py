@@ -14,13 +14,15 @@ ROOT = Path(__file__).parents[2]
 
 
 class HubProcess:
-    """A running Hub; `endpoint` is what HF_ENDPOINT takes."""
+    """A running Hub; `endpoint` is what HF_ENDPOINT takes, `storage` serves large files."""
 
     def __init__(self) -> None:
         command = [sys.executable, str(Path(__file__).with_name("hub.py"))]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        self.endpoint: str = json.loads(self.process.stdout.readline())["endpoint"]
+        places = json.loads(self.process.stdout.readline())
+        self.endpoint: str = places["endpoint"]
+        self.storage: str = places["storage"]
 
     def stop(self) -> None:
         """End the process."""

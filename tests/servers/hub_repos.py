@@ -146,6 +146,7 @@ class Store:
         self.objects: dict[str, bytes] = {}
         self.parts: dict[tuple[str, int], bytes] = {}
         self.xet_folder = ""
+        self.xet_hashes: dict[str, str] = {}
 
     def repo(self, repo_id: str, user: User | None) -> Repo:
         """A repository that this user can see; others do not exist for them."""

@@ -88,6 +88,7 @@ async function searchTexts(rows, indices, words, told) {
   let done = 0;
   await wholePage;
   for (const [number, some] of byChunk(rows, indices)) {
+    await new Promise((resolve) => setTimeout(resolve)); // the page stays alive between chunks
     const chunk = await (rows.cache.get(number) ?? unpack(`chunk-${number}`)); // one look at each: nothing is kept
     for (const index of some) {
       const text = `${rows.haystack(index)}\n${allText(chunk[index - rows.first[number]]).toLowerCase()}`;

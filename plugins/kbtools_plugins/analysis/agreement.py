@@ -12,12 +12,12 @@ from kbtools.data.layout import column_type, type_text
 from kbtools.data.table import column, row_name
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.agreement_plot import draw
+from kbtools_plugins.analysis.coefficients import Level
 from kbtools_plugins.analysis.ratings import (
     AgreementFigures,
     Difference,
     Estimate,
     GroupAgreement,
-    Level,
     Verdicts,
     compare,
     most_different,

@@ -19,7 +19,8 @@ def draw(figures: AgreementFigures, folder: str, name: str) -> list[str]:
     pairs = figures.whole.pairs[:_TABLES]
     columns = 2 if len(pairs) < 4 else 3
     lines = -(-(1 + len(pairs)) // columns)
-    with drawing.figure(4.6 * columns, 3.6 * lines) as page:
+    estimates = sum(len(group.pairs) + 1 for group in (figures.whole, *figures.groups))
+    with drawing.figure(3.6 * columns, max(3.2 * lines, 0.4 * estimates)) as page:
         grid = page.add_gridspec(lines, columns)
         draw_coefficients(page.add_subplot(grid[0, 0]), figures)
         for place, pair in enumerate(pairs, start=1):
@@ -39,11 +40,13 @@ def draw_coefficients(axes: Axes, figures: AgreementFigures) -> None:
             labels.append(f"{where}{pair.x}, {pair.y} (kappa, n = {pair.n:,})")
         _draw_estimate(axes, len(labels), group.alpha, drawing.VERMILION, "s")
         labels.append(f"{where}all columns (alpha, n = {group.rated:,})")
-    axes.set_yticks(range(len(labels)), labels, fontsize=8 if len(labels) <= 10 else 6)
-    axes.invert_yaxis()
-    axes.axvline(0, color=drawing.GREY, linewidth=0.8)
-    axes.set(xlabel="coefficient, with 95% interval", title="Cohen's kappa and Krippendorff's alpha")
-    axes.set_xlim(right=1.02)
+    left = min(-0.02, axes.get_xlim()[0])
+    for place, label in enumerate(labels):  # over its line: beside it a long name leaves no room for the figures
+        axes.text(left, place - 0.3, label, fontsize=7, va="center")
+    axes.set_yticks([])
+    axes.axvline(0, color=drawing.GREY, linewidth=0.8, zorder=0)
+    axes.set(xlabel="coefficient, with 95% interval", title="kappa (●) and alpha (■)")
+    axes.set(xlim=(left, 1.02), ylim=(len(labels) - 0.5, -0.7))
 
 
 def _draw_estimate(axes: Axes, place: int, found: Estimate, colour: str, mark: str) -> None:
@@ -69,4 +72,4 @@ def draw_confusion(axes: Axes, pair: PairAgreement, labels: tuple[str, ...]) -> 
         axes.set_xticks(range(len(labels)), labels)
         axes.set_yticks(range(len(labels)), labels)
     axes.grid(visible=False)
-    axes.set(xlabel=f"{pair.y} (numbers: rows)", ylabel=pair.x, title=f"{pair.x} by {pair.y} (n = {pair.n:,})")
+    axes.set(xlabel=f"{pair.y} (numbers: rows)", ylabel=pair.x, title=f"n = {pair.n:,} rows")

@@ -92,6 +92,13 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
             f"{repeated[0].n:,} rows come from {repeated[0].modules:,} modules: the intervals and p-values of Pearson "
             "take rows as independent, those of Spearman and Kendall do not"
         )
+    ranked = [coefficient for pair in figures.pairs for coefficient in (pair.spearman, pair.kendall)]
+    samples = [coefficient.resamples for coefficient in ranked if coefficient.resamples]
+    if samples and min(samples) < figures.resamples:
+        found.append(
+            f"samples of so many rows take long: the intervals of some rank correlations come from {min(samples):,} of "
+            f"them instead of {figures.resamples:,}"
+        )
     return tuple(found)
 
 

@@ -2,7 +2,9 @@
 
 The rank correlations get percentile-bootstrap intervals over modules and a Wald test with the bootstrap's standard
 error; Pearson gets Fisher's z and the t test of scipy, both of which take rows as independent. q-values are those of
-Benjamini and Hochberg, over the pairs of one method.
+Benjamini and Hochberg, over the pairs of one method. The values are scipy's; Spearman's samples are ranked by counting,
+without sorting each of them, and so are Kendall's where a column has few values. Of very many rows there are fewer
+samples.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
-from kbtools_plugins.analysis.resampling import Bootstrap, bootstrap
+from kbtools_plugins.analysis.coefficients import kendall
+from kbtools_plugins.analysis.resampling import Bootstrap, CellCounts, Modules, Statistic, bootstrap
 from kbtools_plugins.analysis.scales import Kind, Scale
 from kbtools_plugins.analysis.stage import Figures
 
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
 
 Method = Literal["spearman", "pearson", "kendall"]
 METHODS: tuple[Method, ...] = ("spearman", "pearson", "kendall")
+_WORK = 200_000_000
+"""What the samples of one coefficient may cost together, in rows; there are at least `_FEWEST` all the same."""
+_FEWEST = 100
+_SORTING = 10
+"""What sorting a row costs, in rows."""
+_COUNTED_LEVELS = 20
+"""Columns with at most so many values are counted rather than sorted."""
 
 
 class Coefficient(Figures):
@@ -33,6 +43,8 @@ class Coefficient(Figures):
     q_value: float | None = None
     undefined: str | None = None
     """Why there is no value."""
+    resamples: int | None = None
+    """Bootstrap samples behind the interval."""
 
 
 class Pair(Figures):
@@ -106,42 +118,82 @@ def _pair(x: Scale, y: Scale, groups: np.ndarray, resamples: int, seed: int) -> 
     both = ~np.isnan(x.values) & ~np.isnan(y.values)
     a, b, members = x.values[both], y.values[both], groups[both]
     reason = _undefined(x, y, a, b)
+    modules = Modules.of(members)
     found = {
-        method: Coefficient(undefined=reason) if reason else _coefficient(method, a, b, members, resamples, seed)
+        method: Coefficient(undefined=reason) if reason else _coefficient(method, a, b, modules, resamples, seed)
         for method in METHODS
     }
-    return Pair(x=x.name, y=y.name, n=len(a), modules=len(np.unique(members)), **found)
+    return Pair(x=x.name, y=y.name, n=len(a), modules=modules.count, **found)
 
 
 def _undefined(x: Scale, y: Scale, a: np.ndarray, b: np.ndarray) -> str | None:
     if len(a) < 3:
         return f"only {len(a)} rows have both columns"
     constant = [scale.name for scale, values in ((x, a), (y, b)) if (values == values[0]).all()]
-    return f"{' and '.join(constant)} is constant in these {len(a)} rows" if constant else None
+    verb = "is" if len(constant) == 1 else "are"
+    return f"{' and '.join(constant)} {verb} constant in these {len(a):,} rows" if constant else None
 
 
 def _coefficient(
-    method: Method, a: np.ndarray, b: np.ndarray, groups: np.ndarray, resamples: int, seed: int
+    method: Method, a: np.ndarray, b: np.ndarray, modules: Modules, resamples: int, seed: int
 ) -> Coefficient:
-    if method == "pearson":
-        return _pearson(a, b)
-    import numpy as np
-
-    rows = np.arange(len(a))
-
-    def statistic(weights: np.ndarray) -> float:
-        drawn = np.repeat(rows, weights)
-        return _rank_correlation(method, a[drawn], b[drawn])
-
-    value = _rank_correlation(method, a, b)
-    found = bootstrap(statistic, groups, resamples, seed)
-    return Coefficient(value=value, low=found.low, high=found.high, p_value=_wald(value, found))
-
-
-def _rank_correlation(method: Method, a: np.ndarray, b: np.ndarray) -> float:
     from scipy import stats
 
-    return float((stats.spearmanr if method == "spearman" else stats.kendalltau)(a, b).statistic)
+    if method == "pearson":
+        return _pearson(a, b)
+    if method == "spearman":
+        value, statistic, cost = float(stats.spearmanr(a, b).statistic), spearman_of_samples(a, b, modules), len(a)
+    else:
+        value = float(stats.kendalltau(a, b).statistic)
+        statistic, cost = kendall_of_samples(a, b, modules)
+    resamples = min(resamples, max(_WORK // cost, _FEWEST))
+    found = bootstrap(statistic, modules, resamples, seed)
+    return Coefficient(
+        value=value, low=found.low, high=found.high, p_value=_wald(value, found), resamples=resamples or None
+    )
+
+
+def spearman_of_samples(a: np.ndarray, b: np.ndarray, modules: Modules) -> Statistic:
+    """Spearman's rho of samples of modules: the values are sorted once, their ranks in a sample are counted."""
+    import numpy as np
+
+    places = [np.unique(values, return_inverse=True)[1] for values in (a, b)]
+
+    def statistic(drawn: np.ndarray) -> float:
+        weights = drawn[modules.members].astype(np.float64)
+        x, y = (_centred_ranks(values, weights) for values in places)
+        scale = float(np.sqrt((weights @ x**2) * (weights @ y**2)))
+        return float((weights * x) @ y) / scale if scale else float("nan")
+
+    return statistic
+
+
+def _centred_ranks(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Ranks around 0, ties averaged, of rows that stand in a sample so often."""
+    import numpy as np
+
+    counts = np.bincount(places, weights=weights)
+    centred: np.ndarray = (np.cumsum(counts) - counts / 2 - counts.sum() / 2)[places]
+    return centred
+
+
+def kendall_of_samples(a: np.ndarray, b: np.ndarray, modules: Modules) -> tuple[Statistic, int]:
+    """Kendall's tau-b of samples of modules and what one costs: columns of few values are counted, others sorted."""
+    import numpy as np
+    from scipy import stats
+
+    ranks = sorted((np.unique(values, return_inverse=True) for values in (a, b)), key=lambda found: len(found[0]))
+    (lines, down), (columns, across) = ranks
+    if len(lines) <= _COUNTED_LEVELS:
+        counts = CellCounts(down * len(columns) + across, len(lines) * len(columns), modules)
+        return lambda drawn: kendall(counts(drawn).reshape(len(lines), len(columns))), len(lines) * len(columns)
+    rows = np.arange(len(a))
+
+    def statistic(drawn: np.ndarray) -> float:
+        sample = np.repeat(rows, drawn[modules.members])
+        return float(stats.kendalltau(a[sample], b[sample]).statistic)
+
+    return statistic, _SORTING * len(a)
 
 
 def _wald(value: float, found: Bootstrap) -> float | None:

@@ -28,7 +28,7 @@ def draw(figures: CorrelationFigures, scales: Sequence[Scale], folder: str, name
     columns = 2 if len(shown) < 4 else 3
     lines = -(-(1 + len(shown)) // columns)
     by_name = {scale.name: scale for scale in scales}
-    with drawing.figure(4.3 * columns, 3.6 * lines) as page:
+    with drawing.figure(3.6 * columns, 3.2 * lines) as page:
         grid = page.add_gridspec(lines, columns)
         draw_heatmap(page.add_subplot(grid[0, 0]), figures)
         for place, pair in enumerate(shown, start=1):
@@ -58,13 +58,13 @@ def draw_heatmap(axes: Axes, figures: CorrelationFigures) -> None:
             _cell(pair, small=len(names) > 5),
             ha="center",
             va="center",
-            fontsize=8 if len(names) <= 5 else 6,
+            fontsize=7 if len(names) <= 5 else 6,
             color="white" if abs(pair.spearman.value or 0) > 0.6 else "black",
         )
     axes.set_xticks(range(len(names) - 1), names[:-1], rotation=30, ha="right")
     axes.set_yticks(range(len(names) - 1), names[1:])
     axes.grid(visible=False)
-    axes.set_title(f"Spearman's rho (n ≤ {figures.rows:,} rows)")
+    axes.set_title("Spearman's rho with 95% interval" if figures.resamples else "Spearman's rho")
     axes.figure.colorbar(image, ax=axes, shrink=0.7, label="rho")
 
 
@@ -73,7 +73,7 @@ def _cell(pair: Pair, *, small: bool) -> str:
     if found.value is None:
         return "undef."
     interval = "" if found.low is None or small else f"\n[{found.low:+.2f}, {found.high:+.2f}]\nn = {pair.n:,}"
-    return f"{found.value:+.2f}{interval}"
+    return f"{found.value:+.2f}{interval}".replace("-0.00", "0.00").replace("+0.00", "0.00")
 
 
 def draw_pair(axes: Axes, pair: Pair, x: Scale, y: Scale) -> None:
@@ -90,7 +90,7 @@ def draw_pair(axes: Axes, pair: Pair, x: Scale, y: Scale) -> None:
         legend = _draw_violins(axes, a, b, x)
     else:
         legend = _draw_points(axes, a, b)
-    value = "undefined" if pair.spearman.value is None else f"{pair.spearman.value:+.2f}"
+    value = "undefined" if pair.spearman.value is None else f"{pair.spearman.value:+.2f}".replace("-0.00", "0.00")
     axes.set(xlabel=x.name + legend, ylabel=y.name, title=f"{x.name} and {y.name}\nrho = {value}, n = {pair.n:,}")
 
 

@@ -1,7 +1,8 @@
 """How far columns of verdicts agree: percent agreement, Cohen's kappa, Krippendorff's alpha, and where they differ.
 
 The coefficients are those of scikit-learn and krippendorff, always on labels in an explicit order; their intervals are
-percentile bootstraps over modules. What has no value, such as the kappa of two constant columns, says why.
+percentile bootstraps over modules, whose samples go through `coefficients`: the libraries would take milliseconds for
+each of the thousands. What has no value, such as the kappa of two constant columns, says why.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING
 
-from kbtools_plugins.analysis.resampling import Statistic, bootstrap
+from kbtools_plugins.analysis import coefficients
+from kbtools_plugins.analysis.coefficients import Level
+from kbtools_plugins.analysis.resampling import CellCounts, Modules, Statistic, bootstrap
 from kbtools_plugins.analysis.stage import Figures
 
 if TYPE_CHECKING:
     import numpy as np
-
-Level = Literal["ordinal", "interval", "nominal"]
 
 
 class Estimate(Figures):
@@ -118,52 +119,61 @@ def _pair(verdicts: Verdicts, x: int, y: int, resamples: int, seed: int) -> Pair
 
     both = (verdicts.positions[:, [x, y]] >= 0).all(axis=1)
     a, b = verdicts.positions[both, x], verdicts.positions[both, y]
-    modules, size = verdicts.modules[both], len(verdicts.domain)
+    modules, size = Modules.of(verdicts.modules[both]), len(verdicts.domain)
     cells = a * size + b
-    counts = np.bincount(cells, minlength=size * size)
+    table = np.bincount(cells, minlength=size * size).reshape(size, size)
+    counts, same = CellCounts(cells, size * size, modules), CellCounts(a == b, 2, modules)
+    weights = coefficients.weights(size, verdicts.level)
 
-    def agreement(weights: np.ndarray) -> float:
-        return float(np.average(a == b, weights=weights))
+    def agreement(drawn: np.ndarray) -> float:
+        return coefficients.share_of_second(same(drawn))
 
-    def kappa(weights: np.ndarray) -> float:
-        return _kappa(np.bincount(cells, weights=weights, minlength=size * size), size, verdicts.level)
+    def kappa(drawn: np.ndarray) -> float:
+        return coefficients.kappa(counts(drawn).reshape(size, size), weights)
 
+    draws = Draws(modules, resamples, seed)
     reason = None if len(a) else "no row has both columns"
     no_kappa = reason or _no_kappa(verdicts, a, b)
     return PairAgreement(
         x=verdicts.names[x],
         y=verdicts.names[y],
         n=len(a),
-        modules=len(np.unique(modules)),
-        agreement=Estimate(undefined=reason) if reason else _estimate(agreement, modules, resamples, seed),
-        kappa=Estimate(undefined=no_kappa) if no_kappa else _estimate(kappa, modules, resamples, seed),
-        confusion=tuple(tuple(line) for line in counts.reshape(size, size).tolist()),
+        modules=modules.count,
+        agreement=Estimate(undefined=reason) if reason else draws.estimate(float(np.mean(a == b)), agreement),
+        kappa=Estimate(undefined=no_kappa) if no_kappa else draws.estimate(_kappa(table, verdicts.level), kappa),
+        confusion=tuple(tuple(line) for line in table.tolist()),
     )
 
 
-def _estimate(statistic: Statistic, modules: np.ndarray, resamples: int, seed: int) -> Estimate:
-    import numpy as np
+@dataclass(frozen=True)
+class Draws:
+    """How the samples of a bootstrap are drawn."""
 
-    value = statistic(np.ones(len(modules), dtype=np.int64))
-    if np.isnan(value):
-        return Estimate(undefined="it is not defined for these verdicts")
-    found = bootstrap(statistic, modules, resamples, seed)
-    return Estimate(value=value, low=found.low, high=found.high)
+    modules: Modules
+    resamples: int
+    seed: int
+
+    def estimate(self, value: float, statistic: Statistic) -> Estimate:
+        """A coefficient with the interval of the same statistic over samples."""
+        if value != value:
+            return Estimate(undefined="it is not defined for these verdicts")
+        found = bootstrap(statistic, self.modules, self.resamples, self.seed)
+        return Estimate(value=value, low=found.low, high=found.high)
 
 
-def _kappa(counts: np.ndarray, size: int, level: Level) -> float:
-    """Cohen's kappa of a confusion table, given row by row."""
+def _kappa(table: np.ndarray, level: Level) -> float:
+    """Cohen's kappa of a confusion table."""
     import numpy as np
     from sklearn.metrics import cohen_kappa_score
 
-    down, across = np.divmod(np.arange(size * size), size)
+    down, across = np.divmod(np.arange(table.size), len(table))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a table without variation gives NaN
         value = cohen_kappa_score(
             down,
             across,
-            labels=np.arange(size),
-            sample_weight=counts,
+            labels=np.arange(len(table)),
+            sample_weight=table.ravel(),
             weights=None if level == "nominal" else "quadratic",
         )
     return float(value)
@@ -189,19 +199,37 @@ def _alpha(verdicts: Verdicts, resamples: int, seed: int) -> Estimate:
         return Estimate(undefined="no row has two verdicts")
     if len(np.unique(positions[positions >= 0])) < 2:
         return Estimate(undefined=f"all verdicts of these {len(positions)} rows are the same")
-    counts = np.stack([(positions == place).sum(axis=1) for place in range(len(verdicts.domain))], axis=1)
+    modules = Modules.of(verdicts.modules[rated])
+    size = len(verdicts.domain)
+    coincidences = _coincidences(positions, size, modules)
 
-    def alpha(weights: np.ndarray) -> float:
-        return _krippendorff(np.repeat(counts, weights, axis=0), verdicts)
+    def alpha(drawn: np.ndarray) -> float:
+        return coefficients.alpha(coincidences(drawn).reshape(size, size), verdicts.domain, verdicts.level)
 
-    return _estimate(alpha, verdicts.modules[rated], resamples, seed)
+    return Draws(modules, resamples, seed).estimate(_krippendorff(positions, verdicts), alpha)
 
 
-def _krippendorff(counts: np.ndarray, verdicts: Verdicts) -> float:
+def _coincidences(positions: np.ndarray, size: int, modules: Modules) -> CellCounts:
+    """Every ordered pair of verdicts on a row, which counts the less the more verdicts the row has."""
+    import numpy as np
+
+    known = positions >= 0
+    pairs = [(x, y, known[:, x] & known[:, y]) for x, y in permutations(range(positions.shape[1]), 2)]
+    cells = np.concatenate([positions[both, x] * size + positions[both, y] for x, y, both in pairs])
+    shares = 1 / (known.sum(axis=1) - 1)
+    return CellCounts(
+        cells,
+        size * size,
+        Modules(np.concatenate([modules.members[both] for _, _, both in pairs]), modules.count),
+        np.concatenate([shares[both] for _, _, both in pairs]),
+    )
+
+
+def _krippendorff(positions: np.ndarray, verdicts: Verdicts) -> float:
     import krippendorff
+    import numpy as np
 
-    if (counts.sum(axis=0) > 0).sum() < 2:  # a resample without variation, for which the package raises
-        return float("nan")
+    counts = np.stack([(positions == place).sum(axis=1) for place in range(len(verdicts.domain))], axis=1)
     domain, level = verdicts.domain.tolist(), verdicts.level
     return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))
 

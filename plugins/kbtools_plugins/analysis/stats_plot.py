@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kbtools import drawing
-from kbtools_plugins.analysis.summary import ColumnSummary, StatsFigures
+from kbtools_plugins.analysis.scales import KNOWN_ORDERS
+from kbtools_plugins.analysis.summary import ColumnSummary, Frequent, StatsFigures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +18,10 @@ _ACROSS = 3
 
 def draw(figures: StatsFigures, folder: str, name: str) -> list[str]:
     """Write a panel for each column that has a distribution as PNG and SVG; returns the files."""
-    drawable = [column for column in figures.columns if column.spread or _is_few(column)]
+    drawable = [column for column in figures.columns if _varies(column)]
     shown = drawable[:_PANELS]
     lines = max(-(-len(shown) // _ACROSS), 1)
-    with drawing.figure(3.9 * _ACROSS, 2.9 * lines) as page:
+    with drawing.figure(2.5 * _ACROSS, 2.2 * lines) as page:
         for place, column in enumerate(shown):
             draw_column(page.add_subplot(lines, _ACROSS, place + 1), column)
         if len(shown) < len(drawable):
@@ -28,16 +29,33 @@ def draw(figures: StatsFigures, folder: str, name: str) -> list[str]:
         return drawing.save(page, folder, name)
 
 
+def _varies(column: ColumnSummary) -> bool:
+    """A column of one value, or of lists of one length, needs no picture."""
+    return column.unique > 1 and (_is_few(column) or bool(column.spread and column.spread.min != column.spread.max))
+
+
 def _is_few(column: ColumnSummary) -> bool:
-    return column.unique <= _FEW and bool(column.frequent) and all(len(item.value) <= 24 for item in column.frequent)
+    """Whether the frequent values are all that there are."""
+    return column.unique == len(column.frequent) <= _FEW and all(len(item.value) <= 24 for item in column.frequent)
+
+
+def _in_order(column: ColumnSummary) -> list[Frequent]:
+    """Numbers by size, labels of a known scale from the lowest, others from the most frequent."""
+    items = list(column.frequent)
+    if column.spread and column.spread.of == "value":
+        return sorted(items, key=lambda item: float(item.value))
+    for order in KNOWN_ORDERS:
+        if {item.value for item in items} <= set(order):
+            return sorted(items, key=lambda item: order.index(item.value))
+    return items
 
 
 def draw_column(axes: Axes, column: ColumnSummary) -> None:
     """Bars where the frequent values say it all, else a histogram."""
     known = column.rows - column.nulls
-    axes.set_title(f"{column.name} (n = {known:,})")
-    if _is_few(column) and (column.spread is None or column.spread.of != "value"):
-        items = column.frequent
+    axes.set_title(f"{column.name}\n(n = {known:,})", fontsize=9)
+    if _is_few(column):
+        items = _in_order(column)
         axes.barh([item.value for item in items], [item.count for item in items], color=drawing.BLUE)
         axes.invert_yaxis()
         axes.set_xlabel("rows")

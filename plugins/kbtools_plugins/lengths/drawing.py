@@ -16,7 +16,7 @@ NAME = "lengths"
 
 def draw(figures: LengthFigures, folder: str | Path) -> list[str]:
     """Write lengths.png and lengths.svg; returns the files."""
-    with drawing.figure(11, 3.6) as page:
+    with drawing.figure(7.2, 3.9) as page:
         left, right = page.subplots(1, 2)
         draw_distribution(left, figures.parts["conversation"])
         if figures.budget:
@@ -56,6 +56,6 @@ def draw_costs(axes: Axes, budget: Budget, rows: int) -> None:
     chosen = budget.recommendation.limit.seq_len
     axes.axvline(chosen, color=drawing.GREEN, linestyle="--", label=f"recommended: {chosen:,}")
     axes.set_xscale("log", base=2)
-    axes.set_xticks(lengths, [f"{length // 1024}k" for length in lengths])
+    axes.set_xticks(lengths, [f"{length // 1024}k" if place % 2 == 0 else "" for place, length in enumerate(lengths)])
     axes.set(xlabel="seq_len (tokens)", ylabel="share (%)", title=f"Cost of a limit (n = {rows:,} rows)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
