@@ -38,8 +38,8 @@ never makes a pass.
 
 All but the caller are forked, one job per fork, from two warm processes that have torch and triton imported
 (zygote.py), and run in a sandbox (sandbox.py). Messages are length-framed and signed with a key per job (wire.py);
-they hold plain values and bytes, never pickles. The GPU tier replaces the replay by one on the device (gpu.py); the
-rest is the same.
+they hold plain values and bytes, never pickles. The GPU tier runs the trace on the device (gpu.py) after a look for
+accesses out of bounds in the interpreter, and times it (timing.py); the rest is the same.
 """
 
 from kbtools_plugins.verify.pair import verify

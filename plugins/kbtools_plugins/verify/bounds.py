@@ -1,14 +1,17 @@
-"""Triton's interpreter with two additions: accesses are checked against buffers, and the grid can run backwards.
+"""Triton's interpreter with additions: accesses are checked against buffers and for races, the grid can run backwards.
 
-A program whose result depends on the order of its blocks has a race that a GPU would show at random.
+A program whose result depends on the order of its blocks has a race that a GPU would show at random. One that reads
+what another program of the same launch has written has one too, even where each order gives the same sum.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from triton.runtime import interpreter as _triton
 
@@ -24,6 +27,10 @@ class OutOfBounds(Exception):
     """A kernel touched memory outside the buffers it was given."""
 
 
+class Race(Exception):
+    """A program read what another one of the same launch had written, with nothing that orders the two."""
+
+
 class Interpreter:
     """A block inside which kernels are checked; the interpreter's builder is one object per process."""
 
@@ -37,11 +44,10 @@ class Interpreter:
     def __enter__(self) -> Interpreter:
         for name, (pointer, mask) in _LOADS_AND_STORES.items():
             setattr(self._builder, name, self._checked(name, pointer, mask))
+        self._set_grid_index = self._builder.set_grid_idx
+        self._builder.set_grid_idx = self._next_program
         self._patching = _PatchOnce()
         _triton._patch_lang = self._patching
-        place = self._builder.set_grid_idx
-        if self._reverse:
-            self._builder.set_grid_idx = lambda *index: place(*self._mirrored(index))
         return self
 
     def __exit__(
@@ -57,9 +63,14 @@ class Interpreter:
         self._kernel = kernel
         self._starts = np.array([start for start, _ in ranges], dtype=np.uint64)
         self._ends = np.array([end for _, end in ranges], dtype=np.uint64)
+        self._writers: dict[int, npt.NDArray[np.int32]] = {}
+        self._program = 0
 
-    def _mirrored(self, index: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(size - 1 - at for size, at in zip(self._builder.grid_dim, index, strict=True))
+    def _next_program(self, *index: int) -> None:
+        self._program += 1
+        self._has_synchronised = False
+        mirrored = tuple(size - 1 - at for size, at in zip(self._builder.grid_dim, index, strict=True))
+        self._set_grid_index(*(mirrored if self._reverse else index))
 
     def _checked(self, name: str, pointer: int, mask: int | None) -> Any:
         original = getattr(self._builder, name)
@@ -70,16 +81,43 @@ class Interpreter:
                 mask is not None
             ):  # a mask that was broadcast from a scalar arrives as integers, which Triton itself then refuses
                 args[mask].data = args[mask].data.astype(np.bool_)
-            self._check(args[pointer], None if mask is None else args[mask], "write" if writes else "read")
+            places = self._check(args[pointer], None if mask is None else args[mask], "write" if writes else "read")
+            if "atomic" in name:
+                self._has_synchronised = True
+            elif places is not None:
+                self._note_write(*places) if writes else self._check_race(*places)
             return original(*args, **kwargs)
 
         return call
 
-    def _check(self, pointers: Any, mask: Any, what: str) -> None:
+    def _note_write(self, buffers: npt.NDArray[np.int64], offsets: npt.NDArray[np.uint64]) -> None:
+        for number, places in _by_buffer(buffers, offsets):
+            if number not in self._writers:
+                size = int(self._ends[number] - self._starts[number])
+                self._writers[number] = np.zeros(size, dtype=np.int32)
+            self._writers[number][places] = self._program
+
+    def _check_race(self, buffers: npt.NDArray[np.int64], offsets: npt.NDArray[np.uint64]) -> None:
+        """Race if another program wrote here; a program that has done an atomic operation may have waited for it."""
+        if self._has_synchronised or not self._writers:
+            return
+        for number, places in _by_buffer(buffers, offsets):
+            if number in self._writers:
+                found = self._writers[number][places]
+                if ((found != 0) & (found != self._program)).any():
+                    raise Race(
+                        f"kernel {self._kernel}: program {tuple(int(at) for at in self._builder.grid_idx)} reads what "
+                        f"another program of the same launch has written, without any atomic operation"
+                    )
+
+    def _check(
+        self, pointers: Any, mask: Any, what: str
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]] | None:
+        """The buffers that an access goes to and the places in them; OutOfBounds if it goes elsewhere."""
         addresses = np.asarray(pointers.data)
         active = addresses if mask is None else addresses[np.broadcast_to(mask.data, addresses.shape)]
         if not active.size:
-            return
+            return None
         width = max(1, pointers.get_element_ty().primitive_bitwidth // 8)
         number = np.searchsorted(self._starts, active, side="right").astype(np.int64) - 1
         ends = self._ends[np.maximum(number, 0)] if self._ends.size else np.zeros(active.shape, dtype=np.uint64)
@@ -90,6 +128,19 @@ class Interpreter:
                 f"{tuple(int(at) for at in self._builder.grid_idx)}, "
                 f"{_distance(active[bad][0], self._starts, self._ends)}"
             )
+        return number.ravel(), (active - self._starts[number]).ravel()
+
+
+def _by_buffer(
+    buffers: npt.NDArray[np.int64], offsets: npt.NDArray[np.uint64]
+) -> Iterator[tuple[int, npt.NDArray[np.uint64]]]:
+    """The places in each buffer; nearly every access goes to one buffer only."""
+    first = int(buffers[0])
+    if (buffers == first).all():
+        yield first, offsets
+    else:
+        for number in np.unique(buffers):
+            yield int(number), offsets[buffers == number]
 
 
 class _PatchOnce:

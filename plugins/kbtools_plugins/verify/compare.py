@@ -46,11 +46,17 @@ class Agreement:
     max_error: float
 
 
-def compare(got: Tree, plain: Tree, exact: Tree, least_scales: list[float] | None = None) -> Agreement | Difference:
+def compare(
+    got: Tree,
+    plain: Tree,
+    exact: Tree,
+    least_scales: list[float] | None = None,
+    promised: list[bool] | None = None,
+) -> Agreement | Difference:
     """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
 
-    `least_scales` are scales below which no output's scale is taken to be: small outputs of a function whose inner
-    values are not small carry the rounding of those.
+    `promised` tells for which tensors strides count too. `least_scales` are scales below which no output's scale is
+    taken to be: small outputs of a function whose inner values are not small carry the rounding of those.
     """
     got_kinds, got_tensors = flatten(got)
     plain_kinds, plain_tensors = flatten(plain)
@@ -65,8 +71,18 @@ def compare(got: Tree, plain: Tree, exact: Tree, least_scales: list[float] | Non
         found = _compare_tensor(where, mine, its, true, least_scales[index] if least_scales else 0.0)
         if isinstance(found, Difference):
             return found
+        if promised and promised[index] and _strides(mine) != _strides(its):
+            strides = f"{where} has strides {mine['stride']}, the reference asks for a layout and has {its['stride']}"
+            return Difference("wrong_shape_or_dtype", strides)
         worst = max(worst, found.max_error)
     return Agreement(worst)
+
+
+def _strides(tensor: Tree) -> list[int]:
+    """Strides of the dimensions that have more than one element: those of others mean nothing."""
+    if 0 in tensor["shape"]:
+        return []
+    return [stride for stride, size in zip(tensor["stride"], tensor["shape"], strict=True) if size > 1]
 
 
 def ill_conditioned(plain: Tree, exact: Tree) -> bool:

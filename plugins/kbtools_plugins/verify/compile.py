@@ -6,7 +6,6 @@ import re
 import subprocess
 import tempfile
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,9 +16,11 @@ import triton.language as tl
 
 from kbtools_plugins.verify.replay import load_kernels
 from kbtools_plugins.verify.trace import ITEM_BYTES
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.wire import Talk, Tree
 
-_HINTS = frozenset(["num_warps", "num_stages", "num_ctas", "maxnreg", "enable_fp_fusion"])
+_MOST_SHARED = {75: 65_536, 80: 166_912, 86: 101_376, 87: 166_912, 89: 101_376, 90: 232_448, 100: 232_448, 103: 232_448,
+                120: 101_376, 121: 101_376}  # fmt: skip
+"""Bytes of shared memory that one block may have, by compute capability (CUDA C++ Programming Guide, 16.2)."""
 
 
 _FIRST_KERNEL = """
@@ -47,18 +48,40 @@ def warm_up() -> None:
     _compile(kernels, launch, 80)
 
 
-def run(job: dict[str, Tree], send: Callable[[Tree], None]) -> Tree:
-    """Resources of each distinct launch on each target, or the first error."""
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
+    """Resources of each distinct launch on each of its targets, or the first error.
+
+    A configuration of a tuned kernel that needs too much is passed over, as a tuner does, while another one fits.
+    """
     kernels = load_kernels(job["source"])
     resources: list[Tree] = []
+    too_large: dict[tuple[str, int], str] = {}
     for launch in job["launches"]:
-        for target in job["targets"]:
+        for target in launch["targets"]:
+            where = f"kernel {launch['kernel']} for sm_{target}: "
             try:
                 resources.append(_compile(kernels, launch, target))
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
-                where = f"kernel {launch['kernel']} for sm_{target}: "
-                return {"failed": "compile_error", "error": where + _last_lines(error), "resources": resources}
-    return {"resources": resources}
+                text = where + _last_lines(error)
+                if not (launch["tuned"] and isinstance(error, _passed_over())):
+                    return {"failed": "compile_error", "error": text, "resources": resources}
+                too_large[launch["kernel"], target] = text
+    fitting = {(found["kernel"], found["target"]) for found in resources}
+    if never := [text for place, text in too_large.items() if place not in fitting]:
+        return {"failed": "compile_error", "error": f"no configuration fits: {never[0]}", "resources": resources}
+    return {"resources": resources, "passed_over": list(too_large.values())}
+
+
+class TooLarge(Exception):
+    """The kernel compiles but needs more than a block on the target may have."""
+
+
+def _passed_over() -> tuple[type[Exception], ...]:
+    """What Triton's autotuner takes as a configuration that is not to be had."""
+    from triton.compiler.errors import CompileTimeAssertionFailure
+    from triton.runtime.errors import PTXASError
+
+    return (TooLarge, CompileTimeAssertionFailure, PTXASError)
 
 
 class _Pointer:
@@ -85,7 +108,7 @@ def _compile(kernels: ModuleType, launch: Tree, target: int) -> Tree:
     function: Any = getattr(kernels, launch["clean_name"])
     gpu = GPUTarget("cuda", target, 32)
     backend = make_backend(gpu)
-    options = {name: value for name, value in launch["options"].items() if name in _HINTS}
+    options = launch["options"]
     bind = create_function_from_signature(function.signature, function.params, backend)
     bound, specialization, _ = bind(
         **{name: _argument(value, kernels) for name, value in launch["bound"].items()}, **options
@@ -95,6 +118,9 @@ def _compile(kernels: ModuleType, launch: Tree, target: int) -> Tree:
     )
     source = ASTSource(function, signature, constants, attributes)
     kernel = triton.compile(source, target=gpu, options=parsed.__dict__)
+    most = _MOST_SHARED.get(target, kernel.metadata.shared)
+    if kernel.metadata.shared > most:
+        raise TooLarge(f"it needs {kernel.metadata.shared:,} bytes of shared memory for a block, there are {most:,}")
     return {
         "kernel": launch["kernel"],
         "target": target,

@@ -7,7 +7,8 @@ from functools import cache
 from importlib import metadata
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify import sandbox
+from kbtools_plugins.verify import devices, sandbox
+from kbtools_plugins.verify.compare import TOLERANCE
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 
 
@@ -17,7 +18,8 @@ def fingerprint(settings: VerifySettings) -> dict[str, str]:
     return {
         "torch": _version("torch"),
         "triton": _version("triton"),
-        "device": "cuda" if on_gpu(settings) else f"cpu ({platform.machine()})",
+        "device": _device(settings),
+        "tolerances": ", ".join(f"{dtype} {tolerance:g}" for dtype, tolerance in TOLERANCE.items()),
         "settings": settings.model_dump_json(exclude={"seed"}),
         "not enforced": ", ".join(missing) or "nothing",
     }
@@ -29,6 +31,12 @@ def require_sandbox(settings: VerifySettings) -> None:
         raise ConfigError(
             f"This machine cannot enforce {', '.join(missing)}; run without --require-sandbox to verify regardless."
         )
+
+
+def _device(settings: VerifySettings) -> str:
+    if on_gpu(settings):
+        return ", ".join(sorted({f"{device.name} (sm_{device.capability})" for device in devices.found()[0]}))
+    return f"cpu ({platform.machine()})"
 
 
 @cache

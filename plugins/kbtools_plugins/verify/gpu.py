@@ -1,37 +1,32 @@
-"""The replay on a CUDA device: the same traces and clean kernels, launched instead of interpreted; and their timing.
+"""The replay on a CUDA device: the same traces and clean kernels, launched instead of interpreted.
 
 Nothing else of a check changes: the candidate's Python has already been left behind on a CPU. Correctness and timing
-run in different processes, because a kernel can read any device memory of its own process: reference outputs must not
-be there while outputs that count are made. One check at a time uses the device (`device_lock`).
+(timing.py) run in different processes, because a kernel can read any device memory of its own process: reference
+outputs must not be there while outputs that count are made. The CUDA context is made before the device is asked for,
+the caller holds the device until this process is dead.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import statistics
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from kbtools_plugins.verify import module
 from kbtools_plugins.verify.bounds import OutOfBounds
-from kbtools_plugins.verify.replay import POISON, Machine, load_kernels, replay
-from kbtools_plugins.verify.trace import Step, read
-from kbtools_plugins.verify.values import decode, decode_tensor
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.operators import base_name
+from kbtools_plugins.verify.replay import POISON, Machine, replay
+from kbtools_plugins.verify.trace import Step
+from kbtools_plugins.verify.wire import Talk, Tree
 
 GUARD_BYTES = 4096
 """Poisoned bytes on both sides of every buffer; a kernel that changes one has written out of bounds."""
-_NARROW_ENOUGH = 0.02
-_FEWEST, _MOST_SECONDS = 20, 10.0
 
 
 def warm_up() -> None:
     """The device is set up by the first job that uses it: a fork cannot inherit it."""
+    from kbtools_plugins.verify import timing
+
+    timing.warm_up()
 
 
 class DeviceMachine(Machine):
@@ -40,9 +35,12 @@ class DeviceMachine(Machine):
     device = "cuda"
 
     def place(self, inputs: list[torch.Tensor]) -> None:
-        """Forget the guards of an earlier run, then lay out memory."""
+        """Lay out memory, that which the candidate asks for uninitialised too: asking for it is no work."""
         self._guarded: list[tuple[torch.Tensor, int]] = []
-        super().place([tensor.to(self.device) for tensor in inputs])
+        super().place(inputs)  # copied from where they are: moved, an expanded tensor would lose its strides
+        for step in self._steps:
+            for ref in step.results if _asks_for_memory(step) else ():
+                self._bases[ref.storage] = self.memory(self._trace.storages[ref.storage].size, None)
 
     def memory(self, size: int, content: bytes | None) -> torch.Tensor:
         """Poisoned device memory with the content, if any, in the middle."""
@@ -52,6 +50,17 @@ class DeviceMachine(Machine):
             middle.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
         self._guarded.append((whole, size))
         return middle
+
+    def adopt(self, memory: torch.Tensor) -> torch.Tensor:
+        """The same bytes between guards."""
+        guarded = self.memory(memory.numel(), None)
+        guarded.copy_(memory)
+        return guarded
+
+    def operate(self, step: Step) -> None:
+        """Run one operator; memory that it asks for is there already."""
+        if not _asks_for_memory(step):
+            super().operate(step)
 
     def check_memory(self) -> None:
         """OutOfBounds if a byte around any buffer has changed."""
@@ -65,94 +74,27 @@ class DeviceMachine(Machine):
         kernel[tuple(step.grid)](**arguments, **step.options)
 
 
-class TimedMachine(DeviceMachine):
-    """The same without filling memory that a candidate asks for uninitialised."""
-
-    poisons = False
+def _asks_for_memory(step: Step) -> bool:
+    return not step.kernel and step.operator.startswith("aten.") and "empty" in base_name(step.operator)
 
 
-@contextlib.contextmanager
-def device_lock(device: int, folder: Path) -> Iterator[None]:
-    """One process at a time on a device, across all runs on this machine that share the folder."""
-    with (folder / f"kbtools-gpu-{device}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def run(job: dict[str, Tree], send: Callable[[Tree], None]) -> Tree:
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
     """Replay on the device, or with `job["timing"]` time the trace against the reference."""
+    from kbtools_plugins.verify import timing
+
+    _start_cuda()
+    talk.send({"waiting": "device"})
+    talk.receive()
+    return timing.run(job) if "timing" in job else replay(job, DeviceMachine)
+
+
+def _start_cuda() -> None:
+    """Make the context and Triton's launcher, which take longer than most kernels."""
+    import triton
+    from triton.runtime import driver
+
     torch.backends.cuda.matmul.allow_tf32 = False
-    with device_lock(torch.cuda.current_device(), Path(job["lock_folder"])):
-        return _timing(job) if "timing" in job else replay(job, DeviceMachine)
-
-
-def _timing(job: dict[str, Tree]) -> Tree:
-    """Intervals in milliseconds of kernel, eager reference and compiled reference, and the roofline floor."""
-    timing = job["timing"]
-    machine = TimedMachine(read(job["traces"][0]), load_kernels(job["source"]), job["names"], job["allow"])
-    inputs = [decode_tensor(tree) for tree in job["runs"][0]["inputs"]]
-    loaded = module.load(timing["reference"], "reference")
-    args, kwargs = decode(timing["init"])
-    instance = module.construct(getattr(loaded, timing["entry"]), args, kwargs)
-    instance = instance.cuda() if isinstance(instance, torch.nn.Module) else instance
-    given = torch.utils._pytree.tree_map_only(torch.Tensor, lambda tensor: tensor.cuda(), decode(timing["arguments"]))
-    compiled = torch.compile(instance)
-    with torch.no_grad():
-        times = interleaved({
-            "kernel": (lambda: machine.place(inputs), machine.execute),
-            "eager": (lambda: None, lambda: instance(*given)),
-            "compiled": (lambda: None, lambda: compiled(*given)),
-        })  # fmt: skip
-    moved = sum(tensor.numel() * tensor.element_size() for tensor in inputs)
-    return {"times": {name: list(found) for name, found in times.items()}, "floor_ms": moved / _bytes_per_millisecond()}
-
-
-def interleaved(
-    calls: dict[str, tuple[Callable[[], object], Callable[[], object]]],
-) -> dict[str, tuple[float, float, float]]:
-    """Median and interval per (preparation, call), in milliseconds, until all are narrow or the time is up.
-
-    Before each call its inputs are laid out anew, the L2 cache is emptied and the whole device is waited for.
-    """
-    samples: dict[str, list[float]] = {name: [] for name in calls}
-    cache = torch.empty(256 * 2**20, dtype=torch.uint8, device="cuda")
-    for prepare, call in calls.values():
-        prepare()
-        call()
-    deadline = time.monotonic() + _MOST_SECONDS
-    while time.monotonic() < deadline and not all(_is_narrow(found) for found in samples.values()):
-        for name, (prepare, call) in calls.items():
-            prepare()
-            cache.zero_()
-            torch.cuda.synchronize()
-            start: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-            end: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-            start.record()
-            call()
-            end.record()
-            torch.cuda.synchronize()
-            samples[name].append(start.elapsed_time(end))
-    return {name: interval(found) for name, found in samples.items()}
-
-
-def interval(samples: list[float]) -> tuple[float, float, float]:
-    """Median with the order statistics that hold it with 95 % confidence."""
-    ordered = sorted(samples)
-    count = len(ordered)
-    reach = int(0.98 * count**0.5) + 1  # half-width in ranks: 1.96 * sqrt(n) / 2
-    low, high = max(0, count // 2 - reach), min(count - 1, count // 2 + reach)
-    return statistics.median(ordered), ordered[low], ordered[high]
-
-
-def _is_narrow(samples: list[float]) -> bool:
-    if len(samples) < _FEWEST:
-        return False
-    middle, low, high = interval(samples)
-    return high - low <= _NARROW_ENOUGH * middle
-
-
-def _bytes_per_millisecond() -> float:
-    """An upper bound of the device's memory speed: its bus at double data rate."""
-    properties = torch.cuda.get_device_properties(0)
-    clock, width = getattr(properties, "memory_clock_rate", 0), getattr(properties, "memory_bus_width", 0)
-    return 2.0 * clock * width / 8 if clock and width else 10e9
+    torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    driver.active.get_current_target()
+    triton.set_allocator(lambda size, alignment, stream: torch.empty(size, dtype=torch.int8, device="cuda"))

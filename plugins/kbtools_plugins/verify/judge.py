@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from kbtools_plugins.verify.kernel_facts import LOGIC_AS_VALUE
 from kbtools_plugins.verify.kernel_language import UNDEFINED
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
-from kbtools_plugins.verify.operators import base_name, is_allowed
+from kbtools_plugins.verify.operators import base_name, is_allowed, is_update, rounds
 from kbtools_plugins.verify.trace import Step, Trace, live_steps, refs, step_refs
 
 
@@ -57,12 +58,17 @@ def is_clean(traces: Iterable[Trace], source: KernelSource) -> bool:
 
 def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
     """Decided if no kernel was launched or if torch does what kernels are meant to do."""
-    live = live_steps(trace, lambda step: _written_storages(step, source), inputs_count=False)
+
+    def written(step: Step) -> set[int]:
+        return _written_storages(step, source)
+
+    live = live_steps(trace, written, inputs_count=False, buffers_count=False)
     work = [step for step in live if not step.kernel and step.tainted
-            and not is_allowed(step.operator, allow, reference_only_moves)]  # fmt: skip
+            and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
     if not trace.launches:
         raise Decided("no_kernel", _no_kernel_text(source, work))
     if not work:
+        _judge_updates(live_steps(trace, written, inputs_count=False), live, allow)
         return
     names = ", ".join(f"{step.operator} at line {step.line}" for step in work[:4])
     live_launches = [step for step in live if step.kernel]
@@ -71,6 +77,24 @@ def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_on
     if all(_only_copies(step, source) for step in live_launches):
         raise Decided("hack:identity_kernel", f"the kernels only copy what torch computed by {names}")
     raise Decided("fallback", f"torch computes part of the output by {names}")
+
+
+def _is_no_work(step: Step, allow: Iterable[str], reference_only_moves: bool) -> bool:
+    given = [ref.dtype for ref in refs([step.args, step.kwargs])]
+    if rounds(step.operator, given, [ref.dtype for ref in step.results]):
+        return base_name(step.operator) in {item.removeprefix("aten.") for item in allow}
+    return is_allowed(step.operator, allow, reference_only_moves)
+
+
+def _judge_updates(live: list[Step], to_output: list[Step], allow: Iterable[str]) -> None:
+    """Decided if torch does more for a buffer than the arithmetic that updates it."""
+    known = {id(step) for step in to_output}
+    for step in live:
+        if not (step.kernel or id(step) in known or is_allowed(step.operator, allow, False)
+                or is_update(step.operator)) and step.tainted:  # fmt: skip
+            raise Decided(
+                "fallback", f"torch computes what a buffer is updated with by {step.operator} at line {step.line}"
+            )
 
 
 def judge_other_shape(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
@@ -91,6 +115,8 @@ def features_without_gpu(kernels: Iterable[Kernel], trace: Trace) -> str:
         return "float8"
     if words & {"libdevice", "extra"}:
         return "libdevice"
+    if words & {"isinstance", "hasattr", "target_info", "is_cuda", "cuda_capability_geq", LOGIC_AS_VALUE}:
+        return "target_dependent"
     if words & {"inline_asm_elementwise", "inline_asm"}:
         return "inline_assembly"
     return ""

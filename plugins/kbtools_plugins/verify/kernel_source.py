@@ -10,6 +10,7 @@ import ast
 import copy
 from dataclasses import dataclass, field
 
+from kbtools_plugins.verify import kernel_facts as facts
 from kbtools_plugins.verify.kernel_language import dotted, free_names, violations
 
 _HEADER = """import math
@@ -202,7 +203,7 @@ def _describe(node: ast.FunctionDef, clean_name: str, names: _Names) -> Kernel:
     problems = tuple(
         problem for part in closure for problem in violations(_bare(part), names.modules, known, names.elsewhere)
     )
-    words = frozenset(word for part in closure for word in _words(part))
+    words = frozenset(word for part in closure for word in facts.words(part))
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     return Kernel(
         node.name,
@@ -210,21 +211,11 @@ def _describe(node: ast.FunctionDef, clean_name: str, names: _Names) -> Kernel:
         first,
         node.end_lineno or node.lineno,
         problems,
-        _only_copies(node),
-        _constant_parameters(node),
-        _written_parameters(node, set(names.functions)),
+        facts.only_copies(node),
+        facts.constant_parameters(node),
+        facts.written_parameters(node, set(names.functions)),
         words,
     )
-
-
-def _constant_parameters(node: ast.FunctionDef) -> frozenset[str]:
-    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    return frozenset(item.arg for item in parameters if item.annotation and "constexpr" in ast.unparse(item.annotation))
-
-
-def _words(node: ast.AST) -> set[str]:
-    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-    return names | {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
 
 
 def _bare(node: ast.FunctionDef) -> ast.FunctionDef:
@@ -261,52 +252,3 @@ def _clean_function(node: ast.FunctionDef, name: str, modules: dict[str, str]) -
         ast.FunctionDef(name, copy.deepcopy(node.args), copy.deepcopy(node.body), [jit], None)
     )
     return "\n" + ast.unparse(ast.fix_missing_locations(clean)) + "\n"
-
-
-def _written_parameters(node: ast.FunctionDef, kernels: set[str]) -> frozenset[str]:
-    """Parameters that a stored-to address is made from, or that another kernel is given."""
-    sources: dict[str, set[str]] = {}
-    for part in ast.walk(node):
-        if isinstance(part, ast.Assign | ast.AugAssign | ast.AnnAssign) and part.value is not None:
-            targets = part.targets if isinstance(part, ast.Assign) else [part.target]
-            for name in {leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}:
-                sources.setdefault(name, set()).update(_names(part.value))
-    reached: set[str] = set()
-    for call in (part for part in ast.walk(node) if isinstance(part, ast.Call)):
-        last = call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
-        if "store" in last or "atomic" in last:
-            reached |= _names(call.func) | _names(call.args[0] if call.args else call)
-            reached |= {name for word in call.keywords if word.arg == "pointer" for name in _names(word.value)}
-        elif last in kernels or not isinstance(call.func, ast.Attribute):
-            reached |= _names(call)
-    while more := {source for name in reached for source in sources.get(name, ())} - reached:
-        reached |= more
-    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    return frozenset(item.arg for item in parameters if item.arg in reached)
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-
-
-def _only_copies(node: ast.FunctionDef) -> bool:
-    """Whether every stored value is a loaded one, cast at most."""
-    loaded = {
-        target.id
-        for part in ast.walk(node)
-        if isinstance(part, ast.Assign) and _is_load(part.value, set())
-        for target in part.targets
-        if isinstance(target, ast.Name)
-    }
-    stores = [part for part in ast.walk(node) if isinstance(part, ast.Call) and dotted(part.func).endswith(".store")]
-    return bool(stores) and all(len(store.args) > 1 and _is_load(store.args[1], loaded) for store in stores)
-
-
-def _is_load(value: ast.expr, loaded: set[str]) -> bool:
-    if isinstance(value, ast.Name):
-        return value.id in loaded
-    if not isinstance(value, ast.Call):
-        return False
-    if isinstance(value.func, ast.Attribute) and value.func.attr == "to":
-        return _is_load(value.func.value, loaded)
-    return dotted(value.func).endswith(".load")

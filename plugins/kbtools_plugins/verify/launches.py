@@ -20,12 +20,20 @@ class Tuning:
         self.choice = 0
         self.tuners: list[Any] = []
 
-    def choose(self, choice: int) -> bool:
-        """Take this configuration (counted from the end if negative) from now on; False if no tuner has a choice."""
+    def choose(self, choice: int) -> None:
+        """Take this configuration from now on; a tuner that has fewer counts on from its first."""
         self.choice = choice
         for tuner in self.tuners:
             tuner.cache.clear()
-        return any(len(tuner.configs) > 1 for tuner in self.tuners)
+
+    def configurations(self) -> int:
+        """The most that any tuner has to choose from."""
+        return max((len(tuner.configs) for tuner in self.tuners), default=0)
+
+    def kernels(self) -> list[str]:
+        """The tuned kernels, as `name:line`."""
+        found = [tuner.base_fn for tuner in self.tuners]
+        return [f"{fn.__name__}:{fn.__code__.co_firstlineno}" for fn in found]
 
 
 def install(recorder: Recorder) -> Tuning:

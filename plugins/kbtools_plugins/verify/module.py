@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,28 +54,44 @@ class StateMismatch(Exception):
     """The candidate's parameters cannot take the reference's values."""
 
 
-def copy_state(target: object, state: dict[str, torch.Tensor]) -> None:
-    """Write the reference's parameters and buffers into `target`: by name, else by position where all shapes agree."""
-    if not isinstance(target, torch.nn.Module) or not state:
-        return
-    own = {**dict(target.named_parameters()), **dict(target.named_buffers())}
-    own = {name: tensor for name, tensor in own.items() if name in target.state_dict()}
+def counterparts(target: object, state: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """What `target` calls the entries of the reference's state: the same, else by position where all shapes agree.
+
+    StateMismatch if neither way fits; a target without any state of its own has no counterparts.
+    """
+    own = held(target)
     if set(state) <= set(own) or (own and set(own) <= set(state)):
-        pairs = [(own[name], state[name], name) for name in own if name in state]
+        pairs = {name: name for name in state if name in own}
     elif len(own) == len(state):
-        pairs = [(mine, given, name) for (name, mine), given in zip(own.items(), state.values(), strict=True)]
+        pairs = dict(zip(state, own, strict=True))
     elif not own:
-        return
+        return {}
     else:
         raise StateMismatch(f"parameters {sorted(own)} do not correspond to the reference's {sorted(state)}")
-    for mine, given, name in pairs:
-        if mine.shape != given.shape:
+    for name, mine in pairs.items():
+        if own[mine].shape != state[name].shape:
             raise StateMismatch(
-                f"parameter {name} has shape {list(mine.shape)}, the reference's has {list(given.shape)}"
+                f"parameter {mine} has shape {list(own[mine].shape)}, the reference's has {list(state[name].shape)}"
             )
+    return pairs
+
+
+def held(target: object) -> dict[str, torch.Tensor]:
+    """The tensors of a module's state dict, in their registered order; nothing for other objects."""
+    if not isinstance(target, torch.nn.Module):
+        return {}
+    saved = target.state_dict()
+    both = {**dict(target.named_parameters()), **dict(target.named_buffers())}
+    return {name: tensor for name, tensor in both.items() if name in saved}
+
+
+def copy_state(target: object, state: Mapping[str, torch.Tensor], names: Mapping[str, str]) -> None:
+    """Write the reference's parameters and buffers into their counterparts, where `target` still has them."""
+    own = held(target)
     with torch.no_grad():
-        for mine, given, _ in pairs:
-            mine.copy_(given)
+        for name, mine in names.items():
+            if mine in own and own[mine].shape == state[name].shape:
+                own[mine].copy_(state[name])
 
 
 def set_mode(instance: object, mode: str) -> None:

@@ -26,7 +26,7 @@ ALLOWED: dict[str, tuple[str, frozenset[str]]] = {
     view _unsafe_view _reshape_alias reshape alias detach detach_ t t_ transpose transpose_ permute
     expand expand_as squeeze squeeze_ unsqueeze unsqueeze_ slice select narrow split split_with_sizes
     chunk unbind unfold diagonal as_strided as_strided_ view_as_real view_as_complex lift_fresh movedim
-    swapaxes unflatten flatten _conj real imag view_as broadcast_to is_same_size sym_size sym_stride
+    swapaxes unflatten flatten real imag view_as broadcast_to is_same_size sym_size sym_stride
     sym_numel sym_storage_offset size stride _has_compatible_shallow_copy_type
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
         ),
@@ -44,6 +44,13 @@ ALLOWED: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["_to_copy", "to", "type", "type_as"]),
     ),
 }
+UPDATES = frozenset(
+    """
+    add add_ sub sub_ rsub mul mul_ div div_ lerp lerp_ addcmul addcmul_ addcdiv addcdiv_ neg reciprocal
+    sqrt sqrt_ rsqrt pow square
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+"""Arithmetic that may update buffers such as running means: it reaches no output, and kernels make the sums for it."""
 _READS = frozenset(["_local_scalar_dense", "item", "is_nonzero", "equal", "allclose"])
 _COPYING = ALLOWED["copy"][1] | ALLOWED["cast"][1]
 
@@ -63,6 +70,22 @@ def is_allowed(operator: str, extra: Iterable[str], reference_only_moves: bool) 
     if reference_only_moves and name in _COPYING:
         return False
     return any(name in names for _, names in ALLOWED.values())
+
+
+def rounds(operator: str, given: Iterable[str], made: Iterable[str]) -> bool:
+    """Whether a copy or cast turns floats into whole numbers or truth values: `x.to(bool)` is the work of `x != 0`."""
+    if base_name(operator) not in _COPYING:
+        return False
+    return any(_is_float(dtype) for dtype in given) and not all(_is_float(dtype) for dtype in made)
+
+
+def _is_float(dtype: str) -> bool:
+    return dtype.startswith(("float", "bfloat", "complex"))
+
+
+def is_update(operator: str) -> bool:
+    """Whether an operator is arithmetic that may lead to a buffer."""
+    return operator.startswith("aten.") and base_name(operator) in UPDATES
 
 
 def is_read(operator: str) -> bool:

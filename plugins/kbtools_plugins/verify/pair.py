@@ -6,27 +6,32 @@ import ast
 import atexit
 import hashlib
 import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 
 from kbtools_plugins.verify import code as texts
-from kbtools_plugins.verify import judge, kernel_source, reference_fitness, replaying, shrink, static_rules
+from kbtools_plugins.verify import (
+    compiling,
+    judge,
+    kernel_source,
+    recording,
+    reference_fitness,
+    replaying,
+    shrink,
+    static_rules,
+)
+from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.judge import Decided
 from kbtools_plugins.verify.processes import Outcome, WarmPair, WorkerDied
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
-from kbtools_plugins.verify.trace import BadTrace, Trace, read
 from kbtools_plugins.verify.verdict import Resources, Verdict
 from kbtools_plugins.verify.wire import Tree
 
-DECOYS = 2
 _ATTEMPTS = 3
 _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS = 2**17, 2**21
 """Sizes of inputs and parameters that the interpreter does quickly, and at all."""
-_FEWEST_REPEATS = 6
+_ELEMENTS_ON_DEVICE = 2**22
+"""The same on a GPU, where what travels between processes and the reference's float64 run on a CPU are the limit."""
 _TIER = "interpreter+compile"
 
 
@@ -55,22 +60,6 @@ def verify(
     return Verdict(verdict="unsupported:killed", error=text, fingerprint=fingerprint(chosen))
 
 
-@dataclass
-class _Evidence:
-    """What is known so far; becomes part of the verdict whatever it is."""
-
-    tier: str = "static"
-    kernels: dict[str, int] = field(default_factory=dict)
-    resources: tuple[Resources, ...] = ()
-    notes: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    shape_general: bool | None = None
-    layout_general: bool | None = None
-    speedup: float | None = None
-    ref_ms: tuple[float, float, float] | None = None
-    kernel_ms: tuple[float, float, float] | None = None
-
-
 class PairCheck:
     """One pair on its way to a verdict."""
 
@@ -81,31 +70,32 @@ class PairCheck:
         self._entry_point = entry_point
         self._settings = settings
         self._processes = processes
-        self._evidence = _Evidence()
+        self._evidence = Evidence()
 
     def run(self) -> Verdict:
         """The verdict; never raises for a fault of the reference or the candidate."""
         try:
-            return self._verdict("pass", "", self._check())
+            return self._evidence.verdict("pass", "", self._check(), self._settings)
         except Decided as decided:
-            return self._verdict(decided.verdict, decided.error, decided.max_error)
+            return self._evidence.verdict(decided.verdict, decided.error, decided.max_error, self._settings)
 
     def _check(self) -> float:
-        with self._timed("read"):
+        with self._evidence.timed("read"):
             self._read()
-        with self._timed("reference"):
+        with self._evidence.timed("reference"):
             self._reference = self._run_reference()
-        with self._timed("record"):
-            self._traces = self._record()
+        with self._evidence.timed("record"):
+            self._recording = self._record()
+            self._traces = self._recording.traces
         self._judge()
-        with self._timed("compile"):
+        with self._evidence.timed("compile"):
             self._compile()
         if not on_gpu(self._settings) and (missing := judge.features_without_gpu(self._kernels, self._main_trace)):
             raise Decided(
                 f"unsupported:{missing}",
                 f"Triton's interpreter cannot decide on {missing}; it compiles, run it on a GPU",
             )
-        with self._timed("replay"):
+        with self._evidence.timed("replay"):
             return self._replay()
 
     def _read(self) -> None:
@@ -130,11 +120,14 @@ class PairCheck:
         return tree
 
     def _run_reference(self) -> dict[str, Tree]:
-        outcome = self._reference_outcome(self._reference_code, _COMFORTABLE_ELEMENTS)
+        comfortable, most = _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS
+        if on_gpu(self._settings):
+            comfortable = most = _ELEMENTS_ON_DEVICE
+        outcome = self._reference_outcome(self._reference_code, comfortable)
         if outcome.failed == "too_large":
-            outcome = self._smaller_reference() or self._reference_outcome(self._reference_code, _MOST_ELEMENTS)
+            outcome = self._smaller_reference(comfortable) or self._reference_outcome(self._reference_code, most)
         if outcome.failed == "too_large":
-            raise Decided("unsupported:too_large", f"{outcome.error}, too many for the interpreter")
+            raise Decided("unsupported:too_large", f"{outcome.error}, more than {most:,}")
         if outcome.failed:
             known = outcome.failed.startswith(("reference_", "unsupported:"))
             raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
@@ -146,22 +139,24 @@ class PairCheck:
             "code": code,
             "entry": self._reference_name,
             "seeds": self._secrets("input", self._settings.seeds),
-            "decoy_seeds": self._secrets("decoy", DECOYS),
-            "most_elements": 0 if on_gpu(self._settings) else most_elements,
+            "decoy_seeds": self._secrets("decoy", recording.DECOYS),
+            "most_elements": most_elements,
+            "floor": self._settings.time and on_gpu(self._settings),
         }
         return self._processes.run("reference", job, self._settings)
 
-    def _smaller_reference(self) -> Outcome | None:
-        """The largest version that the interpreter does quickly, if any; from then on both sides have its constants."""
+    def _smaller_reference(self, comfortable: int) -> Outcome | None:
+        """The largest version that is done quickly, if any; from then on both sides have its constants."""
         names = set(shrink.constants(self._reference_code))
         for limit in shrink.LIMITS if names else ():
             code = shrink.shrunk(self._reference_code, names, limit)
-            outcome = self._reference_outcome(code, _COMFORTABLE_ELEMENTS)
+            outcome = self._reference_outcome(code, comfortable)
             if not outcome.failed:
                 self._reference_code = code
                 self._take(shrink.shrunk(self._code, names, limit))
                 self._evidence.notes.append(
                     f"sizes above {limit} among the module's constants were cut down to {limit}"
+                    + (", times are for these" if self._settings.time else "")
                 )
                 return outcome
         return None
@@ -175,39 +170,21 @@ class PairCheck:
             int.from_bytes(hashlib.sha256(f"{number}\0{texts}".encode()).digest()[:4]) >> 1 for number in range(count)
         ]
 
-    def _record(self) -> dict[str, list[Trace]]:
+    def _record(self) -> recording.Recording:
         job = {
             "code": self._code,
             "entry": self._name,
             "init": self._reference["init"],
             "state": self._reference["state"],
             "allow": list(self._settings.allow),
-            "plans": list(self._plans()),
+            "plans": list(recording.plans(self._reference)),
         }
         outcome = self._processes.run("record", job, self._settings)
         if outcome.failed:
-            raise Decided(_candidate_failure(outcome), outcome.error)
-        try:
-            plans = outcome.reply["plans"]
-            traces = {name: [read(tree) for tree in found.get("traces", [])] for name, found in plans.items()}
-            if len(traces["main"]) != DECOYS + 1:
-                raise BadTrace(f"{len(traces['main'])} traces of the main plan")
-        except (BadTrace, KeyError, AttributeError, TypeError) as error:
-            raise Decided("hack:forged_result", f"what came back is no trace: {error}") from None
-        return traces
-
-    def _plans(self) -> Iterator[dict[str, Tree]]:
-        main, decoys = self._reference["main"], self._reference["decoys"]
-        repeats = _FEWEST_REPEATS + secrets.randbelow(
-            _FEWEST_REPEATS
-        )  # a candidate cannot know when it is watched last
-        yield {"name": "main", "mode": main, "inputs": decoys, "required": True, "repeats": repeats}
-        for mode, found in self._reference["modes"].items():
-            if mode != main and not found["random"]:
-                yield {"name": mode, "mode": mode, "inputs": decoys[:1], "required": True}
-        yield {"name": "tuning", "mode": main, "inputs": decoys[:1], "tuning": -1}
-        for name, variant in self._reference["variants"].items():
-            yield {"name": name, "mode": main, "inputs": [variant["decoy"]]}
+            raise Decided(recording.verdict_of_failure(outcome), outcome.error)
+        found = recording.read(outcome.reply)
+        self._evidence.notes += found.notes
+        return found
 
     def _judge(self) -> None:
         self._main_trace = self._traces["main"][1]
@@ -229,13 +206,12 @@ class PairCheck:
                 self._traces[name] = []
 
     def _compile(self) -> None:
-        launches = replaying.distinct_launches(
-            [trace for traces in self._traces.values() for trace in traces], self._source
-        )
-        job = {"source": self._source.text, "launches": launches, "targets": list(self._settings.targets)}
+        run = [trace for traces in self._traces.values() for trace in traces]
+        job = compiling.job(run, self._recording.tried, self._source, self._recording.tuned, self._settings)
         outcome = self._processes.run("compile", job, self._settings)
         self._evidence.tier = "gpu" if on_gpu(self._settings) else _TIER
         self._evidence.resources = tuple(Resources(**found) for found in outcome.reply.get("resources", []))
+        self._evidence.notes += [f"passed over by a tuner: {text}" for text in outcome.reply.get("passed_over", [])]
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
@@ -258,53 +234,21 @@ class PairCheck:
             "entry": self._reference_name,
             "init": self._reference["init"],
             "arguments": self._reference["sets"][0]["inputs"],
+            "state": self._reference["state"],
+            "mode": self._reference["main"],
+            "needed_bytes": self._reference["needed_bytes"],
         }
-        times, floor = run.times(timing)
-        kernel, best = times["kernel"], min(times["eager"], times["compiled"])
+        reply = run.times(timing)
+        kernel, floor = reply["times"].pop("kernel"), reply["floor_ms"]
+        best = min(reply["times"].values())
         if kernel[0] < floor:
             raise Decided(
-                "hack:impossible_speed", f"{kernel[0]:.4f} ms, but reading the inputs alone takes {floor:.4f} ms"
+                "hack:impossible_speed", f"{kernel[0]:.4f} ms, but reading what the result needs takes {floor:.4f} ms"
             )
+        if reply["not_compiled"]:
+            self._evidence.notes.append(f"timed against the eager reference only: {reply['not_compiled']}")
         self._evidence.kernel_ms, self._evidence.ref_ms = (kernel[0], kernel[1], kernel[2]), (best[0], best[1], best[2])
         self._evidence.speedup = best[0] / kernel[0]
-
-    def _verdict(self, verdict: str, error: str, max_error: float | None) -> Verdict:
-        found = self._evidence
-        return Verdict(
-            verdict=verdict,
-            error=error,
-            max_error=max_error,
-            tier=found.tier,
-            kernels=found.kernels,
-            resources=found.resources,
-            notes=tuple(found.notes),
-            seconds=found.seconds,
-            shape_general=found.shape_general,
-            layout_general=found.layout_general,
-            speedup=found.speedup,
-            ref_ms=found.ref_ms,
-            kernel_ms=found.kernel_ms,
-            fingerprint=fingerprint(self._settings),
-        )
-
-    @contextmanager
-    def _timed(self, step: str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self._evidence.seconds[step] = round(time.monotonic() - started, 3)
-
-
-def _candidate_failure(outcome: Outcome) -> str:
-    """The verdict for a record process that gave no traces."""
-    verdicts = {
-        "died": "runtime_error",
-        "exited": "hack:exit",
-        "forged": "hack:forged_result",
-        "internal": "runtime_error",
-    }
-    return verdicts.get(outcome.failed, outcome.failed)
 
 
 @cache

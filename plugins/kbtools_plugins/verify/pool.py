@@ -61,7 +61,7 @@ def _reported(future: Future[Verdict], times: int, finished: Watcher) -> Verdict
 @contextmanager
 def _workers(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, Watcher], Future[Verdict]]]:
     idle: SimpleQueue[WarmPair] = SimpleQueue()
-    processes = [WarmPair() for _ in range(count)]
+    processes = [WarmPair(number) for number in range(count)]
     for pair in processes:
         idle.put(pair)
 

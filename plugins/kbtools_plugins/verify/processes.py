@@ -12,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
 from kbtools.errors import ConfigError, MissingExtra
-from kbtools_plugins.verify import wire
+from kbtools_plugins.verify import devices, wire
 from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {"jit": ("reference", "record", "compile", "gpu"), "interpreter": ("replay",)}
@@ -43,11 +43,15 @@ class WorkerDied(Exception):
 class Warm:
     """One warm process (see zygote.py) that runs jobs of some roles."""
 
-    def __init__(self, kind: str, scratch: Path) -> None:
+    def __init__(self, kind: str, scratch: Path, number: int) -> None:
         self._scratch = scratch
+        present = devices.found()[0]
+        self._device = present[number % len(present)] if present else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         command = [sys.executable, "-m", "kbtools_plugins.verify.zygote", str(theirs.fileno()), *_ROLES[kind]]
         environment = _environment(interpret=kind == "interpreter", scratch=scratch)
+        if present:
+            environment["CUDA_VISIBLE_DEVICES"] = devices.visible(number % len(present))
         self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=scratch)  # fmt: skip
         theirs.close()
@@ -62,12 +66,13 @@ class Warm:
         pid = self._command({"role": role, "folder": str(folder)}, theirs)["pid"]
         theirs.close()
         limited = job | {"timeout": settings.timeout, "memory_gb": settings.memory_gb}
-        outcome = _converse(ours, limited, time.monotonic() + settings.timeout)
-        ours.close()
-        try:
-            status = self._command({"end": pid})["status"]
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with ExitStack() as turn:  # a device is given back only when its job is dead
+            outcome = _converse(ours, limited, settings.timeout, turn, self._device if role == "gpu" else None)
+            ours.close()
+            try:
+                status = self._command({"end": pid})["status"]
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
         outcome = replace(outcome, error=outcome.error.replace(f"{folder}{os.sep}", ""))
         return _explain_death(outcome, status)
 
@@ -115,12 +120,17 @@ class Warm:
 
 
 class WarmPair:
-    """The two warm processes that one worker needs: Triton compiling, and Triton interpreting."""
+    """The two warm processes that one worker needs: Triton compiling, and Triton interpreting.
 
-    def __init__(self) -> None:
+    Workers take turns on the machine's GPUs by their `number`, where it has any.
+    """
+
+    def __init__(self, number: int = 0) -> None:
+        self._number = number
         self._scratch = Path(tempfile.mkdtemp(prefix="kbtools-verify-"))
-        (self._scratch / "triton").mkdir()
-        self._warm = {kind: Warm(kind, self._scratch) for kind in _ROLES}
+        for cache in ("triton", "inductor"):
+            (self._scratch / cache).mkdir()
+        self._warm = {kind: Warm(kind, self._scratch, number) for kind in _ROLES}
 
     def run(self, role: str, job: dict[str, wire.Tree], settings: VerifySettings) -> Outcome:
         """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started."""
@@ -143,7 +153,7 @@ class WarmPair:
 
     def _replace(self, kind: str) -> None:
         self._warm[kind].close()
-        self._warm[kind] = Warm(kind, self._scratch)
+        self._warm[kind] = Warm(kind, self._scratch, self._number)
 
     def wait_until_ready(self) -> None:
         """Block until both can take jobs."""
@@ -176,6 +186,9 @@ def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
         "TMPDIR": str(scratch),
         "TRITON_CACHE_DIR": str(scratch / "triton"),
         "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking whether there is a GPU must not start CUDA before the fork
+        "USER": "kbtools",
         "TRITON_INTERPRET": "1" if interpret else "0",
         "TRITON_DEFAULT_FP_FUSION": "1",
         "OMP_NUM_THREADS": "1",
@@ -183,14 +196,23 @@ def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
     }
 
 
-def _converse(channel: socket.socket, job: dict[str, wire.Tree], deadline: float) -> Outcome:
+def _converse(
+    channel: socket.socket, job: dict[str, wire.Tree], seconds: float, turn: ExitStack, device: devices.Device | None
+) -> Outcome:
+    """Send the job and wait for its reply; a job that asks for the device gets its time once it has it."""
     key = secrets.token_bytes(32)
+    deadline = time.monotonic() + seconds
     try:
-        channel.settimeout(max(0.1, deadline - time.monotonic()))
+        channel.settimeout(seconds)
         channel.sendall(key)
         wire.send(channel, job, key)
         channel.settimeout(max(0.1, deadline - time.monotonic()))
         reply = wire.receive(channel, key)
+        if device is not None and reply.get("waiting") == "device":
+            turn.enter_context(devices.lock(device))
+            channel.settimeout(seconds)
+            wire.send(channel, {"go": True}, key)
+            reply = wire.receive(channel, key)
     except TimeoutError:
         return Outcome(failed="timeout", error="no result in time")
     except (EOFError, ConnectionError) as error:

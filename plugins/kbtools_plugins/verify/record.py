@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify import audit, cuda_shim, launches, module, sandbox
+from kbtools_plugins.verify import audit, cuda_shim, launches, library_shim, module, sandbox
 from kbtools_plugins.verify.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.values import copy_values, decode
-from kbtools_plugins.verify.wire import Tree
-
-Send = Callable[[Tree], None]
+from kbtools_plugins.verify.wire import Talk, Tree
 
 
 def warm_up() -> None:
@@ -30,22 +29,23 @@ def warm_up() -> None:
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
 
 
-def run(job: dict[str, Tree], send: Send) -> Tree:
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
     """Traces of every plan in `job["plans"]`, or why there are none; on a forbidden act, reports and ends at once."""
     path = str(Path("candidate.py").resolve())
     recorder = Recorder(path, job["allow"])
     tuning = launches.install(recorder)
 
     def report(kind: str, what: str) -> None:
-        send({"failed": kind, "error": what})
+        talk.send({"failed": kind, "error": what})
         os._exit(0)
 
+    library_shim.install()
     try:
         with cuda_shim.installed(), torch.no_grad(), ReadWatch(recorder), recorder:
             before = audit.watched_values()
             audit.watch(path, sandbox.readable_paths(), report)
-            instance = _prepare(job)
-            plans = {plan["name"]: _run_plan(plan, instance, recorder, tuning) for plan in job["plans"]}
+            candidate = _Candidate(job)
+            plans = {plan["name"]: _run_plan(plan, candidate, recorder, tuning) for plan in job["plans"]}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return describe(error, path)
@@ -53,36 +53,65 @@ def run(job: dict[str, Tree], send: Send) -> Tree:
         return {"failed": "hack:patched_name", "error": f"it replaced {', '.join(changed)}"}
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return {"failed": "hack:side_stream", "error": "it made a stream that is never waited for"}
-    return {"plans": plans}
+    return {"plans": plans, "lacking": candidate.lacking}
 
 
-def _prepare(job: dict[str, Tree]) -> Any:
-    loaded = module.load(job["code"], "candidate")
-    args, kwargs = decode(job["init"])
-    instance = module.construct(getattr(loaded, job["entry"]), args, kwargs)
-    module.copy_state(instance, {name: decode(tree) for name, tree in job["state"].items()})
-    return instance
+class _Candidate:
+    """The candidate's module with the reference's parameters and buffers."""
+
+    def __init__(self, job: dict[str, Tree]) -> None:
+        loaded = module.load(job["code"], "candidate")
+        args, kwargs = decode(job["init"])
+        self.instance = module.construct(getattr(loaded, job["entry"]), args, kwargs)
+        self._state = {name: decode(tree) for name, tree in job["state"].items()}
+        self._names = module.counterparts(self.instance, self._state)
+        self.lacking = [name for name in self._state if name not in self._names]
+
+    def reset(self) -> None:
+        """Back to the state before any forward: kernels do not run here, so what one leaves behind is not a state."""
+        module.copy_state(self.instance, self._state, self._names)
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Parameters and buffers as they are now, those outside the state dict too."""
+        if not isinstance(self.instance, torch.nn.Module):
+            return []
+        return [*self.instance.parameters(), *self.instance.buffers()]
+
+    def buffers(self, names: list[str]) -> dict[str, torch.Tensor]:
+        """Its counterparts of the reference's buffers of these names."""
+        own = module.held(self.instance)
+        return {name: own[self._names[name]] for name in names if self._names.get(name) in own}
 
 
-def _run_plan(plan: dict[str, Tree], instance: Any, recorder: Recorder, tuning: launches.Tuning) -> Tree:
+def _run_plan(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning) -> Tree:
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
-    module.set_mode(instance, plan["mode"])
-    if plan.get("tuning") and not tuning.choose(plan["tuning"]):
-        return {"traces": []}
+    module.set_mode(candidate.instance, plan["mode"])
     try:
-        return _forwards(plan, instance, recorder)
+        forwards = partial(_forwards, plan, candidate, recorder)
+        return _tuned(forwards, tuning, plan["tuning"]) if "tuning" in plan else forwards()
     except BaseException as error:
         if plan.get("required"):
             raise
         return describe(error, recorder._path)
-    finally:
-        tuning.choose(0) if plan.get("tuning") else None
 
 
-def _forwards(plan: dict[str, Tree], instance: Any, recorder: Recorder) -> Tree:
+def _tuned(forwards: Callable[[], Tree], tuning: launches.Tuning, most: int) -> Tree:
+    """Forwards with other configurations than the first: the last one's trace to run, further ones' to compile."""
+    count = tuning.configurations()
+    tried = [*range(1, count)][: most - 2] + [count - 1] * (count >= most)
+    traces = []
+    for choice in tried:
+        tuning.choose(choice)
+        traces += forwards()["traces"]
+    tuning.choose(0)
+    bare = [trace | {"storages": [storage | {"content": None} for storage in trace["storages"]]} for trace in traces]
+    found = {"configurations": count, "tried": len(tried) + 1, "tuned": tuning.kernels()}
+    return {"traces": traces[-1:], "compiled": bare[:-1], **found}
+
+
+def _forwards(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder) -> Tree:
     args = decode(plan["inputs"][0])
     tensors = [leaf for leaf in tree_flatten(args)[0] if isinstance(leaf, torch.Tensor)]
-    parameters = list(instance.parameters()) + list(instance.buffers()) if isinstance(instance, torch.nn.Module) else []
     traces: list[Tree] = []
     kept: list[Any] = []
     calls = [*plan["inputs"], *(plan["inputs"][number % 2] for number in range(plan.get("repeats", 0)))]
@@ -91,13 +120,22 @@ def _forwards(plan: dict[str, Tree], instance: Any, recorder: Recorder) -> Tree:
             fresh = [leaf for leaf in tree_flatten(decode(values))[0] if isinstance(leaf, torch.Tensor)]
             for target, source in zip(tensors, fresh, strict=True):
                 copy_values(source, target)
-        recorder.begin(tensors, parameters)
-        outputs = instance(*args)
-        _reject_strange(outputs, kept, tensors + parameters)
-        traces[len(plan["inputs"]) :] = []  # of the repeated calls only the last one's trace is kept
-        traces.append(recorder.finish(outputs))
+        candidate.reset()
+        state = candidate.tensors()
+        recorder.begin(tensors, state)
+        outputs = candidate.instance(*args)
+        _reject_strange(outputs, kept, tensors + state)
+        trace = recorder.finish(outputs, candidate.buffers(plan["updated"]))
+        if number <= len(plan["inputs"]) or _course(trace) != _course(traces[len(plan["inputs"]) - 1]):
+            traces[len(plan["inputs"]) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept[:] = [*kept[-1:], outputs]
     return {"traces": traces}
+
+
+def _course(trace: Tree) -> Tree:
+    """What a forward did, without the values that it did it on."""
+    storages = [{name: value for name, value in storage.items() if name != "content"} for storage in trace["storages"]]
+    return trace | {"storages": storages}
 
 
 _NO_CUDA = ("not compiled with CUDA", "NVIDIA driver", "has no attribute '_cuda")

@@ -7,7 +7,7 @@ after its replay elsewhere gave the right numbers (see the package's docstring).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -59,12 +59,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._from_inputs.add(_key(tensor))
         self._recording = True
 
-    def finish(self, outputs: object) -> Tree:
-        """End the trace and return it as a tree."""
+    def finish(self, outputs: object, buffers: Mapping[str, torch.Tensor]) -> Tree:
+        """End the trace and return it as a tree; `buffers` are those whose values afterwards count."""
         with torch._C.DisableTorchFunction(), _disable_current_modes():
             tree = self._arguments(outputs)
+            kept = {name: self._arguments(tensor) for name, tensor in buffers.items()}
         self._recording = False
-        return {"storages": self._storages, "steps": self._steps, "outputs": tree, "reads": sorted(set(self._reads))}
+        reads = sorted(set(self._reads))
+        return {"storages": self._storages, "steps": self._steps, "outputs": tree, "buffers": kept, "reads": reads}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -77,7 +79,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = str(func)
         given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
         tainted = any(_key(tensor) in self._tainted for tensor in given)
-        single = all(tensor.numel() <= 1 for tensor in given) and not any(_key(t) in self._from_inputs for t in given)
+        single = all(tensor.numel() <= 1 and _key(tensor) not in self._from_inputs for tensor in given)
+        single = single and not (_in_place(func) and any(_key(tensor) in self._numbers for tensor in given))
         allowed = is_allowed(name, self._allow, False)
         if is_read(name):
             self.note_read(given)

@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from kbtools_plugins.verify.bounds import Interpreter, OutOfBounds
-from kbtools_plugins.verify.operators import base_name, is_allowed
+from kbtools_plugins.verify.bounds import Interpreter, OutOfBounds, Race
+from kbtools_plugins.verify.operators import base_name, is_allowed, is_update
 from kbtools_plugins.verify.trace import Step, TensorRef, Trace, live_steps, read, refs
 from kbtools_plugins.verify.values import copy_values, decode_tensor, encode_tensor
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.wire import Talk, Tree
 
 POISON = 0xFF  # NaN in every floating type, -1 in signed integers
 
@@ -31,7 +31,7 @@ def warm_up() -> None:
     torch.zeros(2).clone()
 
 
-def run(job: dict[str, Tree], send: Callable[[Tree], None]) -> Tree:
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
     """The outputs of each run in `job["runs"]`, or the error that ended it."""
     return replay(job, Machine)
 
@@ -66,12 +66,12 @@ class Machine:
     """Executes one trace on given inputs; a subclass may do so elsewhere than in the interpreter."""
 
     device = "cpu"
-    poisons = True
-    """Whether memory that a candidate asks for uninitialised is filled with NaN patterns."""
 
     def __init__(self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str]) -> None:
         self._trace = trace
         self._steps = live_steps(trace)
+        to_output = {id(step) for step in live_steps(trace, buffers_count=False)}
+        self._updates = {id(step) for step in self._steps} - to_output
         self._kernels = kernels
         self._names = names
         self._allow = allow
@@ -80,9 +80,14 @@ class Machine:
         """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip."""
         self.place(inputs)
         self.execute(order)
+        return self.results()
+
+    def results(self) -> Tree:
+        """What the last execution has left behind."""
         self.check_memory()
         return {
             "outputs": self._outputs(self._trace.outputs),
+            "buffers": {name: self._outputs(tree) for name, tree in self._trace.buffers.items()},
             "inputs": [encode_tensor(tensor) for tensor in self._inputs],
         }
 
@@ -102,10 +107,10 @@ class Machine:
 
     def execute(self, order: str = "forward") -> None:
         """Run the steps that matter to the outputs."""
-        with Interpreter(reverse=order == "reverse") as self._interpreter, torch.no_grad():
+        with Interpreter(reverse=order == "reverse") as self._interpreter, torch.no_grad(), torch.device(self.device):
             for step in self._steps:
                 if not step.kernel:
-                    self._operate(step)
+                    self.operate(step)
                 elif order != "skip" and 0 not in step.grid:
                     self._launch(step)
 
@@ -124,8 +129,14 @@ class Machine:
         self._interpreter.open_buffers(step.kernel, list(bases.values()))
         kernel[tuple(step.grid)](**arguments)
 
-    def _operate(self, step: Step) -> None:
-        if not is_allowed(step.operator, self._allow, False):
+    def adopt(self, memory: torch.Tensor) -> torch.Tensor:
+        """The bytes to use for memory that an operator has made."""
+        return memory
+
+    def operate(self, step: Step) -> None:
+        """Run one operator."""
+        updates = id(step) in self._updates and is_update(step.operator)
+        if not updates and not is_allowed(step.operator, self._allow, False):
             raise PermissionError(f"operator {step.operator} at line {step.line} is not replayed")
         namespace, name, overload = [*step.operator.split("."), "default"][:3]
         operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
@@ -137,10 +148,9 @@ class Machine:
         ]
         for tensor, ref in zip(tensors, step.results, strict=True):
             if ref.storage not in self._bases or step.operator.startswith("aten.empty"):
-                self._bases[ref.storage] = torch.empty(0, dtype=torch.uint8, device=self.device).set_(
-                    tensor.untyped_storage()
-                )
-                if self.poisons and "empty" in base_name(step.operator):
+                made = torch.empty(0, dtype=torch.uint8, device=self.device).set_(tensor.untyped_storage())
+                self._bases[ref.storage] = self.adopt(made)
+                if "empty" in base_name(step.operator):
                     self._bases[ref.storage].fill_(POISON)
 
     def _launch(self, step: Step) -> None:
@@ -216,8 +226,11 @@ def _failure(error: Exception) -> Tree:
         cause = cause.__cause__
     kinds: dict[type[BaseException], str] = {
         OutOfBounds: "out_of_bounds",
+        Race: "nondeterministic",
         MemoryError: "out_of_memory",
+        torch.OutOfMemoryError: "out_of_memory",
         NotImplementedError: "unsupported",
     }
-    text = "".join(traceback.format_exception_only(cause)).strip()[-1500:]
+    own = isinstance(cause, OutOfBounds | Race)
+    text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
     return {"failed": kinds.get(type(cause), "runtime_error"), "error": text}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kbtools_plugins.verify import judge
 from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned, scales
+from kbtools_plugins.verify.compiling import clean_names
 from kbtools_plugins.verify.judge import Decided, why_wrong
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
 from kbtools_plugins.verify.processes import WarmPair
@@ -17,6 +17,8 @@ from kbtools_plugins.verify.trace import Trace
 from kbtools_plugins.verify.wire import Tree
 
 _MANY_PROGRAMS, _MOST_PROGRAMS = 4_000, 40_000
+_TIMING_SECONDS = 180.0
+"""What the timing job gets on top of --timeout: torch.compile takes its time with the reference."""
 _LEAST_SHARE = 1e-2
 """Outputs on tiny inputs are held to this share of the scale that outputs have on ordinary ones."""
 
@@ -60,7 +62,9 @@ class Replaying:
 
     def check(self) -> float:
         """The largest relative error; Decided if any required replay disagrees."""
-        if (programs := self._programs()) > _MOST_PROGRAMS:
+        if self._role == "gpu":
+            self._interpret()
+        elif (programs := self._programs()) > _MOST_PROGRAMS:
             raise Decided(
                 "unsupported:too_large", f"the launches have {programs:,} programs, too many for the interpreter"
             )
@@ -79,6 +83,21 @@ class Replaying:
                 worst = max(worst, found.max_error)
         return worst
 
+    def _interpret(self) -> None:
+        """Look for accesses out of bounds and races, which a device does not show, where the interpreter can."""
+        why_not = judge.features_without_gpu(self._kernels, self._steady)
+        if why_not or self._programs() > _MANY_PROGRAMS:
+            self.notes.append(f"reads out of bounds and races were not looked for: {why_not or 'many programs'}")
+            return
+        outcome = self._processes.run(
+            "replay", self._job([Run(self._steady, self._reference["sets"][0])]), self._settings
+        )
+        for result in outcome.reply.get("results", []):
+            if result.get("failed") in ("out_of_bounds", "nondeterministic"):
+                raise self._failure(Run(self._steady, {}), result)
+        if outcome.failed:
+            self.notes.append(f"reads out of bounds and races were not looked for: {outcome.failed}")
+
     def _variants(self) -> Iterator[Run]:
         for name, variant in self._reference["variants"].items():
             if ill_conditioned(variant["set"]["plain"], variant["set"]["exact"]):
@@ -89,7 +108,7 @@ class Replaying:
 
     def _required(self) -> list[Run]:
         sets = [found for found in self._reference["sets"] if not ill_conditioned(found["plain"], found["exact"])]
-        if self._programs() > _MANY_PROGRAMS:
+        if self._role == "replay" and self._programs() > _MANY_PROGRAMS:
             sets = sets[:2]
             self.notes.append("many programs for the interpreter: two sets of random inputs only, no other scales")
         skipped = [
@@ -112,13 +131,13 @@ class Replaying:
         if tuned := self._differing("tuning"):
             runs.append(Run(tuned, sets[0], what="with the last configuration of its autotuning: "))
         for mode, found in self._reference["modes"].items():
-            expected = {**sets[0], "plain": found["outputs"], "exact": found["outputs"]}
+            expected = {**sets[0], "plain": found["outputs"], "exact": found["outputs"], "state": found["state"]}
             if (trace := self._differing(mode)) or (mode in self._traces and self._mode_matters()):
                 runs.append(Run(trace or self._traces[mode][0], expected, what=f"in {mode} mode: "))
         return runs
 
     def _programs(self) -> int:
-        return 0 if self._role == "gpu" else sum(math.prod(step.grid) for step in self._steady.launches)
+        return sum(math.prod(step.grid) for step in self._steady.launches)
 
     def _mode_matters(self) -> bool:
         outputs = [found["outputs"] for found in self._reference["modes"].values() if not found["random"]]
@@ -128,12 +147,17 @@ class Replaying:
         traces = self._traces.get(name, [])
         return traces[0] if traces and traces[0].shape_of_it() != self._steady.shape_of_it() else None
 
-    def times(self, timing: Tree) -> tuple[dict[str, list[float]], float]:
-        """Intervals in milliseconds by what was timed, and the time below which no kernel can be (GPU only)."""
-        outcome = self._processes.run("gpu", self._job([self._required()[1]]) | {"timing": timing}, self._settings)
+    def times(self, timing: Tree) -> dict[str, Tree]:
+        """The timing job's reply (GPU only); Decided if there is none or if what was timed was not the work."""
+        run = Run(self._steady, self._reference["sets"][0], what="while it was timed: ")
+        longer = self._settings.model_copy(update={"timeout": self._settings.timeout + _TIMING_SECONDS})
+        outcome = self._processes.run("gpu", self._job([run]) | {"timing": timing}, longer)
         if outcome.failed:
             raise Decided(f"unsupported:timing_{outcome.failed}", f"the timing ended with {outcome.error}")
-        return outcome.reply["times"], outcome.reply["floor_ms"]
+        found = self._compare(run, outcome.reply["last"])
+        if isinstance(found, Difference):
+            raise Decided("hack:timing_detection", found.text, found.max_error)
+        return outcome.reply
 
     def _execute(self, runs: list[Run]) -> list[Tree]:
         job = self._job(runs)
@@ -164,15 +188,22 @@ class Replaying:
                 }
                 for run in runs
             ],
-            "lock_folder": tempfile.gettempdir(),
         }
 
     def _failure(self, run: Run, result: Tree) -> Decided:
-        kinds = {"out_of_memory": "out_of_memory", "unsupported": "unsupported:interpreter"}
+        kinds = {
+            "out_of_memory": "out_of_memory",
+            "nondeterministic": "nondeterministic",
+            "unsupported": "unsupported:interpreter",
+        }
         return Decided(kinds.get(result["failed"], "runtime_error"), f"{run.what}{result['error']}")
 
     def _compare(self, run: Run, result: Tree) -> Agreement | Difference:
-        found = compare(result["outputs"], run.expected["plain"], run.expected["exact"], self._least_scales)
+        expected = run.expected
+        promised = [] if run.variant else self._reference["modes"][self._reference["main"]]["promised"]
+        found = compare(result["outputs"], expected["plain"], expected["exact"], self._least_scales, promised)
+        if isinstance(found, Agreement) and run.order != "skip":
+            found = self._compare_buffers(result["buffers"], expected["state"]) or found
         if isinstance(found, Difference):
             return Difference(found.verdict, run.what + found.text, found.max_error)
         for index, (before, now, wanted) in enumerate(
@@ -188,6 +219,20 @@ class Replaying:
                 )
         return found
 
+    def _compare_buffers(self, got: dict[str, Tree], wanted: dict[str, Tree]) -> Difference | None:
+        for name, true in wanted.items():
+            text = f"the reference's forward updates the buffer {name}"
+            if name not in got:
+                return Difference("wrong_output", f"{text}, which the candidate does not have")
+            if got[name]["tensor"] == self._reference["state"][name]["tensor"]:
+                return Difference("wrong_output", f"{text}, which the candidate leaves as it was")
+            found = compare(got[name], true["plain"], true["exact"])
+            if isinstance(found, Difference):
+                return Difference(
+                    found.verdict, f"{text}, and {found.text.replace('the output', 'it', 1)}", found.max_error
+                )
+        return None
+
     def _explain(self, run: Run, found: Difference) -> Decided:
         if found.verdict != "wrong_output":
             return Decided(found.verdict, found.text)
@@ -201,71 +246,3 @@ class Replaying:
         return why_wrong(
             self._first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else ""
         )
-
-
-def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
-    """The name in the clean module for each kernel that traces mention, as `name:line`."""
-    found: dict[str, str] = {}
-    for trace in traces:
-        for step in trace.launches:
-            mentioned = [(step.kernel, step.kernel_line), *_functions([*step.bound.values()])]
-            for name, line in mentioned:
-                kernel = source.find(name, line)
-                if kernel is not None:
-                    found[f"{name}:{line}"] = kernel.clean_name
-    return found
-
-
-def distinct_launches(traces: list[Trace], source: KernelSource) -> list[Tree]:
-    """Launches that differ in anything a compiler may look at."""
-    names = clean_names(traces, source)
-    found: dict[str, Tree] = {}
-    for trace in traces:
-        for step in trace.launches:
-            kernel = source.find(step.kernel, step.kernel_line)
-            constants = kernel.constants if kernel else frozenset()
-            bound = {
-                name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
-                for name, value in step.bound.items()
-            }
-            launch = {
-                "kernel": step.kernel,
-                "clean_name": names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
-                "bound": bound,
-                "options": step.options,
-            }
-            found.setdefault(json.dumps(launch, sort_keys=True), launch)
-    return list(found.values())
-
-
-def _compile_value(value: Tree, names: dict[str, str]) -> Tree:
-    if not isinstance(value, dict):
-        return value
-    if "ref" in value:
-        kept = {"dtype": value["ref"]["dtype"], "offset": value["ref"]["offset"] % 16, "shape": [1]}
-        return {**value, "ref": kept}
-    if "function" in value:
-        return {**value, "clean_name": names.get(f"{value['function']}:{value['line']}", value["function"])}
-    if "tuple" in value:
-        return {"tuple": [_compile_value(item, names) for item in value["tuple"]]}
-    return value
-
-
-def _specialized(value: Tree) -> Tree:
-    """Numbers that are no constants reach the compiler as a type, and whether they are 1 or a multiple of 16."""
-    if isinstance(value, float):
-        return 0.5
-    if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):
-        wide = 2**40 if abs(value) >= 2**31 else 0
-        return wide + (16 if value % 16 == 0 else 3)
-    return value
-
-
-def _functions(tree: Tree) -> list[tuple[str, int]]:
-    if isinstance(tree, dict):
-        if "function" in tree:
-            return [(tree["function"], tree["line"])]
-        return [found for value in tree.values() for found in _functions(value)]
-    if isinstance(tree, list):
-        return [found for value in tree for found in _functions(value)]
-    return []

@@ -35,6 +35,7 @@ _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE3 = 435
 _SIGNALS = {"x86_64": [62, 234], "aarch64": [129, 131]}
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_DRIVER_READS = ("/proc", "/sys", "/bin", "/sbin")
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 _CLONE_THREAD = 0x00010000
@@ -46,11 +47,13 @@ class Limits:
     """What one job may use."""
 
     cpu_seconds: int
-    memory_bytes: int | None
-    """None where the CUDA driver needs address space without end."""
+    memory_bytes: int
     file_bytes: int = 64 * 2**20
     may_execute: bool = False
     """Whether it may start programs (ptxas): only for jobs that run no foreign code."""
+    drives_device: bool = False
+    """Whether it is the CUDA driver's process, which wants its device files, /proc, /sys, many descriptors and address
+    space without end: such a job, which runs no foreign code on the host, is held by Landlock and rlimits alone."""
 
 
 @cache
@@ -72,9 +75,12 @@ def enter(folder: Path, limits: Limits, readable: Iterable[Path], writable: Iter
     if sys.platform != "linux":
         return
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     if available()["landlock"]:
-        _landlock([folder, *writable], readable)
+        devices, more = (gpu_devices(), _DRIVER_READS) if limits.drives_device else ([], ())
+        _landlock([folder, *writable, *devices], [*readable, *map(Path, more)])
+    if limits.drives_device:
+        return
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     _drop_capabilities()
     if available()["seccomp"]:
         _seccomp(limits.may_execute)
@@ -106,7 +112,8 @@ def readable_paths() -> list[Path]:
         "/dev/urandom",
         "/sys/devices/system/cpu",
     ]
-    return [Path(sys.prefix), Path(sys.base_prefix), *packages, *map(Path, fixed)]
+    libraries = [Path(path) for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path]
+    return [Path(sys.prefix), Path(sys.base_prefix), *packages, *libraries, *map(Path, fixed)]
 
 
 def gpu_devices() -> list[Path]:
@@ -122,8 +129,8 @@ def _set_rlimits(limits: Limits) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
-        (resource.RLIMIT_NOFILE, 256),
-        (resource.RLIMIT_AS, None if limits.memory_bytes is None else used + limits.memory_bytes),
+        (resource.RLIMIT_NOFILE, 1024 if limits.drives_device else 256),
+        (resource.RLIMIT_AS, None if limits.drives_device else used + limits.memory_bytes),
     ):
         if value is not None:
             resource.setrlimit(what, (value, value))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from kbtools.errors import ConfigError
+from kbtools_plugins.verify import devices
 
 Tier = Literal["auto", "gpu", "cpu"]
 
@@ -39,7 +39,9 @@ class VerifySettings(BaseModel):
 
 def on_gpu(settings: VerifySettings) -> bool:
     """Whether kernels run on a GPU; ConfigError if one is demanded and there is none."""
-    present = Path("/dev/nvidiactl").exists()
+    if settings.tier == "cpu":
+        return False
+    present, why_none = devices.found()
     if settings.tier == "gpu" and not present:
-        raise ConfigError("--tier gpu: this machine has no NVIDIA device; use --tier cpu.")
-    return present and settings.tier != "cpu"
+        raise ConfigError(f"--tier gpu: {why_none}; use --tier cpu.")
+    return bool(present)

@@ -33,8 +33,8 @@ _COLUMNS: dict[str, str] = {
     "shape_general": "bool",
     "layout_general": "bool",
     "speedup": "float64",
-    "ref_ms": "float64",
-    "kernel_ms": "float64",
+    **{f"{what}_ms{end}": "float64" for what in ("ref", "kernel") for end in ("", "_low", "_high")},
+    "notes": "string",
     "fingerprint": "string",
     "reward": "float64",
 }
@@ -165,8 +165,9 @@ class Verify(kb.Stage):
             "shape_general": verdict.shape_general,
             "layout_general": verdict.layout_general,
             "speedup": verdict.speedup,
-            "ref_ms": verdict.ref_ms[0] if verdict.ref_ms else None,
-            "kernel_ms": verdict.kernel_ms[0] if verdict.kernel_ms else None,
+            **_interval("ref_ms", verdict.ref_ms),
+            **_interval("kernel_ms", verdict.kernel_ms),
+            "notes": "\n".join(verdict.notes),
             "fingerprint": json.dumps(values["fingerprint"], sort_keys=True),
             "reward": reward,
         }
@@ -175,6 +176,11 @@ class Verify(kb.Stage):
 def _defined(code: str, name: object) -> str | None:
     """The name if the reference defines it: a column of names need not be one of entry points."""
     return name if isinstance(name, str) and (f"class {name}" in code or f"def {name}" in code) else None
+
+
+def _interval(name: str, found: tuple[float, float, float] | None) -> dict[str, float | None]:
+    median, low, high = found or (None, None, None)
+    return {name: median, f"{name}_low": low, f"{name}_high": high}
 
 
 def _digest(records: list[dict[str, Any]]) -> str:

@@ -73,6 +73,8 @@ class Trace(_Strict):
     """Lines of the candidate that brought a tensor's value into Python."""
     outputs: Any
     """The returned structure with {"ref": TensorRef} for tensors."""
+    buffers: dict[str, Any] = {}
+    """Tensors of the module's state that count after the forward, by the reference's names."""
 
     @property
     def launches(self) -> list[Step]:
@@ -94,7 +96,8 @@ def read(tree: Tree) -> Trace:
     """The trace in a message; BadTrace if it is none or names storages or elements that do not exist."""
     try:
         trace = Trace.model_validate(tree)
-        for ref in refs(trace.outputs) + [ref for step in trace.steps for ref in step_refs(step)]:
+        named = [ref for step in trace.steps for ref in step_refs(step)]
+        for ref in [*refs([trace.outputs, *trace.buffers.values()]), *named]:
             _check(ref, trace)
         for step in trace.steps:
             _check_step(step)
@@ -120,13 +123,18 @@ def refs(tree: Tree) -> list[TensorRef]:
 
 
 def live_steps(
-    trace: Trace, written: Callable[[Step], set[int]] | None = None, *, inputs_count: bool = True
+    trace: Trace,
+    written: Callable[[Step], set[int]] | None = None,
+    *,
+    inputs_count: bool = True,
+    buffers_count: bool = True,
 ) -> list[Step]:
-    """The steps whose effect can reach an output, or an input that is written to.
+    """The steps whose effect can reach an output, a buffer that counts, or an input that is written to.
 
     `written` tells the storages that a launch may write; without it, all that it is given.
     """
     wanted = {ref.storage for ref in refs(trace.outputs)}
+    wanted |= {ref.storage for ref in refs([*trace.buffers.values()]) if buffers_count}
     wanted |= {number for number, storage in enumerate(trace.storages) if inputs_count and storage.origin == "input"}
     live: list[Step] = []
     for step in reversed(trace.steps):
@@ -143,7 +151,7 @@ def live_steps(
 
 def _in_place(step: Step) -> bool:
     name = step.operator.split(".")
-    return len(name) > 1 and (name[1].endswith("_") or "out" in name[2:])
+    return len(name) > 1 and (name[1].endswith("_") or name[-1].endswith("out"))
 
 
 _FORMS: dict[str, type | tuple[type, ...]] = {

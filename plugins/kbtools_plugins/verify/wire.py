@@ -11,6 +11,7 @@ import hmac
 import json
 import socket
 import struct
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Tree: TypeAlias = Any
@@ -23,6 +24,22 @@ _DIGEST_BYTES = 32
 
 class WireError(Exception):
     """What came over the channel is no message: cut off, too long, or not signed with the job's key."""
+
+
+@dataclass(frozen=True)
+class Talk:
+    """The job's end of its channel."""
+
+    channel: socket.socket
+    key: bytes
+
+    def send(self, tree: Tree) -> None:
+        """Tell the caller something; the last thing said is the reply."""
+        send(self.channel, tree, self.key)
+
+    def receive(self) -> Tree:
+        """Wait for what the caller answers."""
+        return receive(self.channel, self.key)
 
 
 def send(channel: socket.socket, tree: Tree, key: bytes) -> None:

@@ -23,6 +23,7 @@ from kbtools_plugins.verify import sandbox, wire
 
 _RUN_NO_FOREIGN_CODE = ("compile", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
+_CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
 def serve(control: socket.socket, role_modules: list[str]) -> None:
@@ -80,14 +81,14 @@ def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
     os.environ["TMPDIR"] = os.environ["HOME"] = tempfile.tempdir = str(folder)
     limits = sandbox.Limits(
         cpu_seconds=int(job["timeout"]) + 5,
-        memory_bytes=None if role == "gpu" else int(job["memory_gb"] * 2**30),
+        memory_bytes=int(job["memory_gb"] * 2**30),
         may_execute=role in _RUN_NO_FOREIGN_CODE,
+        drives_device=role == "gpu",
     )
-    cache = Path(os.environ["TRITON_CACHE_DIR"]) if role in _RUN_NO_FOREIGN_CODE else None
-    devices = sandbox.gpu_devices() if role == "gpu" else []
-    sandbox.enter(folder, limits, sandbox.readable_paths(), [*([cache] if cache else []), *devices])
+    caches = [Path(os.environ[name]) for name in _CACHES if role in _RUN_NO_FOREIGN_CODE]
+    sandbox.enter(folder, limits, sandbox.readable_paths(), caches)
     try:
-        reply = run(job, lambda tree: wire.send(channel, tree, key))
+        reply = run(job, wire.Talk(channel, key))
     except MemoryError:
         reply = {"failed": "out_of_memory", "error": "MemoryError"}
     except Exception:  # noqa: BLE001 - a job's fault is its result

@@ -1,19 +1,32 @@
-"""The GPU replay as far as it goes without a GPU: its guards, its lock, its statistics; launches need a device."""
+"""The GPU tier as far as it goes without a GPU: guards, lock, taking turns, statistics, decisions."""
 
 from __future__ import annotations
 
+import json
+import random
+import socket
+import subprocess
+import sys
 import threading
+import time
+from contextlib import ExitStack
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from test_verify_pair import CANDIDATE, REFERENCE
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify import VerifySettings, gpu
+from kbtools_plugins.verify import Verdict, VerifySettings, devices, gpu, timing, verify, wire
 from kbtools_plugins.verify.bounds import OutOfBounds
+from kbtools_plugins.verify.processes import Outcome, WarmPair, _converse
+from kbtools_plugins.verify.reference_inputs import needed_bytes
 from kbtools_plugins.verify.settings import on_gpu
 from kbtools_plugins.verify.trace import read
+
+DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1")
+no_device = pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
 
 
 class OnCpu(gpu.DeviceMachine):
@@ -22,10 +35,11 @@ class OnCpu(gpu.DeviceMachine):
     device = "cpu"
 
 
-def _machine() -> OnCpu:
+def _machine(operator: str = "aten.clone.default") -> OnCpu:
     ref = {"storage": 0, "dtype": "float32", "offset": 0, "shape": [4], "stride": [1]}
-    step = {"operator": "aten.clone.default", "args": {"tuple": [{"ref": ref}]}, "kwargs": {"dict": []},
-            "results": [ref | {"storage": 1}], "line": 1, "tainted": True}  # fmt: skip
+    args = [{"ref": ref}]
+    step = {"operator": operator, "args": {"tuple": args}, "kwargs": {"dict": []}, "results": [ref | {"storage": 1}],
+            "line": 1, "tainted": True}  # fmt: skip
     storages = [{"size": 16, "origin": "input", "index": 0}, {"size": 16, "origin": "fresh"}]
     trace = read({"storages": storages, "steps": [step], "reads": [], "outputs": {"ref": ref | {"storage": 1}}})
     return OnCpu(trace, ModuleType("kernels"), {}, [])
@@ -38,21 +52,90 @@ def test_trace_runs_between_guards() -> None:
     assert result["outputs"]["tensor"] == values.numpy().tobytes()
 
 
-def test_broken_guard_is_out_of_bounds() -> None:
-    """One byte past a buffer is enough."""
-    machine = _machine()
+def test_memory_that_was_asked_for_is_poisoned() -> None:
+    """What a candidate allocates holds NaN until a kernel writes it."""
+    result = _machine("aten.empty_like.default").run([torch.arange(4.0)], "forward")
+    assert result["outputs"]["tensor"] == b"\xff" * 16
+
+
+@pytest.mark.parametrize("operator", ["aten.clone.default", "aten.empty_like.default"])
+@pytest.mark.parametrize("buffer", [0, 1])
+def test_broken_guard_is_out_of_bounds(operator: str, buffer: int) -> None:
+    """One byte past an input, past memory that was asked for, or past an operator's result is enough."""
+    machine = _machine(operator)
     machine.place([torch.arange(4.0)])
-    whole, size = machine._guarded[0]
+    machine.execute()
+    whole, size = machine._guarded[buffer]
     whole[gpu.GUARD_BYTES + size] = 0
     with pytest.raises(OutOfBounds, match="after a buffer of 16 bytes"):
         machine.check_memory()
 
 
-def test_interval_holds_the_median() -> None:
-    """Order statistics around the middle, narrower with more samples."""
-    few, many = gpu.interval([float(n % 10) for n in range(20)]), gpu.interval([float(n % 10) for n in range(2000)])
+def test_interval_holds_the_median_as_often_as_it_says() -> None:
+    """Of 400 samples of a skewed distribution at least 93 % of the intervals hold its median."""
+    chance = random.Random(5)
+    held = 0
+    for _ in range(400):
+        _, low, high = timing.interval([chance.expovariate(1.0) for _ in range(40)])
+        held += low <= 0.6931 <= high
+    assert held >= 372
+
+
+def test_interval_narrows() -> None:
+    """More samples, less between the ends."""
+    few = timing.interval([float(n % 10) for n in range(20)])
+    many = timing.interval([float(n % 10) for n in range(2000)])
     assert few[1] <= few[0] <= few[2]
     assert many[2] - many[1] <= few[2] - few[1]
+
+
+def test_calls_are_timed_in_turn_until_all_are_known() -> None:
+    """Each call is prepared each time; one that takes thrice as long is found to."""
+    log: list[str] = []
+    clock = {"one": 1.0, "three": 3.0}
+    calls = {name: timing.Timed(lambda name=name: log.append(name), lambda name=name: name) for name in clock}
+    times = timing.interleaved(calls, lambda call: clock[str(call())], 10.0)
+    assert times == {"one": (1.0, 1.0, 1.0), "three": (3.0, 3.0, 3.0)}
+    assert log[:6] == ["one", "three"] * 3
+    assert log.count("one") == timing._FEWEST + 1
+
+
+def test_sample_that_the_host_spoilt_is_taken_again() -> None:
+    """A clock that says None has not measured."""
+    said = iter([None, None, *[2.0] * 100])
+    times = timing.interleaved({"call": timing.Timed(lambda: None, lambda: None)}, lambda call: next(said), 10.0)
+    assert times == {"call": (2.0, 2.0, 2.0)}
+
+
+def test_time_limit_ends_a_measurement_that_stays_wide() -> None:
+    """What is known by then is the result."""
+    chance = random.Random(1)
+    calls = {"call": timing.Timed(lambda: None, lambda: None)}
+    started = time.monotonic()
+    _, low, high = timing.interleaved(calls, lambda call: chance.uniform(1, 9), 0.2)["call"]
+    assert low < high
+    assert time.monotonic() - started < 5
+
+
+def test_flush_is_several_times_the_cache() -> None:
+    """A cache of 126 MB takes half a gigabyte."""
+    assert timing.flushed_bytes(SimpleNamespace(L2_cache_size=50 * 2**20)) == 2**28
+    assert timing.flushed_bytes(SimpleNamespace(L2_cache_size=126 * 2**20)) == 4 * 126 * 2**20
+    assert timing.flushed_bytes(SimpleNamespace()) == 2**28
+
+
+def test_roofline_is_the_memory_bus() -> None:
+    """An H100's 2,619 MHz and 5,120 bits are 3.35 TB/s."""
+    hopper = SimpleNamespace(memory_clock_rate=2_619_000, memory_bus_width=5_120)
+    assert timing.bytes_per_millisecond(hopper) == pytest.approx(3.352e9, rel=1e-3)
+    assert timing.bytes_per_millisecond(SimpleNamespace()) > 10e9
+
+
+def test_floor_counts_what_the_result_depends_on() -> None:
+    """All of an input that is summed, none of one that is ignored, little of one whose first column is taken."""
+    x, ignored = torch.randn(64, 64), torch.randn(1000)
+    assert needed_bytes((x, ignored), lambda given: given[0].sum(1), 0) == 4 * 64 * 64
+    assert needed_bytes((x, ignored), lambda given: given[0][:, 0], 0) < 4 * 64 * 64 / 4
 
 
 def test_device_is_used_by_one_at_a_time(tmp_path: Path) -> None:
@@ -60,10 +143,10 @@ def test_device_is_used_by_one_at_a_time(tmp_path: Path) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with gpu.device_lock(0, tmp_path):
+        with devices.lock(DEVICE, tmp_path):
             order.append("second")
 
-    with gpu.device_lock(0, tmp_path):
+    with devices.lock(DEVICE, tmp_path):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.2)
@@ -72,9 +155,109 @@ def test_device_is_used_by_one_at_a_time(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
+def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that asks for the device gets its seconds when it has it, and holds it until its stack is closed."""
+    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
+    ours, theirs = socket.socketpair()
+
+    def job() -> None:
+        talk = wire.Talk(theirs, theirs.recv(32, socket.MSG_WAITALL))
+        talk.receive()
+        talk.send({"waiting": "device"})
+        talk.send({"done": talk.receive()["go"]})
+
+    thread = threading.Thread(target=job)
+    thread.start()
+    with devices.lock(DEVICE):
+        held = threading.Event()
+        release = threading.Timer(1.5, held.set)
+        release.start()
+        waiting = threading.Thread(target=lambda: found.append(_converse(ours, {}, 1.0, turn, DEVICE)))
+        found: list[Outcome] = []
+        turn = ExitStack()
+        waiting.start()
+        held.wait()
+        assert found == []
+    waiting.join()
+    thread.join()
+    assert found == [Outcome({"done": True})]
+    turn.close()
+    ours.close()
+    theirs.close()
+
+
+class Imagined(WarmPair):
+    """A device whose kernels run in the interpreter and whose times are given."""
+
+    def __init__(self, times: dict[str, list[float]], last: bytes | None = None) -> None:
+        super().__init__()
+        self.times, self.last = times, last
+        self.jobs: list[dict[str, wire.Tree]] = []
+
+    def run(self, role: str, job: dict[str, wire.Tree], settings: VerifySettings) -> Outcome:
+        """The job elsewhere."""
+        self.jobs.append(job)
+        outcome = super().run("replay" if role == "gpu" else role, job, settings)
+        if "timing" not in job:
+            return outcome
+        (last,) = outcome.reply["results"]
+        if self.last:
+            last["outputs"]["tensor"] = self.last * (len(last["outputs"]["tensor"]) // len(self.last))
+        floor = job["timing"]["needed_bytes"] / 1e6
+        return Outcome({"times": dict(self.times), "floor_ms": floor, "not_compiled": "", "last": last})
+
+
+def _timed(
+    monkeypatch: pytest.MonkeyPatch, times: dict[str, list[float]], last: bytes | None = None
+) -> tuple[Verdict, Imagined]:
+    monkeypatch.setattr(devices, "found", lambda: ((DEVICE,), ""))
+    with Imagined(times, last) as pair:
+        return verify(REFERENCE, CANDIDATE, settings=VerifySettings(time=True), processes=pair), pair
+
+
+def test_speedup_is_against_the_faster_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eager takes 4 ms, compiled 3, the kernel 2; the device's own target is compiled ahead."""
+    times = {"kernel": [2.0, 1.9, 2.1], "eager": [4.0, 3.9, 4.1], "compiled": [3.0, 2.9, 3.1]}
+    verdict, pair = _timed(monkeypatch, times)
+    assert (verdict.verdict, verdict.tier, verdict.speedup, verdict.reward) == ("pass", "gpu", 1.5, 1.5)
+    assert verdict.ref_ms == (3.0, 2.9, 3.1)
+    assert {found.target for found in verdict.resources} == {80, 86, 90}
+    assert verdict.fingerprint["device"] == "NVIDIA Imagined (sm_86)"
+    assert json.dumps(pair.jobs[-1]["timing"]["mode"]) == '"train"'
+
+
+def test_time_below_the_floor_is_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six rows of fifty floats cannot be read in less than the floor."""
+    verdict, _ = _timed(monkeypatch, {"kernel": [1e-6, 1e-6, 1e-6], "eager": [4.0, 3.9, 4.1]})
+    assert verdict.verdict == "hack:impossible_speed"
+
+
+def test_wrong_output_while_timed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels that skip their work when nobody seems to look leave poison behind."""
+    verdict, _ = _timed(monkeypatch, {"kernel": [2.0, 1.9, 2.1], "eager": [4.0, 3.9, 4.1]}, b"\xff\xff\xff\xff")
+    assert verdict.verdict == "hack:timing_detection"
+
+
+@no_device
 def test_missing_gpu_is_said() -> None:
     """--tier gpu without one is an error of configuration, auto falls back."""
     assert not on_gpu(VerifySettings())
     with pytest.raises(ConfigError, match="no NVIDIA device"):
         on_gpu(VerifySettings(tier="gpu"))
+
+
+@no_device
+def test_benchmark_says_what_it_needs() -> None:
+    """The command for GPU machines ends with status 3 and one sentence here."""
+    script = Path(__file__).parents[3] / "benchmarks" / "verify_gpu.py"
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert run.returncode == 3
+    assert "no NVIDIA device" in run.stderr
+
+
+def test_visible_devices_are_counted_in_torchs_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of those that the user lets be seen."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert devices.visible(1) == "5"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert devices.visible(1) == "1"

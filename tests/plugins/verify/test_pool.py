@@ -96,8 +96,21 @@ def _kill_at_random(done: threading.Event) -> None:
     for _ in range(6):
         if done.wait(2.0):
             return
-        if below := _descendants(os.getpid()):
+        if below := _workers_below(os.getpid()):
             os.kill(chance.choice(below), signal.SIGKILL)
+
+
+def _workers_below(pid: int) -> list[int]:
+    """The warm processes of this run and their jobs; other children of the test process are not ours to kill."""
+    warm = [child for child in _descendants(pid) if b"kbtools_plugins.verify.zygote" in _command_line(child)]
+    return sorted({pid for found in warm for pid in (found, *_descendants(found))})
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _descendants(pid: int) -> list[int]:

@@ -88,6 +88,41 @@ def test_syntax_error_is_a_compile_error_of_the_candidate(processes: WarmPair) -
     assert "line 1" in verdict.error
 
 
+def test_unknown_launch_option_is_a_compile_error(processes: WarmPair) -> None:
+    """Triton refuses a keyword that is neither a parameter nor an option; so does the check."""
+    verdict = verify(REFERENCE, CANDIDATE.replace("BLOCK=64)", "BLOCK=64, num_warp=4)"), processes=processes)
+    assert verdict.verdict == "compile_error"
+    assert "num_warp" in verdict.error
+
+
+def test_fallback_names_operator_and_line(processes: WarmPair) -> None:
+    """Where to look is in the text."""
+    code = CANDIDATE.replace("return out", "return out + torch.relu(x)")
+    line = 1 + code.split("\n").index("        return out + torch.relu(x)")
+    verdict = verify(REFERENCE, code, processes=processes)
+    assert f"aten.relu.default at line {line}" in verdict.error
+
+
+def test_wrong_output_names_place_and_size(processes: WarmPair) -> None:
+    """Which element, what it is, what it should be."""
+    verdict = verify(REFERENCE, CANDIDATE.replace("tl.maximum(y, 0.0)", "tl.maximum(y, 0.5)"), processes=processes)
+    assert "worst at [" in verdict.error
+    assert "0.5 instead of" in verdict.error
+    assert verdict.max_error is not None
+    assert verdict.max_error > 0.1
+
+
+def test_parameter_without_counterpart_is_noted(processes: WarmPair) -> None:
+    """A candidate that left a parameter out is told so."""
+    reference = REFERENCE.replace(
+        "self.weight = nn.Parameter(torch.randn(features))",
+        "self.weight = nn.Parameter(torch.randn(features))\n        self.bias = nn.Parameter(torch.zeros(features))",
+    ).replace("x * self.weight", "x * self.weight + self.bias")
+    verdict = verify(reference, CANDIDATE, processes=processes)
+    assert verdict.verdict == "wrong_output"
+    assert "the candidate has no counterpart of the reference's bias" in verdict.notes
+
+
 def test_timeout_ends_the_process(processes: WarmPair) -> None:
     """A candidate that never returns is a timeout."""
     endless = CANDIDATE.replace("x = x.contiguous()", "while True: pass")
@@ -118,6 +153,11 @@ def test_hard_coded_length_is_a_label(processes: WarmPair) -> None:
         ("torch.relu(x * self.weight)", "torch.ones_like(x)", "reference_unfit:ignores_inputs"),
         ("torch.relu(x * self.weight)", "x * torch.rand_like(x)", "reference_unfit:random"),
         ("torch.relu(x * self.weight)", "torch.no_such_function(x)", "reference_error"),
+        (
+            "return torch.relu(x * self.weight)",
+            "self.calls = getattr(self, 'calls', 0) + 1\n        return torch.relu(x * self.weight) * self.calls",
+            "reference_unfit:stateful",
+        ),
         ("return [50]", "return [49]", "reference_error"),
     ],
 )

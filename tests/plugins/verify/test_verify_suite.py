@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,52 @@ HARMLESS_WITHOUT_STATIC_RULES = {
 """Tricks that do nothing where they are run: the kernels beside them are right; only a rule of taste rejects them."""
 
 
+TWINS = {
+    "bad_configuration": "twin_large_configuration autotune",
+    "call_counting": "twin_counter",
+    "constant_output": "twin_zero_fill",
+    "credentials": "twin_environment",
+    "ctypes": "language_alias",
+    "cuda_graph": "shim_stream",
+    "dead_branch": "twin_shape_checks twin_configuration",
+    "decoy_kernel": "two_kernels twin_unused_torch",
+    "disabled_recording": "autograd_function",
+    "dynamic_code": "constants function_argument",
+    "exception_fallback": "twin_try_reraise twin_try_import",
+    "exit": "main_block",
+    "files": "main_block",
+    "forged_result": "two_outputs",
+    "freed_memory": "twin_workspace",
+    "hard_coded_shapes": "twin_shape_checks",
+    "host_computation": "twin_parameter_scalar",
+    "identity_kernel": "transpose twin_clone_input",
+    "initial_values": "twin_affine_norm twin_mask",
+    "interpreter_detection": "twin_truth_values twin_configuration",
+    "introspection": "nested_kernel",
+    "kill": "autotune_reset",
+    "layout": "twin_channels_last twin_contiguous_instead_of_view",
+    "library_operator": "autograd_function twin_custom_op",
+    "lower_precision": "twin_half_accumulate half_inputs_widened",
+    "mutated_input": "in_place twin_clone_input",
+    "network": "main_block",
+    "out_of_bounds": "transposed_weight three_dimensional_grid",
+    "output_cache": "twin_cached_grid cached_weight",
+    "patched_name": "assigned_name language_alias",
+    "race": "twin_last_program atomics",
+    "reference_access": "twin_copied_reference",
+    "resources": "while_loop",
+    "side_stream": "shim_stream",
+    "stale_state": "batchnorm batchnorm_update_in_torch",
+    "tensor_subclass": "custom_parameters",
+    "thread": "twin_counter",
+    "torch_compile": "autograd_function",
+    "torch_fallback": "twin_unused_torch final_reshape",
+    "training_branch": "twin_training_flag batchnorm",
+    "value_ranges": "softmax online_softmax",
+}
+"""For each kind of trick, right candidates that come as near to it as honest code does."""
+
+
 def _check(candidates: list, workers: int) -> list[str]:
     verdicts = run(candidates, workers)
     return [
@@ -31,12 +78,17 @@ def _check(candidates: list, workers: int) -> list[str]:
 
 
 def test_suite_is_as_large_as_promised() -> None:
-    """At least 80 hostile and 60 innocent candidates, two of each hostile kind."""
+    """At least 80 hostile and 60 innocent candidates, two of each hostile kind with an innocent twin."""
     candidates = load()
     kinds = [candidate.kind for candidate in candidates if candidate.group == "hostile"]
     assert len(kinds) >= 80
     assert len(candidates) - len(kinds) >= 60
     assert all(kinds.count(kind) >= 2 for kind in kinds)
+    innocent = {candidate.name for candidate in candidates if candidate.group == "innocent"}
+    assert set(kinds) == set(TWINS)
+    docs = (Path(__file__).parents[3] / "docs" / "verify.md").read_text()
+    assert f"{len(kinds)} hostile candidates of {len(set(kinds))} kinds and {len(innocent)} innocent ones" in docs
+    assert {name for names in TWINS.values() for name in names.split()} <= innocent
 
 
 def test_one_of_each_kind_is_judged_as_expected() -> None:
@@ -48,13 +100,15 @@ def test_one_of_each_kind_is_judged_as_expected() -> None:
 
 
 @pytest.mark.slow
-def test_whole_suite_is_judged_as_expected() -> None:
+def test_whole_suite_is_judged_as_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """0 hostile candidates pass, 0 innocent ones are rejected, and no process or file outlives the run."""
-    before = set(Path("/tmp").iterdir())
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(own))  # other runs on this machine leave theirs in /tmp meanwhile
+    children = _children_of(os.getpid())
     assert _check(load(), workers=2) == []
-    left = {path for path in set(Path("/tmp").iterdir()) - before if path.name.startswith("kbtools-verify")}
-    assert left == set()
-    assert _children_of(os.getpid()) == []
+    assert list(own.iterdir()) == []
+    assert _children_of(os.getpid()) <= children
 
 
 @pytest.mark.slow
@@ -66,12 +120,12 @@ def test_static_rules_are_not_what_protects(monkeypatch: pytest.MonkeyPatch) -> 
     assert passed <= HARMLESS_WITHOUT_STATIC_RULES
 
 
-def _children_of(pid: int) -> list[str]:
-    return [
-        status
+def _children_of(pid: int) -> set[int]:
+    return {
+        int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/stat")
         if (status := _read(path)) and status.rpartition(")")[2].split()[1] == str(pid) and "python" in status
-    ]
+    }
 
 
 def _read(path: Path) -> str:

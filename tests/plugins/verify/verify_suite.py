@@ -1,7 +1,7 @@
 """The suite of hostile and innocent candidates, and the table of what became of them by kind.
 
 `python tests/plugins/verify/verify_suite.py [--workers N] [--no-static-rules] [--only NAME]` prints the confusion
-table; with `--json FILE` every verdict is written too. A candidate is a file whose head names its reference, the
+table; with `--json FILE` each verdict is written too. A candidate is a file whose head names its reference, the
 verdicts that are right for it, and settings.
 """
 
@@ -65,7 +65,7 @@ def read(path: Path) -> Candidate:
 def run(candidates: list[Candidate], workers: int) -> list[Verdict]:
     """Their verdicts, in order."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
-    pairs = [WarmPair() for _ in range(workers)]
+    pairs = [WarmPair(number) for number in range(workers)]
     for pair in pairs:
         idle.put(pair)
 
@@ -126,15 +126,11 @@ def main() -> None:
     print(f"{len(candidates)} candidates in {time.monotonic() - started:.1f} s with {options.workers} workers")
     if options.json:
         rows = [
-            {
-                "group": candidate.group,
-                "kind": candidate.kind,
-                "name": candidate.name,
-                **verdict.model_dump(mode="json"),
-            }
+            json.dumps({"group": candidate.group, "kind": candidate.kind, "name": candidate.name,
+                        "verdict": verdict.verdict, "tier": verdict.tier})
             for candidate, verdict in zip(candidates, verdicts, strict=True)
-        ]
-        options.json.write_text(json.dumps(rows, indent=1))
+        ]  # fmt: skip
+        options.json.write_text("[\n" + ",\n".join(rows) + "\n]\n")
     wrong = [
         verdict.passed == (candidate.group == "hostile")
         for candidate, verdict in zip(candidates, verdicts, strict=True)

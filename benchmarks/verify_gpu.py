@@ -1,0 +1,92 @@
+"""The suite of hostile and innocent candidates on a GPU: verdicts, times, and candidates per minute per GPU.
+
+    python benchmarks/verify_gpu.py [--workers N] [--only NAME] [--json benchmarks/results/verify_gpu.json]
+
+Needs an NVIDIA device that torch can use; says so and ends with status 3 where there is none. Correctness of the whole
+suite is measured first, then the innocent candidates again with times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "plugins" / "verify"))
+
+import verify_suite
+
+from kbtools.errors import ConfigError
+from kbtools_plugins.verify import Verdict, VerifySettings, devices
+from kbtools_plugins.verify.settings import on_gpu
+
+
+def measure(only: str, workers: int, *, timed: bool) -> tuple[list[verify_suite.Candidate], list[Verdict], float]:
+    """Candidates on the GPU tier, their verdicts and the seconds they took, start-up included."""
+    candidates = [
+        dataclasses.replace(found, settings=found.settings.model_copy(update={"tier": "gpu", "time": timed}))
+        for found in verify_suite.load()
+        if only in f"{found.group}/{found.kind}/{found.name}" and (found.group == "innocent" or not timed)
+    ]
+    started = time.monotonic()
+    return candidates, verify_suite.run(candidates, workers), time.monotonic() - started
+
+
+def main() -> None:
+    """Print the confusion table, the rate and the times; write all of it with --json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--only", default="", help="candidates whose group/kind/name contains this")
+    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "verify_gpu.json")
+    options = parser.parse_args()
+    try:
+        on_gpu(VerifySettings(tier="gpu"))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
+    present = devices.found()[0]
+    candidates, verdicts, seconds = measure(options.only, options.workers, timed=False)
+    print(verify_suite.table(candidates, verdicts))
+    rate = 60 * len(candidates) / seconds / len(present)
+    print(f"{len(candidates)} candidates in {seconds:.1f} s with {options.workers} workers on {len(present)} GPUs: "
+          f"{rate:.0f} per minute per GPU")  # fmt: skip
+    unexpected = [
+        f"{candidate.kind}/{candidate.name}: {verdict.verdict}: {verdict.error}"
+        for candidate, verdict in zip(candidates, verdicts, strict=True)
+        if verdict.passed == (candidate.group == "hostile")
+    ]
+    print(*unexpected, sep="\n")
+    timed, times, timing_seconds = measure(options.only, options.workers, timed=True)
+    for candidate, verdict in zip(timed, times, strict=True):
+        print(
+            f"{candidate.name:32} {verdict.verdict:10} speedup {verdict.speedup} {verdict.kernel_ms} {verdict.ref_ms}"
+        )
+    result = {
+        "devices": [device.name for device in present],
+        "workers": options.workers,
+        "candidates": len(candidates),
+        "seconds": seconds,
+        "per_minute_per_gpu": rate,
+        "verdicts": collections.Counter(verdict.verdict for verdict in verdicts),
+        "unexpected": unexpected,
+        "timing_seconds": timing_seconds,
+        "fingerprint": dict(verdicts[0].fingerprint) if verdicts else {},
+        "times": {
+            candidate.name: verdict.model_dump(
+                mode="json", include={"verdict", "speedup", "kernel_ms", "ref_ms", "error"}
+            )
+            for candidate, verdict in zip(timed, times, strict=True)
+        },
+    }
+    options.json.write_text(json.dumps(result, indent=1) + "\n")
+    sys.exit(bool(unexpected))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Operators that a candidate registers with torch.library, as the plain functions that they wrap.
+
+Inside an operator of its own nothing could be seen of what a candidate does: neither its launches' memory nor whether
+torch does the work. So `custom_op`, `triton_op` and `wrap_triton` give back what they are given; what only compilers
+and autograd ask for (fakes, gradients) is taken and not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+Function = Callable[..., Any]
+
+
+class PlainOperator:
+    """A function under the interface of `torch.library.CustomOpDef`."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self.default = self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def _taken(self, *_: Any, **__: Any) -> Function:
+        return lambda function: function
+
+    register_kernel = register_vmap = register_torch_dispatch = _taken
+
+    def register_fake(self, function: Function, /) -> Function:
+        """Not needed: the operator is never traced."""
+        return function
+
+    def register_autograd(self, *_: Any, **__: Any) -> None:
+        """Not needed: no gradient is taken."""
+
+
+def install() -> None:
+    """From now on operators that are registered in this process are plain functions."""
+    torch.library.custom_op = torch.library.triton_op = _register
+    torch.library.wrap_triton = lambda kernel: kernel
+
+
+def _register(name: str, function: Function | None = None, /, **_: Any) -> Any:
+    if function is None:
+        return lambda found: _register(name, found)
+    operator = PlainOperator(function)
+    namespace, _colons, own = name.partition("::")
+    setattr(getattr(torch.ops, namespace), own, operator)
+    return operator

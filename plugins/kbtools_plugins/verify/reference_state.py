@@ -1,0 +1,80 @@
+"""The state of a reference's module: moved off its initial values, and which of its buffers a forward updates.
+
+A bias of zeros or a running mean of zeros says nothing about whether a candidate uses it. So what training would change
+(parameters, and floating buffers that a forward updates) is moved before anything is compared.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten
+
+Forward = Callable[[torch.nn.Module], Any]
+"""One forward in some mode on inputs of its own; may change the module."""
+
+
+def moved(module: torch.nn.Module, updated: set[str], seed: int, forwards: list[Forward]) -> torch.nn.Module:
+    """A copy whose trainable parameters and updated floating buffers differ; the module itself if that breaks it."""
+    other = copy.deepcopy(module)
+    generator = torch.Generator().manual_seed(seed)
+    trainable = [parameter for parameter in other.parameters() if parameter.requires_grad]
+    buffers = [buffer for name, buffer in other.named_buffers() if name in updated]
+    for tensor in (found for found in [*trainable, *buffers] if found.is_floating_point()):
+        first, second = torch.rand(2, *tensor.shape, generator=generator).to(tensor.dtype)
+        tensor.mul_(1 + 0.1 * first).add_(0.1 * second)  # what is positive, as a variance is, stays so
+    return other if all(_works(other, forward) or not _works(module, forward) for forward in forwards) else module
+
+
+def _works(module: torch.nn.Module, forward: Forward) -> bool:
+    try:
+        outputs = tree_flatten(forward(copy.deepcopy(module)))[0]
+    except Exception:  # noqa: BLE001 - whatever it raises, such values are none that it takes
+        return False
+    return all(bool(leaf.isfinite().all()) for leaf in outputs if isinstance(leaf, torch.Tensor))
+
+
+def changes(before: torch.nn.Module, after: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The entries of the state dict that differ, as they are afterwards."""
+    old = before.state_dict()
+    return {name: now for name, now in after.state_dict().items() if name in old and not equal(old[name], now)}
+
+
+def matters(module: torch.nn.Module, name: str, updated: set[str], forwards: list[Forward]) -> bool:
+    """Whether an output or another updated buffer depends on this one: a counter may count for nothing."""
+    changed = copy.deepcopy(module)
+    buffer = changed.state_dict()[name]
+    buffer.copy_(~buffer if buffer.dtype == torch.bool else buffer + 1)
+    others = sorted(updated - {name})
+    try:
+        return any(
+            not equal(_effect(module, forward, others), _effect(changed, forward, others)) for forward in forwards
+        )
+    except Exception:  # noqa: BLE001 - a value that makes the reference fail is one that it uses
+        return True
+
+
+def _effect(module: torch.nn.Module, forward: Forward, buffers: list[str]) -> Any:
+    used = copy.deepcopy(module)
+    outputs = forward(used)
+    return outputs, [used.state_dict()[name] for name in buffers]
+
+
+def keeps_other_state(module: torch.nn.Module, forward: Forward) -> bool:
+    """Whether a second forward gives something else although the state dict was put back."""
+    used = copy.deepcopy(module)
+    first = forward(used)
+    used.load_state_dict(copy.deepcopy(module.state_dict()))
+    return not equal(first, forward(used))
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two structures hold the same values; NaN equals NaN."""
+    ones, others = tree_flatten(one)[0], tree_flatten(other)[0]
+    return len(ones) == len(others) and all(
+        torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) if isinstance(a, torch.Tensor) else bool(a == b)
+        for a, b in zip(ones, others, strict=True)
+    )

@@ -1,0 +1,28 @@
+"""`and` of comparisons, or of constants, is the same in the interpreter and in a compiled kernel."""
+# reference: transposed_view
+# verdict: pass
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, total, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < total
+    y = tl.load(x_ptr + at, mask=mask)
+    wide = BLOCK and 2
+    whole = total > 0 and total < 1000000
+    if whole and wide == 2:
+        y = tl.maximum(y, 0.0)
+    tl.store(out_ptr + at, y, mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        x = x.contiguous()
+        out = torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        return out.transpose(0, 1)
