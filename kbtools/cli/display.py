@@ -42,6 +42,11 @@ def calls_text(progress: Progress) -> str:
     return ", ".join(parts)
 
 
+def counts_text(counts: Mapping[str, int]) -> str:
+    """How many of each kind, as `pass 12, timeout 1`."""
+    return ", ".join(f"{kind} {number:,}" for kind, number in counts.items())
+
+
 def money_text(amount: float) -> str:
     """An amount with two decimals, or with two digits where that would be nothing."""
     return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.2g}"

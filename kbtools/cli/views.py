@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.display import calls_text, config_text, console, outcome, plan_text, summary_table
+from kbtools.cli.display import calls_text, config_text, console, counts_text, outcome, plan_text, summary_table
 from kbtools.cli.figures import figures_table
 from kbtools.cli.text import printable
 from kbtools.lineage import StageRecord
@@ -91,6 +91,16 @@ class View:
     def advanced(self, rows: int) -> None:
         """Plain lines show no progress within a stage."""
 
+    def counted(self, counts: Mapping[str, int]) -> None:
+        """A line every ten seconds."""
+        self.now_and_then(f"{sum(counts.values()):,} rows: {counts_text(counts)}")
+
+    def now_and_then(self, text: str) -> None:
+        """A message that further ones soon replace."""
+        if time.monotonic() - self.told >= SECONDS_BETWEEN_LINES:
+            self.told = time.monotonic()
+            self.say(f"    {text}")
+
     def finished(self, record: StageRecord) -> None:
         """A stage is done."""
         if self.calls is not None:
@@ -105,11 +115,10 @@ class View:
         if self.calls is not None and progress is not self.calls:
             self.say(f"    {calls_text(self.calls)}")
         self.calls = progress
-        drained = progress.draining and not self.draining
+        if progress.draining and not self.draining:
+            self.told = 0.0
         self.draining = progress.draining
-        if drained or time.monotonic() - self.told >= SECONDS_BETWEEN_LINES:
-            self.told = time.monotonic()
-            self.say(f"    {calls_text(progress)}")
+        self.now_and_then(calls_text(progress))
 
     def planned(self, plan: Sequence[PlannedStage], target: str) -> None:
         """A dry run: the columns after each stage, and the calls of those that ask a model."""
@@ -166,12 +175,17 @@ class TerminalView(View):
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A new bar."""
         self.position = position
-        self.task = self.progress.add_task(f"[{position}/{self.stages}] {stage.name}", total=rows)
+        self.heading = f"[{position}/{self.stages}] {stage.name}"
+        self.task = self.progress.add_task(self.heading, total=rows)
 
     def advanced(self, rows: int) -> None:
         """Move the bar, unless it counts calls."""
         if self.calls is None:
             self.progress.advance(self.task, rows)
+
+    def counted(self, counts: Mapping[str, int]) -> None:
+        """The counts beside the bar."""
+        self.progress.update(self.task, description=f"{self.heading} {counts_text(counts)}")
 
     def called(self, progress: Progress) -> None:
         """The counters in the bar's place; it moves with the requests that are answered."""

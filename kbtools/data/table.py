@@ -25,6 +25,9 @@ BATCH_ROWS = 2_000
 on_rows: ContextVar[Callable[[int], None]] = ContextVar("on_rows", default=lambda rows: None)
 """Called with the number of rows that a stage has just worked through; the pipeline points it at its observer."""
 
+on_counts: ContextVar[Callable[[Mapping[str, int]], None]] = ContextVar("on_counts", default=lambda counts: None)
+"""Called with how a stage's rows have turned out so far, as verdicts and their numbers."""
+
 
 def field_of(table: pa.Table | pa.RecordBatch, path: str) -> pa.ChunkedArray | pa.Array:
     """The values at a column path; a null struct gives a null field."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from kbtools.asking import on_calls
-from kbtools.data.table import on_rows
+from kbtools.data.table import on_counts, on_rows
 from kbtools.lineage import StageRecord
 from kbtools.models.progress import Progress
 from kbtools.stage import Stage
@@ -28,6 +28,9 @@ class Observer(Protocol):
 
     def advanced(self, rows: int) -> None:
         """The stage has worked through so many more rows."""
+
+    def counted(self, counts: Mapping[str, int]) -> None:
+        """How the stage's rows have turned out so far, where it tells."""
 
     def called(self, progress: Progress) -> None:
         """The counters of running model calls, several times a second."""
@@ -61,6 +64,10 @@ class Bars:
     def advanced(self, rows: int) -> None:
         """Move the bar."""
         self._bar.update(rows)
+
+    def counted(self, counts: Mapping[str, int]) -> None:
+        """Behind the bar."""
+        self._bar.set_postfix(counts, refresh=False)
 
     def called(self, progress: Progress) -> None:
         """The bar counts requests, where a stage asks a model."""
@@ -106,13 +113,14 @@ def reporting(watcher: Observer, rows: int) -> Iterator[None]:
         if told:
             watcher.advanced(told)
 
-    tokens = on_rows.set(advanced), on_calls.set(watcher.called)
+    tokens = on_rows.set(advanced), on_calls.set(watcher.called), on_counts.set(watcher.counted)
     try:
         with _no_bars_of_datasets():
             yield
     finally:
         on_rows.reset(tokens[0])
         on_calls.reset(tokens[1])
+        on_counts.reset(tokens[2])
 
 
 @contextmanager

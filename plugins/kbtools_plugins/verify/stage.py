@@ -12,7 +12,7 @@ from pydantic import Field
 
 import kbtools as kb
 from kbtools.data import texts
-from kbtools.data.table import batches, field_of, map_batches, on_rows
+from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows
 from kbtools_plugins.verify.reward import check_formula, reward_of
 from kbtools_plugins.verify.settings import Tier, VerifySettings
 
@@ -146,9 +146,15 @@ class Verify(kb.Stage):
         from kbtools_plugins.verify.store import VerdictStore, default_path
 
         store = VerdictStore(Path(self.store) if self.store else default_path())
-        report = on_rows.get()
+        one_done, tell, counts = on_rows.get(), on_counts.get(), Counter[str]()
+
+        def report(verdict: Verdict) -> None:
+            counts[verdict.verdict] += 1
+            tell(dict(counts.most_common()))
+            one_done(1)
+
         try:
-            return verify_all(pairs, self.settings(), self.workers, store, lambda verdict: report(1))
+            return verify_all(pairs, self.settings(), self.workers, store, report)
         finally:
             store.close()
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from datasets import Dataset
 from test_verify_pair import CANDIDATE, REFERENCE
 
+import kbtools as kb
 from kbtools.errors import SchemaError, UsageError
+from kbtools.pipeline import Bars
 from kbtools.testing import check_stage
 from kbtools_plugins.verify.stage import Verify
 
@@ -46,3 +49,13 @@ def test_columns_are_checked_before_anything_is_run() -> None:
         Verify().output_features(_rows().add_column("verdict", ["a"] * 3).features)
     with pytest.raises(UsageError, match="--reward"):
         Verify(reward="exit()").output_features(_rows().features)
+
+
+def test_progress_counts_the_verdicts(tmp_path: Path) -> None:
+    """Who watches hears after each check how many there are of each verdict."""
+    told: list[Mapping[str, int]] = []
+    observer = Bars()
+    observer.counted = lambda counts: told.append(counts)  # type: ignore[method-assign]
+    kb.apply(_rows(), Verify(workers=1, seed=1, store=str(tmp_path / "v.sqlite")), observer=observer)
+    assert [sum(counts.values()) for counts in told] == [1, 2]
+    assert told[-1] == {"pass": 1, "wrong_output": 1}
