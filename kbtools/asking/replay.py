@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
-    from kbtools.asking.stage import Asking
+    from kbtools.asking.inquiry import Inquiry
 
 
-def replay(stage: Asking, ds: Dataset, model: str, store: ResponseStore) -> Result:
+def replay(stage: Inquiry, ds: Dataset, model: str, store: ResponseStore) -> Result:
     """The stage's result from what is stored; made anew after every reply that was stored since."""
     paths = stage.paths(ds.features)
     features = stage.new_features(ds.features)
@@ -41,7 +41,7 @@ def replay(stage: Asking, ds: Dataset, model: str, store: ResponseStore) -> Resu
 
 
 def conclusions(
-    stage: Asking, given: Iterable[Material], model: str, store: ResponseStore
+    stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore
 ) -> list[Mapping[str, Any] | RowFault]:
     """What the stage concludes of each material from the stored replies, or why it cannot."""
     rows = [with_further(stage, row, model, store) for row in asked(stage, given, model)]
@@ -49,7 +49,7 @@ def conclusions(
     return [_concluded(stage, row, [next(replies) for _ in row.requests]) for row in rows]
 
 
-def _settled(stage: Asking, requests: Sequence[Request], store: ResponseStore) -> list[Settled]:
+def _settled(stage: Inquiry, requests: Sequence[Request], store: ResponseStore) -> list[Settled]:
     """The settled requests in order, each by its own contract."""
     found: dict[int, Settled] = {}
     groups: dict[type[Contract], list[int]] = {}
@@ -61,7 +61,7 @@ def _settled(stage: Asking, requests: Sequence[Request], store: ResponseStore) -
     return [found[index] for index in range(len(requests))]
 
 
-def _concluded(stage: Asking, row: Row, replies: list[Settled]) -> Mapping[str, Any] | RowFault:
+def _concluded(stage: Inquiry, row: Row, replies: list[Settled]) -> Mapping[str, Any] | RowFault:
     if row.fault is not None:
         return row.fault
     try:
@@ -71,7 +71,7 @@ def _concluded(stage: Asking, row: Row, replies: list[Settled]) -> Mapping[str, 
 
 
 def _assembled(
-    stage: Asking, table: pa.Table, outcomes: Sequence[Mapping[str, Any] | RowFault], features: Features
+    stage: Inquiry, table: pa.Table, outcomes: Sequence[Mapping[str, Any] | RowFault], features: Features
 ) -> pa.Table:
     import pyarrow as pa
 
@@ -80,7 +80,7 @@ def _assembled(
     return stage.assemble(table, values, features).append_column(TROUBLE, pa.array(errors, pa.string()))
 
 
-def _sorted_out(stage: Asking, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> Result:
+def _sorted_out(stage: Inquiry, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> Result:
     """Deal with the rows that failed as `on_error` says, and add the figures."""
     remedy = "All other replies are stored: run again to ask for these alone"
     errors = f"{stage.main_column()}_error"
@@ -89,7 +89,7 @@ def _sorted_out(stage: Asking, ds: Dataset, done: Dataset, model: str, store: Re
     return replace(result, notes=stage.notes(facts), facts=facts)
 
 
-def _sampling(stage: Asking, ds: Dataset, model: str) -> dict[str, Any]:
+def _sampling(stage: Inquiry, ds: Dataset, model: str) -> dict[str, Any]:
     """How replies were drawn, as the first request says it: the prompt's own and the fields that were given."""
     first = next(first_requests(stage, materials(stage, ds), model), None)
     return first.sampling.fields() if first else {}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-    from kbtools.asking.stage import Asking
+    from kbtools.asking.inquiry import Inquiry
 
 BATCH = 500
 
@@ -31,7 +31,7 @@ class Row:
     fault: RowFault | None = None
 
 
-def repeated(stage: Asking, ds: Dataset) -> Dataset:
+def repeated(stage: Inquiry, ds: Dataset) -> Dataset:
     """Each row as often as the stage wants, with the number of the repetition."""
     import numpy as np
 
@@ -42,7 +42,7 @@ def repeated(stage: Asking, ds: Dataset) -> Dataset:
     return take(ds, rows, stage.fingerprint(ds, "repeated")).add_column(REPEAT, times)
 
 
-def materials(stage: Asking, ds: Dataset) -> Iterator[Material]:
+def materials(stage: Inquiry, ds: Dataset) -> Iterator[Material]:
     """The texts that the stage reads of each row, in order."""
     paths = stage.paths(ds.features)
     repeat = [REPEAT] if REPEAT in ds.column_names else []
@@ -59,7 +59,7 @@ def materials_of(table: pa.Table, paths: Mapping[str, str]) -> Iterator[Material
         yield {meaning: values[index] for meaning, values in found.items()}
 
 
-def asked(stage: Asking, given: Iterable[Material], model: str) -> Iterator[Row]:
+def asked(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Row]:
     """What is asked first about each material."""
     for material in given:
         try:
@@ -68,26 +68,26 @@ def asked(stage: Asking, given: Iterable[Material], model: str) -> Iterator[Row]
             yield Row(material, (), fault)
 
 
-def first_requests(stage: Asking, given: Iterable[Material], model: str) -> Iterator[Request]:
+def first_requests(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Request]:
     """The requests of the first round."""
     for row in asked(stage, given, model):
         yield from row.requests
 
 
-def further_requests(stage: Asking, given: Iterable[Material], model: str, store: ResponseStore) -> Iterator[Request]:
+def further_requests(stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore) -> Iterator[Request]:
     """The requests of the second round, for rows whose first one is stored."""
     for row in asked(stage, given, model):
         yield from with_further(stage, row, model, store).requests[len(row.requests) :]
 
 
-def with_further(stage: Asking, row: Row, model: str, store: ResponseStore) -> Row:
+def with_further(stage: Inquiry, row: Row, model: str, store: ResponseStore) -> Row:
     """The row with the requests that the replies to its first ones call for."""
     if row.fault is not None or not stage.in_two_rounds():
         return row
     return replace(row, requests=(*row.requests, *stage.further(row.material, model, store)))
 
 
-def answered(stage: Asking, given: Iterable[Material], model: str, store: ResponseStore) -> Iterator[Material]:
+def answered(stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore) -> Iterator[Material]:
     """The materials whose first requests all have a stored reply."""
     for rows in chunks(asked(stage, given, model), BATCH):
         states = store.states({request.key for row in rows for request in row.requests})

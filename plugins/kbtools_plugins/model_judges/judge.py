@@ -20,6 +20,7 @@ from kbtools.models.request import Request
 from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
 from kbtools_plugins.model_judges import metamorphic
 from kbtools_plugins.model_judges.letters import LetterContract, letter_score
+from kbtools_plugins.model_judges.metamorphic import Trial
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -212,7 +213,10 @@ class ModelJudge(Asking, kb.Judge):
 
     def probes(self, ds: Dataset) -> Iterable[Material]:
         """The sampled rows with changed code."""
-        return metamorphic.variants(self, ds)
+        return metamorphic.variants(self._trial(), ds)
+
+    def _trial(self) -> Trial:
+        return Trial(self, self.scores(), self.metamorphic)
 
     def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
         """The rubric, how often each label was given, how many letters were not certain enough, and the shifts."""
@@ -222,7 +226,7 @@ class ModelJudge(Asking, kb.Judge):
             mass = column(done, f"{self.main_column()}_mass").to_pylist()
             found["asked_in_words"] = sum(value is None or value < LEAST_MASS for value in mass)
         if self.metamorphic:
-            found["metamorphic"] = metamorphic.shifts(self, ds, model, store)
+            found["metamorphic"] = metamorphic.shifts(self._trial(), ds, model, store)
         return found
 
     def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:

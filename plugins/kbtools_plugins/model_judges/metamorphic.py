@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kbtools.asking import Material, RowFault, conclusions, materials
@@ -19,12 +20,21 @@ from kbtools_plugins.model_judges import rewrites
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from kbtools.asking import Asking
     from kbtools.models.store import ResponseStore
-    from kbtools_plugins.model_judges.judge import ModelJudge
 
 Texts = dict[str, str]
 ROWS = 50
 """Sampled rows that are looked at together."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The judge on trial, the JSON schema of each of its ratings, and the share of rows, as in `5%`."""
+
+    judge: Asking
+    scores: Mapping[str, Mapping[str, Any]]
+    share: str
 
 
 def share_of(text: str) -> float:
@@ -40,21 +50,21 @@ def share_of(text: str) -> float:
     return share
 
 
-def variants(judge: ModelJudge, ds: Dataset) -> Iterator[Material]:
+def variants(trial: Trial, ds: Dataset) -> Iterator[Material]:
     """Every sampled row with each change that makes a difference to it."""
-    for material in _sampled(judge, ds):
-        yield from _changed(judge, material).values()
+    for material in _sampled(trial, ds):
+        yield from _changed(trial, material).values()
 
 
-def shifts(judge: ModelJudge, ds: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
     """For each change: the rows it was made to, those whose variant has no verdict, and how far each rating moved."""
-    pairs: dict[str, list[tuple[Any, Any]]] = {name: [] for name in _changes(judge)}
+    pairs: dict[str, list[tuple[Any, Any]]] = {name: [] for name in _changes(trial)}
     failed = dict.fromkeys(pairs, 0)
     rows = 0
-    for some in chunks(_sampled(judge, ds), ROWS):
-        changed = [_changed(judge, material) for material in some]
+    for some in chunks(_sampled(trial, ds), ROWS):
+        changed = [_changed(trial, material) for material in some]
         asked = [material for own, others in zip(some, changed, strict=True) for material in (own, *others.values())]
-        found = iter(conclusions(judge, asked, model, store))
+        found = iter(conclusions(trial.judge, asked, model, store))
         for names in changed:
             verdict, rows = next(found), rows + 1
             for name in names:
@@ -62,8 +72,8 @@ def shifts(judge: ModelJudge, ds: Dataset, model: str, store: ResponseStore) -> 
                 failed[name] += isinstance(other, RowFault)
                 if not isinstance(other, RowFault) and not isinstance(verdict, RowFault):
                     pairs[name].append((verdict, other))
-    moved = {name: _moved(judge, pairs[name], failed[name]) for name in pairs}
-    return {"share": judge.metamorphic, "rows": rows, "changes": moved}
+    moved = {name: _moved(trial, pairs[name], failed[name]) for name in pairs}
+    return {"share": trial.share, "rows": rows, "changes": moved}
 
 
 def told(found: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -76,11 +86,11 @@ def told(found: Mapping[str, Any] | None) -> tuple[str, ...]:
     return (f"metamorphic, {found['rows']:,} rows sampled: {'; '.join(parts)}",)
 
 
-def _sampled(judge: ModelJudge, ds: Dataset) -> Iterator[Texts]:
+def _sampled(trial: Trial, ds: Dataset) -> Iterator[Texts]:
     """Rows whose texts have a digest below the share, equal ones once."""
-    limit = int(share_of(judge.metamorphic) * 2**64)
+    limit = int(share_of(trial.share) * 2**64)
     seen: set[int] = set()
-    for material in materials(judge, ds) if limit else ():
+    for material in materials(trial.judge, ds) if limit else ():
         given = {meaning: text for meaning, text in material.items() if text is not None}
         number = int.from_bytes(hashlib.sha256("\0".join(given.values()).encode("utf-8", "surrogatepass")).digest()[:8])
         if number < limit and number not in seen and len(given) == len(material):
@@ -88,9 +98,9 @@ def _sampled(judge: ModelJudge, ds: Dataset) -> Iterator[Texts]:
             yield given
 
 
-def _changes(judge: ModelJudge) -> dict[str, Callable[[Texts], Texts]]:
+def _changes(trial: Trial) -> dict[str, Callable[[Texts], Texts]]:
     """The changes by the names under which the record has them."""
-    claim = _claim(judge)
+    claim = _claim(trial)
     return {
         "comments stripped": lambda given: {key: rewrites.without_comments(text) for key, text in given.items()},
         "names changed": rewrites.renamed,
@@ -100,23 +110,23 @@ def _changes(judge: ModelJudge) -> dict[str, Callable[[Texts], Texts]]:
     }
 
 
-def _claim(judge: ModelJudge) -> str:
+def _claim(trial: Trial) -> str:
     """What a comment would say that wants a certain rating: the highest score, or the first label."""
     said = []
-    for name, kind in judge.scores().items():
+    for name, kind in trial.scores.items():
         wanted = kind["enum"][0] if "enum" in kind else f"score {kind.get('maximum', 10)}"
         said.append(f"{name}: {wanted}")
     return ", ".join(said)
 
 
-def _changed(judge: ModelJudge, given: Texts) -> dict[str, Texts]:
-    made = {name: change(given) for name, change in _changes(judge).items()}
+def _changed(trial: Trial, given: Texts) -> dict[str, Texts]:
+    made = {name: change(given) for name, change in _changes(trial).items()}
     return {name: other for name, other in made.items() if other != given}
 
 
-def _moved(judge: ModelJudge, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, Any]:
+def _moved(trial: Trial, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": len(pairs), "failed": failed}
-    for name, kind in judge.scores().items() if pairs else ():
+    for name, kind in trial.scores.items() if pairs else ():
         before, after = ([pair[side][name] for pair in pairs] for side in (0, 1))
         if kind.get("type") in ("integer", "number") and "enum" not in kind:
             steps = [b - a for a, b in zip(before, after, strict=True)]
