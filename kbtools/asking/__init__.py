@@ -18,6 +18,7 @@ from kbtools.asking.parts import (
 from kbtools.asking.replay import conclusions
 from kbtools.asking.rows import materials
 from kbtools.asking.stage import Asking, on_calls
+from kbtools.asking.writing import Writing
 
 __all__ = [
     "REPEAT",
@@ -26,6 +27,7 @@ __all__ = [
     "Question",
     "RowFault",
     "TextContract",
+    "Writing",
     "conclusions",
     "found_paths",
     "materials",

@@ -7,24 +7,13 @@ wrong is a failure of its row like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
-from kbtools.asking import (
-    REPEAT,
-    Asking,
-    Material,
-    Question,
-    RowFault,
-    TextContract,
-    found_paths,
-    refuse_failures,
-    refuse_nulls,
-)
+from kbtools.asking import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
 from kbtools.data.table import field_of
 from kbtools.models.request import Request
-from kbtools.models.structured import Contract, Settled
+from kbtools.models.structured import Settled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +25,7 @@ KEPT = {"module_name": "module_name", "python_code": "reference_code", "triton_c
 """Columns of the result beside the prompt, and the meanings that they hold."""
 
 
-class GeneratePrompts(Asking):
+class GeneratePrompts(Writing):
     """Have a model write a task prompt for every module; the result has the columns of synthetic-tasks."""
 
     name: ClassVar[str] = "generate-prompts"
@@ -46,21 +35,6 @@ class GeneratePrompts(Asking):
     """Prompt that asks for the task prompt."""
     samples: int = 1
     """Task prompts per module, each in other words."""
-
-    @cached_property
-    def question(self) -> Question:
-        """The question for a task prompt."""
-        prompt = kb.prompt(self.template)
-        return Question(prompt, self.sampling(prompt.front.model), TextContract())
-
-    def prompts(self) -> Mapping[str, str]:
-        """The template's text."""
-        prompt = self.question.prompt
-        return {prompt.spec: prompt.text}
-
-    def config(self) -> dict[str, Any]:
-        """As of every stage that asks, with the template's version spelled out."""
-        return {**super().config(), "template": self.pinned(self.template)}
 
     def repeats(self) -> int:
         """One row for each phrasing."""
@@ -75,13 +49,6 @@ class GeneratePrompts(Asking):
     def paths(self, features: Features) -> dict[str, str]:
         """The reference code, which the model is shown, and the module's name."""
         return found_paths(self, features, ("reference_code", "module_name"))
-
-    def contract(self) -> Contract:
-        """Any text; what it says is checked row by row."""
-        return self.question.contract
-
-    def review(self) -> None:
-        """A text is not repaired: what is wrong with it is said row by row."""
 
     def new_features(self, features: Features) -> Features:
         """prompt, module_name, python_code, and triton_code and uuid where the input has them."""

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
-from kbtools.asking import (
-    REPEAT,
-    Asking,
-    Material,
-    Question,
-    RowFault,
-    TextContract,
-    found_paths,
-    refuse_failures,
-    refuse_nulls,
-)
+from kbtools.asking import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
 from kbtools.data import reasoning, texts
 from kbtools.data.layout import evals_features
 from kbtools.models.request import Request
-from kbtools.models.structured import Contract, Settled
+from kbtools.models.structured import Settled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +24,7 @@ if TYPE_CHECKING:
 TASK = "kernelbook-triton"
 
 
-class Synthesize(Asking):
+class Synthesize(Writing):
     """Have a model write a Triton kernel for every module; the result is rollouts in the evals layout."""
 
     name: ClassVar[str] = "synthesize"
@@ -45,21 +34,6 @@ class Synthesize(Asking):
     """Prompt that asks for the kernel."""
     rollouts: int = 1
     """Rollouts per module."""
-
-    @cached_property
-    def question(self) -> Question:
-        """The question for a kernel."""
-        prompt = kb.prompt(self.template)
-        return Question(prompt, self.sampling(prompt.front.model), TextContract())
-
-    def prompts(self) -> Mapping[str, str]:
-        """The template's text."""
-        prompt = self.question.prompt
-        return {prompt.spec: prompt.text}
-
-    def config(self) -> dict[str, Any]:
-        """As of every stage that asks, with the template's version spelled out."""
-        return {**super().config(), "template": self.pinned(self.template)}
 
     def repeats(self) -> int:
         """One row for each rollout."""
@@ -77,13 +51,6 @@ class Synthesize(Asking):
         found = found_paths(self, features, ("reference_code", "module_name"))
         more = {meaning: schema.find(meaning) for meaning in ("row_id", "triton_code") if schema.has(meaning)}
         return {**found, **more}
-
-    def contract(self) -> Contract:
-        """Any text; the answer is looked for row by row."""
-        return self.question.contract
-
-    def review(self) -> None:
-        """A text is not repaired: what is wrong with it is said row by row."""
 
     def new_features(self, features: Features) -> Features:
         """The evals layout, in its exact order."""

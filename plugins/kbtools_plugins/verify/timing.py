@@ -17,7 +17,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify import module
-from kbtools_plugins.verify.gpu import DeviceMachine
+from kbtools_plugins.verify.device_machine import DeviceMachine
 from kbtools_plugins.verify.replay import load_kernels
 from kbtools_plugins.verify.trace import read
 from kbtools_plugins.verify.values import copy_values, decode, decode_tensor
@@ -34,10 +34,6 @@ _SLEEP_CYCLES = 10_000_000
 Interval = tuple[float, float, float]
 """Median, low and high end, in milliseconds."""
 Call = Callable[[], object]
-
-
-def warm_up() -> None:
-    """Everything is imported with this module."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch
 from test_verify_pair import CANDIDATE, REFERENCE
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify import Verdict, VerifySettings, devices, gpu, timing, verify, wire
+from kbtools_plugins.verify import Verdict, VerifySettings, device_machine, devices, timing, verify, wire
 from kbtools_plugins.verify.bounds import OutOfBounds
 from kbtools_plugins.verify.processes import Outcome, WarmPair, _converse
 from kbtools_plugins.verify.reference_inputs import needed_bytes
@@ -29,7 +29,7 @@ DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1
 no_device = pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
 
 
-class OnCpu(gpu.DeviceMachine):
+class OnCpu(device_machine.DeviceMachine):
     """Guard zones in ordinary memory."""
 
     device = "cpu"
@@ -66,7 +66,7 @@ def test_broken_guard_is_out_of_bounds(operator: str, buffer: int) -> None:
     machine.place([torch.arange(4.0)])
     machine.execute()
     whole, size = machine._guarded[buffer]
-    whole[gpu.GUARD_BYTES + size] = 0
+    whole[device_machine.GUARD_BYTES + size] = 0
     with pytest.raises(OutOfBounds, match="after a buffer of 16 bytes"):
         machine.check_memory()
 
