@@ -61,9 +61,9 @@ class Sampling(BaseModel):
 SERVER_DEFAULTS = Sampling()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Terms:
-    """What the requests of a stage share: all but the messages, with its JSON made once.
+    """What the requests of a stage share: all but the messages, with its JSON made once. Equal only to itself.
 
     `response_format` is the OpenAI form (`{"type": "json_schema", ...}`) and must not be changed afterwards.
     """
@@ -82,6 +82,13 @@ class Terms:
         set_once("middle", f'"model":{quoted(self.model)},"response_format":{canonical_json(self.response_format)}')
         set_once("end", f'"sampling":{canonical_json(self.fields)}')
 
+    def wire_sampling(self, sample: int) -> dict[str, Any]:
+        """Sampling as sent: a given seed is moved on by the sample index, else all samples would be equal."""
+        fields = dict(self.fields)
+        if "seed" in fields:
+            fields["seed"] += sample
+        return fields
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
@@ -95,9 +102,16 @@ class Request:
     messages: tuple[Message, ...]
     sample: int = 0
     follows: str = ""
+    turns: str = field(init=False, repr=False)
+    """The messages as JSON, which the key, the call and the store have in common."""
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
+        # Put together by hand, in the sorted order of the names: it is made for every row, at each plan and replay.
+        turns = ",".join(
+            [f'{{"content":{quoted(message.content)},"role":{quoted(message.role)}}}' for message in self.messages]
+        )
+        object.__setattr__(self, "turns", f"[{turns}]")
         object.__setattr__(self, "key", key_of(self.canonical()))
 
     @property
@@ -123,18 +137,7 @@ class Request:
 
     def canonical(self) -> str:
         """The JSON text whose sha256 is the key."""
-        # Put together by hand, in the sorted order of the names: it is made for every row, at each plan and replay.
-        messages = ",".join(
-            [f'{{"content":{quoted(message.content)},"role":{quoted(message.role)}}}' for message in self.messages]
-        )
-        return f'{{"messages":[{messages}],{self.terms.middle},"sample":{self.sample:d},{self.terms.end}}}'
-
-    def wire_sampling(self) -> dict[str, Any]:
-        """Sampling as sent: a given seed is moved on by the sample index, else all samples would be equal."""
-        fields = dict(self.terms.fields)
-        if "seed" in fields:
-            fields["seed"] += self.sample
-        return fields
+        return f'{{"messages":{self.turns},{self.terms.middle},"sample":{self.sample:d},{self.terms.end}}}'
 
 
 def chat(

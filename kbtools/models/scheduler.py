@@ -25,7 +25,8 @@ from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, claims
 from kbtools.models.store.commit import GroupCommit
 
-CHUNK = 256
+CHUNK = 32
+"""Requests rendered and looked up together; more would hold up the calls under way."""
 POLL = 0.25
 """Seconds between looks at requests that another process is sending."""
 MOST_PARKED = 4096

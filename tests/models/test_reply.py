@@ -1,5 +1,7 @@
 """Reading raw replies: chat completions and Responses API objects, with what they carry beside the text."""
 
+import json
+
 import pytest
 
 from kbtools.models import Sampling, fulfil
@@ -66,5 +68,5 @@ def test_what_is_no_reply_is_an_error(payload):
 def test_response_format_follows_what_the_server_takes(ask, dialect, sent):
     """A weaker server gets a weaker format, or none, under the same key."""
     request = ask(1, response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {}}})[0]
-    body = dialect.body(request, "m")
+    body = json.loads(dialect.body(request, "m"))
     assert (body.get("response_format") or {}).get("type") == sent

@@ -61,7 +61,7 @@ def test_what_a_request_follows_is_not_in_the_key():
 def test_seed_moves_with_the_sample():
     """Samples with one seed would all be equal."""
     request = chat(**BASE, sampling=Sampling(seed=42), sample=3)
-    assert request.wire_sampling()["seed"] == 45
+    assert request.terms.wire_sampling(request.sample)["seed"] == 45
 
 
 @given(st.text(), st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)), st.integers(0, 9))

@@ -44,7 +44,7 @@ class HfBackend:
     def _answer(self, model: Any, tokenizer: Any, request: Request) -> Answer:
         import torch
 
-        fields = request.wire_sampling()
+        fields = request.terms.wire_sampling(request.sample)
         template = fields.pop("chat_template_kwargs", {})
         if unknown := fields.keys() - KNOWN:
             raise UsageError(f"hf: models take no sampling parameter {sorted(unknown)}; they take {sorted(KNOWN)}")

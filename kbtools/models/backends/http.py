@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -58,7 +57,7 @@ class HttpBackend:
     async def _send(
         self, session: aiohttp.ClientSession, proxy: str | None, request: Request, timeout: float
     ) -> Answer:
-        body = json.dumps(self.dialect.body(request, self.served_as or self.model)).encode("ascii")
+        body = self.dialect.body(request, self.served_as or self.model).encode("ascii")
         answer = await post(session, self.endpoint, body, timeout, proxy)
         if answer.kind in (Kind.AUTH, Kind.QUOTA):
             return self._explained(answer)

@@ -16,7 +16,8 @@ from kbtools.models.request import Request
 def line_of(request: Request, dialect: Dialect, model: str) -> str:
     """The input line of a request, with its line end."""
     body = dialect.body(request, model)
-    return json.dumps({"custom_id": request.key, "method": "POST", "url": f"/v1{dialect.path}", "body": body}) + "\n"
+    head = json.dumps({"custom_id": request.key, "method": "POST", "url": f"/v1{dialect.path}"})
+    return f'{head[:-1]}, "body": {body}}}\n'
 
 
 def answers(lines: Iterable[str], source: str) -> Iterator[tuple[str, Answer]]:

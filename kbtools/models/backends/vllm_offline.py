@@ -105,7 +105,7 @@ def _sampling(engine: Any, request: Request) -> Any:
     """vLLM's sampling parameters: the model's own defaults, as `vllm serve` uses them, and the request's."""
     from vllm.sampling_params import StructuredOutputsParams
 
-    fields = request.wire_sampling()
+    fields = request.terms.wire_sampling(request.sample)
     fields.pop("chat_template_kwargs", None)
     wanted, top = fields.pop("logprobs", None), fields.pop("top_logprobs", 0)
     parameters = engine.get_default_sampling_params()
