@@ -57,6 +57,15 @@ def test_one_bar_for_each_stage(capfd, eager):
     assert "Map" not in shown
 
 
+def test_a_bar_that_counts_calls_counts_nothing_else(capfd, eager, model_server):
+    """The rows into which the replies are written afterwards are no further requests."""
+    _, model = model_server()
+    kb.apply(evals([1.0] * 5), kb.Judge(model=model))
+    shown = capfd.readouterr().err
+    assert "5/5" in shown
+    assert "10 requests" not in shown
+
+
 def test_bars_are_turned_off_where_those_of_datasets_are(capfd, eager):
     """One switch for both, and it stays as it was."""
     datasets.disable_progress_bars()

@@ -158,11 +158,9 @@ def _family(pid: int) -> list[int]:
     """The process and all that descend from it."""
     found = [pid]
     for each in found:
-        for children in Path(f"/proc/{each}/task").glob("*/children"):
-            try:
+        with suppress(OSError):  # it has ended
+            for children in Path(f"/proc/{each}/task").glob("*/children"):
                 found += map(int, children.read_text().split())
-            except OSError:
-                continue  # it has ended
     return found
 
 

@@ -48,6 +48,7 @@ class Bars:
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._counts_calls = False
 
     def say(self, text: str) -> None:
         """A message for people is information."""
@@ -57,13 +58,15 @@ class Bars:
         """A new bar, which appears only when the stage takes its time."""
         from tqdm.auto import tqdm
 
+        self._counts_calls = False
         self._bar = tqdm(
             total=rows, desc=stage.name, unit=" rows", delay=SECONDS_UNTIL_SEEN, disable=not _bars_wanted()
         )
 
     def advanced(self, rows: int) -> None:
-        """Move the bar."""
-        self._bar.update(rows)
+        """Move the bar, unless it counts calls."""
+        if not self._counts_calls:
+            self._bar.update(rows)
 
     def counted(self, counts: Mapping[str, int]) -> None:
         """Behind the bar."""
@@ -71,6 +74,7 @@ class Bars:
 
     def called(self, progress: Progress) -> None:
         """The bar counts requests, where a stage asks a model."""
+        self._counts_calls = True
         self._bar.total = None if progress.total is None else progress.total + progress.follow_ups
         self._bar.n, self._bar.unit = progress.finished, " requests"
         self._bar.refresh()
