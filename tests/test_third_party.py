@@ -170,7 +170,7 @@ def test_new_package_passes_its_own_tests(environment, position):
 
 def test_new_judge_rates_rows(cli, tmp_path):
     """Its verdict's field is a column, and its options are on the command line."""
-    words = ("judge", "--judge", "brevity", "--limit", "1")
+    words = ("judge", "--judge", "brevity", "--most-lines", "1")
     done = cli("apply", "--dataset", "rows.jsonl", "--out", "rated.jsonl", *words)
     assert done.returncode == 0, done.stderr
     assert [round(row["brevity_score"], 2) for row in rows(tmp_path / "rated.jsonl")] == [3.33] * 3
