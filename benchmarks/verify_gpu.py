@@ -1,6 +1,6 @@
 """The suite of hostile and innocent candidates on a GPU: verdicts, times, and candidates per minute per GPU.
 
-    python benchmarks/verify_gpu.py [--workers N] [--only NAME] [--json benchmarks/results/verify_gpu.json]
+    python benchmarks/verify_gpu.py [--workers N] [--only NAME]
 
 Needs an NVIDIA device that torch can use; says so and ends with status 3 where there is none. Correctness of the whole
 suite is measured first, then the innocent candidates again with times.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
-import json
 import os
 import sys
 import time
@@ -21,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "plugins" / "verify"))
 
 import verify_suite
+from machine import write
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import Verdict, VerifySettings, devices
@@ -39,11 +39,10 @@ def measure(only: str, workers: int, *, timed: bool) -> tuple[list[verify_suite.
 
 
 def main() -> None:
-    """Print the confusion table, the rate and the times; write all of it with --json."""
+    """Print the confusion table, the rate and the times, and write all of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--only", default="", help="candidates whose group/kind/name contains this")
-    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "verify_gpu.json")
     options = parser.parse_args()
     try:
         on_gpu(VerifySettings(tier="gpu"))
@@ -84,7 +83,7 @@ def main() -> None:
             for candidate, verdict in zip(timed, times, strict=True)
         },
     }
-    options.json.write_text(json.dumps(result, indent=1) + "\n")
+    write("verify_gpu", result)
     sys.exit(bool(unexpected))
 
 

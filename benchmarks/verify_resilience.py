@@ -1,6 +1,6 @@
 """Kill the run and random workers with signal 9 while 300 candidates are checked; the result must equal a quiet one.
 
-    python benchmarks/verify_resilience.py [--count 300] [--workers 2] [--json FILE]
+    python benchmarks/verify_resilience.py [--count 300] [--workers 2]
 
 Candidates are those of the sample, each made different by a comment. The run is killed three times at random moments;
 between those, processes below it are killed at random.
@@ -9,7 +9,6 @@ between those, processes below it are killed at random.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -19,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from machine import write
 from verify_throughput import candidates
 
 from kbtools_plugins.verify import VerifySettings
@@ -81,7 +81,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -92,9 +91,8 @@ def main() -> None:
         quiet = check(options.count, options.workers, Path(folder) / "quiet.sqlite")
     differing = sum(one != other for one, other in zip(found, quiet, strict=True))
     print(f"{options.count} candidates, {runs} runs and {workers} processes killed: {differing} verdicts differ")
-    if options.json:
-        result = {"candidates": options.count, "runs_killed": runs, "processes_killed": workers, "differing": differing}
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    killed = {"runs_killed": runs, "processes_killed": workers}
+    write("verify_resilience", {"candidates": options.count, **killed, "differing": differing})
     sys.exit(differing > 0)
 
 

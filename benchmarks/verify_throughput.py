@@ -1,6 +1,6 @@
 """How many of the sample's kernels are checked per minute, where the time goes, and whether verdicts are as expected.
 
-    python benchmarks/verify_throughput.py [--workers 1 2] [--json FILE]
+    python benchmarks/verify_throughput.py [--workers 1 2]
 
 Files named good_* are right, bad_* are not. Start-up (importing torch and triton, once per worker) is shown by itself.
 Seconds of the processor are counted too: on a machine that others use they say more than the clock.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import json
 import resource
 import statistics
 import threading
@@ -18,6 +17,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
+
+from machine import write
 
 import kbtools.data.sample
 from kbtools_plugins.verify import Verdict, VerifySettings, verify
@@ -74,7 +75,6 @@ def main() -> None:
     """Print one line per number of workers, the time per step, and what was not as expected."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     named = candidates()
     results = []
@@ -100,8 +100,7 @@ def main() -> None:
     for (name, _), verdict in zip(named, verdicts, strict=True):
         if verdict.passed != Path(name).name.startswith("good_"):
             print(f"{name}: {verdict.verdict}: {verdict.error[-300:]}")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    write("verify_throughput_cpu", {"runs": results})
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Check published model answers to TritonBench-T against references built from the tasks' own code and examples.
 
-    python benchmarks/verify_tritonbench.py FOLDER [--model deepseek_r1] [--out FILE.jsonl] [--workers 2] [--limit N]
+    python benchmarks/verify_tritonbench.py FOLDER [--models deepseek_r1 gpt4o] [--rows FOLDER] [--workers 2]
 
 FOLDER holds tritonbench_t.jsonl and tritonbench_t_<model>.jsonl. A task counts as buildable if its example defines
-the function and calls it once with arguments that can be given by position. Prints the verdict counts and writes one
-line per answer.
+the function and calls it once with arguments that can be given by position. Prints the verdict counts; `--rows` keeps
+the verdict of each answer.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import json
 import re
 import time
 from pathlib import Path
+
+from machine import write
 
 from kbtools_plugins.verify import VerifySettings
 from kbtools_plugins.verify.code import extract
@@ -136,19 +138,14 @@ def _no_arguments() -> ast.arguments:
     return ast.arguments([], [], None, [], [], None, [])
 
 
-def main() -> None:
-    """Build what can be built, verify it, print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="deepseek_r1")
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--limit", type=int)
-    options = parser.parse_args()
-    tasks = [json.loads(line) for line in (options.folder / "tritonbench_t.jsonl").open()][: options.limit]
-    answers = [json.loads(line) for line in (options.folder / f"tritonbench_t_{options.model}.jsonl").open()][
-        : options.limit
-    ]
+def answers_of(folder: Path, model: str, limit: int | None) -> list[dict[str, str]]:
+    """The first rows of one of the folder's files."""
+    with (folder / f"tritonbench_t_{model}.jsonl").open() as lines:
+        return [json.loads(line) for line in lines][:limit]
+
+
+def verdicts_of(tasks: list[dict[str, str]], answers: list[dict[str, str]], workers: int) -> list[dict[str, object]]:
+    """One row per answer: the task and the verdict, or why there is no reference."""
     pairs: dict[int, Pair] = {}
     rows: list[dict[str, object]] = []
     for number, (task, answer) in enumerate(zip(tasks, answers, strict=True)):
@@ -159,15 +156,36 @@ def main() -> None:
             pairs[number] = Pair(code, answer["predict"], name)
         except Unbuildable as error:
             row |= {"verdict": "unbuildable", "error": str(error)}
-    started = time.monotonic()
-    verdicts = verify_all(list(pairs.values()), VerifySettings(timeout=60), options.workers)
+    verdicts = verify_all(list(pairs.values()), VerifySettings(timeout=60), workers)
     for number, verdict in zip(pairs, verdicts, strict=True):
         rows[number] |= verdict.model_dump(mode="json", exclude={"fingerprint", "resources"})
-    for verdict, count in collections.Counter(str(row["verdict"]) for row in rows).most_common():
-        print(f"{count:4}  {verdict}")
-    print(f"{len(pairs)} answers in {time.monotonic() - started:.0f} s with {options.workers} workers")
-    if options.out:
-        options.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return rows
+
+
+def main() -> None:
+    """Build what can be built, verify it, print and write the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", nargs="+", default=["deepseek_r1", "gpt4o"])
+    parser.add_argument("--rows", type=Path, help="folder for MODEL.jsonl with each answer's verdict")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--limit", type=int)
+    options = parser.parse_args()
+    with (options.folder / "tritonbench_t.jsonl").open() as lines:
+        tasks = [json.loads(line) for line in lines][: options.limit]
+    results: dict[str, object] = {}
+    for model in options.models:
+        started = time.monotonic()
+        rows = verdicts_of(tasks, answers_of(options.folder, model, options.limit), options.workers)
+        seconds = time.monotonic() - started
+        counts = collections.Counter(str(row["verdict"]) for row in rows).most_common()
+        print(f"{model}: {len(rows)} answers in {seconds:.0f} s with {options.workers} workers")
+        print(*(f"{count:4}  {verdict}" for verdict, count in counts), sep="\n")
+        results[model] = {"seconds": seconds, "verdicts": dict(counts)}
+        if options.rows:
+            options.rows.mkdir(parents=True, exist_ok=True)
+            (options.rows / f"{model}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write("verify_tritonbench_cpu", {"workers": options.workers, "models": results})
 
 
 if __name__ == "__main__":

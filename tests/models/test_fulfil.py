@@ -173,11 +173,12 @@ def test_used_up_attempts_are_a_failure_with_its_cause(serve, store, ask):
 
 
 def test_deadline_ends_a_throttled_row(serve, store, ask):
-    """A row that is throttled for ever ends at its deadline."""
-    _, backend = serve(script=lambda call: "429" if call.prompt == "row 1" else "ok")
-    progress = fulfil(ask(3), backend, store, Options(deadline=0.5, backoff=0.05))
+    """A row that is throttled for ever ends where the wait that the server asks for would pass its deadline."""
+    server, backend = serve(script=lambda call: "429:1" if call.prompt == "row 1" else "ok")
+    progress = fulfil(ask(3), backend, store, Options(deadline=3.0, backoff=0.01))
     assert dict(progress.failures) == {"throttled": 1}
-    assert "deadline of 0.5 s" in store.reply(ask(2)[1].key).error
+    assert "deadline of 3 s" in store.reply(ask(2)[1].key).error
+    assert 2 <= sum(entry.prompt == "row 1" for entry in server.log) <= 3
 
 
 def test_nobody_there_ends_the_run(store, ask):

@@ -10,6 +10,7 @@ import copy
 import random
 import traceback
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -27,6 +28,8 @@ from kbtools_plugins.verify.reference_inputs import (
 from kbtools_plugins.verify.reference_layout import Operators
 from kbtools_plugins.verify.values import Unsendable, clone_tree, encode, encode_tensor
 from kbtools_plugins.verify.wire import Talk, Tree
+
+_FURTHER_SEEDS = 30
 
 
 def warm_up() -> None:
@@ -129,14 +132,25 @@ class _Reference:
         }
 
     def _sets(self, first: tuple[Any, ...], mode: str) -> Iterator[Tree]:
-        yield self._expect("seed 1", first, mode)
-        for number, seed in enumerate(self._seeds[1:], 2):
-            other = with_plain_values_of(first, self._inputs(seed))
-            yield self._expect(f"seed {number}", other, mode)
+        yield from self._seeded(first, mode)
         others = {name: map_floats(change, first) for name, change in SCALES.items()}
         for name, inputs in {"other booleans": other_booleans(first), **others}.items():
             if inputs is not None and (found := self._try(name, inputs, mode)) is not None:
                 yield found
+
+    def _seeded(self, first: tuple[Any, ...], mode: str) -> list[Tree]:
+        """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
+        seeds are tried, and the first with another result is added."""
+        sets = [self._expect("seed 1", first, mode)]
+        sets += [self._seed(number, seed, first, mode) for number, seed in enumerate(self._seeds[1:], 2)]
+        if len(sets) > 1 and all(found["plain"] == sets[0]["plain"] for found in sets):
+            drawn = random.Random(self._seeds[0])
+            further = (self._seed(len(sets) + 1, drawn.getrandbits(31), first, mode) for _ in range(_FURTHER_SEEDS))
+            sets += islice((found for found in further if found["plain"] != sets[0]["plain"]), 1)
+        return sets
+
+    def _seed(self, number: int, seed: int, first: tuple[Any, ...], mode: str) -> Tree:
+        return self._expect(f"seed {number}", with_plain_values_of(first, self._inputs(seed)), mode)
 
     def _variant(self, change: Callable[[tuple[Any, ...]], tuple[Any, ...] | None], mode: str) -> Tree | None:
         """Other shapes or layouts of decoys and of inputs that count, if the reference takes them."""
