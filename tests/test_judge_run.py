@@ -82,11 +82,15 @@ def wait_for(condition, seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
-def kill_and_resume(model_server, file, count, kills):
-    """Kill a run at random moments and resume it each time; the moments are so many more requests at the server."""
+@pytest.mark.parametrize(("count", "kills"), [(300, 3), pytest.param(2_000, 20, marks=pytest.mark.slow)])
+def test_kill_9_loses_at_most_the_calls_in_flight(model_server, rows, count, kills):
+    """Killed at random moments and resumed, a run ends with the same bytes and pays for no stored reply again.
+
+    The moments are so many more requests at the server.
+    """
     server, model = model_server(delay=0.02)
     drawn = random.Random(count)
-    words = ("--model", model, "--max-in-flight", IN_FLIGHT, "--dataset", file, "--out")
+    words = ("--model", model, "--max-in-flight", IN_FLIGHT, "--dataset", rows(count), "--out")
     for _ in range(kills):
         moment = len(server.log) + drawn.randrange(1, count // kills)
         process = start(*words, "killed.parquet", KBTOOLS_STORE="killed.sqlite")
@@ -97,17 +101,6 @@ def kill_and_resume(model_server, file, count, kills):
     assert count < len(server.log) <= count + kills * IN_FLIGHT
     finish(start(*words, "undisturbed.parquet", KBTOOLS_STORE="undisturbed.sqlite"))
     assert Path("killed.parquet").read_bytes() == Path("undisturbed.parquet").read_bytes()
-
-
-def test_kill_9_loses_at_most_the_calls_in_flight(model_server, rows):
-    """Killed at 3 random moments and resumed, a run ends with the same bytes and pays for no stored reply again."""
-    kill_and_resume(model_server, rows(300), count=300, kills=3)
-
-
-@pytest.mark.slow
-def test_kill_9_at_20_moments(model_server, rows):
-    """The same with 2,000 rows and 20 kills."""
-    kill_and_resume(model_server, rows(2_000), count=2_000, kills=20)
 
 
 def test_two_processes_judge_one_dataset_into_one_store(model_server, rows):
@@ -169,10 +162,11 @@ def test_dry_run_counts_what_the_run_then_asks(model_server, rows, judge, planne
 FAULTS = {"429:0": 0.2, "500": 0.05, "reset": 0.02, "hang": 0.02, "truncated-json": 0.05}
 
 
-def weather_a_storm(model_server, judge, file, count):
-    """Every row is answered once, whatever failed before, and nothing is asked again after its answer."""
+@pytest.mark.parametrize("count", [150, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_storm_of_faults_loses_no_row(model_server, rows, judge, count):
+    """Every row is rated and answered once, whatever failed before, and nothing is asked again after its answer."""
     server, model = model_server(script=rates(FAULTS))
-    judge("--model", model, "--timeout", 3, "--dataset", file, "--out", "a.parquet")
+    judge("--model", model, "--timeout", 3, "--dataset", rows(count), "--out", "a.parquet")
     assert {call.fault for call in server.log} == {"ok", *FAULTS}
     answered = Counter(call.prompt for call in server.log if call.fault == "ok")
     assert (len(answered), max(answered.values())) == (count, 1)
@@ -181,17 +175,6 @@ def weather_a_storm(model_server, judge, file, count):
     rated = kb.load("a.parquet")["difficulty"][:]
     assert len(rated) == count
     assert None not in rated
-
-
-def test_storm_of_faults_loses_no_row(model_server, rows, judge):
-    """Every row is rated, and nothing is asked again but what failed."""
-    weather_a_storm(model_server, judge, rows(150), count=150)
-
-
-@pytest.mark.slow
-def test_storm_over_2000_rows(model_server, rows, judge):
-    """The same with 2,000 rows."""
-    weather_a_storm(model_server, judge, rows(2_000), count=2_000)
 
 
 @pytest.mark.slow

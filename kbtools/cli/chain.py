@@ -45,7 +45,7 @@ def run_options() -> list[click.Option]:
         ("seed", int, "Seed of every stage that has one."),
     ]
     flags = [
-        ("dry_run", "--dry-run", "Check the chain against the columns and stop."),
+        ("dry_run", "--dry-run", "Run what asks no model, count the calls of the rest, and write nothing."),
         ("quiet", "--quiet", "Print nothing but errors and where the result is."),
         ("json_output", "--json", "Print the result as JSON on stdout, everything else on stderr."),
     ]

@@ -69,10 +69,11 @@ class Browser:
             ActionChains(self.driver).send_keys(key).perform()
 
     def until(self, condition: Callable[[], Any]) -> Any:
-        """Wait for something to become true."""
+        """Wait for something to become true, and give it; TimeoutError if it does not."""
         last = time.monotonic() + 20
         while not (found := condition()):
-            assert time.monotonic() < last, "the page did not get there within 20 seconds"
+            if time.monotonic() > last:
+                raise TimeoutError("the page did not get there within 20 seconds")
             time.sleep(0.02)
         return found
 

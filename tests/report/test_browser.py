@@ -72,7 +72,7 @@ def test_search_narrows_the_table(browser, file):
     """Words are looked for in all small columns, and the address keeps them."""
     browser.open(file, "#rows")
     type_into(browser, "#search", "softmax high")
-    browser.until(lambda: "8 of 120" in browser.texts("#count")[0])
+    assert browser.until(lambda: "8 of 120" in browser.texts("#count")[0])
     assert set(browser.texts("#table tbody td:nth-child(2)")) == {"Softmax"}
     assert browser.js("return location.hash") == "#rows?q=softmax+high"
 
@@ -82,7 +82,7 @@ def test_search_in_texts_reads_the_packed_rows(browser, file):
     browser.open(file, "#rows?q=%22%23+row+57%22".replace("%22", ""))
     assert browser.texts("#count") == ["0 of 120 rows"]
     browser.all("#deep")[0].click()
-    browser.until(lambda: ids(browser) == ["157"])
+    assert browser.until(lambda: ids(browser) == ["157"])
 
 
 def test_filters_by_column_combine(browser, file):
@@ -92,12 +92,12 @@ def test_filters_by_column_combine(browser, file):
     hard = [row for row in named if row["difficulty"] == "high"]
     browser.open(file, "#rows")
     type_into(browser, '[data-filter="reward"]', ">0.85")
-    browser.until(lambda: browser.texts("#count") == [f"{len(good)} of 120 rows"])
+    assert browser.until(lambda: browser.texts("#count") == [f"{len(good)} of 120 rows"])
     type_into(browser, '[data-filter="evaluation_raw"]', "Reasons 1")
-    browser.until(lambda: browser.texts("#count") == [f"{len(named)} of 120 rows"])
+    assert browser.until(lambda: browser.texts("#count") == [f"{len(named)} of 120 rows"])
     browser.js("""const s = document.querySelector('[data-filter="difficulty"]'); s.value = "=high";
                   s.dispatchEvent(new Event("change"))""")
-    browser.until(lambda: browser.texts("#count") == [f"{len(hard)} of 120 rows"])
+    assert browser.until(lambda: browser.texts("#count") == [f"{len(hard)} of 120 rows"])
     assert ids(browser) == [str(row["example_id"]) for row in hard]
 
 
@@ -132,7 +132,7 @@ def test_headers_sort_and_restore(browser, file):
     orders = []
     for order in ("descending", "ascending", "none"):
         browser.all(f"{button} button")[0].click()
-        browser.until(lambda order=order: browser.all(f'{button}[aria-sort="{order}"]'))
+        assert browser.until(lambda order=order: browser.all(f'{button}[aria-sort="{order}"]'))
         orders.append((browser.texts("#table tbody td:nth-child(3)")[0], ids(browser)[0]))
     assert orders == [("2", "104"), ("0", "100"), ("0", "100")]
     browser.go("#rows?sort=-reward&page=3")
@@ -151,10 +151,10 @@ def test_pages(browser, file):
     """Fifty rows a page; keys turn them."""
     browser.open(file, "#rows")
     browser.press("]", "]", "]")
-    browser.until(lambda: browser.texts("#page-text") == ["101 to 120"])
+    assert browser.until(lambda: browser.texts("#page-text") == ["101 to 120"])
     assert len(ids(browser)) == 20
     browser.press("[")
-    browser.until(lambda: browser.texts("#page-text") == ["51 to 100"])
+    assert browser.until(lambda: browser.texts("#page-text") == ["51 to 100"])
 
 
 def test_row_opens_by_its_link(browser, file):
@@ -184,7 +184,7 @@ def test_bars_lead_to_their_rows(browser, file):
     browser.open(file)
     bars = "[...document.querySelectorAll('#distributions a')]"
     browser.js(f"{bars}.find((a) => a.textContent.includes('medium')).dispatchEvent(new MouseEvent('click'))")
-    browser.until(lambda: browser.texts("#count") == ["40 of 120 rows"])
+    assert browser.until(lambda: browser.texts("#count") == ["40 of 120 rows"])
 
 
 def test_keyboard_alone_is_enough(browser, file):
@@ -197,7 +197,7 @@ def test_keyboard_alone_is_enough(browser, file):
     browser.press("/")
     assert browser.js("return document.activeElement.id") == "search"
     browser.press("gelu")
-    browser.until(lambda: "24 of 120" in browser.texts("#count")[0])
+    assert browser.until(lambda: "24 of 120" in browser.texts("#count")[0])
     browser.press(Keys.ESCAPE, "j", "j", Keys.ENTER)
     browser.drawn("row=105")
     browser.press("j")
@@ -264,7 +264,7 @@ def test_hostile_texts_are_shown_as_they_are(browser, hostile_file):
     browser.go("#rows")
     address = browser.js("return document.querySelector('#table a[data-index=\"2\"]').getAttribute('href')")
     browser.js("location.hash = arguments[0]", address)
-    browser.until(lambda: browser.texts("#row-title") == [ATTACKS[2]])
+    assert browser.until(lambda: browser.texts("#row-title") == [ATTACKS[2]])
 
 
 def test_page_cannot_be_made_to_run_text(browser, file):
