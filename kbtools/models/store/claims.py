@@ -42,8 +42,10 @@ def claim(connection: sqlite3.Connection, owner: str, seen: Mapping[str, float |
         for key, known in seen.items()
         if stored.get(key) == known and not (key in held and held[key][1] > now and living[held[key][0]])
     }
-    rows = [(key, owner, now + LEASE) for key in granted]
-    connection.executemany("INSERT OR REPLACE INTO claims VALUES (?, ?, ?)", rows)
+    if granted:  # in one statement: each gives up the interpreter lock, and a busy event loop keeps it for milliseconds
+        values = [value for key in granted for value in (key, owner, now + LEASE)]
+        rows = ",".join(["(?, ?, ?)"] * len(granted))
+        connection.execute(f"INSERT OR REPLACE INTO claims VALUES {rows}", values)
     return granted
 
 
