@@ -42,6 +42,11 @@ def calls_text(progress: Progress) -> str:
     return ", ".join(parts)
 
 
+def rows_text(count: int) -> str:
+    """How many rows, as `1 row` or `1,234 rows`."""
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
 def counts_text(counts: Mapping[str, int]) -> str:
     """How many of each kind, as `pass 12, timeout 1`."""
     return ", ".join(f"{kind} {number:,}" for kind, number in counts.items())
@@ -93,7 +98,7 @@ def outcome(record: StageRecord) -> str:
     """What came of a stage, in one line."""
     dropped = sum(record.dropped.values())
     failed = sum(record.failed.values())
-    parts = [f"{record.rows_out:,} rows"]
+    parts = [rows_text(record.rows_out)]
     parts += [f"{dropped:,} dropped"] if dropped else []
     parts += [f"{failed:,} failed"] if failed else []
     return f"{', '.join(parts)} in {record.seconds or 0:.2f} s"

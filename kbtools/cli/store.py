@@ -56,8 +56,11 @@ def stats_command(path: Path) -> None:
 def ls_command(path: Path, model: str | None, failed: bool, limit: int) -> None:
     """List replies, newest first."""
     with _open(path) as store:
-        for reply in upkeep.ls(store, model=model, failed=failed, limit=limit):
-            click.echo(f"{reply.key[:16]}  {_when(reply)}  {reply.kind:<14} {reply.model}  {_gist(reply)}")
+        found = list(upkeep.ls(store, model=model, failed=failed, limit=limit))
+    for reply in found:
+        click.echo(f"{reply.key[:16]}  {_when(reply)}  {reply.kind:<14} {reply.model}  {_gist(reply)}")
+    if not found:
+        click.echo(f"no such replies in {path}", err=True)
 
 
 @store_command.command("show")
@@ -99,7 +102,7 @@ def import_command(path: Path, file: Path) -> None:
 
 
 @store_command.command("gc")
-@click.option("--older-than", type=float, metavar="DAYS", help="Replies stored longer ago than this.")
+@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Replies stored longer ago than this.")
 @click.option("--failed", is_flag=True, help="Only failures.")
 @click.option("--model", help="Only replies of this model.")
 @click.option("--dry-run", is_flag=True, help="Only say how many.")

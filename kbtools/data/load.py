@@ -45,7 +45,7 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
         data = datasets.DatasetDict({name: _arrow_dataset(file)[0] for name, file in parts.items()})
         found = source
     else:
-        if not from_hub.is_hub_id(source.dataset) and not source.dataset.startswith("hf://"):
+        if not from_hub.is_on_hub(source):
             raise UsageError(_no_such_file(source.dataset))
         _check_fits(source, "a dataset on the Hub, pinned by its revision", ("sha256",))
         data, found = from_hub.read(source)
@@ -186,5 +186,7 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
 
 def _no_such_file(name: str) -> str:
     path = Path(name)
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    return f"there is no file {name!r}. {did_you_mean(path.name, siblings)}"
+    if not path.parent.is_dir():
+        return f"there is no file {name!r}, nor the folder {str(path.parent)!r}."
+    siblings = [str(sibling) for sibling in path.parent.iterdir()]
+    return f"there is no file {name!r}. {did_you_mean(str(path), siblings, all_if_none_near=False)}".rstrip()

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kbtools.errors import ConfigError
+from kbtools.errors import ConfigError, explain
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Api, Dialect, Structure
 from kbtools.models.options import Prices
@@ -87,7 +87,7 @@ class DefaultModel(BaseModel):
 class ModelsConfig(BaseModel):
     """What the configuration files say about models."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: DefaultModel = DefaultModel()
     profiles: dict[str, Profile] = {}
@@ -112,7 +112,9 @@ def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
             continue
         try:
             found = ModelsConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+        except ValidationError as error:
+            raise ConfigError(f"reading {path}: {explain(error, ModelsConfig)}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"reading {path}: {error}") from error
         tables["model"].update(found.model.model_dump(exclude_defaults=True))
         tables["profiles"].update(found.profiles)
@@ -126,7 +128,9 @@ def expanded(text: str, what: str) -> str:
     def value(match: re.Match[str]) -> str:
         found = os.environ.get(match[1], "")
         if not found and match[2] is None:
-            raise ConfigError(f"{what} comes from the environment variable {match[1]}, which is not set")
+            raise ConfigError(
+                f"{what} comes from the environment variable {match[1]}, which is not set: set it, or write it into .env."
+            )
         return found or match[2]
 
     return REFERENCE.sub(value, text)

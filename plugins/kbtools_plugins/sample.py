@@ -37,7 +37,7 @@ class Sample(kb.Stage):
     @model_validator(mode="after")
     def _one_way(self) -> Sample:
         if sum(count is not None for count in (self.first, self.random, self.per_group)) != 1:
-            raise ValueError("give exactly one of first, random and per_group")
+            raise ValueError("give exactly one of --first N, --random N and --per-group N")
         return self
 
     def output_features(self, features: Features) -> Features:
