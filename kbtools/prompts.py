@@ -77,7 +77,7 @@ class Prompt:
                 f"the front matter of prompt {self.spec} is wrong: {explain(error, FrontMatter)}"
             ) from error
         except yaml.YAMLError as error:
-            raise DataError(f"the front matter of prompt {self.spec} is no YAML: {error}") from error
+            raise DataError(f"the front matter of prompt {self.spec} is wrong: {error}") from error
 
     def render(self, values: Mapping[str, Any]) -> list[dict[str, str]]:
         """The messages for these values; UsageError names a value that the template needs and did not get."""

@@ -50,7 +50,7 @@ class KeyValue(click.ParamType[tuple[str, str]]):
 
 
 class OnceCommand(click.Command):
-    """A command that refuses what click lets pass: an option given twice, or one that takes the next one for its value."""
+    """A command that refuses an option given twice or without its value, of which click makes what it can."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, once every option is known to occur once, or to be made for several values."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kbtools.errors import ConfigError, explain
+from kbtools.errors import ConfigError, did_you_mean, explain
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Api, Dialect, Structure
 from kbtools.models.options import Prices
@@ -87,7 +87,7 @@ class DefaultModel(BaseModel):
 class ModelsConfig(BaseModel):
     """What the configuration files say about models."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     model: DefaultModel = DefaultModel()
     profiles: dict[str, Profile] = {}
@@ -111,7 +111,9 @@ def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
         if not path.is_file():
             continue
         try:
-            found = ModelsConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            written = tomllib.loads(path.read_text(encoding="utf-8"))
+            _check_tables(path, written)
+            found = ModelsConfig.model_validate(written)
         except ValidationError as error:
             raise ConfigError(f"reading {path}: {explain(error, ModelsConfig)}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -122,6 +124,13 @@ def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
     return ModelsConfig(**tables)
 
 
+def _check_tables(path: Path, written: Mapping[str, Any]) -> None:
+    """ConfigError for a misspelt table; other tables may be somebody else's."""
+    for name in written.keys() - ModelsConfig.model_fields.keys():
+        if near := did_you_mean(name, ModelsConfig.model_fields, all_if_none_near=False):
+            raise ConfigError(f"reading {path}: there is no table [{name}]. {near}")
+
+
 def expanded(text: str, what: str) -> str:
     """`text` with its references replaced from the environment; ConfigError names a variable that is not set."""
 
@@ -129,7 +138,8 @@ def expanded(text: str, what: str) -> str:
         found = os.environ.get(match[1], "")
         if not found and match[2] is None:
             raise ConfigError(
-                f"{what} comes from the environment variable {match[1]}, which is not set: set it, or write it into .env."
+                f"{what} comes from the environment variable {match[1]}, which is not set. "
+                "Set it, or write it into .env."
             )
         return found or match[2]
 

@@ -17,7 +17,12 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Sample(kb.Stage):
-    """Keep a few rows of each split, in their order: the first, some at random, or some of each group."""
+    """Keep a few rows of each split, in their order: the first, some at random, or some of each group.
+
+    How many of which, exactly one option says:
+
+        kbtools apply sample --per-group 1 --dataset sample
+    """
 
     name: ClassVar[str] = "sample"
     suffix: ClassVar[str] = "sample"

@@ -120,7 +120,7 @@ class Verify(kb.Stage):
         result = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds, _digest(records)))
         counts = dict(Counter(str(record["verdict"]) for record in records).most_common())
         table = kb.Table("verdicts", ("verdict", "rows"), tuple((kind, f"{rows:,}") for kind, rows in counts.items()))
-        return kb.Result(result, facts={"verdicts": counts, "passed": counts.get("pass", 0)}, tables=(table,))
+        return kb.Result(result, facts={"verdicts": {**counts}, "passed": counts.get("pass", 0)}, tables=(table,))
 
     def settings(self) -> VerifySettings:
         """The settings of each check."""
