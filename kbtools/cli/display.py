@@ -32,6 +32,7 @@ def calls_text(progress: Progress) -> str:
     parts = [f"waiting for {progress.in_flight:,} calls, Ctrl-C again gives them up"] if progress.draining else []
     parts += [progress.waiting_for] if progress.waiting_for else []
     parts += [f"{progress.done:,} replies of {progress.model}", f"{progress.from_store:,} of them from the store"]
+    parts += [f"{progress.duplicates:,} requests equal to another"] if progress.duplicates else []
     parts += [f"{progress.failed:,} failed"] if progress.failed else []
     parts += [f"{progress.retries:,} retries (the last after: {progress.last_fault:.100})"] if progress.retries else []
     other = progress.other_endpoints.total()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -77,7 +76,8 @@ def _number(value: float | None) -> str:
 def _short(texts: list[str]) -> list[str]:
     """The beginnings of texts; of those that begin alike, as code does with its imports, what sets them apart."""
     lines = [" ".join(text.split()) for text in texts]
-    alike = len(os.path.commonprefix(lines)) if len(lines) > 1 else 0
+    places = enumerate(zip(*lines, strict=False)) if len(lines) > 1 else ()
+    alike = next((place for place, found in places if len(set(found)) > 1), 0)
     if alike >= _SHOWN:
         lines = [f"…{line[alike:]}" for line in lines]
     return [line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…" for line in lines]
