@@ -61,17 +61,18 @@ class OnceCommand(click.Command):
     def _check(self, ctx: click.Context, args: list[str]) -> None:
         known = {name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
         try:
-            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            _, rest, order = self.make_parser(ctx).parse_args(args=list(args))
         except click.NoSuchOption as error:
             raise click.NoSuchOption(
                 error.option_name, possibilities=_near(error.option_name, known), ctx=ctx
             ) from None
+        own = args if ctx.allow_interspersed_args else args[: len(args) - len(rest)]  # the rest is the next stage's
         for option, times in Counter(order).items():
             if not isinstance(option, click.Option):
                 continue
             if times > 1 and not (option.multiple or option.is_flag):
                 raise click.UsageError(f"{option.opts[0]} is given {times} times, where only one value counts.", ctx)
-            self._check_value(ctx, option, args, known)
+            self._check_value(ctx, option, own, known)
 
     def _check_value(self, ctx: click.Context, option: click.Option, args: list[str], known: Collection[str]) -> None:
         """UsageError where an option follows in the place of the value, which click would take it for."""
