@@ -1,7 +1,8 @@
 """Triton's interpreter with additions: accesses are checked against buffers and for races, the grid can run backwards.
 
 A program whose result depends on the order of its blocks has a race that a GPU would show at random. One that reads
-what another program of the same launch has written has one too, even where each order gives the same sum.
+what another program of the same launch has written has one too, even where each order gives the same sum; so has one
+that writes something else there, even where the first and the last program agree.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import triton.language as tl
 from triton.runtime import interpreter as _triton
+
+from kbtools_plugins.verify.device_range import device_range
 
 _LOADS_AND_STORES = {
     "create_masked_load": (0, 1),
@@ -23,12 +27,16 @@ _LOADS_AND_STORES = {
 }
 
 
+_Bytes = tuple[int, npt.NDArray[np.uint64], npt.NDArray[np.uint8]]
+"""The number of a buffer, places in it, and what is there."""
+
+
 class OutOfBounds(Exception):
     """A kernel touched memory outside the buffers it was given."""
 
 
 class Race(Exception):
-    """A program read what another one of the same launch had written, with nothing that orders the two."""
+    """A program read or changed what another one of the same launch had written, with nothing that orders the two."""
 
 
 class Interpreter:
@@ -59,10 +67,11 @@ class Interpreter:
 
     def open_buffers(self, kernel: str, buffers: list[torch.Tensor]) -> None:
         """Allow the next launch to touch these bytes only."""
-        ranges = sorted((buffer.data_ptr(), buffer.data_ptr() + buffer.numel()) for buffer in buffers)
+        ordered = sorted(buffers, key=torch.Tensor.data_ptr)
         self._kernel = kernel
-        self._starts = np.array([start for start, _ in ranges], dtype=np.uint64)
-        self._ends = np.array([end for _, end in ranges], dtype=np.uint64)
+        self._memory = [buffer.numpy() for buffer in ordered]
+        self._starts = np.array([buffer.data_ptr() for buffer in ordered], dtype=np.uint64)
+        self._ends = np.array([buffer.data_ptr() + buffer.numel() for buffer in ordered], dtype=np.uint64)
         self._writers: dict[int, npt.NDArray[np.int32]] = {}
         self._program = 0
 
@@ -84,8 +93,14 @@ class Interpreter:
             places = self._check(args[pointer], None if mask is None else args[mask], "write" if writes else "read")
             if "atomic" in name:
                 self._has_synchronised = True
+            elif places is not None and not writes:
+                self._check_race(*places)
             elif places is not None:
-                self._note_write(*places) if writes else self._check_race(*places)
+                foreign = self._foreign_memory(*places, width=_width(args[pointer]))
+                result = original(*args, **kwargs)
+                self._check_unchanged(foreign)
+                self._note_write(*places)
+                return result
             return original(*args, **kwargs)
 
         return call
@@ -99,16 +114,41 @@ class Interpreter:
 
     def _check_race(self, buffers: npt.NDArray[np.int64], offsets: npt.NDArray[np.uint64]) -> None:
         """Race if another program wrote here; a program that has done an atomic operation may have waited for it."""
+        if any(True for _ in self._foreign(buffers, offsets)):
+            raise self._race("reads")
+
+    def _foreign_memory(
+        self, buffers: npt.NDArray[np.int64], offsets: npt.NDArray[np.uint64], width: int
+    ) -> list[_Bytes]:
+        """What another program has written where this one is about to write."""
+        bytes_of = np.arange(width, dtype=np.uint64)
+        places = [(number, found[:, None] + bytes_of) for number, found in self._foreign(buffers, offsets)]
+        return [(number, at, self._memory[number][at]) for number, at in places]
+
+    def _check_unchanged(self, before: list[_Bytes]) -> None:
+        """Race if a write has changed what another program wrote; writing the same again does no harm."""
+        if any((self._memory[number][at] != content).any() for number, at, content in before):
+            raise self._race("changes")
+
+    def _foreign(
+        self, buffers: npt.NDArray[np.int64], offsets: npt.NDArray[np.uint64]
+    ) -> Iterator[tuple[int, npt.NDArray[np.uint64]]]:
+        """Those of these places, by buffer, where another program wrote; none after an atomic operation."""
         if self._has_synchronised or not self._writers:
             return
         for number, places in _by_buffer(buffers, offsets):
             if number in self._writers:
                 found = self._writers[number][places]
-                if ((found != 0) & (found != self._program)).any():
-                    raise Race(
-                        f"kernel {self._kernel}: program {tuple(int(at) for at in self._builder.grid_idx)} reads what "
-                        f"another program of the same launch has written, without any atomic operation"
-                    )
+                others = (found != 0) & (found != self._program)
+                if others.any():
+                    yield number, places[others]
+
+    def _race(self, what: str) -> Race:
+        program = tuple(int(at) for at in self._builder.grid_idx)
+        return Race(
+            f"kernel {self._kernel}: program {program} {what} what another program of the same launch has written, "
+            f"without any atomic operation"
+        )
 
     def _check(
         self, pointers: Any, mask: Any, what: str
@@ -118,7 +158,7 @@ class Interpreter:
         active = addresses if mask is None else addresses[np.broadcast_to(mask.data, addresses.shape)]
         if not active.size:
             return None
-        width = max(1, pointers.get_element_ty().primitive_bitwidth // 8)
+        width = _width(pointers)
         number = np.searchsorted(self._starts, active, side="right").astype(np.int64) - 1
         ends = self._ends[np.maximum(number, 0)] if self._ends.size else np.zeros(active.shape, dtype=np.uint64)
         bad = (number < 0) | (active + np.uint64(width) > ends)
@@ -129,6 +169,11 @@ class Interpreter:
                 f"{_distance(active[bad][0], self._starts, self._ends)}"
             )
         return number.ravel(), (active - self._starts[number]).ravel()
+
+
+def _width(pointers: Any) -> int:
+    """Bytes of the elements that these pointers point to."""
+    return max(1, int(pointers.get_element_ty().primitive_bitwidth) // 8)
 
 
 def _by_buffer(
@@ -156,7 +201,9 @@ class _PatchOnce:
     def __call__(self, function: Any) -> _PatchOnce:
         key = id(function.__globals__)
         if key not in self._scopes:
-            self._scopes[key] = self._original(function)
+            scope = self._scopes[key] = self._original(function)
+            scope.set_attr(tl, "range", device_range)
+            function.__globals__["range"] = device_range
         return self
 
     def restore(self) -> None:

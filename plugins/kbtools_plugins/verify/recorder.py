@@ -15,11 +15,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.operators import ALLOWED, base_name, is_allowed, is_read
+from kbtools_plugins.verify.operators import is_allocation, is_allowed, is_read
 from kbtools_plugins.verify.values import encode
 from kbtools_plugins.verify.wire import Tree
 
-_ALLOCATION = ALLOWED["allocation"][1]
 _READING_METHODS = {
     torch.Tensor.numpy,
     torch.Tensor.tolist,
@@ -100,7 +99,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
         if recorded is not None:
             self._steps.append(recorded | {"results": [self._reference(tensor, "fresh") for tensor in results]})
-            if tainted and base_name(name) not in _ALLOCATION:
+            if tainted and not is_allocation(name):
                 self._spread(given, [*results, *(given if _in_place(func) else [])])
         return result
 

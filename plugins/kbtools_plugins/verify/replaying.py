@@ -194,6 +194,8 @@ class Replaying:
         kinds = {
             "out_of_memory": "out_of_memory",
             "nondeterministic": "nondeterministic",
+            "fallback": "fallback",
+            "forged": "hack:forged_result",
             "unsupported": "unsupported:interpreter",
         }
         return Decided(kinds.get(result["failed"], "runtime_error"), f"{run.what}{result['error']}")
