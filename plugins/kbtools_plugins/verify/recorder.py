@@ -42,8 +42,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._parameters: set[int] = set()
         self._recording = False
 
-    def begin(self, inputs: list[torch.Tensor], parameters: Iterable[torch.Tensor]) -> None:
-        """Start a trace; `inputs` are the tensors whose values count as input."""
+    def begin(
+        self,
+        inputs: list[torch.Tensor],
+        parameters: Iterable[torch.Tensor],
+        state: Mapping[str, torch.Tensor],
+    ) -> None:
+        """Start a trace; `inputs` are the tensors whose values count as input, `state` those that a replay sets."""
         self._numbers: dict[int, int] = {}
         self._alive: list[torch.UntypedStorage] = []  # a storage that is freed could come back as another one
         self._storages: list[dict[str, Tree]] = []
@@ -56,6 +61,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._number(tensor, {"origin": "input", "index": index})
             self._tainted.add(_key(tensor))
             self._from_inputs.add(_key(tensor))
+        with torch._C.DisableTorchFunction(), _disable_current_modes():
+            self._state = {name: self._reference(tensor) for name, tensor in state.items()}
         self._recording = True
 
     def finish(self, outputs: object, buffers: Mapping[str, torch.Tensor]) -> Tree:
@@ -65,7 +72,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kept = {name: self._arguments(tensor) for name, tensor in buffers.items()}
         self._recording = False
         reads = sorted(set(self._reads))
-        return {"storages": self._storages, "steps": self._steps, "outputs": tree, "buffers": kept, "reads": reads}
+        held = {"outputs": tree, "buffers": kept, "state": self._state}
+        return {"storages": self._storages, "steps": self._steps, "reads": reads, **held}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -65,6 +65,7 @@ class _Reference:
         self._args, self._kwargs = module.split_init_inputs(given)
         self._init = encode((self._args, self._kwargs))
         self._instance = self._construct()
+        self._decoy_state: dict[str, Tree] = {}
 
     def describe(self) -> Tree:
         """The reply of the job."""
@@ -83,6 +84,7 @@ class _Reference:
         return {
             "init": self._init,
             "state": {name: encode_tensor(tensor) for name, tensor in state.items()},
+            "decoy_state": self._decoy_state,
             "modes": modes,
             "main": main,
             "sets": sets,
@@ -222,6 +224,9 @@ class _Reference:
             forward(used)
             updated |= set(reference_state.changes(self._instance, used))
         self._instance = reference_state.moved(self._instance, updated, self._seeds[0], forwards)
+        other = reference_state.moved(self._instance, updated, self._decoys[0], forwards)
+        changed = reference_state.changes(self._instance, other)
+        self._decoy_state = {name: encode_tensor(tensor) for name, tensor in changed.items() if tensor.numel() > 1}
         return {name for name in updated if reference_state.matters(self._instance, name, updated, forwards)}
 
     def _in_mode(self, mode: str, inputs: tuple[Any, ...]) -> reference_state.Forward:

@@ -51,7 +51,7 @@ def replay(job: dict[str, Tree], make: Callable[..., Machine]) -> Tree:
     traces = [read(tree) for tree in job["traces"]]
     results: list[Tree] = []
     for wanted in job["runs"]:
-        machine = make(traces[wanted["trace"]], kernels, job["names"], job["allow"])
+        machine = make(traces[wanted["trace"]], kernels, job["names"], job["allow"], job["state"])
         try:
             results.append(machine.run([decode_tensor(tree) for tree in wanted["inputs"]], wanted["order"]))
         except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
@@ -76,7 +76,9 @@ class Machine:
 
     device = "cpu"
 
-    def __init__(self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str]) -> None:
+    def __init__(
+        self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str], state: dict[str, Tree]
+    ) -> None:
         self._trace = trace
         self._steps = live_steps(trace)
         to_output = {id(step) for step in live_steps(trace, buffers_count=False)}
@@ -84,6 +86,7 @@ class Machine:
         self._kernels = kernels
         self._names = names
         self._allow = allow
+        self._state = state
 
     def run(self, inputs: list[torch.Tensor], order: str) -> Tree:
         """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip."""
@@ -113,6 +116,8 @@ class Machine:
                 view = _view(self._bases[number], given.dtype, 0, given.shape, given.stride())
                 copy_values(given, view)
                 self._inputs.append(view)
+        for name, ref in self._trace.state.items():
+            copy_values(decode_tensor(self._state[name]), self._tensor(ref))
 
     def execute(self, order: str = "forward") -> None:
         """Run the steps that matter to the outputs."""

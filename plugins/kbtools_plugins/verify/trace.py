@@ -75,6 +75,8 @@ class Trace(_Strict):
     """The returned structure with {"ref": TensorRef} for tensors."""
     buffers: dict[str, Any] = {}
     """Tensors of the module's state that count after the forward, by the reference's names."""
+    state: dict[str, TensorRef] = {}
+    """Parameters whose values a replay puts there first, by the reference's names."""
 
     @property
     def launches(self) -> list[Step]:
@@ -97,7 +99,7 @@ def read(tree: Tree) -> Trace:
     try:
         trace = Trace.model_validate(tree)
         named = [ref for step in trace.steps for ref in step_refs(step)]
-        for ref in [*refs([trace.outputs, *trace.buffers.values()]), *named]:
+        for ref in [*refs([trace.outputs, *trace.buffers.values()]), *named, *trace.state.values()]:
             _check(ref, trace)
         for step in trace.steps:
             _check_step(step)
