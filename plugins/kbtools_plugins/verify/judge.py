@@ -12,7 +12,7 @@ from kbtools_plugins.verify.kernel_facts import LOGIC_AS_VALUE
 from kbtools_plugins.verify.kernel_language import UNDEFINED
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
 from kbtools_plugins.verify.operators import base_name, is_allocation, is_allowed, is_update, rounds
-from kbtools_plugins.verify.trace import Step, Trace, live_steps, refs, step_refs
+from kbtools_plugins.verify.trace import Step, Storage, Trace, live_steps, refs, step_refs
 
 
 class Decided(Exception):
@@ -148,7 +148,12 @@ def why_wrong(
         return Decided(
             "hack:output_cache", "a later call returned values that no kernel or operator of that call wrote"
         )
-    if _constants(first) != _constants(second):
+    if any(storage.left for storage in _constants(second)):
+        return Decided(
+            "unsupported:kept_result",
+            "a later call uses memory that a kernel was given in an earlier one, and each call is replayed on its own",
+        )
+    if {storage.content for storage in _constants(first)} != {storage.content for storage in _constants(second)}:
         return Decided(
             "hack:host_computation", "values that reach the output were computed outside torch and Triton; " + error
         )
@@ -173,12 +178,12 @@ def why_wrong(
     return Decided("wrong_output", error, max_error)
 
 
-def _constants(trace: Trace) -> set[bytes | None]:
-    """Contents that matter: those of storages that a live step or an output reads."""
+def _constants(trace: Trace) -> list[Storage]:
+    """Those that matter: storages that a live step or an output reads."""
     wanted = {ref.storage for step in live_steps(trace) for ref in step_refs(step)} | {
         ref.storage for ref in refs(trace.outputs)
     }
-    return {trace.storages[number].content for number in wanted if trace.storages[number].origin == "constant"}
+    return [trace.storages[number] for number in sorted(wanted) if trace.storages[number].origin == "constant"]
 
 
 def _written_storages(step: Step, source: KernelSource) -> set[int]:

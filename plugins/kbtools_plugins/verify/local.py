@@ -25,7 +25,7 @@ def scale(values: Array) -> Array:
     found = np.asarray(whole)
     for axes in _slices(values):
         found = np.minimum(found, root_mean_square(values, axes))
-    return np.maximum(found, whole * _MIXED)
+    return np.asarray(np.maximum(found, whole * _MIXED))
 
 
 def largest(values: Array) -> Array:

@@ -40,6 +40,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._path = candidate_path
         self._allow = tuple(allow)
         self._parameters: set[int] = set()
+        self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
         self._recording = False
 
     def begin(
@@ -54,6 +55,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._storages: list[dict[str, Tree]] = []
         self._steps: list[dict[str, Tree]] = []
         self._reads: list[int] = []
+        self._launched: list[torch.UntypedStorage] = []
         self._parameters = {tensor.untyped_storage()._cdata for tensor in parameters}
         self._tainted: set[int] = set(self._parameters)
         self._from_inputs: set[int] = set()
@@ -71,6 +73,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             tree = self._arguments(outputs)
             kept = {name: self._arguments(tensor) for name, tensor in buffers.items()}
         self._recording = False
+        self._left |= {storage._cdata: storage for storage in self._launched if self._is_fresh(storage)}
         reads = sorted(set(self._reads))
         held = {"outputs": tree, "buffers": kept, "state": self._state}
         return {"storages": self._storages, "steps": self._steps, "reads": reads, **held}
@@ -131,6 +134,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             }
             self._steps.append(step)
             keys = {_key(tensor) for tensor in tensors}
+            self._launched += [tensor.untyped_storage() for tensor in tensors]
             self._tainted |= keys
             self._from_inputs |= keys
 
@@ -181,7 +185,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _reference(self, tensor: torch.Tensor, origin: str = "constant") -> Tree:
         number = self._numbers.get(_key(tensor))
         if number is None:
-            first = {"origin": origin} | ({"content": _bytes(tensor)} if origin == "constant" else {})
+            first: dict[str, Tree] = {"origin": origin}
+            if origin == "constant":
+                first |= {"content": _bytes(tensor), "left": _key(tensor) in self._left}
             number = self._number(tensor, first)
         return {
             "storage": number,
@@ -198,6 +204,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._alive.append(storage)
             self._storages.append({"size": storage.nbytes(), **first})
         return self._numbers[storage._cdata]
+
+    def _is_fresh(self, storage: torch.UntypedStorage) -> bool:
+        return bool(self._storages[self._numbers[storage._cdata]]["origin"] == "fresh")
 
     def _line(self) -> int:
         frame: Any = sys._getframe(1)

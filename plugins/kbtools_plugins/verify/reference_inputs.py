@@ -36,7 +36,7 @@ def _between_extremes(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.dtype == torch.bool:
         return flat
     inner = flat[(flat > flat.min()) & (flat < flat.max())]
-    return inner if inner.unique().numel() > 1 else flat
+    return inner if inner.numel() and bool(inner.min() < inner.max()) else flat
 
 
 def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:

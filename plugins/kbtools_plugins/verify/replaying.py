@@ -129,8 +129,8 @@ class Replaying:
             runs.append(Run(self._first, sets[0], what="in its first call: "))
         if self._last.shape_of_it() != self._steady.shape_of_it():
             runs.append(Run(self._last, sets[0], what="in a later call: "))
-        for trace in self._traces.get(OTHER_PARAMETERS, []):
-            runs.append(Run(trace, sets[0], what="recorded with other parameters: "))
+        others = self._traces.get(OTHER_PARAMETERS, [])
+        runs += [Run(found, sets[0], what="recorded with other parameters: ") for found in others]
         if tuned := self._differing("tuning"):
             runs.append(Run(tuned, sets[0], what="with the last configuration of its autotuning: "))
         for mode, found in self._reference["modes"].items():

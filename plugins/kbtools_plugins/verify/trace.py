@@ -41,6 +41,8 @@ class Storage(_Strict):
     """Which input, for an input."""
     content: bytes | None = None
     """The bytes, for a constant."""
+    left: bool = False
+    """Whether a launch of an earlier forward was given this memory: its content is not what a kernel has left there."""
 
 
 class Step(_Strict):
