@@ -42,9 +42,11 @@ class Race(Exception):
 class Interpreter:
     """A block inside which kernels are checked; the interpreter's builder is one object per process."""
 
-    def __init__(self, *, reverse: bool) -> None:
+    def __init__(self, *, reverse: bool, shift: int = 0) -> None:
+        """`reverse` the order of the grid's programs; start `shift` programs later, in each dimension, and go round."""
         self._builder: Any = _triton.interpreter_builder
         self._reverse = reverse
+        self._shift = shift
         self._kernel = ""
         self._starts = np.empty(0, dtype=np.uint64)
         self._ends = np.empty(0, dtype=np.uint64)
@@ -78,8 +80,10 @@ class Interpreter:
     def _next_program(self, *index: int) -> None:
         self._program += 1
         self._has_synchronised = False
-        mirrored = tuple(size - 1 - at for size, at in zip(self._builder.grid_dim, index, strict=True))
-        self._set_grid_index(*(mirrored if self._reverse else index))
+        sizes = self._builder.grid_dim
+        shifted = [(at + self._shift) % size for size, at in zip(sizes, index, strict=True)]
+        mirrored = [size - 1 - at for size, at in zip(sizes, shifted, strict=True)]
+        self._set_grid_index(*(mirrored if self._reverse else shifted))
 
     def _checked(self, name: str, pointer: int, mask: int | None) -> Any:
         original = getattr(self._builder, name)

@@ -1,7 +1,7 @@
 """Are these outputs the reference's? Numpy only, in the caller's process: the one place where a candidate can pass.
 
 Tensors arrive as trees (values.py). Errors are measured against the output's scale, its root mean square, plus the
-element's own size. Where rows or columns are far smaller than others the scale is theirs (local.py).
+element's own size. Where rows or columns are far smaller than others the scale is theirs (local_scale.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kbtools_plugins.verify import local
+from kbtools_plugins.verify import local_scale
 from kbtools_plugins.verify.wire import Tree
 
 TOLERANCE = {
@@ -121,17 +121,17 @@ def to_numpy(tree: Tree) -> Array:
 
 def scales(exact: Tree) -> list[Array]:
     """The scale of each element of each output."""
-    return [local.scale(to_numpy(tensor)) for tensor in flatten(exact)[1]]
+    return [local_scale.scale(to_numpy(tensor)) for tensor in flatten(exact)[1]]
 
 
 def rms(values: Array) -> float:
     """Root mean square of the finite elements, 0 without any."""
-    return float(local.root_mean_square(values))
+    return float(local_scale.root_mean_square(values))
 
 
 def _scale(tensor: Tree) -> Array:
     """One scale for all elements."""
-    return local.root_mean_square(to_numpy(tensor))
+    return local_scale.root_mean_square(to_numpy(tensor))
 
 
 def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: Array) -> Agreement | Difference:
@@ -145,8 +145,8 @@ def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: 
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
     with np.errstate(all="ignore"):
         noise = np.abs(plain - to_numpy(true))
-    scale = np.maximum(local.scale(to_numpy(true)), least_scale)
-    return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], local.largest(noise), scale)
+    scale = np.maximum(local_scale.scale(to_numpy(true)), least_scale)
+    return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], local_scale.largest(noise), scale)
 
 
 def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Difference:

@@ -90,7 +90,7 @@ class _Reference:
             "sets": sets,
             "needed_bytes": self._needed_bytes(first, main) if self._wants_floor else 0,
             "control": encode(self._forward(self._construct(copy_from=self._instance), main, clone_tree(first))),
-            "decoys": [encode(self._inputs(seed)) for seed in self._decoys],
+            "decoys": [encode(with_plain_values_of(first, self._inputs(seed))) for seed in self._decoys],
             "variants": {
                 name: found for name, change in VARIANTS.items() if (found := self._variant(change, main)) is not None
             },
@@ -160,7 +160,7 @@ class _Reference:
         if changed is None or decoy is None:
             return None
         found = self._try("variant", changed, mode)
-        return None if found is None else {"decoy": encode(decoy), "set": found}
+        return None if found is None else {"decoy": encode(with_plain_values_of(changed, decoy)), "set": found}
 
     def _try(self, name: str, inputs: tuple[Any, ...], mode: str) -> Tree | None:
         try:

@@ -53,7 +53,8 @@ def replay(job: dict[str, Tree], make: Callable[..., Machine]) -> Tree:
     for wanted in job["runs"]:
         machine = make(traces[wanted["trace"]], kernels, job["names"], job["allow"], job["state"])
         try:
-            results.append(machine.run([decode_tensor(tree) for tree in wanted["inputs"]], wanted["order"]))
+            inputs = [decode_tensor(tree) for tree in wanted["inputs"]]
+            results.append(machine.run(inputs, wanted["order"], wanted["shift"]))
         except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
             results.append(_failure(error))
         if "failed" in results[-1] and not wanted["optional"]:
@@ -88,10 +89,10 @@ class Machine:
         self._allow = allow
         self._state = state
 
-    def run(self, inputs: list[torch.Tensor], order: str) -> Tree:
-        """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip."""
+    def run(self, inputs: list[torch.Tensor], order: str, shift: int = 0) -> Tree:
+        """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip, from the `shift`-th on."""
         self.place(inputs)
-        self.execute(order)
+        self.execute(order, shift)
         return self.results()
 
     def results(self) -> Tree:
@@ -119,9 +120,10 @@ class Machine:
         for name, ref in self._trace.state.items():
             copy_values(decode_tensor(self._state[name]), self._tensor(ref))
 
-    def execute(self, order: str = "forward") -> None:
+    def execute(self, order: str = "forward", shift: int = 0) -> None:
         """Run the steps that matter to the outputs."""
-        with Interpreter(reverse=order == "reverse") as self._interpreter, torch.no_grad(), torch.device(self.device):
+        interpreter = Interpreter(reverse=order == "reverse", shift=shift)
+        with interpreter as self._interpreter, torch.no_grad(), torch.device(self.device):
             for step in self._steps:
                 if not step.kernel:
                     self.operate(step)
