@@ -58,6 +58,8 @@ class Interpreter:
         self._builder.set_grid_idx = self._next_program
         self._patching = _PatchOnce()
         _triton._patch_lang = self._patching
+        self._convert = _triton._implicit_cvt
+        _triton._implicit_cvt = self._argument
         return self
 
     def __exit__(
@@ -65,7 +67,14 @@ class Interpreter:
     ) -> None:
         for name in [*_LOADS_AND_STORES, "set_grid_idx"]:
             self._builder.__dict__.pop(name, None)
+        _triton._implicit_cvt = self._convert
         self._patching.undo()
+
+    def _argument(self, value: Any) -> Any:
+        """An argument that is no constant: a fraction has 32 bits, as on a device."""
+        if not isinstance(value, float):
+            return self._convert(value)
+        return tl.tensor(_triton.TensorHandle(np.array([value], dtype=np.float32), tl.float32), tl.float32)
 
     def open_buffers(self, kernel: str, buffers: list[torch.Tensor]) -> None:
         """Allow the next launch to touch these bytes only."""

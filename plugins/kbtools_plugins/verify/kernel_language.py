@@ -66,7 +66,6 @@ _STATEMENTS = (
     ast.JoinedStr,
     ast.FormattedValue,
     ast.BoolOp,
-    ast.NamedExpr,
     ast.BinOp,
     ast.UnaryOp,
     ast.IfExp,

@@ -240,7 +240,8 @@ def _clean_names(functions: list[ast.FunctionDef]) -> dict[int, str]:
 class _Canonical(ast.NodeTransformer):
     """Calls triton.language `tl`, which Triton's interpreter looks for by identity and patches once for each name.
 
-    Lists become the tuples that a compiler makes of them: one that could be changed would outlive the program.
+    Lists become the tuples that a compiler makes of them: one that could be changed would outlive the program. An
+    assignment loses a type that says nothing: the interpreter makes a device's number of what is assigned without one.
     """
 
     def __init__(self, modules: dict[str, str]) -> None:
@@ -252,6 +253,12 @@ class _Canonical(ast.NodeTransformer):
     def visit_List(self, node: ast.List) -> ast.List | ast.Tuple:
         self.generic_visit(node)
         return ast.Tuple(node.elts, node.ctx) if isinstance(node.ctx, ast.Load) else node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        self.generic_visit(node)
+        if node.value is None or "constexpr" in ast.unparse(node.annotation):
+            return node
+        return ast.Assign([node.target], node.value)
 
 
 def _clean_function(node: ast.FunctionDef, name: str, modules: dict[str, str]) -> str:
