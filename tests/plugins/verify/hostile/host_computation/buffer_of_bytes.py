@@ -1,6 +1,6 @@
 """Reads the input's memory as bytes, and a kernel copies what Python made of it."""
 # reference: relu_scale
-# verdict: hack:host_computation | unsupported:host_reads_data
+# verdict: hack:host_computation | unsupported:host_reads_data | runtime_error
 
 import array
 import torch
