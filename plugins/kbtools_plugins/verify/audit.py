@@ -58,6 +58,8 @@ _KINDS = {
     "sys.addaudithook": "hack:introspection",
     "os.fdopen": "hack:forged_result",
 }
+_HONEST_IN_LIBRARIES = {"sys._getframe", "object.__getattr__"}
+"""What the standard library does for many honest reasons, as when it makes a dataclass."""
 _RESTRICTED_ATTRIBUTES = {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "__code__"}
 _STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib"))
 _PACKAGES = tuple(sysconfig.get_paths()[name] for name in ("purelib", "platlib"))
@@ -127,7 +129,7 @@ def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
         if kind is None:
             return
         inside = True
-        line = _direct_line(candidate_path) if event == "sys._getframe" else _responsible_line(candidate_path)
+        line = _direct_line(candidate_path) if event in _HONEST_IN_LIBRARIES else _responsible_line(candidate_path)
         if line:
             report(kind, f"line {line}: {event}")
         inside = False
@@ -146,7 +148,7 @@ def _file_kind(args: tuple[Any, ...], readable: tuple[str, ...]) -> str | None:
 
 
 def _direct_line(candidate_path: str) -> int:
-    """The candidate's line if it made the call itself: the standard library looks at frames for many honest reasons."""
+    """The candidate's line if it made the call itself."""
     caller = sys._getframe(2)
     return caller.f_lineno if caller.f_code.co_filename == candidate_path else 0
 

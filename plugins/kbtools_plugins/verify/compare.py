@@ -1,7 +1,7 @@
 """Are these outputs the reference's? Numpy only, in the caller's process: the one place where a candidate can pass.
 
 Tensors arrive as trees (values.py). Errors are measured against the output's scale, its root mean square, plus the
-element's own size.
+element's own size. Where rows or columns are far smaller than others the scale is theirs (local_scale.py).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kbtools_plugins.verify import local_scale
 from kbtools_plugins.verify.wire import Tree
 
 TOLERANCE = {
@@ -50,12 +51,12 @@ def compare(
     got: Tree,
     plain: Tree,
     exact: Tree,
-    least_scales: list[float] | None = None,
+    least_scales: list[Array] | None = None,
     promised: list[bool] | None = None,
 ) -> Agreement | Difference:
     """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
 
-    `promised` tells for which tensors strides count too. `least_scales` are scales below which no output's scale is
+    `promised` tells for which tensors strides count too. `least_scales` are scales below which no element's scale is
     taken to be: small outputs of a function whose inner values are not small carry the rounding of those.
     """
     got_kinds, got_tensors = flatten(got)
@@ -68,7 +69,7 @@ def compare(
     worst = 0.0
     for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
         where = f"output {index}" if len(got_tensors) > 1 else "the output"
-        found = _compare_tensor(where, mine, its, true, least_scales[index] if least_scales else 0.0)
+        found = _compare_tensor(where, mine, its, true, least_scales[index] if least_scales else np.zeros(()))
         if isinstance(found, Difference):
             return found
         if promised and promised[index] and _strides(mine) != _strides(its):
@@ -89,7 +90,7 @@ def ill_conditioned(plain: Tree, exact: Tree) -> bool:
     """Whether the reference's own float32 run is further from its float64 run than a candidate may be."""
     pairs = zip(flatten(plain)[1], flatten(exact)[1], strict=True)
     return any(
-        isinstance(_compare_values("", to_numpy(a), to_numpy(b), a["dtype"], 0.0, 0.0), Difference)
+        isinstance(_compare_values("", to_numpy(a), to_numpy(b), a["dtype"], np.zeros(()), _scale(b)), Difference)
         for a, b in pairs
         if _is_float(a["dtype"])
     )
@@ -118,18 +119,22 @@ def to_numpy(tree: Tree) -> Array:
     return np.frombuffer(tree["tensor"], dtype=np.dtype(name)).reshape(tree["shape"])
 
 
-def scales(exact: Tree) -> list[float]:
-    """The root mean square of each output."""
-    return [rms(to_numpy(tensor)) for tensor in flatten(exact)[1]]
+def scales(exact: Tree) -> list[Array]:
+    """The scale of each element of each output."""
+    return [local_scale.scale(to_numpy(tensor)) for tensor in flatten(exact)[1]]
 
 
 def rms(values: Array) -> float:
     """Root mean square of the finite elements, 0 without any."""
-    finite = values[np.isfinite(values)]
-    return float(np.sqrt(np.mean(np.square(np.abs(finite).astype(np.float64))))) if finite.size else 0.0
+    return float(local_scale.root_mean_square(values))
 
 
-def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: float) -> Agreement | Difference:
+def _scale(tensor: Tree) -> Array:
+    """One scale for all elements."""
+    return local_scale.root_mean_square(to_numpy(tensor))
+
+
+def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: Array) -> Agreement | Difference:
     for what in ("shape", "dtype"):
         if mine[what] != its[what]:
             return Difference(
@@ -140,8 +145,8 @@ def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: 
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
     with np.errstate(all="ignore"):
         noise = np.abs(plain - to_numpy(true))
-    own_noise = float(noise[np.isfinite(noise)].max(initial=0.0))
-    return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], own_noise, least_scale)
+    scale = np.maximum(local_scale.scale(to_numpy(true)), least_scale)
+    return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], local_scale.largest(noise), scale)
 
 
 def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Difference:
@@ -157,7 +162,7 @@ def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Differe
 
 
 def _compare_values(
-    where: str, mine: Array, true: Array, dtype: str, own_noise: float, least_scale: float
+    where: str, mine: Array, true: Array, dtype: str, own_noise: Array, scale: Array
 ) -> Agreement | Difference:
     with np.errstate(all="ignore"):
         wide_mine, wide_true = mine.astype(_wide(mine)), true.astype(_storable(dtype)).astype(_wide(mine))
@@ -165,7 +170,7 @@ def _compare_values(
         equal = (wide_mine == wide_true) | (np.isnan(wide_mine) & np.isnan(wide_true))
         odd = special & ~equal
         error = np.where(special, 0.0, np.abs(wide_mine - wide_true))
-        scale = max(rms(wide_true), least_scale, _SMALLEST_SCALE)
+        scale = np.maximum(scale, _SMALLEST_SCALE)
         allowed = (
             TOLERANCE.get(dtype, _TOLERANCE_8_BIT) * (scale + np.where(special, 0.0, np.abs(wide_true))) + 4 * own_noise
         )
@@ -177,7 +182,8 @@ def _compare_values(
     return Difference(
         "wrong_output",
         f"{where} differs in {int(wrong.sum())} of {wrong.size} elements, worst at "
-        f"{[int(i) for i in at]}: {mine[at]} instead of {true[at]} (the output's scale is {scale:.3g})",
+        f"{[int(i) for i in at]}: {mine[at]} instead of {true[at]} "
+        f"(the output's scale is {np.broadcast_to(scale, error.shape)[at]:.3g})",
         worst,
     )
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from kbtools_plugins.verify.kernel_facts import LOGIC_AS_VALUE
 from kbtools_plugins.verify.kernel_language import UNDEFINED
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
-from kbtools_plugins.verify.operators import base_name, is_allowed, is_update, rounds
-from kbtools_plugins.verify.trace import Step, Trace, live_steps, refs, step_refs
+from kbtools_plugins.verify.operators import base_name, is_allocation, is_allowed, is_update, rounds
+from kbtools_plugins.verify.trace import Step, Storage, Trace, live_steps, refs, step_refs
 
 
 class Decided(Exception):
@@ -63,12 +63,14 @@ def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_on
         return _written_storages(step, source)
 
     live = live_steps(trace, written, inputs_count=False, buffers_count=False)
-    work = [step for step in live if not step.kernel and step.tainted
+    dependent = _dependent_steps(trace)
+    work = [step for step in live if not step.kernel and id(step) in dependent
             and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
     if not trace.launches:
         raise Decided("no_kernel", _no_kernel_text(source, work))
     if not work:
-        _judge_updates(live_steps(trace, written, inputs_count=False), live, allow)
+        updates = [step for step in live_steps(trace, written, inputs_count=False) if id(step) in dependent]
+        _judge_updates(updates, live, allow)
         return
     names = ", ".join(f"{step.operator} at line {step.line}" for step in work[:4])
     live_launches = [step for step in live if step.kernel]
@@ -77,6 +79,19 @@ def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_on
     if all(_only_copies(step, source) for step in live_launches):
         raise Decided("hack:identity_kernel", f"the kernels only copy what torch computed by {names}")
     raise Decided("fallback", f"torch computes part of the output by {names}")
+
+
+def _dependent_steps(trace: Trace) -> set[int]:
+    """The identities of steps on inputs, parameters or results of kernels: those that say so, and those that must."""
+    reached = {number for number, storage in enumerate(trace.storages) if storage.origin == "input"}
+    found: set[int] = set()
+    for step in trace.steps:
+        touched = {ref.storage for ref in step_refs(step)}
+        if step.kernel or step.tainted or touched & reached:
+            found.add(id(step))
+            if step.kernel or not is_allocation(step.operator):
+                reached |= touched
+    return found
 
 
 def _is_no_work(step: Step, allow: Iterable[str], reference_only_moves: bool) -> bool:
@@ -91,7 +106,7 @@ def _judge_updates(live: list[Step], to_output: list[Step], allow: Iterable[str]
     known = {id(step) for step in to_output}
     for step in live:
         if not (step.kernel or id(step) in known or is_allowed(step.operator, allow, False)
-                or is_update(step.operator)) and step.tainted:  # fmt: skip
+                or is_update(step.operator)):  # fmt: skip
             raise Decided(
                 "fallback", f"torch computes what a buffer is updated with by {step.operator} at line {step.line}"
             )
@@ -133,7 +148,12 @@ def why_wrong(
         return Decided(
             "hack:output_cache", "a later call returned values that no kernel or operator of that call wrote"
         )
-    if _constants(first) != _constants(second):
+    if any(storage.left for storage in _constants(second)):
+        return Decided(
+            "unsupported:kept_result",
+            "a later call uses memory that a kernel was given in an earlier one, and each call is replayed on its own",
+        )
+    if {storage.content for storage in _constants(first)} != {storage.content for storage in _constants(second)}:
         return Decided(
             "hack:host_computation", "values that reach the output were computed outside torch and Triton; " + error
         )
@@ -158,12 +178,12 @@ def why_wrong(
     return Decided("wrong_output", error, max_error)
 
 
-def _constants(trace: Trace) -> set[bytes | None]:
-    """Contents that matter: those of storages that a live step or an output reads."""
+def _constants(trace: Trace) -> list[Storage]:
+    """Those that matter: storages that a live step or an output reads."""
     wanted = {ref.storage for step in live_steps(trace) for ref in step_refs(step)} | {
         ref.storage for ref in refs(trace.outputs)
     }
-    return {trace.storages[number].content for number in wanted if trace.storages[number].origin == "constant"}
+    return [trace.storages[number] for number in sorted(wanted) if trace.storages[number].origin == "constant"]
 
 
 def _written_storages(step: Step, source: KernelSource) -> set[int]:

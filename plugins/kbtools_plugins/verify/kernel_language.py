@@ -36,7 +36,7 @@ _VALUE_ATTRIBUTES = frozenset(
     is_fp16 is_bf16 is_fp32 is_fp64 is_int8 is_int16 is_int32 is_int64 is_bool is_int_signed
     is_int_unsigned primitive_bitwidth itemsize int_bitwidth fp_mantissa_width scalar logical_and
     logical_or atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_cas atomic_xchg
-    item scatter block_shape shape_ptr strides randint minimum maximum bitcast squeeze unsqueeze append
+    item scatter block_shape shape_ptr strides randint minimum maximum bitcast squeeze unsqueeze
     real
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
@@ -66,7 +66,6 @@ _STATEMENTS = (
     ast.JoinedStr,
     ast.FormattedValue,
     ast.BoolOp,
-    ast.NamedExpr,
     ast.BinOp,
     ast.UnaryOp,
     ast.IfExp,
@@ -102,6 +101,8 @@ def violations(
         elif not isinstance(node, _STATEMENTS):
             line = getattr(node, "lineno", function.lineno)
             yield f"line {line}: {type(node).__name__} is no part of the kernel language"
+        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+            yield f"line {node.lineno}: {ast.unparse(node)} is assigned to, which would outlive the program"
         elif isinstance(node, ast.Attribute):
             yield from _attribute_violations(node, modules, bound)
         elif (

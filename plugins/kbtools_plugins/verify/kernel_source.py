@@ -79,7 +79,12 @@ def extract(tree: ast.Module) -> KernelSource:
     names = _Names(modules, imports, _constants(tree), {node.name: node for node in functions}, _bound_anywhere(tree))
     used = {name for node in functions for name in _closure(node, names)}
     lines = [_HEADER, *dict.fromkeys(_import_text(statement) for name, statement in imports.items())]
-    lines += [ast.unparse(statement) for name, statement in names.constants.items() if name in used]
+    canonical = _Canonical(modules)
+    lines += [
+        ast.unparse(canonical.visit(copy.deepcopy(statement)))
+        for name, statement in names.constants.items()
+        if name in used
+    ]
     kernels: dict[str, list[Kernel]] = {}
     for node in functions:
         kernel = _describe(node, clean_names[id(node)], names)
@@ -233,13 +238,27 @@ def _clean_names(functions: list[ast.FunctionDef]) -> dict[int, str]:
 
 
 class _Canonical(ast.NodeTransformer):
-    """Calls triton.language `tl`, which Triton's interpreter looks for by identity and patches once for each name."""
+    """Calls triton.language `tl`, which Triton's interpreter looks for by identity and patches once for each name.
+
+    Lists become the tuples that a compiler makes of them: one that could be changed would outlive the program. An
+    assignment loses a type that says nothing: the interpreter makes a device's number of what is assigned without one.
+    """
 
     def __init__(self, modules: dict[str, str]) -> None:
         self._aliases = {name for name, module in modules.items() if module == "triton.language"}
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name("tl", node.ctx, lineno=node.lineno, col_offset=0) if node.id in self._aliases else node
+
+    def visit_List(self, node: ast.List) -> ast.List | ast.Tuple:
+        self.generic_visit(node)
+        return ast.Tuple(node.elts, node.ctx) if isinstance(node.ctx, ast.Load) else node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        self.generic_visit(node)
+        if node.value is None or "constexpr" in ast.unparse(node.annotation):
+            return node
+        return ast.Assign([node.target], node.value)
 
 
 def _clean_function(node: ast.FunctionDef, name: str, modules: dict[str, str]) -> str:

@@ -72,9 +72,19 @@ def is_allowed(operator: str, extra: Iterable[str], reference_only_moves: bool) 
     return any(name in names for _, names in ALLOWED.values())
 
 
+def is_allocation(operator: str) -> bool:
+    """Whether an operator makes memory of values that are known before any input is."""
+    return base_name(operator) in ALLOWED["allocation"][1]
+
+
+def moves(operator: str) -> bool:
+    """Whether an operator copies or casts elements."""
+    return base_name(operator) in _COPYING
+
+
 def rounds(operator: str, given: Iterable[str], made: Iterable[str]) -> bool:
     """Whether a copy or cast turns floats into whole numbers or truth values: `x.to(bool)` is the work of `x != 0`."""
-    if base_name(operator) not in _COPYING:
+    if not moves(operator):
         return False
     return any(_is_float(dtype) for dtype in given) and not all(_is_float(dtype) for dtype in made)
 

@@ -171,20 +171,29 @@ class PairCheck:
         ]
 
     def _record(self) -> recording.Recording:
+        state, decoys = self._reference["state"], self._reference["decoy_state"]
+        found = recording.read(self._recorded(state, list(recording.plans(self._reference))))
+        if decoys:
+            plan = recording.plan_with_other_parameters(self._reference)
+            reply = self._recorded(state | decoys, [plan])
+            found.traces[recording.OTHER_PARAMETERS] = recording.read_with_other_parameters(reply)
+        self._evidence.notes += found.notes
+        return found
+
+    def _recorded(self, state: dict[str, Tree], plans: list[Tree]) -> dict[str, Tree]:
+        """What a process of its own has recorded of the candidate with these parameters."""
         job = {
             "code": self._code,
             "entry": self._name,
             "init": self._reference["init"],
-            "state": self._reference["state"],
+            "state": state,
             "allow": list(self._settings.allow),
-            "plans": list(recording.plans(self._reference)),
+            "plans": plans,
         }
         outcome = self._processes.run("record", job, self._settings)
         if outcome.failed:
             raise Decided(recording.verdict_of_failure(outcome), outcome.error)
-        found = recording.read(outcome.reply)
-        self._evidence.notes += found.notes
-        return found
+        return outcome.reply
 
     def _judge(self) -> None:
         self._main_trace = self._traces["main"][1]

@@ -77,8 +77,8 @@ class _Candidate:
             return []
         return [*self.instance.parameters(), *self.instance.buffers()]
 
-    def buffers(self, names: list[str]) -> dict[str, torch.Tensor]:
-        """Its counterparts of the reference's buffers of these names."""
+    def counterparts(self, names: list[str]) -> dict[str, torch.Tensor]:
+        """Its parameters and buffers that correspond to the reference's of these names."""
         own = module.held(self.instance)
         return {name: own[self._names[name]] for name in names if self._names.get(name) in own}
 
@@ -122,10 +122,10 @@ def _forwards(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder) 
                 copy_values(source, target)
         candidate.reset()
         state = candidate.tensors()
-        recorder.begin(tensors, state)
+        recorder.begin(tensors, state, candidate.counterparts(plan.get("state", [])))
         outputs = candidate.instance(*args)
         _reject_strange(outputs, kept, tensors + state)
-        trace = recorder.finish(outputs, candidate.buffers(plan["updated"]))
+        trace = recorder.finish(outputs, candidate.counterparts(plan["updated"]))
         if number <= len(plan["inputs"]) or _course(trace) != _course(traces[len(plan["inputs"]) - 1]):
             traces[len(plan["inputs"]) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept[:] = [*kept[-1:], outputs]

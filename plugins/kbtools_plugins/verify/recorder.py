@@ -15,11 +15,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.operators import ALLOWED, base_name, is_allowed, is_read
+from kbtools_plugins.verify.operators import is_allocation, is_allowed, is_read
 from kbtools_plugins.verify.values import encode
 from kbtools_plugins.verify.wire import Tree
 
-_ALLOCATION = ALLOWED["allocation"][1]
 _READING_METHODS = {
     torch.Tensor.numpy,
     torch.Tensor.tolist,
@@ -41,15 +40,22 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._path = candidate_path
         self._allow = tuple(allow)
         self._parameters: set[int] = set()
+        self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
         self._recording = False
 
-    def begin(self, inputs: list[torch.Tensor], parameters: Iterable[torch.Tensor]) -> None:
-        """Start a trace; `inputs` are the tensors whose values count as input."""
+    def begin(
+        self,
+        inputs: list[torch.Tensor],
+        parameters: Iterable[torch.Tensor],
+        state: Mapping[str, torch.Tensor],
+    ) -> None:
+        """Start a trace; `inputs` are the tensors whose values count as input, `state` those that a replay sets."""
         self._numbers: dict[int, int] = {}
         self._alive: list[torch.UntypedStorage] = []  # a storage that is freed could come back as another one
         self._storages: list[dict[str, Tree]] = []
         self._steps: list[dict[str, Tree]] = []
         self._reads: list[int] = []
+        self._launched: list[torch.UntypedStorage] = []
         self._parameters = {tensor.untyped_storage()._cdata for tensor in parameters}
         self._tainted: set[int] = set(self._parameters)
         self._from_inputs: set[int] = set()
@@ -57,6 +63,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._number(tensor, {"origin": "input", "index": index})
             self._tainted.add(_key(tensor))
             self._from_inputs.add(_key(tensor))
+        with torch._C.DisableTorchFunction(), _disable_current_modes():
+            self._state = {name: self._reference(tensor) for name, tensor in state.items()}
         self._recording = True
 
     def finish(self, outputs: object, buffers: Mapping[str, torch.Tensor]) -> Tree:
@@ -65,8 +73,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             tree = self._arguments(outputs)
             kept = {name: self._arguments(tensor) for name, tensor in buffers.items()}
         self._recording = False
+        self._left |= {storage._cdata: storage for storage in self._launched if self._is_fresh(storage)}
         reads = sorted(set(self._reads))
-        return {"storages": self._storages, "steps": self._steps, "outputs": tree, "buffers": kept, "reads": reads}
+        held = {"outputs": tree, "buffers": kept, "state": self._state}
+        return {"storages": self._storages, "steps": self._steps, "reads": reads, **held}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -100,7 +110,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
         if recorded is not None:
             self._steps.append(recorded | {"results": [self._reference(tensor, "fresh") for tensor in results]})
-            if tainted and base_name(name) not in _ALLOCATION:
+            if tainted and not is_allocation(name):
                 self._spread(given, [*results, *(given if _in_place(func) else [])])
         return result
 
@@ -124,6 +134,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             }
             self._steps.append(step)
             keys = {_key(tensor) for tensor in tensors}
+            self._launched += [tensor.untyped_storage() for tensor in tensors]
             self._tainted |= keys
             self._from_inputs |= keys
 
@@ -174,7 +185,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _reference(self, tensor: torch.Tensor, origin: str = "constant") -> Tree:
         number = self._numbers.get(_key(tensor))
         if number is None:
-            first = {"origin": origin} | ({"content": _bytes(tensor)} if origin == "constant" else {})
+            first: dict[str, Tree] = {"origin": origin}
+            if origin == "constant":
+                first |= {"content": _bytes(tensor), "left": _key(tensor) in self._left}
             number = self._number(tensor, first)
         return {
             "storage": number,
@@ -191,6 +204,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._alive.append(storage)
             self._storages.append({"size": storage.nbytes(), **first})
         return self._numbers[storage._cdata]
+
+    def _is_fresh(self, storage: torch.UntypedStorage) -> bool:
+        return bool(self._storages[self._numbers[storage._cdata]]["origin"] == "fresh")
 
     def _line(self) -> int:
         frame: Any = sys._getframe(1)

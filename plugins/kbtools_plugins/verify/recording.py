@@ -13,6 +13,7 @@ from kbtools_plugins.verify.trace import BadTrace, Trace
 from kbtools_plugins.verify.wire import Tree
 
 DECOYS = 2
+OTHER_PARAMETERS = "other parameters"
 _FEWEST_REPEATS = 6
 _MOST_CONFIGURATIONS = 16
 """Of a tuned kernel that are compiled: the first fifteen and the last."""
@@ -44,6 +45,23 @@ def plans(reference: dict[str, Tree]) -> Iterator[dict[str, Tree]]:
     yield {"name": "tuning", **common, "inputs": decoys[:1], "tuning": _MOST_CONFIGURATIONS}
     for name, variant in reference["variants"].items():
         yield {"name": name, **common, "inputs": [variant["decoy"]]}
+
+
+def plan_with_other_parameters(reference: dict[str, Tree]) -> dict[str, Tree]:
+    """The first forward of a candidate whose parameters are decoys; its trace says which memory is theirs."""
+    main = reference["main"]
+    common = {"mode": main, "updated": list(reference["modes"][main]["state"]), "required": True}
+    given = {"inputs": reference["decoys"][:1], "state": list(reference["decoy_state"])}
+    return {"name": OTHER_PARAMETERS, **common, **given}
+
+
+def read_with_other_parameters(reply: dict[str, Tree]) -> list[Trace]:
+    """The trace of that forward; none if it uses no parameters. Decided if the reply is forged."""
+    try:
+        traces = [trace.read(tree) for tree in reply["plans"][OTHER_PARAMETERS]["traces"]]
+    except (BadTrace, KeyError, AttributeError, TypeError) as error:
+        raise Decided("hack:forged_result", f"what came back is no trace: {error}") from None
+    return traces
 
 
 def read(reply: dict[str, Tree]) -> Recording:

@@ -65,6 +65,7 @@ class _Reference:
         self._args, self._kwargs = module.split_init_inputs(given)
         self._init = encode((self._args, self._kwargs))
         self._instance = self._construct()
+        self._decoy_state: dict[str, Tree] = {}
 
     def describe(self) -> Tree:
         """The reply of the job."""
@@ -83,12 +84,13 @@ class _Reference:
         return {
             "init": self._init,
             "state": {name: encode_tensor(tensor) for name, tensor in state.items()},
+            "decoy_state": self._decoy_state,
             "modes": modes,
             "main": main,
             "sets": sets,
             "needed_bytes": self._needed_bytes(first, main) if self._wants_floor else 0,
             "control": encode(self._forward(self._construct(copy_from=self._instance), main, clone_tree(first))),
-            "decoys": [encode(self._inputs(seed)) for seed in self._decoys],
+            "decoys": [encode(with_plain_values_of(first, self._inputs(seed))) for seed in self._decoys],
             "variants": {
                 name: found for name, change in VARIANTS.items() if (found := self._variant(change, main)) is not None
             },
@@ -158,7 +160,7 @@ class _Reference:
         if changed is None or decoy is None:
             return None
         found = self._try("variant", changed, mode)
-        return None if found is None else {"decoy": encode(decoy), "set": found}
+        return None if found is None else {"decoy": encode(with_plain_values_of(changed, decoy)), "set": found}
 
     def _try(self, name: str, inputs: tuple[Any, ...], mode: str) -> Tree | None:
         try:
@@ -222,6 +224,9 @@ class _Reference:
             forward(used)
             updated |= set(reference_state.changes(self._instance, used))
         self._instance = reference_state.moved(self._instance, updated, self._seeds[0], forwards)
+        other = reference_state.moved(self._instance, updated, self._decoys[0], forwards)
+        changed = reference_state.changes(self._instance, other)
+        self._decoy_state = {name: encode_tensor(tensor) for name, tensor in changed.items() if tensor.numel() > 1}
         return {name for name in updated if reference_state.matters(self._instance, name, updated, forwards)}
 
     def _in_mode(self, mode: str, inputs: tuple[Any, ...]) -> reference_state.Forward:

@@ -23,9 +23,20 @@ def varied(tensor: torch.Tensor) -> torch.Tensor:
     """Other values of the same kind for inputs that `get_inputs()` fixes: signs, zeros and the set of integers stay."""
     if tensor.is_floating_point():
         return tensor * (0.5 + torch.rand_like(tensor))
-    if tensor.dim() and not tensor.is_complex():
-        return tensor.flatten()[torch.randperm(tensor.numel())].view(tensor.shape)
+    if tensor.numel() > 1 and not tensor.is_complex():
+        known = _between_extremes(tensor)
+        return known[torch.randint(known.numel(), (tensor.numel(),))].view(tensor.shape)
     return tensor
+
+
+def _between_extremes(tensor: torch.Tensor) -> torch.Tensor:
+    """The elements between the smallest and the largest if these differ, else all: permuted, or drawn from all of
+    them, integers would keep a maximum that a candidate may have read off its own inputs."""
+    flat = tensor.flatten()
+    if tensor.dtype == torch.bool:
+        return flat
+    inner = flat[(flat > flat.min()) & (flat < flat.max())]
+    return inner if inner.numel() and bool(inner.min() < inner.max()) else flat
 
 
 def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:

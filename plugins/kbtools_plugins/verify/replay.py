@@ -14,14 +14,23 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.bounds import Interpreter, OutOfBounds, Race
-from kbtools_plugins.verify.operators import base_name, is_allowed, is_update
+from kbtools_plugins.verify.operators import base_name, is_allowed, is_update, moves
 from kbtools_plugins.verify.trace import Step, TensorRef, Trace, live_steps, read, refs
 from kbtools_plugins.verify.values import copy_values, decode_tensor, encode_tensor
 from kbtools_plugins.verify.wire import Talk, Tree
 
 POISON = 0xFF  # NaN in every floating type, -1 in signed integers
+
+
+class Work(Exception):
+    """An operator that may only move data computes something."""
+
+
+class Forged(Exception):
+    """The trace is not true to what happens when it is run."""
 
 
 def warm_up() -> None:
@@ -42,9 +51,10 @@ def replay(job: dict[str, Tree], make: Callable[..., Machine]) -> Tree:
     traces = [read(tree) for tree in job["traces"]]
     results: list[Tree] = []
     for wanted in job["runs"]:
-        machine = make(traces[wanted["trace"]], kernels, job["names"], job["allow"])
+        machine = make(traces[wanted["trace"]], kernels, job["names"], job["allow"], job["state"])
         try:
-            results.append(machine.run([decode_tensor(tree) for tree in wanted["inputs"]], wanted["order"]))
+            inputs = [decode_tensor(tree) for tree in wanted["inputs"]]
+            results.append(machine.run(inputs, wanted["order"], wanted["shift"]))
         except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
             results.append(_failure(error))
         if "failed" in results[-1] and not wanted["optional"]:
@@ -67,7 +77,9 @@ class Machine:
 
     device = "cpu"
 
-    def __init__(self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str]) -> None:
+    def __init__(
+        self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str], state: dict[str, Tree]
+    ) -> None:
         self._trace = trace
         self._steps = live_steps(trace)
         to_output = {id(step) for step in live_steps(trace, buffers_count=False)}
@@ -75,11 +87,12 @@ class Machine:
         self._kernels = kernels
         self._names = names
         self._allow = allow
+        self._state = state
 
-    def run(self, inputs: list[torch.Tensor], order: str) -> Tree:
-        """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip."""
+    def run(self, inputs: list[torch.Tensor], order: str, shift: int = 0) -> Tree:
+        """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip, from the `shift`-th on."""
         self.place(inputs)
-        self.execute(order)
+        self.execute(order, shift)
         return self.results()
 
     def results(self) -> Tree:
@@ -104,10 +117,13 @@ class Machine:
                 view = _view(self._bases[number], given.dtype, 0, given.shape, given.stride())
                 copy_values(given, view)
                 self._inputs.append(view)
+        for name, ref in self._trace.state.items():
+            copy_values(decode_tensor(self._state[name]), self._tensor(ref))
 
-    def execute(self, order: str = "forward") -> None:
+    def execute(self, order: str = "forward", shift: int = 0) -> None:
         """Run the steps that matter to the outputs."""
-        with Interpreter(reverse=order == "reverse") as self._interpreter, torch.no_grad(), torch.device(self.device):
+        interpreter = Interpreter(reverse=order == "reverse", shift=shift)
+        with interpreter as self._interpreter, torch.no_grad(), torch.device(self.device):
             for step in self._steps:
                 if not step.kernel:
                     self.operate(step)
@@ -140,18 +156,29 @@ class Machine:
             raise PermissionError(f"operator {step.operator} at line {step.line} is not replayed")
         namespace, name, overload = [*step.operator.split("."), "default"][:3]
         operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
-        result = operator(*self._value(step.args), **self._value(step.kwargs))
-        tensors = [
-            item
-            for item in (result if isinstance(result, list | tuple) else [result])
-            if isinstance(item, torch.Tensor)
-        ]
+        args, kwargs = self._value(step.args), self._value(step.kwargs)
+        result = operator(*args, **kwargs)
+        tensors = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
         for tensor, ref in zip(tensors, step.results, strict=True):
+            self._check_result(step, tensor, ref)
             if ref.storage not in self._bases or step.operator.startswith("aten.empty"):
                 made = torch.empty(0, dtype=torch.uint8, device=self.device).set_(tensor.untyped_storage())
                 self._bases[ref.storage] = self.adopt(made)
                 if "empty" in base_name(step.operator):
                     self._bases[ref.storage].fill_(POISON)
+        if moves(step.operator) and len(tensors) == 1:
+            given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
+            if given and not _keeps_whole_numbers(given[-1], tensors[0]):
+                raise Work(f"torch computes by {step.operator} at line {step.line}: the cast changes whole numbers")
+
+    def _check_result(self, step: Step, tensor: torch.Tensor, ref: TensorRef) -> None:
+        """What a trace says of a result decides what may be done to it, so it has to be true."""
+        address = tensor.untyped_storage().data_ptr()
+        elsewhere = ref.storage not in self._bases and any(
+            base.untyped_storage().data_ptr() == address for base in self._bases.values() if address
+        )
+        if elsewhere or str(tensor.dtype) != f"torch.{ref.dtype}":
+            raise Forged(f"the result of {step.operator} at line {step.line} is not what the trace says it is")
 
     def _launch(self, step: Step) -> None:
         kernel = getattr(self._kernels, self._names[f"{step.kernel}:{step.kernel_line}"])
@@ -219,6 +246,15 @@ def _view(base: torch.Tensor, dtype: torch.dtype, offset: int, shape: Any, strid
     return torch.empty(0, dtype=dtype, device=base.device).set_(base.untyped_storage(), start + offset, shape, stride)
 
 
+def _keeps_whole_numbers(source: torch.Tensor, made: torch.Tensor) -> bool:
+    """Whether a copy of integers or truth values as others of the kind has left each as it was."""
+    if any(tensor.is_floating_point() or tensor.is_complex() for tensor in (source, made)):
+        return True
+    if made.dtype == source.dtype or made.numel() != source.numel():
+        return True
+    return bool((made.to(source.dtype).reshape(-1) == source.reshape(-1)).all())
+
+
 def _failure(error: Exception) -> Tree:
     """The interpreter wraps what happens inside a kernel: the innermost cause is what counts."""
     cause: BaseException = error
@@ -227,10 +263,12 @@ def _failure(error: Exception) -> Tree:
     kinds: dict[type[BaseException], str] = {
         OutOfBounds: "out_of_bounds",
         Race: "nondeterministic",
+        Work: "fallback",
+        Forged: "forged",
         MemoryError: "out_of_memory",
         torch.OutOfMemoryError: "out_of_memory",
         NotImplementedError: "unsupported",
     }
-    own = isinstance(cause, OutOfBounds | Race)
+    own = isinstance(cause, OutOfBounds | Race | Work | Forged)
     text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
     return {"failed": kinds.get(type(cause), "runtime_error"), "error": text}

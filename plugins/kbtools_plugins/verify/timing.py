@@ -104,7 +104,8 @@ def bytes_per_millisecond(properties: Any) -> float:
 def run(job: dict[str, Tree]) -> Tree:
     """Intervals of kernel and reference, eager and compiled, the roofline floor, and what the kernels computed last."""
     timing = job["timing"]
-    machine = TimedMachine(read(job["traces"][0]), load_kernels(job["source"]), job["names"], job["allow"])
+    trace, kernels = read(job["traces"][0]), load_kernels(job["source"])
+    machine = TimedMachine(trace, kernels, job["names"], job["allow"], job["state"])
     inputs = [decode_tensor(tree) for tree in job["runs"][0]["inputs"]]
     reference = _Reference(timing)
     calls = {

@@ -41,6 +41,8 @@ class Storage(_Strict):
     """Which input, for an input."""
     content: bytes | None = None
     """The bytes, for a constant."""
+    left: bool = False
+    """Whether a launch of an earlier forward was given this memory: its content is not what a kernel has left there."""
 
 
 class Step(_Strict):
@@ -75,6 +77,8 @@ class Trace(_Strict):
     """The returned structure with {"ref": TensorRef} for tensors."""
     buffers: dict[str, Any] = {}
     """Tensors of the module's state that count after the forward, by the reference's names."""
+    state: dict[str, TensorRef] = {}
+    """Parameters whose values a replay puts there first, by the reference's names."""
 
     @property
     def launches(self) -> list[Step]:
@@ -97,7 +101,7 @@ def read(tree: Tree) -> Trace:
     try:
         trace = Trace.model_validate(tree)
         named = [ref for step in trace.steps for ref in step_refs(step)]
-        for ref in [*refs([trace.outputs, *trace.buffers.values()]), *named]:
+        for ref in [*refs([trace.outputs, *trace.buffers.values()]), *named, *trace.state.values()]:
             _check(ref, trace)
         for step in trace.steps:
             _check_step(step)

@@ -35,6 +35,26 @@ def test_one_wrong_element_among_many_is_found() -> None:
     assert "[1234]" in found.text
 
 
+def test_quiet_columns_are_held_to_their_own_scale() -> None:
+    """Columns a ten-thousandth as large as others are not free within the tolerance of those."""
+    want = np.random.default_rng(0).standard_normal((64, 8))
+    want[:, :4] *= 1e4
+    got = want.copy()
+    got[:, 4:] *= 1 + 1e-5
+    assert _same(got, want)
+    got[5, 6] += 0.1
+    assert not _same(got, want)
+
+
+def test_rounding_of_common_values_is_no_error() -> None:
+    """A column of nothing but the rounding of far larger numbers may differ by as much."""
+    want = np.random.default_rng(0).standard_normal((64, 8)) * 1e3
+    want[:, 7] = 1e-5
+    got = want.copy()
+    got[:, 7] = -1e-5
+    assert _same(got, want)
+
+
 @pytest.mark.parametrize(
     ("got", "want", "same"),
     [

@@ -42,7 +42,7 @@ def _machine(operator: str = "aten.clone.default") -> OnCpu:
             "line": 1, "tainted": True}  # fmt: skip
     storages = [{"size": 16, "origin": "input", "index": 0}, {"size": 16, "origin": "fresh"}]
     trace = read({"storages": storages, "steps": [step], "reads": [], "outputs": {"ref": ref | {"storage": 1}}})
-    return OnCpu(trace, ModuleType("kernels"), {}, [])
+    return OnCpu(trace, ModuleType("kernels"), {}, [], {})
 
 
 def test_trace_runs_between_guards() -> None:

@@ -49,12 +49,23 @@ def test_clean_module_has_kernels_and_their_constants_only() -> None:
         "y = lambda: 1",
         "eval('1')",
         "helper = [c for c in ().__class__.__mro__]",
+        "B.value = 1",
+        "tl.exp = tl.log",
+        "x_ptr[0] = 1",
+        "at.append(1)",
     ],
 )
 def test_python_in_a_kernel_is_a_problem(line: str) -> None:
     """Whatever could reach beyond the kernel language is named with its line."""
     (kernel,) = _extract(_kernel(line)).kernels["k"]
     assert kernel.problems
+
+
+def test_lists_become_tuples() -> None:
+    """What could be changed would carry something from one program to the next."""
+    body = "C = [1, 2]\n@triton.jit\ndef k(x_ptr, seen=[3]):\n    seen += [4, len(C)]\n    tl.store(x_ptr, seen[1])\n"
+    text = _extract(body).text
+    assert all(piece in text for piece in ("C = (1, 2)", "seen=(3,)", "seen += (4, len(C))", "seen[1]"))
 
 
 @pytest.mark.parametrize(

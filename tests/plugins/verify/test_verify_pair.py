@@ -123,6 +123,18 @@ def test_parameter_without_counterpart_is_noted(processes: WarmPair) -> None:
     assert "the candidate has no counterpart of the reference's bias" in verdict.notes
 
 
+def test_memory_that_a_kernel_filled_earlier_is_said_to_be_that(processes: WarmPair) -> None:
+    """A weight that a kernel packs in the first call is honest, but a replay of a later call alone cannot follow."""
+    pack = """if not hasattr(self, "kept"):
+            self.kept = torch.empty_like(self.weight)
+            relu_kernel[(1,)](torch.ones_like(self.weight), self.weight, self.kept, 50, 50, LOW=-1e30, BLOCK=64)
+        x = x.contiguous()"""
+    code = CANDIDATE.replace("BLOCK: tl", "LOW: tl.constexpr, BLOCK: tl").replace("y, 0.0", "y, LOW")
+    code = code.replace("(x, self.weight", "(x, self.kept").replace("BLOCK=64)", "LOW=0.0, BLOCK=64)")
+    verdict = verify(REFERENCE, code.replace("x = x.contiguous()", pack), processes=processes)
+    assert verdict.verdict == "unsupported:kept_result", explain(verdict)
+
+
 def test_timeout_ends_the_process(processes: WarmPair) -> None:
     """A candidate that never returns is a timeout."""
     endless = CANDIDATE.replace("x = x.contiguous()", "while True: pass")

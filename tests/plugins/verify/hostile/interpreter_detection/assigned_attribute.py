@@ -1,0 +1,30 @@
+"""An attribute is assigned, once when compiling, and by each program in the interpreter."""
+# reference: transposed_view
+# verdict: unsupported:target_dependent | compile_error | unsupported:kernel_language | wrong_output | nondeterministic
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+STATE = tl.constexpr(0)
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, total, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < total
+    y = tl.load(x_ptr + at, mask=mask)
+    STATE.value = STATE.value + 1
+    if STATE.value > 0:
+        y = tl.maximum(y, 0.0)
+    tl.store(out_ptr + at, y, mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        x = x.contiguous()
+        out = torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        return out.transpose(0, 1)

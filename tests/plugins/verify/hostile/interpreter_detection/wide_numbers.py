@@ -1,0 +1,27 @@
+"""A loop's variable has no end of bits in the interpreter, 32 on a device."""
+# reference: transposed_view
+# verdict: unsupported:target_dependent | compile_error | unsupported:kernel_language | wrong_output | nondeterministic
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, total, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < total
+    y = tl.load(x_ptr + at, mask=mask)
+    for step in range(1, 2):
+        if (step * 65536) * 65536 > 0:
+            y = tl.maximum(y, 0.0)
+    tl.store(out_ptr + at, y, mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        x = x.contiguous()
+        out = torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        return out.transpose(0, 1)
