@@ -21,7 +21,7 @@ from kbtools.cli.display import console
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.rows import one_split
 from kbtools.cli.text import printable
-from kbtools.data import texts
+from kbtools.data import text_file, texts
 from kbtools.data.layout import MEANINGS, Schema
 from kbtools.data.save import write_text
 from kbtools.data.table import field_of, top_column
@@ -163,7 +163,7 @@ def check(folder: Path) -> None:
 
 def faults_of(folder: Path) -> list[str]:
     """What differs between a folder of prompts and its lock file, a line each; `new` ones only lack their lock."""
-    locked: dict[str, str] = json.loads((folder / LOCK).read_text()) if (folder / LOCK).exists() else {}
+    locked: dict[str, str] = text_file.read_json(folder / LOCK, "lock") if (folder / LOCK).exists() else {}
     found = {prompt.spec: prompt for prompt in prompts.read_folder(folder, "")}
     for prompt in found.values():
         _ = prompt.front  # raises DataError when it is not sound

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--split", metavar="NAME", help="Only this split.")
 @click.option("--config", metavar="NAME", help="Configuration of a Hub dataset.")
 @click.option("--revision", metavar="REV", help="Commit, tag or branch of a Hub dataset.")
-@click.option("--limit", type=int, metavar="N", help="Only the first N rows of each split.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows of each split.")
 @click.option("--columns", type=KeyValue(), multiple=True, help="Where a meaning stands, e.g. row_id=my_col.")
 @click.option(
     "--resamples",

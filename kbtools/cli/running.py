@@ -61,13 +61,13 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
     """Check, load, run, write or push, and say what came of it; the exit code."""
     recipe = with_push(recipe, options.push, options.push_fields)
     stages = pipeline.build(recipe)
-    if options.save_recipe:
-        saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
     only_figures = _only_read(stages) and target is not None and target.suffix == ".json"
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
-    _check_targets(None if only_figures else target, options, recipe.source)
+    _check_targets(None if only_figures else target, options, recipe.source, stages)
+    if options.save_recipe:
+        saving.write_text(Path(options.save_recipe), recipe.to_toml())
     view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
     for line in pipeline.preflight(Recipe(source=recipe.source), stages):
         view.say(line)
@@ -97,13 +97,15 @@ def _only_read(stages: Sequence[Stage]) -> bool:
     return bool(stages) and all(stage.only_reads() for stage in stages)
 
 
-def _check_targets(target: Path | None, options: RunOptions, source: Source) -> None:
+def _check_targets(target: Path | None, options: RunOptions, source: Source, stages: Sequence[Stage]) -> None:
     """UsageError for a name that cannot or must not be written, before any work is done."""
     if options.out == "":
         raise UsageError("--out is empty: give a name, or leave the option out.")
+    if options.save_recipe is not None and not options.save_recipe.endswith(".toml"):
+        raise UsageError(f"--save-recipe {options.save_recipe}: the name of a recipe ends in .toml.")
     named = [path for path in (target, Path(options.dropped) if options.dropped else None) if path]
     for path in named:
-        if Path(source.dataset).exists() and path.resolve() == Path(source.dataset).resolve():
+        if any(_replaced(file, path, stages) for file in saving.files_of(Path(source.dataset).expanduser())):
             raise UsageError(f"{path}: the dataset is read from there, and could not be read again; give another name.")
     if target:
         saving.check_target(target)
@@ -111,6 +113,12 @@ def _check_targets(target: Path | None, options: RunOptions, source: Source) -> 
         saving.check_target(Path(options.dropped))
         if target and Path(options.dropped).resolve() == target.resolve():
             raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
+
+
+def _replaced(file: Path, target: Path, stages: Sequence[Stage]) -> bool:
+    """Whether a run that writes to `target` could write over a file, itself, in a folder or as one of the splits."""
+    makes_splits = any(type(stage).transform_splits is not Stage.transform_splits for stage in stages)
+    return file.resolve().is_relative_to(target.resolve()) or (makes_splits and saving.may_be_split(file, target))
 
 
 def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Source(BaseModel):
@@ -20,7 +21,7 @@ class Source(BaseModel):
     """Configuration of a Hub dataset."""
     revision: str | None = None
     """Commit, tag or branch of a Hub dataset."""
-    limit: int | None = None
+    limit: Annotated[int, Field(ge=0)] | None = None
     """Only the first rows of each split."""
     cached: bool | None = None
     """The rows are what the cache held: the Hub was not asked, because offline mode was on."""

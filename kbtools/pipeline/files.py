@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from kbtools import lineage as lineages
 from kbtools.data import load as loading
 from kbtools.data import save as saving
@@ -33,7 +35,10 @@ def load(
     The source, with the resolved commit or the digest of the file, is the start of its lineage. A lineage on the Hub
     (`hf://datasets/me/x/kbtools-lineage.json`) is run again from its source, and gives the same rows.
     """
-    source = Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit)
+    try:
+        source = Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit)
+    except ValidationError as error:
+        raise UsageError(f"loading {dataset!r}: {lineages.explain(error, Source)}") from None
     if dataset.startswith("hf://") and dataset.endswith(".json"):
         if source != Source(dataset=dataset):
             raise UsageError(f"{dataset} says itself what was loaded: leave split, config, revision and limit out.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kbtools.data import text_file
 from kbtools.errors import UsageError
 from kbtools_plugins.verify.code import NoCode, parse
 from kbtools_plugins.verify.settings import Tier, VerifySettings
@@ -72,10 +73,10 @@ def reference_in_pair(text: str) -> str | None:
 
 def _texts(file: Path | None, reference: Path | None, candidate: Path | None) -> tuple[str, str]:
     if file and not reference and not candidate:
-        text = file.read_text()
+        text = text_file.read(file, "file")
         return text, text
     if reference and candidate and not file:
-        return reference.read_text(), candidate.read_text()
+        return text_file.read(reference, "reference"), text_file.read(candidate, "candidate")
     raise UsageError("Give one FILE that holds both, or --reference FILE and --candidate FILE.")
 
 
