@@ -287,7 +287,8 @@ def _fault(where: Sequence[int | str], kind: str, message: str, given: Any, mode
         return f"unknown key {path!r}. {did_you_mean(str(where[-1]), _fields(model, where[:-1]))}"
     if kind == "missing":
         return f"{path!r} is required and was not given"
-    return f"{path or 'all of it'}: {message[0].lower()}{message[1:]} (given: {given!r})"
+    said = message.removeprefix("Value error, ")
+    return f"{path}{': ' if path else ''}{said[0].lower()}{said[1:]} (given: {given!r})"
 
 
 def _fields(model: type[BaseModel], where: Sequence[int | str]) -> list[str]:

@@ -14,7 +14,7 @@ from kbtools.cli import views
 from kbtools.cli.pushing import with_push
 from kbtools.data import save as saving
 from kbtools.data.source import Source
-from kbtools.errors import UsageError
+from kbtools.errors import ConfigError, UsageError
 from kbtools.lineage import Output, Recipe
 from kbtools.stage import Stage
 
@@ -51,10 +51,18 @@ def source_of(options: RunOptions, base: Source | None = None) -> Source:
     if not dataset:
         raise UsageError("no dataset: give --dataset NAME (`--dataset sample` needs no network) or set DATASET_PATH.")
     given_ = options.model_dump(include={"split", "config", "revision", "limit"}, exclude_none=True)
-    if options.limit is None and os.environ.get("TEST_MODE", "").lower() == "true":
+    if options.limit is None and _test_mode():
         given_["limit"] = 5
     kept = base.model_dump(exclude_none=True) if base and base.dataset == dataset else {}
     return Source(**{**kept, "dataset": dataset, **given_})
+
+
+def _test_mode() -> bool:
+    """Whether TEST_MODE asks for a few rows; a value that may mean either is no licence to pay for all of them."""
+    value = os.environ.get("TEST_MODE", "").strip().lower()
+    if value not in ("", "true", "1", "yes", "on", "false", "0", "no", "off"):
+        raise ConfigError(f"TEST_MODE is {value!r}: set it to true (only 5 rows of each split) or false (all of them).")
+    return value in ("true", "1", "yes", "on")
 
 
 def execute(recipe: Recipe, options: RunOptions) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from kbtools.errors import DataError, UsageError
 
 
-def read(path: Path, what: str) -> str:
+def read(path: Path | Traversable, what: str) -> str:
     """The text of a file; `what` it should be is for the message when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")

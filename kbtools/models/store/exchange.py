@@ -35,6 +35,8 @@ def export(store: ResponseStore, path: Path, *, model: str | None = None) -> Exp
     """Write all replies that can be read, one JSON object a line; replaces `path` only when they are written."""
     if path.resolve() == store.path.resolve():
         raise UsageError(f"exporting to {path}: the store itself is there, and would be lost. Give another file.")
+    if path.is_dir():
+        raise UsageError(f"exporting to {path}: that is a folder. Give the name of a file.")
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8") as file:

@@ -22,8 +22,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--entry-point", help="Class or function of the reference that is meant.")
 @click.option("--tier", type=click.Choice(["auto", "gpu", "cpu"]), default="auto", help="Where kernels run.")
 @click.option("--targets", default="80,90", help="Compute capabilities to compile for.")
-@click.option("--seeds", default=2, help="Sets of secret random inputs.")
-@click.option("--timeout", default=60.0, help="Seconds that each process of the check may take.")
+@click.option("--seeds", type=click.IntRange(min=1), default=2, help="Sets of secret random inputs.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    help="Seconds that each process of the check may take.",
+)
 @click.option("--allow", multiple=True, help="A further torch operator that is no fallback, as in aten.sum.")
 @click.option("--require-sandbox", is_flag=True, help="Fail where the sandbox cannot be enforced.")
 @click.option("--time/--no-time", default=False, help="Measure the speedup (GPU only).")

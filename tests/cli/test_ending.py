@@ -1,0 +1,85 @@
+"""A run that is asked to end says so, and takes what is half-written with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from kbtools.cli.signals import as_interrupts
+
+WRITING = """
+from typing import ClassVar
+import kbtools as kb
+
+class Slow(kb.Stage):
+    '''Say when the first rows are written, and never come to an end.'''
+    name: ClassVar[str] = "slow"
+
+    def transform(self, ds):
+        import sys, time
+        from kbtools.data.table import map_batches
+
+        def rows(table):
+            print("begun", file=sys.stderr, flush=True)
+            time.sleep(60)
+            return table
+
+        return kb.Result(map_batches(ds, rows, features=ds.features, fingerprint=self.fingerprint(ds)))
+
+@kb.hookimpl
+def register_stages():
+    return [Slow]
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_run_as_ctrl_c_does(file, install, tmp_path, number):
+    """The exit code is that of a process that the signal ended; no output and no temporary file stays."""
+    folder = install("kb-slow-writer", WRITING)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from kbtools.cli import main; main()", "apply", "slow", "--dataset", str(file)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "HF_HOME": str(tmp_path / "hf")},
+    )
+    assert process.stderr is not None
+    said = ""
+    while "begun" not in said:
+        said = process.stderr.readline()
+        assert said, "the stage never began"
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "error: interrupted" in rest
+    assert "Traceback" not in rest
+    assert not [path for path in tmp_path.rglob("*") if "part" in path.name or "tmp" in path.name]
+    assert not Path("outputs").exists()
+
+
+def test_an_ignored_signal_stays_ignored():
+    """`nohup kbtools ...` goes on when the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with as_interrupts() as caught:
+            signal.raise_signal(signal.SIGHUP)
+        assert caught == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_off_the_main_thread_nothing_is_caught():
+    """Python allows no handlers there, and the program runs all the same."""
+    seen = []
+
+    def work():
+        with as_interrupts():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
