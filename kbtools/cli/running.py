@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from kbtools import pipeline
 from kbtools.cli import views
 from kbtools.cli.pushing import with_push
+from kbtools.cli.stdout import heard_or_not
 from kbtools.data import save as saving
 from kbtools.data.source import Source
 from kbtools.errors import ConfigError, UsageError
@@ -91,7 +92,8 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
             view.say("these stages leave the rows as they are, so only their figures are written (--out writes rows)")
         if options.dropped:
             files.append(pipeline.save_dropped(done, Path(options.dropped)))
-    view.finished_all(done, files)
+    with heard_or_not():
+        view.finished_all(done, files)
     return 1 if done.failed else 0
 
 

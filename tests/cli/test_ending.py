@@ -11,6 +11,7 @@ import pytest
 
 from kbtools.cli.signals import as_interrupts
 
+PROGRAM = [sys.executable, "-c", "from kbtools.cli import main; main()"]
 WRITING = """
 from typing import ClassVar
 import kbtools as kb
@@ -41,7 +42,7 @@ def test_a_signal_ends_a_run_as_ctrl_c_does(file, install, tmp_path, number):
     """The exit code is that of a process that the signal ended; no output and no temporary file stays."""
     folder = install("kb-slow-writer", WRITING)
     process = subprocess.Popen(
-        [sys.executable, "-c", "from kbtools.cli import main; main()", "apply", "slow", "--dataset", str(file)],
+        [*PROGRAM, "apply", "slow", "--dataset", str(file)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "HF_HOME": str(tmp_path / "hf")},
@@ -83,3 +84,48 @@ def test_off_the_main_thread_nothing_is_caught():
     thread.start()
     thread.join()
     assert seen == [signal.SIG_DFL]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("stages", "dedup"), 0),
+        (("show", "sample", "-n", "50", "--full"), 0),
+        (("apply", "sample", "--first", "2", "--dataset", "sample"), 0),
+        (("diff", "sample", "file"), 1),
+    ],
+)
+def test_a_reader_that_goes_away_does_not_change_the_exit_code(file, words, code):
+    """As `| head` does: what was done was done, and `diff` still says that something differs."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from kbtools.cli import main; main()",
+            *(str(file) if w == "file" else w for w in words),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(timeout=60) == code
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+
+
+def test_a_terminal_without_our_characters_gets_them_spelled_out():
+    """An encoding is no reason to fail."""
+    done = subprocess.run(
+        [*PROGRAM, "show", "sample", "-n", "50"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u" in done.stdout
