@@ -13,7 +13,7 @@ from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.data.hub import NoFile
 from kbtools.data.save import split_names_beside
-from kbtools.data.source import Source
+from kbtools.data.source import Source, local_path
 from kbtools.errors import UsageError
 from kbtools.lineage import Lineage
 
@@ -42,7 +42,7 @@ def report_command(dataset: str, out: str, plots: str | None, title: str | None,
     """Write an HTML report about DATASET: Hub id, file, folder, or sample."""
     from kbtools.report import page
 
-    target = Path(out)
+    target = local_path(out)
     if target.suffix != ".html":
         raise UsageError(f"--out {out}: the name of a report ends in .html.")
     began = time.perf_counter()

@@ -14,7 +14,7 @@ from kbtools.cli import views
 from kbtools.cli.pushing import with_push
 from kbtools.cli.stdout import heard_or_not
 from kbtools.data import save as saving
-from kbtools.data.source import Source
+from kbtools.data.source import Source, local_path
 from kbtools.errors import ConfigError, UsageError
 from kbtools.lineage import Output, Recipe
 from kbtools.stage import Stage
@@ -76,7 +76,7 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
         raise UsageError("the recipe has no source: give --dataset.")
     _check_targets(None if only_figures else target, options, recipe.source, stages)
     if options.save_recipe:
-        saving.write_text(Path(options.save_recipe), recipe.to_toml())
+        saving.write_text(local_path(options.save_recipe), recipe.to_toml())
     view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
     for line in pipeline.preflight(Recipe(source=recipe.source), stages):
         view.say(line)
@@ -91,7 +91,7 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
         if only_figures:
             view.say("these stages leave the rows as they are, so only their figures are written (--out writes rows)")
         if options.dropped:
-            files.append(pipeline.save_dropped(done, Path(options.dropped)))
+            files.append(pipeline.save_dropped(done, local_path(options.dropped)))
     with heard_or_not():
         view.finished_all(done, files)
     return 1 if done.failed else 0
@@ -113,15 +113,15 @@ def _check_targets(target: Path | None, options: RunOptions, source: Source, sta
         raise UsageError("--out is empty: give a name, or leave the option out.")
     if options.save_recipe is not None and not options.save_recipe.endswith(".toml"):
         raise UsageError(f"--save-recipe {options.save_recipe}: the name of a recipe ends in .toml.")
-    named = [path for path in (target, Path(options.dropped) if options.dropped else None) if path]
+    named = [path for path in (target, local_path(options.dropped) if options.dropped else None) if path]
     for path in named:
-        if any(_replaced(file, path, stages) for file in saving.files_of(Path(source.dataset).expanduser())):
+        if any(_replaced(file, path, stages) for file in saving.files_of(local_path(source.dataset))):
             raise UsageError(f"{path}: the dataset is read from there, and could not be read again; give another name.")
     if target:
         saving.check_target(target)
     if options.dropped:
-        saving.check_target(Path(options.dropped))
-        if target and Path(options.dropped).resolve() == target.resolve():
+        saving.check_target(local_path(options.dropped))
+        if target and local_path(options.dropped).resolve() == target.resolve():
             raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
 
 
@@ -139,7 +139,7 @@ def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Pat
     output = recipe.output or Output()
     named = options.out or output.out
     if named:
-        return Path(named)
+        return local_path(named)
     if any(stage.name == "push" for stage in stages):
         return None
     if _only_read(stages):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kbtools.data import arrow_file, csv_file, from_hub, jsonl, sample, saved_folder
 from kbtools.data.layout import evals_features
 from kbtools.data.save import split_file, split_names_beside
-from kbtools.data.source import Source
+from kbtools.data.source import Source, local_path
 from kbtools.data.table import empty
 from kbtools.errors import DataError, UsageError, did_you_mean
 
@@ -32,7 +32,7 @@ _ENDINGS = re.compile(r"\.(parquet|csv|(jsonl|ndjson|json)(\.(gz|zst|bz2))?)$")
 
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset that a source describes, and the source with the revision or digest of what was read."""
-    path = sample.path() if source.dataset == SAMPLE else _home_path(source.dataset)
+    path = sample.path() if source.dataset == SAMPLE else local_path(source.dataset)
     if path.is_dir():
         _check_fits(source, f"a local folder (hf://datasets/{path} is that of the Hub)", ("sha256", *_OF_THE_HUB))
         data, found = _from_folder(path), source
@@ -49,13 +49,6 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
         data, found = from_hub.read(source)
         return _limited(data, source.limit), found
     return _limited(_one_split(data, source), source.limit), found
-
-
-def _home_path(name: str) -> Path:
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:  # ~name, and nobody is called so
-        return Path(name)
 
 
 def _check_fits(source: Source, kind: str, keys: Iterable[str]) -> None:

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from kbtools.errors import UsageError
+
+
+def local_path(name: str | Path) -> Path:
+    """The path that a name means, `~` being the home folder; UsageError for one that no record could hold."""
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the name {os.fsencode(name)!r} is no UTF-8 text, and no record could hold it.") from None
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~name, and nobody is called so
+        return Path(".", name)
 
 
 class Source(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from kbtools import lineage as lineages
 from kbtools.data import load as loading
 from kbtools.data import save as saving
-from kbtools.data.source import Source
+from kbtools.data.source import Source, local_path
 from kbtools.errors import UsageError
 from kbtools.lineage import Lineage, Recipe
 from kbtools.pipeline.chain import Run, run
@@ -65,7 +65,7 @@ def save(data: Dataset | DatasetDict, path: str | Path) -> list[Path]:
 
     Every file is written aside and renamed when whole. The lineage goes beside the output as NAME.lineage.json.
     """
-    target = Path(path)
+    target = local_path(path)
     splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
     files = saving.write(data, target, lineages.of(data).embedded())
     return [*files, save_lineage(data, saving.lineage_file(target), lineages.Output(out=str(path), splits=splits))]

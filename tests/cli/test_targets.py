@@ -97,3 +97,24 @@ def test_a_lineage_of_a_newer_version_is_not_guessed_at(cli, tmp_path):
 def test_the_folder_that_one_is_in_has_no_lineage(cli):
     """`.` has no name of its own."""
     assert "has no lineage" in cli("lineage", ".").err
+
+
+def test_home_is_meant_by_a_tilde(cli, file, tmp_path, monkeypatch):
+    """Where the shell did not replace it, as after `--out=`."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    done = cli(
+        "apply", *KEEP_ALL, "--dataset", file, "--out=~/x.parquet", "--dropped=~/y.jsonl", "--save-recipe=~/r.toml"
+    )
+    assert done.code == 0
+    names = {path.name for path in (tmp_path / "home").iterdir()}
+    assert names == {"x.parquet", "x.parquet.lineage.json", "y.jsonl", "r.toml"}
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("option", ["--dataset", "--out", "--dropped"])
+def test_a_name_that_is_no_text_is_refused(cli, file, option):
+    """A lineage could not say it."""
+    words = {"--dataset": str(file), "--out": "x.parquet", option: "\udcff.parquet"}
+    done = cli("apply", *KEEP_ALL, *(word for pair in words.items() for word in pair))
+    assert done.code == 2
+    assert "is no UTF-8 text" in done.err
