@@ -128,7 +128,8 @@ def _head_for_writing(place: Place) -> Head:
     try:
         return head(place.repo, place.branch)
     except RepositoryNotFoundError:
-        api().create_repo(place.repo, repo_type="dataset", private=place.private, exist_ok=True)
+        # Made by somebody else a moment ago: 409, and the attempt is repeated from the head that is there then.
+        api().create_repo(place.repo, repo_type="dataset", private=place.private)
     except RevisionNotFoundError:
         pass
     if place.branch != "main":

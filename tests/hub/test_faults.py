@@ -24,6 +24,7 @@ def breaks(path, how="reset", **more):
 
 FAULTS = {
     "someone committed in between": [answers(412, times=2)],
+    "someone makes the repository": [answers(409, r"^/api/repos/create$")],
     "someone is committing": [answers(409)],
     "commit answered 503": [answers(503)],
     "connection lost before the commit": [breaks(COMMIT)],
