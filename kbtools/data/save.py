@@ -183,7 +183,14 @@ def _write_jsonl(ds: Dataset, part: Path, name: str) -> None:
     with _text_stream(part, name) as stream:
         for table in _arrow_batches(ds):
             for row in table.to_pylist():
-                stream.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+                stream.write(json.dumps(row, ensure_ascii=False, default=_as_text).encode() + b"\n")
+
+
+def _as_text(value: object) -> str:
+    """Times and decimals as they are usually written; DataError for bytes, of which JSON has no way to tell."""
+    if isinstance(value, bytes):
+        raise DataError("JSON lines cannot hold columns of bytes: save as .parquet, or leave them out.")
+    return str(value)
 
 
 @contextmanager

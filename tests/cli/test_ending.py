@@ -129,3 +129,38 @@ def test_a_terminal_without_our_characters_gets_them_spelled_out():
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\\u" in done.stdout
+
+
+DEFECTIVE = """
+from typing import ClassVar
+import kbtools as kb
+
+class Exits(kb.Stage):
+    '''End the program.'''
+    name: ClassVar[str] = "exits"
+
+    def transform(self, ds):
+        raise SystemExit(0)
+
+class Nothing(kb.Stage):
+    '''Forget to give a result.'''
+    name: ClassVar[str] = "nothing"
+
+    def transform(self, ds):
+        return None
+
+@kb.hookimpl
+def register_stages():
+    return [Exits, Nothing]
+"""
+
+
+@pytest.mark.parametrize(("name", "says"), [("exits", "ended the program"), ("nothing", "it gave NoneType")])
+def test_a_stage_cannot_end_a_run_as_if_it_were_done(cli, file, install, name, says):
+    """A plugin that exits with 0, or gives nothing, is a failure that names the stage."""
+    install("kb-defective", DEFECTIVE)
+    done = cli("apply", name, "--dataset", file)
+    assert done.code == 1
+    assert f"stage 1 ({name}): it" in done.err
+    assert says in done.err
+    assert not Path("outputs").exists()

@@ -181,3 +181,10 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path, monke
         kb.save(evals([1.0, 2.0]), tmp_path / "data")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "data.lineage.json"]
     assert kb.load(str(tmp_path / "data")).num_rows == 1
+
+
+def test_bytes_are_not_written_as_python_shows_them(tmp_path):
+    """`b'...'` in a text would be read as that text."""
+    with pytest.raises(DataError, match=r"cannot hold columns of bytes: save as \.parquet"):
+        kb.save(datasets.Dataset.from_dict({"a": [b"\xff"]}), tmp_path / "x.jsonl")
+    assert list(tmp_path.iterdir()) == []
