@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
+
+if TYPE_CHECKING:  # pydantic takes longer to import than `kbtools --help` may take
+    from pydantic import BaseModel, ValidationError
 
 
 class KbError(Exception):
@@ -54,10 +57,42 @@ def reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """A sentence naming the nearest choice, or all of them when none is near."""
+def did_you_mean(word: str, choices: Iterable[str], *, all_if_none_near: bool = True) -> str:
+    """A sentence naming the nearest choice; when none is near all of them, or nothing where they may be thousands."""
     known = sorted(set(choices))
     near = difflib.get_close_matches(word, known, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
+    if not all_if_none_near:
+        return ""
     return f"Choices: {', '.join(known)}." if known else "There are none."
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """A pydantic error as one line: each fault with its field, and the nearest field for an unknown one."""
+    return "; ".join(_fault(item["loc"], item["type"], item["msg"], item["input"], model) for item in error.errors())
+
+
+def _fault(where: Sequence[int | str], kind: str, message: str, given: Any, model: type[BaseModel]) -> str:
+    path = ".".join(str(part) for part in where)
+    if kind == "extra_forbidden":
+        return f"unknown key {path!r}. {did_you_mean(str(where[-1]), _fields(model, where[:-1]))}"
+    if kind == "missing":
+        return f"{path!r} is required and was not given"
+    said = message.removeprefix("Value error, ")
+    return f"{path}: {said[0].lower()}{said[1:]} (given: {given!r})" if path else said
+
+
+def _fields(model: type[BaseModel], where: Sequence[int | str]) -> list[str]:
+    """The fields of the model that stands at a place; keys of dictionaries and numbers of items are passed over."""
+    for part in where:
+        if (field := model.model_fields.get(str(part))) is not None:
+            model = _model_in(field.annotation) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation such as `dict[str, Profile]` or `Source | None` holds."""
+    if hasattr(annotation, "model_fields"):
+        return annotation  # type: ignore[no-any-return]  # only models have fields
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from kbtools.data import hub, text_file
 from kbtools.data.save import METADATA_KEY, lineage_file
 from kbtools.data.source import Source
-from kbtools.errors import DataError, UsageError, did_you_mean
+from kbtools.errors import DataError, UsageError, did_you_mean, explain
 from kbtools.plugins import registry
 from kbtools.stage import Stage
 
@@ -94,7 +94,9 @@ class Recipe(_Strict):
 
 def _suffix(fields: Mapping[str, Any]) -> str:
     known = registry()
-    cls: type[Stage] | None = known.judges().get(str(fields.get("judge"))) or known.stages().get(str(fields["stage"]))
+    cls: type[Stage] | None = known.judges().get(str(fields.get("judge"))) or known.chainable().get(
+        str(fields["stage"])
+    )
     return cls.suffix if cls else ""  # a class of a notebook is in no registry
 
 
@@ -274,24 +276,3 @@ def _validated(kind: type[T], data: Any, path: Path | str) -> T:
         return kind.model_validate(data)
     except ValidationError as error:
         raise UsageError(f"{path}: {explain(error, kind)}") from error
-
-
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """A pydantic error as one line: each fault with its field, and the nearest field for an unknown one."""
-    return "; ".join(_fault(item["loc"], item["type"], item["msg"], item["input"], model) for item in error.errors())
-
-
-def _fault(where: Sequence[int | str], kind: str, message: str, given: Any, model: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in where)
-    if kind == "extra_forbidden":
-        return f"unknown key {path!r}. {did_you_mean(str(where[-1]), _fields(model, where[:-1]))}"
-    if kind == "missing":
-        return f"{path!r} is required and was not given"
-    said = message.removeprefix("Value error, ")
-    return f"{path}{': ' if path else ''}{said[0].lower()}{said[1:]} (given: {given!r})"
-
-
-def _fields(model: type[BaseModel], where: Sequence[int | str]) -> list[str]:
-    nested: dict[str, type[BaseModel]] = {"source": Source, "output": Output, "records": StageRecord}
-    chosen = nested.get(str(where[0]), model) if where else model
-    return list(chosen.model_fields)

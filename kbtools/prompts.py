@@ -23,7 +23,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kbtools.data import text_file
-from kbtools.errors import DataError, UsageError, did_you_mean
+from kbtools.errors import DataError, UsageError, did_you_mean, explain
 
 _VERSION = re.compile(r"^v([1-9]\d*)$")
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
@@ -73,7 +73,11 @@ class Prompt:
             raise DataError(f"prompt {self.spec} has no front matter between two lines of ---.")
         try:
             return _front_matter(match[1])
-        except (yaml.YAMLError, ValidationError) as error:
+        except ValidationError as error:
+            raise DataError(
+                f"the front matter of prompt {self.spec} is wrong: {explain(error, FrontMatter)}"
+            ) from error
+        except yaml.YAMLError as error:
             raise DataError(f"the front matter of prompt {self.spec} is wrong: {error}") from error
 
     def render(self, values: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -169,8 +169,8 @@ class Inquiry(Stage):
             raise ConfigError(
                 f"stage {self.name!r} asks a model, and none is configured. Give --model SPEC (openai:gpt-5.2, "
                 "prime:openai/gpt-5.2, http://localhost:8000/v1#NAME, serve:PATH, vllm:PATH, hf:PATH), or set "
-                "KBTOOLS_MODEL, DATA_MODEL, or [model] default in kbtools.toml. Without any model, `judge --judge "
-                "static` rates code by its syntax."
+                "KBTOOLS_MODEL, DATA_MODEL, or [model] default in kbtools.toml."
+                + (" Without any model, `judge --judge static` rates code by its syntax." * (self.name == "judge"))
             )
         return spec
 

@@ -185,7 +185,12 @@ def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, Any]]]:
 
 
 @click.command(
-    cls=StageChain, chain=True, params=run_options(), no_args_is_help=True, subcommand_metavar="STAGE [OPTIONS]..."
+    cls=StageChain,
+    chain=True,
+    params=run_options(),
+    no_args_is_help=True,
+    invoke_without_command=True,  # `_apply` says what is missing, where click would speak of commands
+    subcommand_metavar="STAGE [OPTIONS]...",
 )
 def apply_command() -> None:
     """Run stages, one after the other, over a dataset.
@@ -198,6 +203,10 @@ def apply_command() -> None:
 @click.pass_context
 def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
     options = _options(ctx)
+    if not words:
+        raise UsageError(
+            "no stage is named: write one or more, as in `kbtools apply dedup`. `kbtools stages` lists them."
+        )
     stages = tuple({"stage": name, **_with_columns(fields, options)} for name, fields in words)
     return execute(Recipe(source=source_of(options), seed=options.seed, stages=stages), options)
 

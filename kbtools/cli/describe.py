@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -66,7 +67,7 @@ def card(name: str, cls: type[Stage]) -> StageCard:
         summary=text.partition("\n")[0],
         text=text,
         distribution=origin.distribution if origin else "kbtools",
-        version=origin.version if origin else "",
+        version=origin.version if origin else version("kbtools"),
         scope=cls.scope,
         suffix=cls.suffix,
         fields=tuple(field_card(name, cls.model_fields[name]) for name in _field_order(cls)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 
 import click
 from rich.table import Table
@@ -14,7 +13,7 @@ from kbtools import pipeline
 from kbtools.cli.display import console
 from kbtools.cli.stdout import heard_or_not
 from kbtools.data.compare import Difference, SplitDifference, compare
-from kbtools.data.from_hub import is_hub_id
+from kbtools.data.from_hub import is_on_hub
 from kbtools.data.source import Source
 from kbtools.errors import UsageError
 
@@ -32,7 +31,7 @@ def diff_command(old: str, new: str, key: tuple[str, ...], split: str | None, co
     OLD and NEW are files, folders, Hub ids, or Hub ids at a revision (me/x@main, me/x@1a2b3c). Ends with 0 when nothing
     differs and with 1 when something does.
     """
-    sources = [_source(name, split) for name in (old, new)]
+    sources = [Source(dataset=name, split=split) for name in (old, new)]
     sides = [pipeline.load_source(source) for source in _with_config(sources, config)]
     found = compare(sides[0], sides[1], key)
     with heard_or_not():
@@ -43,16 +42,9 @@ def diff_command(old: str, new: str, key: tuple[str, ...], split: str | None, co
     return 0 if found.same else 1
 
 
-def _source(name: str, split: str | None) -> Source:
-    repo, at, revision = name.partition("@")
-    if at and not Path(name).exists() and not name.startswith("hf://"):
-        return Source(dataset=repo, split=split, revision=revision)
-    return Source(dataset=name, split=split)
-
-
 def _with_config(sources: list[Source], config: str | None) -> list[Source]:
     """The sources with the configuration where they are on the Hub: a file has none to choose from."""
-    on_hub = [source.dataset.startswith("hf://") or is_hub_id(source.dataset) for source in sources]
+    on_hub = [is_on_hub(source) for source in sources]
     if config is not None and not any(on_hub):
         raise UsageError(f"--config {config}: neither side is a dataset on the Hub.")
     return [

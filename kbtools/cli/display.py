@@ -39,6 +39,7 @@ def calls_text(progress: Progress) -> str:
     parts = [f"waiting for {progress.in_flight:,} calls, Ctrl-C again gives them up"] if progress.draining else []
     parts += [progress.waiting_for] if progress.waiting_for else []
     parts += [f"{progress.done:,} replies of {progress.model}", f"{progress.from_store:,} of them from the store"]
+    parts += [f"{progress.duplicates:,} requests equal to another"] if progress.duplicates else []
     parts += [f"{progress.failed:,} failed"] if progress.failed else []
     parts += [f"{progress.retries:,} retries (the last after: {progress.last_fault:.100})"] if progress.retries else []
     other = progress.other_endpoints.total()
@@ -47,6 +48,11 @@ def calls_text(progress: Progress) -> str:
     parts += [f"cost {money_text(progress.cost)}"] if progress.cost is not None else []
     parts += [f"{datetime.timedelta(seconds=round(progress.eta))} to go"] if progress.eta else []
     return ", ".join(parts)
+
+
+def rows_text(count: int) -> str:
+    """How many rows, as `1 row` or `1,234 rows`."""
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
@@ -100,7 +106,7 @@ def outcome(record: StageRecord) -> str:
     """What came of a stage, in one line."""
     dropped = sum(record.dropped.values())
     failed = sum(record.failed.values())
-    parts = [f"{record.rows_out:,} rows"]
+    parts = [rows_text(record.rows_out)]
     parts += [f"{dropped:,} dropped"] if dropped else []
     parts += [f"{failed:,} failed"] if failed else []
     return f"{', '.join(parts)} in {record.seconds or 0:.2f} s"

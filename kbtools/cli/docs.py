@@ -98,6 +98,8 @@ def _example(each: StageCard) -> Iterator[str]:
     """The shortest call, for stages whose docstring shows none."""
     words = f"judge --judge {each.name}" if each.kind == "judge" else each.name
     required = [f"{field.option} {field.name.upper()}" for field in each.fields if field.required]
+    names = {field.name for field in each.fields}
+    required += ["--model SPEC"] if "model" in names and "models" not in names else []
     yield from ("    " + " ".join(["kbtools apply", words, *required, "--dataset sample"]), "")
 
 

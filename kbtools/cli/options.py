@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import types
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
@@ -48,19 +50,42 @@ class KeyValue(click.ParamType[tuple[str, str]]):
 
 
 class OnceCommand(click.Command):
-    """A command that refuses an option given twice, of which click would silently take the last."""
+    """A command that refuses an option given twice or without its value, of which click makes what it can."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, once every option is known to occur once, or to be made for several values."""
         if not ctx.resilient_parsing:
-            self._check_once(ctx, args)
+            self._check(ctx, args)
         return super().parse_args(ctx, args)
 
-    def _check_once(self, ctx: click.Context, args: list[str]) -> None:
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+    def _check(self, ctx: click.Context, args: list[str]) -> None:
+        known = {name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
+        try:
+            _, rest, order = self.make_parser(ctx).parse_args(args=list(args))
+        except click.NoSuchOption as error:
+            raise click.NoSuchOption(
+                error.option_name, possibilities=_near(error.option_name, known), ctx=ctx
+            ) from None
+        own = args if ctx.allow_interspersed_args else args[: len(args) - len(rest)]  # the rest is the next stage's
         for option, times in Counter(order).items():
-            if isinstance(option, click.Option) and times > 1 and not (option.multiple or option.is_flag):
+            if not isinstance(option, click.Option):
+                continue
+            if times > 1 and not (option.multiple or option.is_flag):
                 raise click.UsageError(f"{option.opts[0]} is given {times} times, where only one value counts.", ctx)
+            self._check_value(ctx, option, own, known)
+
+    def _check_value(self, ctx: click.Context, option: click.Option, args: list[str], known: Collection[str]) -> None:
+        """UsageError where an option follows in the place of the value, which click would take it for."""
+        for flag, value in pairwise(args):
+            if flag in option.opts and value in known and not option.is_flag:
+                said = f"{flag} needs a value, and is followed by the option {value}."
+                raise click.UsageError(f"{said} If that is the value, write {flag}={value}.", ctx)
+
+
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    """The option most like a misspelt one; the dashes, which all have, are no likeness."""
+    bare = {option.lstrip("-"): option for option in known}
+    return [bare[match] for match in difflib.get_close_matches(name.lstrip("-"), bare, n=1)]
 
 
 def pairs(values: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -85,7 +110,9 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     if get_origin(annotation) is dict:
         return click.Option([flag, name], type=KeyValue(), multiple=True, callback=_as_dict, **settings)
     if get_origin(annotation) in (tuple, list):
-        return click.Option([flag, name], multiple=True, callback=_split_commas(get_args(annotation)[0]), **settings)
+        return click.Option(
+            [flag, name], multiple=True, callback=_split_commas(_without_none(get_args(annotation)[0])), **settings
+        )
     return click.Option([flag, name], type=_click_type(annotation), metavar=_metavar(annotation), **settings)
 
 

@@ -21,7 +21,7 @@ from kbtools.data.source import Source, local_path
 def pull_command(
     repo: str, out: str, split: str | None, config: str | None, revision: str | None, offline: bool
 ) -> None:
-    """Copy a dataset of the Hub into a file. REPO is OWNER/NAME or hf://datasets/OWNER/NAME[@REVISION]."""
+    """Copy a dataset of the Hub into a file. REPO is [hf://datasets/]OWNER/NAME[@REVISION]."""
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by the client when it is first imported, which comes later
     saving.check_target(local_path(out))

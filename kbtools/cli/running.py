@@ -80,7 +80,7 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
     view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
     for line in pipeline.preflight(Recipe(source=recipe.source), stages):
         view.say(line)
-    view.say(f"loading {recipe.source.dataset}")
+    view.say(_loading(recipe.source, options))
     data = pipeline.load_source(recipe.source)
     if options.dry_run:
         view.planned(pipeline.plan(data, stages), str(target or "nothing here: the result is pushed"))
@@ -91,10 +91,16 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
         if only_figures:
             view.say("these stages leave the rows as they are, so only their figures are written (--out writes rows)")
         if options.dropped:
-            files.append(pipeline.save_dropped(done, local_path(options.dropped)))
+            pipeline.save_dropped(done, local_path(options.dropped))
     with heard_or_not():
-        view.finished_all(done, files)
+        view.finished_all(done, files, local_path(options.dropped) if options.dropped else None)
     return 1 if done.failed else 0
+
+
+def _loading(source: Source, options: RunOptions) -> str:
+    """What is loaded; that it is not all of it where the command line does not say so."""
+    few = source.limit is not None and options.limit is None
+    return f"loading {source.dataset}" + (f", of each split only the first {source.limit:,} rows" if few else "")
 
 
 def _saved(data: Dataset | DatasetDict, target: Path | None, *, only_figures: bool) -> list[Path]:

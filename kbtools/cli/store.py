@@ -58,8 +58,11 @@ def stats_command(path: Path) -> None:
 def ls_command(path: Path, model: str | None, failed: bool, limit: int) -> None:
     """List replies, newest first."""
     with _open(path) as store:
-        for reply in upkeep.ls(store, model=model, failed=failed, limit=limit):
-            click.echo(f"{reply.key[:16]}  {_when(reply)}  {reply.kind:<14} {reply.model}  {_gist(reply)}")
+        found = list(upkeep.ls(store, model=model, failed=failed, limit=limit))
+    for reply in found:
+        click.echo(f"{reply.key[:16]}  {_when(reply)}  {reply.kind:<14} {reply.model}  {_gist(reply)}")
+    if not found:
+        click.echo(f"no such replies in {path}", err=True)
 
 
 @store_command.command("show")

@@ -20,7 +20,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.display import calls_text, config_text, console, counts_text, outcome, plan_text, summary_table
+from kbtools.cli.display import (
+    calls_text,
+    config_text,
+    console,
+    counts_text,
+    outcome,
+    plan_text,
+    rows_text,
+    summary_table,
+)
 from kbtools.cli.figures import figures_table
 from kbtools.cli.text import printable
 from kbtools.lineage import StageRecord
@@ -86,14 +95,14 @@ class View:
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A stage begins."""
         self.position = position
-        self.say(f"[{position}/{self.stages}] {stage.name}: {rows:,} rows")
+        self.say(f"[{position}/{self.stages}] {stage.name}: {rows_text(rows)}")
 
     def advanced(self, rows: int) -> None:
         """Plain lines show no progress within a stage."""
 
     def counted(self, counts: Mapping[str, int]) -> None:
         """A line every ten seconds."""
-        self.now_and_then(f"{sum(counts.values()):,} rows: {counts_text(counts)}")
+        self.now_and_then(f"{rows_text(sum(counts.values()))}: {counts_text(counts)}")
 
     def now_and_then(self, text: str) -> None:
         """A message that further ones soon replace."""
@@ -137,7 +146,7 @@ class View:
                     click.echo(printable("\n".join(turns)))
         click.echo(f"would write {target}")
 
-    def finished_all(self, done: Run, files: Sequence[Path]) -> None:
+    def finished_all(self, done: Run, files: Sequence[Path], dropped: Path | None = None) -> None:
         """The figures of the stages, what each did, the rows that failed, and on the last line where the result is."""
         if not self.quiet:
             for table in done.tables:
@@ -146,6 +155,9 @@ class View:
         for stage, failure in done.failed:
             rows = "; ".join(failure.examples)
             click.echo(printable(f"failed in {stage}: {failure.count} x {failure.kind}: {rows}"), err=True)
+        if dropped:
+            left_out = sum(drop.rows.num_rows for _, drop in done.dropped)
+            click.echo(f"wrote {rows_text(left_out)} that stages left out to {dropped}")
         what = "the figures of " if files and all(file.suffix == ".json" for file in files) else ""
         click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(_places(done, files))}")
 
@@ -213,12 +225,12 @@ class JsonView(View):
         steps = [_step_json(step) for step in plan]
         click.echo(json.dumps({"plan": steps, "would_write": target}, ensure_ascii=False))
 
-    def finished_all(self, done: Run, files: Sequence[Path]) -> None:
+    def finished_all(self, done: Run, files: Sequence[Path], dropped: Path | None = None) -> None:
         """Files, rows, records and failures."""
         data = done.dataset
         splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
         result = {
-            "output": _places(done, files),
+            "output": _places(done, [*files, *([dropped] if dropped else [])]),
             "rows": count(data),
             "splits": splits,
             "stages": [record.model_dump(mode="json") for record in done.records],
@@ -248,5 +260,5 @@ def _rows_text(done: Run) -> str:
     data = done.dataset
     if isinstance(data, dict):
         parts = ", ".join(f"{name} {ds.num_rows:,}" for name, ds in data.items())
-        return f"{count(data):,} rows ({parts})"
-    return f"{count(data):,} rows"
+        return f"{rows_text(count(data))} ({parts})"
+    return rows_text(count(data))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data import hub
 from kbtools.data.source import Source
-from kbtools.errors import ConfigError, UsageError
+from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -25,11 +25,14 @@ def is_hub_id(name: str) -> bool:
     return bool(_HUB_ID.match(name)) and not _FILE.search(name) and not Path(name).expanduser().exists()
 
 
+def is_on_hub(source: Source) -> bool:
+    """Whether a source is on the Hub: it says so, or nothing of its name is here."""
+    return source.dataset.startswith("hf://") or is_hub_id(_address(source.dataset)[0])
+
+
 def plain(source: Source) -> Source:
-    """The source with an address `hf://datasets/OWNER/NAME[@REVISION]` as OWNER/NAME and its revision."""
-    if not source.dataset.startswith("hf://"):
-        return source
-    repo, revision, path = hub.parse_uri(source.dataset)
+    """The source with an address `[hf://datasets/]OWNER/NAME[@REVISION]` as OWNER/NAME and its revision."""
+    repo, revision, path = _address(source.dataset)
     if path:
         raise UsageError(f"{source.dataset}: give the dataset alone, hf://datasets/{repo}; its files go together.")
     if revision and source.revision not in (None, revision):
@@ -37,23 +40,40 @@ def plain(source: Source) -> Source:
     return source.model_copy(update={"dataset": repo, "revision": source.revision or revision})
 
 
+def _address(name: str) -> tuple[str, str | None, str]:
+    """Repository, revision and path of an address of the Hub; any other name as it is."""
+    if name.startswith("hf://"):
+        return hub.parse_uri(name)
+    repo, _, revision = name.partition("@")
+    return (repo, revision or None, "") if is_hub_id(repo) and not Path(name).exists() else (name, None, "")
+
+
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset, and the source with the commit that was read."""
     source = plain(source)
     import datasets
+    from datasets.data_files import EmptyDatasetError
+    from datasets.exceptions import DataFilesNotFoundError
 
     if datasets.config.HF_HUB_OFFLINE:
         return _from_cache(source)
     found = source.model_copy(update={"revision": _resolved_commit(source), "cached": None})
-    with hub.explained(_doing(found)):
-        return _built(found)[0], found
+    try:
+        with hub.explained(_doing(found)):
+            return _built(found)[0], found
+    except (
+        EmptyDatasetError,
+        DataFilesNotFoundError,
+    ):  # a push that was killed before its first commit leaves such a one
+        raise DataError(f"{_doing(found)}: the repository holds no data files.") from None
 
 
 def _resolved_commit(source: Source) -> str:
     """Commit that the revision means now: asked first, since `load_dataset` would fall back to a stale cache unseen."""
     name = source.dataset
-    here = f"(nor is there a file or folder of that name in {Path.cwd()})"
-    with hub.briefly(), hub.explained(f"loading {name!r} from the Hub {here}"):
+    near = did_you_mean(name, ("sample", *(entry.name for entry in Path.cwd().iterdir())), all_if_none_near=False)
+    here = f"nor is there a file or folder of that name in {Path.cwd()}{near and f'; {near[0].lower()}{near[1:]}'}"
+    with hub.briefly(), hub.explained(f"loading {name!r} from the Hub ({here})"):
         info = hub.persistently(lambda: hub.api().dataset_info(name, revision=source.revision))
         if info.gated:
             hub.api().auth_check(name, repo_type="dataset")

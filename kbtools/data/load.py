@@ -43,7 +43,7 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
         _check_fits(source, f"local files, {', '.join(file.name for file in parts.values())}", ("sha256", *_OF_THE_HUB))
         data, found = _from_split_files(parts), source
     else:
-        if not from_hub.is_hub_id(source.dataset) and not source.dataset.startswith("hf://"):
+        if not from_hub.is_on_hub(source):
             raise UsageError(_no_such_file(source.dataset))
         _check_fits(source, "a dataset on the Hub, pinned by its revision", ("sha256",))
         data, found = from_hub.read(source)
@@ -187,5 +187,7 @@ def _check_types(schema: pa.Schema, path: Path) -> None:
 
 def _no_such_file(name: str) -> str:
     path = Path(name)
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    return f"there is no file {name!r}. {did_you_mean(path.name, siblings)}"
+    if not path.parent.is_dir():
+        return f"there is no file {name!r}, nor the folder {str(path.parent)!r}."
+    siblings = [str(sibling) for sibling in path.parent.iterdir()]
+    return f"there is no file {name!r}. {did_you_mean(str(path), siblings, all_if_none_near=False)}".rstrip()

@@ -29,7 +29,7 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     dataset: str
-    """Hub id, file (parquet, jsonl, csv; jsonl also .gz or .zst), `save_to_disk` folder, or `sample`."""
+    """Hub id (also ID@REVISION), file (parquet, jsonl, csv; jsonl also .gz or .zst), saved folder, or `sample`."""
     split: str | None = None
     """Split to load; all of them when not given."""
     config: str | None = None
@@ -45,10 +45,11 @@ class Source(BaseModel):
 
     @property
     def short_name(self) -> str:
-        """The name from which outputs are called: the last part without file endings."""
+        """The name from which outputs are called: the last part without file endings or a revision."""
         name = Path(self.dataset.rstrip("/")).name
         for ending in (".gz", ".zst", ".bz2"):
             name = name.removesuffix(ending)
         for ending in (".parquet", ".jsonl", ".json", ".csv"):
-            name = name.removesuffix(ending)
-        return name
+            if name.endswith(ending):
+                return name.removesuffix(ending)
+        return name.partition("@")[0]

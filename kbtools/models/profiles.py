@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kbtools.errors import ConfigError
+from kbtools.errors import ConfigError, did_you_mean, explain
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Api, Dialect, Structure
 from kbtools.models.options import Prices
@@ -111,13 +111,24 @@ def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
         if not path.is_file():
             continue
         try:
-            found = ModelsConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+            written = tomllib.loads(path.read_text(encoding="utf-8"))
+            _check_tables(path, written)
+            found = ModelsConfig.model_validate(written)
+        except ValidationError as error:
+            raise ConfigError(f"reading {path}: {explain(error, ModelsConfig)}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"reading {path}: {error}") from error
         tables["model"].update(found.model.model_dump(exclude_defaults=True))
         tables["profiles"].update(found.profiles)
         tables["prices"].update(found.prices)
     return ModelsConfig(**tables)
+
+
+def _check_tables(path: Path, written: Mapping[str, Any]) -> None:
+    """ConfigError for a misspelt table; other tables may be somebody else's."""
+    for name in written.keys() - ModelsConfig.model_fields.keys():
+        if near := did_you_mean(name, ModelsConfig.model_fields, all_if_none_near=False):
+            raise ConfigError(f"reading {path}: there is no table [{name}]. {near}")
 
 
 def expanded(text: str, what: str) -> str:
@@ -126,7 +137,10 @@ def expanded(text: str, what: str) -> str:
     def value(match: re.Match[str]) -> str:
         found = os.environ.get(match[1], "")
         if not found and match[2] is None:
-            raise ConfigError(f"{what} comes from the environment variable {match[1]}, which is not set")
+            raise ConfigError(
+                f"{what} comes from the environment variable {match[1]}, which is not set. "
+                "Set it, or write it into .env."
+            )
         return found or match[2]
 
     return REFERENCE.sub(value, text)

@@ -6,9 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kbtools import lineage as lineages
 from kbtools.data.layout import MEANINGS
-from kbtools.errors import UsageError, did_you_mean
+from kbtools.errors import UsageError, did_you_mean, explain
 from kbtools.judge import Judge
 from kbtools.lineage import Recipe
 from kbtools.plugins import registry
@@ -49,4 +48,4 @@ def make(name: str, fields: dict[str, Any], *, where: str, seed: int | None = No
     try:
         return cls(**fields)
     except ValidationError as error:
-        raise UsageError(f"{where}: {lineages.explain(error, cls)}") from error
+        raise UsageError(f"{where}: {explain(error, cls)}") from error

@@ -11,7 +11,7 @@ from kbtools import lineage as lineages
 from kbtools.data import load as loading
 from kbtools.data import save as saving
 from kbtools.data.source import Source, local_path
-from kbtools.errors import UsageError
+from kbtools.errors import UsageError, explain
 from kbtools.lineage import Lineage, Recipe
 from kbtools.pipeline.chain import Run, run
 from kbtools.pipeline.entries import build
@@ -38,7 +38,7 @@ def load(
     try:
         source = Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit)
     except ValidationError as error:
-        raise UsageError(f"loading {dataset!r}: {lineages.explain(error, Source)}") from None
+        raise UsageError(f"loading {dataset!r}: {explain(error, Source)}") from None
     if dataset.startswith("hf://") and dataset.endswith(".json"):
         if source != Source(dataset=dataset):
             raise UsageError(f"{dataset} says itself what was loaded: leave split, config, revision and limit out.")

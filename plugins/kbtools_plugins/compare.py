@@ -31,7 +31,12 @@ COLUMNS = ("better", "better_as_first", "better_as_second", "comparison_raw")
 
 
 class Compare(Asking):
-    """Ask which of two completions is better, in both orders, and report how much the order decided."""
+    """Ask which of two completions is better, in both orders, and report how much the order decided.
+
+    Both stand in one row, or in successive rows of a group:
+
+        kbtools apply compare --group info.module_name --model SPEC --dataset sample
+    """
 
     name: ClassVar[str] = "compare"
     suffix: ClassVar[str] = "compared"

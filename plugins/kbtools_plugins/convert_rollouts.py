@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class ConvertRollouts(kb.Stage):
-    """Turn rollouts of vf-eval, prime-rl's synthesize or newer verifiers into the evals layout."""
+    """Turn rollouts of vf-eval, prime-rl's synthesize or newer verifiers into the evals layout.
+
+    Which of them a row is, its keys say:
+
+        kbtools apply convert-rollouts --dataset rollouts.jsonl
+    """
 
     name: ClassVar[str] = "convert-rollouts"
     suffix: ClassVar[str] = "evals"

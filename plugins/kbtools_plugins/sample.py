@@ -17,7 +17,12 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Sample(kb.Stage):
-    """Keep a few rows of each split, in their order: the first, some at random, or some of each group."""
+    """Keep a few rows of each split, in their order: the first, some at random, or some of each group.
+
+    How many of which, exactly one option says:
+
+        kbtools apply sample --per-group 1 --dataset sample
+    """
 
     name: ClassVar[str] = "sample"
     suffix: ClassVar[str] = "sample"
@@ -37,7 +42,7 @@ class Sample(kb.Stage):
     @model_validator(mode="after")
     def _one_way(self) -> Sample:
         if sum(count is not None for count in (self.first, self.random, self.per_group)) != 1:
-            raise ValueError("give exactly one of first, random and per_group")
+            raise ValueError("give exactly one of --first N, --random N and --per-group N")
         return self
 
     def output_features(self, features: Features) -> Features:

@@ -236,7 +236,7 @@ def test_test_mode_takes_five_rows_unless_told(cli, file, monkeypatch):
     ("words", "message"),
     [
         (("apply", "fliter", "--where", "x"), "there is no stage 'fliter'. Did you mean 'filter'?"),
-        (("apply", "filter", "--wher", "x"), "No such option '--wher'. (Did you mean one of: '--help', '--pr'"),
+        (("apply", "filter", "--wher", "x"), "No such option '--wher'. Did you mean '--where'?"),
         (("apply", "filter", "--where", "reward > 0", "--datset", "x"), "Did you mean '--dataset'?"),
         (("aply",), "there is no command 'aply'. Did you mean 'apply'?"),
         (
@@ -369,3 +369,52 @@ def test_a_full_disk_leaves_what_was_there(file, name):
     done = subprocess.run(["bash", "-c", limited, sys.executable], capture_output=True, text=True, check=False)
     assert f"{name} could not be written (File too large)" in done.stderr
     assert not [left for left in Path().iterdir() if name in left.name]
+
+
+def test_output_is_named_after_the_judge_that_is_the_default(cli, file, model_server):
+    """`judge` alone is `judge --judge model`, and its suffix is that of every judge."""
+    _, model = model_server()
+    done = cli("apply", "judge", "--model", model, "--columns", "reference_code=task", "--dataset", file, "--dry-run")
+    assert done.out.splitlines()[-1] == "would write outputs/rows-judged.parquet"
+
+
+def test_a_chain_without_stages_is_told_what_it_lacks(cli, file):
+    """Not that a command is missing."""
+    done = cli("apply", "--dataset", file)
+    assert done.code == 2
+    assert "no stage is named" in done.err
+
+
+def test_a_forgotten_value_is_not_the_next_option(cli, file):
+    """`--where --dataset x` would filter by the text --dataset; with an equals sign it may be meant."""
+    done = cli("apply", "filter", "--where", "--dataset", file)
+    assert done.code == 2
+    assert "--where needs a value, and is followed by the option --dataset" in done.err
+    assert "no column 'dataset'" in cli("apply", "filter", "--where=--dataset", "--dataset", file).err
+
+
+def test_dropped_rows_have_a_line_of_their_own(cli, file):
+    """The result does not go where the dropped rows go."""
+    done = cli("apply", "filter", "--where", "reward > 0.9", "--dataset", file, "--dropped", "gone.jsonl")
+    assert done.out.splitlines()[-2:] == [
+        "wrote 5 rows that stages left out to gone.jsonl",
+        "wrote 1 row to outputs/rows-filtered.parquet, outputs/rows-filtered.parquet.lineage.json",
+    ]
+
+
+def test_a_limit_that_the_environment_sets_is_said(cli, file, monkeypatch):
+    """Five rows would be taken for the whole."""
+    monkeypatch.setenv("TEST_MODE", "true")
+    assert "of each split only the first 5 rows" in cli("apply", "dedup", "--dataset", file).err
+
+
+def test_fields_that_contradict_are_told_without_a_place(cli, file):
+    """A fault of the whole stage has no field to name."""
+    assert "stage 1 (sample): give exactly one of --first N" in cli("apply", "sample", "--dataset", file).err
+
+
+def test_a_missing_file_names_only_a_file_that_is_like_it(cli, file):
+    """A folder may hold thousands."""
+    Path("other.csv").write_text("a\n1\n")
+    assert cli("apply", "dedup", "--dataset", "nothing/rows.jsonl").err.rstrip().endswith("nor the folder 'nothing'.")
+    assert cli("apply", "dedup", "--dataset", "unlike.parquet").err.rstrip().endswith("no file 'unlike.parquet'.")

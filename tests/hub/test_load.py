@@ -112,3 +112,10 @@ def test_plain_load_is_unchanged_by_ours(client, hub, rows):
         assert ours["train"].features == plain["train"].features
     """)
     assert done.code == 0, done.err
+
+
+def test_a_repository_without_data_is_said_to_be_one(client, hub):
+    """As a push that was killed before its first commit leaves it."""
+    client.python("import huggingface_hub as h; h.create_repo('me/empty', repo_type='dataset')")
+    empty = load(client, "--dataset", "me/empty")
+    assert (empty.code, "the repository holds no data files" in empty.err) == (2, True)

@@ -23,3 +23,15 @@ def test_pull_and_diff_of_revisions(client, hub, rows):
     shown = client.kbtools("diff", f"me/x@{old}", "me/x")
     assert "train: 20 rows, then 18: 0 added, 2 removed, 1 changed" in shown.out
     assert shown.last == "they differ"
+
+
+def test_a_revision_may_follow_the_name(client, hub, rows):
+    """As `diff` takes it; names of outputs do not have it, and the lineage has the commit."""
+    client.upload("me/x", rows)
+    done = client.kbtools("pull", "me/x@main", "--out", "x.parquet")
+    assert done.code == 0, done.text
+    source = json.loads((client.folder / "x.parquet.lineage.json").read_text())["source"]
+    assert (source["dataset"], source["revision"]) == ("me/x", hub.state("me/x")["refs"]["main"])
+    assert "outputs/x-stats.json" in client.kbtools("apply", "stats", "--dataset", "me/x@main").last
+    missing = client.kbtools("show", "me/x@nope")
+    assert (missing.code, "there is no such revision" in missing.err) == (3, True)

@@ -86,7 +86,12 @@ def test_the_working_directory_wins_over_the_home(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("[profiles.a", "kbtools.toml"), ("[profiles.a]\nbase_ur = 'x'", "base_ur"), ("[prices]\nm = 3", "prices.m")],
+    [
+        ("[profiles.a", "kbtools.toml"),
+        ("[profiles.a]\nbase_ur = 'x'", "base_ur"),
+        ("[prices]\nm = 3", "prices.m"),
+        ("[profils.a]\nbase_url = 'x'", "no table .profils.. Did you mean 'profiles'"),
+    ],
 )
 def test_a_bad_configuration_names_file_and_entry(tmp_path, text, why):
     """Misspelt entries are not ignored."""

@@ -157,3 +157,11 @@ def test_bars_are_drawn_only_where_they_show_every_value():
     assert [item.value for item in stats_plot._in_order(few)] == ["low", "medium", "high"]
     assert not stats_plot._is_few(many)
     assert [stats_plot._varies(column) for column in (few, many, one)] == [True, True, False]
+
+
+def test_long_values_that_begin_alike_are_told_apart():
+    """Code begins with the same imports."""
+    begin = "import torch\nimport torch.nn as nn\n\nclass "
+    ds = datasets.Dataset.from_dict({"code": [begin + "Net", begin + "Net", begin + "Mish", begin + "Mish", "x = 1"]})
+    table = kb.Stats().run(ds).tables[0]
+    assert table.rows[0][-1] == "…Net (2), …Mish (2)"

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 
+_SHOWN = 24
+"""Characters of a frequent value in the table."""
+
+
 class Stats(Analysis):
     """Summarise columns: type, nulls, distinct values, distribution, frequent values, lengths."""
 
@@ -56,7 +60,8 @@ def _line(column: ColumnSummary) -> tuple[str, ...]:
     odd = [f"{column.nulls:,}"]
     odd += [f"{column.nan:,} NaN"] if column.nan else []
     odd += [f"{column.infinite:,} inf"] if column.infinite else []
-    frequent = ", ".join(f"{_short(item.value)} ({item.count:,})" for item in column.frequent)
+    named = zip(_short([item.value for item in column.frequent]), column.frequent, strict=True)
+    frequent = ", ".join(f"{name} ({item.count:,})" for name, item in named)
     return (column.name, column.type, " + ".join(odd), f"{column.unique:,}", *numbers, frequent)
 
 
@@ -68,6 +73,11 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if 1_000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 24 else f"{line[:23]}…"
+def _short(texts: list[str]) -> list[str]:
+    """The beginnings of texts; of those that begin alike, as code does with its imports, what sets them apart."""
+    lines = [" ".join(text.split()) for text in texts]
+    places = enumerate(zip(*lines, strict=False)) if len(lines) > 1 else ()
+    alike = next((place for place, found in places if len(set(found)) > 1), 0)
+    if alike >= _SHOWN:
+        lines = [f"…{line[alike:]}" for line in lines]
+    return [line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…" for line in lines]

@@ -7,6 +7,7 @@ types, and only then run; nothing of it is ever executed as Python.
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from kbtools_plugins.filter.functions import FUNCTIONS, divide, without_nan
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_NO_KERNEL = re.compile(r"Function '(?P<call>\w+)' has no kernel matching input types \((?P<types>.*)\)")
 Evaluator = Callable[["pa.Table"], Any]
 
 
@@ -60,7 +62,9 @@ class Expression:
             answer = self._run(table)
         except (pa.ArrowException, TypeError, UnicodeEncodeError) as error:
             types = ", ".join(f"{path} is {_type_at(table, path)}" for path in self._paths)
-            raise kb.errors.SchemaError(f"--where {self.text!r} does not fit the columns ({types}): {error}") from error
+            raise kb.errors.SchemaError(
+                f"--where {self.text!r} does not fit the columns ({types}): {_said(error)}"
+            ) from error
         if not isinstance(answer, pa.Array | pa.ChunkedArray) or not pa.types.is_boolean(answer.type):
             raise kb.errors.SchemaError(f"--where {self.text!r} gives values that are neither true nor false.")
         return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
@@ -68,11 +72,14 @@ class Expression:
     def _compile(self, node: ast.expr) -> Evaluator:
         compiler = _COMPILERS.get(type(node))
         if compiler is None:
-            raise kb.errors.UsageError(
-                f"--where {self.text!r}: {ast.unparse(node)!r} is not allowed. Use comparisons, and/or/not, in, "
-                f"is null, + - * /, and the functions {', '.join(sorted(FUNCTIONS))}."
-            )
+            raise self._refused(node)
         return compiler(self, node)
+
+    def _refused(self, node: ast.expr) -> kb.errors.UsageError:
+        return kb.errors.UsageError(
+            f"--where {self.text!r}: {ast.unparse(node)!r} is not allowed. Use comparisons, and/or/not, in, "
+            f"is null, + - * /, and the functions {', '.join(sorted(FUNCTIONS))}."
+        )
 
     def _column(self, path: str) -> Evaluator:
         self._paths.setdefault(self.schema.path(path))
@@ -129,7 +136,7 @@ def _unary(expression: Expression, node: Any) -> Evaluator:
         return lambda table: pc.invert(operand(table))
     if isinstance(node.op, ast.USub):
         return lambda table: pc.negate_checked(operand(table))
-    raise kb.errors.UsageError(f"--where {expression.text!r}: {ast.unparse(node)!r} is not allowed.")
+    raise expression._refused(node)
 
 
 def _binary(expression: Expression, node: Any) -> Evaluator:
@@ -138,7 +145,7 @@ def _binary(expression: Expression, node: Any) -> Evaluator:
     calls = {ast.Add: pc.add_checked, ast.Sub: pc.subtract_checked, ast.Mult: pc.multiply_checked, ast.Div: divide}
     call = calls.get(type(node.op))
     if call is None:
-        raise kb.errors.UsageError(f"--where {expression.text!r}: {ast.unparse(node)!r} is not allowed.")
+        raise expression._refused(node)
     left, right = expression._compile(node.left), expression._compile(node.right)
     return lambda table: without_nan(call(left(table), right(table)))
 
@@ -259,3 +266,9 @@ def _single_equals(text: str) -> bool:
 
 def _type_at(table: pa.Table, path: str) -> str:
     return str(field_of(table, path).type)
+
+
+def _said(error: Exception) -> str:
+    """Arrow's words, but for those that only its authors understand."""
+    found = _NO_KERNEL.match(str(error))
+    return f"{found['call']} does not take {found['types']}" if found else str(error)

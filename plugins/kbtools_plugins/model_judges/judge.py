@@ -37,7 +37,10 @@ TOP_LOGPROBS = 20
 
 
 class ModelJudge(Asking, kb.Judge):
-    """Rate every row by asking a language model, with a rubric that is a versioned prompt."""
+    """Rate every row by asking a language model, with a rubric that is a versioned prompt.
+
+    The fields of the rubric's reply become columns, as difficulty and difficulty_reason.
+    """
 
     judge: Literal["model"] = "model"
     """Which judge."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
+from typing import Any
 
 import click
+from pydantic import ValidationError
 
-from kbtools.data import text_file
 from kbtools.errors import UsageError
+from kbtools.errors import explain as explain_fields
 from kbtools_plugins.verify.code import NoCode, parse
 from kbtools_plugins.verify.settings import Tier, VerifySettings
 
@@ -20,15 +23,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--reference", type=_FILE, help="File with the reference.")
 @click.option("--candidate", type=_FILE, help="File with the candidate: code, or an answer that holds it.")
 @click.option("--entry-point", help="Class or function of the reference that is meant.")
-@click.option("--tier", type=click.Choice(["auto", "gpu", "cpu"]), default="auto", help="Where kernels run.")
-@click.option("--targets", default="80,90", help="Compute capabilities to compile for.")
-@click.option("--seeds", type=click.IntRange(min=1), default=2, help="Sets of secret random inputs.")
 @click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    help="Seconds that each process of the check may take.",
+    "--tier", type=click.Choice(["auto", "gpu", "cpu"]), default="auto", show_default=True, help="Where kernels run."
 )
+@click.option("--targets", default="80,90", show_default=True, help="Compute capabilities to compile for.")
+@click.option("--seeds", default=2, show_default=True, help="Sets of secret random inputs.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds that each process of the check may take.")
 @click.option("--allow", multiple=True, help="A further torch operator that is no fallback, as in aten.sum.")
 @click.option("--require-sandbox", is_flag=True, help="Fail where the sandbox cannot be enforced.")
 @click.option("--time/--no-time", default=False, help="Measure the speedup (GPU only).")
@@ -51,7 +51,7 @@ def verify_command(
     from kbtools_plugins.verify.explain import explain
     from kbtools_plugins.verify.pair import verify
 
-    settings = VerifySettings(
+    settings = _settings(
         tier=tier,
         targets=_numbers(targets),
         seeds=seeds,
@@ -63,8 +63,16 @@ def verify_command(
     texts = _texts(file, reference, candidate)
     entry_point = entry_point or (reference_in_pair(texts[0]) if file else None)
     verdict = verify(*texts, entry_point=entry_point, settings=settings)
-    click.echo(verdict.model_dump_json(indent=1) if as_json else explain(verdict))
+    found = {**verdict.model_dump(mode="json"), "reward": verdict.reward}
+    click.echo(json.dumps(found, indent=1) if as_json else explain(verdict))
     return 0 if verdict.passed else 1
+
+
+def _settings(**fields: Any) -> VerifySettings:
+    try:
+        return VerifySettings(**fields)
+    except ValidationError as error:
+        raise UsageError(f"kbtools verify: {explain_fields(error, VerifySettings)}") from error
 
 
 def reference_in_pair(text: str) -> str | None:
@@ -78,11 +86,18 @@ def reference_in_pair(text: str) -> str | None:
 
 def _texts(file: Path | None, reference: Path | None, candidate: Path | None) -> tuple[str, str]:
     if file and not reference and not candidate:
-        text = text_file.read(file, "file")
+        text = _read(file)
         return text, text
     if reference and candidate and not file:
-        return text_file.read(reference, "reference"), text_file.read(candidate, "candidate")
+        return _read(reference), _read(candidate)
     raise UsageError("Give one FILE that holds both, or --reference FILE and --candidate FILE.")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no UTF-8 text ({error}).") from error
 
 
 def _numbers(text: str) -> tuple[int, ...]:

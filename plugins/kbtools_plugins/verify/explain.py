@@ -31,11 +31,12 @@ def explain(verdict: Verdict) -> str:
         lines.append(f"  {verdict.error}")
     if verdict.kernels:
         lines.append("  kernels: " + ", ".join(f"{kernel} x{count}" for kernel, count in verdict.kernels.items()))
-    for found in verdict.resources:
-        lines.append(
-            f"  {found.kernel} on sm_{found.target}: {found.registers} registers, "
-            f"{found.shared_bytes} bytes of shared memory, {found.spill_bytes} bytes of stack"
-        )
+    compiled = (
+        f"  {found.kernel} on sm_{found.target}: {found.registers} registers, "
+        f"{found.shared_bytes} bytes of shared memory, {found.spill_bytes} bytes of stack"
+        for found in verdict.resources
+    )
+    lines += dict.fromkeys(compiled)  # launches that differ in their arguments alone often compile to the same
     if verdict.max_error is not None:
         lines.append(f"  largest error: {verdict.max_error:.2e} of the output's scale")
     for what, general in (("other shapes", verdict.shape_general), ("non-contiguous inputs", verdict.layout_general)):

@@ -101,7 +101,7 @@ class Warm:
         if said != b"ready\n":
             message = self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
             if "No module named 'torch'" in message or "No module named 'triton'" in message:
-                raise MissingExtra("verify", "Verifying kernels")
+                raise MissingExtra("verify", "verifying kernels")
             if self._process.wait() == -signal.SIGKILL:
                 raise WorkerDied("the warm process was killed while it started")
             raise ConfigError(f"The process that runs kernels did not start:\n{message[-2000:]}")

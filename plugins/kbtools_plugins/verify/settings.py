@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,8 @@ from kbtools.errors import ConfigError
 from kbtools_plugins.verify import devices
 
 Tier = Literal["auto", "gpu", "cpu"]
+Target = Annotated[int, Field(ge=75)]
+"""A compute capability that Triton compiles for, 80 for sm_80: a candidate is not to blame for one that it does not."""
 
 
 class VerifySettings(BaseModel):
@@ -19,7 +21,7 @@ class VerifySettings(BaseModel):
 
     tier: Tier = "auto"
     """Where kernels run: on a GPU, in Triton's interpreter (cpu), or on a GPU where there is one (auto)."""
-    targets: tuple[int, ...] = (80, 90)
+    targets: tuple[Target, ...] = (80, 90)
     """Compute capabilities that every launched kernel is compiled for, 80 for sm_80."""
     seeds: int = Field(2, ge=1)
     """Number of secret seeds that inputs are drawn from."""
@@ -39,9 +41,9 @@ class VerifySettings(BaseModel):
 
 def on_gpu(settings: VerifySettings) -> bool:
     """Whether kernels run on a GPU; ConfigError if one is demanded and there is none."""
-    if settings.tier == "cpu":
-        return False
-    present, why_none = devices.found()
+    present, why_none = ((), "--tier cpu uses none") if settings.tier == "cpu" else devices.found()
     if settings.tier == "gpu" and not present:
         raise ConfigError(f"--tier gpu: {why_none}; use --tier cpu.")
+    if settings.time and not present:
+        raise ConfigError(f"--time needs a GPU, and {why_none}: leave --time out, or rewards would be no speedups.")
     return bool(present)

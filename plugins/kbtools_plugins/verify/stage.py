@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,7 +16,7 @@ import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows
 from kbtools_plugins.verify.reward import check_formula, reward_of
-from kbtools_plugins.verify.settings import Tier, VerifySettings
+from kbtools_plugins.verify.settings import Target, Tier, VerifySettings, on_gpu
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +54,7 @@ class Verify(kb.Stage):
     """Seconds that each process of one check may take."""
     tier: Tier = "auto"
     """Where kernels run: on a GPU, in Triton's interpreter (cpu), or on a GPU where there is one (auto)."""
-    targets: tuple[int, ...] = (80, 90)
+    targets: tuple[Target, ...] = (80, 90)
     """Compute capabilities that each kernel must compile for, as in 80,90."""
     seeds: int = Field(2, ge=1)
     """Sets of secret random inputs."""
@@ -70,6 +72,13 @@ class Verify(kb.Stage):
     """Which meaning holds the candidate; auto takes the completion where there is one."""
     store: str = ""
     """File that keeps verdicts; by default KBTOOLS_VERDICTS, or verdicts.sqlite in the user's data directory."""
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """MissingExtra without torch and triton, ConfigError where a GPU is demanded that is not there."""
+        if any(importlib.util.find_spec(package) is None for package in ("torch", "triton")):
+            raise kb.errors.MissingExtra("verify", "verifying kernels")
+        on_gpu(self.settings())
+        return ()
 
     def output_features(self, features: Features) -> Features:
         """The input's features and the verdict's columns, which must not be there yet but for `reward`."""
@@ -109,8 +118,9 @@ class Verify(kb.Stage):
             return table.select(list(features))
 
         result = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds, _digest(records)))
-        counts = Counter(str(record["verdict"]) for record in records)
-        return kb.Result(result, facts={"verdicts": dict(counts.most_common()), "passed": counts["pass"]})
+        counts = dict(Counter(str(record["verdict"]) for record in records).most_common())
+        table = kb.Table("verdicts", ("verdict", "rows"), tuple((kind, f"{rows:,}") for kind, rows in counts.items()))
+        return kb.Result(result, facts={"verdicts": {**counts}, "passed": counts.get("pass", 0)}, tables=(table,))
 
     def settings(self) -> VerifySettings:
         """The settings of each check."""

@@ -244,6 +244,9 @@ def test_missing_gpu_is_said() -> None:
     assert not on_gpu(VerifySettings())
     with pytest.raises(ConfigError, match="no NVIDIA device"):
         on_gpu(VerifySettings(tier="gpu"))
+    for tier in ("auto", "cpu"):
+        with pytest.raises(ConfigError, match="--time needs a GPU"):
+            on_gpu(VerifySettings(tier=tier, time=True))
 
 
 @no_device

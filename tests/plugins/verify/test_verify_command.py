@@ -35,7 +35,7 @@ def test_two_files_and_a_failure_explained(tmp_path: Path) -> None:
     candidate.write_text(f"My kernel:\n```python\n{CANDIDATE.replace('0.0)', '0.3)')}```\n")
     code, output = _run("--reference", str(reference), "--candidate", str(candidate), "--json")
     verdict = json.loads(output)
-    assert (code, verdict["verdict"]) == (1, "wrong_output")
+    assert (code, verdict["verdict"], verdict["reward"]) == (1, "wrong_output", 0.0)
     assert "instead of" in verdict["error"]
 
 
@@ -47,3 +47,8 @@ def test_unclear_files_are_a_usage_error(tmp_path: Path) -> None:
     file.write_text(REFERENCE)
     with pytest.raises(UsageError, match="--targets"):
         _run(str(file), "--targets", "new")
+    with pytest.raises(UsageError, match=r"targets.0: .*75.* seeds: .*1"):
+        _run(str(file), "--targets", "8", "--seeds", "0")
+    file.write_bytes(b"\xff")
+    with pytest.raises(UsageError, match="no UTF-8 text"):
+        _run(str(file))
