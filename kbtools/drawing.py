@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kbtools.errors import MissingExtra
+from kbtools.errors import ConfigError, MissingExtra, reason
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,10 +58,15 @@ def figure(width: float, height: float) -> Iterator[Figure]:
 
 
 def save(drawn: Figure, folder: str | Path, name: str) -> list[str]:
-    """Write NAME.png and NAME.svg into a folder; returns the files."""
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    files = [target / f"{name}.{ending}" for ending in ("png", "svg")]
-    drawn.savefig(files[0])
-    drawn.savefig(files[1], metadata={"Date": None})
-    return [str(file) for file in files]
+    """Write NAME.png and NAME.svg into a folder; returns the files. ConfigError, and neither file, where that fails."""
+    png, svg = (Path(folder) / f"{name}.{ending}" for ending in ("png", "svg"))
+    try:
+        png.parent.mkdir(parents=True, exist_ok=True)
+        drawn.savefig(png)
+        drawn.savefig(svg, metadata={"Date": None})
+    except OSError as error:
+        for half in (png, svg):
+            if half.is_file():
+                half.unlink()
+        raise ConfigError(f"the plot {name} could not be written into {folder} ({reason(error)}).") from error
+    return [str(png), str(svg)]

@@ -6,7 +6,6 @@ A `Recipe` is what to do; a `Lineage` is a recipe that was run, with its records
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import re
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from kbtools.data import hub
+from kbtools.data import hub, text_file
 from kbtools.data.save import METADATA_KEY, lineage_file
 from kbtools.data.source import Source
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(:-(?P<otherwise>[^}]*))?\}")
 _ATTRIBUTE = "_kbtools_lineage"
+FORMAT = 1
+"""Version of the lineages that are written here; those of a newer one may mean something else."""
 
 
 class NoLineage(DataError):
@@ -114,7 +115,7 @@ class _Recipes(_Strict):
 class Lineage(Recipe):
     """A recipe that was run."""
 
-    kbtools_lineage: int = 1
+    kbtools_lineage: int = FORMAT
     """Version of this format."""
     records: tuple[StageRecord, ...] = ()
     versions: dict[str, str] = {}
@@ -164,7 +165,7 @@ def read(path: Path) -> Recipe:
     if path.suffix == ".toml":
         return _validated(Recipe, _filled_in(_toml(path), str(path)), path)
     if path.suffix == ".json":
-        return _validated(Lineage, _json(path.read_text(), path), path)
+        return _validated(Lineage, text_file.read_json(path, "lineage"), path)
     return read_lineage(path)
 
 
@@ -200,16 +201,16 @@ def read_hub(uri: str) -> Lineage:
     """The lineage that a push has put beside the rows, from its address `hf://datasets/OWNER/NAME[@REVISION]/PATH`."""
     repo, revision, path = hub.parse_uri(uri)
     text = hub.read_text(repo, path or "kbtools-lineage.json", revision)
-    return _validated(Lineage, _json(text, uri), uri)
+    return _validated(Lineage, text_file.parsed(text, uri), uri)
 
 
 def read_lineage(path: Path) -> Lineage:
     """The lineage beside a data file, or else the one inside it."""
     for beside in (lineage_file(path), path / "kbtools-lineage.json"):
         if beside.is_file():
-            return _validated(Lineage, _json(beside.read_text(), beside), beside)
+            return _validated(Lineage, text_file.read_json(beside, "lineage"), beside)
     if path.suffix == ".json" and path.is_file():
-        return _validated(Lineage, _json(path.read_text(), path), path)
+        return _validated(Lineage, text_file.read_json(path, "lineage"), path)
     if path.suffix == ".parquet" and path.is_file():
         return _from_parquet(path)
     if not path.exists():
@@ -218,19 +219,21 @@ def read_lineage(path: Path) -> Lineage:
 
 
 def _from_parquet(path: Path) -> Lineage:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metadata = pq.read_schema(path).metadata or {}
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except pa.ArrowException as error:
+        raise DataError(f"reading the lineage in {path}: it is not a whole parquet file ({error}).") from error
     if METADATA_KEY not in metadata:
         raise NoLineage(f"{path} has no lineage: it was not written by kbtools.")
-    return _validated(Lineage, _json(metadata[METADATA_KEY].decode(), path), path)
+    return _validated(Lineage, text_file.parsed(metadata[METADATA_KEY].decode(), path), path)
 
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise UsageError(f"there is no recipe {str(path)!r}.") from None
+        return tomllib.loads(text_file.read(path, "recipe"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 
@@ -261,17 +264,14 @@ def _variable(match: re.Match[str], missing: dict[str, None]) -> str:
     return value or ""
 
 
-def _json(text: str, path: Path | str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON: {error}") from error
-
-
 T = TypeVar("T", bound=BaseModel)
 
 
 def _validated(kind: type[T], data: Any, path: Path | str) -> T:
+    if isinstance(data, dict) and isinstance(newer := data.get("kbtools_lineage"), int) and newer > FORMAT:
+        raise UsageError(
+            f"{path} was written by a newer kbtools (format {newer}, known here: {FORMAT}): upgrade kbtools."
+        )
     try:
         return kind.model_validate(data)
     except ValidationError as error:

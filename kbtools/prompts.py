@@ -22,6 +22,7 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kbtools.data import text_file
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 
 _VERSION = re.compile(r"^v([1-9]\d*)$")
@@ -86,6 +87,14 @@ class Prompt:
         except TemplateError as error:
             raise UsageError(f"prompt {self.spec} could not be rendered: {error.message}") from error
 
+    def check(self) -> None:
+        """DataError when the front matter or the template is wrong."""
+        _ = self.front
+        try:
+            self._turns()
+        except TemplateError as error:
+            raise DataError(f"prompt {self.spec} is no template: {error.message}") from error
+
     def _turns(self) -> tuple[tuple[str, Template], ...]:
         """Role and template of each message."""
         turns = _compiled(self.text)
@@ -138,7 +147,7 @@ def root() -> Traversable:
 def read_folder(folder: Traversable, origin: str) -> list[Prompt]:
     """Every `<name>/v<N>.j2` of a folder."""
     return [
-        Prompt(name.name, int(version[1]), file.read_text(encoding="utf-8"), origin)
+        Prompt(name.name, int(version[1]), text_file.read(file, "prompt"), origin)
         for name in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if name.is_dir()
         for file in name.iterdir()
@@ -171,4 +180,4 @@ def _from_path(path: Path) -> Prompt:
         raise UsageError(f"there is no prompt file {str(path)!r}.")
     version = _VERSION.match(path.stem)
     name = path.parent.name if version else path.stem
-    return Prompt(name, int(version[1]) if version else 1, path.read_text(encoding="utf-8"), str(path))
+    return Prompt(name, int(version[1]) if version else 1, text_file.read(path, "prompt"), str(path))

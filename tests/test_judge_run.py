@@ -211,9 +211,10 @@ def test_second_ctrl_c_gives_up_the_calls_under_way(model_server, rows, judge):
     words = ("--model", model, "--max-in-flight", IN_FLIGHT, "--dataset", rows(100), "--out", "a.parquet")
     process = start(*words)
     wait_for(lambda: len(server.log) >= 30 + IN_FLIGHT)
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    while "Ctrl-C again" not in (said := process.stderr.readline()):
+        assert said, "the run ended before the second Ctrl-C"
+    process.send_signal(signal.SIGINT)
     err = finish(process, 130)
     assert "interrupted with 30 replies in the store" in err
     server.settings.script = rates({})

@@ -9,9 +9,12 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from kbtools.cli.signals import as_interrupts
+from kbtools.cli.stdout import heard_or_not, spell_out
 from kbtools.cli.text import printable
 from kbtools.errors import ConfigError, KbError, did_you_mean
 
@@ -61,6 +64,11 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does, which takes a reader that has gone for a failure."""
+        with heard_or_not():
+            return super().invoke(ctx)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -87,25 +95,32 @@ def kbtools() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Entry point: 0 done, 1 some rows failed, 2 usage, 3 configuration or credentials, 130 interrupted."""
+    """Entry point: 0 done, 1 some rows failed, 2 usage, 3 configuration or credentials, 130 interrupted.
+
+    Ended by a signal, it is 128 and the signal's number, as a shell has it.
+    """
+    spell_out()
+    with as_interrupts() as signals:
+        code = _code_of(args)
+    sys.exit(128 + signals[0] if signals and code == 130 else code)
+
+
+def _code_of(args: Sequence[str] | None) -> int:
     try:
         code = kbtools.main(args=args, prog_name="kbtools", standalone_mode=False)
     except KbError as error:
         _complain(str(error))
-        code = error.exit_code
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        code = 2
+        return 2
     except (click.Abort, KeyboardInterrupt) as error:
         _complain(_interrupted(error))
-        code = 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing is left to say, and nobody to say it to
-        code = 0
+        return 130
     except OSError as error:
         _complain(f"{type(error).__name__}: {error}")
-        code = 3
-    sys.exit(code if isinstance(code, int) else 0)
+        return 3
+    return code if isinstance(code, int) else 0
 
 
 def _interrupted(error: BaseException) -> str:

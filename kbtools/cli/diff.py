@@ -11,6 +11,7 @@ from rich.text import Text
 
 from kbtools import pipeline
 from kbtools.cli.display import console
+from kbtools.cli.stdout import heard_or_not
 from kbtools.data.compare import Difference, SplitDifference, compare
 from kbtools.data.from_hub import is_on_hub
 from kbtools.data.source import Source
@@ -33,10 +34,11 @@ def diff_command(old: str, new: str, key: tuple[str, ...], split: str | None, co
     sources = [Source(dataset=name, split=split) for name in (old, new)]
     sides = [pipeline.load_source(source) for source in _with_config(sources, config)]
     found = compare(sides[0], sides[1], key)
-    if as_json:
-        click.echo(json.dumps({"same": found.same, **dataclasses.asdict(found)}, ensure_ascii=False))
-    else:
-        _show(found)
+    with heard_or_not():
+        if as_json:
+            click.echo(json.dumps({"same": found.same, **dataclasses.asdict(found)}, ensure_ascii=False))
+        else:
+            _show(found)
     return 0 if found.same else 1
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kbtools.cli.stdout import to_nowhere
 from kbtools.cli.text import printable
 from kbtools.lineage import StageRecord
 from kbtools.models.fulfil import Plan
@@ -22,7 +23,13 @@ _WIDE = 120
 def console(*, stderr: bool = False) -> Console:
     """A console that is wide enough for tables when it is no terminal."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else _WIDE, highlight=False)
+    return _Console(stderr=stderr, width=None if stream.isatty() else _WIDE, highlight=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader has gone (`| head`): the rest goes nowhere, and the exit code is still that of the work."""
+        to_nowhere()
 
 
 def calls_text(progress: Progress) -> str:

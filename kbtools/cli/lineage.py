@@ -58,7 +58,7 @@ def _table(lineage: Lineage) -> Table:
 
 
 def _config_cells(entry: dict[str, Any] | None, record: StageRecord | None) -> tuple[str, str]:
-    name = str(entry["stage"]) if entry else record.stage if record else ""
+    name = str(entry.get("stage", "(no name)")) if entry else record.stage if record else ""
     return name, config_text(entry or {})
 
 

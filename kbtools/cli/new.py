@@ -7,7 +7,9 @@ them as code.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from kbtools.errors import KbError, UsageError
+from kbtools.errors import ConfigError, KbError, UsageError, reason
 from kbtools.plugins import registry
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -53,10 +55,17 @@ def _write(kind: str, name: str, out: Path) -> None:
     if target.exists():
         raise UsageError(f"{target} exists already: give another name, or another folder with --out.")
     words = _words(name)
-    for path, text in _files(resources.files("kbtools.cli") / "templates" / kind):
-        file = target / _filled(path, words).removesuffix(".tmpl")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_filled(text, words), encoding="utf-8")
+    part = out / f".{target.name}.{os.getpid()}.part"
+    try:
+        for path, text in _files(resources.files("kbtools.cli") / "templates" / kind):
+            file = part / _filled(path, words).removesuffix(".tmpl")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(_filled(text, words), encoding="utf-8")
+        part.rename(target)
+    except OSError as error:
+        raise ConfigError(f"{target} could not be written ({reason(error)}).") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     run = f"--dataset sample {name}" if kind == "stage" else f"--dataset sample judge --judge {name}"
     click.echo(f"wrote {target}. Next:\n  pip install -e '{target}[test]'\n  pytest {target}\n  kbtools apply {run}")
 

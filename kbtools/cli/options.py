@@ -90,6 +90,9 @@ def _near(name: str, known: Iterable[str]) -> list[str]:
 
 def pairs(values: Sequence[tuple[str, str]]) -> dict[str, str]:
     """A repeated key=value option as a dictionary."""
+    for key, times in Counter(key for key, _ in values).items():
+        if times > 1:
+            raise click.UsageError(f"{key}=... is given {times} times, where only one value counts.")
     return dict(values)
 
 
@@ -142,6 +145,8 @@ def _split_commas(kind: Any) -> Callable[[click.Context, click.Parameter, Any], 
 
     def split(ctx: click.Context, param: click.Parameter, values: Any) -> tuple[Any, ...]:
         parts = [part.strip() for value in values for part in str(value).split(",") if part.strip()]
+        if values and not parts:
+            raise click.BadParameter("it is empty: name something, or leave the option out", ctx, param)
         try:
             return tuple(kind(part) for part in parts) if kind in (int, float) else tuple(parts)
         except ValueError as error:

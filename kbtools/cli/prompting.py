@@ -21,11 +21,11 @@ from kbtools.cli.display import console
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.rows import one_split
 from kbtools.cli.text import printable
-from kbtools.data import texts
+from kbtools.data import text_file, texts
 from kbtools.data.layout import MEANINGS, Schema
 from kbtools.data.save import write_text
 from kbtools.data.table import field_of, top_column
-from kbtools.errors import UsageError, did_you_mean
+from kbtools.errors import DataError, UsageError, did_you_mean
 from kbtools.plugins import registry
 
 if TYPE_CHECKING:
@@ -163,15 +163,25 @@ def check(folder: Path) -> None:
 
 def faults_of(folder: Path) -> list[str]:
     """What differs between a folder of prompts and its lock file, a line each; `new` ones only lack their lock."""
-    locked: dict[str, str] = json.loads((folder / LOCK).read_text()) if (folder / LOCK).exists() else {}
+    locked = _locked(folder / LOCK)
     found = {prompt.spec: prompt for prompt in prompts.read_folder(folder, "")}
     for prompt in found.values():
-        _ = prompt.front  # raises DataError when it is not sound
+        prompt.check()
     return [
         *(f"gone: {spec}" for spec in locked if spec not in found),
         *(f"changed: {spec}" for spec in locked if spec in found and found[spec].sha256 != locked[spec]),
         *(f"new: {spec}" for spec in found if spec not in locked),
     ]
+
+
+def _locked(file: Path) -> dict[str, str]:
+    """The digests that a lock file holds, by prompt; none when there is no such file."""
+    locked = text_file.read_json(file, "lock") if file.exists() else {}
+    if not isinstance(locked, dict):
+        raise DataError(
+            f"{file} must hold an object of digests by prompt, but holds {locked!r}: take the released one."
+        )
+    return locked
 
 
 def _explained(folder: Path, faults: list[str]) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
 from kbtools import pipeline
 from kbtools.data import save as saving
-from kbtools.data.source import Source
+from kbtools.data.source import Source, local_path
 
 
 @click.command()
@@ -25,7 +24,7 @@ def pull_command(
     """Copy a dataset of the Hub into a file. REPO is [hf://datasets/]OWNER/NAME[@REVISION]."""
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by the client when it is first imported, which comes later
-    saving.check_target(Path(out))
+    saving.check_target(local_path(out))
     data = pipeline.load_source(Source(dataset=repo, split=split, config=config, revision=revision))
     files = pipeline.save(data, out)
     click.echo(f"wrote {pipeline.count(data):,} rows to {', '.join(map(str, files))}")

@@ -13,7 +13,7 @@ from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.data.hub import NoFile
 from kbtools.data.save import split_names_beside
-from kbtools.data.source import Source
+from kbtools.data.source import Source, local_path
 from kbtools.errors import UsageError
 from kbtools.lineage import Lineage
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--split", metavar="NAME", help="Only this split.")
 @click.option("--config", metavar="NAME", help="Configuration of a Hub dataset.")
 @click.option("--revision", metavar="REV", help="Commit, tag or branch of a Hub dataset.")
-@click.option("--limit", type=int, metavar="N", help="Only the first N rows of each split.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows of each split.")
 @click.option("--columns", type=KeyValue(), multiple=True, help="Where a meaning stands, e.g. row_id=my_col.")
 @click.option(
     "--resamples",
@@ -42,7 +42,7 @@ def report_command(dataset: str, out: str, plots: str | None, title: str | None,
     """Write an HTML report about DATASET: Hub id, file, folder, or sample."""
     from kbtools.report import page
 
-    target = Path(out)
+    target = local_path(out)
     if target.suffix != ".html":
         raise UsageError(f"--out {out}: the name of a report ends in .html.")
     began = time.perf_counter()

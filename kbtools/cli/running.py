@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict
 from kbtools import pipeline
 from kbtools.cli import views
 from kbtools.cli.pushing import with_push
+from kbtools.cli.stdout import heard_or_not
 from kbtools.data import save as saving
-from kbtools.data.source import Source
-from kbtools.errors import UsageError
+from kbtools.data.source import Source, local_path
+from kbtools.errors import ConfigError, UsageError
 from kbtools.lineage import Output, Recipe
 from kbtools.stage import Stage
 
@@ -51,23 +52,31 @@ def source_of(options: RunOptions, base: Source | None = None) -> Source:
     if not dataset:
         raise UsageError("no dataset: give --dataset NAME (`--dataset sample` needs no network) or set DATASET_PATH.")
     given_ = options.model_dump(include={"split", "config", "revision", "limit"}, exclude_none=True)
-    if options.limit is None and os.environ.get("TEST_MODE", "").lower() == "true":
+    if options.limit is None and _test_mode():
         given_["limit"] = 5
     kept = base.model_dump(exclude_none=True) if base and base.dataset == dataset else {}
     return Source(**{**kept, "dataset": dataset, **given_})
+
+
+def _test_mode() -> bool:
+    """Whether TEST_MODE asks for a few rows; a value that may mean either is no licence to pay for all of them."""
+    value = os.environ.get("TEST_MODE", "").strip().lower()
+    if value not in ("", "true", "1", "yes", "on", "false", "0", "no", "off"):
+        raise ConfigError(f"TEST_MODE is {value!r}: set it to true (only 5 rows of each split) or false (all of them).")
+    return value in ("true", "1", "yes", "on")
 
 
 def execute(recipe: Recipe, options: RunOptions) -> int:
     """Check, load, run, write or push, and say what came of it; the exit code."""
     recipe = with_push(recipe, options.push, options.push_fields)
     stages = pipeline.build(recipe)
-    if options.save_recipe:
-        saving.write_text(Path(options.save_recipe), recipe.to_toml())
     target = _target(recipe, stages, options)
     only_figures = _only_read(stages) and target is not None and target.suffix == ".json"
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
-    _check_targets(None if only_figures else target, options, recipe.source)
+    _check_targets(None if only_figures else target, options, recipe.source, stages)
+    if options.save_recipe:
+        saving.write_text(local_path(options.save_recipe), recipe.to_toml())
     view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
     for line in pipeline.preflight(Recipe(source=recipe.source), stages):
         view.say(line)
@@ -82,8 +91,9 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
         if only_figures:
             view.say("these stages leave the rows as they are, so only their figures are written (--out writes rows)")
         if options.dropped:
-            pipeline.save_dropped(done, Path(options.dropped))
-    view.finished_all(done, files, Path(options.dropped) if options.dropped else None)
+            pipeline.save_dropped(done, local_path(options.dropped))
+    with heard_or_not():
+        view.finished_all(done, files, local_path(options.dropped) if options.dropped else None)
     return 1 if done.failed else 0
 
 
@@ -103,20 +113,28 @@ def _only_read(stages: Sequence[Stage]) -> bool:
     return bool(stages) and all(stage.only_reads() for stage in stages)
 
 
-def _check_targets(target: Path | None, options: RunOptions, source: Source) -> None:
+def _check_targets(target: Path | None, options: RunOptions, source: Source, stages: Sequence[Stage]) -> None:
     """UsageError for a name that cannot or must not be written, before any work is done."""
     if options.out == "":
         raise UsageError("--out is empty: give a name, or leave the option out.")
-    named = [path for path in (target, Path(options.dropped) if options.dropped else None) if path]
+    if options.save_recipe is not None and not options.save_recipe.endswith(".toml"):
+        raise UsageError(f"--save-recipe {options.save_recipe}: the name of a recipe ends in .toml.")
+    named = [path for path in (target, local_path(options.dropped) if options.dropped else None) if path]
     for path in named:
-        if Path(source.dataset).exists() and path.resolve() == Path(source.dataset).resolve():
+        if any(_replaced(file, path, stages) for file in saving.files_of(local_path(source.dataset))):
             raise UsageError(f"{path}: the dataset is read from there, and could not be read again; give another name.")
     if target:
         saving.check_target(target)
     if options.dropped:
-        saving.check_target(Path(options.dropped))
-        if target and Path(options.dropped).resolve() == target.resolve():
+        saving.check_target(local_path(options.dropped))
+        if target and local_path(options.dropped).resolve() == target.resolve():
             raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
+
+
+def _replaced(file: Path, target: Path, stages: Sequence[Stage]) -> bool:
+    """Whether a run that writes to `target` could write over a file, itself, in a folder or as one of the splits."""
+    makes_splits = any(type(stage).transform_splits is not Stage.transform_splits for stage in stages)
+    return file.resolve().is_relative_to(target.resolve()) or (makes_splits and saving.may_be_split(file, target))
 
 
 def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Path | None:
@@ -127,7 +145,7 @@ def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Pat
     output = recipe.output or Output()
     named = options.out or output.out
     if named:
-        return Path(named)
+        return local_path(named)
     if any(stage.name == "push" for stage in stages):
         return None
     if _only_read(stages):

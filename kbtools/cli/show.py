@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @click.argument("dataset", shell_complete=completion.files)
 @click.option("--row", type=int, metavar="N", help="Only the row of this index.")
 @click.option("--id", "row_id", metavar="X", help="Only the rows of this id (example_id, uuid, id).")
-@click.option("-n", "count", default=5, metavar="N", help="How many rows.", show_default=True)
+@click.option(
+    "-n", "count", type=click.IntRange(min=0), default=5, metavar="N", help="How many rows.", show_default=True
+)
 @click.option("--where", metavar="EXPR", help="Only rows for which this is true; as in `kbtools apply filter`.")
 @click.option("--split", metavar="NAME", help="Split to look at.")
 @click.option("--config", metavar="NAME", help="Configuration of a Hub dataset.")
@@ -64,7 +66,7 @@ def _chosen(ds: Dataset, row: int | None, row_id: str | None, count: int, column
             raise UsageError(f"--row {row}: there are {ds.num_rows} rows, counted from 0.")
         return [row % ds.num_rows]
     if row_id is None:
-        return range(min(max(count, 0), ds.num_rows))
+        return range(min(count, ds.num_rows))
     path = Schema(ds.features, columns).find("row_id")
     rows = [index for index, value in enumerate(column(ds, path).to_pylist()) if str(value) == row_id]
     if not rows:

@@ -51,7 +51,9 @@ def stats_command(path: Path) -> None:
 @store_command.command("ls")
 @click.option("--model", help="Only replies of this model.")
 @click.option("--failed", is_flag=True, help="Only failures.")
-@click.option("-n", "--limit", default=20, show_default=True, help="How many, newest first.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many, newest first."
+)
 @click.pass_obj
 def ls_command(path: Path, model: str | None, failed: bool, limit: int) -> None:
     """List replies, newest first."""
@@ -92,7 +94,7 @@ def export_command(path: Path, file: Path, model: str | None) -> None:
 
 
 @store_command.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.pass_obj
 def import_command(path: Path, file: Path) -> None:
     """Add the replies of an export; those that are stored already stay as they are."""

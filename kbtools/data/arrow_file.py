@@ -6,6 +6,7 @@ Where the tables come from is in `kbtools.data.load`; they may differ in their c
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from pathlib import Path
@@ -44,6 +45,12 @@ def unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
         return pa.unify_schemas([schema, other], promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"two parts of the file give one column different types ({error}).") from error
+
+
+def check_names(names: Iterable[str], path: Path) -> None:
+    """DataError when two columns have one name: a row has only one place for both."""
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"{path} has two columns of one name: {', '.join(map(repr, twice))}. Rename one of them.")
 
 
 def _write_until_wider(tables: Iterator[pa.Table], schema: pa.Schema | None, part: Path) -> pa.Schema | None:

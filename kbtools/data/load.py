@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.data import arrow_file, from_hub, jsonl, sample
+from kbtools.data import arrow_file, csv_file, from_hub, jsonl, sample, saved_folder
 from kbtools.data.layout import evals_features
-from kbtools.data.source import Source
+from kbtools.data.save import split_file, split_names_beside
+from kbtools.data.source import Source, local_path
+from kbtools.data.table import empty
 from kbtools.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _ENDINGS = re.compile(r"\.(parquet|csv|(jsonl|ndjson|json)(\.(gz|zst|bz2))?)$")
 
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset that a source describes, and the source with the revision or digest of what was read."""
-    path = sample.path() if source.dataset == SAMPLE else Path(source.dataset).expanduser()
+    path = sample.path() if source.dataset == SAMPLE else local_path(source.dataset)
     if path.is_dir():
         _check_fits(source, f"a local folder (hf://datasets/{path} is that of the Hub)", ("sha256", *_OF_THE_HUB))
         data, found = _from_folder(path), source
@@ -40,10 +41,7 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
         data, found = _from_file(path, source)
     elif parts := _split_files(path):
         _check_fits(source, f"local files, {', '.join(file.name for file in parts.values())}", ("sha256", *_OF_THE_HUB))
-        import datasets
-
-        data = datasets.DatasetDict({name: _arrow_dataset(file)[0] for name, file in parts.items()})
-        found = source
+        data, found = _from_split_files(parts), source
     else:
         if not from_hub.is_on_hub(source):
             raise UsageError(_no_such_file(source.dataset))
@@ -63,8 +61,8 @@ def _check_fits(source: Source, kind: str, keys: Iterable[str]) -> None:
 def _from_folder(path: Path) -> Dataset | DatasetDict:
     import datasets
 
-    if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
-        return datasets.load_from_disk(str(path))
+    if saved_folder.is_saved(path):
+        return saved_folder.read(path)
     files = {file.stem: file for file in sorted(path.glob("*.parquet"))}
     if not files:
         raise DataError(f"{path} is a folder with neither a saved dataset (save_to_disk) nor parquet files.")
@@ -83,9 +81,16 @@ def _from_file(path: Path, source: Source) -> tuple[Dataset, Source]:
 
 def _split_files(path: Path) -> dict[str, Path]:
     """The files `NAME-<split>.ext` that saving several splits as NAME.ext leaves, by split."""
-    from kbtools.data.save import split_names_beside
+    return {name: split_file(path, name) for name in split_names_beside(path)}
 
-    return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in split_names_beside(path)}
+
+def _from_split_files(parts: dict[str, Path]) -> DatasetDict:
+    """The splits; of JSON lines one without rows says no columns, so it has those of the others."""
+    import datasets
+
+    splits = {name: _arrow_dataset(file)[0] for name, file in parts.items()}
+    known = next((ds.features for ds in splits.values() if ds.features), datasets.Features())
+    return datasets.DatasetDict({name: ds if ds.features else empty(known) for name, ds in splits.items()})
 
 
 def _one_split(data: Dataset | DatasetDict, source: Source) -> Dataset | DatasetDict:
@@ -146,7 +151,7 @@ def _reader(path: Path) -> arrow_file.Reader:
     if ending == "parquet":
         return lambda known: _parquet_tables(path)
     if ending == "csv":
-        return lambda known: _csv_tables(path)
+        return lambda known: csv_file.tables(path)
     return lambda known: jsonl.tables(path, known)
 
 
@@ -157,31 +162,27 @@ def _parquet_tables(path: Path) -> Iterator[pa.Table]:
     try:
         # read as a stream: by default pyarrow holds whole row groups, and rows may be long
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+        _check_types(file.schema_arrow, path)
         yield file.schema_arrow.empty_table()
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
         row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
         for batch in file.iter_batches(batch_size=max(1, min(2_000, (1 << 26) // max(row_bytes, 1)))):
             yield pa.Table.from_batches([batch], schema=file.schema_arrow)
-    except pa.ArrowException as error:
-        raise DataError(f"{path} is not a whole parquet file ({error}).") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not a whole parquet file ({str(error).strip()}).") from error
 
 
-def _csv_tables(path: Path) -> Iterator[pa.Table]:
-    import polars as pl
+def _check_types(schema: pa.Schema, path: Path) -> None:
+    """DataError for a column that no dataset holds."""
+    import datasets
+    import pyarrow as pa
 
-    try:
-        names = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False).row(0)
-        frame = pl.read_csv(path, infer_schema_length=None)
-    except pl.exceptions.NoDataError:
-        raise DataError(f"{path} is empty: a csv file needs at least a line of column names.") from None
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} is not a readable csv file ({str(error).splitlines()[0]}).") from error
-    if twice := [name for name, times in Counter(names).items() if times > 1]:
-        raise DataError(f"{path} has two columns of one name: {', '.join(map(repr, twice))}. Rename one of them.")
-    for name, kind in frame.schema.items():
-        if kind == pl.Int128:
-            raise DataError(f"{path}: column {name!r} has integers that do not fit into 64 bits.")
-    yield frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    arrow_file.check_names(schema.names, path)
+    for column in schema:
+        try:
+            datasets.Features.from_arrow_schema(pa.schema([column]))
+        except ValueError as error:
+            raise DataError(f"{path}: column {column.name!r} fits no dataset ({error}). Convert or drop it.") from None
 
 
 def _no_such_file(name: str) -> str:

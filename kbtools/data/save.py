@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from kbtools.data import saved_folder, text_file
 from kbtools.data.table import tables
 from kbtools.errors import ConfigError, DataError, UsageError, reason
 
@@ -29,6 +30,8 @@ _BATCH_ROWS = 10_000
 
 def check_target(path: Path) -> None:
     """UsageError when a dataset cannot be saved under this name: asked before any work is done."""
+    if not path.name:
+        raise UsageError(f"--out {path}: this folder itself cannot be replaced; give the name of one in it.")
     if path.suffix and not path.name.endswith((".parquet", *_TEXT_ENDINGS)):
         raise UsageError(f"--out {path}: names end in .parquet, .jsonl, .jsonl.gz, .jsonl.zst, or nothing (a folder).")
     if not path.suffix and path.is_file():
@@ -42,8 +45,7 @@ def check_target(path: Path) -> None:
 
 def _is_dataset(folder: Path) -> bool:
     """Whether a folder may be replaced by a saved dataset: it is one, or holds nothing."""
-    marks = ("dataset_dict.json", "state.json")
-    return any((folder / mark).exists() for mark in marks) or not any(folder.iterdir())
+    return saved_folder.is_saved(folder) or not any(folder.iterdir())
 
 
 def write(data: Dataset | DatasetDict, path: Path, embedded: str) -> list[Path]:
@@ -59,6 +61,7 @@ def write(data: Dataset | DatasetDict, path: Path, embedded: str) -> list[Path]:
     with _all_or_none(files) as parts:
         for (_, ds), part in zip(data.items(), parts, strict=True):
             _write_format(ds, part, path.name, embedded)
+    path.unlink(missing_ok=True)  # what an earlier run has saved under this name would be read in place of the splits
     return files
 
 
@@ -68,9 +71,23 @@ def split_file(path: Path, split: str) -> Path:
     return path.with_name(f"{stem}-{split}{dot}{ending}")
 
 
+def may_be_split(file: Path, path: Path) -> bool:
+    """Whether a file is called like one split of a dataset that is saved as `path`."""
+    stem, dot, ending = path.name.partition(".")
+    beside = file.resolve().parent == path.resolve().parent
+    return beside and file.name.startswith(f"{stem}-") and file.name.endswith(dot + ending)
+
+
+def files_of(path: Path) -> list[Path]:
+    """What a local name stands for: the file or folder, or the files of the splits saved under it; else nothing."""
+    splits = [split_file(path, name) for name in split_names_beside(path)]
+    return [path] if path.exists() else [path, *splits] if splits else []
+
+
 def lineage_file(path: Path) -> Path:
     """File beside an output that says how the output was made."""
-    return path.with_name(f"{path.name}.lineage.json")
+    named = path if path.name else path.absolute()  # `.`
+    return named.with_name(f"{named.name}.lineage.json")
 
 
 def split_names_beside(path: Path) -> list[str]:
@@ -78,8 +95,17 @@ def split_names_beside(path: Path) -> list[str]:
     record = lineage_file(path)
     if not record.exists():
         return []
-    names = json.loads(record.read_text()).get("output", {}).get("splits") or {}
-    return [name for name in names if split_file(path, name).exists()]
+    try:
+        output = text_file.read_json(record, "lineage").get("output") or {}
+        names = list(output.get("splits") or [])
+        there = [name for name in names if split_file(path, name).exists()]
+    except (AttributeError, TypeError) as error:
+        raise DataError(
+            f"{record} no longer says what the splits of {path.name} are ({error}): mend or delete it."
+        ) from error
+    if there and (gone := [split_file(path, name).name for name in names if name not in there]):
+        raise DataError(f"{path} was saved as the splits {', '.join(names)}, but {', '.join(gone)} is not there.")
+    return there
 
 
 def write_text(path: Path, text: str) -> None:
@@ -89,6 +115,8 @@ def write_text(path: Path, text: str) -> None:
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -155,7 +183,14 @@ def _write_jsonl(ds: Dataset, part: Path, name: str) -> None:
     with _text_stream(part, name) as stream:
         for table in _arrow_batches(ds):
             for row in table.to_pylist():
-                stream.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+                stream.write(json.dumps(row, ensure_ascii=False, default=_as_text).encode() + b"\n")
+
+
+def _as_text(value: object) -> str:
+    """Times and decimals as they are usually written; DataError for bytes, of which JSON has no way to tell."""
+    if isinstance(value, bytes):
+        raise DataError("JSON lines cannot hold columns of bytes: save as .parquet, or leave them out.")
+    return str(value)
 
 
 @contextmanager
@@ -177,13 +212,15 @@ def _write_folder(data: Dataset | DatasetDict, path: Path) -> Path:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
-        data.save_to_disk(str(part))
+        saved_folder.write(data, part)
         if path.exists():
             path.rename(old)
         part.rename(path)
     except OSError as error:
         raise _unwritten(path, error) from error
     finally:
+        if old.exists() and not path.exists():  # stopped between the two renamings
+            old.rename(path)
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
     return path

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from kbtools.errors import UsageError
+
+
+def local_path(name: str | Path) -> Path:
+    """The path that a name means, `~` being the home folder; UsageError for one that no record could hold."""
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the name {os.fsencode(name)!r} is no UTF-8 text, and no record could hold it.") from None
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~name, and nobody is called so
+        return Path(".", name)
 
 
 class Source(BaseModel):
@@ -20,7 +36,7 @@ class Source(BaseModel):
     """Configuration of a Hub dataset."""
     revision: str | None = None
     """Commit, tag or branch of a Hub dataset."""
-    limit: int | None = None
+    limit: Annotated[int, Field(ge=0)] | None = None
     """Only the first rows of each split."""
     cached: bool | None = None
     """The rows are what the cache held: the Hub was not asked, because offline mode was on."""

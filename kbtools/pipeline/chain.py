@@ -105,6 +105,8 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
     began = time.perf_counter()
     with reporting(watcher, rows_in), _located(position, stage):
         result = stage.run(done.dataset)
+        if not isinstance(result, Result):
+            raise KbError(f"it gave {type(result).__name__} instead of a kb.Result, which is a defect of the stage.")
     record = _record(stage, rows_in, result, time.perf_counter() - began)
     done.dataset = result.dataset
     done.records.append(record)
@@ -151,3 +153,6 @@ def _located(position: int, stage: Stage) -> Iterator[None]:
         if error.args and not str(error).startswith("stage "):
             error.args = (f"stage {position} ({stage.name}): {error}",)
         raise
+    except SystemExit as error:  # would end the run as if it were done
+        told = f"stage {position} ({stage.name}): it ended the program (SystemExit: {error}), a defect of the stage."
+        raise KbError(told) from error

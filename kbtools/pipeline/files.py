@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from kbtools import lineage as lineages
 from kbtools.data import load as loading
 from kbtools.data import save as saving
-from kbtools.data.source import Source
-from kbtools.errors import UsageError
+from kbtools.data.source import Source, local_path
+from kbtools.errors import UsageError, explain
 from kbtools.lineage import Lineage, Recipe
 from kbtools.pipeline.chain import Run, run
 from kbtools.pipeline.entries import build
@@ -33,7 +35,10 @@ def load(
     The source, with the resolved commit or the digest of the file, is the start of its lineage. A lineage on the Hub
     (`hf://datasets/me/x/kbtools-lineage.json`) is run again from its source, and gives the same rows.
     """
-    source = Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit)
+    try:
+        source = Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit)
+    except ValidationError as error:
+        raise UsageError(f"loading {dataset!r}: {explain(error, Source)}") from None
     if dataset.startswith("hf://") and dataset.endswith(".json"):
         if source != Source(dataset=dataset):
             raise UsageError(f"{dataset} says itself what was loaded: leave split, config, revision and limit out.")
@@ -60,7 +65,7 @@ def save(data: Dataset | DatasetDict, path: str | Path) -> list[Path]:
 
     Every file is written aside and renamed when whole. The lineage goes beside the output as NAME.lineage.json.
     """
-    target = Path(path)
+    target = local_path(path)
     splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
     files = saving.write(data, target, lineages.of(data).embedded())
     return [*files, save_lineage(data, saving.lineage_file(target), lineages.Output(out=str(path), splits=splits))]

@@ -1,5 +1,6 @@
 """`kbtools new` writes plugin packages; that they pass their own tests is shown in tests/test_third_party.py."""
 
+import errno
 import re
 import tomllib
 from pathlib import Path
@@ -52,3 +53,19 @@ def test_names_that_would_make_no_package(cli, name):
 def test_names_that_are_taken(cli, kind, name):
     """Two claimants of one name would be an error for every user of it."""
     assert cli("new", kind, name).code == 2
+
+
+def test_a_package_is_written_whole_or_not_at_all(cli, tmp_path, monkeypatch):
+    """What a full disk leaves would be in the way of the next attempt."""
+    write_text = Path.write_text
+
+    def full(self, text, **how):
+        if self.name == "pyproject.toml":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_text(self, text, **how)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    done = cli("new", "stage", "mine")
+    assert done.code == 3
+    assert "kbtools-mine could not be written (No space left on device)" in done.err
+    assert not list(tmp_path.iterdir())

@@ -132,3 +132,41 @@ def test_no_stage_hides_an_option_of_the_run():
     known = registry()
     for cls in (*known.stages().values(), *known.judges().values()):
         assert not OF_THE_RUN & set(cls.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ("apply", "judge", "--model", "http://x/v1#m", "--temperature", "nan"),
+            "temperature: input should be a finite",
+        ),
+        (("apply", "dedup", "--key", ""), "it is empty"),
+        (("apply", "dedup", "--columns", "reward=a", "--columns", "reward=b"), "reward=... is given 2 times"),
+        (("apply", "sample", "--first", "1", "--random", "1"), "(sample): give exactly one of"),
+        (("apply", "filter", "--where", "task == b'x'"), "text is written without the b"),
+        (("store", "gc", "--older-than", "-1"), "-1.0 is not in the range"),
+        (("store", "ls", "-n", "-1"), "-1 is not in the range"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused(cli, monkeypatch, words, says):
+    """Before they are taken for something else, such as everything."""
+    monkeypatch.setenv("DATASET_PATH", "sample")
+    done = cli(*words)
+    assert done.code == 2
+    assert says in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize(("value", "rows"), [("true", 5), ("1", 5), ("YES", 5), ("false", 6), ("0", 6), ("", 6)])
+def test_test_mode_means_a_few_rows(cli, file, monkeypatch, value, rows):
+    """However yes and no are written."""
+    monkeypatch.setenv("TEST_MODE", value)
+    assert cli("apply", "sample", "--first", "6", "--dataset", file).out.count(f"wrote {rows} rows") == 1
+
+
+def test_a_test_mode_that_may_mean_either_is_an_error(cli, file, monkeypatch):
+    """Reading it as no would pay for all rows."""
+    monkeypatch.setenv("TEST_MODE", "ture")
+    done = cli("apply", "sample", "--first", "6", "--dataset", file)
+    assert done.code == 3
+    assert "TEST_MODE is 'ture'" in done.err

@@ -106,3 +106,30 @@ def test_lost_version_is_named(cli, tmp_path):
 def test_unknown_subcommand(cli):
     """With the nearest name."""
     assert "Did you mean 'show'?" in cli("prompts", "shwo").err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"\xff\xfe", "is no UTF-8 text"),
+        (b"---\ndescription: x\n---\n{# role: user #}\n{% for %}", "prompt greet@v1 is no template"),
+        (b"---\ndescription: x\n---\nHello", "must begin with a line such as"),
+    ],
+)
+def test_check_finds_prompts_that_could_not_be_rendered(cli, tmp_path, text, says):
+    """Before they are locked for good."""
+    write(tmp_path, "greet", "").write_bytes(text)
+    for command in ("check", "lock"):
+        done = cli("prompts", command, tmp_path)
+        assert done.code == 2
+        assert says in done.err
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "5"])
+def test_a_lock_that_was_edited_is_an_error(cli, tmp_path, text):
+    """It is not taken for a folder without locked prompts."""
+    (tmp_path / "lock.json").write_text(text)
+    for command in ("check", "lock"):
+        done = cli("prompts", command, tmp_path)
+        assert done.code == 2
+        assert "lock.json" in done.err

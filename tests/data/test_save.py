@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import datasets
 import pyarrow.parquet as pq
@@ -129,3 +130,61 @@ def test_a_folder_called_like_a_file_is_not_written_to(tmp_path):
     for name in ("x.parquet", "file/y.parquet"):
         with pytest.raises(UsageError, match="not replaced|no folder that you may write to"):
             check_target(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.jsonl.zst", "x.v2.parquet"])
+def test_splits_load_again_under_the_name_they_were_saved_as(tmp_path, name):
+    """Whatever dots the name has; a split of JSON lines without rows has the columns of the others."""
+    data = datasets.DatasetDict(train=evals([1.0, 2.0]), validation=evals([1.0]).select([]))
+    kb.save(data, tmp_path / name)
+    again = kb.load(str(tmp_path / name))
+    assert again["train"].to_list() == data["train"].to_list()
+    assert again["validation"].num_rows == 0
+    assert set(again["validation"].features) == set(data["train"].features)
+
+
+def test_splits_take_the_place_of_what_was_saved_without_any(tmp_path):
+    """Otherwise the name would still load the rows of the run before."""
+    kb.save(evals([7.0]), tmp_path / "x.parquet")
+    kb.save(datasets.DatasetDict(train=evals([1.0]), validation=evals([2.0])), tmp_path / "x.parquet")
+    assert set(kb.load(str(tmp_path / "x.parquet"))) == {"train", "validation"}
+
+
+def test_a_split_whose_file_is_gone_is_missed(tmp_path):
+    """The record beside the files says how many there were."""
+    kb.save(datasets.DatasetDict(train=evals([1.0]), validation=evals([2.0])), tmp_path / "x.parquet")
+    (tmp_path / "x-validation.parquet").unlink()
+    with pytest.raises(DataError, match=r"train, validation, but x-validation\.parquet is not there"):
+        kb.load(str(tmp_path / "x.parquet"))
+
+
+@pytest.mark.parametrize("record", ["{", "5", '{"output": {"splits": 5}}', "\xff"])
+def test_a_record_of_splits_that_was_edited_is_an_error(tmp_path, record):
+    """It is named, and not taken for no record."""
+    (tmp_path / "x.parquet.lineage.json").write_bytes(record.encode("latin-1"))
+    with pytest.raises(DataError, match=r"x\.parquet\.lineage\.json"):
+        kb.load(str(tmp_path / "x.parquet"))
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path, monkeypatch):
+    """Interrupted between the two renamings, the old dataset is put back."""
+    kb.save(evals([7.0]), tmp_path / "data")
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.name.endswith(".part"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kb.save(evals([1.0, 2.0]), tmp_path / "data")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "data.lineage.json"]
+    assert kb.load(str(tmp_path / "data")).num_rows == 1
+
+
+def test_bytes_are_not_written_as_python_shows_them(tmp_path):
+    """`b'...'` in a text would be read as that text."""
+    with pytest.raises(DataError, match=r"cannot hold columns of bytes: save as \.parquet"):
+        kb.save(datasets.Dataset.from_dict({"a": [b"\xff"]}), tmp_path / "x.jsonl")
+    assert list(tmp_path.iterdir()) == []

@@ -45,4 +45,4 @@ def serve():
 @pytest.fixture
 def quick() -> Options:
     """Retries without long waits."""
-    return Options(timeout=1.0, backoff=0.01)
+    return Options(timeout=3.0, backoff=0.01)

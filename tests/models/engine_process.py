@@ -1,6 +1,6 @@
 """A process that fulfils numbered requests: `python -m tests.models.engine_process URL STORE COUNT IN_FLIGHT [batch]`.
 
-Prints its counters as JSON; exits with 130 when interrupted.
+Prints its counters as JSON; says on stderr when it waits for the last calls, and exits with 130 when interrupted.
 """
 
 import json
@@ -18,11 +18,23 @@ def main(url: str, path: str, count: str, in_flight: str, how: str = "") -> None
     backend = BatchBackend(server, poll=0.1) if how == "batch" else server
     with ResponseStore(path) as store:
         try:
-            progress = fulfil(requests, backend, store, options)
+            progress = fulfil(requests, backend, store, options, Listener())
         except Interrupted as interrupted:
             say(interrupted.progress)
             sys.exit(130)
     say(progress)
+
+
+class Listener:
+    """Says once that no new call begins."""
+
+    told = False
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.draining and not self.told:
+            self.told = True
+            sys.stderr.write("draining\n")
+            sys.stderr.flush()
 
 
 def say(progress: Progress) -> None:

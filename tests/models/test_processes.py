@@ -22,11 +22,12 @@ IN_FLIGHT = 32
 def start(server, path, count, *how) -> subprocess.Popen:
     words = [server.url, str(path), str(count), str(IN_FLIGHT), *how]
     command = [sys.executable, "-m", "tests.models.engine_process", *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def result(process) -> dict:
-    output, _ = process.communicate(timeout=120)
+    output, complaint = process.communicate(timeout=120)
+    assert output, complaint
     return json.loads(output)
 
 
@@ -127,9 +128,9 @@ def test_second_ctrl_c_stops(serve, tmp_path, ask):
     server, _ = serve(script=lambda call: "ok" if call.number < 40 else "hang")
     process = start(server, tmp_path / "s.sqlite", 5_000)
     wait_for(lambda: len(server.log) >= 40 + IN_FLIGHT)
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == "draining\n"
+    process.send_signal(signal.SIGINT)
     counts = result(process)
     assert process.returncode == 130
     assert counts["done"] == 40

@@ -109,3 +109,20 @@ def test_a_changed_line_is_refused(filled, tmp_path, change):
     path.write_text("\n".join(change(line) if "row 3" in line else line for line in lines))
     with ResponseStore(tmp_path / "new.sqlite") as other, pytest.raises(DataError, match=f"all.jsonl, line {number}:"):
         import_lines(other, path)
+
+
+def test_an_export_never_replaces_the_store_itself(filled):
+    """Nor leaves a half-written file where it cannot write."""
+    with pytest.raises(UsageError, match="the store itself is there"):
+        export(filled, filled.path)
+    with pytest.raises(UsageError, match="that is a folder"):
+        export(filled, filled.path.parent)
+    assert stats(filled).replies == 7
+    assert not list(filled.path.parent.glob("*.part"))
+
+
+def test_import_names_a_line_that_is_no_text(store, tmp_path):
+    """As any other line that is no reply."""
+    (tmp_path / "x.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(DataError, match=r"x\.jsonl, line 1: not an exported reply"):
+        import_lines(store, tmp_path / "x.jsonl")

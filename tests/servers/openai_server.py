@@ -114,7 +114,7 @@ class OpenAIServer:
     def __enter__(self) -> OpenAIServer:
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10), "the test server did not start"
+        assert self._ready.wait(60), "the test server did not start"
         return self
 
     def __exit__(self, *_: object) -> None:

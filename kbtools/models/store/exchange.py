@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from kbtools.errors import DataError
+from kbtools.errors import ConfigError, DataError, UsageError, reason
 from kbtools.models.reply import Kind, Reply, Usage
 from kbtools.models.request import key_of
 from kbtools.models.store import CHUNK, COLUMNS, ResponseStore, StoreDamaged, chunks, reply_of
@@ -32,15 +33,29 @@ class Exported:
 
 def export(store: ResponseStore, path: Path, *, model: str | None = None) -> Exported:
     """Write all replies that can be read, one JSON object a line; replaces `path` only when they are written."""
-    part = path.with_name(path.name + ".part")
+    if path.resolve() == store.path.resolve():
+        raise UsageError(f"exporting to {path}: the store itself is there, and would be lost. Give another file.")
+    if path.is_dir():
+        raise UsageError(f"exporting to {path}: that is a folder. Give the name of a file.")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            done = _written(store, file, model)
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} could not be written ({reason(error)}); what stood there is unchanged.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return done
+
+
+def _written(store: ResponseStore, file: IO[str], model: str | None) -> Exported:
     written = total = 0
-    with part.open("w", encoding="utf-8") as file:
-        for rows in chunks(_rows_of(store, model), CHUNK):
-            total += len(rows)
-            for reply in _readable(store, rows):
-                file.write(json.dumps(asdict(reply)) + "\n")
-                written += 1
-    part.replace(path)
+    for rows in chunks(_rows_of(store, model), CHUNK):
+        total += len(rows)
+        for reply in _readable(store, rows):
+            file.write(json.dumps(asdict(reply)) + "\n")
+            written += 1
     return Exported(written, total - written)
 
 
@@ -69,7 +84,7 @@ def _readable(store: ResponseStore, rows: Sequence[int]) -> Iterator[Reply]:
 def import_lines(store: ResponseStore, path: Path) -> Imported:
     """Add exported replies that the store lacks, or has only as failures. DataError names the first bad line."""
     added = total = 0
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for chunk in chunks(_replies(file, path), CHUNK):
             total += len(chunk)
             added += _add(store, chunk)
@@ -86,7 +101,7 @@ def _add(store: ResponseStore, replies: list[Reply]) -> int:
     return len(new)
 
 
-def _replies(lines: Iterable[str], path: Path) -> Iterator[Reply]:
+def _replies(lines: Iterable[bytes], path: Path) -> Iterator[Reply]:
     for number, line in enumerate(lines, 1):
         try:
             reply = _reply(json.loads(line))

@@ -107,6 +107,8 @@ def _constant(expression: Expression, node: Any) -> Evaluator:
 def _constant_of(value: Any) -> Evaluator:
     import pyarrow as pa
 
+    if isinstance(value, bytes):
+        raise ValueError("text is written without the b")
     scalar = pa.scalar(value)
     return lambda table: scalar
 

@@ -100,15 +100,15 @@ def test_limits_cannot_be_raised(tmp_path: Path) -> None:
 def test_job_dies_with_its_parent(tmp_path: Path) -> None:
     """A process that asked for it does not outlive the one that forked it."""
     code = (
-        "import os, time\nfrom kbtools_plugins.verify import sandbox\npid = os.fork()\n"
-        "if not pid:\n    sandbox.die_with_parent()\n    time.sleep(60)\n    os._exit(0)\n"
-        "time.sleep(0.3)\nprint(pid, flush=True)\nos.kill(os.getpid(), 9)\n"
+        "import os, time\nfrom kbtools_plugins.verify import sandbox\nread, write = os.pipe()\npid = os.fork()\n"
+        "if not pid:\n    sandbox.die_with_parent()\n    os.write(write, b'.')\n    time.sleep(600)\n    os._exit(0)\n"
+        "os.read(read, 1)\nprint(pid, flush=True)\nos.kill(os.getpid(), 9)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert ended.returncode == -signal.SIGKILL
     pid = int(ended.stdout)
-    for _ in range(50):
+    for _ in range(600):
         state = Path(f"/proc/{pid}/stat")
         if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
             return

@@ -1,0 +1,166 @@
+"""A run that is asked to end says so, and takes what is half-written with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from kbtools.cli.signals import as_interrupts
+
+PROGRAM = [sys.executable, "-c", "from kbtools.cli import main; main()"]
+WRITING = """
+from typing import ClassVar
+import kbtools as kb
+
+class Slow(kb.Stage):
+    '''Say when the first rows are written, and never come to an end.'''
+    name: ClassVar[str] = "slow"
+
+    def transform(self, ds):
+        import sys, time
+        from kbtools.data.table import map_batches
+
+        def rows(table):
+            print("begun", file=sys.stderr, flush=True)
+            time.sleep(60)
+            return table
+
+        return kb.Result(map_batches(ds, rows, features=ds.features, fingerprint=self.fingerprint(ds)))
+
+@kb.hookimpl
+def register_stages():
+    return [Slow]
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_run_as_ctrl_c_does(file, install, tmp_path, number):
+    """The exit code is that of a process that the signal ended; no output and no temporary file stays."""
+    folder = install("kb-slow-writer", WRITING)
+    process = subprocess.Popen(
+        [*PROGRAM, "apply", "slow", "--dataset", str(file)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "HF_HOME": str(tmp_path / "hf")},
+    )
+    assert process.stderr is not None
+    said = ""
+    while "begun" not in said:
+        said = process.stderr.readline()
+        assert said, "the stage never began"
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "error: interrupted" in rest
+    assert "Traceback" not in rest
+    assert not [path for path in tmp_path.rglob("*") if "part" in path.name or "tmp" in path.name]
+    assert not Path("outputs").exists()
+
+
+def test_an_ignored_signal_stays_ignored():
+    """`nohup kbtools ...` goes on when the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with as_interrupts() as caught:
+            signal.raise_signal(signal.SIGHUP)
+        assert caught == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_off_the_main_thread_nothing_is_caught():
+    """Python allows no handlers there, and the program runs all the same."""
+    seen = []
+
+    def work():
+        with as_interrupts():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("stages", "dedup"), 0),
+        (("show", "sample", "-n", "50", "--full"), 0),
+        (("apply", "sample", "--first", "2", "--dataset", "sample"), 0),
+        (("diff", "sample", "file"), 1),
+    ],
+)
+def test_a_reader_that_goes_away_does_not_change_the_exit_code(file, words, code):
+    """As `| head` does: what was done was done, and `diff` still says that something differs."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from kbtools.cli import main; main()",
+            *(str(file) if w == "file" else w for w in words),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(timeout=60) == code
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+
+
+def test_a_terminal_without_our_characters_gets_them_spelled_out():
+    """An encoding is no reason to fail."""
+    done = subprocess.run(
+        [*PROGRAM, "show", "sample", "-n", "50"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u" in done.stdout
+
+
+DEFECTIVE = """
+from typing import ClassVar
+import kbtools as kb
+
+class Exits(kb.Stage):
+    '''End the program.'''
+    name: ClassVar[str] = "exits"
+
+    def transform(self, ds):
+        raise SystemExit(0)
+
+class Nothing(kb.Stage):
+    '''Forget to give a result.'''
+    name: ClassVar[str] = "nothing"
+
+    def transform(self, ds):
+        return None
+
+@kb.hookimpl
+def register_stages():
+    return [Exits, Nothing]
+"""
+
+
+@pytest.mark.parametrize(("name", "says"), [("exits", "ended the program"), ("nothing", "it gave NoneType")])
+def test_a_stage_cannot_end_a_run_as_if_it_were_done(cli, file, install, name, says):
+    """A plugin that exits with 0, or gives nothing, is a failure that names the stage."""
+    install("kb-defective", DEFECTIVE)
+    done = cli("apply", name, "--dataset", file)
+    assert done.code == 1
+    assert f"stage 1 ({name}): it" in done.err
+    assert says in done.err
+    assert not Path("outputs").exists()

@@ -1,0 +1,40 @@
+"""A csv file is read as it stands, or refused with the line that is wrong: nothing is filled in, dropped or merged."""
+
+import pytest
+
+import kbtools as kb
+from kbtools.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (b"a,b\n1,2\n3\n", 3, "1 fields, but 2 columns"),
+        (b"a,b\n1,2\n3,4,5\n", 3, "3 fields, but 2 columns"),
+        (b'a,b\n1,"x\ny"\n3,"never closed\n', 4, "unexpected end of data"),
+        (b'a,b\n1,"x "q" y"\n', 2, "expected after"),
+        (b"a,b\n1,2\n3,caf\xe9\n", 3, "can't decode byte 0xe9"),
+        (b"a,b\r1,2\r", 1, "new-line character"),
+    ],
+)
+def test_a_line_that_does_not_fit_is_named(tmp_path, text, line, says):
+    """Too few fields are no nulls, and quotes within quotes are not dropped."""
+    (tmp_path / "x.csv").write_bytes(text)
+    with pytest.raises(DataError, match=rf"x\.csv, line {line}: .*{says}"):
+        kb.load(str(tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,x\n2,y\n\n\n", "\na,b\n\n1,x\n\n2,y\n", "\ufeffa,b\r\n1,x\r\n\r\n2,y", 'a,b\n1,"x"\n\n2,"y"\n']
+)
+def test_blank_lines_are_no_rows(tmp_path, text):
+    """Wherever in the file they stand."""
+    (tmp_path / "x.csv").write_bytes(text.encode())
+    assert kb.load(str(tmp_path / "x.csv")).to_list() == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+
+
+def test_quoted_text_is_kept_whole(tmp_path):
+    """Commas, quotes, blank lines and megabytes within quotes; an empty text is no null."""
+    long = "x" * 5_000_000
+    (tmp_path / "x.csv").write_text(f'a,b\n1,"say ""hi"", now\n\nthen"\n2,\n3,""\n4,{long}\n')
+    assert kb.load(str(tmp_path / "x.csv"))["b"][:] == ['say "hi", now\n\nthen', None, "", long]
