@@ -41,12 +41,14 @@ def register_stages():
 def test_a_signal_ends_a_run_as_ctrl_c_does(file, install, tmp_path, number):
     """The exit code is that of a process that the signal ended; no output and no temporary file stays."""
     folder = install("kb-slow-writer", WRITING)
+    before = signal.signal(number, signal.SIG_DFL)  # tests that are run by `nohup` ignore one of them, and so would it
     process = subprocess.Popen(
         [*PROGRAM, "apply", "slow", "--dataset", str(file)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "HF_HOME": str(tmp_path / "hf")},
     )
+    signal.signal(number, before)
     assert process.stderr is not None
     said = ""
     while "begun" not in said:
