@@ -189,6 +189,7 @@ def test_incorrect_candidates_fail_in_many_ways():
     assert sum(verdict.startswith("hack:") for verdict in verdicts) >= 5
 
 
+@pytest.mark.slow
 def test_verifying_again_gives_the_rewards_of_the_shipped_file(rows, modules):
     """Every rollout of two modules, verified now on other secret inputs, has the reward that its row has."""
     pytest.importorskip("triton")

@@ -94,7 +94,10 @@ def test_a_killed_process_leaves_no_claim_behind(serve, tmp_path, ask):
     assert result(start(server, tmp_path / "s.sqlite", 50))["done"] == 50
 
 
-@pytest.mark.parametrize("moment", ["POST files", "POST batches", "GET batches", "GET files"])
+@pytest.mark.parametrize(
+    "moment",
+    ["POST batches", *(pytest.param(m, marks=pytest.mark.slow) for m in ("POST files", "GET batches", "GET files"))],
+)
 def test_kill_9_of_a_batch_run_pays_for_no_line_twice(serve, tmp_path, ask, moment):
     """Killed after the upload, the creation, a look at the batch or the download arrived: one batch, each line once."""
     server, _ = serve()

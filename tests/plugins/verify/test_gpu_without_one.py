@@ -232,6 +232,7 @@ def test_time_below_the_floor_is_no_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert verdict.verdict == "hack:impossible_speed"
 
 
+@pytest.mark.slow
 def test_wrong_output_while_timed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels that skip their work when nobody seems to look leave poison behind."""
     verdict, _ = _timed(monkeypatch, {"kernel": [2.0, 1.9, 2.1], "eager": [4.0, 3.9, 4.1]}, b"\xff\xff\xff\xff")

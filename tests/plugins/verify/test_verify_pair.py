@@ -211,6 +211,7 @@ def test_allowed_operator_is_no_fallback(processes: WarmPair) -> None:
     assert verify(REFERENCE, doubled, settings=allowed, processes=processes).verdict == "pass"
 
 
+@pytest.mark.slow
 def test_large_shapes_are_cut_down_on_both_sides(processes: WarmPair) -> None:
     """Constants of the module shrink until the interpreter can do it; literal shapes cannot."""
     large = "ROWS = 4096\nCOLUMNS = 4096\n" + REFERENCE.replace("(6, 50)", "(ROWS, COLUMNS)").replace(
