@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from kbtools_plugins.verify.kernel_facts import LOGIC_AS_VALUE
-from kbtools_plugins.verify.kernel_language import UNDEFINED
+from kbtools_plugins.verify.kernel_language import NOT_COMPILED
 from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
 from kbtools_plugins.verify.operators import base_name, is_allocation, is_allowed, is_update, rounds
 from kbtools_plugins.verify.trace import Step, Storage, Trace, live_steps, refs, step_refs
@@ -41,8 +41,8 @@ def launched(trace: Trace, source: KernelSource) -> list[Kernel]:
                 f"line {step.line} launches {step.kernel}, which is not defined in the candidate",
             )
         if kernel.problems:
-            undefined = any(problem.endswith(UNDEFINED) for problem in kernel.problems)
-            verdict = "compile_error" if undefined else "unsupported:kernel_language"
+            not_compiled = any(problem.endswith(NOT_COMPILED) for problem in kernel.problems)
+            verdict = "compile_error" if not_compiled else "unsupported:kernel_language"
             raise Decided(verdict, f"kernel {kernel.name}: {'; '.join(kernel.problems[:3])}")
         found[kernel.clean_name] = kernel
     return list(found.values())

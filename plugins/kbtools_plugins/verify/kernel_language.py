@@ -84,6 +84,9 @@ _STATEMENTS = (
 
 
 UNDEFINED = "is not defined"
+NO_NAME = "is assigned to, and Triton assigns to names alone"
+NOT_COMPILED = (UNDEFINED, NO_NAME)
+"""Ends of what is reported that no compiler of kernels takes either."""
 
 
 def violations(
@@ -102,7 +105,8 @@ def violations(
             line = getattr(node, "lineno", function.lineno)
             yield f"line {line}: {type(node).__name__} is no part of the kernel language"
         elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-            yield f"line {node.lineno}: {ast.unparse(node)} is assigned to, which would outlive the program"
+            # in the interpreter it would be kept for the next program
+            yield f"line {node.lineno}: {ast.unparse(node)} {NO_NAME}"
         elif isinstance(node, ast.Attribute):
             yield from _attribute_violations(node, modules, bound)
         elif (

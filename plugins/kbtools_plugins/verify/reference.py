@@ -26,7 +26,7 @@ from kbtools_plugins.verify.reference_inputs import (
     with_plain_values_of,
 )
 from kbtools_plugins.verify.reference_layout import Operators
-from kbtools_plugins.verify.values import Unsendable, clone_tree, encode, encode_tensor
+from kbtools_plugins.verify.values import Unsendable, clone_tree, decode, encode, encode_tensor
 from kbtools_plugins.verify.wire import Talk, Tree
 
 _FURTHER_SEEDS = 30
@@ -145,10 +145,10 @@ class _Reference:
         seeds are tried, and the first with another result is added."""
         sets = [self._expect("seed 1", first, mode)]
         sets += [self._seed(number, seed, first, mode) for number, seed in enumerate(self._seeds[1:], 2)]
-        if len(sets) > 1 and all(found["plain"] == sets[0]["plain"] for found in sets):
+        if len(sets) > 1 and all(_same_result(found, sets[0]) for found in sets):
             drawn = random.Random(self._seeds[0])
             further = (self._seed(len(sets) + 1, drawn.getrandbits(31), first, mode) for _ in range(_FURTHER_SEEDS))
-            sets += islice((found for found in further if found["plain"] != sets[0]["plain"]), 1)
+            sets += islice((found for found in further if not _same_result(found, sets[0])), 1)
         return sets
 
     def _seed(self, number: int, seed: int, first: tuple[Any, ...], mode: str) -> Tree:
@@ -259,6 +259,11 @@ class _Reference:
             for name, tensor in reference_state.changes(self._instance, plain).items()
             if name in self._updated
         }
+
+
+def _same_result(one: Tree, other: Tree) -> bool:
+    """Whether two sets have equal outputs, by value: -0.0 is 0.0."""
+    return reference_state.equal(decode(one["plain"]), decode(other["plain"]))
 
 
 def _double(tensor: torch.Tensor) -> torch.Tensor:

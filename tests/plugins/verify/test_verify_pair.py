@@ -178,13 +178,16 @@ def test_faults_of_the_reference_are_its_own(old: str, new: str, outcome: str, p
     assert verify(REFERENCE.replace(old, new), CANDIDATE, processes=processes).verdict == outcome
 
 
-def test_a_result_that_few_inputs_change_is_no_reason_to_refuse_the_reference(processes: WarmPair) -> None:
-    """Where the secret inputs give equal results by chance, further ones are drawn until a result differs."""
-    rarely = "return torch.relu(x * self.weight) if x[0, 0] > 0.9 else torch.ones_like(x)"
+@pytest.mark.parametrize(("usual", "constant"), [("torch.ones_like(x)", "1.0"), ("x * -0.0", "0.0")])
+def test_a_result_that_few_inputs_change_is_no_reason_to_refuse_the_reference(
+    usual: str, constant: str, processes: WarmPair
+) -> None:
+    """Where the secret inputs give equal results by chance, zeros too, others are drawn until a result differs."""
+    rarely = f"return torch.relu(x * self.weight) if x[0, 0] > 0.9 else {usual}"
     reference = REFERENCE.replace("return torch.relu(x * self.weight)", rarely)
-    constant = CANDIDATE.replace("tl.maximum(y, 0.0)", "tl.maximum(y * 0.0, 1.0)")
+    candidate = CANDIDATE.replace("tl.maximum(y, 0.0)", f"tl.maximum(y * 0.0, {constant})")
     verdicts = {
-        verify(reference, constant, settings=VerifySettings(seed=seed), processes=processes).verdict
+        verify(reference, candidate, settings=VerifySettings(seed=seed), processes=processes).verdict
         for seed in range(4)
     }
     assert verdicts == {"wrong_output"}
