@@ -163,6 +163,7 @@ def test_hard_coded_length_is_a_label(processes: WarmPair) -> None:
     [
         ("torch.relu(x * self.weight)", "torch.zeros_like(x)", "reference_unfit:near_zero"),
         ("torch.relu(x * self.weight)", "torch.ones_like(x)", "reference_unfit:ignores_inputs"),
+        ("torch.relu(x * self.weight)", "torch.log(-torch.exp(x))", "reference_unfit:not_finite"),
         ("torch.relu(x * self.weight)", "x * torch.rand_like(x)", "reference_unfit:random"),
         ("torch.relu(x * self.weight)", "torch.no_such_function(x)", "reference_error"),
         (
@@ -176,6 +177,20 @@ def test_hard_coded_length_is_a_label(processes: WarmPair) -> None:
 def test_faults_of_the_reference_are_its_own(old: str, new: str, outcome: str, processes: WarmPair) -> None:
     """No candidate is judged by a reference that cannot tell."""
     assert verify(REFERENCE.replace(old, new), CANDIDATE, processes=processes).verdict == outcome
+
+
+def test_a_result_that_is_a_number_here_and_there_can_be_compared(processes: WarmPair) -> None:
+    """Half of four roots are NaN, more or fewer by the draw: those in the right places, the others of the right value."""
+    reference = REFERENCE.replace("torch.relu(x * self.weight)", "torch.sqrt(x * self.weight)")
+    reference = reference.replace("torch.randn(6, 50)", "torch.randn(1, 4)").replace("return [50]", "return [4]")
+    roots = CANDIDATE.replace("tl.maximum(y, 0.0)", "tl.sqrt(y)")
+    absolute = CANDIDATE.replace("tl.maximum(y, 0.0)", "tl.sqrt(tl.abs(y))")
+    found = [
+        verify(reference, candidate, settings=VerifySettings(seed=seed), processes=processes).verdict
+        for candidate in (roots, absolute)
+        for seed in range(3)
+    ]
+    assert found == ["pass"] * 3 + ["wrong_output"] * 3
 
 
 @pytest.mark.parametrize(("usual", "constant"), [("torch.ones_like(x)", "1.0"), ("x * -0.0", "0.0")])
