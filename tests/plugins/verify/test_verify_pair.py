@@ -180,7 +180,7 @@ def test_faults_of_the_reference_are_its_own(old: str, new: str, outcome: str, p
 
 
 def test_a_result_that_is_a_number_here_and_there_can_be_compared(processes: WarmPair) -> None:
-    """Half of four roots are NaN, more or fewer by the draw: those in the right places, the others of the right value."""
+    """About half of four roots are NaN: these in the same places, the others of the right value."""
     reference = REFERENCE.replace("torch.relu(x * self.weight)", "torch.sqrt(x * self.weight)")
     reference = reference.replace("torch.randn(6, 50)", "torch.randn(1, 4)").replace("return [50]", "return [4]")
     roots = CANDIDATE.replace("tl.maximum(y, 0.0)", "tl.sqrt(y)")
