@@ -17,6 +17,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify import cuda_shim, module, reference_inputs, reference_state
+from kbtools_plugins.verify.compare import flatten
 from kbtools_plugins.verify.reference_inputs import (
     SCALES,
     VARIANTS,
@@ -26,7 +27,7 @@ from kbtools_plugins.verify.reference_inputs import (
     with_plain_values_of,
 )
 from kbtools_plugins.verify.reference_layout import Operators
-from kbtools_plugins.verify.values import Unsendable, clone_tree, decode, encode, encode_tensor
+from kbtools_plugins.verify.values import Unsendable, clone_tree, decode_tensor, encode, encode_tensor
 from kbtools_plugins.verify.wire import Talk, Tree
 
 _FURTHER_SEEDS = 30
@@ -263,7 +264,10 @@ class _Reference:
 
 def _same_result(one: Tree, other: Tree) -> bool:
     """Whether two sets have equal outputs, by value: -0.0 is 0.0."""
-    return reference_state.equal(decode(one["plain"]), decode(other["plain"]))
+    (form, ones), (other_form, others) = flatten(one["plain"]), flatten(other["plain"])
+    return form == other_form and reference_state.equal(
+        [decode_tensor(tensor) for tensor in ones], [decode_tensor(tensor) for tensor in others]
+    )
 
 
 def _double(tensor: torch.Tensor) -> torch.Tensor:

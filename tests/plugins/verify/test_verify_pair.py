@@ -208,6 +208,14 @@ def test_a_result_that_few_inputs_change_is_no_reason_to_refuse_the_reference(
     assert verdicts == {"wrong_output"}
 
 
+def test_outputs_may_hold_what_is_no_tensor(processes: WarmPair) -> None:
+    """A function of torch among the outputs is no fault of the reference."""
+    reference = REFERENCE.replace(
+        "return torch.relu(x * self.weight)", "return torch.relu(x * self.weight), torch.tril"
+    )
+    assert verify(reference, CANDIDATE, processes=processes).verdict == "wrong_shape_or_dtype"
+
+
 def test_equal_seeds_give_equal_verdicts(processes: WarmPair) -> None:
     """With a seed a check can be repeated to the last digit."""
     settings = VerifySettings(seed=7)
