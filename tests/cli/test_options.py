@@ -12,6 +12,7 @@ from kbtools.cli.describe import card
 from kbtools.errors import UsageError
 from kbtools.pipeline import make
 from kbtools.plugins import registry
+from kbtools.result import Result
 from kbtools.stage import Stage
 from kbtools.testing import OF_THE_RUN
 
@@ -47,8 +48,8 @@ class Everything(Stage):
     """A switch."""
 
     def transform(self, ds):
-        """Never called."""
-        raise NotImplementedError
+        """Leave the rows as they are: only the options count here."""
+        return Result(ds)
 
 
 def parsed(*words):

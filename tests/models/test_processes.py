@@ -38,37 +38,25 @@ def raw_replies(path, ask, count) -> list[str]:
         return [replies[request.key].raw for request in ask(count)]
 
 
-def kill_and_resume(serve, tmp_path, ask, count, kills):
+@pytest.mark.parametrize(("count", "kills"), [(1_000, 3), pytest.param(2_000, 20, marks=pytest.mark.slow)])
+def test_kill_9_loses_at_most_the_calls_in_flight(serve, tmp_path, ask, count, kills):
+    """Killed at random moments and resumed, a run ends with the same replies and pays for no stored one again."""
     server, _ = serve(delay=0.02)
     drawn = random.Random(kills)
-    in_flight_at_kills = 0
     for _ in range(kills):
         moment = len(server.log) + drawn.randrange(1, count // kills)
         process = start(server, tmp_path / "killed.sqlite", count)
         wait_for(lambda moment=moment: len(server.log) >= moment)
         process.kill()
         process.wait()
-        in_flight_at_kills += IN_FLIGHT
     final = result(start(server, tmp_path / "killed.sqlite", count))
     assert final["done"] == count
-    assert len(server.log) <= count + in_flight_at_kills
+    assert final["from_store"] > 0
+    assert len(server.log) <= count + kills * IN_FLIGHT
     result(start(server, tmp_path / "undisturbed.sqlite", count))
     assert raw_replies(tmp_path / "killed.sqlite", ask, count) == raw_replies(
         tmp_path / "undisturbed.sqlite", ask, count
     )
-    return final
-
-
-def test_kill_9_loses_at_most_the_calls_in_flight(serve, tmp_path, ask):
-    """Killed at 3 random moments and resumed, a run ends with the same replies and pays for no stored one again."""
-    final = kill_and_resume(serve, tmp_path, ask, count=1_000, kills=3)
-    assert final["from_store"] > 0
-
-
-@pytest.mark.slow
-def test_kill_9_at_20_moments(serve, tmp_path, ask):
-    """The same with 2,000 requests and 20 kills."""
-    kill_and_resume(serve, tmp_path, ask, count=2_000, kills=20)
 
 
 def test_two_processes_share_the_work(serve, tmp_path, ask):
