@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 class Inquiry(Stage):
     """What is asked about every row, of which model, within which limits, and what the replies mean."""
+
+    without_model: ClassVar[str] = ""
+    """A sentence on what does a similar thing without any model, for those who have none."""
 
     model: str = ""
     """Model spec, such as openai:gpt-5.2, http://localhost:8000/v1#name, serve:PATH or hf:PATH."""
@@ -169,8 +172,7 @@ class Inquiry(Stage):
             raise ConfigError(
                 f"stage {self.name!r} asks a model, and none is configured. Give --model SPEC (openai:gpt-5.2, "
                 "prime:openai/gpt-5.2, http://localhost:8000/v1#NAME, serve:PATH, vllm:PATH, hf:PATH), or set "
-                "KBTOOLS_MODEL, DATA_MODEL, or [model] default in kbtools.toml."
-                + (" Without any model, `judge --judge static` rates code by its syntax." * (self.name == "judge"))
+                f"KBTOOLS_MODEL, DATA_MODEL, or [model] default in kbtools.toml. {self.without_model}".rstrip()
             )
         return spec
 

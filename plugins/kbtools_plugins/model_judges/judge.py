@@ -10,7 +10,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.asking import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
@@ -41,6 +41,8 @@ class ModelJudge(Asking, kb.Judge):
 
     The fields of the rubric's reply become columns, as difficulty and difficulty_reason.
     """
+
+    without_model: ClassVar[str] = "Without any model, `judge --judge static` rates code by its syntax."
 
     judge: Literal["model"] = "model"
     """Which judge."""
