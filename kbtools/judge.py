@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_o
 from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
 
 from kbtools.data import texts
-from kbtools.data.layout import Schema
+from kbtools.data.columns import Schema
 from kbtools.data.table import column, map_batches
 from kbtools.errors import SchemaError
 from kbtools.result import Result

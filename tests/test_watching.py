@@ -8,7 +8,8 @@ import pytest
 
 import kbtools as kb
 from kbtools.data.table import batches
-from kbtools.pipeline import Bars, watching
+from kbtools.pipeline import Bars
+from kbtools.pipeline import observers as watching
 from tests.rows import evals
 
 

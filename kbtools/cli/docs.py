@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from kbtools.cli import kbtools as program
-from kbtools.cli.chain import StageChain, stage_command
-from kbtools.cli.describe import FieldCard, StageCard, card
+from kbtools.cli.commands.chain import StageChain, stage_command
+from kbtools.cli.ui.describe import FieldCard, StageCard, card
 from kbtools.errors import UsageError
 from kbtools.judge import Judge
 from kbtools.plugins import registry

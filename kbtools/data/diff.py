@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.layout import Schema, type_text
+from kbtools.data.columns import Schema, type_text
 from kbtools.data.table import batches
 from kbtools.errors import DataError, UsageError
 

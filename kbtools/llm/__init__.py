@@ -5,7 +5,7 @@ is (`contract`) and what it concludes from the replies (`conclude`); calls, retr
 `kbtools.models`' part. A reply is stored before anything here sees it, so a run that ends anywhere goes on from there.
 """
 
-from kbtools.asking.parts import (
+from kbtools.llm.parts import (
     REPEAT,
     Material,
     Question,
@@ -15,10 +15,10 @@ from kbtools.asking.parts import (
     refuse_failures,
     refuse_nulls,
 )
-from kbtools.asking.replay import conclusions
-from kbtools.asking.rows import materials
-from kbtools.asking.stage import Asking, on_calls
-from kbtools.asking.writing import Writing
+from kbtools.llm.replay import conclusions
+from kbtools.llm.rows import materials
+from kbtools.llm.stage import Asking, on_calls
+from kbtools.llm.writing import Writing
 
 __all__ = [
     "REPEAT",

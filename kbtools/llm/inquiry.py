@@ -1,6 +1,6 @@
 """What a stage that asks a model has to say of itself: its options, and per row its requests and what they come to.
 
-How that is carried out is in `kbtools.asking.stage`.
+How that is carried out is in `kbtools.llm.stage`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kbtools.asking.parts import Material
 from kbtools.errors import ConfigError
+from kbtools.llm.parts import Material
+from kbtools.models.contract import Contract, Repairing, Settled
 from kbtools.models.options import Options
 from kbtools.models.request import Request, Sampling
 from kbtools.models.spec import with_configured_limits
 from kbtools.models.store import ResponseStore
-from kbtools.models.structured import Contract, Repairing, Settled
 from kbtools.plugins import default_model, model_backend, prompt
 from kbtools.stage import Stage
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.layout import Schema
+from kbtools.data.columns import Schema
+from kbtools.models.contract import Contract, JsonContract, Settled
 from kbtools.models.request import Request, Sampling, Terms, turns_of
-from kbtools.models.structured import Contract, JsonContract, Settled
 from kbtools.prompts import Prompt
 from kbtools.stage import Stage
 

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kbtools.asking.parts import Material, RowFault
-from kbtools.asking.rows import BATCH, Row, asked, first_requests, materials, materials_of, with_further
 from kbtools.data.table import map_batches
 from kbtools.failed_rows import TROUBLE, settled, with_trouble
+from kbtools.llm.parts import Material, RowFault
+from kbtools.llm.rows import BATCH, Row, asked, first_requests, materials, materials_of, with_further
+from kbtools.models.contract import Contract, Settled, settle
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
-from kbtools.models.structured import Contract, Settled, settle
 from kbtools.result import Result
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
-    from kbtools.asking.inquiry import Inquiry
+    from kbtools.llm.inquiry import Inquiry
 
 
 def replay(stage: Inquiry, ds: Dataset, model: str, store: ResponseStore) -> Result:

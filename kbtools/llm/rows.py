@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kbtools.asking.parts import REPEAT, Material, RowFault
 from kbtools.data import texts
 from kbtools.data.table import tables, take
+from kbtools.llm.parts import REPEAT, Material, RowFault
 from kbtools.models.reply import Kind
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, chunks
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-    from kbtools.asking.inquiry import Inquiry
+    from kbtools.llm.inquiry import Inquiry
 
 BATCH = 500
 

@@ -12,16 +12,16 @@ from contextvars import ContextVar
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from kbtools.asking.inquiry import Inquiry
-from kbtools.asking.parts import Material
-from kbtools.asking.replay import replay
-from kbtools.asking.rows import answered, first_requests, further_requests, materials, repeated
 from kbtools.data.table import empty
-from kbtools.models.budget import Spend, left_after
-from kbtools.models.fulfil import Plan, fulfil, plan
-from kbtools.models.progress import Progress
+from kbtools.llm.inquiry import Inquiry
+from kbtools.llm.parts import Material
+from kbtools.llm.replay import replay
+from kbtools.llm.rows import answered, first_requests, further_requests, materials, repeated
+from kbtools.models.contract import Repairing
+from kbtools.models.engine.budget import Spend, left_after
+from kbtools.models.engine.progress import Progress
+from kbtools.models.engine.run import Plan, fulfil, plan
 from kbtools.models.store import ResponseStore
-from kbtools.models.structured import Repairing
 from kbtools.result import Result
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from kbtools.asking.parts import Question, TextContract
-from kbtools.asking.stage import Asking
-from kbtools.models.structured import Contract
+from kbtools.llm.parts import Question, TextContract
+from kbtools.llm.stage import Asking
+from kbtools.models.contract import Contract
 from kbtools.plugins import prompt
 
 

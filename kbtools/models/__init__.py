@@ -16,16 +16,7 @@ From the bottom up:
 """
 
 from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send, Waiting
-from kbtools.models.budget import BudgetReached
-from kbtools.models.fulfil import Interrupted, Plan, fulfil, plan
-from kbtools.models.options import Options, Prices
-from kbtools.models.profiles import ModelsConfig, Profile, read_config
-from kbtools.models.progress import Progress, ProgressSink
-from kbtools.models.reply import Answer, Failure, Kind, Reading, Reply, TokenLogprob, Usage
-from kbtools.models.request import Message, Request, Sampling, Terms, chat, estimated_prompt_tokens
-from kbtools.models.spec import resolve_model, with_configured_limits
-from kbtools.models.store import ResponseStore, StoreDamaged, StoreError, default_path
-from kbtools.models.structured import (
+from kbtools.models.contract import (
     Contract,
     Invalid,
     JsonContract,
@@ -34,6 +25,15 @@ from kbtools.models.structured import (
     TagContract,
     settle,
 )
+from kbtools.models.engine.budget import BudgetReached
+from kbtools.models.engine.progress import Progress, ProgressSink
+from kbtools.models.engine.run import Interrupted, Plan, fulfil, plan
+from kbtools.models.options import Options, Prices
+from kbtools.models.profiles import ModelsConfig, Profile, read_config
+from kbtools.models.reply import Answer, Failure, Kind, Reading, Reply, TokenLogprob, Usage
+from kbtools.models.request import Message, Request, Sampling, Terms, chat, estimated_prompt_tokens
+from kbtools.models.spec import resolve_model, with_configured_limits
+from kbtools.models.store import ResponseStore, StoreDamaged, StoreError, default_path
 
 __all__ = [
     "Answer",

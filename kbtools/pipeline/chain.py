@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from kbtools import lineage as lineages
 from kbtools.errors import KbError
 from kbtools.lineage import Lineage, Recipe, StageRecord
-from kbtools.pipeline.entries import entry
-from kbtools.pipeline.watching import Bars, Observer, reporting
+from kbtools.pipeline.observers import Bars, Observer, reporting
+from kbtools.pipeline.serialization import entry
 from kbtools.result import Drop, Failure, Result, Table
 from kbtools.stage import Stage, check, flat, origins
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kbtools.asking import Asking
 from kbtools.errors import SchemaError
-from kbtools.models.fulfil import Plan
+from kbtools.llm import Asking
+from kbtools.models.engine.run import Plan
 from kbtools.pipeline.chain import count
 from kbtools.stage import Stage, check
 

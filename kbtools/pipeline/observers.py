@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from kbtools.asking import on_calls
 from kbtools.data.table import on_counts, on_rows
 from kbtools.lineage import StageRecord
-from kbtools.models.progress import Progress
+from kbtools.llm import on_calls
+from kbtools.models.engine.progress import Progress
 from kbtools.stage import Stage
 
 logger = logging.getLogger("kbtools")

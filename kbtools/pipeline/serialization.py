@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kbtools.data.layout import MEANINGS
+from kbtools.data.columns import MEANINGS
 from kbtools.errors import UsageError, did_you_mean, explain
 from kbtools.judge import Judge
 from kbtools.lineage import Recipe

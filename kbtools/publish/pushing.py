@@ -1,6 +1,6 @@
 """The push itself: shards, card and lineage become one commit to the Hub, which is then read back.
 
-The wire is in `kbtools.data.hub` and `kbtools.data.commit`, the words are in `kbtools.card`.
+The wire is in `kbtools.data.hub.client` and `kbtools.data.hub.commit`, the words are in `kbtools.card`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from kbtools.card import Card, document
 from kbtools.card.facts import Facts, gather
 from kbtools.card.metadata import SplitSize, folder_of, replaced_files, split_front
-from kbtools.data import hub, shards
-from kbtools.data.commit import Change, Head, Landed, LocalFile, Place, commit
-from kbtools.data.shards import Shard
+from kbtools.data.hub import client as hub
+from kbtools.data.hub.commit import Change, Head, Landed, LocalFile, Place, commit
+from kbtools.data.io import shards
+from kbtools.data.io.shards import Shard
 from kbtools.data.table import on_rows
 from kbtools.errors import ConfigError, DataError, KbError, UsageError
 from kbtools.lineage import Lineage

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kbtools.data import from_hub, hub, load, shards
-from kbtools.data.commit import Place
-from kbtools.data.source import Source
+from kbtools.data.hub import client as hub
+from kbtools.data.hub import datasets as from_hub
+from kbtools.data.hub.commit import Place
+from kbtools.data.io import load, shards
+from kbtools.data.io.source import Source
 from kbtools.errors import UsageError
 from kbtools.lineage import Recipe
 

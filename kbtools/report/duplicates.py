@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.reasoning import ReasoningError
+from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import batches, field_of
 from kbtools.data.texts import of_cell
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from kbtools.data import save as saving
+from kbtools.data.io import save as saving
 from kbtools.lineage import Lineage
-from kbtools.report import findings, summary, svg
+from kbtools.report import stage_figures as findings
+from kbtools.report import summary, svg
 from kbtools.report.charts import Chart, Funnel
 from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
 from kbtools.report.rows import Packed, Places, pack, place
@@ -125,7 +126,7 @@ def _ordered(columns: Sequence[Column], places: Places) -> list[Column]:
 
 
 def _key(ds: Dataset, columns: Sequence[Column], overrides: Mapping[str, str]) -> str:
-    from kbtools.data.layout import Schema
+    from kbtools.data.columns import Schema
 
     path = place(Schema(ds.features, overrides), "row_id")
     unique = [

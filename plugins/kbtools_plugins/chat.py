@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data import texts
-from kbtools.data.layout import column_type, is_message_list
-from kbtools.data.messages import REASONING_FIELDS, Message
-from kbtools.data.reasoning import AnswerRule, ReasoningError, Rules, TagRule
+from kbtools.data.columns import column_type, is_message_list
+from kbtools.data.conversations.messages import REASONING_FIELDS, Message
+from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches
 from kbtools.failed_rows import TROUBLE, settled, with_trouble
 from kbtools_plugins.conversations import ReasoningForm, Turn, read, split_last, with_system, write, write_sharegpt

@@ -12,17 +12,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
-from kbtools.asking import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
 from kbtools.data import texts
 from kbtools.data.table import batches, column, empty, take
+from kbtools.llm import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
+from kbtools.models.contract import Contract, JsonContract, Settled, TagContract
 from kbtools.models.request import Request
-from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
-    from kbtools.models.fulfil import Plan
+    from kbtools.models.engine.run import Plan
     from kbtools.models.store import ResponseStore
 
 ANSWERS = ("first", "second", "equal")

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
-from kbtools.asking import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
 from kbtools.data.table import field_of
+from kbtools.llm import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
+from kbtools.models.contract import Settled
 from kbtools.models.request import Request
-from kbtools.models.structured import Settled
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,7 +1,7 @@
 """Columns of messages and texts as Arrow arrays: taken apart, stripped of reasoning and put together again.
 
 Messages are stripped without making Python objects of anything but the assistant's texts; what counts as the answer
-in each is decided in `kbtools.data.reasoning`.
+in each is decided in `kbtools.data.conversations.reasoning`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.messages import (
+from kbtools.data.conversations.messages import (
     CALL_FIELDS,
     REASONING_FIELDS,
     calls_tool,
@@ -18,7 +18,7 @@ from kbtools.data.messages import (
     strip_content,
     strip_turns,
 )
-from kbtools.data.reasoning import Kind, ReasoningError, Rules, strip
+from kbtools.data.conversations.reasoning import Kind, ReasoningError, Rules, strip
 
 if TYPE_CHECKING:
     import numpy as np

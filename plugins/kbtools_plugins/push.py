@@ -47,7 +47,7 @@ class Push(kb.Stage):
 
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
         """Check the token, the right to write and the licence, and say where the rows will go."""
-        from kbtools.data import hub
+        from kbtools.data.hub import client as hub
         from kbtools.publish import check
 
         with hub.briefly():

@@ -1,7 +1,7 @@
 """The stage `strip-reasoning`: of every assistant turn the answer stays and the reasoning goes.
 
-What counts as the answer is decided text by text in `kbtools.data.reasoning`, and `message_arrays` takes the columns
-apart; here stands which column that is and what becomes of rows whose answer is not certain.
+What counts as the answer is decided text by text in `kbtools.data.conversations.reasoning`, and `message_arrays` takes
+the columns apart; here stands which column that is and what becomes of rows whose answer is not certain.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
-from kbtools.data.layout import PLAIN, column_type, is_message_list
-from kbtools.data.messages import REASONING_FIELDS
-from kbtools.data.reasoning import AnswerRule, Rules, TagRule
+from kbtools.data.columns import PLAIN, column_type, is_message_list
+from kbtools.data.conversations.messages import REASONING_FIELDS
+from kbtools.data.conversations.reasoning import AnswerRule, Rules, TagRule
 from kbtools.data.table import field_of, map_batches
 from kbtools.failed_rows import TROUBLE, settled, with_trouble
 from kbtools_plugins.message_arrays import Stripping, replaced_feature, with_values

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
-from kbtools.asking import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
-from kbtools.data import reasoning, texts
-from kbtools.data.layout import evals_features
+from kbtools.data import texts
+from kbtools.data.columns import evals_features
+from kbtools.data.conversations import reasoning
+from kbtools.llm import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
+from kbtools.models.contract import Settled
 from kbtools.models.request import Request
-from kbtools.models.structured import Settled
 
 if TYPE_CHECKING:
     import pyarrow as pa

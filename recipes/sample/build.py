@@ -1,4 +1,4 @@
-"""Makes `sample.jsonl` from the raw material: `python -m kbtools.data.sample.build [--check]`.
+"""Makes `sample.jsonl` from the raw material: `python -m sample.build [--check]`.
 
 A script for those who change the sample; it takes a minute or two. Rewards are what the stage `verify` gives to the
 very rows that are shipped, none is written by hand; the verdicts behind them are kept in `modules/verdicts.json`.
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 import kbtools as kb
-from kbtools.data.layout import evals_features
+from kbtools.data.columns import evals_features
 from kbtools.data.sample import path
-from kbtools.data.sample.completions import FORMATS, SYSTEM, user_prompt
-from kbtools.data.sample.material import MODULES, Module, Rollout, in_rounds, read_modules
 from kbtools.errors import DataError
+from sample.completions import FORMATS, SYSTEM, user_prompt
+from sample.material import MODULES, Module, Rollout, in_rounds, read_modules
 
 if TYPE_CHECKING:
     from datasets import Dataset

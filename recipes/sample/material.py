@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kbtools.data.sample.completions import FORMATS
 from kbtools.errors import DataError
+from sample.completions import FORMATS
 
 MODULES = Path(__file__).parent / "modules"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kbtools.cli.signals import as_interrupts
+from kbtools.cli.ui.signals import as_interrupts
 
 PROGRAM = [sys.executable, "-c", "from kbtools.cli import main; main()"]
 WRITING = """

@@ -3,7 +3,7 @@
 import datasets
 import pytest
 
-from kbtools.data.layout import Schema
+from kbtools.data.columns import Schema
 from kbtools.errors import SchemaError, UsageError
 from tests.rows import EVALS, KERNELBOOK
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, fulfil, plan, resolve_model, settle
+from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, plan, resolve_model, settle
+from kbtools.models.engine import run as fulfil
 from tests.small_model import weights
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import pytest
 
 from kbtools.errors import DataError, UsageError
 from kbtools.models import Kind, ResponseStore, Usage
-from kbtools.models.store.exchange import Exported, export, import_lines
-from kbtools.models.store.upkeep import gc, ls, show, stats, verify
+from kbtools.models.store.import_export import Exported, export, import_lines
+from kbtools.models.store.maintenance import gc, ls, show, stats, verify
 from tests.models.test_store import reply_to
 
 

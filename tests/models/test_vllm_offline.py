@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from kbtools.errors import ConfigError, UsageError
-from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, fulfil, resolve_model, settle
+from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, resolve_model, settle
+from kbtools.models.engine import run as fulfil
 
 CONTRACT = JsonContract(
     {"type": "object", "properties": {"difficulty": {"enum": ["low", "high"]}}, "required": ["difficulty"]}

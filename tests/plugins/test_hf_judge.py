@@ -4,7 +4,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.models import ResponseStore
-from kbtools.models.store import upkeep
+from kbtools.models.store import maintenance as upkeep
 from kbtools.pipeline import run
 from tests.rows import evals
 from tests.small_model import weights

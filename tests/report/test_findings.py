@@ -3,7 +3,7 @@
 import datasets
 
 from kbtools.lineage import Lineage, StageRecord
-from kbtools.report import findings
+from kbtools.report import stage_figures as findings
 from kbtools.report.columns import label_column
 from tests.report.material import judged
 

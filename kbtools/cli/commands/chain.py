@@ -14,10 +14,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from kbtools.cli import completion
 from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.cli.pushing import push_options
 from kbtools.cli.running import RunOptions, execute, source_of
+from kbtools.cli.ui import completion
 from kbtools.errors import KbError, UsageError
 from kbtools.judge import Judge
 from kbtools.lineage import Lineage, Recipe

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kbtools import pipeline
-from kbtools.cli.display import console
-from kbtools.cli.stdout import heard_or_not
-from kbtools.data.compare import Difference, SplitDifference, compare
-from kbtools.data.from_hub import is_on_hub
-from kbtools.data.source import Source
+from kbtools.cli.ui.display import console
+from kbtools.cli.ui.stdout import heard_or_not
+from kbtools.data.diff import Difference, SplitDifference, compare
+from kbtools.data.hub.datasets import is_on_hub
+from kbtools.data.io.source import Source
 from kbtools.errors import UsageError
 
 

@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.display import console
-from kbtools.cli.text import printable
+from kbtools.cli.ui.display import console
+from kbtools.cli.ui.text import printable
 from kbtools.models.store import default_path
 from kbtools.plugins import registry
 

@@ -10,8 +10,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.display import config_text, console, why_text
-from kbtools.cli.text import printable
+from kbtools.cli.ui.display import config_text, console, why_text
+from kbtools.cli.ui.text import printable
 from kbtools.lineage import Lineage, StageRecord, read_lineage
 
 

@@ -10,10 +10,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli import completion
-from kbtools.cli.describe import StageCard, card
-from kbtools.cli.display import console
-from kbtools.cli.text import printable
+from kbtools.cli.ui import completion
+from kbtools.cli.ui.describe import StageCard, card
+from kbtools.cli.ui.display import console
+from kbtools.cli.ui.text import printable
 from kbtools.plugins import Plugin, registry
 from kbtools.stage import Stage
 

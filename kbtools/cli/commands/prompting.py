@@ -16,14 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from kbtools import pipeline, prompts
-from kbtools.cli import completion
-from kbtools.cli.display import console
 from kbtools.cli.options import KeyValue, pairs
-from kbtools.cli.rows import one_split
-from kbtools.cli.text import printable
-from kbtools.data import text_file, texts
-from kbtools.data.layout import MEANINGS, Schema
-from kbtools.data.save import write_text
+from kbtools.cli.ui import completion
+from kbtools.cli.ui.display import console
+from kbtools.cli.ui.rows import one_split
+from kbtools.cli.ui.text import printable
+from kbtools.data import texts
+from kbtools.data.columns import MEANINGS, Schema
+from kbtools.data.io import text_file
+from kbtools.data.io.save import write_text
 from kbtools.data.table import field_of, top_column
 from kbtools.errors import DataError, UsageError, did_you_mean
 from kbtools.plugins import registry

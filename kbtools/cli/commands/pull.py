@@ -7,8 +7,8 @@ import os
 import click
 
 from kbtools import pipeline
-from kbtools.data import save as saving
-from kbtools.data.source import Source, local_path
+from kbtools.data.io import save as saving
+from kbtools.data.io.source import Source, local_path
 
 
 @click.command()

@@ -11,9 +11,9 @@ import click
 from kbtools import lineage as lineages
 from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
-from kbtools.data.hub import NoFile
-from kbtools.data.save import split_names_beside
-from kbtools.data.source import Source, local_path
+from kbtools.data.hub.client import NoFile
+from kbtools.data.io.save import split_names_beside
+from kbtools.data.io.source import Source, local_path
 from kbtools.errors import UsageError
 from kbtools.lineage import Lineage
 

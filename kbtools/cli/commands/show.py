@@ -9,12 +9,12 @@ import click
 from rich.text import Text
 
 from kbtools import pipeline
-from kbtools.cli import completion
-from kbtools.cli.display import console
 from kbtools.cli.options import KeyValue, pairs
-from kbtools.cli.rows import one_split, rendered
-from kbtools.cli.text import printable
-from kbtools.data.layout import Schema
+from kbtools.cli.ui import completion
+from kbtools.cli.ui.display import console
+from kbtools.cli.ui.rows import one_split, rendered
+from kbtools.cli.ui.text import printable
+from kbtools.data.columns import Schema
 from kbtools.data.table import column, row_name
 from kbtools.errors import UsageError
 from kbtools.plugins import registry

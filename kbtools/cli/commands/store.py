@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from kbtools.cli.display import console
+from kbtools.cli.ui.display import console
 from kbtools.errors import DataError, RowError
 from kbtools.models.reply import Reply
-from kbtools.models.store import ResponseStore, default_path, exchange, upkeep
+from kbtools.models.store import ResponseStore, default_path
+from kbtools.models.store import import_export as exchange
+from kbtools.models.store import maintenance as upkeep
 
 DAY = 86_400.0
 

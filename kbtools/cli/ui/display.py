@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.stdout import to_nowhere
-from kbtools.cli.text import printable
+from kbtools.cli.ui.stdout import to_nowhere
+from kbtools.cli.ui.text import printable
 from kbtools.lineage import StageRecord
-from kbtools.models.fulfil import Plan
-from kbtools.models.progress import Progress
+from kbtools.models.engine.progress import Progress
+from kbtools.models.engine.run import Plan
 
 _WIDE = 120
 

@@ -7,7 +7,7 @@ import re
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.text import printable
+from kbtools.cli.ui.text import printable
 from kbtools.result import Table as Figures
 
 _NAME_WIDTH = 40

@@ -14,9 +14,9 @@ from rich.console import RenderableType
 from rich.syntax import Syntax
 from rich.text import Text
 
-from kbtools.cli.text import printable
-from kbtools.data.messages import REASONING_FIELDS, decode, looks_encoded
-from kbtools.data.reasoning import ReasoningError
+from kbtools.cli.ui.text import printable
+from kbtools.data.conversations.messages import REASONING_FIELDS, decode, looks_encoded
+from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.errors import UsageError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.display import (
+from kbtools.cli.ui.display import (
     calls_text,
     config_text,
     console,
@@ -30,11 +30,11 @@ from kbtools.cli.display import (
     rows_text,
     summary_table,
 )
-from kbtools.cli.figures import figures_table
-from kbtools.cli.text import printable
+from kbtools.cli.ui.figures import figures_table
+from kbtools.cli.ui.text import printable
 from kbtools.lineage import StageRecord
-from kbtools.models.fulfil import Plan
-from kbtools.models.progress import Progress
+from kbtools.models.engine.progress import Progress
+from kbtools.models.engine.run import Plan
 from kbtools.pipeline import PlannedStage, Run, count
 from kbtools.stage import Stage
 

@@ -1,6 +1,6 @@
 """Texts in the harmony format, where analysis and answer are messages on named channels.
 
-Only the splitting into channels lives here; which channel counts is decided in `kbtools.data.reasoning`.
+Only the splitting into channels lives here; which channel counts is decided in `kbtools.data.conversations.reasoning`.
 """
 
 from __future__ import annotations

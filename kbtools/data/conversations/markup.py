@@ -1,6 +1,6 @@
 """Where the marks of an assistant's text stand: think and answer tags, marker lines, code fences.
 
-Only positions and pairings live here; what they mean for the answer is decided in `kbtools.data.tag_reader`.
+Only positions and pairings live here; what they mean for the answer is decided in `kbtools.data.conversations.tags`.
 The marks of a text are a string with one character per mark, so that even 100,000 of them are read in
 milliseconds.
 """

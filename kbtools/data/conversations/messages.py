@@ -1,8 +1,8 @@
 """Conversations as they arrive, and their assistant turns without reasoning.
 
 A conversation is a list of messages or the same as a JSON string, and leaves in the form in which it came.
-The text of one turn is taken apart in `kbtools.data.reasoning`; columns of a dataset are found in
-`kbtools.data.layout`.
+The text of one turn is taken apart in `kbtools.data.conversations.reasoning`; columns of a dataset are found in
+`kbtools.data.columns`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kbtools.data.reasoning import STRICT, ReasoningError, Rules, strip
+from kbtools.data.conversations.reasoning import STRICT, ReasoningError, Rules, strip
 
 Message = dict[str, Any]
 Parts = list[dict[str, Any]]

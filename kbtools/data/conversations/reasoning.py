@@ -1,7 +1,7 @@
 """What in an assistant's text is reasoning and what is the answer.
 
 One text comes in and is taken apart, or a `ReasoningError` names the kind of trouble; nothing is guessed
-where two readings are equally good. Conversations are walked in `kbtools.data.messages`. The bytes of an
+where two readings are equally good. Conversations are walked in `kbtools.data.conversations.messages`. The bytes of an
 answer are never changed, and the time is linear in the length of the text.
 
 The rules:
@@ -22,10 +22,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from kbtools.data.harmony import is_harmony, split_channels
-from kbtools.data.markup import find_marks
-from kbtools.data.reasoning_error import Kind, ReasoningError
-from kbtools.data.tag_reader import STRICT, AnswerRule, Rules, TagReader, TagRule, usual_answer
+from kbtools.data.conversations.harmony import is_harmony, split_channels
+from kbtools.data.conversations.markup import find_marks
+from kbtools.data.conversations.reasoning_error import Kind, ReasoningError
+from kbtools.data.conversations.tags import STRICT, AnswerRule, Rules, TagReader, TagRule, usual_answer
 
 __all__ = [
     "STRICT",

@@ -1,7 +1,7 @@
 """Reads a text with think and answer tags or BEGIN_PYTHON/END_PYTHON lines, mark by mark, to find its answer.
 
-It refuses what can be read in two ways. The rules are stated in `kbtools.data.reasoning`, the positions come
-from `kbtools.data.markup`.
+It refuses what can be read in two ways. The rules are in the docstring of `kbtools.data.conversations.reasoning`, the
+positions come from `kbtools.data.conversations.markup`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from kbtools.data.markup import (
+from kbtools.data.conversations.markup import (
     ANSWER,
     BEGIN,
     END,
@@ -26,7 +26,7 @@ from kbtools.data.markup import (
     skip_blank,
     with_fences,
 )
-from kbtools.data.reasoning_error import ReasoningError
+from kbtools.data.conversations.reasoning_error import ReasoningError
 
 TagRule = Literal["required", "optional"]
 AnswerRule = Literal["only", "last"]

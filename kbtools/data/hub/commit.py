@@ -1,6 +1,7 @@
 """One commit to a dataset repository that lands whole, or not at all, whatever happens in between.
 
-What the commit shall contain is decided one floor up, by `kbtools.publish`; asking the Hub is in `kbtools.data.hub`.
+What the commit contains is decided one floor up, by `kbtools.publish`; requests to the Hub are in
+`kbtools.data.hub.client`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kbtools.data.hub import account, api, explained, persistently
+from kbtools.data.hub.client import account, api, explained, persistently
 from kbtools.errors import KbError
 
 

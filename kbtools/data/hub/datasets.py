@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data import hub
-from kbtools.data.source import Source
+from kbtools.data.hub import client as hub
+from kbtools.data.io.source import Source
 from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:

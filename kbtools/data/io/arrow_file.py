@@ -1,6 +1,6 @@
 """Tables streamed into one Arrow file, whose schema is wide enough for all of them.
 
-Where the tables come from is in `kbtools.data.load`; they may differ in their columns, and types may grow.
+Where the tables come from is in `kbtools.data.io.load`; they may differ in their columns, and types may grow.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.data.arrow_file import check_names
+from kbtools.data.io.arrow_file import check_names
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.arrow_file import unified
+from kbtools.data.io.arrow_file import unified
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.data import arrow_file, csv_file, from_hub, jsonl, sample, saved_folder
-from kbtools.data.layout import evals_features
-from kbtools.data.save import split_file, split_names_beside
-from kbtools.data.source import Source, local_path
+from kbtools.data import sample
+from kbtools.data.columns import evals_features
+from kbtools.data.hub import datasets as from_hub
+from kbtools.data.io import arrow_file, csv_file, jsonl, saved_folder
+from kbtools.data.io.save import split_file, split_names_beside
+from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import empty
 from kbtools.errors import DataError, UsageError, did_you_mean
 

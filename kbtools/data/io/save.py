@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from kbtools.data import saved_folder, text_file
+from kbtools.data.io import saved_folder, text_file
 from kbtools.data.table import tables
 from kbtools.errors import ConfigError, DataError, UsageError, reason
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from kbtools.models.engine.retry import rate_limit_pause, retry_after
 from kbtools.models.reply import Answer, Kind, read
-from kbtools.models.retry import rate_limit_pause, retry_after
 
 BY_STATUS = {
     401: Kind.AUTH,

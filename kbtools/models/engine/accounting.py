@@ -9,8 +9,8 @@ import time
 
 from kbtools.errors import ConfigError
 from kbtools.models.backend import ModelBackend, Review
+from kbtools.models.engine.progress import Progress
 from kbtools.models.options import Prices
-from kbtools.models.progress import Progress
 from kbtools.models.reply import Answer, Failure, Kind, Reply, Usage
 from kbtools.models.request import Request
 

@@ -13,14 +13,14 @@ from random import Random
 
 from kbtools.errors import ConfigError
 from kbtools.models.backend import ModelBackend, Send
-from kbtools.models.budget import Budget, Spend
-from kbtools.models.limits import AdaptiveLimit, Pace, Sleepers
+from kbtools.models.engine.accounting import count_usage, reply_from
+from kbtools.models.engine.budget import Budget, Spend
+from kbtools.models.engine.limits import AdaptiveLimit, Pace, Sleepers
+from kbtools.models.engine.progress import Progress
+from kbtools.models.engine.retry import gave_up, wait_before_retry
 from kbtools.models.options import Options
-from kbtools.models.outcome import count_usage, reply_from
-from kbtools.models.progress import Progress
 from kbtools.models.reply import STOPS_RUN, Answer, Kind, Reply
 from kbtools.models.request import Request, estimated_prompt_tokens
-from kbtools.models.retry import gave_up, wait_before_retry
 
 OVERLOAD = frozenset({Kind.THROTTLED, Kind.TIMEOUT})
 

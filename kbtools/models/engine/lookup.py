@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kbtools.models.backend import Review
-from kbtools.models.progress import Progress
+from kbtools.models.engine.progress import Progress
 from kbtools.models.reply import Failure, Kind, Reply
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, State

@@ -14,11 +14,11 @@ from itertools import islice
 
 from kbtools.errors import KbError
 from kbtools.models.backend import ChunkBackend, ChunkRun, Review
-from kbtools.models.budget import Budget, Spend
-from kbtools.models.intake import Intake, count_known
+from kbtools.models.engine.accounting import count_reply, count_usage, reply_from
+from kbtools.models.engine.budget import Budget, Spend
+from kbtools.models.engine.lookup import Intake, count_known
+from kbtools.models.engine.progress import Progress
 from kbtools.models.options import Options
-from kbtools.models.outcome import count_reply, count_usage, reply_from
-from kbtools.models.progress import Progress
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, chunks, claims, put

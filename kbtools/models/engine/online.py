@@ -16,11 +16,11 @@ from itertools import islice
 
 from kbtools.errors import KbError
 from kbtools.models.backend import OnlineBackend, Review
-from kbtools.models.calls import Calls, Course
-from kbtools.models.intake import Intake, count_known
+from kbtools.models.engine.accounting import Hopeless, count_reply
+from kbtools.models.engine.attempts import Calls, Course
+from kbtools.models.engine.lookup import Intake, count_known
+from kbtools.models.engine.progress import Progress
 from kbtools.models.options import Options
-from kbtools.models.outcome import Hopeless, count_reply
-from kbtools.models.progress import Progress
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, claims
 from kbtools.models.store.commit import GroupCommit

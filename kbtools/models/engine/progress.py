@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kbtools.models.budget import Spend
+from kbtools.models.engine.budget import Spend
 
 RATE_WINDOW = 30.0
 

@@ -16,12 +16,12 @@ from typing import Protocol
 
 from kbtools.errors import UsageError
 from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
-from kbtools.models.chunked import ChunkDriver
-from kbtools.models.intake import Intake
+from kbtools.models.engine.lookup import Intake
+from kbtools.models.engine.offline import ChunkDriver
+from kbtools.models.engine.online import CHUNK, Scheduler
+from kbtools.models.engine.progress import Progress, ProgressSink
 from kbtools.models.options import Options
-from kbtools.models.progress import Progress, ProgressSink
 from kbtools.models.request import Request, estimated_prompt_tokens
-from kbtools.models.scheduler import CHUNK, Scheduler
 from kbtools.models.store import ResponseStore, chunks
 
 TICK = 0.25

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 import kbtools as kb
-from kbtools.data.layout import column_type, type_text
+from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import column, row_name
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.agreement_plot import draw

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 import kbtools as kb
-from kbtools.data.layout import column_type
+from kbtools.data.columns import column_type
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.correlation import (
     METHODS,

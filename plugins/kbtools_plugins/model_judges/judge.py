@@ -13,11 +13,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
-from kbtools.asking import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
 from kbtools.data.table import column
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
+from kbtools.llm import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
+from kbtools.models.contract import Contract, JsonContract, Settled, TagContract
 from kbtools.models.request import Request
-from kbtools.models.structured import Contract, JsonContract, Settled, TagContract
 from kbtools_plugins.model_judges import metamorphic
 from kbtools_plugins.model_judges.letters import LetterContract, letter_score
 from kbtools_plugins.model_judges.metamorphic import Trial

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kbtools.asking import Material, RowFault, conclusions, materials
 from kbtools.errors import UsageError
+from kbtools.llm import Material, RowFault, conclusions, materials
 from kbtools.models.store import chunks
 from kbtools_plugins.model_judges import rewrites
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from kbtools.asking import Asking
+    from kbtools.llm import Asking
     from kbtools.models.store import ResponseStore
 
 Texts = dict[str, str]

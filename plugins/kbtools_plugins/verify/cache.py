@@ -69,5 +69,5 @@ def key_of(reference: str, candidate: str, entry_point: str | None, settings: Ve
 
 @cache
 def _source_digest() -> str:
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

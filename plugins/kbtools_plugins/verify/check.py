@@ -8,24 +8,21 @@ import hashlib
 import secrets
 from functools import cache
 
-from kbtools_plugins.verify import code as texts
-from kbtools_plugins.verify import (
-    compiling,
-    judge,
-    kernel_source,
-    recording,
-    reference_fitness,
-    replaying,
-    shrink,
-    static_rules,
-)
+from kbtools_plugins.verify.candidate import kernels as kernel_source
+from kbtools_plugins.verify.candidate import shrink, static_rules
+from kbtools_plugins.verify.candidate import text as texts
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
-from kbtools_plugins.verify.judge import Decided
-from kbtools_plugins.verify.processes import Outcome, WarmPair, WorkerDied
+from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
+from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
+from kbtools_plugins.verify.steps import compile as compiling
+from kbtools_plugins.verify.steps import record as recording
+from kbtools_plugins.verify.steps import reference as reference_fitness
+from kbtools_plugins.verify.steps import replay as replaying
+from kbtools_plugins.verify.steps import trace_rules as judge
+from kbtools_plugins.verify.steps.trace_rules import Decided
 from kbtools_plugins.verify.verdict import Resources, Verdict
-from kbtools_plugins.verify.wire import Tree
 
 _ATTEMPTS = 3
 _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS = 2**17, 2**21

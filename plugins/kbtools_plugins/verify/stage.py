@@ -152,8 +152,8 @@ class Verify(kb.Stage):
         return found
 
     def _verdicts(self, pairs: list[Pair]) -> list[Verdict]:
+        from kbtools_plugins.verify.cache import VerdictStore, default_path
         from kbtools_plugins.verify.pool import verify_all
-        from kbtools_plugins.verify.store import VerdictStore, default_path
 
         store = VerdictStore(Path(self.store) if self.store else default_path())
         one_done, tell, counts = on_rows.get(), on_counts.get(), Counter[str]()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kbtools_plugins.verify import sandbox
+from kbtools_plugins.verify.host import sandbox
 
 pytestmark = pytest.mark.skipif(
     not (sandbox.available()["seccomp"] and sandbox.available()["landlock"]), reason="needs seccomp and Landlock"

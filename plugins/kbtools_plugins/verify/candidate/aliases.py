@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from kbtools_plugins.verify.kernel_language import dotted
+from kbtools_plugins.verify.candidate.kernel_language import dotted
 
 
 class Aliases:

@@ -10,8 +10,8 @@ import ast
 import copy
 from dataclasses import dataclass, field
 
-from kbtools_plugins.verify import kernel_facts as facts
-from kbtools_plugins.verify.kernel_language import dotted, free_names, violations
+from kbtools_plugins.verify.candidate import kernel_facts as facts
+from kbtools_plugins.verify.candidate.kernel_language import dotted, free_names, violations
 
 _HEADER = """import math
 import triton

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.aliases import Aliases, constant_text
-from kbtools_plugins.verify.kernel_language import dotted
+from kbtools_plugins.verify.candidate.aliases import Aliases, constant_text
+from kbtools_plugins.verify.candidate.kernel_language import dotted
 
 _CALLS: dict[str, str] = {
     r"ctypes\.|cffi\.|_ctypes\.": "forbidden:ctypes",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 
-from kbtools.data import reasoning
+from kbtools.data.conversations import reasoning
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 _PYTHON_LABELS = {"", "python", "py", "python3", "triton"}
@@ -23,8 +23,8 @@ class NoCode(Exception):
 def extract(text: str) -> str:
     """The code in a text that a model wrote, or the text itself where it is code already.
 
-    What counts is the answer by the rules of `kbtools.data.reasoning`, and what is inside its fences. Several fences
-    are joined if they parse together, else the longest one counts.
+    What counts is the answer by the rules of `kbtools.data.conversations.reasoning`, and what is inside its fences.
+    Several fences are joined if they parse together, else the longest one counts.
     """
     if _parses(text) and not _MARKED.match(text):  # the marker lines are Python, too: names that nobody defined
         return text

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 
 from kbtools.errors import ConfigError, MissingExtra
-from kbtools_plugins.verify import devices, wire
+from kbtools_plugins.verify import devices
+from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {"jit": ("reference", "record", "compile", "gpu"), "interpreter": ("replay",)}
@@ -48,7 +49,7 @@ class Warm:
         present = devices.found()[0]
         self._device = present[number % len(present)] if present else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        command = [sys.executable, "-m", "kbtools_plugins.verify.zygote", str(theirs.fileno()), *_ROLES[kind]]
+        command = [sys.executable, "-m", "kbtools_plugins.verify.worker.zygote", str(theirs.fileno()), *_ROLES[kind]]
         environment = _environment(interpret=kind == "interpreter", scratch=scratch)
         if present:
             environment["CUDA_VISIBLE_DEVICES"] = devices.visible(number % len(present))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kbtools_plugins.verify import local_scale
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.protocol import local_scale
+from kbtools_plugins.verify.protocol.wire import Tree
 
 TOLERANCE = {
     "float64": 1e-7,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.protocol.wire import Tree
 
 MAX_ELEMENTS = 2**31
 MAX_STEPS = 20_000

@@ -6,10 +6,10 @@ import json
 from collections.abc import Container
 
 from kbtools_plugins.verify import devices
-from kbtools_plugins.verify.kernel_source import KernelSource
+from kbtools_plugins.verify.candidate.kernels import KernelSource
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
-from kbtools_plugins.verify.trace import Trace
-from kbtools_plugins.verify.wire import Tree
 
 
 def job(

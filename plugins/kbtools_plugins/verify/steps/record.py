@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kbtools_plugins.verify import trace
-from kbtools_plugins.verify.judge import Decided
-from kbtools_plugins.verify.processes import Outcome
-from kbtools_plugins.verify.trace import BadTrace, Trace
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.host.processes import Outcome
+from kbtools_plugins.verify.protocol import trace
+from kbtools_plugins.verify.protocol.trace import BadTrace, Trace
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.steps.trace_rules import Decided
 
 DECOYS = 2
 OTHER_PARAMETERS = "other parameters"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from kbtools_plugins.verify import operators
-from kbtools_plugins.verify.compare import Agreement, compare, flatten, rms, to_numpy
-from kbtools_plugins.verify.judge import Decided
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.protocol import operators
+from kbtools_plugins.verify.protocol.tolerance import Agreement, compare, flatten, rms, to_numpy
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.steps.trace_rules import Decided
 
 _NEAR_ZERO = 1e-6
 _ENOUGH_FINITE = 0.1

@@ -7,16 +7,16 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kbtools_plugins.verify import judge
-from kbtools_plugins.verify.compare import Agreement, Difference, compare, flatten, ill_conditioned, scales
-from kbtools_plugins.verify.compiling import clean_names
-from kbtools_plugins.verify.judge import Decided, why_wrong
-from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
-from kbtools_plugins.verify.processes import WarmPair
-from kbtools_plugins.verify.recording import OTHER_PARAMETERS
+from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
+from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.protocol.tolerance import Agreement, Difference, compare, flatten, ill_conditioned, scales
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
-from kbtools_plugins.verify.trace import Trace
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.steps import trace_rules as judge
+from kbtools_plugins.verify.steps.compile import clean_names
+from kbtools_plugins.verify.steps.record import OTHER_PARAMETERS
+from kbtools_plugins.verify.steps.trace_rules import Decided, why_wrong
 
 _MANY_PROGRAMS, _MOST_PROGRAMS = 4_000, 40_000
 _TIMING_SECONDS = 180.0

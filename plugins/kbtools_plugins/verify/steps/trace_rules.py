@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from kbtools_plugins.verify.kernel_facts import LOGIC_AS_VALUE
-from kbtools_plugins.verify.kernel_language import NOT_COMPILED
-from kbtools_plugins.verify.kernel_source import Kernel, KernelSource
-from kbtools_plugins.verify.operators import base_name, is_allocation, is_allowed, is_update, rounds
-from kbtools_plugins.verify.trace import Step, Storage, Trace, live_steps, refs, step_refs
+from kbtools_plugins.verify.candidate.kernel_facts import LOGIC_AS_VALUE
+from kbtools_plugins.verify.candidate.kernel_language import NOT_COMPILED
+from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
+from kbtools_plugins.verify.protocol.operators import base_name, is_allocation, is_allowed, is_update, rounds
+from kbtools_plugins.verify.protocol.trace import Step, Storage, Trace, live_steps, refs, step_refs
 
 
 class Decided(Exception):

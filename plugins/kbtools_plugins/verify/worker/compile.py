@@ -14,9 +14,9 @@ import torch
 import triton
 import triton.language as tl
 
-from kbtools_plugins.verify.replay import load_kernels
-from kbtools_plugins.verify.trace import ITEM_BYTES
-from kbtools_plugins.verify.wire import Talk, Tree
+from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.worker.replay.job import load_kernels
 
 _MOST_SHARED = {75: 65_536, 80: 166_912, 86: 101_376, 87: 166_912, 89: 101_376, 90: 232_448, 100: 232_448, 103: 232_448,
                 120: 101_376, 121: 101_376}  # fmt: skip

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from kbtools_plugins.verify import paritybench
-from kbtools_plugins.verify.code import parse
+from kbtools_plugins.verify.candidate.text import parse
+from kbtools_plugins.verify.worker import paritybench
 
 SEED = 20_240_607
 """Seeds both constructors, so that parameters outside the state dict agree too."""

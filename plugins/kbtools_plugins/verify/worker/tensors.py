@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map_only
 
-from kbtools_plugins.verify.paritybench import MockConfig
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.paritybench import MockConfig
 
 
 class Unsendable(Exception):

@@ -18,11 +18,21 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from types import ModuleType
 
-from kbtools_plugins.verify import sandbox, wire
+from kbtools_plugins.verify.host import sandbox
+from kbtools_plugins.verify.protocol import wire
 
 _RUN_NO_FOREIGN_CODE = ("compile", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
+_JOBS = {
+    "reference": "reference.job",
+    "record": "record.job",
+    "compile": "compile",
+    "replay": "replay.job",
+    "gpu": "gpu.job",
+}
+"""Where the job of each role is, below this package."""
 _CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
@@ -30,7 +40,7 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
     """Answer commands until the caller is gone."""
     sandbox.become_subreaper()
     for name in role_modules:
-        importlib.import_module(f"kbtools_plugins.verify.{name}").warm_up()
+        _job_module(name).warm_up()
     control.sendall(b"ready\n")
     while command := _next_command(control):
         request, channel = command
@@ -43,6 +53,10 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
             channel.close()
         control.sendall(json.dumps(reply).encode() + b"\n")
     shutil.rmtree(os.environ["HOME"], ignore_errors=True)  # the caller was killed: it took no leave and cannot clean up
+
+
+def _job_module(role: str) -> ModuleType:
+    return importlib.import_module(f"kbtools_plugins.verify.worker.{_JOBS[role]}")
 
 
 def _next_command(control: socket.socket) -> tuple[dict[str, wire.Tree], socket.socket] | None:
@@ -77,7 +91,7 @@ def _silence() -> None:
 def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
     key = channel.recv(32, socket.MSG_WAITALL)
     job = wire.receive(channel, key)
-    run = importlib.import_module(f"kbtools_plugins.verify.{role}").run
+    run = _job_module(role).run
     os.environ["TMPDIR"] = os.environ["HOME"] = tempfile.tempdir = str(folder)
     limits = sandbox.Limits(
         cpu_seconds=int(job["timeout"]) + 5,

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import torch
 
-from kbtools_plugins.verify import timing
-from kbtools_plugins.verify.device_machine import DeviceMachine
-from kbtools_plugins.verify.replay import replay
-from kbtools_plugins.verify.wire import Talk, Tree
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.worker.gpu import timing
+from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
+from kbtools_plugins.verify.worker.replay.job import replay
 
 
 def warm_up() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from kbtools_plugins.verify.bounds import OutOfBounds
-from kbtools_plugins.verify.operators import base_name
-from kbtools_plugins.verify.replay import POISON, Machine
-from kbtools_plugins.verify.trace import Step
+from kbtools_plugins.verify.protocol.operators import base_name
+from kbtools_plugins.verify.protocol.trace import Step
+from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
+from kbtools_plugins.verify.worker.replay.job import POISON, Machine
 
 GUARD_BYTES = 4096
 """Poisoned bytes on both sides of every buffer; a kernel that changes one has written out of bounds."""

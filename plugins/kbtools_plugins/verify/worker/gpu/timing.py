@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from kbtools_plugins.verify import module
-from kbtools_plugins.verify.device_machine import DeviceMachine
-from kbtools_plugins.verify.replay import load_kernels
-from kbtools_plugins.verify.trace import read
-from kbtools_plugins.verify.values import copy_values, decode, decode_tensor
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.protocol.trace import read
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker import loading as module
+from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
+from kbtools_plugins.verify.worker.replay.job import load_kernels
+from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
 
 _NARROW_ENOUGH = 0.02
 _FEWEST, _MOST_SECONDS = 20, 10.0

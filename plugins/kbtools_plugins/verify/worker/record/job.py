@@ -12,10 +12,13 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify import audit, cuda_shim, launches, library_shim, module, sandbox
-from kbtools_plugins.verify.recorder import ReadWatch, Recorder
-from kbtools_plugins.verify.values import copy_values, decode
-from kbtools_plugins.verify.wire import Talk, Tree
+from kbtools_plugins.verify.host import sandbox
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.worker import cuda_shim
+from kbtools_plugins.verify.worker import loading as module
+from kbtools_plugins.verify.worker.record import audit, launches, library_shim
+from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
+from kbtools_plugins.verify.worker.tensors import copy_values, decode
 
 
 def warm_up() -> None:

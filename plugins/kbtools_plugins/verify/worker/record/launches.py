@@ -10,7 +10,7 @@ from typing import Any
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
-from kbtools_plugins.verify.recorder import Recorder
+from kbtools_plugins.verify.worker.record.recorder import Recorder
 
 
 class Tuning:

@@ -15,9 +15,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.operators import is_allocation, is_allowed, is_read
-from kbtools_plugins.verify.values import encode
-from kbtools_plugins.verify.wire import Tree
+from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.tensors import encode
 
 _READING_METHODS = {
     torch.Tensor.numpy,

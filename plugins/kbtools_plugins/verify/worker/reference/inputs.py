@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.reference_state import equal
-from kbtools_plugins.verify.values import clone_tree
+from kbtools_plugins.verify.worker.reference.state import equal
+from kbtools_plugins.verify.worker.tensors import clone_tree
 
 SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "values of 1e-3": lambda tensor: tensor * 1e-3,

@@ -16,9 +16,13 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from kbtools_plugins.verify import cuda_shim, module, reference_inputs, reference_state
-from kbtools_plugins.verify.compare import flatten
-from kbtools_plugins.verify.reference_inputs import (
+from kbtools_plugins.verify.protocol.tolerance import flatten
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.worker import cuda_shim
+from kbtools_plugins.verify.worker import loading as module
+from kbtools_plugins.verify.worker.reference import inputs as reference_inputs
+from kbtools_plugins.verify.worker.reference import state as reference_state
+from kbtools_plugins.verify.worker.reference.inputs import (
     SCALES,
     VARIANTS,
     map_floats,
@@ -26,9 +30,8 @@ from kbtools_plugins.verify.reference_inputs import (
     varied,
     with_plain_values_of,
 )
-from kbtools_plugins.verify.reference_layout import Operators
-from kbtools_plugins.verify.values import Unsendable, clone_tree, decode_tensor, encode, encode_tensor
-from kbtools_plugins.verify.wire import Talk, Tree
+from kbtools_plugins.verify.worker.reference.layout import Operators
+from kbtools_plugins.verify.worker.tensors import Unsendable, clone_tree, decode_tensor, encode, encode_tensor
 
 _FURTHER_SEEDS = 30
 

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.bounds import Interpreter, OutOfBounds, Race
-from kbtools_plugins.verify.operators import base_name, is_allowed, is_update, moves
-from kbtools_plugins.verify.trace import Step, TensorRef, Trace, live_steps, read, refs
-from kbtools_plugins.verify.values import copy_values, decode_tensor, encode_tensor
-from kbtools_plugins.verify.wire import Talk, Tree
+from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_update, moves
+from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, read, refs
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.worker.replay.interpreter import Interpreter, OutOfBounds, Race
+from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor
 
 POISON = 0xFF  # NaN in every floating type, -1 in signed integers
 
