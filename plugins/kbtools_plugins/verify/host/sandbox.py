@@ -113,7 +113,12 @@ def readable_paths() -> list[Path]:
         "/sys/devices/system/cpu",
     ]
     libraries = [Path(path) for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path]
-    return [Path(sys.prefix), Path(sys.base_prefix), *packages, *libraries, *map(Path, fixed)]
+    return [Path(sys.prefix), Path(sys.base_prefix), *_site_packages(), *packages, *libraries, *map(Path, fixed)]
+
+
+def _site_packages() -> list[Path]:
+    """Where packages are installed outside the prefix: a user's site, or a folder that a .pth file names."""
+    return [path for path in map(Path, sys.path) if path.name in ("site-packages", "dist-packages")]
 
 
 def gpu_devices() -> list[Path]:
