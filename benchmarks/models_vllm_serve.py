@@ -14,8 +14,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from kbtools.models import JsonContract, Options, Repairing, ResponseStore, Sampling, chat, resolve_model, settle
-from kbtools.models.engine import run as fulfil
+from kbtools.models import (
+    JsonContract,
+    Options,
+    Repairing,
+    ResponseStore,
+    Sampling,
+    chat,
+    fulfil,
+    resolve_model,
+    settle,
+)
 
 CONTRACT = JsonContract(
     {

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from kbtools.card import column_docs as meanings
+from kbtools.card import column_docs
 from kbtools.card.facts import Facts
 from kbtools.card.metadata import (
     Metadata,
@@ -153,7 +153,7 @@ def _origin(lineage: Lineage) -> str:
 
 
 def _columns(card: Card) -> list[dict[str, str]]:
-    known = {**meanings.COLUMNS, **meanings.of_judges(card.lineage.stages)}
+    known = {**column_docs.COLUMNS, **column_docs.of_judges(card.lineage.stages)}
     return [
         {"name": name, "type": type_text(feature), "meaning": known.get(name, "")}
         for name, feature in card.facts.features.items()

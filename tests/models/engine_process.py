@@ -6,10 +6,9 @@ Prints its counters as JSON; says on stderr when it waits for the last calls, an
 import json
 import sys
 
-from kbtools.models import Interrupted, Options, Progress, ResponseStore, chat
+from kbtools.models import Interrupted, Options, Progress, ResponseStore, chat, fulfil
 from kbtools.models.backends.batch import BatchBackend
 from kbtools.models.backends.http import HttpBackend
-from kbtools.models.engine import run as fulfil
 
 
 def main(url: str, path: str, count: str, in_flight: str, how: str = "") -> None:

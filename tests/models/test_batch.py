@@ -5,9 +5,8 @@ import json
 import pytest
 
 from kbtools.errors import ConfigError
-from kbtools.models import BudgetReached, Kind, Options
+from kbtools.models import BudgetReached, Kind, Options, fulfil
 from kbtools.models.backends.batch import BatchBackend
-from kbtools.models.engine import run as fulfil
 
 
 @pytest.fixture

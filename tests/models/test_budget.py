@@ -3,8 +3,7 @@
 import pytest
 
 from kbtools.errors import ConfigError, UsageError
-from kbtools.models import BudgetReached, Options, Prices, Sampling
-from kbtools.models.engine import run as fulfil
+from kbtools.models import BudgetReached, Options, Prices, Sampling, fulfil
 
 SHORT = Sampling(max_tokens=20)
 

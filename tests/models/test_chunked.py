@@ -4,9 +4,8 @@ import threading
 
 import pytest
 
-from kbtools.models import Failure, Interrupted, Kind, Options, Request, Sampling
+from kbtools.models import Failure, Interrupted, Kind, Options, Request, Sampling, fulfil
 from kbtools.models.backends.completion import completion
-from kbtools.models.engine import run as fulfil
 
 
 class Echo:

@@ -4,9 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from kbtools.models import Kind, Options
+from kbtools.models import Kind, Options, fulfil
 from kbtools.models.backends.faults import answer_from
-from kbtools.models.engine import run as fulfil
 
 FINAL = {
     "400": Kind.BAD_REQUEST,

@@ -8,9 +8,8 @@ from collections import Counter
 import pytest
 
 from kbtools.errors import ConfigError, UsageError
-from kbtools.models import Failure, Kind, Options, Prices, plan
+from kbtools.models import Failure, Kind, Options, Prices, fulfil, plan
 from kbtools.models.backends.http import HttpBackend
-from kbtools.models.engine import run as fulfil
 from tests.servers.openai_server import rates
 
 STORM = {"429": 0.15, "429:0.05": 0.05, "500": 0.05, "reset": 0.02, "hang": 0.02, "truncated-json": 0.05}

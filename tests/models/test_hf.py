@@ -2,8 +2,7 @@
 
 import pytest
 
-from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, plan, resolve_model, settle
-from kbtools.models.engine import run as fulfil
+from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, fulfil, plan, resolve_model, settle
 from tests.small_model import weights
 
 pytestmark = pytest.mark.slow

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from kbtools.models import Sampling
+from kbtools.models import Sampling, fulfil
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Dialect
-from kbtools.models.engine import run as fulfil
 from kbtools.models.reply import read
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from kbtools.errors import ConfigError, MissingExtra
-from kbtools.models import Interrupted, Options, resolve_model
+from kbtools.models import Interrupted, Options, fulfil, resolve_model
 from kbtools.models.backends.serve import ServeBackend
-from kbtools.models.engine import run as fulfil
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """

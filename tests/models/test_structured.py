@@ -6,8 +6,7 @@ import pickle
 import pytest
 
 from kbtools.errors import UsageError
-from kbtools.models import Invalid, JsonContract, Kind, Options, Repairing, TagContract, plan, settle
-from kbtools.models.engine import run as fulfil
+from kbtools.models import Invalid, JsonContract, Kind, Options, Repairing, TagContract, fulfil, plan, settle
 from kbtools.models.schema import validator
 
 SCHEMA = {

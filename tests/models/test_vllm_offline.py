@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from kbtools.errors import ConfigError, UsageError
-from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, resolve_model, settle
-from kbtools.models.engine import run as fulfil
+from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, fulfil, resolve_model, settle
 
 CONTRACT = JsonContract(
     {"type": "object", "properties": {"difficulty": {"enum": ["low", "high"]}}, "required": ["difficulty"]}

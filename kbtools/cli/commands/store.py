@@ -12,9 +12,7 @@ from rich.table import Table
 from kbtools.cli.ui.display import console
 from kbtools.errors import DataError, RowError
 from kbtools.models.reply import Reply
-from kbtools.models.store import ResponseStore, default_path
-from kbtools.models.store import import_export as exchange
-from kbtools.models.store import maintenance as upkeep
+from kbtools.models.store import ResponseStore, default_path, import_export, maintenance
 
 DAY = 86_400.0
 
@@ -38,7 +36,7 @@ def _open(path: Path) -> ResponseStore:
 def stats_command(path: Path) -> None:
     """Replies, failures and tokens by model."""
     with _open(path) as store:
-        found = upkeep.stats(store)
+        found = maintenance.stats(store)
     table = Table("model", "endpoint", title=str(found.path), title_justify="left")
     for heading in ("replies", "failures", "tokens in", "tokens out"):
         table.add_column(heading, justify="right")
@@ -60,7 +58,7 @@ def stats_command(path: Path) -> None:
 def ls_command(path: Path, model: str | None, failed: bool, limit: int) -> None:
     """List replies, newest first."""
     with _open(path) as store:
-        found = list(upkeep.ls(store, model=model, failed=failed, limit=limit))
+        found = list(maintenance.ls(store, model=model, failed=failed, limit=limit))
     for reply in found:
         click.echo(f"{reply.key[:16]}  {_when(reply)}  {reply.kind:<14} {reply.model}  {_gist(reply)}")
     if not found:
@@ -73,7 +71,7 @@ def ls_command(path: Path, model: str | None, failed: bool, limit: int) -> None:
 def show_command(path: Path, key: str) -> None:
     """Show one request and its reply in full; KEY may be the beginning of a key."""
     with _open(path) as store:
-        reply = upkeep.show(store, key)
+        reply = maintenance.show(store, key)
     raw = json.loads(reply.raw) if reply.ok else reply.raw
     facts = {"key": reply.key, "kind": reply.kind, "status": reply.status, "error": reply.error, "when": _when(reply)}
     counts = {"attempts": reply.attempts, "seconds": round(reply.seconds, 3), "usage": reply.usage._asdict()}
@@ -89,7 +87,7 @@ def show_command(path: Path, key: str) -> None:
 def export_command(path: Path, file: Path, model: str | None) -> None:
     """Write the replies to FILE as JSON lines; of a damaged store those that can still be read."""
     with _open(path) as store:
-        done = exchange.export(store, file, model=model)
+        done = import_export.export(store, file, model=model)
     click.echo(f"wrote {done.written:,} replies to {file}")
     if done.unreadable:
         raise RowError(f"{done.unreadable:,} replies of {path} cannot be read any more and are not in {file}.")
@@ -101,7 +99,7 @@ def export_command(path: Path, file: Path, model: str | None) -> None:
 def import_command(path: Path, file: Path) -> None:
     """Add the replies of an export; those that are stored already stay as they are."""
     with ResponseStore(path) as store:
-        done = exchange.import_lines(store, file)
+        done = import_export.import_lines(store, file)
     click.echo(f"added {done.added:,} replies to {path}, {done.kept:,} were there already")
 
 
@@ -118,7 +116,7 @@ def gc_command(path: Path, older_than: float | None, failed: bool, model: str | 
     """
     age = None if older_than is None else older_than * DAY
     with _open(path) as store:
-        removed = upkeep.gc(store, older_than=age, failed=failed, model=model, dry_run=dry_run)
+        removed = maintenance.gc(store, older_than=age, failed=failed, model=model, dry_run=dry_run)
     verb = "would remove" if dry_run else "removed"
     click.echo(f"{verb} {removed.replies:,} replies and {removed.claims:,} claims")
 
@@ -128,7 +126,7 @@ def gc_command(path: Path, older_than: float | None, failed: bool, model: str | 
 def verify_command(path: Path) -> None:
     """Check the file and every key against its request; exit code 2 when something is wrong."""
     with _open(path) as store:
-        problems = list(upkeep.verify(store))
+        problems = list(maintenance.verify(store))
     for problem in problems:
         click.echo(f"{problem.key or path}: {problem.what}")
     if problems:
