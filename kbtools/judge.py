@@ -19,7 +19,7 @@ from kbtools.data.columns import Schema
 from kbtools.data.table import column, map_batches
 from kbtools.errors import SchemaError
 from kbtools.result import Result
-from kbtools.stage import Stage
+from kbtools.stage import Scope, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,6 +57,7 @@ class Judge(Stage):
 
     name: ClassVar[str] = "judge"
     suffix: ClassVar[str] = "judged"
+    scope: ClassVar[Scope] = "row"
     reads: ClassVar[tuple[str, ...]] = ()
     """Meanings whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
     may_read: ClassVar[tuple[str, ...]] = ()
