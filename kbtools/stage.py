@@ -146,7 +146,7 @@ class Pipeline(Stage):
 
     def output_features(self, features: Features) -> Features:
         """Features after the last stage, each stage checked on what the ones before it leave."""
-        return check(features, self.stages)
+        return check_chain(features, self.stages)
 
     def transform(self, ds: Dataset) -> Result:
         """Run every stage on one dataset."""
@@ -173,7 +173,7 @@ def flat(stages: Iterable[Stage]) -> Iterator[Stage]:
             yield stage
 
 
-def check(features: Features, stages: Iterable[Stage]) -> Features:
+def check_chain(features: Features, stages: Iterable[Stage]) -> Features:
     """Features after the last stage; SchemaError of the first stage that would not fit, before any row is touched."""
     removed: dict[str, str] = {}
     for position, stage in enumerate(flat(stages), start=1):

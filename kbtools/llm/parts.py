@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
 from kbtools.errors import rebuilt
-from kbtools.models.contract import Contract, JsonContract, Settled
+from kbtools.models.contract import Contract, JsonContract, ParsedReply
 from kbtools.models.request import Request, Sampling, Terms, turns_of
 from kbtools.prompts import Prompt
 from kbtools.stage import Stage
@@ -22,7 +22,7 @@ Material = Mapping[str, str | None]
 """The texts of a row by their meaning."""
 
 
-class RowFault(Exception):
+class RowFailure(Exception):
     """A row for which there is no result; `kind` is counted, the message is kept with the row."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -75,15 +75,15 @@ def found_paths(stage: Stage, features: Features, meanings: Sequence[str]) -> di
 
 
 def refuse_nulls(material: Material) -> None:
-    """RowFault for a row that lacks a text which the prompt needs."""
+    """RowFailure for a row that lacks a text which the prompt needs."""
     for meaning, text in material.items():
         if text is None or not text.strip():
-            raise RowFault("no-text", f"its {meaning} is {'null' if text is None else 'empty'}")
+            raise RowFailure("no-text", f"its {meaning} is {'null' if text is None else 'empty'}")
 
 
-def refuse_failures(replies: Sequence[Settled]) -> None:
-    """RowFault for the first reply that is not usable, with the raw text."""
+def refuse_failures(replies: Sequence[ParsedReply]) -> None:
+    """RowFailure for the first reply that is not usable, with the raw text."""
     for reply in replies:
         if reply.failure is not None:
             raw = f"; the reply was: {reply.raw!r}" if reply.raw is not None else ""
-            raise RowFault(reply.failure.kind.value, reply.failure.error + raw)
+            raise RowFailure(reply.failure.kind.value, reply.failure.error + raw)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kbtools.data import texts
 from kbtools.data.table import tables, take
-from kbtools.llm.parts import REPEAT, Material, RowFault
+from kbtools.llm.parts import REPEAT, Material, RowFailure
 from kbtools.models.reply import Kind
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, chunks
@@ -28,7 +28,7 @@ class Row:
 
     material: Material
     requests: tuple[Request, ...]
-    fault: RowFault | None = None
+    fault: RowFailure | None = None
 
 
 def repeated(stage: Inquiry, ds: Dataset) -> Dataset:
@@ -64,7 +64,7 @@ def asked(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Row
     for material in given:
         try:
             yield Row(material, tuple(stage.requests(material, model)))
-        except RowFault as fault:
+        except RowFailure as fault:
             yield Row(material, (), fault)
 
 

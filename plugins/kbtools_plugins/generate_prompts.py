@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
 from kbtools.data.table import field_of
-from kbtools.llm import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
-from kbtools.models.contract import Settled
+from kbtools.llm import REPEAT, Material, RowFailure, Writing, found_paths, refuse_failures, refuse_nulls
+from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
 
 if TYPE_CHECKING:
@@ -70,15 +70,15 @@ class GeneratePrompts(Writing):
         values = {name: text for name, text in material.items() if name != REPEAT}
         return [self.question.about(values, model, int(material.get(REPEAT) or 0))]
 
-    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
+    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The prompt, once it names the class and is seen to hold no code of the reference."""
         refuse_failures(replies)
         text = (replies[0].fields or {})["text"]
         wanted = f"{material['module_name']}New"
         if wanted not in text:
-            raise RowFault("class-not-named", f"the prompt does not name the class {wanted}; it begins {text[:80]!r}")
+            raise RowFailure("class-not-named", f"the prompt does not name the class {wanted}; it begins {text[:80]!r}")
         if leaked := leaked_code(text, material["reference_code"] or ""):
-            raise RowFault("gives-code-away", f"the prompt repeats code of the module: {leaked[:80]!r}")
+            raise RowFailure("gives-code-away", f"the prompt repeats code of the module: {leaked[:80]!r}")
         return {"prompt": text}
 
     def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:

@@ -14,8 +14,8 @@ import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.columns import evals_features
 from kbtools.data.conversations import reasoning
-from kbtools.llm import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
-from kbtools.models.contract import Settled
+from kbtools.llm import REPEAT, Material, RowFailure, Writing, found_paths, refuse_failures, refuse_nulls
+from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
 
 if TYPE_CHECKING:
@@ -66,18 +66,18 @@ class Synthesize(Writing):
         needed["module_name"] = class_name(material["module_name"] or "", material["reference_code"] or "")
         return [self.question.about(needed, model, int(material.get(REPEAT) or 0))]
 
-    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
+    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The prompt that was sent, and the completion with its reasoning apart."""
         refuse_failures(replies)
         (settled,) = replies
         reply = settled.reply
         if reply is None:
-            raise RowFault("missing", "no reply is stored")
+            raise RowFailure("missing", "no reply is stored")
         reading = reply.reading()
         try:
             parsed = reasoning.parse(reading.text or "")
         except reasoning.ReasoningError as error:
-            raise RowFault(error.kind, f"no answer can be taken from the reply: {error}") from error
+            raise RowFailure(error.kind, f"no answer can be taken from the reply: {error}") from error
         thought = "\n\n".join(part for part in (reading.reasoning, parsed.reasoning) if part)
         turn = {"role": "assistant", "content": parsed.content, "reasoning": thought or None}
         sent = [message._asdict() for message in settled.request.messages]
