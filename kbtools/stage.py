@@ -1,7 +1,7 @@
 """What a stage is: a frozen config that turns a dataset into a dataset and says what it left out.
 
 `Stage` and `Pipeline` live here, and how they treat several splits. What a stage gives back is in `kbtools.result`,
-running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their meaning in `kbtools.data`.
+running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their role in `kbtools.data`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Stage(BaseModel, ABC):
     it out, and repeating a lineage does not repeat it."""
 
     columns: dict[str, str] = {}
-    """Where a meaning stands when the layout does not say it, as meaning=column (nested: info.module_name)."""
+    """Which column holds a role, where the layout does not say it, as role=column (nested: info.module_name)."""
 
     @abstractmethod
     def transform(self, ds: Dataset) -> Result:

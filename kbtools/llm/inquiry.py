@@ -71,7 +71,7 @@ class Inquiry(Stage):
 
     @abstractmethod
     def paths(self, features: Features) -> dict[str, str]:
-        """Column path of each meaning that goes into the material of a row."""
+        """Column path of each role that goes into the material of a row."""
 
     @abstractmethod
     def requests(self, material: Material, model: str) -> Sequence[Request]:

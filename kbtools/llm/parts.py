@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REPEAT = "__kbtools_repeat__"
 """Name in a material under which stands which of several repetitions of the row it is."""
 Material = Mapping[str, str | None]
-"""The texts of a row by their meaning."""
+"""The texts of a row by their role."""
 
 
 class RowFailure(Exception):
@@ -68,17 +68,17 @@ class TextContract:
         return {"text": text.strip()}
 
 
-def found_paths(stage: Stage, features: Features, meanings: Sequence[str]) -> dict[str, str]:
-    """Path of each meaning; SchemaError for the first that stands nowhere or holds neither text nor messages."""
+def found_paths(stage: Stage, features: Features, roles: Sequence[str]) -> dict[str, str]:
+    """Path of each role; SchemaError for the first that no column provides as text or messages."""
     schema = Schema(features, stage.columns)
-    return {meaning: schema.require(schema.find(meaning), "messages") for meaning in meanings}
+    return {role: schema.require(schema.find(role), "messages") for role in roles}
 
 
 def refuse_nulls(material: Material) -> None:
     """RowFailure for a row that lacks a text which the prompt needs."""
-    for meaning, text in material.items():
+    for role, text in material.items():
         if text is None or not text.strip():
-            raise RowFailure("no-text", f"its {meaning} is {'null' if text is None else 'empty'}")
+            raise RowFailure("no-text", f"its {role} is {'null' if text is None else 'empty'}")
 
 
 def refuse_failures(replies: Sequence[ParsedReply]) -> None:

@@ -52,11 +52,11 @@ def materials(stage: Inquiry, ds: Dataset) -> Iterator[Material]:
 
 def materials_of(table: pa.Table, paths: Mapping[str, str]) -> Iterator[Material]:
     """The texts at these paths of each row of a batch."""
-    found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
+    found = {role: texts.of_column(table, path) for role, path in paths.items()}
     if REPEAT in table.column_names:
         found[REPEAT] = texts.of_column(table, REPEAT)
     for index in range(table.num_rows):
-        yield {meaning: values[index] for meaning, values in found.items()}
+        yield {role: values[index] for role, values in found.items()}
 
 
 def asked(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Row]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEAK_LINES = 4
 """So many successive lines of the module's code, blank lines and signatures aside, give the reference away."""
 KEPT = {"module_name": "module_name", "python_code": "reference_code", "triton_code": "triton_code"}
-"""Columns of the result beside the prompt, and the meanings that they hold."""
+"""Columns of the result beside the prompt, and the roles that they hold."""
 
 
 class GeneratePrompts(Writing):
@@ -62,7 +62,7 @@ class GeneratePrompts(Writing):
 
     def _kept(self, features: Features) -> dict[str, str]:
         schema = kb.Schema(features, self.columns)
-        return {name: schema.find(meaning) for name, meaning in KEPT.items() if schema.has(meaning)}
+        return {name: schema.find(role) for name, role in KEPT.items() if schema.has(role)}
 
     def requests(self, material: Material, model: str) -> Sequence[Request]:
         """One request for each phrasing."""

@@ -91,7 +91,7 @@ def _sampled(trial: Trial, ds: Dataset) -> Iterator[Texts]:
     limit = int(share_of(trial.share) * 2**64)
     seen: set[int] = set()
     for material in materials(trial.judge, ds) if limit else ():
-        given = {meaning: text for meaning, text in material.items() if text is not None}
+        given = {role: text for role, text in material.items() if text is not None}
         number = int.from_bytes(hashlib.sha256("\0".join(given.values()).encode("utf-8", "surrogatepass")).digest()[:8])
         if number < limit and number not in seen and len(given) == len(material):
             seen.add(number)
