@@ -5,16 +5,16 @@ computes the answer that is judged, and never sees the inputs that it is judged 
 
 1. *Read* (the caller's process, no candidate code runs). The candidate's text is parsed. Its `@triton.jit` functions
    and the constants they use are copied into a clean kernel module, provided that they stay inside the Triton
-   language (candidate/kernels.py): such code is data, not a program. Static rules (candidate/static_rules.py) name known tricks
-   with their line.
+   language (candidate/kernels.py): such code is data, not a program. Static rules (candidate/static_rules.py) name
+   known tricks with their line.
 2. *Reference* (own process). Runs the reference in float64 and float32 on inputs from secret seeds and sends inputs,
    outputs, parameters, and, from other seeds, *decoy* inputs.
 3. *Record* (own process, the only one that runs the candidate's Python). It gets parameters and decoys: values of the
-   right shape that tell nothing about the secret ones. Kernels are not run here. Every launch and every torch
-   operator that touches an input is written into a trace (worker/record/recorder.py): "allocate S4; launch add_kernel on S0, S1,
-   S4; return S4".
-4. *Trace rules* (the caller's process). Operators outside the table of allowed work (protocol/operators.py) that reach the
-   output are a `fallback`; a trace without a launch is `no_kernel`.
+   right shape that tell nothing about the secret ones. Kernels are not run here. Every launch and every torch operator
+   that touches an input is written into a trace (worker/record/recorder.py): "allocate S4; launch add_kernel on S0,
+   S1, S4; return S4".
+4. *Trace rules* (the caller's process). Operators outside the table of allowed work (protocol/operators.py) that reach
+   the output are a `fallback`; a trace without a launch is `no_kernel`.
 5. *Compile* (own process). Each launch is compiled from the clean module for each target to a cubin.
 6. *Replay* (own process, no candidate Python). The trace runs on the secret inputs, with kernels from the clean
    module: once as recorded, once with the grid in reverse order, once with launches skipped. Fresh memory is filled
