@@ -85,11 +85,12 @@ def native(bits: Bits, kind: str) -> Bits:
 
 def widen(bits: Bits, kind: str) -> Bits:
     """The values as float64, exactly."""
-    if kind == "bf16":
-        return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
     if kind in _EIGHT:
         return bits.view(_EIGHT[kind]).astype(np.float64)
-    return native(bits, kind).astype(np.float64)
+    if kind == "bf16":
+        bits, kind = bits.astype(np.uint32) << np.uint32(16), "f32"
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        return native(bits, kind).astype(np.float64)
 
 
 def is_nan(bits: Bits, form: Format) -> Bits:
@@ -127,6 +128,13 @@ def narrow(values: Bits, form: Format, rounding: str = "rn", satfinite: bool = F
     pattern = np.where(magnitude == _INFINITY, _beyond(form, satfinite), pattern)
     signed = (pattern << np.uint64(form.unused)) | (negative << np.uint64(form.width - 1))
     return np.where(magnitude > _INFINITY, np.uint64(form.nan), signed).astype(UNSIGNED[form.width])
+
+
+def nearest(values: Bits, form: Format) -> Bits:
+    """`narrow` to nearest, by the processor where it can."""
+    if form.name in ("f32", "f16"):
+        return canonical(values.astype(_NATIVE[form.name]).view(UNSIGNED[form.width]), form)
+    return canonical(values.view(np.uint64), form) if form.name == "f64" else narrow(values, form)
 
 
 def _beyond(form: Format, satfinite: bool) -> np.uint64:

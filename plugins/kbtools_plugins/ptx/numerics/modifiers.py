@@ -15,6 +15,8 @@ class Modifiers:
     nan: bool = False
     approximate: bool = False
     xorsign: bool = False
+    full: bool = False
+    """`div.full`, which scales its operands: right for large divisors, too. `approximate` is set beside it."""
 
 
 PLAIN = Modifiers()

@@ -1,7 +1,7 @@
 """Sums and products whose last bit says whether something was lost, so that a second rounding cannot go wrong.
 
-Rounding to odd: an inexact float64 result is the neighbour with an odd last bit. A format with two bits less can then be
-rounded to from it in any direction as if from the exact value (Boldo and Melquiond 2008).
+Rounding to odd: an inexact float64 result is the neighbour with an odd last bit. From it a format with two bits less
+can be rounded to in any direction as if from the exact value (Boldo and Melquiond 2008).
 """
 
 import numpy as np
