@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OF_THE_RUN = frozenset(
     {
         *("dataset", "split", "config", "revision", "limit", "offline"),
-        *("out", "dropped", "save_recipe", "dry_run", "quiet", "json_output", "push"),
+        *("out", "dropped", "save_recipe", "engine", "scratch", "shards", "dry_run", "quiet", "json_output", "push"),
     }
 )
 """Options of the command line that no field may be called: it would take them for its own."""

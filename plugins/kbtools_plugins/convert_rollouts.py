@@ -28,6 +28,7 @@ class ConvertRollouts(kb.Stage):
 
     name: ClassVar[str] = "convert-rollouts"
     suffix: ClassVar[str] = "evals"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     reasoning_field: str = ""
     """Key of the reasoning in the messages, as synthesize was told; the usual names are tried when not given."""

@@ -27,6 +27,7 @@ class StripReasoning(kb.Stage):
 
     name: ClassVar[str] = "strip-reasoning"
     suffix: ClassVar[str] = "no-reasoning"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     column: str = ""
     """Column of messages, of messages as JSON text, or of plain text; the layout's completion when not given."""
