@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -53,7 +53,9 @@ class Stage(BaseModel, ABC):
     """What users write to get this stage."""
     suffix: ClassVar[str] = ""
     """What this stage adds to the names of outputs and repositories."""
-    scope: ClassVar[Scope] = "row"
+    scope: ClassVar[Scope]
+    """What this stage must see at once. Every stage states it: a stage that compares rows, taken for one that looks at
+    single rows, would give wrong results for a dataset of several splits."""
     placement: ClassVar[Placement] = "worker"
     """Where an engine runs a row-wise stage: in workers, shard by shard; with the driver, where it keeps a store of its
     own; or on either side, where it takes no longer than reading its rows."""
@@ -99,6 +101,7 @@ class Stage(BaseModel, ABC):
 
     def run(self, ds: Dataset | DatasetDict) -> Result:
         """Check the columns and process a dataset, or every split of one as `scope` demands."""
+        require_scope(type(self))
         if not isinstance(ds, dict):
             self.output_features(ds.features)
             return self.transform(ds)
@@ -153,6 +156,7 @@ class Pipeline(Stage):
     """Several stages, one after the other, as one stage."""
 
     name: ClassVar[str] = "pipeline"
+    scope: ClassVar[Scope] = "dataset"
 
     stages: tuple[Stage, ...]
     """The stages in order."""
@@ -190,6 +194,7 @@ def check(features: Features, stages: Iterable[Stage]) -> Features:
     """Features after the last stage; SchemaError of the first stage that would not fit, before any row is touched."""
     removed: dict[str, str] = {}
     for position, stage in enumerate(flat(stages), start=1):
+        require_scope(type(stage))
         try:
             after = stage.output_features(features)
         except SchemaError as error:
@@ -198,6 +203,16 @@ def check(features: Features, stages: Iterable[Stage]) -> Features:
         removed.update({name: f"stage {position} ({stage.name})" for name in features if name not in after})
         features = after
     return features
+
+
+def require_scope(cls: type[Stage]) -> None:
+    """Raises KbError for a class that does not state its `scope`."""
+    if getattr(cls, "scope", None) not in get_args(Scope):
+        raise KbError(
+            f"{cls.__module__}.{cls.__name__} does not state its scope. Write `scope: ClassVar[kb.stage.Scope] = ...` "
+            "in the class: 'row' if it treats every row alone, 'split' if it compares rows of a split, 'dataset' if it "
+            "compares rows of all splits."
+        )
 
 
 def source_digest(module_name: str) -> str:

@@ -40,7 +40,7 @@ class Processes(_Described):
     """Processes; one for each processor when not given."""
 
     def __init__(self, workers: int | None = None, **fields: Any) -> None:
-        super().__init__(workers=workers, **fields)
+        super().__init__(**{"workers": workers, **fields})
 
 
 class Ray(_Described):

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from kbtools.errors import KbError
+from kbtools.errors import KbError, rebuilt
 
 Kind = Literal["cpu", "gpu"]
 """What a job needs a worker of its own for."""
@@ -50,9 +50,7 @@ class Fault(BaseModel):
         kind = self._class()
         if kind is None:
             return KbError(f"{where}: {self.name}: {self.message}, a defect of the code that ran there.\n{self.trace}")
-        known = kind.__new__(kind)  # its __init__ may take something else than the message
-        known.args = (self.message,)
-        return known
+        return rebuilt(kind, (self.message,), {})
 
     def _class(self) -> type[KbError] | None:
         try:

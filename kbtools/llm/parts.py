@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
+from kbtools.errors import rebuilt
 from kbtools.models.contract import Contract, JsonContract, Settled
 from kbtools.models.request import Request, Sampling, Terms, turns_of
 from kbtools.prompts import Prompt
@@ -27,6 +28,10 @@ class RowFault(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the message and the kind, not from the message alone."""
+        return rebuilt, (type(self), self.args, self.__dict__)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from kbtools.errors import UsageError
 from kbtools.stage import Stage
 
 _MOST_ROWS = 2_000
@@ -34,7 +33,7 @@ def segments(stages: Sequence[Stage]) -> list[Segment]:
     """
     found: list[Segment] = []
     numbered = list(enumerate(stages, start=1))
-    for for_workers, group in groupby(numbered, key=lambda item: _for_workers(*item)):
+    for for_workers, group in groupby(numbered, key=lambda item: _for_workers(item[1])):
         run = list(group)
         while run and (not for_workers or run[0][1].placement == "either"):
             position, stage = run.pop(0)
@@ -44,14 +43,8 @@ def segments(stages: Sequence[Stage]) -> list[Segment]:
     return found
 
 
-def _for_workers(position: int, stage: Stage) -> bool:
-    """Whether a stage may see its rows in parts; UsageError where it does not say so itself."""
-    if not any("scope" in vars(cls) for cls in type(stage).__mro__ if cls is not Stage):
-        raise UsageError(
-            f"stage {position} ({stage.name}): {type(stage).__name__} does not state its scope, so nobody knows "
-            'whether it may see its rows in parts. Write scope: ClassVar[Scope] = "row" (or "split", or "dataset") '
-            "into it, or run without --engine."
-        )
+def _for_workers(stage: Stage) -> bool:
+    """Whether a stage may see its rows in parts, wherever those are."""
     own = type(stage).transform_splits is not Stage.transform_splits or type(stage).run is not Stage.run
     return stage.scope == "row" and not own and stage.placement != "driver" and not stage.only_reads()
 

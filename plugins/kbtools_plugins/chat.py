@@ -176,6 +176,7 @@ class ToMessages(_ToChat):
 
     name: ClassVar[str] = "to-messages"
     suffix: ClassVar[str] = "messages"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     format: Literal["messages", "sharegpt"] = "messages"
     """`messages` for {role, content}, `sharegpt` for {from, value}."""
@@ -205,6 +206,7 @@ class ToPromptCompletion(_ToChat):
 
     name: ClassVar[str] = "to-prompt-completion"
     suffix: ClassVar[str] = "sft"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     def _outputs(self) -> tuple[str, ...]:
         return ("prompt", "completion")

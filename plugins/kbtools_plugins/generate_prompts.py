@@ -30,6 +30,7 @@ class GeneratePrompts(Writing):
 
     name: ClassVar[str] = "generate-prompts"
     suffix: ClassVar[str] = "synthetic"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     template: str = "task-prompt"
     """Prompt that asks for the task prompt."""

@@ -30,6 +30,7 @@ class Synthesize(Writing):
 
     name: ClassVar[str] = "synthesize"
     suffix: ClassVar[str] = "rollouts"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     template: str = "triton-conversion"
     """Prompt that asks for the kernel."""

@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import length_hint
-from typing import Protocol
+from typing import Any, Protocol
 
-from kbtools.errors import UsageError
+from kbtools.errors import UsageError, rebuilt
 from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
 from kbtools.models.engine.lookup import Intake
 from kbtools.models.engine.offline import ChunkDriver
@@ -38,6 +38,10 @@ class Interrupted(KeyboardInterrupt):
             f"interrupted with {progress.done} replies in the store, {progress.sent} calls made in this run; "
             "run the same command again to go on from there"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the message and the counters, not from the message alone."""
+        return rebuilt, (type(self), self.args, self.__dict__)
 
 
 def fulfil(
