@@ -18,7 +18,7 @@ from kbtools.pipeline.sharding import run_sharded
 from kbtools.pipeline.step import checked
 from kbtools.result import Drop, Failure, Result, Table
 from kbtools.shards import Segment, segments
-from kbtools.stage import Stage, check, flat, origins
+from kbtools.stage import Stage, check_chain, flat, origins
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -87,7 +87,7 @@ def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
 def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Observer) -> Run:
     """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
     for ds in data.values() if isinstance(data, dict) else [data]:
-        check(ds.features, stages)
+        check_chain(ds.features, stages)
     done = Run(data)
     lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
     for segment in _segments(stages):
