@@ -220,7 +220,11 @@ class ReplayRun(Message):
     """Its number among the job's traces."""
     inputs: list[Tensor]
     order: str
+    """forward, reverse or skip: how the programs of each launch follow each other, if they run at all."""
     shift: int
+    """The program that comes first; a secret, which also decides what fresh memory holds where."""
+    turn: int
+    """Counts the runs: in each, fresh memory holds something else."""
     optional: bool
 
 

@@ -212,9 +212,10 @@ class Replays:
                     inputs=run.expected.tensors,
                     order=run.order,
                     shift=run.shift,
+                    turn=turn,
                     optional=bool(run.variant),
                 )
-                for run in runs
+                for turn, run in enumerate(runs)
             ],
         )
 

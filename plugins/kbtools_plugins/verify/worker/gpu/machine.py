@@ -9,10 +9,12 @@ import torch
 from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.trace import Step
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
-from kbtools_plugins.verify.worker.replay.job import POISON, Machine
+from kbtools_plugins.verify.worker.replay.job import Machine
+from kbtools_plugins.verify.worker.replay.poison import PATTERNS, poisoned
 
+_MARK = PATTERNS[0]
 GUARD_BYTES = 4096
-"""Poisoned bytes on both sides of every buffer; a kernel that changes one has written out of bounds."""
+"""Marked bytes on both sides of every buffer; a kernel that changes one has written out of bounds."""
 
 
 class DeviceMachine(Machine):
@@ -30,10 +32,11 @@ class DeviceMachine(Machine):
 
     def memory(self, size: int, content: bytes | None) -> torch.Tensor:
         """Poisoned device memory with the content, if any, in the middle."""
-        whole = torch.full((size + 2 * GUARD_BYTES,), POISON, dtype=torch.uint8, device=self.device)
+        whole = torch.full((size + 2 * GUARD_BYTES,), _MARK, dtype=torch.uint8, device=self.device)
         middle = whole[GUARD_BYTES : GUARD_BYTES + size]
-        if content:
-            middle.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        middle.copy_(
+            torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else poisoned(size, *self.poison)
+        )
         self._guarded.append((whole, size))
         return middle
 
@@ -52,7 +55,7 @@ class DeviceMachine(Machine):
         """OutOfBounds if a byte around any buffer has changed."""
         for whole, size in self._guarded:
             for name, zone in (("before", whole[:GUARD_BYTES]), ("after", whole[GUARD_BYTES + size :])):
-                if bool((zone != POISON).any()):
+                if bool((zone != _MARK).any()):
                     raise OutOfBounds(f"a kernel wrote {name} a buffer of {size} bytes")
 
     def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, Any]) -> None:

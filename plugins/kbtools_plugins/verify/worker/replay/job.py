@@ -1,6 +1,6 @@
 """The job that runs traces: allowed operators and clean kernels in Triton's interpreter, on the inputs that count.
 
-No code of the candidate but its kernels' text is here. Fresh memory holds NaN patterns until written; each element
+No code of the candidate but its kernels' text is here. Fresh memory is poisoned (poison.py) until written; each element
 that a kernel loads or stores must lie in a buffer that was passed to it.
 """
 
@@ -16,15 +16,14 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.protocol.jobs import ReplayJob, ReplayReply, RunResult
+from kbtools_plugins.verify.protocol.jobs import ReplayJob, ReplayReply, ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_update, moves
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, refs
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.interpreter import Interpreter, OutOfBounds, Race
+from kbtools_plugins.verify.worker.replay.poison import poisoned
 from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor
-
-POISON = 0xFF  # NaN in every floating type, -1 in signed integers
 
 
 class Work(Exception):
@@ -54,7 +53,7 @@ def replay(job: ReplayJob, make: Callable[..., Machine]) -> ReplayReply:
         machine = make(job.traces[wanted.trace], kernels, job.names, job.allow, job.state)
         try:
             inputs = [decode_tensor(tensor) for tensor in wanted.inputs]
-            results.append(machine.run(inputs, wanted.order, wanted.shift))
+            results.append(machine.run(inputs, wanted))
         except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
             results.append(_failure(error))
         if results[-1].failed and not wanted.optional:
@@ -77,6 +76,9 @@ class Machine:
 
     device = "cpu"
 
+    poison = (0, 0)
+    """Seed and turn of what fresh memory holds."""
+
     def __init__(
         self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str], state: dict[str, Tensor]
     ) -> None:
@@ -89,10 +91,11 @@ class Machine:
         self._allow = allow
         self._state = state
 
-    def run(self, inputs: list[torch.Tensor], order: str, shift: int = 0) -> RunResult:
-        """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip, from the `shift`-th on."""
+    def run(self, inputs: list[torch.Tensor], wanted: ReplayRun) -> RunResult:
+        """Outputs and the inputs' values afterwards."""
+        self.poison = (wanted.shift, wanted.turn)
         self.place(inputs)
-        self.execute(order, shift)
+        self.execute(wanted.order, wanted.shift)
         return self.results()
 
     def results(self) -> RunResult:
@@ -132,7 +135,7 @@ class Machine:
         """Bytes with this content, or poisoned ones."""
         if content:
             return torch.frombuffer(bytearray(content), dtype=torch.uint8).clone()
-        return torch.full((size,), POISON, dtype=torch.uint8)
+        return poisoned(size, *self.poison)
 
     def check_memory(self) -> None:
         """Raise if memory was touched that should not have been; the interpreter has looked at each access."""
@@ -163,7 +166,7 @@ class Machine:
                 made = torch.empty(0, dtype=torch.uint8, device=self.device).set_(tensor.untyped_storage())
                 self._bases[ref.storage] = self.adopt(made)
                 if "empty" in base_name(step.operator):
-                    self._bases[ref.storage].fill_(POISON)
+                    self._bases[ref.storage].copy_(poisoned(made.numel(), *self.poison))
         if moves(step.operator) and len(tensors) == 1:
             given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
             if given and not _keeps_whole_numbers(given[-1], tensors[0]):
