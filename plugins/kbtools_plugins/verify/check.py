@@ -194,6 +194,7 @@ class PairCheck:
             entry=self._name,
             init=self._reference.init,
             state=state,
+            weights=self._reference.sequence.weights if self._reference.sequence else {},
             allow=list(self._settings.allow),
             plans=plans,
         )

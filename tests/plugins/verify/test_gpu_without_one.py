@@ -79,7 +79,8 @@ def test_memory_that_was_asked_for_is_poisoned() -> None:
 def test_broken_guard_is_out_of_bounds(operator: str, buffer: int) -> None:
     """One byte past an input, past memory that was asked for, or past an operator's result is enough."""
     machine = _machine(operator)
-    machine.place([torch.arange(4.0)])
+    machine.forget(0, 0)
+    machine.place([torch.arange(4.0)], {})
     machine.execute()
     whole, size = machine._guarded[buffer]
     whole[device_machine.GUARD_BYTES + size] = 0

@@ -100,6 +100,16 @@ class Variant(Message):
     set: InputSet
 
 
+class Sequence(Message):
+    """Calls of one module one after the other, its weights changed before the last, as an optimizer does."""
+
+    calls: list[InputSet]
+    weights: dict[str, Tensor]
+    """Those before the last call."""
+    kept: list[Tree]
+    """The outputs of each call as they are after the last one."""
+
+
 class ReferenceReply(Message):
     """All that a candidate is judged by."""
 
@@ -110,6 +120,10 @@ class ReferenceReply(Message):
     modes: dict[str, Mode]
     main: str
     sets: list[InputSet] = Field(min_length=1)
+    sequence: Sequence | None
+    """None if the reference cannot be called so."""
+    counters: list[str]
+    """Buffers that a forward updates and that nothing depends on: a candidate may update them or not."""
     needed_bytes: float
     control: Tree
     """The outputs of a second instance on the first inputs."""
@@ -126,8 +140,10 @@ class Plan(Message):
     name: str
     mode: str
     inputs: list[Tree]
-    updated: list[str]
-    """Buffers whose values afterwards count, by the reference's names."""
+    kept: list[str]
+    """Parameters and buffers whose values afterwards count, by the reference's names."""
+    sequence: bool = False
+    """Whether the calls follow each other in one memory, with other weights before the last."""
     required: bool = False
     """Whether a failure is one of the candidate, or only of this plan."""
     repeats: int = 0
@@ -145,6 +161,8 @@ class RecordJob(Message):
     entry: str
     init: Tree
     state: dict[str, Tensor]
+    weights: dict[str, Tensor]
+    """Those before the last call of a sequence."""
     allow: list[str]
     plans: list[Plan]
 
@@ -228,6 +246,14 @@ class ReplayRun(Message):
     optional: bool
 
 
+class ReplayCall(Message):
+    """One call of a sequence: its trace, its inputs, and the weights that change before it."""
+
+    trace: int
+    inputs: list[Tensor]
+    weights: dict[str, Tensor]
+
+
 class Timing(Message):
     """What a trace is timed against."""
 
@@ -250,6 +276,7 @@ class ReplayJob(Message):
     state: dict[str, Tensor]
     traces: list[Trace]
     runs: list[ReplayRun]
+    sequence: list[ReplayCall] = []
     timing: Timing | None = None
 
 
@@ -259,7 +286,8 @@ class RunResult(Message):
     failed: str = ""
     error: str = ""
     outputs: Tree = None
-    buffers: dict[str, Tensor] = {}
+    changed: dict[str, Tensor] = {}
+    """Parameters and buffers that are not what they were, by the reference's names."""
     inputs: list[Tensor] = []
 
 
@@ -267,6 +295,9 @@ class ReplayReply(Message):
     """Results of the runs in order, up to the first that failed and may not."""
 
     results: list[RunResult]
+    sequence: list[RunResult] = []
+    kept: list[Tree] = []
+    """The outputs of each call of the sequence after the last one."""
 
 
 class TimingReply(Message):

@@ -13,6 +13,7 @@ from kbtools_plugins.verify.steps.trace_rules import Decided
 
 DECOYS = 2
 OTHER_PARAMETERS = "other parameters"
+SEQUENCE = "sequence"
 _FEWEST_REPEATS = 6
 _MOST_CONFIGURATIONS = 16
 """Of a tuned kernel that are compiled: the first fifteen and the last."""
@@ -34,13 +35,16 @@ class Recording:
 def plans(reference: ReferenceReply) -> Iterator[Plan]:
     """Forwards in each mode, with other configurations, on other shapes and layouts."""
     main, decoys = reference.main, reference.decoys
-    updated = {mode: list(found.state) for mode, found in reference.modes.items()}
+    kept = list(reference.state)
     repeats = _FEWEST_REPEATS + secrets.randbelow(_FEWEST_REPEATS)  # nobody can know when it is watched last
-    common = Plan(name="main", mode=main, updated=updated[main], inputs=decoys, required=True)
+    common = Plan(name="main", mode=main, kept=kept, inputs=decoys, required=True)
     yield common.model_copy(update={"repeats": repeats})
     for mode, found in reference.modes.items():
         if mode != main and not found.random:
-            yield Plan(name=mode, mode=mode, updated=updated[mode], inputs=decoys[:1], required=True)
+            yield Plan(name=mode, mode=mode, kept=kept, inputs=decoys[:1], required=True)
+    if reference.sequence:
+        calls = [decoys[number % len(decoys)] for number in range(len(reference.sequence.calls))]
+        yield common.model_copy(update={"name": SEQUENCE, "inputs": calls, "sequence": True})
     optional = common.model_copy(update={"required": False})
     yield optional.model_copy(update={"name": "tuning", "inputs": decoys[:1], "tuning": _MOST_CONFIGURATIONS})
     for name, variant in reference.variants.items():
@@ -52,7 +56,7 @@ def plan_with_other_parameters(reference: ReferenceReply) -> Plan:
     return Plan(
         name=OTHER_PARAMETERS,
         mode=reference.main,
-        updated=list(reference.modes[reference.main].state),
+        kept=list(reference.state),
         required=True,
         inputs=reference.decoys[:1],
         state=list(reference.decoy_state),

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.trace import Step
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
@@ -22,10 +23,14 @@ class DeviceMachine(Machine):
 
     device = "cuda"
 
-    def place(self, inputs: list[torch.Tensor]) -> None:
-        """Lay out memory, that which the candidate asks for uninitialised too: asking for it is no work."""
+    def forget(self, seed: int, turn: int) -> None:
+        """Start with no memory and no guards."""
+        super().forget(seed, turn)
         self._guarded: list[tuple[torch.Tensor, int]] = []
-        super().place(inputs)  # copied from where they are: moved, an expanded tensor would lose its strides
+
+    def place(self, inputs: list[torch.Tensor], state: dict[str, Tensor]) -> None:
+        """Lay out memory, that which the candidate asks for uninitialised too: asking for it is no work."""
+        super().place(inputs, state)  # copied from where they are: moved, an expanded tensor would lose its strides
         for step in self._steps:
             for ref in step.results if _asks_for_memory(step) else ():
                 self._bases[ref.storage] = self.memory(self._trace.storages[ref.storage].size, None)

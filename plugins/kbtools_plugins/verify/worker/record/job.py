@@ -68,12 +68,18 @@ class _Candidate:
         args, kwargs = decode(job.init)
         self.instance = loading.construct(getattr(loaded, job.entry), args, kwargs)
         self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}
+        self._weights = {name: decode_tensor(tensor) for name, tensor in job.weights.items()}
         self._names = loading.counterparts(self.instance, self._state)
         self.lacking = [name for name in self._state if name not in self._names]
 
     def reset(self) -> None:
         """Back to the state before any forward: kernels do not run here, so what one leaves behind is not a state."""
         loading.copy_state(self.instance, self._state, self._names)
+
+    def train(self) -> None:
+        """Other weights, as an optimizer would leave them; buffers stay."""
+        there = {name: self._names[name] for name in self._weights if name in self._names}
+        loading.copy_state(self.instance, self._weights, there)
 
     def tensors(self) -> list[torch.Tensor]:
         """Parameters and buffers as they are now, those outside the state dict too."""
@@ -91,6 +97,8 @@ def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: lau
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
     loading.set_mode(candidate.instance, plan.mode)
     try:
+        if plan.sequence:
+            return Recorded(traces=_sequence(plan, candidate, recorder))
         forwards = partial(_forwards, plan, candidate, recorder)
         return _tuned(forwards, tuning, plan.tuning) if plan.tuning else Recorded(traces=forwards())
     except BaseException as error:
@@ -117,23 +125,48 @@ def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: i
     )
 
 
+def _sequence(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
+    """Calls in one memory; the last inputs are then used once more as they are, which a memo would take for known."""
+    args = decode(plan.inputs[0])
+    tensors = _tensors(args)
+    candidate.reset()
+    traces: list[Trace] = []
+    kept: list[Any] = []
+    for number in range(len(plan.inputs) + 1):
+        if 0 < number < len(plan.inputs):
+            for target, source in zip(tensors, _tensors(decode(plan.inputs[number])), strict=True):
+                copy_values(source, target)
+        if number == len(plan.inputs) - 1:
+            candidate.train()
+        held = candidate.counterparts(plan.kept)
+        recorder.begin(tensors, candidate.tensors(), held, continued=number > 0)
+        outputs = candidate.instance(*args)
+        _reject_strange(outputs, kept, [*tensors, *held.values()])
+        traces.append(recorder.finish(outputs, candidate.counterparts(plan.kept)))
+        kept.append(outputs)
+    return traces[:-1]
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
+
+
 def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
     args = decode(plan.inputs[0])
-    tensors = [leaf for leaf in tree_flatten(args)[0] if isinstance(leaf, torch.Tensor)]
+    tensors = _tensors(args)
     traces: list[Trace] = []
     kept: list[Any] = []
     calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
     for number, values in enumerate(calls):
         if number:
-            fresh = [leaf for leaf in tree_flatten(decode(values))[0] if isinstance(leaf, torch.Tensor)]
-            for target, source in zip(tensors, fresh, strict=True):
+            for target, source in zip(tensors, _tensors(decode(values)), strict=True):
                 copy_values(source, target)
         candidate.reset()
-        state = candidate.tensors()
-        recorder.begin(tensors, state, candidate.counterparts(plan.state))
+        held = candidate.counterparts(plan.kept)
+        recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
         outputs = candidate.instance(*args)
-        _reject_strange(outputs, kept, tensors + state)
-        trace = recorder.finish(outputs, candidate.counterparts(plan.updated))
+        _reject_strange(outputs, kept, [*tensors, *held.values()])
+        trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
         if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept[:] = [*kept[-1:], outputs]
