@@ -143,7 +143,7 @@ class Plan(Message):
     kept: list[str]
     """Parameters and buffers whose values afterwards count, by the reference's names."""
     sequence: bool = False
-    """Whether the calls follow each other in one memory, with other weights before the last."""
+    """Whether the calls follow each other in one memory; then there is a further one with other weights."""
     required: bool = False
     """Whether a failure is one of the candidate, or only of this plan."""
     repeats: int = 0
@@ -164,6 +164,8 @@ class RecordJob(Message):
     weights: dict[str, Tensor]
     """Those before the last call of a sequence."""
     allow: list[str]
+    card: int
+    """Which of two cards the device claims to be."""
     plans: list[Plan]
 
 
@@ -171,8 +173,6 @@ class Recorded(Message):
     """What one plan has given."""
 
     traces: list[Trace] = []
-    compiled: list[Trace] = []
-    """Those of further configurations."""
     configurations: int = 0
     tried: int = 0
     tuned: list[str] = []
@@ -225,6 +225,8 @@ class CompileReply(Message):
     resources: list[Usage]
     passed_over: list[str] = []
     """Configurations of tuned kernels that do not fit, while another does."""
+    never: list[int] = []
+    """Numbers of those launches among the job's that fit no target: a tuner never picks them."""
     error: str = ""
 
 

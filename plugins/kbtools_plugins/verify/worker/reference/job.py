@@ -41,7 +41,14 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.layout import Operators
-from kbtools_plugins.verify.worker.tensors import Unsendable, clone_tree, decode_tensor, encode, encode_tensor
+from kbtools_plugins.verify.worker.tensors import (
+    Unsendable,
+    clone_tree,
+    copy_values,
+    decode_tensor,
+    encode,
+    encode_tensor,
+)
 
 _FURTHER_SEEDS = 30
 
@@ -167,20 +174,22 @@ class _Reference:
         return sets
 
     def _sequence(self, first: tuple[Any, ...], mode: str) -> Sequence | None:
-        """Three calls of one instance; None if it cannot be called so, as with weights that break it."""
-        seeds = [self._seeds[0], self._seeds[-1], self._seeds[0]]
+        """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
         plain, wide = (self._copy(self._instance, mode) for _ in range(2))
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
-        weights = self._weights()
+        weights, given = self._weights(), clone_tree(first)
         calls: list[InputSet] = []
         outputs: list[Any] = []
         try:
-            for number, seed in enumerate(seeds):
-                if number == len(seeds) - 1:
+            for number, seed in enumerate((self._seeds[0], self._seeds[-1], None)):
+                if seed is not None:
+                    fresh = with_plain_values_of(first, self._inputs(seed))
+                    for target, source in zip(_tensors(given), _tensors(fresh), strict=True):
+                        copy_values(source, target)  # the memory of the inputs is the same each time
+                else:
                     for used in (plain, wide):
                         loading.copy_state(used, self._other_values, {name: name for name in weights})
-                inputs = with_plain_values_of(first, self._inputs(seed))
-                given = clone_tree(inputs)
+                inputs = clone_tree(given)
                 outputs.append(plain(*given))
                 calls.append(self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide)))
             kept = [encode(output) for output in outputs]
@@ -223,9 +232,7 @@ class _Reference:
     ) -> InputSet:
         """What a call has made of inputs: `given` are they afterwards, `modules` called it and a wide one to call."""
         exact, wide = self._exact(inputs, plain, *modules)
-        tensors = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
-        after = [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, torch.Tensor)]
-        outputs = [leaf for leaf in tree_flatten(plain)[0] if isinstance(leaf, torch.Tensor)]
+        tensors, after, outputs = _tensors(inputs), _tensors(given), _tensors(plain)
         return InputSet(
             name=name,
             inputs=encode(inputs),
@@ -309,6 +316,10 @@ class _Reference:
             for name, tensor in module_state.changes(self._instance, plain).items()
             if name in self._updated
         }
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 
 
 def _same_result(one: InputSet, other: InputSet) -> bool:
