@@ -104,22 +104,13 @@ class SharedMemory:
         if at is None:
             return
         flat = chosen(group, mask, at)
-        self.check_write(group, flat, mask, size * len(values), copying)
         cells, index = view(self.data, size), flat >> shift(size)
+        self.check_write(group, flat, mask, size * len(values), self.changes(group, mask, cells, index, values))
+        if copying and self.check_races:
+            self.await_copy(group, flat, mask, size * len(values))
         for element, value in enumerate(values):
             cells[index + element] = chosen(group, mask, value)
         self.mark(group, index, mask, size, poison)
-        if self.check_races:
-            self.check_agreement(group, index, mask, cells, values)
-
-    def check_agreement(self, group: Group, index: Bits, mask: Bits | None, cells: Bits, values: list[Bits]) -> None:
-        """Race if two threads of this very instruction wrote something else to one place."""
-        for element, value in enumerate(values):
-            lost = cells[index + element] != chosen(group, mask, value)
-            if lost.any():
-                line = line_now(group)
-                text = f"{line} writes different values to one place of shared memory from several threads at once"
-                raise self.fault(group, mask, int(np.argmax(lost)), text, line)
 
     def mark(self, group: Group, index: Bits, mask: Bits | None, size: int, poison: list[Bits | None]) -> None:
         """Notes which bytes are uninitialised although they were written."""
@@ -187,29 +178,35 @@ class SharedMemory:
         if several.any():
             self.reads[cells[several]] |= np.int64(MANY << STEP_BITS)
 
-    def check_write(self, group: Group, flat: Bits, mask: Bits | None, size: int, copying: bool) -> None:
-        """Races of a write."""
+    def changes(self, group: Group, mask: Bits | None, cells: Bits, index: Bits, values: list[Bits]) -> Bits:
+        """Where a write gives a place another value; only races need to know."""
+        changed = np.zeros(len(index), np.bool_)
+        if self.check_races:
+            for element, value in enumerate(values):
+                changed |= cells[index + element] != chosen(group, mask, value)
+        return changed
+
+    def check_write(self, group: Group, flat: Bits, mask: Bits | None, size: int, changed: Bits) -> None:
+        """Races of a write; writing the same again does no harm."""
         if not self.shadowed:
             return
         cells, several = self.cells(flat, size), max(1, size // self.granule)
         own = self.tag(group, mask, several)
         if self.check_races:
+            differs = np.repeat(changed, several)
             self.check_pending(group, mask, cells, several, "overwrites")
             for shadow, what in ((self.writes, "wrote"), (self.reads, "read")):
                 found = shadow[cells]
-                self.complain(
-                    group,
-                    mask,
-                    clash(found, own),
-                    found,
-                    several,
-                    f"overwrites in shared memory what another warp {what}",
-                )
+                bad = clash(found, own) & differs
+                self.complain(group, mask, bad, found, several, f"overwrites in shared memory what another warp {what}")
         self.writes[cells] = own
-        if copying and self.check_races:
-            if self.pending is None:
-                self.pending = np.zeros(len(self.writes), np.int64)
-            self.pending[cells] = np.repeat(chosen(group, mask, self.committed + 1), several)
+
+    def await_copy(self, group: Group, flat: Bits, mask: Bits | None, size: int) -> None:
+        """What is written now counts as written when its group of copies is complete."""
+        cells, several = self.cells(flat, size), max(1, size // self.granule)
+        if self.pending is None:
+            self.pending = np.zeros(len(self.writes), np.int64)
+        self.pending[cells] = np.repeat(chosen(group, mask, self.committed + 1), several)
 
     def check_pending(self, group: Group, mask: Bits | None, cells: Bits, several: int, what: str) -> None:
         """Race with an async copy that was not waited for."""
