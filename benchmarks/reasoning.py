@@ -1,4 +1,4 @@
-"""Times `kbtools.data.reasoning.strip` on ordinary rows and on texts of 1 MB made to be slow.
+"""Times `kbtools.data.conversations.reasoning.strip` on ordinary rows and on texts of 1 MB made to be slow.
 
 Run `python benchmarks/reasoning.py`; a table is printed, and the figures are written to results/.
 """
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kbtools.data.reasoning import ReasoningError, strip
+from kbtools.data.conversations.reasoning import ReasoningError, strip
 
 sys.path.insert(0, str(Path(__file__).parent))
 from machine import write

@@ -22,8 +22,8 @@ from machine import write
 from verify_throughput import candidates
 
 from kbtools_plugins.verify import VerifySettings
+from kbtools_plugins.verify.cache import VerdictStore
 from kbtools_plugins.verify.pool import Pair, verify_all
-from kbtools_plugins.verify.store import VerdictStore
 
 
 def pairs(count: int) -> list[Pair]:

@@ -20,12 +20,11 @@ from queue import SimpleQueue
 
 from machine import write
 
-import kbtools.data.sample
 from kbtools_plugins.verify import Verdict, VerifySettings, verify
+from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.pool import Pair
-from kbtools_plugins.verify.processes import WarmPair
 
-MODULES = Path(kbtools.data.sample.__file__).parent / "modules"
+MODULES = Path(__file__).parents[1] / "recipes" / "sample" / "modules"
 
 
 def candidates() -> list[tuple[str, Pair]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from machine import write
 
 from kbtools_plugins.verify import VerifySettings
-from kbtools_plugins.verify.code import extract
+from kbtools_plugins.verify.candidate.text import extract
 from kbtools_plugins.verify.pool import Pair, verify_all
 
 

@@ -10,7 +10,7 @@ import datasets
 from rich.console import Console
 
 import kbtools as kb
-from kbtools.cli.display import summary_table
+from kbtools.cli.ui.display import summary_table
 from kbtools.pipeline import run
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kbtools import lineage as lineage
     from kbtools import prompts as prompts
     from kbtools import stage as stage
-    from kbtools.data.layout import Schema as Schema
+    from kbtools.data.columns import Schema as Schema
     from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
     from kbtools.judge import Verdict as Verdict
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from kbtools.stage import Stage as Stage
     from kbtools_plugins.verify import verify as verify
 
-_MODULES = ("asking", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
+_MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
 _HOME = {
-    "Schema": "data.layout",
+    "Schema": "data.columns",
     "hookimpl": "hooks",
     "Judge": "plugins",  # which tells it where judges are found by name
     "Verdict": "judge",

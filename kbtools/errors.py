@@ -20,6 +20,10 @@ class KbError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the message: a subclass may take other arguments, which pickle would fill with it."""
+        return rebuilt, (type(self), self.args, self.__dict__)
+
 
 class RowError(KbError):
     """Some rows could not be processed; the message names them."""
@@ -50,6 +54,14 @@ class MissingExtra(ConfigError):
 
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs packages that are not installed: pip install 'kbtools[{extra}]'")
+
+
+def rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    """An exception as it was before it was pickled, without a call of its own `__init__`."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 def reason(error: OSError) -> str:

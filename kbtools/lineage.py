@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from kbtools.data import hub, text_file
-from kbtools.data.save import METADATA_KEY, lineage_file
-from kbtools.data.source import Source
+from kbtools.data.hub import client as hub
+from kbtools.data.io import text_file
+from kbtools.data.io.save import METADATA_KEY, lineage_file
+from kbtools.data.io.source import Source
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 from kbtools.plugins import registry
 from kbtools.stage import Stage

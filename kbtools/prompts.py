@@ -22,7 +22,7 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kbtools.data import text_file
+from kbtools.data.io import text_file
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 
 _VERSION = re.compile(r"^v([1-9]\d*)$")

@@ -1,7 +1,7 @@
 """What a stage is: a frozen config that turns a dataset into a dataset and says what it left out.
 
 `Stage` and `Pipeline` live here, and how they treat several splits. What a stage gives back is in `kbtools.result`,
-running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their meaning in `kbtools.data`.
+running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their role in `kbtools.data`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from kbtools.data.table import column, with_constant
-from kbtools.errors import SchemaError
+from kbtools.errors import KbError, SchemaError
 from kbtools.result import Result, merge
 
 if TYPE_CHECKING:
@@ -52,13 +52,15 @@ class Stage(BaseModel, ABC):
     """What users write to get this stage."""
     suffix: ClassVar[str] = ""
     """What this stage adds to the names of outputs and repositories."""
-    scope: ClassVar[Scope] = "row"
+    scope: ClassVar[Scope]
+    """What this stage must see at once. Every stage states it: a stage that compares rows, taken for one that looks at
+    single rows, would give wrong results for a dataset of several splits."""
     makes_rows: ClassVar[bool] = True
     """False for a stage that only publishes or reports: it is no part of how the rows came about, so the lineage leaves
     it out, and repeating a lineage does not repeat it."""
 
     columns: dict[str, str] = {}
-    """Where a meaning stands when the layout does not say it, as meaning=column (nested: info.module_name)."""
+    """Which column holds a role, where the layout does not say it, as role=column (nested: info.module_name)."""
 
     @abstractmethod
     def transform(self, ds: Dataset) -> Result:
@@ -95,6 +97,7 @@ class Stage(BaseModel, ABC):
 
     def run(self, ds: Dataset | DatasetDict) -> Result:
         """Check the columns and process a dataset, or every split of one as `scope` demands."""
+        require_scope(type(self))
         if not isinstance(ds, dict):
             self.output_features(ds.features)
             return self.transform(ds)
@@ -136,13 +139,14 @@ class Pipeline(Stage):
     """Several stages, one after the other, as one stage."""
 
     name: ClassVar[str] = "pipeline"
+    scope: ClassVar[Scope] = "dataset"
 
     stages: tuple[Stage, ...]
     """The stages in order."""
 
     def output_features(self, features: Features) -> Features:
         """Features after the last stage, each stage checked on what the ones before it leave."""
-        return check(features, self.stages)
+        return check_chain(features, self.stages)
 
     def transform(self, ds: Dataset) -> Result:
         """Run every stage on one dataset."""
@@ -169,10 +173,11 @@ def flat(stages: Iterable[Stage]) -> Iterator[Stage]:
             yield stage
 
 
-def check(features: Features, stages: Iterable[Stage]) -> Features:
+def check_chain(features: Features, stages: Iterable[Stage]) -> Features:
     """Features after the last stage; SchemaError of the first stage that would not fit, before any row is touched."""
     removed: dict[str, str] = {}
     for position, stage in enumerate(flat(stages), start=1):
+        require_scope(type(stage))
         try:
             after = stage.output_features(features)
         except SchemaError as error:
@@ -181,6 +186,16 @@ def check(features: Features, stages: Iterable[Stage]) -> Features:
         removed.update({name: f"stage {position} ({stage.name})" for name in features if name not in after})
         features = after
     return features
+
+
+def require_scope(cls: type[Stage]) -> None:
+    """Raises KbError for a class that does not state its `scope`."""
+    if getattr(cls, "scope", None) not in get_args(Scope):
+        raise KbError(
+            f"{cls.__module__}.{cls.__name__} does not state its scope. Write `scope: ClassVar[kb.stage.Scope] = ...` "
+            "in the class: 'row' if it treats every row alone, 'split' if it compares rows of a split, 'dataset' if it "
+            "compares rows of all splits."
+        )
 
 
 def source_digest(module_name: str) -> str:

@@ -21,7 +21,7 @@ FLOORS = (
     "prompts",
     "models",
     "plugins",
-    "asking",
+    "llm",
     "lineage",
     "card",
     "publish",
@@ -35,7 +35,7 @@ FLOORS = (
 ABOVE_PLUGINS = ("kbtools.cli", "kbtools.pipeline", "kbtools.plugins", "kbtools.report", "kbtools.testing")
 """What a built-in plugin must not know: it uses what every plugin may use."""
 
-MATERIAL = "kbtools/data/sample/modules/"
+MATERIAL = "recipes/sample/modules/"
 """The sample's kernels and their references, broken ones among them: data, never imported by kbtools."""
 
 HEAVY = {"datasets", "torch", "triton", "transformers", "openai", "vllm", "polars", "pyarrow"}
@@ -45,12 +45,12 @@ MAY_BE_HEAVY = {
 """Modules and folders that may import heavy libraries at module scope, and why. What `kbtools --help` and the listing
 of stages really import is checked in tests/cli/test_start.py."""
 
-DOORS = {"kbtools/cli/verify.py": "the command is written beside the verification that it explains"}
+DOORS = {"kbtools/cli/commands/verify.py": "the command is written beside the verification that it explains"}
 """Modules of the core that may name a built-in plugin, and why."""
 
 FRONT_DOOR = {
     "kbtools/stage.py": "a call of a stage is kb.apply, so that there is one way to run it",
-    "kbtools/data/sample/build.py": "a script that has the sample's rewards verified, as everybody would",
+    "recipes/sample/build.py": "a script that has the sample's rewards verified, as everybody would",
 }
 """Modules of the core that may import `kbtools` itself, behind which are all floors, and why."""
 

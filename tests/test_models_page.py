@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from kbtools.cli.chain import run_options
+from kbtools.cli.commands.chain import run_options
 from kbtools.cli.options import stage_options
 from kbtools.models import Kind
 from kbtools.models.profiles import read_config

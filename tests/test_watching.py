@@ -8,7 +8,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.data.table import batches
-from kbtools.pipeline import Bars, watching
+from kbtools.pipeline import Bars, observers
 from tests.rows import evals
 
 
@@ -16,6 +16,7 @@ class ReadsTwice(kb.Stage):
     """Read all rows two times."""
 
     name: ClassVar[str] = "reads-twice"
+    scope: ClassVar = "row"
 
     def transform(self, ds):
         """Read, change nothing."""
@@ -46,7 +47,7 @@ def test_progress_ends_at_the_number_of_rows():
 @pytest.fixture
 def eager(monkeypatch):
     """Bars that appear at once."""
-    monkeypatch.setattr(watching, "SECONDS_UNTIL_SEEN", 0.0)
+    monkeypatch.setattr(observers, "SECONDS_UNTIL_SEEN", 0.0)
 
 
 def test_one_bar_for_each_stage(capfd, eager):

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from kbtools.card import meanings
+from kbtools.card import column_docs
 from kbtools.card.facts import Facts
 from kbtools.card.metadata import (
     Metadata,
@@ -27,8 +27,8 @@ from kbtools.card.metadata import (
     with_config,
     with_default_spelt_out,
 )
-from kbtools.data.layout import type_text
-from kbtools.data.load import SAMPLE
+from kbtools.data.columns import type_text
+from kbtools.data.io.load import SAMPLE
 from kbtools.lineage import Lineage, StageRecord
 
 TEMPLATE = "dataset-card-v1.j2"
@@ -153,7 +153,7 @@ def _origin(lineage: Lineage) -> str:
 
 
 def _columns(card: Card) -> list[dict[str, str]]:
-    known = {**meanings.COLUMNS, **meanings.of_judges(card.lineage.stages)}
+    known = {**column_docs.COLUMNS, **column_docs.of_judges(card.lineage.stages)}
     return [
         {"name": name, "type": type_text(feature), "meaning": known.get(name, "")}
         for name, feature in card.facts.features.items()

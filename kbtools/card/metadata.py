@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kbtools.data.shards import SHARD
+from kbtools.data.io.shards import SHARD
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from kbtools.cli.signals import as_interrupts
-from kbtools.cli.stdout import heard_or_not, spell_out
-from kbtools.cli.text import printable
+from kbtools.cli.ui.signals import as_interrupts
+from kbtools.cli.ui.stdout import heard_or_not, spell_out
+from kbtools.cli.ui.text import printable
 from kbtools.errors import ConfigError, KbError, did_you_mean
 
 _COMMANDS = {
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         """The command of a name, from its module."""
         if name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"kbtools.cli.{_COMMANDS[name][0]}")
+        module = importlib.import_module(f"kbtools.cli.commands.{_COMMANDS[name][0]}")
         command: click.Command = getattr(module, f"{name}_command")
         return command
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from kbtools.cli import kbtools as program
-from kbtools.cli.chain import StageChain, stage_command
-from kbtools.cli.describe import FieldCard, StageCard, card
+from kbtools.cli.commands.chain import StageChain, stage_command
+from kbtools.cli.ui.describe import FieldCard, StageCard, card
 from kbtools.errors import UsageError
 from kbtools.judge import Judge
 from kbtools.plugins import registry
@@ -57,8 +57,8 @@ def _stages_page() -> Iterator[str]:
         "line (`min_rows` is `--min-rows`) and its keys in a recipe. `kbtools stages NAME` shows what stands here, and",
         "the same of the stages that other packages add.",
         "",
-        "Every stage also takes `columns`, on the command line `--columns MEANING=COLUMN`: where a meaning, such as",
-        "`module_name` or `reward`, stands when the layout of the dataset does not say it.",
+        "Every stage also takes `columns`, on the command line `--columns ROLE=COLUMN`: which column holds a",
+        "role, such as `module_name` or `reward`, where the layout of the dataset does not say it.",
         "",
     )
     yield from _overview("stage", stages)

@@ -14,7 +14,7 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from kbtools.cli import completion
+from kbtools.cli.ui import completion
 from kbtools.stage import Stage
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from kbtools import pipeline
-from kbtools.cli import views
 from kbtools.cli.pushing import with_push
-from kbtools.cli.stdout import heard_or_not
-from kbtools.data import save as saving
-from kbtools.data.source import Source, local_path
+from kbtools.cli.ui import views
+from kbtools.cli.ui.stdout import heard_or_not
+from kbtools.data.io import save as saving
+from kbtools.data.io.source import Source, local_path
 from kbtools.errors import ConfigError, UsageError
 from kbtools.lineage import Output, Recipe
 from kbtools.stage import Stage

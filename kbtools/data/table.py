@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.layout import Schema
+from kbtools.data.columns import Schema
 from kbtools.errors import RowError
 
 if TYPE_CHECKING:

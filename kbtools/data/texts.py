@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.messages import decode, looks_encoded, text_of
-from kbtools.data.reasoning import ReasoningError
+from kbtools.data.conversations.messages import decode, looks_encoded, text_of
+from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import field_of
 
 if TYPE_CHECKING:

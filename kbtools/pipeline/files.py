@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from kbtools import lineage as lineages
-from kbtools.data import load as loading
-from kbtools.data import save as saving
-from kbtools.data.source import Source, local_path
+from kbtools.data.io import load as loading
+from kbtools.data.io import save as saving
+from kbtools.data.io.source import Source, local_path
 from kbtools.errors import UsageError, explain
 from kbtools.lineage import Lineage, Recipe
 from kbtools.pipeline.chain import Run, run
-from kbtools.pipeline.entries import build
+from kbtools.pipeline.serialization import build
 from kbtools.result import Drop
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The push itself: shards, card and lineage become one commit to the Hub, which is then read back.
 
-The wire is in `kbtools.data.hub` and `kbtools.data.commit`, the words are in `kbtools.card`.
+The wire is in `kbtools.data.hub.client` and `kbtools.data.hub.commit`, the words are in `kbtools.card`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from kbtools.card import Card, document
 from kbtools.card.facts import Facts, gather
 from kbtools.card.metadata import SplitSize, folder_of, replaced_files, split_front
-from kbtools.data import hub, shards
-from kbtools.data.commit import Change, Head, Landed, LocalFile, Place, commit
-from kbtools.data.shards import Shard
+from kbtools.data.hub import client as hub
+from kbtools.data.hub.commit import Change, Head, Landed, LocalFile, Place, commit
+from kbtools.data.io import shards
+from kbtools.data.io.shards import Shard
 from kbtools.data.table import on_rows
 from kbtools.errors import ConfigError, DataError, KbError, UsageError
 from kbtools.lineage import Lineage
-from kbtools.publish.target import Request, check
+from kbtools.publish.target import PushRequest, plan_push
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -52,9 +53,9 @@ class Published:
         return f"{base}/discussions/{self.pull_request}" if self.pull_request else f"{base}/tree/{self.commit}"
 
 
-def push(data: Dataset | DatasetDict, request: Request, lineage: Lineage) -> Published:
+def push(data: Dataset | DatasetDict, request: PushRequest, lineage: Lineage) -> Published:
     """Put the dataset into its repository, in one commit, and read it back; KbError when it is not what was sent."""
-    plan = check(request, lineage)
+    plan = plan_push(request, lineage)
     every = _splits(data)
     splits = {name: ds for name, ds in every.items() if ds.num_rows}  # `load_dataset` fails on a split without rows
     empty = tuple(name for name in every if name not in splits)
@@ -107,7 +108,7 @@ def _written(ds: Dataset, folder: Path, limit: int) -> list[Shard]:
         raise ConfigError(f"writing shards to {folder.parent}: {error}. TMPDIR says where they are written.") from error
 
 
-def _land(place: Place, request: Request, card: Card, local: Mapping[str, Shard]) -> Landed:
+def _land(place: Place, request: PushRequest, card: Card, local: Mapping[str, Shard]) -> Landed:
     report, seen = on_rows.get(), set[str]()
 
     def uploaded(path: str) -> None:
@@ -120,7 +121,7 @@ def _land(place: Place, request: Request, card: Card, local: Mapping[str, Shard]
     return commit(place, partial(_change, request, card, local), message, uploaded)
 
 
-def _change(request: Request, card: Card, local: Mapping[str, Shard], now: Head) -> Change:
+def _change(request: PushRequest, card: Card, local: Mapping[str, Shard], now: Head) -> Change:
     """What the branch shall hold, given what it holds: this configuration new, everything else as it is."""
     readme = hub.read_text(card.repo, "README.md", now.sha) if "README.md" in now.files else ""
     metadata, _ = split_front(readme)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.layout import all_paths, column_type
+from kbtools.data.columns import all_paths, column_type
 from kbtools.data.table import column
 
 if TYPE_CHECKING:

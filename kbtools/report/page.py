@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from kbtools.data import save as saving
+from kbtools.data.io import save as saving
 from kbtools.lineage import Lineage
-from kbtools.report import findings, summary, svg
+from kbtools.report import stage_figures, summary, svg
 from kbtools.report.charts import Chart, Funnel
 from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
 from kbtools.report.rows import Packed, Places, pack, place
@@ -43,7 +43,7 @@ class Options:
 
     title: str
     columns: Mapping[str, str]
-    """Where meanings stand when the layout does not say it."""
+    """Columns of the roles that the layout does not say."""
     resamples: int = 200
     """Bootstrap samples for the intervals of what is measured now."""
 
@@ -60,9 +60,9 @@ class Report:
     key: str
     """Column that names the rows: the row's id where every row has its own."""
     packed: Packed
-    correlations: findings.Finding[findings.Correlations]
-    agreement: findings.Finding[findings.Agreement] | None
-    lengths: findings.Finding[findings.Lengths] | None
+    correlations: stage_figures.Finding[stage_figures.Correlations]
+    agreement: stage_figures.Finding[stage_figures.Agreement] | None
+    lengths: stage_figures.Finding[stage_figures.Lengths] | None
 
     @property
     def rows(self) -> int:
@@ -99,7 +99,7 @@ def make(data: Dataset | DatasetDict, lineage: Lineage, options: Options) -> Rep
         pack(list(splits.values()), columns, shown, places, key),
         _correlations(data, lineage, options),
         _agreement(data, lineage, columns, options),
-        findings.from_lineage(lineage, "lengths", findings.Lengths),
+        stage_figures.from_lineage(lineage, "lengths", stage_figures.Lengths),
     )
 
 
@@ -125,7 +125,7 @@ def _ordered(columns: Sequence[Column], places: Places) -> list[Column]:
 
 
 def _key(ds: Dataset, columns: Sequence[Column], overrides: Mapping[str, str]) -> str:
-    from kbtools.data.layout import Schema
+    from kbtools.data.columns import Schema
 
     path = place(Schema(ds.features, overrides), "row_id")
     unique = [
@@ -142,21 +142,21 @@ def _values(found: Column) -> Any:
 
 def _correlations(
     data: Dataset | DatasetDict, lineage: Lineage, options: Options
-) -> findings.Finding[findings.Correlations]:
-    known = findings.from_lineage(lineage, "correlate", findings.Correlations)
+) -> stage_figures.Finding[stage_figures.Correlations]:
+    known = stage_figures.from_lineage(lineage, "correlate", stage_figures.Correlations)
     fields = {"plots": None, "resamples": options.resamples, "columns": dict(options.columns)}
-    return known or findings.measured(data, "correlate", findings.Correlations, **fields)
+    return known or stage_figures.measured(data, "correlate", stage_figures.Correlations, **fields)
 
 
 def _agreement(
     data: Dataset | DatasetDict, lineage: Lineage, columns: Sequence[Column], options: Options
-) -> findings.Finding[findings.Agreement] | None:
-    known = findings.from_lineage(lineage, "agreement", findings.Agreement)
-    between = findings.verdict_columns(columns)
+) -> stage_figures.Finding[stage_figures.Agreement] | None:
+    known = stage_figures.from_lineage(lineage, "agreement", stage_figures.Agreement)
+    between = stage_figures.verdict_columns(columns)
     if known or not between:
         return known
     fields = {"between": between, "resamples": options.resamples, "columns": dict(options.columns)}
-    return findings.measured(data, "agreement", findings.Agreement, **fields)
+    return stage_figures.measured(data, "agreement", stage_figures.Agreement, **fields)
 
 
 # ---- HTML -----------------------------------------------------------------------------------------------------------

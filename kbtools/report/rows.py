@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.layout import Schema
-from kbtools.data.messages import REASONING_FIELDS, decode, looks_encoded, text_of
-from kbtools.data.reasoning import ReasoningError, parse
+from kbtools.data.columns import Schema
+from kbtools.data.conversations.messages import REASONING_FIELDS, decode, looks_encoded, text_of
+from kbtools.data.conversations.reasoning import ReasoningError, parse
 from kbtools.data.table import tables
 from kbtools.errors import SchemaError
 from kbtools.judge import RAW
@@ -62,10 +62,10 @@ class Places:
         )
 
 
-def place(schema: Schema, meaning: str) -> str | None:
-    """Column of a meaning, or None."""
+def place(schema: Schema, role: str) -> str | None:
+    """Column of a role, or None."""
     try:
-        return schema.find(meaning)
+        return schema.find(role)
     except SchemaError:
         return None
 

@@ -14,7 +14,7 @@ from kbtools.data.table import column
 from kbtools.lineage import Lineage, StageRecord
 from kbtools.report.charts import Bars, Funnel, Histogram, Step, distribution, lengths, named
 from kbtools.report.columns import Column, Labels, missing
-from kbtools.report.repeats import Repeats, repeats
+from kbtools.report.duplicates import Repeats, repeats
 from kbtools.report.rows import Places, Tally
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Conversations as trainers take them: what a turn says, its reasoning apart, and the forms in which both are written.
 
 Plain messages come in and go out; columns and rows are the part of the stages in `chat`, and what counts as an answer
-is decided in `kbtools.data.reasoning`.
+is decided in `kbtools.data.conversations.reasoning`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kbtools.data.messages import REASONING_FIELDS, Message, calls_tool, decode, looks_encoded, only_text
-from kbtools.data.reasoning import ReasoningError, Rules, kept, parse
+from kbtools.data.conversations.messages import REASONING_FIELDS, Message, calls_tool, decode, looks_encoded, only_text
+from kbtools.data.conversations.reasoning import ReasoningError, Rules, kept, parse
 
 ReasoningForm = Literal["think", "reasoning_content", "thinking", "drop"]
 
@@ -36,7 +36,7 @@ class Turn:
         return self.role == "assistant" and bool(self.content)
 
 
-def read(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
+def turns_of(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
     """The turns of a cell; a plain text is one turn of this role, which may have its reasoning beside it."""
     if value is None:
         raise ReasoningError("null-value")

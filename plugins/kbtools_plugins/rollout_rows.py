@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kbtools as kb
-from kbtools.data.messages import REASONING_FIELDS, calls_tool, decode, only_text
-from kbtools.data.reasoning import ReasoningError
+from kbtools.data.conversations.messages import REASONING_FIELDS, calls_tool, decode, only_text
+from kbtools.data.conversations.reasoning import ReasoningError
 
 Row = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 import kbtools as kb
-from kbtools.data.messages import Message
+from kbtools.data.conversations.messages import Message
 from kbtools_plugins.conversations import ReasoningForm, Turn, write
 
 _EMPTY_THINK = re.compile(r"<think>\s*</think>")

@@ -8,7 +8,7 @@ from kbtools.card import document, metadata
 from kbtools.card.document import YOURS, Card, render
 from kbtools.card.facts import gather
 from kbtools.card.metadata import SplitSize
-from kbtools.data.source import Source
+from kbtools.data.io.source import Source
 from kbtools.errors import DataError
 from kbtools.lineage import Lineage, StageRecord
 from tests.rows import evals

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kbtools.cli import doctor
+from kbtools.cli.commands import doctor
 
 
 def findings(outcome):

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from pydantic import Field
 
-from kbtools.cli.chain import run_options, stage_command
-from kbtools.cli.describe import card
+from kbtools.cli.commands.chain import run_options, stage_command
+from kbtools.cli.ui.describe import card
 from kbtools.errors import UsageError
 from kbtools.pipeline import make
 from kbtools.plugins import registry
@@ -27,6 +27,7 @@ class Everything(Stage):
     """
 
     name: ClassVar[str] = "everything"
+    scope: ClassVar = "row"
 
     text: str
     """A text."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kbtools.data.save import lineage_file
+from kbtools.data.io.save import lineage_file
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from kbtools.cli.rows import rendered
-from kbtools.cli.text import printable
+from kbtools.cli.ui.rows import rendered
+from kbtools.cli.ui.text import printable
 from tests.rows import evals, evals_row
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]b[/bold] [link=file:///x]x[/link] \u202eoverride \r over"

@@ -3,7 +3,7 @@
 import datasets
 import pytest
 
-from kbtools.data.compare import compare
+from kbtools.data.diff import compare
 from kbtools.errors import DataError, UsageError
 
 

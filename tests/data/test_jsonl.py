@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kbtools.data import arrow_file, jsonl
+from kbtools.data.io import arrow_file, jsonl
 from kbtools.errors import DataError
 
 FILE = Path("x.jsonl")

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kbtools as kb
-from kbtools.data import jsonl
-from kbtools.data.load import read
-from kbtools.data.source import Source
+from kbtools.data.io import jsonl
+from kbtools.data.io.load import read
+from kbtools.data.io.source import Source
 from kbtools.errors import ConfigError, DataError, UsageError
 from tests.rows import evals
 

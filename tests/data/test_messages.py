@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kbtools.data.messages import assistant_text, decode, encode, looks_encoded, strip_messages
-from kbtools.data.reasoning import ReasoningError, Rules
+from kbtools.data.conversations.messages import assistant_text, decode, encode, looks_encoded, strip_messages
+from kbtools.data.conversations.reasoning import ReasoningError, Rules
 
 TEXT = "<think>r</think>\n<answer>A</answer>"
 CALL = [{"type": "function", "function": {"name": "run", "arguments": "{}"}}]

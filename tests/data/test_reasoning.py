@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from kbtools.data.markup import find_marks
-from kbtools.data.reasoning import Parsed, ReasoningError, Rules, parse, strip
-from kbtools.data.reasoning_error import EXPLANATIONS
-from kbtools.data.tag_reader import TagReader, usual_answer
+from kbtools.data.conversations.markup import find_marks
+from kbtools.data.conversations.reasoning import Parsed, ReasoningError, Rules, parse, strip
+from kbtools.data.conversations.reasoning_error import EXPLANATIONS
+from kbtools.data.conversations.tags import TagReader, usual_answer
 
 OPTIONAL = Rules(tag="optional")
 LAST = Rules(answer="last")

@@ -11,10 +11,10 @@ import pytest
 
 import kbtools as kb
 from kbtools.data import sample
-from kbtools.data.sample import build
-from kbtools.data.sample.completions import FORMATS, Message
-from kbtools.data.sample.material import Module, in_rounds, read_modules
 from kbtools.errors import DataError
+from sample import build
+from sample.completions import FORMATS, Message
+from sample.material import Module, in_rounds, read_modules
 
 COLUMNS = [
     "example_id",

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import kbtools as kb
-from kbtools.data.save import check_target
+from kbtools.data.io.save import check_target
 from kbtools.errors import DataError, UsageError
 from tests.rows import evals
 

@@ -199,7 +199,7 @@ def test_progress_moves_with_each_shard(client, hub, tmp_path):
     done = client.python("""
         import kbtools as kb
         from kbtools import pipeline
-        from kbtools.pipeline.watching import Bars
+        from kbtools.pipeline.observers import Bars
         class Seen(Bars):
             def advanced(self, rows):
                 print(rows)

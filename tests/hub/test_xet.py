@@ -12,8 +12,8 @@ pytestmark = [
 ]
 COMMIT = """
     import hashlib, pathlib
-    from kbtools.data.commit import Change, LocalFile, Place, commit
-    from kbtools.data.hub import briefly
+    from kbtools.data.hub.commit import Change, LocalFile, Place, commit
+    from kbtools.data.hub.client import briefly
     path = pathlib.Path("x.parquet")
     content = path.read_bytes()
     file = LocalFile(path, hashlib.sha256(content).hexdigest(), len(content))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from kbtools.models.limits import AdaptiveLimit, Pace, Sleepers
+from kbtools.models.engine.limits import AdaptiveLimit, Pace, Sleepers
 
 
 def after(limit: AdaptiveLimit, answers: int, every: int) -> int:

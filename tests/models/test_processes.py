@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kbtools.models import ResponseStore
-from kbtools.models.store.exchange import export
-from kbtools.models.store.upkeep import verify
+from kbtools.models.store.import_export import export
+from kbtools.models.store.maintenance import verify
 
 ROOT = Path(__file__).parents[2]
 IN_FLIGHT = 32

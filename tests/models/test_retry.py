@@ -7,7 +7,7 @@ import pytest
 from multidict import CIMultiDict
 
 from kbtools.models import Answer, Kind, Options
-from kbtools.models.retry import duration, rate_limit_pause, retry_after, wait_before_retry
+from kbtools.models.engine.retry import duration, rate_limit_pause, retry_after, wait_before_retry
 
 OPTIONS = Options(backoff=1.0, backoff_cap=8.0, max_attempts=4, deadline=100.0)
 

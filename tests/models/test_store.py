@@ -12,7 +12,7 @@ import pytest
 from kbtools.errors import ConfigError
 from kbtools.models import Kind, Reply, ResponseStore, StoreDamaged, StoreError, Usage, default_path
 from kbtools.models.store import pack, unpack
-from kbtools.models.store.upkeep import verify
+from kbtools.models.store.maintenance import verify
 
 
 def reply_to(request, **fields) -> Reply:

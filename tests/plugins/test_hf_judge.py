@@ -4,7 +4,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.models import ResponseStore
-from kbtools.models.store import upkeep
+from kbtools.models.store import maintenance
 from kbtools.pipeline import run
 from tests.rows import evals
 from tests.small_model import weights
@@ -36,7 +36,7 @@ def test_small_model_judges_without_a_server(tmp_path):
     assert row["colour"] is None or f"<colour>{row['colour']}</colour>" in row["evaluation_raw"]
     assert row["colour_error"] is None or row["colour_error"].startswith(("invalid: ", "truncated: "))
     with ResponseStore() as store:
-        (first, *repair) = upkeep.ls(store)
+        (first, *repair) = maintenance.ls(store)
     assert first.ok
     assert 0 < first.reading().usage.completion <= MOST_TOKENS
     assert len(repair) <= 1

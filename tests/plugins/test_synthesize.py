@@ -4,7 +4,7 @@ import datasets
 import pytest
 
 import kbtools as kb
-from kbtools.data.layout import evals_features
+from kbtools.data.columns import evals_features
 from kbtools.errors import RowError
 from kbtools.testing import check_stage
 from tests.rows import KERNELBOOK

@@ -17,7 +17,7 @@ from kbtools.errors import ConfigError, MissingExtra
 from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.lines import answers, line_of
-from kbtools.models.outcome import reply_from
+from kbtools.models.engine.accounting import reply_from
 from kbtools.models.reply import Answer, Kind
 from kbtools.models.request import Request, request_from_canonical
 from kbtools.models.store import ResponseStore, pack, unpack

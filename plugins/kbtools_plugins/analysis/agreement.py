@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 import kbtools as kb
-from kbtools.data.layout import column_type, type_text
+from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import column, row_name
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.agreement_plot import draw
@@ -110,7 +110,7 @@ class Agreement(Analysis):
             every = [label for label in _all_labels(ds, self.between) if label not in self.ignore]
             orders = dict.fromkeys(self.between, tuple(every))
         reading = scales.Reading(orders, self.ignore, nominal)
-        return [scales.read(ds, path, reading, self.columns) for path in self.between]
+        return [scales.scale_of(ds, path, reading, self.columns) for path in self.between]
 
     def _groups(self, ds: Dataset, verdicts: Verdicts) -> Iterator[GroupAgreement]:
         import numpy as np

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 import kbtools as kb
-from kbtools.data.layout import column_type
+from kbtools.data.columns import column_type
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.correlation import (
     METHODS,
@@ -63,7 +63,7 @@ class Correlate(Analysis):
         """Read the columns, correlate every pair."""
         orders = {path: [label.strip() for label in labels.split(",")] for path, labels in self.labels.items()}
         reading = scales.Reading(orders, self.ignore)
-        found = [scales.read(ds, path, reading, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
+        found = [scales.scale_of(ds, path, reading, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
         module, groups = scales.modules(ds, self.columns)
         figures = correlate(found, groups, resampled=module or "rows", resamples=self.resamples, seed=self.seed)
         return Findings(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import kbtools as kb
-from kbtools.data.layout import column_type
+from kbtools.data.columns import column_type
 from kbtools.data.table import column, row_name
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def require(features: Features, paths: Sequence[str], columns: dict[str, str]) -
         if _kind(found) is None:
             raise kb.errors.SchemaError(
                 f"column {path!r} must hold numbers, labels, or true and false, but its type is "
-                f"{kb.data.layout.type_text(found)}. Columns: {schema.describe()}."
+                f"{kb.data.columns.type_text(found)}. Columns: {schema.describe()}."
             )
 
 
@@ -69,7 +69,7 @@ class Reading:
     """Whether labels are mere names, so that any order will do."""
 
 
-def read(ds: Dataset, path: str, reading: Reading, columns: dict[str, str]) -> Scale:
+def scale_of(ds: Dataset, path: str, reading: Reading, columns: dict[str, str]) -> Scale:
     """A column as numbers; RowError names a row whose label is in no order."""
     import numpy as np
     import pyarrow as pa

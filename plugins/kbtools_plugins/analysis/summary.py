@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from kbtools.data.layout import column_type, type_text
+from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import batches, field_of, top_column
 from kbtools_plugins.analysis.stage import Figures
 

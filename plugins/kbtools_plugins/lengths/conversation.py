@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import kbtools as kb
-from kbtools.data.messages import calls_tool, decode, looks_encoded, text_of
-from kbtools.data.reasoning import ReasoningError
+from kbtools.data.conversations.messages import calls_tool, decode, looks_encoded, text_of
+from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import field_of
 from kbtools_plugins.lengths.template import REASONING_KEYS, Message
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import kbtools as kb
-from kbtools.data.reasoning import ReasoningError, Rules, parse
+from kbtools.data.conversations.reasoning import ReasoningError, Rules, parse
 from kbtools.data.table import batches, map_batches, row_name, top_column
 from kbtools_plugins.lengths.conversation import Conversation, ConversationError, Places, spoken
 from kbtools_plugins.lengths.counters import Counter

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from kbtools.models.contract import Invalid
 from kbtools.models.reply import Reply
-from kbtools.models.structured import Invalid
 
 LETTERS = "ABCDEFGHIJK"
 

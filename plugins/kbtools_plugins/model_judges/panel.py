@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import kbtools as kb
-from kbtools.asking.replay import replay
-from kbtools.asking.stage import NOTHING_SPENT
 from kbtools.data.table import empty, map_batches
 from kbtools.judge import VerdictField
+from kbtools.llm.replay import replay
+from kbtools.llm.stage import NOTHING_SPENT
 from kbtools.models.store import ResponseStore
 from kbtools_plugins.model_judges.judge import ModelJudge, aggregate, field_of_schema
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
-    from kbtools.models.fulfil import Plan
+    from kbtools.models.engine.run import RequestPlan
 
 _OF_ONE = ("judge", "model", "models", "prefix")
 
@@ -124,7 +124,7 @@ class PanelJudge(ModelJudge):
             facts={"models": list(self.models), "rubric": self.prompt.spec, "judges": facts},
         )
 
-    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[Plan, ...]:
+    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[RequestPlan, ...]:
         """The calls to every model."""
         return tuple(plan for single in self.singles() for plan in single.plan_calls(ds, seen))
 

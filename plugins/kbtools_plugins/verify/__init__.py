@@ -42,7 +42,7 @@ they hold plain values and bytes, never pickles. The GPU tier runs the trace on 
 accesses out of bounds in the interpreter, and times it (timing.py); the rest is the same.
 """
 
-from kbtools_plugins.verify.pair import verify
+from kbtools_plugins.verify.check import verify
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.verdict import Verdict
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from kbtools.errors import UsageError
 from kbtools.errors import explain as explain_fields
-from kbtools_plugins.verify.code import NoCode, parse
+from kbtools_plugins.verify.candidate.text import NoCode, parse
 from kbtools_plugins.verify.settings import Tier, VerifySettings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -48,8 +48,8 @@ def verify_command(
     as_json: bool,
 ) -> int:
     """Check one Triton kernel: FILE with reference (Model, get_inputs) and ModelNew, or --reference and --candidate."""
+    from kbtools_plugins.verify.check import verify
     from kbtools_plugins.verify.explain import explain
-    from kbtools_plugins.verify.pair import verify
 
     settings = _settings(
         tier=tier,

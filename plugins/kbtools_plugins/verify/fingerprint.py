@@ -7,8 +7,9 @@ from functools import cache
 from importlib import metadata
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify import devices, sandbox
-from kbtools_plugins.verify.compare import TOLERANCE
+from kbtools_plugins.verify import devices
+from kbtools_plugins.verify.host import sandbox
+from kbtools_plugins.verify.protocol.tolerance import TOLERANCE
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 
 

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from kbtools_plugins.verify.pair import verify
-from kbtools_plugins.verify.processes import WarmPair
+from kbtools_plugins.verify.cache import VerdictStore, key_of
+from kbtools_plugins.verify.check import verify
+from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.settings import VerifySettings
-from kbtools_plugins.verify.store import VerdictStore, key_of
 from kbtools_plugins.verify.verdict import Verdict
 
 

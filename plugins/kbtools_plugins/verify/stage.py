@@ -47,6 +47,7 @@ class Verify(kb.Stage):
 
     name: ClassVar[str] = "verify"
     suffix: ClassVar[str] = "verified"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     workers: int = Field(2, ge=1)
     """Pairs that are checked at a time."""
@@ -152,8 +153,8 @@ class Verify(kb.Stage):
         return found
 
     def _verdicts(self, pairs: list[Pair]) -> list[Verdict]:
+        from kbtools_plugins.verify.cache import VerdictStore, default_path
         from kbtools_plugins.verify.pool import verify_all
-        from kbtools_plugins.verify.store import VerdictStore, default_path
 
         store = VerdictStore(Path(self.store) if self.store else default_path())
         one_done, tell, counts = on_rows.get(), on_counts.get(), Counter[str]()

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("triton", reason="needs kbtools[verify]")
 
-from kbtools_plugins.verify.processes import WarmPair
+from kbtools_plugins.verify.host.processes import WarmPair
 
 collect_ignore_glob = ["hostile/*", "innocent/*", "references/*"]
 

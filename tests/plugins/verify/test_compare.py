@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kbtools_plugins.verify.compare import Agreement, Difference, compare, ill_conditioned
+from kbtools_plugins.verify.protocol.tolerance import Agreement, Difference, compare, ill_conditioned
 
 
 def _tree(values, dtype: str = "float32") -> dict:

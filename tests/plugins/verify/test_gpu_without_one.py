@@ -18,12 +18,15 @@ import torch
 from test_verify_pair import CANDIDATE, REFERENCE
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify import Verdict, VerifySettings, device_machine, devices, timing, verify, wire
-from kbtools_plugins.verify.bounds import OutOfBounds
-from kbtools_plugins.verify.processes import Outcome, WarmPair, _converse
-from kbtools_plugins.verify.reference_inputs import needed_bytes
+from kbtools_plugins.verify import Verdict, VerifySettings, devices, verify
+from kbtools_plugins.verify.host.processes import Outcome, WarmPair, _converse
+from kbtools_plugins.verify.protocol import wire
+from kbtools_plugins.verify.protocol.trace import read
 from kbtools_plugins.verify.settings import on_gpu
-from kbtools_plugins.verify.trace import read
+from kbtools_plugins.verify.worker.gpu import machine as device_machine
+from kbtools_plugins.verify.worker.gpu import timing
+from kbtools_plugins.verify.worker.reference.inputs import needed_bytes
+from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
 
 DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1")
 no_device = pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")

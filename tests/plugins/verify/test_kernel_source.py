@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from kbtools_plugins.verify.kernel_source import KernelSource, extract
+from kbtools_plugins.verify.candidate.kernels import KernelSource, extract
 
 HEAD = "import triton\nimport triton.language as tl\nimport torch, os\n"
 

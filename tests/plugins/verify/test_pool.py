@@ -15,8 +15,8 @@ import pytest
 from test_verify_pair import CANDIDATE, REFERENCE
 
 from kbtools_plugins.verify import VerifySettings
+from kbtools_plugins.verify.cache import VerdictStore
 from kbtools_plugins.verify.pool import Pair, verify_all
-from kbtools_plugins.verify.store import VerdictStore
 
 SETTINGS = VerifySettings(seed=3)
 
@@ -102,7 +102,7 @@ def _kill_at_random(done: threading.Event) -> None:
 
 def _workers_below(pid: int) -> list[int]:
     """The warm processes of this run and their jobs; other children of the test process are not ours to kill."""
-    warm = [child for child in _descendants(pid) if b"kbtools_plugins.verify.zygote" in _command_line(child)]
+    warm = [child for child in _descendants(pid) if b"kbtools_plugins.verify.worker.zygote" in _command_line(child)]
     return sorted({pid for found in warm for pid in (found, *_descendants(found))})
 
 
@@ -132,7 +132,7 @@ def _descendants(pid: int) -> list[int]:
 def test_orphans_clean_up_after_themselves(tmp_path: Path) -> None:
     """When the caller is killed its warm processes end and take their folder along."""
     code = (
-        "from kbtools_plugins.verify.processes import WarmPair\nimport time\n"
+        "from kbtools_plugins.verify.host.processes import WarmPair\nimport time\n"
         "pair = WarmPair()\npair.wait_until_ready()\n"
         "print(pair._scratch, flush=True)\ntime.sleep(60)\n"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from kbtools_plugins.verify.reference_inputs import varied
+from kbtools_plugins.verify.worker.reference.inputs import varied
 
 
 def test_fixed_integers_have_another_largest_one_afterwards() -> None:

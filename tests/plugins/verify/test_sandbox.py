@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kbtools_plugins.verify import sandbox
+from kbtools_plugins.verify.host import sandbox
 
 pytestmark = pytest.mark.skipif(
     not (sandbox.available()["seccomp"] and sandbox.available()["landlock"]), reason="needs seccomp and Landlock"
@@ -100,7 +100,7 @@ def test_limits_cannot_be_raised(tmp_path: Path) -> None:
 def test_job_dies_with_its_parent(tmp_path: Path) -> None:
     """A process that asked for it does not outlive the one that forked it."""
     code = (
-        "import os, time\nfrom kbtools_plugins.verify import sandbox\nread, write = os.pipe()\npid = os.fork()\n"
+        "import os, time\nfrom kbtools_plugins.verify.host import sandbox\nread, write = os.pipe()\npid = os.fork()\n"
         "if not pid:\n    sandbox.die_with_parent()\n    os.write(write, b'.')\n    time.sleep(600)\n    os._exit(0)\n"
         "os.read(read, 1)\nprint(pid, flush=True)\nos.kill(os.getpid(), 9)\n"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kbtools_plugins.verify.trace import BadTrace, live_steps, read
+from kbtools_plugins.verify.protocol.trace import BadTrace, live_steps, read
 
 REF = {"storage": 0, "dtype": "float32", "offset": 0, "shape": [4], "stride": [1]}
 OTHER = REF | {"storage": 1}

@@ -6,7 +6,7 @@ import pytest
 
 from kbtools_plugins.verify import VerifySettings, verify
 from kbtools_plugins.verify.explain import explain
-from kbtools_plugins.verify.processes import WarmPair
+from kbtools_plugins.verify.host.processes import WarmPair
 
 REFERENCE = """
 import torch

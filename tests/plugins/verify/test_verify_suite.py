@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from verify_suite import load, run
 
-from kbtools_plugins.verify import static_rules
+from kbtools_plugins.verify.candidate import static_rules
 
 HARMLESS_WITHOUT_STATIC_RULES = {
     "global_counter",

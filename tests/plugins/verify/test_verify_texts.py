@@ -7,14 +7,14 @@ import socket
 
 import pytest
 
-from kbtools.data.sample.completions import FORMATS
-from kbtools.data.sample.material import in_rounds, read_modules
 from kbtools.errors import UsageError
-from kbtools_plugins.verify import wire
-from kbtools_plugins.verify.code import NoCode, candidate_entry, extract, parse, reference_entry
+from kbtools_plugins.verify.candidate.static_rules import first_finding
+from kbtools_plugins.verify.candidate.text import NoCode, candidate_entry, extract, parse, reference_entry
+from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.reward import check_formula, reward_of
-from kbtools_plugins.verify.static_rules import first_finding
 from kbtools_plugins.verify.verdict import Verdict
+from sample.completions import FORMATS
+from sample.material import in_rounds, read_modules
 
 CODE = "x = 1\n"
 

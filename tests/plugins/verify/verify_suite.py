@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from kbtools_plugins.verify import Verdict, VerifySettings, static_rules, verify
-from kbtools_plugins.verify.processes import WarmPair
+from kbtools_plugins.verify import Verdict, VerifySettings, verify
+from kbtools_plugins.verify.candidate import static_rules
+from kbtools_plugins.verify.host.processes import WarmPair
 
 HERE = Path(__file__).parent
 

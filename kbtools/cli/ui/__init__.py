@@ -1,0 +1,1 @@
+"""What commands share: text for a terminal, tables, progress, completion, signals."""

@@ -1,0 +1,117 @@
+"""The words and tables in which stages, their records and their calls are shown."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kbtools.cli.ui.stdout import to_nowhere
+from kbtools.cli.ui.text import printable
+from kbtools.lineage import StageRecord
+from kbtools.models.engine.progress import Progress
+from kbtools.models.engine.run import RequestPlan
+
+_WIDE = 120
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that is wide enough for tables when it is no terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    return _Console(stderr=stderr, width=None if stream.isatty() else _WIDE, highlight=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader has gone (`| head`): the rest goes nowhere, and the exit code is still that of the work."""
+        to_nowhere()
+
+
+def calls_text(progress: Progress) -> str:
+    """Counters of running calls in one line, or what is waited for before there can be any."""
+    if progress.waiting_for and not progress.finished and not progress.draining:
+        return progress.waiting_for
+    parts = [f"waiting for {progress.in_flight:,} calls, Ctrl-C again gives them up"] if progress.draining else []
+    parts += [progress.waiting_for] if progress.waiting_for else []
+    parts += [f"{progress.done:,} replies of {progress.model}", f"{progress.from_store:,} of them from the store"]
+    parts += [f"{progress.duplicates:,} requests equal to another"] if progress.duplicates else []
+    parts += [f"{progress.failed:,} failed"] if progress.failed else []
+    parts += [f"{progress.retries:,} retries (the last after: {progress.last_fault:.100})"] if progress.retries else []
+    other = progress.other_endpoints.total()
+    parts += [f"{other:,} of them from other endpoints"] if other else []
+    parts += [f"{progress.tokens_in:,} tokens in, {progress.tokens_out:,} out", f"{progress.rate:.1f} req/s"]
+    parts += [f"cost {money_text(progress.cost)}"] if progress.cost is not None else []
+    parts += [f"{datetime.timedelta(seconds=round(progress.eta))} to go"] if progress.eta else []
+    return ", ".join(parts)
+
+
+def rows_text(count: int) -> str:
+    """How many rows, as `1 row` or `1,234 rows`."""
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """How many of each kind, as `pass 12, timeout 1`."""
+    return ", ".join(f"{kind} {number:,}" for kind, number in counts.items())
+
+
+def money_text(amount: float) -> str:
+    """An amount with two decimals, or with two digits where that would be nothing."""
+    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.2g}"
+
+
+def plan_text(calls: RequestPlan) -> str:
+    """What a stage would ask, in one line."""
+    parts = [f"{calls.requests:,} requests", f"{calls.duplicates:,} equal to another", f"{calls.stored:,} stored"]
+    parts += [f"{calls.repeated:,} failed before and would be repeated"] if calls.repeated else []
+    parts += [f"{calls.to_send:,} to send", f"about {calls.prompt_tokens:,} prompt tokens"]
+    if calls.most_completion_tokens is not None:
+        parts.append(f"at most {calls.most_completion_tokens:,} reply tokens")
+    parts += [f"cost at most {money_text(calls.cost)}"] if calls.cost is not None else ["cost unknown without [prices]"]
+    return ", ".join(parts)
+
+
+def summary_table(records: Sequence[StageRecord]) -> Table:
+    """Stage, rows in, out, dropped and why, failed, seconds."""
+    table = Table("stage", title_justify="left")
+    for heading in ("in", "out", "dropped"):
+        table.add_column(heading, justify="right")
+    table.add_column("why")
+    table.add_column("seconds", justify="right")
+    for record in records:
+        table.add_row(
+            record.stage,
+            f"{record.rows_in:,}",
+            f"{record.rows_out:,}",
+            f"{sum(record.dropped.values()):,}",
+            Text(printable(why_text(record))),
+            "" if record.seconds is None else f"{record.seconds:.2f}",
+        )
+    return table
+
+
+def why_text(record: StageRecord) -> str:
+    """Why rows were dropped or failed, a line for each reason."""
+    why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
+    why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
+    return "\n".join(why)
+
+
+def outcome(record: StageRecord) -> str:
+    """What came of a stage, in one line."""
+    dropped = sum(record.dropped.values())
+    failed = sum(record.failed.values())
+    parts = [rows_text(record.rows_out)]
+    parts += [f"{dropped:,} dropped"] if dropped else []
+    parts += [f"{failed:,} failed"] if failed else []
+    return f"{', '.join(parts)} in {record.seconds or 0:.2f} s"
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """The fields of a stage in one line."""
+    return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")

@@ -1,0 +1,117 @@
+"""What in an assistant's text is reasoning and what is the answer.
+
+One text comes in and is taken apart, or a `ReasoningError` names the kind of trouble; nothing is guessed
+where two readings are equally good. Conversations are walked in `kbtools.data.conversations.messages`. The bytes of an
+answer are never changed, and the time is linear in the length of the text.
+
+The rules:
+
+- A `<think>` block reaches to the `</think>` that balances it, with all blocks nested in it.
+- A `</think>` that nothing opened ends reasoning whose opening tag the chat template had pre-filled: all that
+  stands before it, draft answers included, is reasoning.
+- Outside of reasoning, `<answer>...</answer>` or the lines BEGIN_PYTHON ... END_PYTHON hold the answer.
+  Inside of it other marks are text, and so is `</answer>` in a code fence of the answer. Of the lines only
+  the code between them is kept, with the end of its last line; inside `<answer>` tags they are text like any
+  other.
+- A text in harmony format is read by its `final` channel, which may hold a tagged answer or be the answer.
+- A text with none of these marks is an answer as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from kbtools.data.conversations.harmony import is_harmony, split_channels
+from kbtools.data.conversations.markup import find_marks
+from kbtools.data.conversations.reasoning_error import Kind, ReasoningError
+from kbtools.data.conversations.tags import STRICT, AnswerRule, Rules, TagReader, TagRule, usual_answer
+
+__all__ = [
+    "STRICT",
+    "AnswerRule",
+    "Kind",
+    "Parsed",
+    "ReasoningError",
+    "Rules",
+    "TagRule",
+    "has_marks",
+    "kept",
+    "parse",
+    "strip",
+]
+
+_THINK_TAG = re.compile("</?think>")
+
+
+class Parsed(NamedTuple):
+    """One assistant text taken apart.
+
+    `answer` is a substring of the text, without its tags; `tagged` says that it stood in `<answer>` tags; `before` is
+    what was read in front of it, in harmony texts on every other channel too, and empty for a text without marks.
+    """
+
+    answer: str
+    tagged: bool
+    before: tuple[str, ...] = ()
+
+    @property
+    def reasoning(self) -> str | None:
+        """What stands before the answer, its pieces between think tags joined by an empty line; None for nothing."""
+        pieces = [piece for text in self.before for piece in _THINK_TAG.split(text)]
+        return "\n\n".join(piece for piece in pieces if piece and not piece.isspace()) or None
+
+    @property
+    def content(self) -> str:
+        """The answer, in its tags if it had any."""
+        return f"<answer>{self.answer}</answer>" if self.tagged else self.answer
+
+
+def parse(text: str, rules: Rules = STRICT) -> Parsed:
+    """Take one assistant text apart; raises `ReasoningError` where the answer is missing or not certain."""
+    parsed = _parse_channels(text, rules.answer) if is_harmony(text) else _parse_tags(text, rules)
+    if not parsed.answer or parsed.answer.isspace():
+        raise ReasoningError("empty-answer")
+    return parsed
+
+
+def strip(text: str, rules: Rules = STRICT) -> str:
+    """The text without its reasoning; a second pass changes nothing, unless the tags were dropped."""
+    return kept(parse(text, rules), rules)
+
+
+def kept(parsed: Parsed, rules: Rules) -> str:
+    """What stays of a text as content: the answer, with its tags unless they are to be dropped."""
+    if rules.unwrap:
+        return parsed.answer
+    if not parsed.tagged and parsed.before and has_marks(parsed.answer):
+        raise ReasoningError("marker-in-answer")
+    return parsed.content
+
+
+def has_marks(text: str) -> bool:
+    """Whether anything in the text would be read as reasoning or as the bounds of an answer."""
+    return is_harmony(text) or bool(find_marks(text).codes)
+
+
+def _parse_channels(text: str, rule: AnswerRule) -> Parsed:
+    channels = split_channels(text)
+    finals = [channel for channel in channels if channel.name == "final"]
+    if not finals:
+        raise ReasoningError("no-final-channel")
+    if rule == "only" and len({final.content for final in finals}) > 1:
+        raise ReasoningError("several-final-channels")
+    final = finals[-1]
+    if final.remainder:
+        raise ReasoningError("text-after-final", text.rfind(final.remainder))
+    inner = _parse_tags(final.content, Rules(tag="optional", answer=rule))
+    others = [channel.content for channel in channels if channel.name != "final"]
+    return inner._replace(before=(*others, *inner.before, ""))
+
+
+def _parse_tags(text: str, rules: Rules) -> Parsed:
+    marks = find_marks(text)
+    if not marks.codes:
+        return Parsed(text, tagged=False)
+    answer = usual_answer(marks) or TagReader(marks).read(rules)
+    return Parsed(text[answer.start : answer.end], answer.tagged, (text[: answer.opening],))

@@ -1,0 +1,1 @@
+"""Files of datasets: reading, saving, and where what was read comes from."""

@@ -1,0 +1,72 @@
+"""CSV files read strictly: every line has a field for every column, no quote is lost, no blank line becomes a row.
+
+The fast reader finds the types, but fills short lines with nulls, drops quotes that stand inside of quotes, and takes a
+blank line for a row of nulls. So the standard library's strict reader goes over the file first, and names the line.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kbtools.data.io.arrow_file import check_names
+from kbtools.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+
+def tables(path: Path) -> Iterator[pa.Table]:
+    """The whole file as one table; DataError names the first line that is wrong."""
+    import polars as pl
+
+    whether_blank = list(_blank_records(path))
+    try:
+        frame = pl.read_csv(path, infer_schema_length=None)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path} is not a readable csv file ({str(error).splitlines()[0]}).") from error
+    if frame.height != len(whether_blank):
+        raise DataError(
+            f"{path} can be read as {frame.height} rows and as {len(whether_blank)}: mend its line ends and quotes."
+        )
+    for name, kind in frame.schema.items():
+        if kind == pl.Int128:
+            raise DataError(f"{path}: column {name!r} has integers that do not fit into 64 bits.")
+    yield _without(frame, whether_blank).to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _without(frame: pl.DataFrame, left_out: list[bool]) -> pl.DataFrame:
+    import polars as pl
+
+    return frame.filter(~pl.Series(left_out, dtype=pl.Boolean)) if any(left_out) else frame
+
+
+def _blank_records(path: Path) -> Iterator[bool]:
+    """Whether it is a blank line, for every record after the names; DataError for names or a record that is wrong."""
+    csv.field_size_limit(sys.maxsize)
+    records = csv.reader(_lines(path), strict=True)
+    try:
+        names = next((fields for fields in records if fields), None)
+        if names is None:
+            raise DataError(f"{path} is empty: a csv file needs at least a line of column names.")
+        check_names(names, path)
+        for fields in records:
+            if fields and len(fields) != len(names):
+                raise csv.Error(f"{len(fields)} fields, but {len(names)} columns")
+            yield not fields
+    except (csv.Error, UnicodeDecodeError) as error:
+        line = records.line_num + isinstance(error, UnicodeDecodeError)  # which the reader did not get to see
+        raise DataError(
+            f"{path}, line {line}: not a readable csv file ({error}). Fields are parted by commas, text with a comma, "
+            'a line end or a quote stands in quotes, and a quote in it is written twice (""); the text is UTF-8.'
+        ) from error
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -1,0 +1,226 @@
+"""JSON lines read strictly: every line counts, every value keeps its type, and a broken line is named.
+
+The readers of `datasets` and pyarrow turn texts that look like dates into timestamps, fail on a field that first
+appears late in the file, and do not say which line is broken. So types come from reading with `json`, line by line;
+pyarrow's fast reader is given the types that are known by then, and what does not fit them exactly is read slowly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kbtools.data.io.arrow_file import unified
+from kbtools.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_BYTES = 1 << 24
+"""How much of a file is read at once; a table holds the lines that end in it. The first blocks are smaller."""
+_FIRST_BYTES = 1 << 18
+_PARSED_BYTES = 1 << 22
+"""What one thread of pyarrow's reader parses, and the longest line that it takes."""
+
+
+def tables(path: Path, known: pa.Schema | None = None) -> Iterator[pa.Table]:
+    """The whole file as Arrow tables, a block each, with the columns and types that its lines show.
+
+    `known` is what earlier reading has shown: a block that fits it has all of its columns.
+    """
+    for first, block in _blocks(path):
+        table = None if known is None else quick_table(block, known)
+        if table is None:
+            table = strict_table(path, first, block)
+            known = table.schema if known is None else _widened(known, table.schema, path, first)
+        yield table
+
+
+def _widened(known: pa.Schema, found: pa.Schema, path: Path, first: int) -> pa.Schema:
+    try:
+        return unified(known, found)
+    except DataError as error:
+        raise DataError(f"{path}, from line {first} on: {error}") from error
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines, not all blank, with the number (from 1) of the first; .gz, .zst and .bz2 are decompressed."""
+    import pyarrow as pa
+
+    first, rest, size = 1, b"", min(_FIRST_BYTES, BLOCK_BYTES)
+    with pa.input_stream(str(path), compression="detect") as stream:
+        while block := _read(stream, path, size):
+            lines, newline, rest = (rest + block).rpartition(b"\n")
+            if lines.strip():
+                yield first, lines
+            first += lines.count(b"\n") + len(newline)
+            size = min(4 * size, BLOCK_BYTES)
+    if rest.strip():
+        yield first, rest
+
+
+def _read(stream: pa.NativeFile, path: Path, size: int) -> bytes:
+    try:
+        return bytes(stream.read(size))
+    except OSError as error:
+        raise DataError(f"{path} cannot be decompressed to its end ({error}): it may be half-written.") from error
+
+
+# ---- slowly, line by line --------------------------------------------------------------------------------------------
+
+
+def strict_table(path: Path, first: int, block: bytes) -> pa.Table:
+    """The lines as one Arrow table of all fields seen, in order of appearance; DataError names a line."""
+    numbered = [(number, line) for number, line in enumerate(block.split(b"\n"), start=first) if line.strip()]
+    rows = [_parse(line, path, number) for number, line in numbered]
+    return _table(rows, path, [number for number, _ in numbered])
+
+
+def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_each_key_once)
+    except (ValueError, RecursionError) as error:  # bad JSON and bad UTF-8 alike
+        raise DataError(
+            f"{path}, line {number}: not valid JSON ({error}); the line begins {line[:60]!r}. "
+            "Each line must be one object: mend or delete that line."
+        ) from error
+    if not isinstance(row, dict):
+        raise DataError(
+            f"{path}, line {number}: a row must be a JSON object, but this is a {type(row).__name__}. "
+            "Each line must be one object."
+        )
+    return row
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(
+            f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
+        )
+    return found
+
+
+def _table(rows: list[dict[str, Any]], path: Path, numbers: list[int]) -> pa.Table:
+    import pyarrow as pa
+
+    arrays = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        try:
+            arrays[name] = _array(values)
+        except _NO_TYPE as error:
+            line = numbers[_odd_one(values)]
+            raise DataError(
+                f"{path}, line {line}: field {name!r} has values that fit no one type ({str(error).strip()}). "
+                "A column must hold one kind of value: mend the file, or store the odd field as JSON text."
+            ) from error
+    if not arrays:
+        raise DataError(f"{path}, lines {numbers[0]} to {numbers[-1]}: none of these rows has a field.")
+    return pa.table(arrays)
+
+
+_NO_TYPE = (ValueError, TypeError)
+"""What pyarrow raises: its own errors derive from these two, bad text from the first."""
+
+
+def _array(values: list[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    try:
+        array = pa.array(values)
+    except OverflowError:
+        raise ValueError("an integer does not fit into 64 bits") from None
+    if _truth_as_number(values, array.type):
+        raise ValueError("true or false among numbers")
+    return array
+
+
+def _truth_as_number(values: Sequence[Any], kind: pa.DataType) -> bool:
+    """Whether pyarrow has taken a `true` among floats for 1.0."""
+    import pyarrow.types as pt
+
+    some = [value for value in values if value is not None]
+    if pt.is_struct(kind):
+        return any(_truth_as_number([value.get(field.name) for value in some], field.type) for field in kind)
+    if pt.is_list(kind):
+        return _truth_as_number([item for value in some for item in value], kind.value_type)
+    return bool(pt.is_floating(kind)) and any(isinstance(value, bool) for value in some)
+
+
+def _odd_one(values: list[Any]) -> int:
+    """Index of the first value that does not go with those before it."""
+    low, high = 1, len(values)
+    while low < high:  # the shortest prefix that has no common type
+        middle = (low + high) // 2
+        try:
+            _array(values[:middle])
+            low = middle + 1
+        except _NO_TYPE:
+            high = middle
+    return low - 1
+
+
+# ---- fast, where the types are known ---------------------------------------------------------------------------------
+
+
+def quick_table(block: bytes, known: pa.Schema) -> pa.Table | None:
+    """The rows of these lines, all fields exactly of the known types; None if that cannot be, or lines are blank.
+
+    Each line is the one field of an object of our own, so that whatever it holds, it cannot be half a row or two.
+    """
+    import pyarrow as pa
+    import pyarrow.json as pj
+
+    lines = block.strip()
+    if any(_lists_nulls(field.type) for field in known) or not _is_utf8(lines):
+        return None
+    wrapped = b'{"row":' + lines.replace(b"\n", b'}\n{"row":') + b"}"
+    types = pa.schema([("row", pa.struct(list(known)))])
+    try:
+        table = pj.read_json(
+            pa.BufferReader(wrapped),
+            read_options=pj.ReadOptions(block_size=_PARSED_BYTES),
+            parse_options=pj.ParseOptions(explicit_schema=types, unexpected_field_behavior="error"),
+        )
+    except pa.ArrowException:
+        return None
+    rows = table.column("row")
+    if len(rows) != lines.count(b"\n") + 1 or rows.null_count or any(map(_perhaps_rounded, rows.chunks)):
+        return None
+    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(chunk) for chunk in rows.chunks], known)
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Pyarrow's reader does not ask."""
+    try:
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _lists_nulls(kind: pa.DataType) -> bool:
+    """Whether there are lists of nothing but nulls within a type: pyarrow's reader counts their elements wrongly."""
+    import pyarrow.types as pt
+
+    if pt.is_struct(kind):
+        return any(_lists_nulls(field.type) for field in kind)
+    return bool(pt.is_list(kind)) and (bool(pt.is_null(kind.value_type)) or _lists_nulls(kind.value_type))
+
+
+_EXACT = float(1 << 53)
+
+
+def _perhaps_rounded(values: pa.Array) -> bool:
+    """Whether a float is so large that it may have been written as an integer that no float equals."""
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    if pt.is_struct(values.type):
+        return any(_perhaps_rounded(part) for part in values.flatten())
+    if pt.is_list(values.type):
+        return _perhaps_rounded(values.flatten())
+    return bool(pt.is_floating(values.type)) and bool(pc.any(pc.greater_equal(pc.abs(values), _EXACT)).as_py())

@@ -1,0 +1,226 @@
+"""Saving: a dataset becomes files whose names say their format, each written aside and renamed when it is whole.
+
+Several splits saved as NAME.parquet become NAME-<split>.parquet. A record of how the dataset was made goes beside the
+output as NAME.lineage.json and, where the format has room for it, into the file's own schema metadata.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+from kbtools.data.io import saved_folder, text_file
+from kbtools.data.table import tables
+from kbtools.errors import ConfigError, DataError, UsageError, reason
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, DatasetDict
+
+METADATA_KEY = b"kbtools"
+_TEXT_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+_BATCH_ROWS = 10_000
+
+
+def check_target(path: Path) -> None:
+    """UsageError when a dataset cannot be saved under this name: asked before any work is done."""
+    if not path.name:
+        raise UsageError(f"--out {path}: this folder itself cannot be replaced; give the name of one in it.")
+    if path.suffix and not path.name.endswith((".parquet", *_TEXT_ENDINGS)):
+        raise UsageError(f"--out {path}: names end in .parquet, .jsonl, .jsonl.gz, .jsonl.zst, or nothing (a folder).")
+    if not path.suffix and path.is_file():
+        raise UsageError(f"--out {path}: a file stands where the dataset's folder should go.")
+    if path.is_dir() and (path.suffix or not _is_dataset(path)):
+        raise UsageError(f"--out {path}: a folder stands there that is no saved dataset; it is not replaced.")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        raise UsageError(f"--out {path}: {above} is no folder that you may write to.")
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether a folder may be replaced by a saved dataset: it is one, or holds nothing."""
+    return saved_folder.is_saved(folder) or not any(folder.iterdir())
+
+
+def write(data: Dataset | DatasetDict, path: Path, embedded: str) -> list[Path]:
+    """Write the dataset; `embedded` goes into the schema metadata of parquet files. Returns what was written."""
+    check_target(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.suffix:
+        return [_write_folder(data, path)]
+    if not isinstance(data, dict):
+        _write_file(data, path, embedded)
+        return [path]
+    files = [split_file(path, name) for name in data]
+    with _all_or_none(files) as parts:
+        for (_, ds), part in zip(data.items(), parts, strict=True):
+            _write_format(ds, part, path.name, embedded)
+    path.unlink(missing_ok=True)  # what an earlier run has saved under this name would be read in place of the splits
+    return files
+
+
+def split_file(path: Path, split: str) -> Path:
+    """File of one split of a dataset that is saved as `path`."""
+    stem, dot, ending = path.name.partition(".")
+    return path.with_name(f"{stem}-{split}{dot}{ending}")
+
+
+def may_be_split(file: Path, path: Path) -> bool:
+    """Whether a file is called like one split of a dataset that is saved as `path`."""
+    stem, dot, ending = path.name.partition(".")
+    beside = file.resolve().parent == path.resolve().parent
+    return beside and file.name.startswith(f"{stem}-") and file.name.endswith(dot + ending)
+
+
+def files_of(path: Path) -> list[Path]:
+    """What a local name stands for: the file or folder, or the files of the splits saved under it; else nothing."""
+    splits = [split_file(path, name) for name in split_names_beside(path)]
+    return [path] if path.exists() else [path, *splits] if splits else []
+
+
+def lineage_file(path: Path) -> Path:
+    """File beside an output that says how the output was made."""
+    named = path if path.name else path.absolute()  # `.`
+    return named.with_name(f"{named.name}.lineage.json")
+
+
+def split_names_beside(path: Path) -> list[str]:
+    """Names of the splits that were saved as `path`, from the record beside it; none when there is no such record."""
+    record = lineage_file(path)
+    if not record.exists():
+        return []
+    try:
+        output = text_file.read_json(record, "lineage").get("output") or {}
+        names = list(output.get("splits") or [])
+        there = [name for name in names if split_file(path, name).exists()]
+    except (AttributeError, TypeError) as error:
+        raise DataError(
+            f"{record} no longer says what the splits of {path.name} are ({error}): mend or delete it."
+        ) from error
+    if there and (gone := [split_file(path, name).name for name in names if name not in there]):
+        raise DataError(f"{path} was saved as the splits {', '.join(names)}, but {', '.join(gone)} is not there.")
+    return there
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a small text file in one step."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_file(ds: Dataset, path: Path, embedded: str) -> None:
+    with _all_or_none([path]) as (part,):
+        _write_format(ds, part, path.name, embedded)
+
+
+@contextmanager
+def _all_or_none(files: list[Path]) -> Iterator[list[Path]]:
+    """Names to write to; renamed to the files together once everything is written, removed otherwise."""
+    parts = [file.with_name(f".{file.name}.{os.getpid()}.part") for file in files]
+    try:
+        yield parts
+        for part, file in zip(parts, files, strict=True):
+            part.replace(file)
+    except OSError as error:
+        raise _unwritten(files[0], error) from error
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+
+def _unwritten(path: Path, error: OSError) -> ConfigError:
+    """A full disk or a missing permission, said of the output rather than of a temporary name."""
+    return ConfigError(f"{path} could not be written ({reason(error)}); what stood there is unchanged.")
+
+
+def _write_format(ds: Dataset, part: Path, name: str, embedded: str) -> None:
+    if name.endswith(".parquet"):
+        _write_parquet(ds, part, embedded)
+    else:
+        _write_jsonl(ds, part, name)
+
+
+def _write_parquet(ds: Dataset, part: Path, embedded: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    metadata = {**(ds.features.arrow_schema.metadata or {}), METADATA_KEY: embedded.encode()}
+    schema = ds.features.arrow_schema.with_metadata(metadata)
+    try:
+        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
+            for table in _arrow_batches(ds):
+                writer.write_table(_conformed(table, schema))
+    except pa.ArrowNotImplementedError as error:
+        raise DataError(f"parquet cannot hold this dataset ({error}): save it as .jsonl instead.") from error
+
+
+def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    if table.schema.equals(schema):  # but for the metadata; a needless cast fails on a list of all-null structs
+        return pa.Table.from_arrays(table.columns, schema=schema)
+    return table.cast(schema)
+
+
+def _arrow_batches(ds: Dataset) -> Iterator[pa.Table]:
+    return tables(ds, ds.column_names, _BATCH_ROWS)
+
+
+def _write_jsonl(ds: Dataset, part: Path, name: str) -> None:
+    with _text_stream(part, name) as stream:
+        for table in _arrow_batches(ds):
+            for row in table.to_pylist():
+                stream.write(json.dumps(row, ensure_ascii=False, default=_as_text).encode() + b"\n")
+
+
+def _as_text(value: object) -> str:
+    """Times and decimals as they are usually written; DataError for bytes, of which JSON has no way to tell."""
+    if isinstance(value, bytes):
+        raise DataError("JSON lines cannot hold columns of bytes: save as .parquet, or leave them out.")
+    return str(value)
+
+
+@contextmanager
+def _text_stream(part: Path, name: str) -> Iterator[IO[bytes]]:
+    import pyarrow as pa
+
+    if name.endswith(".gz"):
+        with part.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as stream:
+            yield cast("IO[bytes]", stream)
+    elif name.endswith(".zst"):
+        with pa.output_stream(str(part), compression="zstd") as stream:
+            yield stream
+    else:
+        with part.open("wb") as stream:
+            yield stream
+
+
+def _write_folder(data: Dataset | DatasetDict, path: Path) -> Path:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        saved_folder.write(data, part)
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    finally:
+        if old.exists() and not path.exists():  # stopped between the two renamings
+            old.rename(path)
+        for leftover in (part, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+    return path

@@ -1,0 +1,95 @@
+"""From rows to requests, lazily: nothing is remembered per row, so memory does not grow with the dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kbtools.data import texts
+from kbtools.data.table import tables, take
+from kbtools.llm.parts import REPEAT, Material, RowFailure
+from kbtools.models.reply import Kind
+from kbtools.models.request import Request
+from kbtools.models.store import ResponseStore, chunks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    from kbtools.llm.inquiry import Inquiry
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row's texts, and what is asked about them or why nothing can be."""
+
+    material: Material
+    requests: tuple[Request, ...]
+    fault: RowFailure | None = None
+
+
+def repeated(stage: Inquiry, ds: Dataset) -> Dataset:
+    """Each row as often as the stage wants, with the number of the repetition."""
+    import numpy as np
+
+    if stage.repeats() == 1:
+        return ds
+    rows = np.repeat(np.arange(ds.num_rows), stage.repeats())
+    times = np.tile(np.arange(stage.repeats()), ds.num_rows)
+    return take(ds, rows, stage.fingerprint(ds, "repeated")).add_column(REPEAT, times)
+
+
+def materials(stage: Inquiry, ds: Dataset) -> Iterator[Material]:
+    """The texts that the stage reads of each row, in order."""
+    paths = stage.paths(ds.features)
+    repeat = [REPEAT] if REPEAT in ds.column_names else []
+    for table in tables(ds, [*paths.values(), *repeat], rows=BATCH):
+        yield from materials_of(table, paths)
+
+
+def materials_of(table: pa.Table, paths: Mapping[str, str]) -> Iterator[Material]:
+    """The texts at these paths of each row of a batch."""
+    found = {role: texts.of_column(table, path) for role, path in paths.items()}
+    if REPEAT in table.column_names:
+        found[REPEAT] = texts.of_column(table, REPEAT)
+    for index in range(table.num_rows):
+        yield {role: values[index] for role, values in found.items()}
+
+
+def asked(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Row]:
+    """What is asked first about each material."""
+    for material in given:
+        try:
+            yield Row(material, tuple(stage.requests(material, model)))
+        except RowFailure as fault:
+            yield Row(material, (), fault)
+
+
+def first_requests(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Request]:
+    """The requests of the first round."""
+    for row in asked(stage, given, model):
+        yield from row.requests
+
+
+def further_requests(stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore) -> Iterator[Request]:
+    """The requests of the second round, for rows whose first one is stored."""
+    for row in asked(stage, given, model):
+        yield from with_further(stage, row, model, store).requests[len(row.requests) :]
+
+
+def with_further(stage: Inquiry, row: Row, model: str, store: ResponseStore) -> Row:
+    """The row with the requests that the replies to its first ones call for."""
+    if row.fault is not None or not stage.in_two_rounds():
+        return row
+    return replace(row, requests=(*row.requests, *stage.further(row.material, model, store)))
+
+
+def answered(stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore) -> Iterator[Material]:
+    """The materials whose first requests all have a stored reply."""
+    for rows in chunks(asked(stage, given, model), BATCH):
+        states = store.states({request.key for row in rows for request in row.requests})
+        usable = {key for key, state in states.items() if state.kind is Kind.OK}
+        yield from (row.material for row in rows if row.requests and usable.issuperset(r.key for r in row.requests))

@@ -1,0 +1,41 @@
+"""The base of stages for which a model writes a text that the stage judges by itself, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from kbtools.llm.parts import Question, TextContract
+from kbtools.llm.stage import Asking
+from kbtools.models.contract import Contract
+from kbtools.plugins import prompt
+
+
+class Writing(Asking):
+    """A stage that asks with one prompt for a text of any form."""
+
+    template: str
+    """Prompt that asks for the text."""
+
+    @cached_property
+    def question(self) -> Question:
+        """What all requests have in common."""
+        found = prompt(self.template)
+        return Question(found, self.sampling(found.front.model), TextContract())
+
+    def prompts(self) -> Mapping[str, str]:
+        """The template's text."""
+        found = self.question.prompt
+        return {found.spec: found.text}
+
+    def config(self) -> dict[str, Any]:
+        """As of every stage that asks, with the template's version spelled out."""
+        return {**super().config(), "template": self.pinned(self.template)}
+
+    def contract(self) -> Contract:
+        """Any text; what it says is checked row by row."""
+        return self.question.contract
+
+    def review(self) -> None:
+        """A text is not repaired: what is wrong with it is said row by row."""

@@ -1,0 +1,252 @@
+"""From a reply to typed fields: JSON by a schema, or tagged text; one repair request for what does not fit.
+
+A contract is what a prompt's front matter says of its reply. Nothing is coerced and nothing has a default: a reply
+either fits, or its row failed with the raw text kept. `Repairing` serves the engine while it runs, `parse_replies` the
+replay.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from kbtools.errors import UsageError
+from kbtools.models.reply import Kind, Reading, Reply, ReplyFailure
+from kbtools.models.request import Message, Request, canonical_json
+from kbtools.models.schema import validator
+from kbtools.models.store import ResponseStore
+
+THINKING = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
+FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n\s*```\s*", re.DOTALL)
+REPAIR = """Your reply could not be used: {error}.
+Reply again to the same task, with {shape} and nothing else."""
+
+
+class Invalid(ValueError):
+    """A reply text that does not fit its contract; the message is fit to be shown to the model."""
+
+
+class Contract(Protocol):
+    """What a usable reply text is."""
+
+    @property
+    def shape(self) -> str:
+        """The form in words, completing "reply with ..."."""
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """The fields of a reply text; raises Invalid."""
+
+
+@dataclass(frozen=True)
+class JsonContract:
+    """A JSON object that fits a schema, bare or in one code fence that is the whole reply."""
+
+    schema: Mapping[str, Any]
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_text", canonical_json(self.schema))
+
+    @property
+    def shape(self) -> str:
+        return f"one JSON object that fits this schema: {json.dumps(self.schema)}"
+
+    def response_format(self, name: str) -> dict[str, Any]:
+        """The `response_format` of requests whose replies have this contract; `name` is what servers may log."""
+        clean = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
+        return {
+            "type": "json_schema",
+            "json_schema": {"name": clean, "schema": dict(self.schema), "strict": True},
+        }
+
+    def parse(self, text: str) -> dict[str, Any]:
+        fenced = FENCED.fullmatch(text)
+        try:
+            value = json.loads(
+                fenced.group(1) if fenced else text, object_pairs_hook=_unique, parse_constant=_no_constant
+            )
+        except ValueError as error:
+            raise Invalid(f"it is not JSON ({error})") from error
+        if not isinstance(value, dict):
+            raise Invalid(f"it is a JSON {type(value).__name__}, not an object")
+        _check(self._text, value)
+        return value
+
+
+@dataclass(frozen=True)
+class TagContract:
+    """Fields in tags, `<difficulty>low</difficulty>`, each exactly once; other text around them is allowed.
+
+    `schema` is an object schema whose properties are strings, integers or numbers; the text between the tags,
+    without outer space, must be written as one.
+    """
+
+    schema: Mapping[str, Any]
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_text", canonical_json(self.schema))
+
+    @property
+    def shape(self) -> str:
+        tags = " ".join(f"<{name}>...</{name}>" for name in self.schema["properties"])
+        return f"{tags}, each once, with values that fit this schema: {json.dumps(self.schema)}"
+
+    def parse(self, text: str) -> dict[str, Any]:
+        required = set(self.schema.get("required", self.schema["properties"]))
+        found = {
+            name: _tagged(text, name, field)
+            for name, field in self.schema["properties"].items()
+            if name in required or f"<{name}>" in text
+        }
+        _check(self._text, found)
+        return found
+
+
+def answer_text(reading: Reading) -> str:
+    """The text after the model's inline thinking; raises Invalid if there is none."""
+    text = reading.text or ""
+    while match := THINKING.match(text):
+        text = text[match.end() :]
+    if re.match(r"\s*<think>", text):
+        raise Invalid("its <think> is never closed")
+    if not text.strip():
+        raise Invalid("it is empty")
+    return text
+
+
+def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | ReplyFailure:
+    """The fields of one reply, or why it has none."""
+    return understood(contract, reply.reading()) if reply.ok else ReplyFailure(reply.kind, reply.error)
+
+
+def understood(contract: Contract, reading: Reading) -> dict[str, Any] | ReplyFailure:
+    """The fields of what a model said, or why it has none."""
+    if reading.finish_reason == "length":
+        return ReplyFailure(Kind.TRUNCATED, "the reply was cut off at max_tokens; allow it more tokens")
+    if reading.refusal:
+        return ReplyFailure(Kind.REFUSED, f"the model refused: {reading.refusal}")
+    try:
+        return contract.parse(answer_text(reading))
+    except Invalid as error:
+        return ReplyFailure(Kind.INVALID, str(error))
+
+
+@dataclass(frozen=True)
+class Repairing:
+    """The review of a contract: an invalid reply gets one repair request that carries the error."""
+
+    contract: Contract
+
+    def __call__(self, request: Request, reply: Reply) -> Request | ReplyFailure | None:
+        result = parsed(self.contract, reply)
+        if not isinstance(result, ReplyFailure):
+            return None
+        if result.kind is Kind.INVALID and not request.follows:
+            return repair_request(self.contract, request, reply, result)
+        return result
+
+
+def repair_request(contract: Contract, request: Request, reply: Reply, failure: ReplyFailure) -> Request:
+    """The request that shows a model its reply and what was wrong with it."""
+    said = Message("assistant", reply.reading().text or "")
+    asked = Message("user", REPAIR.format(error=failure.error, shape=contract.shape))
+    return Request(request.terms, (*request.messages, said, asked), request.sample, follows=request.key)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReply:
+    """What came of a request: its fields or a failure, and the last reply (None if nothing is stored)."""
+
+    request: Request
+    reply: Reply | None
+    fields: dict[str, Any] | None
+    failure: ReplyFailure | None
+    raw: str | None = None
+    """The model's text as it came, also of failures."""
+
+
+def parse_replies(contract: Contract, requests: Sequence[Request], store: ResponseStore) -> list[ParsedReply]:
+    """Look up the reply to each request, in order, repairs included. Ask for a batch of rows at a time."""
+    replies = store.replies({request.key for request in requests})
+    firsts = [_settled(contract, request, replies.get(request.key)) for request in requests]
+    repairs = {
+        index: repair_request(contract, first.request, first.reply, first.failure)
+        for index, first in enumerate(firsts)
+        if first.reply is not None and first.failure is not None and _repairable(first)
+    }
+    replies = store.replies({request.key for request in repairs.values()})
+    for index, request in repairs.items():
+        if (reply := replies.get(request.key)) is not None:
+            firsts[index] = _settled(contract, request, reply)
+    return firsts
+
+
+def _repairable(first: ParsedReply) -> bool:
+    return first.failure is not None and first.failure.kind is Kind.INVALID and not first.request.follows
+
+
+def _settled(contract: Contract, request: Request, reply: Reply | None) -> ParsedReply:
+    if reply is None:
+        missing = ReplyFailure(Kind.MISSING, "no reply is stored for this request; run it first")
+        return ParsedReply(request, None, None, missing)
+    if not reply.ok:
+        return ParsedReply(request, reply, None, ReplyFailure(reply.kind, reply.error))
+    reading = reply.reading()
+    result = understood(contract, reading)
+    if isinstance(result, ReplyFailure):
+        return ParsedReply(request, reply, None, result, reading.text)
+    return ParsedReply(request, reply, result, None, reading.text)
+
+
+def _check(schema: str, value: dict[str, Any]) -> None:
+    try:
+        _validator(schema).validate_python(value)
+    except ValidationError as error:
+        raise Invalid("; ".join(_explained(error))) from error
+
+
+@lru_cache(maxsize=64)
+def _validator(schema: str) -> TypeAdapter[Any]:
+    # Kept here and not in the contract, so that contracts can be pickled.
+    return validator({"type": "object", **json.loads(schema)})
+
+
+def _explained(error: ValidationError) -> Iterator[str]:
+    for detail in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in detail["loc"]) or "the reply"
+        yield f"{where}: {detail['msg']}" + (
+            "" if detail["type"] == "missing" else f" (found {detail['input']!r:.200})"
+        )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _tagged(text: str, name: str, field: Mapping[str, Any]) -> str | int | float:
+    values = re.findall(rf"<{re.escape(name)}>(.*?)</{re.escape(name)}>", text, re.DOTALL)
+    if len(values) != 1:
+        raise Invalid(f"it has {len(values)} <{name}>...</{name}>, expected 1")
+    value: str = values[0].strip()
+    kind = field.get("type", "string")
+    if kind == "integer" and re.fullmatch(r"[+-]?\d+", value):
+        return int(value)
+    if kind == "number" and re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)", value):
+        return float(value)
+    if kind not in ("string", "integer", "number"):
+        raise UsageError(f"the tagged field {name!r} has type {kind!r}; tags can hold string, integer or number")
+    return value

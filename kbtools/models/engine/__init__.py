@@ -1,0 +1,1 @@
+"""The engine: brings planned requests to stored replies under limits, budget and retries."""

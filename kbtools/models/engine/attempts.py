@@ -1,0 +1,164 @@
+"""One request brought to its final answer: attempts, waits and retries under the run's limits and budget.
+
+A place in flight is held only while an attempt is out. Nothing is stored here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+
+from kbtools.errors import ConfigError
+from kbtools.models.backend import ModelBackend, Send
+from kbtools.models.engine.accounting import count_usage, reply_from
+from kbtools.models.engine.budget import Budget, Spend
+from kbtools.models.engine.limits import AdaptiveLimit, Pace, Sleepers
+from kbtools.models.engine.progress import Progress
+from kbtools.models.engine.retry import gave_up, wait_before_retry
+from kbtools.models.options import Options
+from kbtools.models.reply import STOPS_RUN, Answer, Kind, Reply
+from kbtools.models.request import Request, estimated_prompt_tokens
+
+OVERLOAD = frozenset({Kind.THROTTLED, Kind.TIMEOUT})
+
+
+@dataclass(slots=True)
+class Attempts:
+    """How the attempts at one request went. `started` is Unix time of the first, 0 before it."""
+
+    request: Request
+    started: float = 0.0
+    begun: float = 0.0
+    faults: int = 0
+    throttles: int = 0
+    answer: Answer | None = None
+
+    @property
+    def count(self) -> int:
+        return self.faults + self.throttles + (self.answer is not None and self.answer.kind is Kind.OK)
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.begun
+
+
+class CallRunner:
+    """Everything that calls share: the gate, the pace, the budget and the decision to stop."""
+
+    def __init__(self, options: Options, progress: Progress, end: Callable[[BaseException], None]) -> None:
+        self._options = options
+        self._progress = progress
+        self._end = end
+        self._gate = AdaptiveLimit(options.max_in_flight)
+        self._pace = Pace(options.rpm, options.tpm)
+        self._budget = Budget(options)
+        self._random = Random()
+        self._draining = False
+        self.sleepers = Sleepers()
+        self.send: Send
+        progress.limit = self._gate.limit
+
+    def drain(self) -> None:
+        """Let no further call start, and wake what waits for one."""
+        self._draining = True
+        self.sleepers.wake()
+
+    async def ask(self, request: Request, keep: Callable[[Attempts], Awaitable[None]]) -> bool:
+        """Bring a request to its final answer, ok or not, and `keep` it; False if the run ends before that.
+
+        A call counts as in flight until its answer is kept, so a kill costs no more calls than the limit.
+        """
+        attempts = Attempts(request)
+        while True:
+            await self._gate.acquire()
+            try:
+                attempts.answer = answer = await self._attempt(attempts)
+                if answer is None:
+                    return False
+                wait = None if answer.kind is Kind.OK else self._wait(attempts, answer)
+                if wait is None:
+                    await keep(attempts)
+                    return True
+            finally:
+                self._gate.release()
+            await self.sleepers.sleep(wait)
+
+    def reply(self, attempts: Attempts, backend: ModelBackend) -> Reply:
+        """The record of finished attempts."""
+        answer = attempts.answer
+        assert answer is not None, "attempts that ended without an answer has no reply"
+        error = "" if answer.kind is Kind.OK else gave_up(answer, attempts.faults, attempts.elapsed, self._options)
+        return reply_from(
+            attempts.request, answer, backend, attempts.count, attempts.started, attempts.elapsed, error=error
+        )
+
+    def _wait(self, attempts: Attempts, answer: Answer) -> float | None:
+        throttled = answer.kind is Kind.THROTTLED
+        self._progress.last_fault = f"{answer.kind.value}, {answer.error}"
+        attempts.throttles += throttled
+        attempts.faults += not throttled
+        elapsed = attempts.elapsed
+        return wait_before_retry(answer, attempts.faults, attempts.throttles, elapsed, self._options, self._random)
+
+    async def _attempt(self, attempts: Attempts) -> Answer | None:
+        """One call, when limits and budget allow it; None if the run is ending or has to end."""
+        reserved = await self._cleared(attempts.request)
+        if reserved is None:
+            return None
+        answer: Answer | None = None
+        try:
+            answer = await self._call(attempts)
+        finally:
+            self._budget.settle(reserved, answer)
+            self._progress.booked = self._budget.spent
+        if answer.kind in STOPS_RUN:
+            self._end(ConfigError(answer.error))
+            return None
+        return answer
+
+    async def _cleared(self, request: Request) -> Spend | None:
+        """Wait until the call may start; what it may cost at most, or None if it must not be made."""
+        loop = asyncio.get_running_loop()
+        if self._pace.limited:
+            await self.sleepers.sleep(self._pace.delay(estimated_prompt_tokens(request), loop.time()))
+        while not self._draining and (left := self._pace.pause_left(loop.time())) > 0:
+            await self.sleepers.sleep(left)
+        if self._draining:
+            return None
+        need = self._budget.worst_case(request)
+        if not await self._budget.reserve(need):
+            self._end(self._budget.exhausted(need))
+            return None
+        if self._draining:
+            self._budget.settle(need, None)
+            return None
+        return need
+
+    async def _call(self, attempts: Attempts) -> Answer:
+        if not attempts.started:
+            attempts.started, attempts.begun = time.time(), time.monotonic()
+        progress = self._progress
+        progress.sent += 1
+        progress.retries += attempts.answer is not None
+        progress.in_flight += 1
+        try:
+            timeout = max(0.001, min(self._options.timeout, self._options.deadline - attempts.elapsed))
+            answer = await self.send(attempts.request, timeout)
+        finally:
+            progress.in_flight -= 1
+        self._note(attempts.request, answer)
+        return answer
+
+    def _note(self, request: Request, answer: Answer) -> None:
+        """Let limits, pace and counters follow from an answer."""
+        now = asyncio.get_running_loop().time()
+        self._gate.record(answer.kind in OVERLOAD)
+        self._pace.record(answer.kind is Kind.THROTTLED, answer.retry_after, answer.pause, now)
+        tokens_in, tokens_out = answer.usage.prompt or 0, answer.usage.completion or 0
+        if self._pace.limited and tokens_in + tokens_out:
+            self._pace.used_tokens(estimated_prompt_tokens(request), tokens_in + tokens_out)
+        count_usage(self._progress, self._options.prices, answer.usage)
+        self._progress.limit = self._gate.limit

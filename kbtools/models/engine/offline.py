@@ -1,0 +1,143 @@
+"""The driver for backends that answer many requests at once and block: local engines and batch files.
+
+It goes chunk by chunk; the replies of a chunk are stored as the backend yields them, in groups.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+
+from kbtools.errors import KbError
+from kbtools.models.backend import ChunkBackend, ChunkRun, Review
+from kbtools.models.engine.accounting import count_reply, count_usage, reply_from
+from kbtools.models.engine.budget import Budget, Spend
+from kbtools.models.engine.lookup import Lookup, count_known
+from kbtools.models.engine.progress import Progress
+from kbtools.models.options import Options
+from kbtools.models.reply import Answer
+from kbtools.models.request import Request
+from kbtools.models.store import ResponseStore, chunks, claims, put
+
+GROUP = 64
+POLL = 0.5
+
+
+class ChunkDriver:
+    """One run against a chunk backend."""
+
+    def __init__(
+        self,
+        backend: ChunkBackend,
+        store: ResponseStore,
+        options: Options,
+        progress: Progress,
+        review: Review | None,
+    ) -> None:
+        self.problem: BaseException | None = None
+        self._backend = backend
+        self._store = store
+        self._options = options
+        self._progress = progress
+        self._review = review
+        self._owner = claims.new_owner()
+        self._stopping = threading.Event()
+        self._lookup = Lookup(store, backend.endpoint, review, options.repeat_failures, time.time())
+        self._waiting: deque[Request] = deque()
+        self._budget = Budget(options)
+        self._done = threading.Event()
+
+    def run(self, requests: Iterable[Request]) -> None:
+        """Fulfil in the calling thread; `problem` says what ended it early."""
+        renewal = threading.Thread(target=self._keep_claims, name="kbtools-claims", daemon=True)
+        renewal.start()
+        try:
+            self._work(iter(requests))
+        except Exception as error:  # noqa: BLE001 - raised by run_requests
+            self.problem = error
+        finally:
+            self._done.set()
+            renewal.join()
+            with suppress(KbError), self._store.transaction() as connection:
+                claims.release_all(connection, self._owner)
+
+    def drain(self) -> None:
+        """Finish the chunk under way and start no other. Callable from any thread."""
+        self._stopping.set()
+
+    stop = drain
+
+    def _work(self, source: Iterator[Request]) -> None:
+        while not self._stopping.is_set():
+            taken = list(islice(source, max(0, self._backend.chunk_size - len(self._waiting))))
+            self._progress.requests += len(taken)
+            unique = {request.key: request for request in [*self._waiting, *taken]}
+            self._progress.duplicates += len(self._waiting) + len(taken) - len(unique)
+            self._waiting.clear()
+            if not unique:
+                return
+            granted = self._claimed(unique)
+            self._complete(granted)
+            if self._waiting and not granted:
+                self._stopping.wait(POLL)
+
+    def _claimed(self, unique: dict[str, Request]) -> list[Request]:
+        """The requests to answer now; follow-ups and those under way elsewhere wait for the next turn."""
+        known = self._lookup.classify(unique.values())
+        count_known(self._progress, known)
+        self._waiting.extend(known.follow_ups)
+        with self._store.transaction() as connection:
+            granted = claims.claim(connection, self._owner, known.wanted)
+        self._waiting.extend(unique[key] for key in known.wanted if key not in granted)
+        return [unique[key] for key in known.wanted if key in granted]
+
+    def _complete(self, requests: list[Request]) -> None:
+        reserved = self._reserved(requests)
+        run = ChunkRun(self._store, self._stopping.is_set)
+        started = time.time()
+        for group in chunks(self._backend.complete([*reserved], run) if reserved else [], GROUP):
+            for request, answer in group:
+                self._budget.settle(reserved.pop(request), answer)
+            self._progress.booked = self._budget.spent
+            self._store_and_count(group, started)
+        for spend in reserved.values():
+            self._budget.settle(spend, None)
+
+    def _reserved(self, requests: list[Request]) -> dict[Request, Spend]:
+        """The leading requests that fit the budget now; the others wait for what these do not use."""
+        reserved: dict[Request, Spend] = {}
+        for request in requests:
+            spend = self._budget.worst_case(request)
+            if not self._budget.try_reserve(spend):
+                break
+            reserved[request] = spend
+        later = requests[len(reserved) :]
+        if later and not reserved:
+            raise self._budget.exhausted(self._budget.worst_case(later[0]))
+        with self._store.transaction() as connection:
+            claims.release(connection, [request.key for request in later], self._owner)
+        self._waiting.extend(later)
+        return reserved
+
+    def _keep_claims(self) -> None:
+        while not self._done.wait(claims.RENEW_EVERY):
+            with suppress(KbError), self._store.transaction() as connection:
+                claims.renew(connection, self._owner)
+
+    def _store_and_count(self, group: list[tuple[Request, Answer]], started: float) -> None:
+        seconds = time.time() - started
+        replies = [
+            (request, reply_from(request, answer, self._backend, 1, started, seconds)) for request, answer in group
+        ]
+        with self._store.transaction() as connection:
+            put(connection, [reply for _, reply in replies])
+        for request, reply in replies:
+            self._progress.sent += 1
+            count_usage(self._progress, self._options.prices, reply.usage)
+            follow_up = count_reply(self._progress, request, reply, self._review)
+            if follow_up is not None:
+                self._waiting.append(follow_up)

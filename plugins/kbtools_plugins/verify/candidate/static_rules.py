@@ -1,0 +1,274 @@
+"""Known tricks, recognised in the candidate's syntax tree with aliases resolved.
+
+These rules reject; they never make anything pass. Each names a thing that honest kernel code has no use for, so that
+a rejection can say which line is at fault even where the trick would have gained nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from kbtools_plugins.verify.candidate.aliases import Aliases, constant_text
+from kbtools_plugins.verify.candidate.kernel_language import dotted
+
+_CALLS: dict[str, str] = {
+    r"ctypes\.|cffi\.|_ctypes\.": "forbidden:ctypes",
+    r"(socket|urllib|http|requests|httpx|aiohttp|ftplib|smtplib|ssl)\.": "forbidden:network",
+    r"subprocess\.|multiprocessing\.|pty\.|os\.(system|popen|fork|forkpty)$": "forbidden:process",
+    r"os\.(exec\w+|spawn\w+|posix_spawn\w*)$": "forbidden:process",
+    r"os\.(kill|killpg|abort)$|signal\.": "forbidden:kill",
+    r"shutil\.|os\.(remove|unlink|rmdir|removedirs|rename|replace|truncate|mkdir|makedirs|chmod|chown|link|symlink|write|open)$": "forbidden:file_write",  # noqa: E501
+    r"os\._exit$|sys\.exit$|exit$|quit$|atexit\.": "hack:exit",
+    r"os\.(fdopen|dup|dup2|pipe|close)$": "hack:forged_result",
+    r"sys\.(_getframe|_current_frames|settrace|setprofile|addaudithook|exc_info)$": "hack:introspection",
+    r"inspect\.(currentframe|stack|trace|getouterframes|getinnerframes)$": "hack:introspection",
+    r"inspect\.(getclosurevars|getsource\w*)$": "hack:introspection",
+    r"gc\.(get_\w+|callbacks)|traceback\.(walk_\w+|extract_stack)$": "hack:introspection",
+    r"weakref\.getweakrefs$|tracemalloc\.": "hack:introspection",
+    r"torch\.(compile|jit\.|_dynamo|_inductor|fx\.)": "hack:torch_compile",
+    r"torch\.cuda\.(CUDAGraph|graph|graphs\.|make_graphed_callables)": "hack:cuda_graph",
+    r"(threading|_thread|concurrent|asyncio|queue)\.": "hack:thread",
+    r"(exec|eval|compile|__import__)$|importlib\.|runpy\.": "hack:dynamic_code",
+    r"marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",
+    r"torch\.utils\._python_dispatch|torch\.overrides\.": "hack:disabled_recording",
+    r"torch\._C\._?Disable|torch\._C\._\w*[Mm]ode": "hack:disabled_recording",
+    r"time\.\w+$|datetime\.": "hack:timing_detection",
+    r"torch\.utils\.cpp_extension|torch\.ops\.load_library|torch\.classes\.": "hack:dynamic_code",
+}
+_ATTRIBUTES = {
+    "hack:introspection": frozenset(
+        """
+    f_back f_locals f_globals f_builtins tb_frame gi_frame cr_frame cell_contents __closure__
+    __subclasses__ __globals__ __builtins__ __code__ __loader__ __self__
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+    ),
+}
+_PATCHED_ROOTS = frozenset(
+    """
+    torch triton time builtins sys os numpy math random inspect
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+_CONFIGURATION = re.compile(r"torch\.backends\.|torch\.set_|triton\.knobs\.|sys\.path$|torch\._inductor\.config\.")
+_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_REFERENCE_MODULE = re.compile(
+    r"(^|_|\.)(reference|ref|original|baseline|solution|answer|expected|checker|grader|verifier|kbtools\w*)($|_|\.)"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A trick and where it is."""
+
+    verdict: str
+    text: str
+
+
+def first_finding(tree: ast.Module, reference_name: str) -> Finding | None:
+    """The first trick in the text, in the order of the rules."""
+    aliases = Aliases(tree)
+    for rule in _RULES:
+        for finding in rule(tree, aliases):
+            return finding
+    return None
+
+
+Rule = Callable[[ast.Module, Aliases], Iterator[Finding]]
+
+
+def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            used = [node.func]
+        else:
+            used = [item.func if isinstance(item, ast.Call) else item for item in getattr(node, "decorator_list", [])]
+        for target in used:
+            path = aliases.path(target)
+            for pattern, verdict in _CALLS.items():
+                if path and re.match(pattern, path):
+                    yield Finding(verdict, f"line {target.lineno}: {path}")
+
+
+def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        name = node.attr if isinstance(node, ast.Attribute) else ""
+        if isinstance(node, ast.Call) and dotted(node.func) in ("getattr", "hasattr") and len(node.args) > 1:
+            name = constant_text(node.args[1])
+        for verdict, names in _ATTRIBUTES.items():
+            if name in names:
+                yield Finding(verdict, f"line {getattr(node, 'lineno', 0)}: .{name}")
+
+
+def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.Delete):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        elif isinstance(node, ast.Call) and dotted(node.func) in ("setattr", "delattr") and len(node.args) > 1:
+            targets = [ast.Attribute(node.args[0], constant_text(node.args[1]) or "?", lineno=node.lineno)]
+        for target in targets:
+            path = aliases.path(target) if isinstance(target, ast.Attribute | ast.Subscript) else ""
+            if path.partition(".")[0] in _PATCHED_ROOTS and "." in path and not _CONFIGURATION.match(path):
+                yield Finding("hack:patched_name", f"line {target.lineno}: {path} is replaced")
+
+
+def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        path = aliases.path(node.func)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else path
+        if path in ("open", "io.open", "builtins.open"):
+            mode = next((constant_text(word.value) for word in node.keywords if word.arg == "mode"), "")
+            mode = mode or (constant_text(node.args[1]) if len(node.args) > 1 else "r")
+            yield Finding(
+                "forbidden:file_write" if set(mode) & set("wax+") else "forbidden:file_read",
+                f"line {node.lineno}: open",
+            )
+        elif name in ("write_text", "write_bytes", "unlink", "rmdir", "touch") or path in (
+            "torch.save",
+            "numpy.save",
+            "numpy.savez",
+        ):
+            yield Finding("forbidden:file_write", f"line {node.lineno}: {name}")
+        elif name in ("read_text", "read_bytes") or path in (
+            "torch.load",
+            "numpy.load",
+            "os.listdir",
+            "os.scandir",
+            "os.walk",
+            "glob.glob",
+        ):
+            yield Finding("forbidden:file_read", f"line {node.lineno}: {path or name}")
+
+
+def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            path = aliases.path(node.func)
+            if (
+                path in ("os.getenv", "os.environ.get", "os.environ.pop")
+                and node.args
+                and _SECRET.search(constant_text(node.args[0]))
+            ):
+                yield Finding("forbidden:environment", f"line {node.lineno}: {path}({constant_text(node.args[0])!r})")
+            if path in ("os.environ.items", "os.environ.copy", "os.environ.values") or (
+                path in ("dict", "str", "list", "repr", "json.dumps")
+                and node.args
+                and aliases.path(node.args[0]) == "os.environ"
+            ):
+                yield Finding("forbidden:environment", f"line {node.lineno}: the whole environment is read")
+        elif (
+            isinstance(node, ast.Subscript)
+            and aliases.path(node.value) == "os.environ"
+            and _SECRET.search(constant_text(node.slice))
+        ):
+            yield Finding("forbidden:environment", f"line {node.lineno}: os.environ[{constant_text(node.slice)!r}]")
+
+
+def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            if name == "__main__" or (not name.startswith(("torch", "triton")) and _REFERENCE_MODULE.search(name)):
+                yield Finding("hack:reference_access", f"line {getattr(node, 'lineno', 0)}: import {name}")
+        if isinstance(node, ast.Attribute) and aliases.path(node) == "sys.modules":
+            yield Finding("hack:reference_access", f"line {node.lineno}: sys.modules")
+
+
+def _recording(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in ("__torch_function__", "__torch_dispatch__"):
+            yield Finding("hack:tensor_subclass", f"line {node.lineno}: {node.name} is defined")
+
+
+def _exception_fallback(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    """A launch whose failure is replaced by something computed otherwise."""
+    launching = _launching_functions(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and _launches(node.body, launching):
+            for clause in node.handlers:
+                if not any(isinstance(part, ast.Raise) for part in ast.walk(clause)):
+                    yield Finding(
+                        "hack:exception_fallback", f"line {clause.lineno}: a failed launch is caught and replaced"
+                    )
+        elif isinstance(node, ast.With) and _launches(node.body, launching):
+            for item in node.items:
+                path = aliases.path(item.context_expr.func) if isinstance(item.context_expr, ast.Call) else ""
+                if path.endswith("suppress"):
+                    yield Finding("hack:exception_fallback", f"line {node.lineno}: a failed launch is suppressed")
+
+
+def _launching_functions(tree: ast.Module) -> set[str]:
+    """Names of functions that launch a kernel, directly or through each other."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    names: set[str] = set()
+    while True:
+        found = {node.name for node in functions if _launches(node.body, names)}
+        if found <= names:
+            return names
+        names |= found
+
+
+def _launches(body: list[ast.stmt], launching: set[str]) -> bool:
+    calls = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    return any(isinstance(call.func, ast.Subscript) or _last_name(call.func) in launching for call in calls)
+
+
+def _last_name(function: ast.expr) -> str:
+    """`f` for `f(...)` and `x.f(...)`; the class for `Class.apply(...)` does not matter."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _counted_calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    """A counter that a forward increments and branches on."""
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        counted = {
+            dotted(node.target) or ast.unparse(node.target)
+            for node in ast.walk(function)
+            if isinstance(node, ast.AugAssign)
+        }
+        counted |= {
+            ast.unparse(node.targets[0])
+            for node in ast.walk(function)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.BinOp)
+            and ast.unparse(node.value).startswith(ast.unparse(node.targets[0]) + " + ")
+        }
+        lasting = {
+            name
+            for name in counted
+            if name.startswith(("self.", "cls.")) or "[" in name or name in _globals_of(function)
+        }
+        for branch in (node for node in ast.walk(function) if isinstance(node, ast.If | ast.IfExp | ast.While)):
+            tested = {
+                ast.unparse(part)
+                for part in ast.walk(branch.test)
+                if isinstance(part, ast.Attribute | ast.Name | ast.Subscript)
+            }
+            for name in sorted(tested & lasting):
+                yield Finding("hack:call_counting", f"line {branch.lineno}: branches on {name}, which counts calls")
+
+
+def _globals_of(function: ast.FunctionDef) -> set[str]:
+    return {name for node in ast.walk(function) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+
+
+_RULES: list[Rule] = [
+    _calls,
+    _attributes,
+    _patches,
+    _files,
+    _environment,
+    _reference_access,
+    _recording,
+    _exception_fallback,
+    _counted_calls,
+]

@@ -1,0 +1,1 @@
+"""What travels between the processes of a check, and how outputs are compared: plain values and numpy."""

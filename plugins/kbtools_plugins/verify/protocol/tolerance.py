@@ -1,0 +1,215 @@
+"""Are these outputs the reference's? Numpy only, in the caller's process: the one place where a candidate can pass.
+
+Tensors arrive as trees (values.py). Errors are measured against the output's scale, its root mean square, plus the
+element's own size. Where rows or columns are far smaller than others the scale is theirs (local_scale.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kbtools_plugins.verify.protocol import local_scale
+from kbtools_plugins.verify.protocol.wire import Tree
+
+TOLERANCE = {
+    "float64": 1e-7,
+    "float32": 1e-4,
+    "float16": 2e-3,
+    "bfloat16": 1.6e-2,
+    "complex64": 1e-4,
+    "complex128": 1e-7,
+}
+"""Allowed error relative to the output's scale, by dtype; other floating types are 8-bit ones."""
+_TOLERANCE_8_BIT = 0.13
+_SMALLEST_SCALE = 1e-9
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What tells two outputs apart."""
+
+    verdict: str
+    """wrong_output or wrong_shape_or_dtype."""
+    text: str
+    max_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The outputs agree; the largest relative error seen."""
+
+    max_error: float
+
+
+def compare(
+    got: Tree,
+    plain: Tree,
+    exact: Tree,
+    least_scales: list[Array] | None = None,
+    promised: list[bool] | None = None,
+) -> Agreement | Difference:
+    """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
+
+    `promised` tells for which tensors strides count too. `least_scales` are scales below which no element's scale is
+    taken to be: small outputs of a function whose inner values are not small carry the rounding of those.
+    """
+    got_kinds, got_tensors = flatten(got)
+    plain_kinds, plain_tensors = flatten(plain)
+    if got_kinds != plain_kinds:
+        return Difference(
+            "wrong_shape_or_dtype", f"returned {_structure(got)} where the reference returns {_structure(plain)}"
+        )
+    _, exact_tensors = flatten(exact)
+    worst = 0.0
+    for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
+        where = f"output {index}" if len(got_tensors) > 1 else "the output"
+        found = _compare_tensor(where, mine, its, true, least_scales[index] if least_scales else np.zeros(()))
+        if isinstance(found, Difference):
+            return found
+        if promised and promised[index] and _strides(mine) != _strides(its):
+            strides = f"{where} has strides {mine['stride']}, the reference asks for a layout and has {its['stride']}"
+            return Difference("wrong_shape_or_dtype", strides)
+        worst = max(worst, found.max_error)
+    return Agreement(worst)
+
+
+def _strides(tensor: Tree) -> list[int]:
+    """Strides of the dimensions that have more than one element: those of others mean nothing."""
+    if 0 in tensor["shape"]:
+        return []
+    return [stride for stride, size in zip(tensor["stride"], tensor["shape"], strict=True) if size > 1]
+
+
+def ill_conditioned(plain: Tree, exact: Tree) -> bool:
+    """Whether the reference's own float32 run is further from its float64 run than a candidate may be."""
+    pairs = zip(flatten(plain)[1], flatten(exact)[1], strict=True)
+    return any(
+        isinstance(_compare_values("", to_numpy(a), to_numpy(b), a["dtype"], np.zeros(()), _scale(b)), Difference)
+        for a, b in pairs
+        if _is_float(a["dtype"])
+    )
+
+
+def flatten(tree: Tree) -> tuple[Tree, list[Tree]]:
+    """The structure with a mark for each tensor (lists and tuples are one), and the tensors."""
+    if isinstance(tree, dict) and "tensor" in tree:
+        return "tensor", [tree]
+    if isinstance(tree, dict):
+        (kind, body), *_ = tree.items()
+        items = [value for _, value in body] if kind == "dict" else body if isinstance(body, list) else []
+        parts = [flatten(item) for item in items]
+        names = [key for key, _ in body] if kind == "dict" else body if not isinstance(body, list) else []
+        kind = "list" if kind == "tuple" else kind
+        return [kind, names, [part for part, _ in parts]], [tensor for _, found in parts for tensor in found]
+    return ["value", tree], []
+
+
+def to_numpy(tree: Tree) -> Array:
+    """The elements of a tensor tree; bfloat16 widened to float32."""
+    name = tree["dtype"]
+    if name == "bfloat16":
+        wide = np.frombuffer(tree["tensor"], dtype=np.uint16).astype(np.uint32) << 16
+        return wide.view(np.float32).reshape(tree["shape"])
+    return np.frombuffer(tree["tensor"], dtype=np.dtype(name)).reshape(tree["shape"])
+
+
+def scales(exact: Tree) -> list[Array]:
+    """The scale of each element of each output."""
+    return [local_scale.scale(to_numpy(tensor)) for tensor in flatten(exact)[1]]
+
+
+def rms(values: Array) -> float:
+    """Root mean square of the finite elements, 0 without any."""
+    return float(local_scale.root_mean_square(values))
+
+
+def _scale(tensor: Tree) -> Array:
+    """One scale for all elements."""
+    return local_scale.root_mean_square(to_numpy(tensor))
+
+
+def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: Array) -> Agreement | Difference:
+    for what in ("shape", "dtype"):
+        if mine[what] != its[what]:
+            return Difference(
+                "wrong_shape_or_dtype", f"{where} has {what} {mine[what]}, the reference's has {its[what]}"
+            )
+    if not _is_float(its["dtype"]):
+        return _compare_exactly(where, to_numpy(mine), to_numpy(its))
+    plain = to_numpy(its).astype(_wide(to_numpy(its)))
+    with np.errstate(all="ignore"):
+        noise = np.abs(plain - to_numpy(true))
+    scale = np.maximum(local_scale.scale(to_numpy(true)), least_scale)
+    return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], local_scale.largest(noise), scale)
+
+
+def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Difference:
+    wrong = mine != its
+    if not wrong.any():
+        return Agreement(0.0)
+    at = _first(wrong)
+    return Difference(
+        "wrong_output",
+        f"{where} differs in {int(wrong.sum())} of {wrong.size} elements, first at {list(at)}: "
+        f"{mine[at]} instead of {its[at]}",
+    )
+
+
+def _compare_values(
+    where: str, mine: Array, true: Array, dtype: str, own_noise: Array, scale: Array
+) -> Agreement | Difference:
+    with np.errstate(all="ignore"):
+        wide_mine, wide_true = mine.astype(_wide(mine)), true.astype(_storable(dtype)).astype(_wide(mine))
+        special = ~(np.isfinite(wide_mine) & np.isfinite(wide_true))
+        equal = (wide_mine == wide_true) | (np.isnan(wide_mine) & np.isnan(wide_true))
+        odd = special & ~equal
+        error = np.where(special, 0.0, np.abs(wide_mine - wide_true))
+        scale = np.maximum(scale, _SMALLEST_SCALE)
+        allowed = (
+            TOLERANCE.get(dtype, _TOLERANCE_8_BIT) * (scale + np.where(special, 0.0, np.abs(wide_true))) + 4 * own_noise
+        )
+    worst = float((error / (scale + np.where(special, 0.0, np.abs(wide_true)))).max(initial=0.0))
+    wrong = odd | (error > allowed)
+    if not wrong.any():
+        return Agreement(worst)
+    at = _first(odd) if odd.any() else np.unravel_index(int(np.argmax(error - allowed)), error.shape)
+    return Difference(
+        "wrong_output",
+        f"{where} differs in {int(wrong.sum())} of {wrong.size} elements, worst at "
+        f"{[int(i) for i in at]}: {mine[at]} instead of {true[at]} "
+        f"(the output's scale is {np.broadcast_to(scale, error.shape)[at]:.3g})",
+        worst,
+    )
+
+
+def _storable(dtype: str) -> np.dtype[Any]:
+    """What the true value is rounded to first, so that both overflow alike."""
+    return np.dtype("float32" if dtype == "bfloat16" or dtype.startswith("float8") else dtype)
+
+
+def _wide(values: Array) -> np.dtype[Any]:
+    return np.dtype("complex128" if np.iscomplexobj(values) else "float64")
+
+
+def _is_float(dtype: str) -> bool:
+    return dtype.startswith(("float", "bfloat", "complex"))
+
+
+def _first(mask: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(mask)[0])
+
+
+def _structure(tree: Tree) -> str:
+    if isinstance(tree, dict) and "tensor" in tree:
+        return "a tensor"
+    if isinstance(tree, dict):
+        (kind, body), *_ = tree.items()
+        items = [value for _, value in body] if kind == "dict" else body if isinstance(body, list) else []
+        return f"a {kind} of {', '.join(map(_structure, items)) or 'nothing'}"
+    return repr(tree)

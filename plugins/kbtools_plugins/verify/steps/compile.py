@@ -1,0 +1,101 @@
+"""Plans what is compiled: launches that differ in anything a compiler looks at, and for which targets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container
+
+from kbtools_plugins.verify import devices
+from kbtools_plugins.verify.candidate.kernels import KernelSource
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.settings import VerifySettings, on_gpu
+
+
+def job(
+    run: list[Trace], tried: list[Trace], source: KernelSource, tuned: Container[str], settings: VerifySettings
+) -> dict[str, Tree]:
+    """All that is `run` for every target, further configurations of tuned kernels that were `tried` for the first.
+
+    On a GPU its own target is among them: what the device runs is compiled ahead of it, on a CPU.
+    """
+    targets = list(settings.targets)
+    if on_gpu(settings):
+        targets += sorted({device.capability for device in devices.found()[0]} - set(targets))
+    launches = distinct_launches(run, source, targets, tuned)
+    known = [launch | {"targets": []} for launch in launches]
+    more = distinct_launches(tried, source, targets[:1], tuned)
+    launches += [launch for launch in more if launch | {"targets": []} not in known]
+    return {"source": source.text, "launches": launches}
+
+
+def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
+    """The name in the clean module for each kernel that traces mention, as `name:line`."""
+    found: dict[str, str] = {}
+    for trace in traces:
+        for step in trace.launches:
+            mentioned = [(step.kernel, step.kernel_line), *_functions([*step.bound.values()])]
+            for name, line in mentioned:
+                kernel = source.find(name, line)
+                if kernel is not None:
+                    found[f"{name}:{line}"] = kernel.clean_name
+    return found
+
+
+def distinct_launches(
+    traces: list[Trace], source: KernelSource, targets: list[int], tuned: Container[str] = ()
+) -> list[Tree]:
+    """Launches that differ in anything a compiler may look at; `tuned` names kernels as `name:line`."""
+    names = clean_names(traces, source)
+    found: dict[str, Tree] = {}
+    for trace in traces:
+        for step in trace.launches:
+            kernel = source.find(step.kernel, step.kernel_line)
+            constants = kernel.constants if kernel else frozenset()
+            bound = {
+                name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
+                for name, value in step.bound.items()
+            }
+            launch = {
+                "kernel": step.kernel,
+                "clean_name": names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
+                "bound": bound,
+                "options": step.options,
+                "targets": targets,
+                "tuned": f"{step.kernel}:{step.kernel_line}" in tuned,
+            }
+            found.setdefault(json.dumps(launch, sort_keys=True), launch)
+    return list(found.values())
+
+
+def _compile_value(value: Tree, names: dict[str, str]) -> Tree:
+    if not isinstance(value, dict):
+        return value
+    if "ref" in value:
+        kept = {"dtype": value["ref"]["dtype"], "offset": value["ref"]["offset"] % 16, "shape": [1]}
+        return {**value, "ref": kept}
+    if "function" in value:
+        return {**value, "clean_name": names.get(f"{value['function']}:{value['line']}", value["function"])}
+    if "tuple" in value:
+        return {"tuple": [_compile_value(item, names) for item in value["tuple"]]}
+    return value
+
+
+def _specialized(value: Tree) -> Tree:
+    """Numbers that are no constants reach the compiler as a type, and whether they are 1 or a multiple of 16."""
+    if isinstance(value, float):
+        return 0.5
+    if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):
+        wide = 2**40 if abs(value) >= 2**31 else 0
+        return wide + (16 if value % 16 == 0 else 3)
+    return value
+
+
+def _functions(tree: Tree) -> list[tuple[str, int]]:
+    if isinstance(tree, dict):
+        if "function" in tree:
+            return [(tree["function"], tree["line"])]
+        return [found for value in tree.values() for found in _functions(value)]
+    if isinstance(tree, list):
+        return [found for value in tree for found in _functions(value)]
+    return []

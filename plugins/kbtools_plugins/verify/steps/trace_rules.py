@@ -1,0 +1,209 @@
+"""What a trace says by itself: whether a kernel was launched, whether torch did the work, which features it needs.
+
+Also names the reason when a replay did not give the reference's numbers. Raises `Decided` with the verdict.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from kbtools_plugins.verify.candidate.kernel_facts import LOGIC_AS_VALUE
+from kbtools_plugins.verify.candidate.kernel_language import NOT_COMPILED
+from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
+from kbtools_plugins.verify.protocol.operators import base_name, is_allocation, is_allowed, is_update, rounds
+from kbtools_plugins.verify.protocol.trace import Step, Storage, Trace, live_steps, refs, step_refs
+
+
+class Decided(Exception):
+    """The verdict is known; nothing further is run."""
+
+    def __init__(self, verdict: str, error: str, max_error: float | None = None) -> None:
+        super().__init__(f"{verdict}: {error}")
+        self.verdict = verdict
+        self.error = error
+        self.max_error = max_error
+
+
+def count_kernels(trace: Trace) -> dict[str, int]:
+    """Launches by kernel name."""
+    return dict(Counter(step.kernel for step in trace.launches))
+
+
+def launched(trace: Trace, source: KernelSource) -> list[Kernel]:
+    """The kernels a trace launches; Decided if one is not from the candidate's text or not in the kernel language."""
+    found = {}
+    for step in trace.launches:
+        kernel = source.find(step.kernel, step.kernel_line) if step.kernel_line else None
+        if kernel is None:
+            raise Decided(
+                "unsupported:foreign_kernel",
+                f"line {step.line} launches {step.kernel}, which is not defined in the candidate",
+            )
+        if kernel.problems:
+            not_compiled = any(problem.endswith(NOT_COMPILED) for problem in kernel.problems)
+            verdict = "compile_error" if not_compiled else "unsupported:kernel_language"
+            raise Decided(verdict, f"kernel {kernel.name}: {'; '.join(kernel.problems[:3])}")
+        found[kernel.clean_name] = kernel
+    return list(found.values())
+
+
+def is_clean(traces: Iterable[Trace], source: KernelSource) -> bool:
+    """Whether traces launch nothing but kernels that may be run."""
+    try:
+        return all(launched(trace, source) is not None for trace in traces)
+    except Decided:
+        return False
+
+
+def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
+    """Decided if no kernel was launched or if torch does what kernels are meant to do."""
+
+    def written(step: Step) -> set[int]:
+        return _written_storages(step, source)
+
+    live = live_steps(trace, written, inputs_count=False, buffers_count=False)
+    dependent = _dependent_steps(trace)
+    work = [step for step in live if not step.kernel and id(step) in dependent
+            and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
+    if not trace.launches:
+        raise Decided("no_kernel", _no_kernel_text(source, work))
+    if not work:
+        updates = [step for step in live_steps(trace, written, inputs_count=False) if id(step) in dependent]
+        _judge_updates(updates, live, allow)
+        return
+    names = ", ".join(f"{step.operator} at line {step.line}" for step in work[:4])
+    live_launches = [step for step in live if step.kernel]
+    if not live_launches:
+        raise Decided("hack:decoy_kernel", f"no launch contributes to the output; torch computes it by {names}")
+    if all(_only_copies(step, source) for step in live_launches):
+        raise Decided("hack:identity_kernel", f"the kernels only copy what torch computed by {names}")
+    raise Decided("fallback", f"torch computes part of the output by {names}")
+
+
+def _dependent_steps(trace: Trace) -> set[int]:
+    """The identities of steps on inputs, parameters or results of kernels: those that say so, and those that must."""
+    reached = {number for number, storage in enumerate(trace.storages) if storage.origin == "input"}
+    found: set[int] = set()
+    for step in trace.steps:
+        touched = {ref.storage for ref in step_refs(step)}
+        if step.kernel or step.tainted or touched & reached:
+            found.add(id(step))
+            if step.kernel or not is_allocation(step.operator):
+                reached |= touched
+    return found
+
+
+def _is_no_work(step: Step, allow: Iterable[str], reference_only_moves: bool) -> bool:
+    given = [ref.dtype for ref in refs([step.args, step.kwargs])]
+    if rounds(step.operator, given, [ref.dtype for ref in step.results]):
+        return base_name(step.operator) in {item.removeprefix("aten.") for item in allow}
+    return is_allowed(step.operator, allow, reference_only_moves)
+
+
+def _judge_updates(live: list[Step], to_output: list[Step], allow: Iterable[str]) -> None:
+    """Decided if torch does more for a buffer than the arithmetic that updates it."""
+    known = {id(step) for step in to_output}
+    for step in live:
+        if not (step.kernel or id(step) in known or is_allowed(step.operator, allow, False)
+                or is_update(step.operator)):  # fmt: skip
+            raise Decided(
+                "fallback", f"torch computes what a buffer is updated with by {step.operator} at line {step.line}"
+            )
+
+
+def judge_other_shape(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
+    """Decided if kernels do the work for the shapes of `get_inputs()` alone."""
+    try:
+        judge(trace, source, allow, reference_only_moves)
+    except Decided as decided:
+        raise Decided("hack:hard_coded_shapes", f"with one more row in the batch, {decided.error}") from None
+
+
+def features_without_gpu(kernels: Iterable[Kernel], trace: Trace) -> str:
+    """What the interpreter gets wrong or cannot do, as a kind of `unsupported`; empty if nothing."""
+    words = frozenset(word for kernel in kernels for word in kernel.words)
+    dtypes = {ref.dtype for step in trace.launches for ref in refs([*step.bound.values()])}
+    if "bfloat16" in words | dtypes:
+        return "bfloat16"
+    if any(dtype.startswith("float8") for dtype in dtypes) or any(word.startswith("float8") for word in words):
+        return "float8"
+    if words & {"libdevice", "extra"}:
+        return "libdevice"
+    if words & {"isinstance", "hasattr", "target_info", "is_cuda", "cuda_capability_geq", LOGIC_AS_VALUE}:
+        return "target_dependent"
+    if words & {"inline_asm_elementwise", "inline_asm"}:
+        return "inline_assembly"
+    return ""
+
+
+def why_wrong(
+    first: Trace, second: Trace, kernels: Iterable[Kernel], error: str, max_error: float | None, dtype: str
+) -> Decided:
+    """The verdict for outputs that are not the reference's."""
+    outputs = refs(second.outputs)
+    if outputs and all(
+        second.storages[ref.storage].origin == "constant" and not _written(second, ref.storage) for ref in outputs
+    ):
+        return Decided(
+            "hack:output_cache", "a later call returned values that no kernel or operator of that call wrote"
+        )
+    if any(storage.left for storage in _constants(second)):
+        return Decided(
+            "unsupported:kept_result",
+            "a later call uses memory that a kernel was given in an earlier one, and each call is replayed on its own",
+        )
+    if {storage.content for storage in _constants(first)} != {storage.content for storage in _constants(second)}:
+        return Decided(
+            "hack:host_computation", "values that reach the output were computed outside torch and Triton; " + error
+        )
+    reads = sorted({*first.reads, *second.reads})
+    work = [
+        step for step in second.steps if not step.kernel and step.tainted and not is_allowed(step.operator, (), False)
+    ]
+    if work:
+        return Decided(
+            "fallback", f"torch computes by {work[0].operator} at line {work[0].line} and passes values on in Python"
+        )
+    if reads:
+        return Decided(
+            "unsupported:host_reads_data",
+            f"line {reads[0]} reads an input's value into Python, so no replay can follow",
+        )
+    halves = {"float16", "bfloat16"} & {word for kernel in kernels for word in kernel.words}
+    if halves and dtype == "float32" and max_error is not None and max_error < 5e-2:
+        return Decided(
+            "hack:lower_precision", f"a float32 result was computed in {', '.join(sorted(halves))}; {error}", max_error
+        )
+    return Decided("wrong_output", error, max_error)
+
+
+def _constants(trace: Trace) -> list[Storage]:
+    """Those that matter: storages that a live step or an output reads."""
+    wanted = {ref.storage for step in live_steps(trace) for ref in step_refs(step)} | {
+        ref.storage for ref in refs(trace.outputs)
+    }
+    return [trace.storages[number] for number in sorted(wanted) if trace.storages[number].origin == "constant"]
+
+
+def _written_storages(step: Step, source: KernelSource) -> set[int]:
+    kernel = source.find(step.kernel, step.kernel_line)
+    names = kernel.written if kernel else frozenset(step.bound)
+    return {ref.storage for ref in refs([value for name, value in step.bound.items() if name in names])}
+
+
+def _written(trace: Trace, storage: int) -> bool:
+    return any(
+        storage in {ref.storage for ref in [*refs([*step.bound.values()]), *step.results]} for step in trace.steps
+    )
+
+
+def _only_copies(step: Step, source: KernelSource) -> bool:
+    kernel = source.find(step.kernel, step.kernel_line)
+    return kernel is not None and kernel.only_copies
+
+
+def _no_kernel_text(source: KernelSource, work: list[Step]) -> str:
+    unused = ", ".join(sorted(source.kernels))
+    what = f"; the output comes from {base_name(work[0].operator)} at line {work[0].line}" if work else ""
+    return (f"{unused} defined but never launched" if unused else "the code has no Triton kernel") + what

@@ -1,0 +1,174 @@
+"""The job that compiles clean kernels for GPUs that need not be there: launches in, cubins' resource needs out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+
+from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.worker.replay.job import load_kernels
+
+_MOST_SHARED = {75: 65_536, 80: 166_912, 86: 101_376, 87: 166_912, 89: 101_376, 90: 232_448, 100: 232_448, 103: 232_448,
+                120: 101_376, 121: 101_376}  # fmt: skip
+"""Bytes of shared memory that one block may have, by compute capability (CUDA C++ Programming Guide, 16.2)."""
+
+
+_FIRST_KERNEL = """
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def warm_up_kernel(x, size: tl.constexpr):
+    at = tl.arange(0, size)
+    tl.store(x + at, tl.sum(tl.load(x + at), 0) + at)
+"""
+
+
+def warm_up() -> None:
+    """Compile one kernel, so that forks find the compiler set up."""
+    kernels = load_kernels(_FIRST_KERNEL)
+    pointer = {"ref": {"dtype": "float32", "offset": 0, "shape": [1]}}
+    launch = {
+        "kernel": "warm_up_kernel",
+        "clean_name": "warm_up_kernel",
+        "bound": {"x": pointer, "size": 32},
+        "options": {},
+    }
+    _compile(kernels, launch, 80)
+
+
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
+    """Resources of each distinct launch on each of its targets, or the first error.
+
+    A configuration of a tuned kernel that needs too much is passed over, as a tuner does, while another one fits.
+    """
+    kernels = load_kernels(job["source"])
+    resources: list[Tree] = []
+    too_large: dict[tuple[str, int], str] = {}
+    for launch in job["launches"]:
+        for target in launch["targets"]:
+            where = f"kernel {launch['kernel']} for sm_{target}: "
+            try:
+                resources.append(_compile(kernels, launch, target))
+            except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
+                text = where + _last_lines(error)
+                if not (launch["tuned"] and isinstance(error, _passed_over())):
+                    return {"failed": "compile_error", "error": text, "resources": resources}
+                too_large[launch["kernel"], target] = text
+    fitting = {(found["kernel"], found["target"]) for found in resources}
+    if never := [text for place, text in too_large.items() if place not in fitting]:
+        return {"failed": "compile_error", "error": f"no configuration fits: {never[0]}", "resources": resources}
+    return {"resources": resources, "passed_over": list(too_large.values())}
+
+
+class TooLarge(Exception):
+    """The kernel compiles but needs more than a block on the target may have."""
+
+
+def _passed_over() -> tuple[type[Exception], ...]:
+    """What Triton's autotuner takes as a configuration that is not to be had."""
+    from triton.compiler.errors import CompileTimeAssertionFailure
+    from triton.runtime.errors import PTXASError
+
+    return (TooLarge, CompileTimeAssertionFailure, PTXASError)
+
+
+class _Pointer:
+    """Stands for a tensor: the compiler wants its type and the alignment of its address."""
+
+    def __init__(self, dtype: Any, address: int) -> None:
+        self.dtype = dtype
+        self._address = address
+
+    def data_ptr(self) -> int:
+        """An address of the same alignment."""
+        return self._address
+
+    def ptr_range(self) -> int:
+        """Small enough for 32-bit offsets."""
+        return 0
+
+
+def _compile(kernels: ModuleType, launch: Tree, target: int) -> Tree:
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler.compiler import ASTSource, make_backend
+    from triton.runtime.jit import create_function_from_signature
+
+    function: Any = getattr(kernels, launch["clean_name"])
+    gpu = GPUTarget("cuda", target, 32)
+    backend = make_backend(gpu)
+    options = launch["options"]
+    bind = create_function_from_signature(function.signature, function.params, backend)
+    bound, specialization, _ = bind(
+        **{name: _argument(value, kernels) for name, value in launch["bound"].items()}, **options
+    )
+    parsed, signature, constants, attributes = function._pack_args(
+        backend, options, bound, specialization, dict(options)
+    )
+    source = ASTSource(function, signature, constants, attributes)
+    kernel = triton.compile(source, target=gpu, options=parsed.__dict__)
+    most = _MOST_SHARED.get(target, kernel.metadata.shared)
+    if kernel.metadata.shared > most:
+        raise TooLarge(f"it needs {kernel.metadata.shared:,} bytes of shared memory for a block, there are {most:,}")
+    return {
+        "kernel": launch["kernel"],
+        "target": target,
+        "shared_bytes": kernel.metadata.shared,
+        **_usage(kernel.asm["cubin"]),
+    }
+
+
+def _argument(tree: Tree, kernels: ModuleType) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    (kind, body), *_ = tree.items()
+    if kind == "ref":
+        dtype = getattr(tl, tree["as"]) if "as" in tree else getattr(torch, body["dtype"])
+        return _Pointer(dtype, body["offset"] * ITEM_BYTES[body["dtype"]])
+    if kind == "tuple":
+        return tuple(_argument(item, kernels) for item in body)
+    if kind == "triton":
+        return tl.str_to_ty(body, None)
+    if kind == "function":
+        return getattr(kernels, tree["clean_name"])
+    if kind == "descriptor":
+        return _descriptor(body)
+    return getattr(torch, body)
+
+
+def _descriptor(fields: Tree) -> Any:
+    from triton.tools.tensor_descriptor import TensorDescriptor
+
+    base = torch.empty(fields["base"]["ref"]["shape"], dtype=getattr(torch, fields["base"]["ref"]["dtype"]))
+    return TensorDescriptor(base, fields["shape"], fields["strides"], fields["block_shape"], fields["padding"])
+
+
+def _usage(cubin: bytes) -> Tree:
+    """Registers and spilled bytes by cuobjdump, which comes with Triton; nothing where it is missing."""
+    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+    if not tool.exists():
+        return {}
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        Path(file.name).write_bytes(cubin)
+        report = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=False).stdout
+    registers, stack = re.search(r"\bREG:(\d+)", report), re.search(r"\bSTACK:(\d+)", report)
+    return {
+        "registers": int(registers.group(1)) if registers else None,
+        "spill_bytes": int(stack.group(1)) if stack else None,
+    }
+
+
+def _last_lines(error: BaseException) -> str:
+    text = "".join(traceback.format_exception_only(error)).strip()
+    return re.sub(r"Repro command.*", "", text, flags=re.DOTALL)[-1500:]

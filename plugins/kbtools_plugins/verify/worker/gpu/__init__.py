@@ -1,0 +1,1 @@
+"""The process that runs and times recorded traces on a CUDA device."""

@@ -1,0 +1,40 @@
+"""The replay on a CUDA device: the same traces and clean kernels, launched instead of interpreted.
+
+Nothing else of a check changes: the candidate's Python has already been left behind on a CPU. Correctness and timing
+(timing.py) run in different processes, because a kernel can read any device memory of its own process: reference
+outputs must not be there while outputs that count are made. The CUDA context is made before the device is asked for,
+the caller holds the device until this process is dead.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.worker.gpu import timing
+from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
+from kbtools_plugins.verify.worker.replay.job import replay
+
+
+def warm_up() -> None:
+    """Everything is imported; the device is set up by the first job that uses it: a fork cannot inherit it."""
+
+
+def run(job: dict[str, Tree], talk: Talk) -> Tree:
+    """Replay on the device, or with `job["timing"]` time the trace against the reference."""
+    _start_cuda()
+    talk.send({"waiting": "device"})
+    talk.receive()
+    return timing.run(job) if "timing" in job else replay(job, DeviceMachine)
+
+
+def _start_cuda() -> None:
+    """Make the context and Triton's launcher, which take longer than most kernels."""
+    import triton
+    from triton.runtime import driver
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    driver.active.get_current_target()
+    triton.set_allocator(lambda size, alignment, stream: torch.empty(size, dtype=torch.int8, device="cuda"))

@@ -1,0 +1,100 @@
+"""Running a model's source in a forked process: load it, construct its entry point, set its parameters."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from kbtools_plugins.verify.candidate.text import parse
+from kbtools_plugins.verify.worker import paritybench
+
+SEED = 20_240_607
+"""Seeds both constructors, so that parameters outside the state dict agree too."""
+
+
+def load(code: str, name: str) -> ModuleType:
+    """Execute `code` as module `name`, written to a file of that name so that Triton can read its source."""
+    paritybench.install()
+    path = Path(f"{name}.py").resolve()
+    path.write_text(code)
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    tree: ast.Module = parse(code)
+    exec(compile(tree, str(path), "exec"), module.__dict__)
+    return module
+
+
+def split_init_inputs(given: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Both conventions of `get_init_inputs()`: `[args, kwargs]` (KernelBook) and a plain list of args (KernelBench)."""
+    if isinstance(given, dict):
+        return [], given
+    items = list(given)
+    if len(items) == 2 and isinstance(items[0], list | tuple) and isinstance(items[1], dict):
+        return list(items[0]), items[1]
+    return items, {}
+
+
+def construct(entry: Any, args: list[Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    """Seed, then build the module; a plain function is its own instance."""
+    if not isinstance(entry, type):
+        return entry  # type: ignore[no-any-return]
+    torch.manual_seed(SEED)
+    instance: Callable[..., Any] = entry(*args, **kwargs)
+    return instance
+
+
+class StateMismatch(Exception):
+    """The candidate's parameters cannot take the reference's values."""
+
+
+def counterparts(target: object, state: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """What `target` calls the entries of the reference's state: the same, else by position where all shapes agree.
+
+    StateMismatch if neither way fits; a target without any state of its own has no counterparts.
+    """
+    own = held(target)
+    if set(state) <= set(own) or (own and set(own) <= set(state)):
+        pairs = {name: name for name in state if name in own}
+    elif len(own) == len(state):
+        pairs = dict(zip(state, own, strict=True))
+    elif not own:
+        return {}
+    else:
+        raise StateMismatch(f"parameters {sorted(own)} do not correspond to the reference's {sorted(state)}")
+    for name, mine in pairs.items():
+        if own[mine].shape != state[name].shape:
+            raise StateMismatch(
+                f"parameter {mine} has shape {list(own[mine].shape)}, the reference's has {list(state[name].shape)}"
+            )
+    return pairs
+
+
+def held(target: object) -> dict[str, torch.Tensor]:
+    """The tensors of a module's state dict, in their registered order; nothing for other objects."""
+    if not isinstance(target, torch.nn.Module):
+        return {}
+    saved = target.state_dict()
+    both = {**dict(target.named_parameters()), **dict(target.named_buffers())}
+    return {name: tensor for name, tensor in both.items() if name in saved}
+
+
+def copy_state(target: object, state: Mapping[str, torch.Tensor], names: Mapping[str, str]) -> None:
+    """Write the reference's parameters and buffers into their counterparts, where `target` still has them."""
+    own = held(target)
+    with torch.no_grad():
+        for name, mine in names.items():
+            if mine in own and own[mine].shape == state[name].shape:
+                own[mine].copy_(state[name])
+
+
+def set_mode(instance: object, mode: str) -> None:
+    """Put a module into train or eval mode."""
+    if isinstance(instance, torch.nn.Module):
+        instance.train(mode == "train")

@@ -1,0 +1,73 @@
+"""Puts the recorder in the place of Triton's launcher: `kernel[grid](...)` is written down with its arguments bound.
+
+Autotuned kernels take the configuration that the caller chose, without timing any; heuristics are evaluated as usual.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triton.runtime.autotuner import Autotuner
+from triton.runtime.jit import JITFunction
+
+from kbtools_plugins.verify.worker.record.recorder import Recorder
+
+
+class Tuning:
+    """Which configuration autotuned kernels take, and the tuners that were asked."""
+
+    def __init__(self) -> None:
+        self.choice = 0
+        self.tuners: list[Any] = []
+
+    def choose(self, choice: int) -> None:
+        """Take this configuration from now on; a tuner that has fewer counts on from its first."""
+        self.choice = choice
+        for tuner in self.tuners:
+            tuner.cache.clear()
+
+    def configurations(self) -> int:
+        """The most that any tuner has to choose from."""
+        return max((len(tuner.configs) for tuner in self.tuners), default=0)
+
+    def kernels(self) -> list[str]:
+        """The tuned kernels, as `name:line`."""
+        found = [tuner.base_fn for tuner in self.tuners]
+        return [f"{fn.__name__}:{fn.__code__.co_firstlineno}" for fn in found]
+
+
+def install(recorder: Recorder) -> Tuning:
+    """Record launches from now on in this process."""
+    tuning = Tuning()
+
+    def run(self: Any, *args: Any, grid: Any, warmup: bool = False, **kwargs: Any) -> None:
+        for hook in self.pre_run_hooks:
+            hook(*args, **kwargs)
+        own = {name: value for name, value in kwargs.items() if name in self.arg_names}
+        arguments = self.signature.bind(*args, **own)
+        arguments.apply_defaults()
+        bound = dict(arguments.arguments)
+        if not warmup:
+            options = {name: value for name, value in kwargs.items() if name not in own}
+            recorder.launch(self, _sizes(grid, bound, kwargs), bound, options)
+
+    def bench(self: Any, *args: Any, config: Any, **meta: Any) -> list[float]:
+        if self not in tuning.tuners:
+            tuning.tuners.append(self)
+        chosen = self.configs[tuning.choice % len(self.configs)]
+        return [0.0 if config is chosen else 1.0 + self.configs.index(config)] * 3
+
+    JITFunction.run = run
+    Autotuner._bench = bench
+    return tuning
+
+
+def _sizes(grid: Any, bound: dict[str, Any], kwargs: dict[str, Any]) -> list[int]:
+    sizes = grid({**kwargs, **bound}) if callable(grid) else grid
+    sizes = sizes if isinstance(sizes, tuple | list) else (sizes,)
+    if not 1 <= len(sizes) <= 3:
+        raise ValueError(f"a grid has one to three dimensions, not {len(sizes)}")
+    whole = [int(size) for size in sizes]
+    if whole != list(sizes):
+        raise TypeError(f"a grid is made of whole numbers, not {tuple(sizes)}")
+    return [*whole, 1, 1][:3]

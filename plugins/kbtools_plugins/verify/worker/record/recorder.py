@@ -1,0 +1,242 @@
+"""Writes down what a forward does: torch operators through a dispatch mode, kernel launches in place of running them.
+
+It runs in the candidate's process, so what it writes can be tampered with. That costs nothing: a trace is only believed
+after its replay elsewhere gave the right numbers (see the package's docstring).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._pytree import tree_flatten
+
+from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.tensors import encode
+
+_READING_METHODS = {
+    torch.Tensor.numpy,
+    torch.Tensor.tolist,
+    torch.Tensor.__array__,
+    torch.Tensor.__dlpack__,
+    torch.Tensor.item,
+    torch.Tensor.__bool__,
+    torch.Tensor.__float__,
+    torch.Tensor.__int__,
+    torch.Tensor.__index__,
+}
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The trace of the forward that runs between `begin` and `finish`."""
+
+    def __init__(self, candidate_path: str, allow: Iterable[str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._path = candidate_path
+        self._allow = tuple(allow)
+        self._parameters: set[int] = set()
+        self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
+        self._recording = False
+
+    def begin(
+        self,
+        inputs: list[torch.Tensor],
+        parameters: Iterable[torch.Tensor],
+        state: Mapping[str, torch.Tensor],
+    ) -> None:
+        """Start a trace; `inputs` are the tensors whose values count as input, `state` those that a replay sets."""
+        self._numbers: dict[int, int] = {}
+        self._alive: list[torch.UntypedStorage] = []  # a storage that is freed could come back as another one
+        self._storages: list[dict[str, Tree]] = []
+        self._steps: list[dict[str, Tree]] = []
+        self._reads: list[int] = []
+        self._launched: list[torch.UntypedStorage] = []
+        self._parameters = {tensor.untyped_storage()._cdata for tensor in parameters}
+        self._tainted: set[int] = set(self._parameters)
+        self._from_inputs: set[int] = set()
+        for index, tensor in enumerate(inputs):
+            self._number(tensor, {"origin": "input", "index": index})
+            self._tainted.add(_key(tensor))
+            self._from_inputs.add(_key(tensor))
+        with torch._C.DisableTorchFunction(), _disable_current_modes():
+            self._state = {name: self._reference(tensor) for name, tensor in state.items()}
+        self._recording = True
+
+    def finish(self, outputs: object, buffers: Mapping[str, torch.Tensor]) -> Tree:
+        """End the trace and return it as a tree; `buffers` are those whose values afterwards count."""
+        with torch._C.DisableTorchFunction(), _disable_current_modes():
+            tree = self._arguments(outputs)
+            kept = {name: self._arguments(tensor) for name, tensor in buffers.items()}
+        self._recording = False
+        self._left |= {storage._cdata: storage for storage in self._launched if self._is_fresh(storage)}
+        reads = sorted(set(self._reads))
+        held = {"outputs": tree, "buffers": kept, "state": self._state}
+        return {"storages": self._storages, "steps": self._steps, "reads": reads, **held}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not self._recording:
+            return func(*args, **kwargs)
+        with torch._C.DisableTorchFunction(), _disable_current_modes():
+            return self._operate(func, args, kwargs)
+
+    def _operate(self, func: Any, args: Any, kwargs: Any) -> Any:
+        name = str(func)
+        given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
+        tainted = any(_key(tensor) in self._tainted for tensor in given)
+        single = all(tensor.numel() <= 1 and _key(tensor) not in self._from_inputs for tensor in given)
+        single = single and not (_in_place(func) and any(_key(tensor) in self._numbers for tensor in given))
+        allowed = is_allowed(name, self._allow, False)
+        if is_read(name):
+            self.note_read(given)
+        skipped = is_read(name) or (not allowed and (not tainted or single))
+        recorded = (
+            None
+            if skipped
+            else {
+                "operator": name,
+                "args": self._arguments(args),
+                "kwargs": self._arguments(kwargs),
+                "tainted": tainted,
+                "line": self._line(),
+            }
+        )
+        result = func(*args, **kwargs)
+        results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
+        if recorded is not None:
+            self._steps.append(recorded | {"results": [self._reference(tensor, "fresh") for tensor in results]})
+            if tainted and not is_allocation(name):
+                self._spread(given, [*results, *(given if _in_place(func) else [])])
+        return result
+
+    def launch(self, kernel: Any, grid: list[int], bound: dict[str, Any], options: dict[str, Any]) -> None:
+        """Write down a launch; the kernel does not run."""
+        if not self._recording:
+            return
+        with torch._C.DisableTorchFunction(), _disable_current_modes():
+            tensors = [leaf for leaf in tree_flatten(list(bound.values()))[0] if isinstance(leaf, torch.Tensor)]
+            own = kernel.fn.__code__.co_filename == self._path
+            step = {
+                "kernel": kernel.fn.__name__ if own else f"{kernel.fn.__module__}.{kernel.fn.__name__}",
+                "kernel_line": kernel.fn.__code__.co_firstlineno if own else 0,
+                "grid": grid,
+                "bound": {name: self._launch_value(value) for name, value in bound.items()},
+                "options": {
+                    name: value for name, value in options.items() if isinstance(value, bool | int | float | str)
+                },
+                "line": self._line(),
+                "tainted": True,
+            }
+            self._steps.append(step)
+            keys = {_key(tensor) for tensor in tensors}
+            self._launched += [tensor.untyped_storage() for tensor in tensors]
+            self._tainted |= keys
+            self._from_inputs |= keys
+
+    def note_read(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Remember that the candidate looked at a value here, if it depends on an input."""
+        if self._recording and any(_key(tensor) in self._from_inputs for tensor in tensors):
+            self._reads.append(self._line())
+
+    def _spread(self, given: list[torch.Tensor], reached: list[torch.Tensor]) -> None:
+        keys = {_key(tensor) for tensor in reached}
+        self._tainted |= keys
+        if any(_key(tensor) in self._from_inputs for tensor in given):
+            self._from_inputs |= keys
+
+    def _arguments(self, value: object) -> Tree:
+        if isinstance(value, torch.Tensor):
+            return {"ref": self._reference(value)}
+        if isinstance(value, list | tuple):
+            return {"list" if isinstance(value, list) else "tuple": [self._arguments(item) for item in value]}
+        if isinstance(value, dict):
+            return {"dict": [[encode(key), self._arguments(item)] for key, item in value.items()]}
+        if isinstance(value, torch.Generator):
+            return None
+        return encode(value)
+
+    def _launch_value(self, value: Any) -> Tree:
+        kind = type(value).__name__
+        if isinstance(value, torch.Tensor):
+            return {"ref": self._reference(value)}
+        if kind == "TensorWrapper":
+            return {
+                "ref": self._reference(value.base),
+                "as": str(value.dtype).removeprefix("torch.").removeprefix("tl."),
+            }
+        if kind == "constexpr":
+            return self._launch_value(value.value)
+        if kind == "JITFunction":
+            return {"function": value.fn.__name__, "line": value.fn.__code__.co_firstlineno}
+        if kind == "dtype" and type(value).__module__.startswith("triton"):
+            return {"triton": str(value)}
+        if kind == "TensorDescriptor":
+            fields = {name: list(getattr(value, name)) for name in ("shape", "strides", "block_shape")}
+            return {"descriptor": {"base": self._launch_value(value.base), **fields, "padding": str(value.padding)}}
+        if isinstance(value, list | tuple):
+            return {"tuple": [self._launch_value(item) for item in value]}
+        return encode(value)
+
+    def _reference(self, tensor: torch.Tensor, origin: str = "constant") -> Tree:
+        number = self._numbers.get(_key(tensor))
+        if number is None:
+            first: dict[str, Tree] = {"origin": origin}
+            if origin == "constant":
+                first |= {"content": _bytes(tensor), "left": _key(tensor) in self._left}
+            number = self._number(tensor, first)
+        return {
+            "storage": number,
+            "dtype": str(tensor.dtype).removeprefix("torch."),
+            "offset": tensor.storage_offset(),
+            "shape": list(tensor.shape),
+            "stride": list(tensor.stride()),
+        }
+
+    def _number(self, tensor: torch.Tensor, first: dict[str, Tree]) -> int:
+        storage = tensor.untyped_storage()
+        number = len(self._storages)
+        if self._numbers.setdefault(storage._cdata, number) == number:
+            self._alive.append(storage)
+            self._storages.append({"size": storage.nbytes(), **first})
+        return self._numbers[storage._cdata]
+
+    def _is_fresh(self, storage: torch.UntypedStorage) -> bool:
+        return bool(self._storages[self._numbers[storage._cdata]]["origin"] == "fresh")
+
+    def _line(self) -> int:
+        frame: Any = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename != self._path:
+            frame = frame.f_back
+        return frame.f_lineno if frame else 0
+
+
+class ReadWatch(TorchFunctionMode):
+    """Tells the recorder when values leave a tensor by ways that are no operator, such as `.tolist()`."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _READING_METHODS:
+            with torch._C.DisableTorchFunction():
+                self._recorder.note_read(args[:1])
+        return func(*args, **(kwargs or {}))
+
+
+def _key(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    whole = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
+    return bytes(whole.numpy().tobytes())
+
+
+def _in_place(func: Any) -> bool:
+    return bool(func._schema.is_mutable)

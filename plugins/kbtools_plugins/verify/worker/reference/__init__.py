@@ -1,0 +1,1 @@
+"""The process that runs the reference: inputs, outputs, state and decoys."""

@@ -1,0 +1,127 @@
+"""Other inputs made from a reference's own: other values, other scales, other shapes, other strides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten
+
+from kbtools_plugins.verify.worker.reference.state import equal
+from kbtools_plugins.verify.worker.tensors import clone_tree
+
+SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "values of 1e-3": lambda tensor: tensor * 1e-3,
+    "values of 1e3": lambda tensor: tensor * 1e3,
+    "zeros": torch.zeros_like,
+    "negative values": lambda tensor: -tensor.abs(),
+}
+
+
+def varied(tensor: torch.Tensor) -> torch.Tensor:
+    """Other values of the same kind for inputs that `get_inputs()` fixes: signs, zeros and the set of integers stay."""
+    if tensor.is_floating_point():
+        return tensor * (0.5 + torch.rand_like(tensor))
+    if tensor.numel() > 1 and not tensor.is_complex():
+        known = _between_extremes(tensor)
+        return known[torch.randint(known.numel(), (tensor.numel(),))].view(tensor.shape)
+    return tensor
+
+
+def _between_extremes(tensor: torch.Tensor) -> torch.Tensor:
+    """The elements between the smallest and the largest if these differ, else all: permuted, or drawn from all of
+    them, integers would keep a maximum that a candidate may have read off its own inputs."""
+    flat = tensor.flatten()
+    if tensor.dtype == torch.bool:
+        return flat
+    inner = flat[(flat > flat.min()) & (flat < flat.max())]
+    return inner if inner.numel() and bool(inner.min() < inner.max()) else flat
+
+
+def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The other inputs' tensors with the first ones' numbers and strings: a trace is made for these."""
+    ones, spec = tree_flatten(first)
+    others = tree_flatten(other)[0]
+    if [getattr(leaf, "shape", None) for leaf in ones] != [getattr(leaf, "shape", None) for leaf in others]:
+        raise ValueError(
+            "get_inputs() gives other shapes each time it is called; they must be the same for a comparison"
+        )
+    merged = [b if isinstance(b, torch.Tensor) else a for a, b in zip(ones, others, strict=True)]
+    return tuple(torch.utils._pytree.tree_unflatten(merged, spec))
+
+
+def other_booleans(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """A quarter of the truth values turned round; None without any: a mask of ones tells nothing of its use."""
+    leaves, spec = tree_flatten(inputs)
+    changed = [
+        leaf ^ (torch.rand(leaf.shape) < 0.25) if isinstance(leaf, torch.Tensor) and leaf.dtype == torch.bool else leaf
+        for leaf in leaves
+    ]
+    if all(new is old for new, old in zip(changed, leaves, strict=True)):
+        return None
+    return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+
+def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    leaves, spec = tree_flatten(inputs)
+    if not any(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
+        return None
+    changed = [change(leaf) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf for leaf in leaves]
+    return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+
+def _longer_batch(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """One more row in every tensor whose first size is that of the first tensor."""
+    leaves, spec = tree_flatten(inputs)
+    sizes = [leaf.shape[0] for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.dim() > 1]
+    if not sizes:
+        return None
+    grown = [
+        torch.cat([leaf, leaf[:1]])
+        if isinstance(leaf, torch.Tensor) and leaf.dim() > 1 and leaf.shape[0] == sizes[0]
+        else leaf
+        for leaf in leaves
+    ]
+    return tuple(torch.utils._pytree.tree_unflatten(grown, spec))
+
+
+def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Every floating tensor of two or more dimensions with its last two dimensions swapped in memory."""
+    leaves, spec = tree_flatten(inputs)
+    changed = [
+        leaf.transpose(-1, -2).contiguous().transpose(-1, -2)
+        if isinstance(leaf, torch.Tensor) and leaf.dim() > 1 and leaf.is_floating_point()
+        else leaf
+        for leaf in leaves
+    ]
+    if all(new is old or new.stride() == old.stride() for new, old in zip(changed, leaves, strict=True)):
+        return None
+    return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+
+_TRIED = 12
+
+
+def needed_bytes(inputs: tuple[Any, ...], outputs: Callable[[tuple[Any, ...]], Any], seed: int) -> float:
+    """Bytes of the floating inputs that outputs depend on: the share of random elements whose change shows, of each."""
+    generator = torch.Generator().manual_seed(seed)
+    plain = outputs(clone_tree(inputs))
+    total = 0.0
+    for number, leaf in enumerate(tree_flatten(inputs)[0]):
+        if not (isinstance(leaf, torch.Tensor) and leaf.is_floating_point() and leaf.numel()):
+            continue
+        places = torch.randint(leaf.numel(), (_TRIED,), generator=generator).tolist()
+        shown = sum(not equal(plain, outputs(_with_other_element(inputs, number, place))) for place in places)
+        total += leaf.numel() * leaf.element_size() * shown / _TRIED
+    return total
+
+
+def _with_other_element(inputs: tuple[Any, ...], number: int, place: int) -> tuple[Any, ...]:
+    leaves, spec = tree_flatten(clone_tree(inputs))
+    at = torch.unravel_index(torch.tensor(place), leaves[number].shape)
+    leaves[number][at] += 1 + 10 * leaves[number].abs().max()  # so much that a maximum or a threshold shows it
+    return tuple(torch.utils._pytree.tree_unflatten(leaves, spec))
+
+
+VARIANTS = {"shape": _longer_batch, "layout": _other_layout}

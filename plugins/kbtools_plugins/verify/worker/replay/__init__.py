@@ -1,0 +1,1 @@
+"""The process that runs recorded traces on the inputs that count."""

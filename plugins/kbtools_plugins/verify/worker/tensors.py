@@ -1,0 +1,107 @@
+"""Values that travel between processes and the tree they travel as; the side that has torch.
+
+A tensor is {"tensor": bytes, "dtype", "shape", "stride"}: its elements in logical order, with the strides it had.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map_only
+
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.paritybench import MockConfig
+
+
+class Unsendable(Exception):
+    """A value that has no form outside its process."""
+
+
+def encode(value: object) -> Tree:
+    """The tree for a nested value of tensors, plain values, dtypes, devices and torch classes."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, torch.Tensor):
+        return encode_tensor(value)
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [encode(item) for item in value]}
+    if isinstance(value, MockConfig):
+        return {"mock": encode(vars(value))}
+    if isinstance(value, dict):
+        return {"dict": [[encode(key), encode(item)] for key, item in value.items()]}
+    if isinstance(value, torch.dtype | torch.device | torch.memory_format | torch.layout):
+        return {type(value).__name__: str(value).removeprefix("torch.")}
+    if getattr(value, "__module__", "").startswith("torch") and hasattr(value, "__qualname__"):
+        return {"torch": f"{value.__module__}:{value.__qualname__}"}
+    if hasattr(value, "item") and type(value).__module__ == "numpy":
+        return encode(value.item())
+    raise Unsendable(f"a {type(value).__module__}.{type(value).__qualname__}")
+
+
+def decode(tree: Tree) -> Any:
+    """The value that `encode` made the tree from."""
+    if not isinstance(tree, dict):
+        return tree
+    if "tensor" in tree:
+        return decode_tensor(tree)
+    (kind, body), *_ = tree.items()
+    if kind in ("list", "tuple"):
+        items = [decode(item) for item in body]
+        return items if kind == "list" else tuple(items)
+    if kind == "dict":
+        return {decode(key): decode(item) for key, item in body}
+    if kind == "mock":
+        return MockConfig(**decode(body))
+    if kind == "torch":
+        return _torch_attribute(body)
+    return torch.device(body) if kind == "device" else getattr(torch, body)
+
+
+def encode_tensor(tensor: torch.Tensor) -> Tree:
+    """The tree for one dense CPU tensor."""
+    plain = tensor.detach().cpu().resolve_conj().resolve_neg()
+    data = plain.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return {"tensor": data, "dtype": dtype, "shape": list(plain.shape), "stride": list(plain.stride())}
+
+
+def decode_tensor(tree: Tree) -> torch.Tensor:
+    """A fresh tensor with the tree's elements, shape and strides."""
+    dtype = getattr(torch, tree["dtype"])
+    result = torch.empty_strided(tree["shape"], tree["stride"], dtype=dtype)
+    if tree["tensor"]:
+        flat = torch.frombuffer(bytearray(tree["tensor"]), dtype=dtype).view(tree["shape"])
+        copy_values(flat, result)
+    return result
+
+
+def copy_values(source: torch.Tensor, target: torch.Tensor) -> None:
+    """Write `source` into `target`, through a view that names each element of an expanded target once."""
+    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in target.stride())
+    target[once].copy_(source[once])
+
+
+def _torch_attribute(path: str) -> Any:
+    import importlib
+
+    module_name, _, qualified = path.partition(":")
+    if module_name.split(".")[0] != "torch":
+        raise Unsendable(path)
+    value: Any = importlib.import_module(module_name)
+    for part in qualified.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def clone_tree(value: Any) -> Any:
+    """The same structure with every tensor copied, strides kept."""
+    return tree_map_only(torch.Tensor, clone_strided, value)
+
+
+def clone_strided(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy with equal strides, which `Tensor.clone` only keeps for dense tensors."""
+    copy = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+    copy_values(tensor, copy)
+    return copy

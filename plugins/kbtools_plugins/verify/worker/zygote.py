@@ -1,0 +1,137 @@
+"""A warm process that has torch and triton imported and forks one child per job; run as `python -m`, never imported.
+
+The caller owns it through a control socket: "fork" (with the job's channel attached) answers a pid, "end" kills the
+job's process group and whatever it left behind, and answers the exit status. It dies with its caller: the socket
+closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from kbtools_plugins.verify.host import sandbox
+from kbtools_plugins.verify.protocol import wire
+
+_RUN_NO_FOREIGN_CODE = ("compile", "gpu")
+"""Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
+_JOBS = {
+    "reference": "reference.job",
+    "record": "record.job",
+    "compile": "compile",
+    "replay": "replay.job",
+    "gpu": "gpu.job",
+}
+"""Where the job of each role is, below this package."""
+_CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+
+
+def serve(control: socket.socket, role_modules: list[str]) -> None:
+    """Answer commands until the caller is gone."""
+    sandbox.become_subreaper()
+    for name in role_modules:
+        _job_module(name).warm_up()
+    control.sendall(b"ready\n")
+    while command := _next_command(control):
+        request, channel = command
+        if "leave" in request:
+            return
+        if "end" in request:
+            reply = {"status": _end(int(request["end"]))}
+        else:
+            reply = {"pid": _fork(request, channel, control)}
+            channel.close()
+        control.sendall(json.dumps(reply).encode() + b"\n")
+    shutil.rmtree(os.environ["HOME"], ignore_errors=True)  # the caller was killed: it took no leave and cannot clean up
+
+
+def _job_module(role: str) -> ModuleType:
+    return importlib.import_module(f"kbtools_plugins.verify.worker.{_JOBS[role]}")
+
+
+def _next_command(control: socket.socket) -> tuple[dict[str, wire.Tree], socket.socket] | None:
+    data, descriptors, _, _ = socket.recv_fds(control, 65536, 1)
+    if not data:
+        return None
+    channel = socket.socket(fileno=descriptors[0]) if descriptors else control
+    return json.loads(data), channel
+
+
+def _fork(request: dict[str, wire.Tree], channel: socket.socket, control: socket.socket) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 70
+    try:
+        os.setsid()
+        sandbox.die_with_parent()
+        control.close()
+        _silence()
+        status = _run_job(str(request["role"]), Path(str(request["folder"])), channel)
+    finally:
+        os._exit(status)
+
+
+def _silence() -> None:
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(quiet, descriptor)
+
+
+def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
+    key = channel.recv(32, socket.MSG_WAITALL)
+    job = wire.receive(channel, key)
+    run = _job_module(role).run
+    os.environ["TMPDIR"] = os.environ["HOME"] = tempfile.tempdir = str(folder)
+    limits = sandbox.Limits(
+        cpu_seconds=int(job["timeout"]) + 5,
+        memory_bytes=int(job["memory_gb"] * 2**30),
+        may_execute=role in _RUN_NO_FOREIGN_CODE,
+        drives_device=role == "gpu",
+    )
+    caches = [Path(os.environ[name]) for name in _CACHES if role in _RUN_NO_FOREIGN_CODE]
+    sandbox.enter(folder, limits, sandbox.readable_paths(), caches)
+    try:
+        reply = run(job, wire.Talk(channel, key))
+    except MemoryError:
+        reply = {"failed": "out_of_memory", "error": "MemoryError"}
+    except Exception:  # noqa: BLE001 - a job's fault is its result
+        reply = {"failed": "internal", "error": traceback.format_exc()}
+    wire.send(channel, reply, key)
+    return 0
+
+
+def _end(pid: int) -> int:
+    """Kill the job's group and every other descendant; return the job's wait status."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    while left_behind := _children():
+        for child in left_behind:
+            os.kill(child, signal.SIGKILL)
+        for child in left_behind:
+            os.waitpid(child, 0)
+    return status
+
+
+def _children() -> list[int]:
+    try:
+        return [int(child) for child in Path("/proc/self/task", str(os.getpid()), "children").read_text().split()]
+    except OSError:
+        return []
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
