@@ -120,7 +120,7 @@ def _record(stage: Stage, rows_in: int, result: Result, seconds: float) -> Stage
     origin = origins.get(type(stage))
     dropped = result.dropped_counts()
     rows_out = count(result.dataset)
-    unexplained = rows_in - rows_out - sum(dropped.values())
+    unexplained = rows_in - rows_out - sum(dropped.values()) - result.merged
     notes = result.notes
     if unexplained > 0:
         notes = (*notes, f"{unexplained} rows left out without a reason: a defect of stage {stage.name!r}")
