@@ -59,9 +59,9 @@ class Judge(Stage):
     suffix: ClassVar[str] = "judged"
     scope: ClassVar[Scope] = "row"
     reads: ClassVar[tuple[str, ...]] = ()
-    """Meanings whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
+    """Roles whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
     may_read: ClassVar[tuple[str, ...]] = ()
-    """Meanings whose texts `rate` receives where the dataset has them; otherwise they are not in its mapping."""
+    """Roles whose texts `rate` receives where the dataset has them; otherwise they are not in its mapping."""
     verdict: ClassVar[type[Verdict]] = Verdict
     find: ClassVar[Callable[[str], type[Judge]]]
     """Looks a judge up by its name; set by the plugin loader one floor up."""
@@ -91,7 +91,7 @@ class Judge(Stage):
         return {"judge": self.judge, **super().config()}
 
     def rate(self, material: Mapping[str, str | None]) -> Verdict:
-        """The verdict on one row, given the text of each meaning that the judge reads."""
+        """The verdict on one row, given the text of each role that the judge reads."""
         raise TypeError(f"judge {self.judge!r} ({type(self).__name__}) defines neither `rate` nor `transform`")
 
     def label(self) -> str:
@@ -121,10 +121,10 @@ class Judge(Stage):
         return self.with_verdict(features)
 
     def _paths(self, features: Features) -> dict[str, str]:
-        """Column of each meaning that is read; SchemaError for one that is missing or cannot be read as text."""
+        """Column of each role that is read; SchemaError for one that is missing or cannot be read as text."""
         schema = Schema(features, self.columns)
-        meanings = [*self.reads, *(meaning for meaning in self.may_read if schema.has(meaning))]
-        return {meaning: schema.readable(meaning) for meaning in meanings}
+        roles = [*self.reads, *(role for role in self.may_read if schema.has(role))]
+        return {role: schema.readable(role) for role in roles}
 
     def with_verdict(self, features: Features) -> Features:
         """The features and one column for each field of the verdict."""
@@ -146,9 +146,9 @@ class Judge(Stage):
         return Result(done, facts={"verdicts": verdict_counts(done, self.fields(), names)})
 
     def _material(self, table: pa.Table, paths: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
-        found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
+        found = {role: texts.of_column(table, path) for role, path in paths.items()}
         for row in range(table.num_rows):
-            yield {meaning: values[row] for meaning, values in found.items()}
+            yield {role: values[row] for role, values in found.items()}
 
 
 def with_columns(

@@ -1,7 +1,7 @@
 """What a stage is: a frozen config that turns a dataset into a dataset and says what it left out.
 
 `Stage` and `Pipeline` live here, and how they treat several splits. What a stage gives back is in `kbtools.result`,
-running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their meaning in `kbtools.data`.
+running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their role in `kbtools.data`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Stage(BaseModel, ABC):
     it out, and repeating a lineage does not repeat it."""
 
     columns: dict[str, str] = {}
-    """Where a meaning stands when the layout does not say it, as meaning=column (nested: info.module_name)."""
+    """Which column holds a role, where the layout does not say it, as role=column (nested: info.module_name)."""
 
     @abstractmethod
     def transform(self, ds: Dataset) -> Result:
@@ -146,7 +146,7 @@ class Pipeline(Stage):
 
     def output_features(self, features: Features) -> Features:
         """Features after the last stage, each stage checked on what the ones before it leave."""
-        return check(features, self.stages)
+        return check_chain(features, self.stages)
 
     def transform(self, ds: Dataset) -> Result:
         """Run every stage on one dataset."""
@@ -173,7 +173,7 @@ def flat(stages: Iterable[Stage]) -> Iterator[Stage]:
             yield stage
 
 
-def check(features: Features, stages: Iterable[Stage]) -> Features:
+def check_chain(features: Features, stages: Iterable[Stage]) -> Features:
     """Features after the last stage; SchemaError of the first stage that would not fit, before any row is touched."""
     removed: dict[str, str] = {}
     for position, stage in enumerate(flat(stages), start=1):

@@ -57,9 +57,9 @@ def _rows(ds: Dataset) -> str:
 
 
 def check_judge(judge: Judge, **texts: str) -> Verdict:
-    """AssertionError unless the judge keeps the contract; returns its verdict on these texts, given by meaning.
+    """AssertionError unless the judge keeps the contract; returns its verdict on these texts, given by role.
 
-    Without texts, every meaning that the judge reads holds a small piece of code.
+    Without texts, every role that the judge reads holds a small piece of code.
     """
     import datasets
 
@@ -68,9 +68,9 @@ def check_judge(judge: Judge, **texts: str) -> Verdict:
     )
     assert issubclass(judge.verdict, Verdict), f"{type(judge).__name__}.verdict must derive from kbtools.Verdict"
     material = dict.fromkeys(judge.reads, "def f(x):\n    return x + 1\n") | texts
-    columns = {meaning: [text, text] for meaning, text in material.items()} or {"text": ["x", "x"]}
+    columns = {role: [text, text] for role, text in material.items()} or {"text": ["x", "x"]}
     ds = datasets.Dataset.from_dict(columns)
-    placed = judge.model_copy(update={"columns": {**{meaning: meaning for meaning in material}, **judge.columns}})
+    placed = judge.model_copy(update={"columns": {**{role: role for role in material}, **judge.columns}})
     out = check_stage(placed, ds)
     names = placed.column_names(ds.features)
     rows = out.select_columns(list(names.values())).to_list()

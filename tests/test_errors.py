@@ -6,7 +6,7 @@ import pytest
 
 from kbtools.data.conversations.reasoning_error import ReasoningError
 from kbtools.errors import KbError, MissingExtra
-from kbtools.llm import RowFault
+from kbtools.llm import RowFailure
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.run import Interrupted
 
@@ -25,7 +25,7 @@ class Coded(KbError):
         MissingExtra("verify", "verifying"),
         Interrupted(Progress(done=3)),
         ReasoningError("unclosed-think", at=7),
-        RowFault("no-text", "its prompt is null"),
+        RowFailure("no-text", "its prompt is null"),
         Coded(7, where="here"),
     ],
     ids=lambda error: type(error).__name__,

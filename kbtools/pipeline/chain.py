@@ -16,7 +16,7 @@ from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
 from kbtools.result import Drop, Failure, Result, Table
-from kbtools.stage import Stage, check, flat, origins
+from kbtools.stage import Stage, check_chain, flat, origins
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -77,7 +77,7 @@ def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
 def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Observer) -> Run:
     """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
     for ds in data.values() if isinstance(data, dict) else [data]:
-        check(ds.features, stages)
+        check_chain(ds.features, stages)
     done = Run(data)
     lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
     for position, stage in enumerate(stages, start=1):

@@ -1,7 +1,7 @@
 """The stages `to-messages` and `to-prompt-completion`: rows in the forms that trainers take.
 
 What a turn says is read and written in `conversations`, the chat templates are tried in `template_check`; here stand
-the columns, the system prompt, and what becomes of rows in trouble.
+the columns, the system prompt, and what becomes of failed rows.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from kbtools.data.columns import column_type, is_message_list
 from kbtools.data.conversations.messages import REASONING_FIELDS, Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches
-from kbtools.failed_rows import TROUBLE, settled, with_trouble
-from kbtools_plugins.conversations import ReasoningForm, Turn, read, split_last, with_system, write, write_sharegpt
+from kbtools.failed_rows import ERROR, resolve_failures, with_error
+from kbtools_plugins.conversations import ReasoningForm, Turn, split_last, turns_of, with_system, write, write_sharegpt
 from kbtools_plugins.template_check import Lossy, template
 
 if TYPE_CHECKING:
@@ -85,15 +85,15 @@ class _ToChat(kb.Stage):
         return datasets.Features({**{name: datasets.List(turn) for name in self._outputs()}, **others})
 
     def transform(self, ds: Dataset) -> kb.Result:
-        """Write every conversation anew, then deal with the rows in trouble as `on_error` says."""
+        """Write every conversation anew, then deal with the failed rows as `on_error` says."""
         import datasets
 
         features = self.output_features(ds.features)
-        marked = datasets.Features({**with_trouble(features), _EMPTY_THINK: datasets.Value("bool")})
+        marked = datasets.Features({**with_error(features), _EMPTY_THINK: datasets.Value("bool")})
         done = map_batches(ds, self._converted, features=marked, fingerprint=self.fingerprint(ds), rows=500)
         empty_thinks = column(done, _EMPTY_THINK).to_pylist().count(True)
-        done = done.select_columns([*features, TROUBLE])
-        result = settled(self, ds, done, self.on_error, "cannot be made a conversation")
+        done = done.select_columns([*features, ERROR])
+        result = resolve_failures(self, ds, done, self.on_error, "cannot be made a conversation")
         return replace(result, notes=(self._note(empty_thinks),) if empty_thinks else ())
 
     def _note(self, count: int) -> str:
@@ -111,7 +111,7 @@ class _ToChat(kb.Stage):
         rows = [self._row(conversation, places) for conversation in self._conversations(table, places)]
         columns = {name: pa.array([row.columns.get(name) for row in rows], turn) for name in self._outputs()}
         columns |= {name: table.column(name) for name in table.column_names if name not in places.used}
-        columns[TROUBLE] = pa.array([row.trouble for row in rows], pa.string())
+        columns[ERROR] = pa.array([row.error for row in rows], pa.string())
         columns[_EMPTY_THINK] = pa.array([row.empty_think for row in rows], pa.bool_())
         return pa.table(columns)
 
@@ -141,8 +141,8 @@ class _ToChat(kb.Stage):
     def _row(self, cells: _Cells, places: _Places) -> _Row:
         rules = Rules(self.tag, self.answer, self.unwrap)
         try:
-            prompt = read(cells.prompt, "user", rules) if places.prompt else []
-            completion = read(cells.completion, "assistant", rules, cells.reasoning)
+            prompt = turns_of(cells.prompt, "user", rules) if places.prompt else []
+            completion = turns_of(cells.completion, "assistant", rules, cells.reasoning)
             places.refuse_other_fields([*prompt, *completion])
             if not any(turn.role == "assistant" for turn in completion):
                 raise ReasoningError("no-assistant-turn")
@@ -219,7 +219,7 @@ class _Row:
     """What became of it."""
 
     columns: dict[str, list[Message]]
-    trouble: str | None
+    error: str | None
     empty_think: bool
 
 

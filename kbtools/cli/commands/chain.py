@@ -63,7 +63,7 @@ def run_options() -> list[click.Option]:
     for option in push_options():
         option.expose_value, option.callback = False, _remember_push
         options.append(option)
-    columns = "Where a meaning stands, e.g. module_name=my_col; repeatable."
+    columns = "Which column holds a role, e.g. module_name=my_col; repeatable."
     return [*options, _run_option("columns", type=KeyValue(), multiple=True, help=columns)]
 
 
