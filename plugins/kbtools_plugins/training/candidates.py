@@ -15,7 +15,7 @@ import kbtools as kb
 from kbtools.data.conversations.messages import Message
 from kbtools.data.conversations.reasoning import ReasoningError, Rules
 from kbtools.data.table import column, field_of, require_values, tables, take
-from kbtools_plugins.conversations import ReasoningForm, read, write
+from kbtools_plugins.conversations import ReasoningForm, turns_of, write
 from kbtools_plugins.training.answers import column_digests, digests_and_lengths
 from kbtools_plugins.training.outcomes import kinds, outcome_column, outcomes
 
@@ -117,7 +117,7 @@ def gathered(
 def _messages(value: Any, role: str, form: ReasoningForm, row: int) -> list[Message]:
     rules = Rules("optional", "only", unwrap=False)
     try:
-        return [_without_nulls(message) for message in write(read(value, role, rules), form)]
+        return [_without_nulls(message) for message in write(turns_of(value, role, rules), form)]
     except ReasoningError as error:
         raise kb.errors.RowError(
             f"row {row} cannot be made part of a pair: {error}. Use strip-reasoning --on-error drop first."

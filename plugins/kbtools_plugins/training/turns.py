@@ -11,7 +11,7 @@ from kbtools.data.columns import column_type, is_message_list
 from kbtools.data.conversations.messages import REASONING_FIELDS, Message, decode, looks_encoded
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import field_of, map_batches
-from kbtools.failed_rows import TROUBLE, settled, with_trouble
+from kbtools.failed_rows import ERROR, resolve_failures, with_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,9 +66,9 @@ class ExplodeTurns(kb.Stage):
         """Find the rows that cannot be taken apart, then write the turns of the others."""
         features = self.output_features(ds.features)
         marked = map_batches(
-            ds, self._marked, features=with_trouble(ds.features), fingerprint=self.fingerprint(ds, "marked")
+            ds, self._marked, features=with_error(ds.features), fingerprint=self.fingerprint(ds, "marked")
         )
-        whole = settled(self, ds, marked, self.on_error, "cannot be taken apart into turns")
+        whole = resolve_failures(self, ds, marked, self.on_error, "cannot be taken apart into turns")
         assert not isinstance(whole.dataset, dict)
         done = map_batches(
             whole.dataset, self._exploded, features=features, fingerprint=self.fingerprint(whole.dataset), rows=200
@@ -78,10 +78,10 @@ class ExplodeTurns(kb.Stage):
     def _marked(self, table: pa.Table) -> pa.Table:
         import pyarrow as pa
 
-        troubles = [self._trouble(cells) for cells in self._cells(table)]
-        return table.append_column(TROUBLE, pa.array(troubles, pa.string()))
+        errors = [self._error_of(cells) for cells in self._cells(table)]
+        return table.append_column(ERROR, pa.array(errors, pa.string()))
 
-    def _trouble(self, cells: _Cells) -> str | None:
+    def _error_of(self, cells: _Cells) -> str | None:
         try:
             turns = len(cells.conversation().spoken)
         except ReasoningError as error:
