@@ -7,7 +7,7 @@ the columns, the system prompt, and what becomes of failed rows.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,6 +18,7 @@ from kbtools.data.conversations.messages import REASONING_FIELDS, Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
+from kbtools.result import merge
 from kbtools_plugins.conversations import ReasoningForm, Turn, split_last, turns_of, with_system, write, write_sharegpt
 from kbtools_plugins.template_check import Lossy, template
 
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 _EMPTY_THINK = "__kbtools_empty_think__"
+_FACT = "empty_thinks"
 
 
 class _ToChat(kb.Stage):
     """What the stages that write conversations have in common."""
+
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     reasoning: ReasoningForm = "think"
     """Where reasoning goes: into the content as <think> text, into a field of that name, or nowhere."""
@@ -94,7 +98,16 @@ class _ToChat(kb.Stage):
         empty_thinks = column(done, _EMPTY_THINK).to_pylist().count(True)
         done = done.select_columns([*features, ERROR])
         result = resolve_failures(self, ds, done, self.on_error, "cannot be made a conversation")
-        return replace(result, notes=(self._note(empty_thinks),) if empty_thinks else ())
+        return self._noted(result, empty_thinks)
+
+    def joined(self, parts: Sequence[kb.Result]) -> kb.Result:
+        """The rows with an empty think block are counted together."""
+        return self._noted(merge(parts), sum(int(str(part.facts.get(_FACT, 0))) for part in parts))
+
+    def _noted(self, result: kb.Result, empty_thinks: int) -> kb.Result:
+        return (
+            replace(result, notes=(self._note(empty_thinks),), facts={_FACT: empty_thinks}) if empty_thinks else result
+        )
 
     def _note(self, count: int) -> str:
         return (
