@@ -86,6 +86,7 @@ CASES = {
     "dedup": Case(rollouts, {"key": ("module_name",), "by": "reward"}),
     "filter": Case(lambda: rollouts(80), {"where": "reward > 0.85"}),
     "generate-prompts": Case(modules, reply="Write a Triton kernel for class NetNew."),
+    "near-dedup": Case(rollouts, {"threshold": 0.6}),
     "lengths": Case(rollouts, {"tokenizer": "tokenizer", "fast": False}),
     "sample": Case(rollouts, {"first": 4}),
     "split": Case(rollouts, {"validation": 0.25}),
