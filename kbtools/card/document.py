@@ -195,7 +195,7 @@ def _reported(records: Sequence[StageRecord]) -> str:
 
 def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What can be read in a list: pairs of codes are shown side by side by the report."""
-    return {key: value for key, value in facts.items() if key != "pairs"}
+    return {key: value for key, value in facts.items() if key != "code_pairs"}
 
 
 def _rounded(value: Any) -> Any:

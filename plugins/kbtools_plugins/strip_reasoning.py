@@ -14,7 +14,7 @@ from kbtools.data.columns import PLAIN, column_type, is_message_list
 from kbtools.data.conversations.messages import REASONING_FIELDS
 from kbtools.data.conversations.reasoning import AnswerRule, Rules, TagRule
 from kbtools.data.table import field_of, map_batches
-from kbtools.failed_rows import TROUBLE, settled, with_trouble
+from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools_plugins.message_arrays import Stripping, replaced_feature, with_values
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class StripReasoning(kb.Stage):
 
     name: ClassVar[str] = "strip-reasoning"
     suffix: ClassVar[str] = "no-reasoning"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     column: str = ""
     """Column of messages, of messages as JSON text, or of plain text; the layout's completion when not given."""
@@ -51,10 +52,10 @@ class StripReasoning(kb.Stage):
         return type(features)(after)
 
     def transform(self, ds: Dataset) -> kb.Result:
-        """Strip batch by batch, then deal with the rows in trouble as `on_error` says."""
+        """Strip batch by batch, then deal with the failed rows as `on_error` says."""
         place, features = _Place.of(self, ds.features), self.output_features(ds.features)
-        done = map_batches(ds, self._stripped, features=with_trouble(features), fingerprint=self.fingerprint(ds))
-        result = settled(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
+        done = map_batches(ds, self._stripped, features=with_error(features), fingerprint=self.fingerprint(ds))
+        result = resolve_failures(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
         return replace(result, notes=tuple(f"column {name!r} holds reasoning and was dropped" for name in place.beside))
 
     def _stripped(self, table: pa.Table) -> pa.Table:
@@ -65,13 +66,13 @@ class StripReasoning(kb.Stage):
         place = _Place.of(self, datasets.Features.from_arrow_schema(table.schema))
         values = field_of(table, place.path).combine_chunks()
         stripping = Stripping(Rules(self.tag, self.answer, self.unwrap), keep=self.on_error == "keep")
-        stripped, troubles = stripping.of_column(values)
+        stripped, errors = stripping.of_column(values)
         result = with_values(table, place.path, stripped).drop_columns(list(place.beside))
         if self.on_error == "null":
-            kinds = pa.array([trouble and trouble.kind for trouble in troubles], pa.string())
+            kinds = pa.array([error and error.kind for error in errors], pa.string())
             result = with_values(result, place.error_column, kinds)
-        texts = pa.array([trouble and str(trouble) for trouble in troubles], pa.string())
-        return result.append_column(TROUBLE, texts)
+        texts = pa.array([error and str(error) for error in errors], pa.string())
+        return result.append_column(ERROR, texts)
 
 
 @dataclass(frozen=True)

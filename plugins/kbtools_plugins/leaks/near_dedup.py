@@ -95,7 +95,7 @@ class NearDedup(kb.Stage):
             "kept": int(found.kept.sum()),
             "near_duplicates": int((~found.kept).sum()),
             "unparsed": len(found.unparsed),
-            "pairs": [pair.model_dump(mode="json") for pair in found.pairs(_PAIRS, self.columns)],
+            "code_pairs": [pair.model_dump(mode="json") for pair in found.pairs(_PAIRS, self.columns)],
         }
 
     def _notes(self, found: NearDuplicates) -> Iterator[str]:

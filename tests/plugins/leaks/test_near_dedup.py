@@ -136,10 +136,10 @@ def test_what_cannot_be_compared_is_counted_and_kept():
 def test_pairs_to_look_at_are_in_the_record():
     """The least alike of what was left out, both codes in full."""
     facts = kb.NearDedup().run(rows()).facts
-    similarities = [pair["score"] for pair in facts["pairs"]]
+    similarities = [pair["score"] for pair in facts["code_pairs"]]
     assert similarities == sorted(similarities)
     assert all(0.8 <= score <= 1 for score in similarities)
-    assert all("forward" in pair[side]["text"] for pair in facts["pairs"] for side in ("left", "right"))
+    assert all("forward" in pair[side]["text"] for pair in facts["code_pairs"] for side in ("left", "right"))
 
 
 def test_completions_are_compared_by_the_code_of_their_answer():
