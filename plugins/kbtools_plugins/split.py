@@ -48,14 +48,9 @@ class Split(kb.Stage):
     """Share of the rows that goes into the split `test`; none by default."""
     seed: int = 42
     """Another seed gives another split; the same seed the same, whatever the order of the rows."""
-<<<<<<< HEAD
     group_by: Words = ("module_name",)
-    """Meanings or columns: rows that are equal in any of them stay together, and so do all that such rows connect.
+    """Roles or columns: rows that are equal in any of them stay together, and so do all that such rows connect.
     `none` groups only rows that are equal in every column."""
-=======
-    group_by: str = "module_name"
-    """Role or column whose equal values stay together; `none` groups only rows that are equal in every column."""
->>>>>>> main
     stratify: str | None = None
     """Role or column whose values get the same share in every split, as far as whole groups allow."""
     merge: bool = False

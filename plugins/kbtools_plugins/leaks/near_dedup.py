@@ -39,7 +39,7 @@ class NearDedup(kb.Stage):
     on: Literal["reference_code", "completion", "triton_code"] = "reference_code"
     """Which code is compared; of a completion that in its last answer."""
     by: str = "reward"
-    """Meaning or column of numbers of which the highest is best; `none` where no row is better than another."""
+    """Role or column of numbers of which the highest is best; `none` where no row is better than another."""
     normalise: Normalise = "names"
     """What does not count: formatting, comments, imports, annotations, and names (names); the same but names (ast);
     white space only (raw). Code that does not parse is always compared by its words and signs."""
@@ -47,7 +47,7 @@ class NearDedup(kb.Stage):
     """Drop the rows, or keep all and add near_cluster (rows connected by similar pairs, for split --group-by),
     near_kept and near_similarity (of a row that is not kept, with the nearest better one that is)."""
     within: str = ""
-    """Meaning or column: only rows with equal values in it are compared."""
+    """Role or column: only rows with equal values in it are compared."""
 
     def output_features(self, features: Features) -> Features:
         """The same features, with three more where rows are marked; SchemaError where what is compared is missing."""
