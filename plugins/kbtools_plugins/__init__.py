@@ -26,6 +26,11 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
     from kbtools_plugins.synthesize import Synthesize
+    from kbtools_plugins.training.pass_rate import PassRate
+    from kbtools_plugins.training.preferences import ToPreferences
+    from kbtools_plugins.training.repair import ToRepair
+    from kbtools_plugins.training.select import Select
+    from kbtools_plugins.training.turns import ExplodeTurns
     from kbtools_plugins.verify.stage import Verify
 
     return [
@@ -34,18 +39,23 @@ def register_stages() -> list[type[kb.Stage]]:
         ConvertRollouts,
         Correlate,
         Dedup,
+        ExplodeTurns,
         Filter,
         GeneratePrompts,
         Lengths,
         NearDedup,
+        PassRate,
         Push,
         Sample,
+        Select,
         Split,
         Stats,
         StripReasoning,
         Synthesize,
         ToMessages,
+        ToPreferences,
         ToPromptCompletion,
+        ToRepair,
         Verify,
     ]
 
