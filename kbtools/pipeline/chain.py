@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
+from kbtools.data.io.local_files import gatherable
 from kbtools.errors import KbError
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.observers import Bars, Observer, reporting
@@ -76,10 +77,11 @@ def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
 
 def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Observer) -> Run:
     """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
+    lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
+    data = gatherable(data, "the dataset")
     for ds in data.values() if isinstance(data, dict) else [data]:
         check_chain(ds.features, stages)
     done = Run(data)
-    lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
     for position, stage in enumerate(stages, start=1):
         lineages.attach(done.dataset, lineage)  # a stage that publishes reads there how its rows came about
         _step(done, position, stage, watcher)
