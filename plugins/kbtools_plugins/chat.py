@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.columns import column_type, is_message_list
-from kbtools.data.conversations.messages import REASONING_FIELDS, Message
+from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.messages import Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches
 from kbtools.failed_rows import TROUBLE, settled, with_trouble
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 _EMPTY_THINK = "__kbtools_empty_think__"
+_HIDDEN = "__kbtools_hidden__"
+_OWN = ("role", "content", "from", "value")
 
 
 class _ToChat(kb.Stage):
@@ -89,17 +92,20 @@ class _ToChat(kb.Stage):
         import datasets
 
         features = self.output_features(ds.features)
-        marked = datasets.Features({**with_trouble(features), _EMPTY_THINK: datasets.Value("bool")})
+        marks = dict.fromkeys((_EMPTY_THINK, _HIDDEN), datasets.Value("bool"))
+        marked = datasets.Features({**with_trouble(features), **marks})
         done = map_batches(ds, self._converted, features=marked, fingerprint=self.fingerprint(ds), rows=500)
-        empty_thinks = column(done, _EMPTY_THINK).to_pylist().count(True)
+        notes = tuple(self._notes({mark: column(done, mark).to_pylist().count(True) for mark in marks}))
         done = done.select_columns([*features, TROUBLE])
         result = settled(self, ds, done, self.on_error, "cannot be made a conversation")
-        return replace(result, notes=(self._note(empty_thinks),) if empty_thinks else ())
+        return replace(result, notes=notes)
 
-    def _note(self, count: int) -> str:
-        return (
-            f"the chat template of {self.check_template} puts an empty think block into {count} rows without reasoning"
-        )
+    def _notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        if count := counts[_EMPTY_THINK]:
+            what = f"puts an empty think block into {_rows(count)} without reasoning"
+            yield f"the chat template of {self.check_template} {what}"
+        if count := counts[_HIDDEN]:
+            yield f"{_rows(count)} with reasoning that is encrypted or redacted: what cannot be read is not kept"
 
     def _converted(self, table: pa.Table) -> pa.Table:
         import datasets
@@ -113,6 +119,7 @@ class _ToChat(kb.Stage):
         columns |= {name: table.column(name) for name in table.column_names if name not in places.used}
         columns[TROUBLE] = pa.array([row.trouble for row in rows], pa.string())
         columns[_EMPTY_THINK] = pa.array([row.empty_think for row in rows], pa.bool_())
+        columns[_HIDDEN] = pa.array([row.hidden for row in rows], pa.bool_())
         return pa.table(columns)
 
     def _conversations(self, table: pa.Table, places: _Places) -> Iterator[_Cells]:
@@ -153,9 +160,10 @@ class _ToChat(kb.Stage):
             added = bool(self.check_template) and template(self.check_template).check(
                 [*prompt, *completion], self.reasoning
             )
-            return _Row(self._written(prompt, completion), None, added)
+            hidden = self.reasoning != "drop" and any(turn.hidden for turn in [*prompt, *completion])
+            return _Row(self._written(prompt, completion), None, added, hidden)
         except (ReasoningError, Lossy) as error:
-            return _Row({}, str(error), False)
+            return _Row({}, str(error))
 
 
 class ToMessages(_ToChat):
@@ -218,7 +226,8 @@ class _Row:
 
     columns: dict[str, list[Message]]
     trouble: str | None
-    empty_think: bool
+    empty_think: bool = False
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -264,7 +273,11 @@ class _Places:
             raise ReasoningError("other-fields")
 
 
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def _extra(feature: Any) -> dict[str, Any]:
     if not is_message_list(feature):
         return {}
-    return {name: kind for name, kind in feature.feature.items() if name not in ("role", "content", *REASONING_FIELDS)}
+    return {name: kind for name, kind in feature.feature.items() if name not in (*_OWN, *REASONING_FIELDS)}

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.columns import PLAIN, column_type, is_message_list
-from kbtools.data.conversations.messages import REASONING_FIELDS
+from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.reasoning import AnswerRule, Rules, TagRule
-from kbtools.data.table import field_of, map_batches
+from kbtools.data.table import column, field_of, map_batches
 from kbtools.failed_rows import TROUBLE, settled, with_trouble
-from kbtools_plugins.message_arrays import Stripping, replaced_feature, with_values
+from kbtools_plugins.message_arrays import Stripping, replaced_feature, unmarked, with_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
+
+
+_UNMARKED = "__kbtools_unmarked__"
 
 
 class StripReasoning(kb.Stage):
@@ -31,7 +34,7 @@ class StripReasoning(kb.Stage):
     column: str = ""
     """Column of messages, of messages as JSON text, or of plain text; the layout's completion when not given."""
     tag: TagRule = "required"
-    """Whether an answer needs <answer> tags; with `optional` the text behind the reasoning will do."""
+    """Whether an answer needs <answer> tags or marker lines; with `optional` the text behind the reasoning will do."""
     answer: AnswerRule = "only"
     """Which of several different answers counts; with `only` they are an error."""
     unwrap: bool = False
@@ -52,10 +55,18 @@ class StripReasoning(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Strip batch by batch, then deal with the rows in trouble as `on_error` says."""
+        import datasets
+
         place, features = _Place.of(self, ds.features), self.output_features(ds.features)
-        done = map_batches(ds, self._stripped, features=with_trouble(features), fingerprint=self.fingerprint(ds))
+        marked = datasets.Features({**with_trouble(features), _UNMARKED: datasets.Value("bool")})
+        done = map_batches(ds, self._stripped, features=marked, fingerprint=self.fingerprint(ds))
+        bare = column(done, _UNMARKED).to_pylist().count(True)
+        done = done.remove_columns(_UNMARKED)
         result = settled(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
-        return replace(result, notes=tuple(f"column {name!r} holds reasoning and was dropped" for name in place.beside))
+        notes = [f"column {name!r} holds reasoning and was dropped" for name in place.beside]
+        if bare:
+            notes.append(f"rows with neither reasoning nor marks of an answer, whose text stays as it stands: {bare:,}")
+        return replace(result, notes=tuple(notes))
 
     def _stripped(self, table: pa.Table) -> pa.Table:
         """A batch with its answers alone, and beside them what was wrong with a row, if anything."""
@@ -71,7 +82,9 @@ class StripReasoning(kb.Stage):
             kinds = pa.array([trouble and trouble.kind for trouble in troubles], pa.string())
             result = with_values(result, place.error_column, kinds)
         texts = pa.array([trouble and str(trouble) for trouble in troubles], pa.string())
-        return result.append_column(TROUBLE, texts)
+        lenient = self.tag == "optional"
+        bare = [unmarked(value) for value in values.to_pylist()] if lenient else [False] * len(values)
+        return result.append_column(TROUBLE, texts).append_column(_UNMARKED, pa.array(bare, pa.bool_()))
 
 
 @dataclass(frozen=True)
