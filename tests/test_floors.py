@@ -11,6 +11,7 @@ from kbtools.plugins import registry
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
+    "engines",
     "drawing",
     "data",
     "result",
@@ -23,6 +24,7 @@ FLOORS = (
     "plugins",
     "llm",
     "lineage",
+    "shards",
     "card",
     "publish",
     "pipeline",

@@ -13,13 +13,13 @@ from pydantic import Field
 
 from kbtools.errors import ConfigError
 from kbtools.llm.parts import Material
-from kbtools.models.contract import Contract, Repairing, Settled
+from kbtools.models.contract import Contract, ParsedReply, Repairing
 from kbtools.models.options import Options
 from kbtools.models.request import Request, Sampling
 from kbtools.models.spec import with_configured_limits
 from kbtools.models.store import ResponseStore
 from kbtools.plugins import default_model, model_backend, prompt
-from kbtools.stage import Stage
+from kbtools.stage import Placement, Scope, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class Inquiry(Stage):
     """What is asked about every row, of which model, within which limits, and what the replies mean."""
 
+    scope: ClassVar[Scope] = "row"
+    placement: ClassVar[Placement] = "driver"
     without_model: ClassVar[str] = ""
     """A sentence on what does a similar thing without any model, for those who have none."""
 
@@ -71,19 +73,19 @@ class Inquiry(Stage):
 
     @abstractmethod
     def paths(self, features: Features) -> dict[str, str]:
-        """Column path of each meaning that goes into the material of a row."""
+        """Column path of each role that goes into the material of a row."""
 
     @abstractmethod
     def requests(self, material: Material, model: str) -> Sequence[Request]:
-        """What to ask about one row; RowFault when nothing can be asked."""
+        """What to ask about one row; RowFailure when nothing can be asked."""
 
     @abstractmethod
     def contract(self) -> Contract:
         """What a usable reply is."""
 
     @abstractmethod
-    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
-        """The values of the new columns for one row, from its settled requests in order; RowFault for none."""
+    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+        """The values of the new columns for one row, from its settled requests in order; RowFailure for none."""
 
     @abstractmethod
     def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:

@@ -1,7 +1,8 @@
 """From a reply to typed fields: JSON by a schema, or tagged text; one repair request for what does not fit.
 
 A contract is what a prompt's front matter says of its reply. Nothing is coerced and nothing has a default: a reply
-either fits, or its row failed with the raw text kept. `review` serves the engine while it runs, `settle` the replay.
+either fits, or its row failed with the raw text kept. `Repairing` serves the engine while it runs, `parse_replies` the
+replay.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from kbtools.errors import UsageError
-from kbtools.models.reply import Failure, Kind, Reading, Reply
+from kbtools.models.reply import Kind, Reading, Reply, ReplyFailure
 from kbtools.models.request import Message, Request, canonical_json
 from kbtools.models.schema import validator
 from kbtools.models.store import ResponseStore
@@ -120,21 +121,21 @@ def answer_text(reading: Reading) -> str:
     return text
 
 
-def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | Failure:
+def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | ReplyFailure:
     """The fields of one reply, or why it has none."""
-    return understood(contract, reply.reading()) if reply.ok else Failure(reply.kind, reply.error)
+    return understood(contract, reply.reading()) if reply.ok else ReplyFailure(reply.kind, reply.error)
 
 
-def understood(contract: Contract, reading: Reading) -> dict[str, Any] | Failure:
+def understood(contract: Contract, reading: Reading) -> dict[str, Any] | ReplyFailure:
     """The fields of what a model said, or why it has none."""
     if reading.finish_reason == "length":
-        return Failure(Kind.TRUNCATED, "the reply was cut off at max_tokens; allow it more tokens")
+        return ReplyFailure(Kind.TRUNCATED, "the reply was cut off at max_tokens; allow it more tokens")
     if reading.refusal:
-        return Failure(Kind.REFUSED, f"the model refused: {reading.refusal}")
+        return ReplyFailure(Kind.REFUSED, f"the model refused: {reading.refusal}")
     try:
         return contract.parse(answer_text(reading))
     except Invalid as error:
-        return Failure(Kind.INVALID, str(error))
+        return ReplyFailure(Kind.INVALID, str(error))
 
 
 @dataclass(frozen=True)
@@ -143,16 +144,16 @@ class Repairing:
 
     contract: Contract
 
-    def __call__(self, request: Request, reply: Reply) -> Request | Failure | None:
+    def __call__(self, request: Request, reply: Reply) -> Request | ReplyFailure | None:
         result = parsed(self.contract, reply)
-        if not isinstance(result, Failure):
+        if not isinstance(result, ReplyFailure):
             return None
         if result.kind is Kind.INVALID and not request.follows:
             return repair_request(self.contract, request, reply, result)
         return result
 
 
-def repair_request(contract: Contract, request: Request, reply: Reply, failure: Failure) -> Request:
+def repair_request(contract: Contract, request: Request, reply: Reply, failure: ReplyFailure) -> Request:
     """The request that shows a model its reply and what was wrong with it."""
     said = Message("assistant", reply.reading().text or "")
     asked = Message("user", REPAIR.format(error=failure.error, shape=contract.shape))
@@ -160,19 +161,19 @@ def repair_request(contract: Contract, request: Request, reply: Reply, failure: 
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ParsedReply:
     """What came of a request: its fields or a failure, and the last reply (None if nothing is stored)."""
 
     request: Request
     reply: Reply | None
     fields: dict[str, Any] | None
-    failure: Failure | None
+    failure: ReplyFailure | None
     raw: str | None = None
     """The model's text as it came, also of failures."""
 
 
-def settle(contract: Contract, requests: Sequence[Request], store: ResponseStore) -> list[Settled]:
-    """Look up what fulfilment left for each request, in order, repairs included. Ask for a batch of rows at a time."""
+def parse_replies(contract: Contract, requests: Sequence[Request], store: ResponseStore) -> list[ParsedReply]:
+    """Look up the reply to each request, in order, repairs included. Ask for a batch of rows at a time."""
     replies = store.replies({request.key for request in requests})
     firsts = [_settled(contract, request, replies.get(request.key)) for request in requests]
     repairs = {
@@ -187,21 +188,21 @@ def settle(contract: Contract, requests: Sequence[Request], store: ResponseStore
     return firsts
 
 
-def _repairable(first: Settled) -> bool:
+def _repairable(first: ParsedReply) -> bool:
     return first.failure is not None and first.failure.kind is Kind.INVALID and not first.request.follows
 
 
-def _settled(contract: Contract, request: Request, reply: Reply | None) -> Settled:
+def _settled(contract: Contract, request: Request, reply: Reply | None) -> ParsedReply:
     if reply is None:
-        missing = Failure(Kind.MISSING, "no reply is stored for this request; fulfil it first")
-        return Settled(request, None, None, missing)
+        missing = ReplyFailure(Kind.MISSING, "no reply is stored for this request; run it first")
+        return ParsedReply(request, None, None, missing)
     if not reply.ok:
-        return Settled(request, reply, None, Failure(reply.kind, reply.error))
+        return ParsedReply(request, reply, None, ReplyFailure(reply.kind, reply.error))
     reading = reply.reading()
     result = understood(contract, reading)
-    if isinstance(result, Failure):
-        return Settled(request, reply, None, result, reading.text)
-    return Settled(request, reply, result, None, reading.text)
+    if isinstance(result, ReplyFailure):
+        return ParsedReply(request, reply, None, result, reading.text)
+    return ParsedReply(request, reply, result, None, reading.text)
 
 
 def _check(schema: str, value: dict[str, Any]) -> None:

@@ -67,7 +67,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ReplyFailure:
     """Why a row has no usable reply."""
 
     kind: Kind
@@ -98,7 +98,7 @@ class Reply:
 
     def reading(self) -> Reading:
         """The parts of an ok reply; ValueError when the raw text is no reply."""
-        return read(json.loads(self.raw))
+        return parse_payload(json.loads(self.raw))
 
 
 class TokenLogprob(NamedTuple):
@@ -121,7 +121,7 @@ class Reading:
     usage: Usage
 
 
-def read(payload: Any) -> Reading:
+def parse_payload(payload: Any) -> Reading:
     """The parts of a chat completion or a Responses API object; ValueError says what is missing."""
     if not isinstance(payload, Mapping):
         raise ValueError(f"expected a JSON object, found {type(payload).__name__}")

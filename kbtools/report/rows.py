@@ -65,10 +65,10 @@ class Places:
         )
 
 
-def place(schema: Schema, meaning: str) -> str | None:
-    """Column of a meaning, or None."""
+def place(schema: Schema, role: str) -> str | None:
+    """Column of a role, or None."""
     try:
-        return schema.find(meaning)
+        return schema.find(role)
     except SchemaError:
         return None
 

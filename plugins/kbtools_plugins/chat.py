@@ -1,13 +1,13 @@
 """The stages `to-messages` and `to-prompt-completion`: rows in the forms that trainers take.
 
 What a turn says is read and written in `conversations`, the chat templates are tried in `template_check`; here stand
-the columns, the system prompt, and what becomes of rows in trouble.
+the columns, the system prompt, and what becomes of failed rows.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,8 +18,9 @@ from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches
-from kbtools.failed_rows import TROUBLE, settled, with_trouble
-from kbtools_plugins.conversations import ReasoningForm, Turn, read, split_last, with_system, write, write_sharegpt
+from kbtools.failed_rows import ERROR, resolve_failures, with_error
+from kbtools.result import merge
+from kbtools_plugins.conversations import ReasoningForm, Turn, split_last, turns_of, with_system, write, write_sharegpt
 from kbtools_plugins.template_check import Lossy, template
 
 if TYPE_CHECKING:
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 
 _EMPTY_THINK = "__kbtools_empty_think__"
 _HIDDEN = "__kbtools_hidden__"
+_FACTS = {_EMPTY_THINK: "empty_thinks", _HIDDEN: "hidden_reasoning"}
 _OWN = ("role", "content", "from", "value")
 
 
 class _ToChat(kb.Stage):
     """What the stages that write conversations have in common."""
+
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     reasoning: ReasoningForm = "think"
     """Where reasoning goes: into the content as <think> text, into a field of that name, or nowhere."""
@@ -88,23 +92,30 @@ class _ToChat(kb.Stage):
         return datasets.Features({**{name: datasets.List(turn) for name in self._outputs()}, **others})
 
     def transform(self, ds: Dataset) -> kb.Result:
-        """Write every conversation anew, then deal with the rows in trouble as `on_error` says."""
+        """Write every conversation anew, then deal with the failed rows as `on_error` says."""
         import datasets
 
         features = self.output_features(ds.features)
-        marks = dict.fromkeys((_EMPTY_THINK, _HIDDEN), datasets.Value("bool"))
-        marked = datasets.Features({**with_trouble(features), **marks})
+        marked = datasets.Features({**with_error(features), **dict.fromkeys(_FACTS, datasets.Value("bool"))})
         done = map_batches(ds, self._converted, features=marked, fingerprint=self.fingerprint(ds), rows=500)
-        notes = tuple(self._notes({mark: column(done, mark).to_pylist().count(True) for mark in marks}))
-        done = done.select_columns([*features, TROUBLE])
-        result = settled(self, ds, done, self.on_error, "cannot be made a conversation")
-        return replace(result, notes=notes)
+        counts = {fact: column(done, mark).to_pylist().count(True) for mark, fact in _FACTS.items()}
+        done = done.select_columns([*features, ERROR])
+        return self._noted(resolve_failures(self, ds, done, self.on_error, "cannot be made a conversation"), counts)
+
+    def joined(self, parts: Sequence[kb.Result]) -> kb.Result:
+        """The rows that notes tell of are counted together."""
+        counts = {fact: sum(int(str(part.facts.get(fact, 0))) for part in parts) for fact in _FACTS.values()}
+        return self._noted(merge(parts), counts)
+
+    def _noted(self, result: kb.Result, counts: Mapping[str, int]) -> kb.Result:
+        facts = {fact: count for fact, count in counts.items() if count}
+        return replace(result, notes=tuple(self._notes(counts)), facts=facts) if facts else result
 
     def _notes(self, counts: Mapping[str, int]) -> Iterator[str]:
-        if count := counts[_EMPTY_THINK]:
+        if count := counts[_FACTS[_EMPTY_THINK]]:
             what = f"puts an empty think block into {_rows(count)} without reasoning"
             yield f"the chat template of {self.check_template} {what}"
-        if count := counts[_HIDDEN]:
+        if count := counts[_FACTS[_HIDDEN]]:
             yield f"{_rows(count)} with reasoning that is encrypted or redacted: what cannot be read is not kept"
 
     def _converted(self, table: pa.Table) -> pa.Table:
@@ -117,7 +128,7 @@ class _ToChat(kb.Stage):
         rows = [self._row(conversation, places) for conversation in self._conversations(table, places)]
         columns = {name: pa.array([row.columns.get(name) for row in rows], turn) for name in self._outputs()}
         columns |= {name: table.column(name) for name in table.column_names if name not in places.used}
-        columns[TROUBLE] = pa.array([row.trouble for row in rows], pa.string())
+        columns[ERROR] = pa.array([row.error for row in rows], pa.string())
         columns[_EMPTY_THINK] = pa.array([row.empty_think for row in rows], pa.bool_())
         columns[_HIDDEN] = pa.array([row.hidden for row in rows], pa.bool_())
         return pa.table(columns)
@@ -148,8 +159,8 @@ class _ToChat(kb.Stage):
     def _row(self, cells: _Cells, places: _Places) -> _Row:
         rules = Rules(self.tag, self.answer, self.unwrap)
         try:
-            prompt = read(cells.prompt, "user", rules) if places.prompt else []
-            completion = read(cells.completion, "assistant", rules, cells.reasoning)
+            prompt = turns_of(cells.prompt, "user", rules) if places.prompt else []
+            completion = turns_of(cells.completion, "assistant", rules, cells.reasoning)
             places.refuse_other_fields([*prompt, *completion])
             if not any(turn.role == "assistant" for turn in completion):
                 raise ReasoningError("no-assistant-turn")
@@ -171,6 +182,7 @@ class ToMessages(_ToChat):
 
     name: ClassVar[str] = "to-messages"
     suffix: ClassVar[str] = "messages"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     format: Literal["messages", "sharegpt"] = "messages"
     """`messages` for {role, content}, `sharegpt` for {from, value}."""
@@ -200,6 +212,7 @@ class ToPromptCompletion(_ToChat):
 
     name: ClassVar[str] = "to-prompt-completion"
     suffix: ClassVar[str] = "sft"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     def _outputs(self) -> tuple[str, ...]:
         return ("prompt", "completion")
@@ -225,7 +238,7 @@ class _Row:
     """What became of it."""
 
     columns: dict[str, list[Message]]
-    trouble: str | None
+    error: str | None
     empty_think: bool = False
     hidden: bool = False
 

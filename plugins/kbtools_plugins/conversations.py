@@ -40,7 +40,7 @@ class Turn:
         return self.role == "assistant" and bool(self.content)
 
 
-def read(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
+def turns_of(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
     """The turns of a cell; a plain text is one turn of this role, which may have its reasoning beside it."""
     if value is None:
         raise ReasoningError("null-value")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-Trouble = ReasoningError | None
+MaybeError = ReasoningError | None
 
 
 class _Names(NamedTuple):
@@ -53,12 +53,12 @@ class _Names(NamedTuple):
 
 @dataclass(frozen=True)
 class Stripping:
-    """The rules for a column, and whether rows in trouble stay as they are or lose their content."""
+    """The rules for a column, and whether failed rows stay as they are or lose their content."""
 
     rules: Rules
     keep: bool
 
-    def of_column(self, values: pa.Array) -> tuple[pa.Array, list[Trouble]]:
+    def of_column(self, values: pa.Array) -> tuple[pa.Array, list[MaybeError]]:
         """The stripped values, and for each row what was wrong with it, if anything."""
         import pyarrow.types as pt
 
@@ -70,31 +70,31 @@ class Stripping:
             return self._of_turns(values, names)
         return self._of_cells(values, _turns_type(values.type))
 
-    def _of_cells(self, values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, list[Trouble]]:
+    def _of_cells(self, values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, list[MaybeError]]:
         """Texts, messages as JSON, and messages whose content is in parts: cell by cell."""
         import pyarrow as pa
 
-        cells, troubles = [], []
+        cells, errors = [], []
         for value in values.to_pylist():
-            cell, trouble = self._cell(value)
+            cell, error = self._cell(value)
             cells.append(cell)
-            troubles.append(trouble)
-        return pa.array(cells, kind), troubles
+            errors.append(error)
+        return pa.array(cells, kind), errors
 
-    def _cell(self, value: Any) -> tuple[Any, Trouble]:
+    def _cell(self, value: Any) -> tuple[Any, MaybeError]:
         try:
             if value is None:
                 raise ReasoningError("null-value")
             if isinstance(value, str) and not looks_encoded(value):
                 return strip(value, self.rules), None
-            stripped, troubles = strip_turns(value, self.rules)
+            stripped, errors = strip_turns(value, self.rules)
         except ReasoningError as error:
             return (value if self.keep else None), error
-        if not troubles:
+        if not errors:
             return stripped, None
-        return (value if self.keep else stripped), troubles[0]
+        return (value if self.keep else stripped), errors[0]
 
-    def _of_turns(self, values: pa.Array, names: _Names) -> tuple[pa.Array, list[Trouble]]:
+    def _of_turns(self, values: pa.Array, names: _Names) -> tuple[pa.Array, list[MaybeError]]:
         """Messages whose content is text: only the texts of the assistant's turns become Python objects."""
         import numpy as np
         import pyarrow as pa
@@ -109,21 +109,21 @@ class Stripping:
         said = np.flatnonzero(spoken.to_numpy(zero_copy_only=False))
         contents = pc.struct_field(turns, names.content)
         texts, found = self._texts(contents.take(pa.array(said)).to_pylist(), _calls(turns, said))
-        troubles = _row_troubles(values, speakers, rows, said)
-        for index, trouble in found.items():
+        errors = _row_errors(values, speakers, rows, said)
+        for index, error in found.items():
             row = rows[said[index]]
-            troubles[row] = troubles[row] or ReasoningError(trouble.kind, trouble.at, int(said[index] - offsets[row]))
+            errors[row] = errors[row] or ReasoningError(error.kind, error.at, int(said[index] - offsets[row]))
         replaced = pc.replace_with_mask(contents, spoken, pa.array(texts, contents.type))
         if self.keep:
-            bad = np.array([trouble is not None for trouble in troubles], dtype=bool)
+            bad = np.array([error is not None for error in errors], dtype=bool)
             replaced = pc.if_else(pa.array(bad[rows]), contents, replaced)
-        return _turns_again(values, turns, {names.content: replaced}, offsets), troubles
+        return _turns_again(values, turns, {names.content: replaced}, offsets), errors
 
     def _texts(
         self, texts: list[str | None], calls: Sequence[bool]
     ) -> tuple[list[str | None], dict[int, ReasoningError]]:
-        """The stripped texts, null for those in trouble, and the troubles by position."""
-        troubles: dict[int, ReasoningError] = {}
+        """The stripped texts, null for those in error, and the errors by position."""
+        errors: dict[int, ReasoningError] = {}
         for index, text in enumerate(texts):
             try:
                 if text is None or calls[index]:
@@ -131,9 +131,9 @@ class Stripping:
                 else:
                     texts[index] = strip(text, self.rules)
             except ReasoningError as error:
-                troubles[index] = error
+                errors[index] = error
                 texts[index] = None
-        return texts, troubles
+        return texts, errors
 
 
 def unmarked(value: Any) -> bool:
@@ -157,7 +157,7 @@ def _calls(turns: pa.StructArray, said: np.ndarray) -> list[bool]:
     return [calls_tool({name: values[index] for name, values in found.items()}) for index in range(len(said))]
 
 
-def _row_troubles(values: pa.Array, speakers: pa.Array, rows: np.ndarray, said: np.ndarray) -> list[Trouble]:
+def _row_errors(values: pa.Array, speakers: pa.Array, rows: np.ndarray, said: np.ndarray) -> list[MaybeError]:
     """What is wrong with the rows apart from their texts: no messages, messages without a role, nobody who answers."""
     import numpy as np
     import pyarrow.compute as pc
@@ -167,11 +167,11 @@ def _row_troubles(values: pa.Array, speakers: pa.Array, rows: np.ndarray, said: 
     nameless = np.zeros(len(values), dtype=bool)
     nameless[rows[pc.is_null(speakers).to_numpy(zero_copy_only=False)]] = True
     null = values.is_null().to_numpy(zero_copy_only=False)
-    troubles: list[Trouble] = [None] * len(values)
+    errors: list[MaybeError] = [None] * len(values)
     for row in np.flatnonzero(~answered | nameless):
         kind: Kind = "null-value" if null[row] else "not-messages" if nameless[row] else "no-assistant-turn"
-        troubles[row] = ReasoningError(kind)
-    return troubles
+        errors[row] = ReasoningError(kind)
+    return errors
 
 
 def _turns_again(

@@ -39,9 +39,9 @@ class Split(kb.Stage):
     seed: int = 42
     """Another seed gives another split; the same seed the same, whatever the order of the rows."""
     group_by: str = "module_name"
-    """Meaning or column whose equal values stay together; `none` groups only rows that are equal in every column."""
+    """Role or column whose equal values stay together; `none` groups only rows that are equal in every column."""
     stratify: str | None = None
-    """Meaning or column whose values get the same share in every split, as far as whole groups allow."""
+    """Role or column whose values get the same share in every split, as far as whole groups allow."""
     merge: bool = False
     """Join the splits that the dataset already has, and split all its rows anew."""
 

@@ -1,4 +1,4 @@
-"""The stage `strip-reasoning`: on which columns it works, in which forms, and what becomes of rows in trouble."""
+"""The stage `strip-reasoning`: on which columns it works, in which forms, and what becomes of rows with errors."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_slices_and_empty_lists_keep_their_rows_apart() -> None:
     assert out["messages"][1][1]["content"] == "<answer>B</answer>"
 
 
-# ---- rows in trouble ------------------------------------------------------------------------------------------------
+# ---- rows with errors ------------------------------------------------------------------------------------------------
 
 
 def test_trouble_is_an_error_with_counts_rows_and_kinds() -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--split", metavar="NAME", help="Split to look at.")
 @click.option("--config", metavar="NAME", help="Configuration of a Hub dataset.")
 @click.option("--revision", metavar="REV", help="Commit, tag or branch of a Hub dataset.")
-@click.option("--columns", type=KeyValue(), multiple=True, help="Where a meaning stands, e.g. row_id=my_col.")
+@click.option("--columns", type=KeyValue(), multiple=True, help="Which column holds a role, e.g. row_id=my_col.")
 @click.option("--full", is_flag=True, help="Show long fields whole.")
 def show_command(dataset: str, row: int | None, row_id: str | None, where: str | None, count: int, **rest: Any) -> None:
     """Look at the rows of DATASET: Hub id, file, folder, or sample."""

@@ -74,6 +74,3 @@ class ReasoningError(RowError):
         found = {"message": turn, "character": at}
         places = [f"{name} {place}" for name, place in found.items() if place is not None]
         super().__init__(f"{kind}: {EXPLANATIONS[kind]}" + (f" (at {', '.join(places)})" if places else ""))
-
-    def __reduce__(self) -> tuple[type[ReasoningError], tuple[Kind, int | None, int | None]]:
-        return type(self), (self.kind, self.at, self.turn)  # the default would pass the message as the kind

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kbtools.models.engine.retry import rate_limit_pause, retry_after
-from kbtools.models.reply import Answer, Kind, read
+from kbtools.models.reply import Answer, Kind, parse_payload
 
 BY_STATUS = {
     401: Kind.AUTH,
@@ -47,7 +47,7 @@ def _reply(raw: str, payload: Any, problem: str, pause: float) -> Answer:
     try:
         if problem:
             raise ValueError(problem)
-        reading = read(payload)
+        reading = parse_payload(payload)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Answer(Kind.MALFORMED, raw, 200, f"HTTP 200, but {error}", pause=pause, maybe_billed=True)
     if reading.finish_reason == "content_filter":

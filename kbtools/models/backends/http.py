@@ -46,7 +46,7 @@ class HttpBackend:
         return self.base_url.rstrip("/") + self.dialect.path
 
     def close(self) -> None:
-        """Nothing outlives a fulfilment."""
+        """Nothing outlives a run."""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Send]:

@@ -22,7 +22,7 @@ POLL = 0.5
 
 
 class ServeBackend:
-    """`vllm serve MODEL OPTIONS...` on a free local port. Started at the first fulfilment, kept until `close`."""
+    """`vllm serve MODEL OPTIONS...` on a free local port. Started with the first requests, kept until `close`."""
 
     def __init__(self, path: str, model: str, options: Sequence[str] = (), startup: float = STARTUP) -> None:
         self.model = model

@@ -21,7 +21,7 @@ class BudgetReached(KbError):
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Calls, tokens and cost of one call or of many."""
+    """CallRunner, tokens and cost of one call or of many."""
 
     requests: int = 0
     tokens: int = 0
@@ -35,7 +35,7 @@ class Spend:
 
 
 def left_after(options: Options, spent: Spend) -> Options:
-    """The options for a further fulfilment of the same run, which may spend what an earlier one left."""
+    """The options for further requests of the same run, which may spend what an earlier one left."""
     return replace(
         options,
         max_requests=None if options.max_requests is None else max(0, options.max_requests - spent.requests),

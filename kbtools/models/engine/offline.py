@@ -16,7 +16,7 @@ from kbtools.errors import KbError
 from kbtools.models.backend import ChunkBackend, ChunkRun, Review
 from kbtools.models.engine.accounting import count_reply, count_usage, reply_from
 from kbtools.models.engine.budget import Budget, Spend
-from kbtools.models.engine.lookup import Intake, count_known
+from kbtools.models.engine.lookup import Lookup, count_known
 from kbtools.models.engine.progress import Progress
 from kbtools.models.options import Options
 from kbtools.models.reply import Answer
@@ -28,7 +28,7 @@ POLL = 0.5
 
 
 class ChunkDriver:
-    """One fulfilment against a chunk backend."""
+    """One run against a chunk backend."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class ChunkDriver:
         self._review = review
         self._owner = claims.new_owner()
         self._stopping = threading.Event()
-        self._intake = Intake(store, backend.endpoint, review, options.repeat_failures, time.time())
+        self._lookup = Lookup(store, backend.endpoint, review, options.repeat_failures, time.time())
         self._waiting: deque[Request] = deque()
         self._budget = Budget(options)
         self._done = threading.Event()
@@ -57,7 +57,7 @@ class ChunkDriver:
         renewal.start()
         try:
             self._work(iter(requests))
-        except Exception as error:  # noqa: BLE001 - raised by fulfil
+        except Exception as error:  # noqa: BLE001 - raised by run_requests
             self.problem = error
         finally:
             self._done.set()
@@ -87,7 +87,7 @@ class ChunkDriver:
 
     def _claimed(self, unique: dict[str, Request]) -> list[Request]:
         """The requests to answer now; follow-ups and those under way elsewhere wait for the next turn."""
-        known = self._intake.sort(unique.values())
+        known = self._lookup.classify(unique.values())
         count_known(self._progress, known)
         self._waiting.extend(known.follow_ups)
         with self._store.transaction() as connection:

@@ -47,6 +47,8 @@ class Verify(kb.Stage):
 
     name: ClassVar[str] = "verify"
     suffix: ClassVar[str] = "verified"
+    scope: ClassVar[kb.stage.Scope] = "row"
+    placement: ClassVar[kb.stage.Placement] = "driver"
 
     workers: int = Field(2, ge=1)
     """Pairs that are checked at a time."""
