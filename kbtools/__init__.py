@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kbtools import prompts as prompts
     from kbtools import stage as stage
     from kbtools.data.columns import Schema as Schema
+    from kbtools.engines import Processes as Processes
+    from kbtools.engines import Ray as Ray
     from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
     from kbtools.judge import Verdict as Verdict
@@ -37,6 +39,8 @@ _MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "
 _HOME = {
     "Schema": "data.columns",
     "hookimpl": "hooks",
+    "Processes": "engines",
+    "Ray": "engines",
     "Judge": "plugins",  # which tells it where judges are found by name
     "Verdict": "judge",
     "Lineage": "lineage",

@@ -19,7 +19,7 @@ from kbtools.models.request import Request, Sampling
 from kbtools.models.spec import with_configured_limits
 from kbtools.models.store import ResponseStore
 from kbtools.plugins import default_model, model_backend, prompt
-from kbtools.stage import Stage
+from kbtools.stage import Placement, Scope, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class Inquiry(Stage):
     """What is asked about every row, of which model, within which limits, and what the replies mean."""
 
+    scope: ClassVar[Scope] = "row"
+    placement: ClassVar[Placement] = "driver"
     without_model: ClassVar[str] = ""
     """A sentence on what does a similar thing without any model, for those who have none."""
 
