@@ -43,16 +43,10 @@ def sum_or_product(builder: Builder, instruction: Instruction) -> None:
     kind = instruction.parts[-1]
     if carries.needs_carry(instruction):
         carries.chain(builder, instruction)
-    elif not is_whole(kind) and kind not in ("s16x2", "u16x2"):
+    elif not is_whole(kind):
         operation(builder, instruction)
-    elif instruction.family == "mul":
-        integers.multiply(builder, instruction)
-    elif instruction.family == "mad":
-        integers.multiply_add(builder, instruction)
-    elif instruction.family in ("neg", "abs"):
-        integers.negate(builder, instruction)
     else:
-        integers.binary(builder, instruction)
+        integers.operation(builder, instruction)
 
 
 def multiply_add(builder: Builder, instruction: Instruction) -> None:
