@@ -74,6 +74,20 @@ def test_sums_of_32_signed_bits_saturate() -> None:
 
     same("add.sat.s32", lambda a, b: clamped(a + b), [a, b])
     same("sub.sat.s32", lambda a, b: clamped(a - b), [a, b])
+    same("mad.hi.sat.s32", lambda a, b, c: clamped(((a * b) >> 32) + c), [a, b, draw(32, 3)])
+
+
+@pytest.mark.parametrize("sign", "us")
+def test_multiplication_of_24_bits(sign: str) -> None:
+    kind = f"{sign}32"
+    a, b, c = (draw(32, seed) for seed in range(3))
+
+    def cut(value: int) -> int:
+        return signed(value & 0xFFFFFF, 24) if sign == "s" else value & 0xFFFFFF
+
+    same(f"mul24.lo.{kind}", lambda a, b: cut(a) * cut(b), [a, b])
+    same(f"mul24.hi.{kind}", lambda a, b: (cut(a) * cut(b)) >> 16, [a, b])
+    same(f"mad24.lo.{kind}", lambda a, b, c: cut(a) * cut(b) + c, [a, b, c])
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -114,6 +128,17 @@ def test_fields_are_taken_and_put_as_the_manual_says_bit_by_bit(width: int) -> N
     same(f"bfi.b{width}", insert, [a, b, start, length])
 
 
+PLACES = {
+    "f4e": lambda i, n: n + i,
+    "b4e": lambda i, n: (n - i) % 8,
+    "rc8": lambda i, n: n,
+    "ecl": max,
+    "ecr": min,
+    "rc16": lambda i, n: 2 * (n & 1) + (i & 1),
+}
+"""Which of eight bytes each mode of `prmt` puts at place i."""
+
+
 def test_permutations_and_tables_choose_what_the_manual_says() -> None:
     a, b, selector = (draw(32, seed) for seed in (1, 2, 3))
 
@@ -126,6 +151,12 @@ def test_permutations_and_tables_choose_what_the_manual_says() -> None:
         return result
 
     same("prmt.b32", permute, [a, b, selector])
+    for mode, place in PLACES.items():
+        got = run(f"prmt.b32.{mode}", [a, b, selector], 32).tolist()
+        numbers = zip(a.tolist(), b.tolist(), selector.tolist(), strict=True)
+        assert got == [
+            sum(((x | y << 32) >> (8 * place(i, n & 3)) & 255) << (8 * i) for i in range(4)) for x, y, n in numbers
+        ]
     for table in (0x80, 0xE8, 0x96, 0x1F):
         got = run("lop3.b32", [a, b, selector], 32, str(table)).tolist()
         assert got == [
@@ -139,6 +170,11 @@ def test_funnel_shifts_take_32_of_64_bits() -> None:
     for mode, limit in (("wrap", lambda n: n & 31), ("clamp", lambda n: min(n, 32))):
         same(f"shf.l.{mode}.b32", lambda a, b, n, f=limit: ((b << 32 | a) << f(n)) >> 32, [low, high, amount])
         same(f"shf.r.{mode}.b32", lambda a, b, n, f=limit: (b << 32 | a) >> f(n), [low, high, amount])
+
+
+def test_masks_of_bits() -> None:
+    start, length = draw(32, 1) % np.uint32(70), draw(32, 2) % np.uint32(70)
+    same("bmsk.clamp.b32", lambda a, n: ((1 << min(n, 32)) - 1) << a, [start, length])
 
 
 def test_dot_products_of_bytes() -> None:
