@@ -6,6 +6,7 @@ import hashlib
 import os
 import sqlite3
 import threading
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -61,9 +62,19 @@ class VerdictStore:
         self._connection.close()
 
 
-def key_of(reference: str, candidate: str, entry_point: str | None, settings: VerifySettings) -> str:
-    """Digest of both texts, the settings, the versions and the source of this package."""
-    parts = [reference, candidate, entry_point or "", repr(sorted(fingerprint(settings).items())), _source_digest()]
+def key_of(
+    reference: str,
+    candidate: str,
+    entry_point: str | None,
+    settings: VerifySettings,
+    shared: Mapping[str, str] | None = None,
+) -> str:
+    """Digest of both texts, the settings, the versions and the source of this package.
+
+    `shared` is the fingerprint of where the pair is checked, if that is not here.
+    """
+    found = fingerprint(settings) if shared is None else shared
+    parts = [reference, candidate, entry_point or "", repr(sorted(found.items())), _source_digest()]
     return hashlib.sha256("\0".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
 
 
