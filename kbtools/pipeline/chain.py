@@ -161,7 +161,7 @@ def _record(stage: Stage, rows: tuple[int, int], result: Result, seconds: float)
     origin = origins.get(type(stage))
     dropped = result.dropped_counts()
     rows_in, rows_out = rows
-    unexplained = rows_in - rows_out - sum(dropped.values())
+    unexplained = rows_in - rows_out - sum(dropped.values()) - result.merged
     notes = result.notes
     if unexplained > 0:
         notes = (*notes, f"{unexplained} rows left out without a reason: a defect of stage {stage.name!r}")

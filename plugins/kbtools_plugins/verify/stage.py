@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
     from kbtools_plugins.verify.pool import Pair
-    from kbtools_plugins.verify.verdict import Verdict
+    from kbtools_plugins.verify.verdict import Verification
 
 _COLUMNS: dict[str, str] = {
     "verdict": "string",
@@ -157,15 +157,15 @@ class Verify(kb.Stage):
             on_rows.reset(silent)
         return found
 
-    def _verdicts(self, pairs: list[Pair]) -> list[Verdict]:
+    def _verdicts(self, pairs: list[Pair]) -> list[Verification]:
         from kbtools_plugins.verify.cache import VerdictStore, default_path
         from kbtools_plugins.verify.distributed import verify_on
         from kbtools_plugins.verify.pool import verify_all
 
-        store = VerdictStore(Path(self.store) if self.store else default_path())
+        store = VerdictStore(Path(self.store).expanduser() if self.store else default_path())
         one_done, tell, counts = on_rows.get(), on_counts.get(), Counter[str]()
 
-        def report(verdict: Verdict) -> None:
+        def report(verdict: Verification) -> None:
             counts[verdict.verdict] += 1
             tell(dict(counts.most_common()))
             one_done(1)
@@ -177,7 +177,7 @@ class Verify(kb.Stage):
         finally:
             store.close()
 
-    def _record(self, verdict: Verdict) -> dict[str, Any]:
+    def _record(self, verdict: Verification) -> dict[str, Any]:
         values = verdict.model_dump(mode="json")
         reward = reward_of(self.reward, verdict) if self.reward else verdict.reward
         return {
