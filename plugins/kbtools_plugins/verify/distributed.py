@@ -22,7 +22,7 @@ from kbtools_plugins.verify.fingerprint import fingerprint
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.pool import Pair, Watcher, look_up
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
-from kbtools_plugins.verify.verdict import Verdict
+from kbtools_plugins.verify.verdict import Verification
 
 _DESCRIBE = "kbtools_plugins.verify.distributed:describe"
 _CHECK = "kbtools_plugins.verify.distributed:check"
@@ -44,7 +44,7 @@ class Told(BaseModel):
 
 def verify_on(
     workers: Crew, pairs: Sequence[Pair], settings: VerifySettings, store: VerdictStore, finished: Watcher
-) -> list[Verdict]:
+) -> list[Verification]:
     """The verdict of each pair; `finished` is called with each one as it is known."""
     shared = agreed(workers, settings)
     keys = [key_of(pair.reference, pair.candidate, pair.entry_point, settings, shared) for pair in pairs]
@@ -66,7 +66,7 @@ def agreed(workers: Crew, settings: VerifySettings) -> dict[str, str]:
 
 def _checked(
     workers: Crew, missing: Mapping[str, Pair], settings: VerifySettings, shared: dict[str, str]
-) -> Iterator[tuple[str, Verdict]]:
+) -> Iterator[tuple[str, Verification]]:
     keys = list(missing)
     told = (
         Told(
@@ -79,7 +79,7 @@ def _checked(
         for pair in missing.values()
     )
     for done in workers.work(_CHECK, told, _kind(workers, settings)):
-        yield keys[done.index], Verdict.model_validate_json(done.text())
+        yield keys[done.index], Verification.model_validate_json(done.text())
 
 
 def _kind(workers: Crew, settings: VerifySettings) -> Kind:

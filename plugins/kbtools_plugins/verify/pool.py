@@ -44,7 +44,7 @@ def verify_all(pairs: Sequence[Pair], settings: VerifySettings, workers: int, st
     return [known[key] for key in keys]
 
 
-def look_up(keys: Sequence[str], store: VerdictStore | None, finished: Watcher) -> dict[str, Verdict]:
+def look_up(keys: Sequence[str], store: VerdictStore | None, finished: Watcher) -> dict[str, Verification]:
     """The verdicts that are known already, each reported as often as it is wanted."""
     known = {key: verdict for key in set(keys) if store and (verdict := store.get(key))}
     for key in keys:
