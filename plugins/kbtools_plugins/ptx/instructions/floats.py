@@ -29,7 +29,7 @@ def operation(builder: Builder, instruction: Instruction) -> None:
         raise builder.unsupported()
     name = "fma" if instruction.family == "mad" else instruction.family
     function = numerics.arithmetic(name, kind, asked)
-    if asked.approximate:
+    if asked.approximate or asked.full:
         builder.approximate.add(instruction.opcode)
     if count == 3 and name in ("min", "max"):
         two = function
