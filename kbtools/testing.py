@@ -44,7 +44,7 @@ def check_stage(stage: Stage, ds: Dataset) -> Dataset:
     for part in parts:
         assert part.features == declared, f"{stage.name}: declared {declared}, gave {part.features}"
     rows_out = sum(part.num_rows for part in parts)
-    gone = ds.num_rows - rows_out - sum(result.dropped_counts().values())
+    gone = ds.num_rows - rows_out - sum(result.dropped_counts().values()) - result.merged
     assert gone <= 0, f"{stage.name}: {gone} rows are gone without a reason"
     assert _rows(ds) == before, f"{stage.name} changed its input"
     again = stage.run(ds).dataset
