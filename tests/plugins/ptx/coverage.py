@@ -1,7 +1,7 @@
-"""All launches that are known to be right, on the machine: how many, with which instructions, and whether all are right.
+"""Launches that are known to be right, on the machine: how many, with which instructions, and whether all are right.
 
-`python -m tests.plugins.ptx.coverage` runs the corpus, the innocent modules of verify's suite and the sample's modules,
-and prints the table of docs/ptx.md.
+`python -m tests.plugins.ptx.coverage` runs the corpus and the innocent modules of verify's suite, and prints the figures
+of docs/ptx.md.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch
+
+from kbtools_plugins.ptx.launch import LaunchReport
 from tests.plugins.ptx.corpus import CASES
 from tests.plugins.ptx.harness import error, run
 from tests.plugins.ptx.in_process import built, entry, on_the_machine, outputs
-
-from kbtools_plugins.ptx.launch import LaunchReport
 
 ROOT = Path(__file__).parents[3]
 SUITE = ROOT / "tests" / "plugins" / "verify"

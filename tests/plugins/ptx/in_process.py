@@ -1,4 +1,4 @@
-"""`kernel[grid](...)` on CPU tensors runs on the machine: for modules of our own suite, in this process, unprotected."""
+"""`kernel[grid](...)` on CPU tensors runs on the machine, unprotected in this process: for modules of our own suite."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from tests.plugins.ptx.harness import execute
 from torch.overrides import TorchFunctionMode
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
 from kbtools_plugins.ptx.compile import compile_kernel
 from kbtools_plugins.ptx.launch import LaunchReport
+from tests.plugins.ptx.harness import execute
 
 Report = Callable[[LaunchReport], None]
 
