@@ -1,7 +1,6 @@
 """Launches that are known to be right, on the machine: how many, with which instructions, and whether all are right.
 
-`python -m tests.plugins.ptx.coverage` runs the corpus and the innocent modules of verify's suite, and prints the figures
-of docs/ptx.md.
+`python -m tests.plugins.ptx.coverage` runs the corpus and the innocent modules of verify's suite.
 """
 
 from __future__ import annotations
