@@ -18,7 +18,8 @@ from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.lines import answers, line_of
 from kbtools.models.engine.accounting import reply_from
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request, request_from_canonical
 from kbtools.models.store import ResponseStore, pack, unpack
 
@@ -173,7 +174,7 @@ def _parts(requests: Sequence[Request], server: HttpBackend) -> Iterator[list[Re
 def _downloaded(client: openai.OpenAI, batch: Batch) -> Iterator[tuple[str, Answer]]:
     for file in (batch.output_file_id, batch.error_file_id):
         if file is not None:
-            yield from answers(client.files.content(file).text.splitlines(), f"file {file} of batch {batch.id}")
+            yield from answers(client.files.content(file).content.split(b"\n"))
 
 
 def _without_line(waiting: dict[str, str], batch: Batch) -> Iterator[tuple[str, Answer]]:
