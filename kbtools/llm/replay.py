@@ -80,9 +80,8 @@ def _assembled(
     import pyarrow as pa
 
     values = [None if isinstance(outcome, RowFailure) else outcome for outcome in outcomes]
-    errors = [
-        writable(f"{outcome.kind}: {outcome}") if isinstance(outcome, RowFailure) else None for outcome in outcomes
-    ]
+    failures = [outcome if isinstance(outcome, RowFailure) else None for outcome in outcomes]
+    errors = [failure and writable(f"{failure.kind}: {failure}") for failure in failures]
     return stage.assemble(table, values, features).append_column(ERROR, pa.array(errors, pa.string()))
 
 

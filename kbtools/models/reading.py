@@ -196,7 +196,8 @@ def _refused(content: object) -> str | None:
 def _response_finish(payload: Object) -> str | None:
     details = payload.get("incomplete_details")
     reason = details.get("reason") if isinstance(details, Mapping) else None
-    return _text(reason) or _text(payload.get("status"))
+    word = _text(reason) or _text(payload.get("status")) or "completed"
+    return {"max_output_tokens": "length", "completed": "stop"}.get(word, word)
 
 
 def _unknown(what: str, usage: Usage = NO_USAGE) -> Reading:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 TLS_ADVICE = (
-    "Put the path of a file with the certificate of the server's authority into the environment variable SSL_CERT_FILE; "
-    "a server without TLS has an address that begins with http://"
+    "Put the path of a file with the certificate of the server's authority into the environment variable "
+    "SSL_CERT_FILE; a server without TLS has an address that begins with http://"
 )
 
 

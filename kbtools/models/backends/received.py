@@ -69,7 +69,8 @@ def decoded(body: bytes, content_type: str) -> str:
     """
     for encoding in (json.detect_encoding(body), _charset(content_type)):
         try:
-            return body.decode(encoding)
+            if text := body.decode(encoding):
+                return text
         except (UnicodeError, LookupError):
             continue
     return body.decode("utf-8", "surrogateescape")
