@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from kbtools_plugins.ptx.faults import BadText, Unsupported
-from kbtools_plugins.ptx.text.kernel import Function, Instruction, Label
+from kbtools_plugins.ptx.text.kernel import Call, Function, Instruction, Label
 from kbtools_plugins.ptx.text.operands import Symbol
 
 BARRIERS = ("bar", "barrier")
@@ -35,6 +35,8 @@ def cut(function: Function) -> list[Piece]:
     targets = {target(item) for item in function.code if isinstance(item, Instruction) and item.family == "bra"}
     for item in function.code:
         now = pieces[-1]
+        if isinstance(item, Call):
+            raise Unsupported("ptx:call", item.line)
         if isinstance(item, Label):
             if item.name in targets:
                 places[item.name] = fresh(pieces)

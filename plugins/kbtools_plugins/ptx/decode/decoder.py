@@ -2,6 +2,7 @@
 
 from kbtools_plugins.ptx.faults import BadText
 from kbtools_plugins.ptx.instructions import table
+from kbtools_plugins.ptx.text.calls import with_calls
 from kbtools_plugins.ptx.text.kernel import Function, Instruction, Module
 
 from . import flow, origins
@@ -22,7 +23,7 @@ def entry(module: Module, name: str | None) -> Function:
 
 def decode(module: Module, name: str | None = None) -> Program:
     """A kernel that can be run; Unsupported for what the machine does not execute."""
-    function = entry(module, name)
+    function = with_calls(entry(module, name), module)
     pieces = cut(function)
     builder = Builder(function, module)
     blocks = [block(builder, pieces, at) for at in range(len(pieces))]

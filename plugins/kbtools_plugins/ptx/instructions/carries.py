@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kbtools_plugins.ptx import numerics
 from kbtools_plugins.ptx.bits import WIDTHS, Bits
 from kbtools_plugins.ptx.text.operands import Register
 
 from . import shadows
-from .integers import high
 
 if TYPE_CHECKING:
     from kbtools_plugins.ptx.decode.builder import Builder
@@ -36,11 +36,12 @@ def chain(builder: Builder, instruction: Instruction) -> None:
     result, carry = builder.result(instruction.operands[0], kind), builder.slots.register(CARRY)
     reads_carry, writes_carry, guard = family.endswith("c"), "cc" in instruction.parts, builder.guard
     upper = "hi" in instruction.parts
+    upper_half = numerics.integer("mul.hi", kind)
 
     def run(group: Group) -> None:
         operands = [group.read(slot) for slot in sources]
         if family.startswith("mad"):
-            operands = [high(kind)(*operands[:2]) if upper else operands[0] * operands[1], operands[2]]
+            operands = [upper_half(*operands[:2]) if upper else operands[0] * operands[1], operands[2]]
         before: Bits = group.read(carry) if reads_carry else np.zeros((1, 1), np.bool_)
         value, after = total(operands[0], operands[1], before, subtract=family.startswith("sub"))
         group.write(result, value, guard)

@@ -29,7 +29,7 @@ def operation(builder: Builder, instruction: Instruction) -> None:
         raise builder.unsupported()
     name = "fma" if instruction.family == "mad" else instruction.family
     function = numerics.arithmetic(name, kind, asked)
-    if asked.approximate:
+    if asked.approximate or asked.full:
         builder.approximate.add(instruction.opcode)
     if count == 3 and name in ("min", "max"):
         two = function
@@ -43,16 +43,10 @@ def sum_or_product(builder: Builder, instruction: Instruction) -> None:
     kind = instruction.parts[-1]
     if carries.needs_carry(instruction):
         carries.chain(builder, instruction)
-    elif not is_whole(kind) and kind not in ("s16x2", "u16x2"):
+    elif not is_whole(kind):
         operation(builder, instruction)
-    elif instruction.family == "mul":
-        integers.multiply(builder, instruction)
-    elif instruction.family == "mad":
-        integers.multiply_add(builder, instruction)
-    elif instruction.family in ("neg", "abs"):
-        integers.negate(builder, instruction)
     else:
-        integers.binary(builder, instruction)
+        integers.operation(builder, instruction)
 
 
 def multiply_add(builder: Builder, instruction: Instruction) -> None:

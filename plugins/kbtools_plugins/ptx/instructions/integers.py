@@ -1,23 +1,49 @@
-"""Whole numbers: arithmetic modulo the width, and its high halves, carries, saturation and division."""
+"""Whole numbers and bits: which types an opcode reads, and the function of `numerics` that it stands for.
+
+Shifts, permutations and tables whose amount is a constant get a shorter function: they are a tenth of all instructions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
-
-from . import lanewise
-from .lanewise import Lanewise
+from kbtools_plugins.ptx import numerics
+from kbtools_plugins.ptx.bits import WIDTHS
+from kbtools_plugins.ptx.instructions import constants, lanewise, shadows
+from kbtools_plugins.ptx.instructions.lanewise import Function, Lanewise
+from kbtools_plugins.ptx.text.operands import Immediate
 
 if TYPE_CHECKING:
     from kbtools_plugins.ptx.decode.builder import Builder
+    from kbtools_plugins.ptx.decode.program import Shadow
     from kbtools_plugins.ptx.text.kernel import Instruction
 
-Binary = Callable[[Bits, Bits], Bits]
-WHOLE = {f"{sign}{width}" for sign in "us" for width in (8, 16, 32, 64)} | {f"b{width}" for width in (16, 32, 64)}
+WHOLE = {f"{sign}{width}" for sign in "usb" for width in (8, 16, 32, 64)} | {"s16x2", "u16x2"}
+
+FORMS = {
+    **dict.fromkeys(("add", "sub", "min", "max", "div", "rem", "and", "or", "xor", "mul.lo", "mul.hi"), "k=kk"),
+    **dict.fromkeys(("add.sat", "sub.sat", "mul24.lo", "mul24.hi"), "k=kk"),
+    **dict.fromkeys(("mad.lo", "mad.hi", "mad.hi.sat", "mad24.lo", "mad24.hi", "sad"), "k=kkk"),
+    **dict.fromkeys(("neg", "abs", "not", "cnot", "brev"), "k=k"),
+    **dict.fromkeys(("popc", "clz", "bfind", "bfind.shiftamt"), "4=k"),
+    "mul.wide": "w=kk",
+    "mad.wide": "w=kkw",
+    **dict.fromkeys(("shl", "shr", "szext.clamp", "szext.wrap"), "k=k4"),
+    **dict.fromkeys((f"shf.{way}.{mode}" for way in "lr" for mode in ("wrap", "clamp")), "k=kk4"),
+    "bfe": "k=k44",
+    "bfi": "k=kk44",
+    **dict.fromkeys(("bmsk.clamp", "bmsk.wrap"), "k=44"),
+    "lop3": "k=kkkk",
+    **dict.fromkeys(("prmt", *(f"prmt.{mode}" for mode in ("f4e", "b4e", "rc8", "ecl", "ecr", "rc16"))), "k=kkk"),
+    **dict.fromkeys((f"dp{count}.{kind}" for count in ("4a",) for kind in ("s32", "u32")), "k=kkk"),
+    **dict.fromkeys((f"dp2a.{half}.{kind}" for half in ("lo", "hi") for kind in ("s32", "u32")), "k=kkk"),
+}
+"""Result and sources: k is the type of the opcode, w one twice as wide, 4 is u32."""
+
+MOVING = {"brev", "shl", "shr", "bfe"}
+"""Operations that move the bits of their first source."""
 
 
 def is_whole(kind: str) -> bool:
@@ -25,180 +51,80 @@ def is_whole(kind: str) -> bool:
     return kind in WHOLE
 
 
-def as_signed(kind: str, function: Binary) -> Binary:
-    """A function on the numbers of a type as one on bits."""
-    if kind[0] != "s":
-        return function
-    signed, plain = SIGNED[WIDTHS[kind]], UNSIGNED[WIDTHS[kind]]
-    return lambda a, b: function(a.view(signed), b.view(signed)).view(plain)
+def operation(builder: Builder, instruction: Instruction) -> None:
+    """Any opcode on whole numbers, bits and predicates."""
+    name, kind = named(instruction)
+    if kind == "pred":
+        predicates(builder, instruction)
+        return
+    if name not in FORMS or not is_whole(kind):
+        raise builder.unsupported()
+    result, _, sources = FORMS[name].partition("=")
+    function = constant(name, kind, instruction) or numerics.integer(name, kind)
+    made = Lanewise(typed(result, kind), tuple(typed(each, kind) for each in sources), function, shadow(name, function))
+    lanewise.emit(builder, instruction.operands, made)
 
 
-def divide(a: Bits, b: Bits) -> Bits:
-    """Division that rounds to zero; by 0 it gives all ones, as the devices do."""
-    safe = np.where(b == 0, b.dtype.type(1), b)
-    if a.dtype.kind == "u":
-        return np.where(b == 0, ~a.dtype.type(0), a // safe)
-    down = a // safe
-    uneven = (down * safe != a) & ((a < 0) != (safe < 0))
-    return np.where(b == 0, a.dtype.type(-1), down + uneven.astype(a.dtype))
+def named(instruction: Instruction) -> tuple[str, str]:
+    """What an opcode does, and its type, which stands before the mode of `prmt`."""
+    family, *rest = instruction.parts
+    if family == "prmt" and len(rest) == 2:
+        return f"prmt.{rest[1]}", rest[0]
+    return ".".join((family, *rest[:-1])), rest[-1] if rest else ""
 
 
-def remainder(a: Bits, b: Bits) -> Bits:
-    """What is left of `divide`; all of `a` if `b` is 0."""
-    return np.where(b == 0, a, a - divide(a, b) * b)
+def typed(letter: str, kind: str) -> str:
+    """The type that a letter of a form stands for."""
+    if letter == "w":
+        return f"{kind[0]}{2 * WIDTHS[kind]}"
+    return "u32" if letter == "4" else kind
 
 
-def high(kind: str) -> Binary:
-    """The upper half of a product."""
-    width = WIDTHS[kind]
-    if width == 64:
-        return high_signed if kind[0] == "s" else high_unsigned
-    narrow, plain = (SIGNED if kind[0] == "s" else UNSIGNED)[width], UNSIGNED[width]
-    wide = (SIGNED if kind[0] == "s" else UNSIGNED)[2 * width]
-    return lambda a, b: ((a.view(narrow).astype(wide) * b.view(narrow).astype(wide)) >> wide(width)).astype(plain)
-
-
-def high_unsigned(a: Bits, b: Bits) -> Bits:
-    """The upper 64 of 128 bits."""
-    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    a0, a1, b0, b1 = a & low, a >> half, b & low, b >> half
-    middle = ((a0 * b0) >> half) + a1 * b0
-    cross = (middle & low) + a0 * b1
-    return a1 * b1 + (middle >> half) + (cross >> half)
-
-
-def high_signed(a: Bits, b: Bits) -> Bits:
-    """The upper 64 of 128 bits of a product of signed numbers."""
-    zero = np.uint64(0)
-    below_zero = [value.view(np.int64) < 0 for value in (a, b)]
-    return high_unsigned(a, b) - np.where(below_zero[0], b, zero) - np.where(below_zero[1], a, zero)
-
-
-def wide(kind: str) -> Binary:
-    """The whole product, twice as wide."""
-    width = WIDTHS[kind]
-    table = SIGNED if kind[0] == "s" else UNSIGNED
-    narrow, large, plain = table[width], table[2 * width], UNSIGNED[2 * width]
-    return lambda a, b: np.multiply(a.view(narrow), b.view(narrow), dtype=large).view(plain)
-
-
-def saturated(kind: str, function: Binary) -> Binary:
-    """Signed addition or subtraction of 32 bits, held within the type."""
-    low, top = np.iinfo(np.int32).min, np.iinfo(np.int32).max
-
-    def limited(a: Bits, b: Bits) -> Bits:
-        exact = function(a.view(np.int32).astype(np.int64), b.view(np.int32).astype(np.int64))
-        return np.clip(exact, low, top).astype(np.int32).view(np.uint32)
-
-    return limited
-
-
-def halves(kind: str, function: Binary) -> Binary:
-    """Two numbers of 16 bits in one register."""
-    narrow = kind.removesuffix("x2")
-    each = as_signed(narrow, function)
-
-    def both(a: Bits, b: Bits) -> Bits:
-        low = each(a.astype(np.uint16), b.astype(np.uint16)).astype(np.uint32)
-        upper = each((a >> np.uint32(16)).astype(np.uint16), (b >> np.uint32(16)).astype(np.uint16))
-        return low | upper.astype(np.uint32) << np.uint32(16)
-
-    return both
-
-
-def chosen(parts: tuple[str, ...]) -> Binary | None:
-    """The function of a binary opcode on whole numbers; None if there is no such opcode."""
-    family, *options, kind = parts
-    plain: dict[str, Binary] = {"add": np.add, "sub": np.subtract, "min": np.minimum, "max": np.maximum}
-    if kind.endswith("x2"):
-        return halves(kind, plain[family]) if family in plain and not options else None
-    if family in ("add", "sub") and options == ["sat"] and kind == "s32":
-        return saturated(kind, plain[family])
-    if options:
+def constant(name: str, kind: str, instruction: Instruction) -> Function | None:
+    """A shorter function where the last operand is a constant that allows one."""
+    last = instruction.operands[-1] if instruction.operands else None
+    if not isinstance(last, Immediate):
         return None
-    return {
-        **{name: as_signed(kind, function) for name, function in plain.items()},
-        "div": as_signed(kind, divide),
-        "rem": as_signed(kind, remainder),
-    }.get(family)
+    if name in ("shl", "shr") and 0 <= last.value < WIDTHS[kind]:
+        return constants.shift(name, kind, last.value)
+    if name == "prmt" and not last.value & 0x8888:
+        return constants.permutation(last.value)
+    if name == "lop3" and 0 <= last.value < 256:
+        return constants.table(last.value)
+    return None
 
 
-def binary(builder: Builder, instruction: Instruction) -> None:
-    """add, sub, min, max, div, rem."""
-    kind = instruction.parts[-1]
-    function = chosen(instruction.parts)
-    if function is None:
+def shadow(name: str, function: Function) -> Shadow:
+    """How uninitialised bits go through an operation."""
+    if name in LOGIC:
+        return LOGIC[name]
+    if name in MOVING:
+        return shadows.shifted(function)
+    if name == "prmt":
+        return shadows.permuted(function)
+    return shadows.everything
+
+
+LOGIC: dict[str, Shadow] = {
+    "and": shadows.conjunction,
+    "or": shadows.disjunction,
+    "xor": shadows.union,
+    "not": shadows.union,
+    "lop3": shadows.union,
+}
+
+PREDICATES: dict[str, Function] = {
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "xor": np.logical_xor,
+    "not": np.logical_not,
+}
+
+
+def predicates(builder: Builder, instruction: Instruction) -> None:
+    """Logic on predicates."""
+    function, family = PREDICATES.get(instruction.family), instruction.family
+    if function is None or len(instruction.parts) != 2:
         raise builder.unsupported()
-    lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind, kind), function))
-
-
-def multiply(builder: Builder, instruction: Instruction) -> None:
-    """mul.lo, mul.hi and mul.wide."""
-    kind = instruction.parts[-1]
-    result, function = product(builder, instruction)
-    lanewise.emit(builder, instruction.operands, Lanewise(result, (kind, kind), function))
-
-
-def product(builder: Builder, instruction: Instruction) -> tuple[str, Binary]:
-    """Type and function of a product."""
-    kind, options = instruction.parts[-1], instruction.parts[1:-1]
-    if options == ("lo",):
-        return kind, np.multiply
-    if options == ("hi",):
-        return kind, high(kind)
-    if options == ("wide",) and WIDTHS[kind] in (16, 32):
-        return f"{kind[0]}{2 * WIDTHS[kind]}", wide(kind)
-    raise builder.unsupported()
-
-
-def multiply_add(builder: Builder, instruction: Instruction) -> None:
-    """mad.lo, mad.hi and mad.wide."""
-    kind = instruction.parts[-1]
-    result, function = product(builder, instruction)
-    lanewise.emit(
-        builder,
-        instruction.operands,
-        Lanewise(result, (kind, kind, result), lambda a, b, c: function(a, b) + c),
-    )
-
-
-def negate(builder: Builder, instruction: Instruction) -> None:
-    """neg and abs of signed numbers."""
-    kind = instruction.parts[-1]
-    if len(instruction.parts) != 2:
-        raise builder.unsupported()
-    signed, plain = SIGNED[WIDTHS[kind]], UNSIGNED[WIDTHS[kind]]
-    function = (
-        (lambda a: (plain(0) - a).astype(plain))
-        if instruction.family == "neg"
-        else (lambda a: np.abs(a.view(signed)).view(plain))
-    )
-    lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind,), function))
-
-
-def difference(builder: Builder, instruction: Instruction) -> None:
-    """sad: the distance of two numbers, added to a third."""
-    kind = instruction.parts[-1]
-    larger, smaller = as_signed(kind, np.maximum), as_signed(kind, np.minimum)
-
-    def function(a: Bits, b: Bits, c: Bits) -> Bits:
-        return larger(a, b) - smaller(a, b) + c
-
-    lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind, kind, kind), function))
-
-
-def dot(builder: Builder, instruction: Instruction) -> None:
-    """dp4a: four products of bytes, added to a third operand."""
-    if len(instruction.parts) != 3 or {*instruction.parts[1:]} - {"s32", "u32"}:
-        raise builder.unsupported()
-    left, right = (np.int8 if kind == "s32" else np.uint8 for kind in instruction.parts[1:])
-
-    def function(a: Bits, b: Bits, c: Bits) -> Bits:
-        total = c.view(np.int32).astype(np.int64)
-        for at in range(4):
-            by = np.uint32(8 * at)
-            x = (a >> by).astype(np.uint8).view(left).astype(np.int64)
-            total = total + x * (b >> by).astype(np.uint8).view(right).astype(np.int64)
-        return total.astype(np.uint32)
-
-    lanewise.emit(builder, instruction.operands, Lanewise("b32", ("b32", "b32", "b32"), function))
+    sources = ("pred",) * (1 if family == "not" else 2)
+    lanewise.emit(builder, instruction.operands, Lanewise("pred", sources, function, LOGIC[family]))

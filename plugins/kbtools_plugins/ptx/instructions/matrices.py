@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from kbtools_plugins.ptx.text.kernel import Instruction
 
 SHAPE = re.compile(r"m(16)n(8)k(\d+)")
-ACCUMULATORS = {"f32", "f16", "s32", "f64"}
+DOUBLE = ("m8n8k4", "row", "col", "f64", "f64", "f64", "f64")
+ACCUMULATORS = {"f32", "f16", "s32"}
 
 
 def widths(kind: str) -> int:
@@ -34,6 +35,9 @@ def product(builder: Builder, instruction: Instruction) -> None:
     """mma.sync.aligned.m16n8kK.row.col[.satfinite].d.a.b.c."""
     if instruction.parts[:3] != ("mma", "sync", "aligned") or len(instruction.operands) != 4:
         raise builder.unsupported()
+    if instruction.parts[3:] == DOUBLE:
+        emit(builder, instruction, DoubleFragments(), numerics.matrix_product("f64", "f64", "f64"))
+        return
     shape, *options, d, a, b, c = instruction.parts[3:]
     found = SHAPE.fullmatch(shape)
     if not found or options[:2] != ["row", "col"] or options[2:] not in ([], ["satfinite"]):
@@ -47,6 +51,8 @@ def product(builder: Builder, instruction: Instruction) -> None:
 
 class Fragments:
     """Which element of a tile each register of each lane holds, for tiles of 16 by 8 by `depth`."""
+
+    kind = "b32"
 
     def __init__(self, depth: int, width: int, accumulator: int) -> None:
         self.depth, self.width, self.accumulator = depth, width, accumulator
@@ -95,16 +101,43 @@ class Fragments:
         return [flat[:, :, at] for at in range(self.c_count)]
 
 
+class DoubleFragments:
+    """The same for f64: tiles of 8 by 8 by 4, one element of A and B and two neighbours of C in each lane."""
+
+    kind = "b64"
+    a_count, b_count, c_count = 1, 1, 2
+
+    def left(self, registers: list[Bits]) -> Bits:
+        """A as (warps, 8, 4)."""
+        return registers[0].reshape(-1, 8, 4)
+
+    def right(self, registers: list[Bits]) -> Bits:
+        """B as (warps, 4, 8)."""
+        return registers[0].reshape(-1, 8, 4).transpose(0, 2, 1)
+
+    def gathered(self, registers: list[Bits]) -> Bits:
+        """C as (warps, 8, 8)."""
+        return np.stack(registers, axis=2).reshape(-1, 8, 8)
+
+    def scattered(self, result: Bits) -> list[Bits]:
+        """D as registers."""
+        pairs = result.reshape(-1, WARP, 2)
+        return [pairs[:, :, 0], pairs[:, :, 1]]
+
+
 def emit(
-    builder: Builder, instruction: Instruction, fragments: Fragments, function: Callable[[Bits, Bits, Bits], Bits]
+    builder: Builder,
+    instruction: Instruction,
+    fragments: Fragments | DoubleFragments,
+    function: Callable[[Bits, Bits, Bits], Bits],
 ) -> None:
     """The step of a product."""
     counts = (fragments.c_count, fragments.a_count, fragments.b_count, fragments.c_count)
     vectors = [operand for operand in instruction.operands if isinstance(operand, Vector)]
-    if [len(vector.elements) for vector in vectors] != list(counts) or fragments.accumulator not in (16, 32):
+    if [len(vector.elements) for vector in vectors] != list(counts):
         raise builder.unsupported()
-    a, b, c = (tuple(builder.source(each, "b32") for each in vector.elements) for vector in vectors[1:])
-    d = tuple(builder.result(each, "b32") for each in vectors[0].elements)
+    a, b, c = (tuple(builder.source(each, fragments.kind) for each in vector.elements) for vector in vectors[1:])
+    d = tuple(builder.result(each, fragments.kind) for each in vectors[0].elements)
     guard = builder.guard
 
     def run(group: Group) -> None:

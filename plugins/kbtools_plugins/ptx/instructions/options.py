@@ -17,7 +17,7 @@ SWITCHES = {
     "relu": "relu",
     "NaN": "nan",
     "approx": "approximate",
-    "full": "approximate",
+    "full": "full",
     "xorsign": "xorsign",
 }
 WITHOUT_MEANING = {"noftz", "abs"}

@@ -119,11 +119,6 @@ def same(function: Callable[..., Bits]) -> Shadow:
     return shadow
 
 
-def inverted(function: Callable[..., Bits]) -> Shadow:
-    """`not` moves bits as they are."""
-    return same(lambda value: value)
-
-
 def union(group: Group, step: Step) -> None:
     """Each bit of the result depends on the same bit of all sources."""
     sources = step.reads if step.guard is None else step.reads[:-1]
@@ -157,6 +152,20 @@ def shifted(function: Callable[..., Bits]) -> Shadow:
             everything(group, step)
             return
         bits = function(of(group, sources[0]), *(group.read(slot) for slot in sources[1:]))
+        put(group, step, step.writes[0], bits)
+
+    return shadow
+
+
+def permuted(function: Callable[..., Bits]) -> Shadow:
+    """`prmt`: bytes take their shadows along, if the selector is known."""
+
+    def shadow(group: Group, step: Step) -> None:
+        left, right, selector = step.reads[:3]
+        if selector in group.poison:
+            everything(group, step)
+            return
+        bits = function(of(group, left), of(group, right), group.read(selector))
         put(group, step, step.writes[0], bits)
 
     return shadow

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText, Line, Unsupported
 
-from .kernel import Function, Guard, Instruction, Label
+from .kernel import Call, Function, Guard, Instruction, Label
 from .lines import LineTable
 from .operands import Operand, Register, operand, split
 from .statements import Cut, statements
@@ -15,6 +15,7 @@ from .variables import variable
 REGISTERS = re.compile(r"\.reg\s+\.(\w+)\s+(.+)")
 FAMILY = re.compile(r"([\w$%.]+)<(\d+)>")
 GUARDED = re.compile(r"@(!?)\s*([\w%$]+)\s+(.*)")
+CALL = re.compile(r"(?:\(([^()]*)\)\s*,\s*)?([A-Za-z_$][\w$]*)\s*(?:,\s*\(([^()]*)\))?")
 MOST_REGISTERS = 1 << 20
 IGNORED = (".pragma", ".loc", ".file", ".callprototype", ".branchtargets", ".section", ".param")
 
@@ -106,8 +107,17 @@ class Body:
             guard, body = Guard(predicate, bool(found[1])), found[3]
         opcode, _, rest = body.partition(" ")
         if opcode == "call" or opcode.startswith("call."):
-            raise Unsupported(f"ptx:{opcode}", self.line)
+            self.function.code.append(self.call(opcode, rest, guard))
+            return
         self.function.code.append(Instruction(opcode, self.operands(rest), guard, self.line))
+
+    def call(self, opcode: str, rest: str, guard: Guard | None) -> Call:
+        """`call.uni (results), name, (arguments)`; a call through a register has a prototype behind it."""
+        found = CALL.fullmatch(rest)
+        if not found:
+            raise Unsupported(f"ptx:{opcode}", self.line)
+        results, arguments = (tuple(split(part or "")) for part in (found[1], found[3]))
+        return Call(found[2], arguments, results, guard, self.line)
 
     def operands(self, rest: str) -> tuple[Operand, ...]:
         try:

@@ -36,6 +36,17 @@ class Instruction:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A call of a function, with the names of what is handed over (`calls.py`)."""
+
+    name: str
+    arguments: tuple[str, ...]
+    results: tuple[str, ...]
+    guard: Guard | None
+    line: Line
+
+
+@dataclass(frozen=True)
 class Label:
     """A place that branches name."""
 
@@ -74,7 +85,7 @@ class Function:
     registers: dict[str, str] = field(default_factory=dict)
     """Types of all registers, by unique name."""
     variables: list[Variable] = field(default_factory=list)
-    code: list[Instruction | Label] = field(default_factory=list)
+    code: list[Instruction | Label | Call] = field(default_factory=list)
 
 
 @dataclass
