@@ -116,6 +116,8 @@ def answer_text(reading: Reading) -> str:
     try:
         text = behind_reasoning(reading.text or "")
     except ReasoningError as error:
+        if error.kind == "unclosed-think":
+            raise Invalid("its <think> is never closed") from error
         raise Invalid(f"its reasoning cannot be told from its answer ({error})") from error
     if not text.strip():
         raise Invalid("it is empty")

@@ -17,6 +17,7 @@ from kbtools.errors import ConfigError, MissingExtra
 from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.lines import answers, line_of
+from kbtools.models.backends.wire import Dialect
 from kbtools.models.engine.accounting import reply_from
 from kbtools.models.kinds import Kind
 from kbtools.models.reply import Answer
@@ -47,6 +48,15 @@ class BatchBackend:
         self._poll = poll
         self._told: dict[str, str] = {}
         """What the server said of each batch under way, by nonce."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """That of the server."""
+        return self._server.dialect
+
+    def speaking(self, dialect: Dialect) -> BatchBackend:
+        """Batches at the same server, whose lines are in another dialect."""
+        return BatchBackend(self._server.speaking(dialect), self._poll)
 
     def waiting_for(self) -> str:
         """What the server said when it was last asked about the batches."""

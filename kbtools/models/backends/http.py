@@ -53,6 +53,10 @@ class HttpBackend:
     def endpoint(self) -> str:
         return self.base_url.rstrip("/") + self.dialect.path
 
+    def speaking(self, dialect: Dialect) -> HttpBackend:
+        """The same server, spoken to in another dialect."""
+        return replace(self, dialect=dialect)
+
     def close(self) -> None:
         """Nothing outlives a run."""
 
