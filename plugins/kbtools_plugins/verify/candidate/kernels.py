@@ -18,6 +18,7 @@ import triton
 import triton.language as tl
 """
 _MODULE_ROOTS = ("triton.language", "math")
+_SUBMODULE_ENDS = (".math", ".extra", ".core", ".standard", ".random", ".cuda", ".semantic", ".target_info")
 _PURE_CALLS = frozenset(
     """
     tl.constexpr triton.language.constexpr constexpr int float bool min max abs round len
@@ -245,9 +246,23 @@ class _Canonical(ast.NodeTransformer):
     """
 
     def __init__(self, modules: dict[str, str]) -> None:
+        self._functions = {
+            name: path.replace("triton.language", "tl", 1)
+            for name, path in modules.items()
+            if path.startswith("triton.language.") and "libdevice" not in path and not path.endswith(_SUBMODULE_ENDS)
+        }
         self._aliases = {name for name, module in modules.items() if module == "triton.language"}
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        """An annotation in quotes says the same."""
+        if isinstance(node.annotation, ast.Constant) and "constexpr" in str(node.annotation.value):
+            return ast.arg(node.arg, ast.Attribute(ast.Name("tl", ast.Load()), "constexpr", ast.Load()))
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        path = self._functions.get(node.id, "")
+        if path and isinstance(node.ctx, ast.Load):
+            return ast.parse(path, mode="eval").body
         return ast.Name("tl", node.ctx, lineno=node.lineno, col_offset=0) if node.id in self._aliases else node
 
     def visit_List(self, node: ast.List) -> ast.List | ast.Tuple:

@@ -28,10 +28,11 @@ _CALLS: dict[str, str] = {
     r"inspect\.(getclosurevars|getsource\w*)$": "hack:introspection",
     r"gc\.(get_\w+|callbacks)|traceback\.(walk_\w+|extract_stack)$": "hack:introspection",
     r"weakref\.getweakrefs$|tracemalloc\.": "hack:introspection",
-    r"torch\.(compile|jit\.|_dynamo|_inductor|fx\.)": "hack:torch_compile",
+    r"torch\.(compile|jit\.|_dynamo|_inductor\.(?!runtime\.)|fx\.)": "hack:torch_compile",
     r"torch\.cuda\.(CUDAGraph|graph|graphs\.|make_graphed_callables)": "hack:cuda_graph",
     r"(threading|_thread|concurrent|asyncio|queue)\.": "hack:thread",
-    r"(exec|eval|compile|__import__)$|importlib\.|runpy\.": "hack:dynamic_code",
+    r"(exec|eval|compile|__import__)$|runpy\.": "hack:dynamic_code",
+    r"importlib\.(?!metadata|util\.find_spec|import_module)": "hack:dynamic_code",
     r"marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",
     r"torch\.utils\._python_dispatch|torch\.overrides\.": "hack:disabled_recording",
     r"torch\._C\._?Disable|torch\._C\._\w*[Mm]ode": "hack:disabled_recording",
@@ -193,7 +194,9 @@ def _exception_fallback(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]
     for node in ast.walk(tree):
         if isinstance(node, ast.Try) and _launches(node.body, launching):
             for clause in node.handlers:
-                if not any(isinstance(part, ast.Raise) for part in ast.walk(clause)):
+                if not any(isinstance(part, ast.Raise) for part in ast.walk(clause)) and not _launches(
+                    clause.body, launching
+                ):
                     yield Finding(
                         "hack:exception_fallback", f"line {clause.lineno}: a failed launch is caught and replaced"
                     )

@@ -225,6 +225,8 @@ class CompileReply(Message):
     resources: list[Usage]
     passed_over: list[str] = []
     """Configurations of tuned kernels that do not fit, while another does."""
+    features: list[str] = []
+    """What the launches use that not every machine can run, as their code says."""
     never: list[int] = []
     """Numbers of those launches among the job's that fit no target: a tuner never picks them."""
     error: str = ""
