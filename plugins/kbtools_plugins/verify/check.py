@@ -103,6 +103,7 @@ class PairCheck:
         with self._evidence.timed("record"):
             self._recording = self._record()
             self._traces = self._recording.traces
+            self._source = kernels.extract(self._tree, self._recording.bindings)
         self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
@@ -134,7 +135,7 @@ class PairCheck:
     def _take(self, code: str) -> ast.Module:
         """Make this the candidate's code."""
         tree = text.parse(code)
-        self._code, self._source = code, kernels.extract(tree)
+        self._code, self._tree = code, tree
         return tree
 
     def _run_reference(self) -> ReferenceReply:
@@ -221,7 +222,7 @@ class PairCheck:
         ]
         self._kernels = [kernel for trace in required for kernel in trace_rules.launched(trace, self._source)]
         reference_only_moves = only_moves(self._reference)
-        if not self._main_trace.launches:
+        if not any(trace.launches for trace in self._traces["main"]):
             self._look_for_detection()
         for trace in required:
             trace_rules.require_work(trace, self._source, self._settings.allow, reference_only_moves)

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from pydantic import Field
 
 from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 
@@ -186,6 +187,8 @@ class RecordReply(Message):
     plans: dict[str, Recorded]
     lacking: list[str]
     """Parameters and buffers of the reference that the candidate has no counterpart of."""
+    bindings: list[Binding] = []
+    """What the names in its kernels stand for."""
 
 
 # compile

@@ -60,7 +60,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
         return Failure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return Failure(failed="hack:side_stream", error="it made a stream that is never waited for")
-    return RecordReply(plans=plans, lacking=candidate.lacking)
+    return RecordReply(plans=plans, lacking=candidate.lacking, bindings=recorder.bindings.found)
 
 
 class _Candidate:

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_flatten
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
 from kbtools_plugins.verify.protocol.trace import Step, Storage, TensorRef, Trace
 from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.tensors import encode
 
 _READING_METHODS = {
@@ -40,6 +41,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.path = candidate_path
         self._allow = tuple(allow)
+        self.bindings = Bindings(candidate_path)
         self._parameters: set[int] = set()
         self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
         self._recording = False
@@ -129,6 +131,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not self._recording:
             return
         with torch._C.DisableTorchFunction(), _disable_current_modes():
+            self.bindings.note(kernel)
             tensors = [leaf for leaf in tree_flatten(list(bound.values()))[0] if isinstance(leaf, torch.Tensor)]
             own = kernel.fn.__code__.co_filename == self.path
             plain = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}

@@ -102,6 +102,9 @@ def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 Variation = Callable[[], "tuple[Any, ...] | None"]
+_TRUTH_VALUES = 2
+"""Integers of so many values are a mask: they are not made larger."""
+_MOST_INTEGER = 2**30
 _MOST_ALONE = 4
 """Inputs that are varied one by one."""
 
@@ -155,7 +158,10 @@ def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Ten
 def _larger(tensor: torch.Tensor) -> list[Callable[[torch.Tensor], torch.Tensor]]:
     if tensor.is_floating_point():
         return [_signed_times_10, lambda values: values * 10, _signed]
-    return [lambda values: values * 2**20] if tensor.dtype == torch.int64 else []
+    if tensor.dtype != torch.int64 or len(set(tensor.flatten().tolist())) <= _TRUTH_VALUES:
+        return []
+    factor = _MOST_INTEGER // max(1, int(tensor.abs().max()))
+    return [lambda values: values * factor] if factor > 1 else []
 
 
 def _signed(tensor: torch.Tensor) -> torch.Tensor:
