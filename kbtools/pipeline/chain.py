@@ -15,8 +15,9 @@ from kbtools.errors import KbError
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
+from kbtools.plugins import registry
 from kbtools.result import Drop, Failure, Result, Table
-from kbtools.stage import Stage, check_chain, flat, origins
+from kbtools.stage import Stage, check_chain, flat
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -117,7 +118,7 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
 
 
 def _record(stage: Stage, rows_in: int, result: Result, seconds: float) -> StageRecord:
-    origin = origins.get(type(stage))
+    origin = registry().origin(type(stage))
     dropped = result.dropped_counts()
     rows_out = count(result.dataset)
     unexplained = rows_in - rows_out - sum(dropped.values())
