@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kbtools import stage as stage
     from kbtools import testing as testing
     from kbtools.data.columns import Schema as Schema
+    from kbtools.engines import Processes as Processes
+    from kbtools.engines import Ray as Ray
     from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
     from kbtools.judge import Verdict as Verdict
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from kbtools_plugins.dedup import Dedup as Dedup
     from kbtools_plugins.filter import Filter as Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts as GeneratePrompts
+    from kbtools_plugins.leaks.near_dedup import NearDedup as NearDedup
     from kbtools_plugins.lengths.stage import Lengths as Lengths
     from kbtools_plugins.model_judges.judge import ModelJudge as ModelJudge
     from kbtools_plugins.model_judges.panel import PanelJudge as PanelJudge
@@ -55,6 +58,11 @@ if TYPE_CHECKING:
     from kbtools_plugins.static.judge import StaticJudge as StaticJudge
     from kbtools_plugins.strip_reasoning import StripReasoning as StripReasoning
     from kbtools_plugins.synthesize import Synthesize as Synthesize
+    from kbtools_plugins.training.pass_rate import PassRate as PassRate
+    from kbtools_plugins.training.preferences import ToPreferences as ToPreferences
+    from kbtools_plugins.training.repair import ToRepair as ToRepair
+    from kbtools_plugins.training.select import Select as Select
+    from kbtools_plugins.training.turns import ExplodeTurns as ExplodeTurns
     from kbtools_plugins.verify import verify as verify
     from kbtools_plugins.verify.stage import Verify as Verify
 
@@ -62,6 +70,8 @@ _MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "
 _HOME = {
     "Schema": "kbtools.data.columns",
     "hookimpl": "kbtools.hooks",
+    "Processes": "kbtools.engines",
+    "Ray": "kbtools.engines",
     "Judge": "kbtools.judge",
     "Verdict": "kbtools.judge",
     "Lineage": "kbtools.lineage",
@@ -96,6 +106,12 @@ _HOME = {
     "StaticJudge": "kbtools_plugins.static.judge",
     "StripReasoning": "kbtools_plugins.strip_reasoning",
     "Synthesize": "kbtools_plugins.synthesize",
+    "NearDedup": "kbtools_plugins.leaks.near_dedup",
+    "PassRate": "kbtools_plugins.training.pass_rate",
+    "ToPreferences": "kbtools_plugins.training.preferences",
+    "ToRepair": "kbtools_plugins.training.repair",
+    "Select": "kbtools_plugins.training.select",
+    "ExplodeTurns": "kbtools_plugins.training.turns",
     "verify": "kbtools_plugins.verify",
     "Verify": "kbtools_plugins.verify.stage",
 }

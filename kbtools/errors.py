@@ -9,10 +9,13 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
 
 if TYPE_CHECKING:  # pydantic takes longer to import than `kbtools --help` may take
     from pydantic import BaseModel, ValidationError
+
+
+E = TypeVar("E", bound=BaseException)
 
 
 class KbError(Exception):
@@ -56,7 +59,7 @@ class MissingExtra(ConfigError):
         super().__init__(f"{purpose} needs packages that are not installed: pip install 'kbtools[{extra}]'")
 
 
-def rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+def rebuilt(kind: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
     """An exception as it was before it was pickled, without a call of its own `__init__`."""
     error = kind.__new__(kind, *args)
     error.args = args

@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Union, cast, get_args, get_origin
 
@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     JsonValue,
     ModelWrapValidatorHandler,
+    TypeAdapter,
     field_validator,
     model_validator,
 )
@@ -28,7 +29,7 @@ from kbtools.data.columns import Schema
 from kbtools.data.table import column, map_batches
 from kbtools.errors import KbError, SchemaError
 from kbtools.plugins import registry
-from kbtools.result import Result
+from kbtools.result import Result, merge
 from kbtools.stage import Scope, Stage
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 RAW = "evaluation_raw"
+_COUNTS = TypeAdapter(dict[str, dict[str, int]])
 
 
 class Verdict(BaseModel):
@@ -194,6 +196,18 @@ class Judge(Stage, metaclass=_NamedJudge):
 
         done = map_batches(ds, rated, features=features, fingerprint=self.fingerprint(ds), rows=200)
         return Result(done, facts={"verdicts": verdict_counts(done, self.fields(), names)})
+
+    def joined(self, parts: Sequence[Result]) -> Result:
+        """The counts of verdicts add up."""
+        if any(part.facts.keys() != {"verdicts"} for part in parts):  # a judge with a `transform` and facts of its own
+            return super().joined(parts)
+        counts: dict[str, Counter[str]] = {}
+        for part in parts:
+            for name, found in _COUNTS.validate_python(part.facts["verdicts"]).items():
+                counts.setdefault(name, Counter()).update(found)
+        return replace(
+            merge(parts), facts={"verdicts": {name: dict(sorted(some.items())) for name, some in counts.items()}}
+        )
 
     def _material(self, table: pa.Table, paths: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
         found = {role: texts.of_column(table, path) for role, path in paths.items()}

@@ -12,7 +12,7 @@ import json
 import sys
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from kbtools.result import Result, merge
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
+Placement = Literal["worker", "either", "driver"]
 Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
 
@@ -46,6 +47,9 @@ class Stage(BaseModel, ABC):
     single rows, would give wrong results for a dataset of several splits."""
     chooses_by: ClassVar[str] = ""
     """Field by whose value `chosen` finds the class, where several classes answer to one name."""
+    placement: ClassVar[Placement] = "worker"
+    """Where an engine runs a row-wise stage: in workers, shard by shard; with the driver, where it keeps a store of its
+    own; or on either side, where it takes no longer than reading its rows."""
     makes_rows: ClassVar[bool] = True
     """False for a stage that only publishes or reports: it is no part of how the rows came about, so the lineage leaves
     it out, and repeating a lineage does not repeat it."""
@@ -123,7 +127,20 @@ class Stage(BaseModel, ABC):
         """Process all splits: each alone, or, with scope `dataset`, together, every row staying in its split."""
         if self.scope == "dataset":
             return _together(self, splits)
-        return _each(self, splits)
+        return of_splits({name: self.transform(ds) for name, ds in splits.items()})
+
+    def joined(self, parts: Sequence[Result]) -> Result:
+        """What consecutive parts of the rows came to, as one; the dataset is the first part's, and left to the caller.
+
+        A row-wise stage that gives facts or tables says here how those of parts become those of the whole, and so does
+        one whose notes count rows.
+        """
+        if any(part.facts or part.tables for part in parts):
+            raise KbError(
+                f"stage {self.name!r} gives facts and does not say how those of parts of the rows become one: "
+                "override `joined` in it, or run without --engine."
+            )
+        return merge(parts)
 
     def recipe_entry(self) -> dict[str, JsonValue]:
         """This stage as a recipe writes it."""
@@ -242,19 +259,22 @@ def summary(cls: type) -> str:
     return (inspect.getdoc(cls) or "").partition("\n")[0]
 
 
-def _each(stage: Stage, splits: DatasetDict) -> Result:
-    results = {name: _titled(name, stage.transform(ds)) for name, ds in splits.items()}
-    merged = merge(results.values())
+def of_splits(results: Mapping[str, Result]) -> Result:
+    """What a stage found in each split, as one result."""
+    import datasets
+
+    merged = merge([_titled(name, result) for name, result in results.items()])
     facts = {name: dict(result.facts) for name, result in results.items() if result.facts}
-    datasets = type(splits)({name: result.dataset for name, result in results.items()})
-    return replace(merged, dataset=datasets, facts=facts)
+    splits = datasets.DatasetDict({name: result.dataset for name, result in results.items()})
+    return replace(merged, dataset=splits, facts=facts)
 
 
 def _titled(split: str, result: Result) -> Result:
     return replace(result, tables=tuple(replace(table, title=f"{split}: {table.title}") for table in result.tables))
 
 
-_SPLIT = "__kbtools_split__"
+SPLIT = "__kbtools_split__"
+"""Column with the name of each row's split, while a stage of scope `dataset` sees all splits joined."""
 
 
 def _together(stage: Stage, splits: DatasetDict) -> Result:
@@ -262,10 +282,10 @@ def _together(stage: Stage, splits: DatasetDict) -> Result:
     import datasets
     import numpy as np
 
-    joined = datasets.concatenate_datasets([with_constant(ds, _SPLIT, name) for name, ds in splits.items()])
+    joined = datasets.concatenate_datasets([with_constant(ds, SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)
-    labels = np.asarray(column(result.dataset, _SPLIT))
-    whole = result.dataset.remove_columns(_SPLIT)
+    labels = np.asarray(column(result.dataset, SPLIT))
+    whole = result.dataset.remove_columns(SPLIT)
     parts = {name: whole.select(np.flatnonzero(labels == name)) for name in splits}
-    dropped = tuple(replace(drop, rows=drop.rows.remove_columns(_SPLIT)) for drop in result.dropped)
+    dropped = tuple(replace(drop, rows=drop.rows.remove_columns(SPLIT)) for drop in result.dropped)
     return replace(result, dataset=type(splits)(parts), dropped=dropped)

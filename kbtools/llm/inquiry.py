@@ -20,7 +20,7 @@ from kbtools.models.request import Request, Sampling
 from kbtools.models.spec import with_configured_limits
 from kbtools.models.store import ResponseStore
 from kbtools.plugins import prompt
-from kbtools.stage import Stage
+from kbtools.stage import Placement, Scope, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 class Inquiry(Stage):
     """What is asked about every row, of which model, within which limits, and what the replies mean."""
 
+    scope: ClassVar[Scope] = "row"
+    placement: ClassVar[Placement] = "driver"
     without_model: ClassVar[str] = ""
     """A sentence on what does a similar thing without any model, for those who have none."""
 

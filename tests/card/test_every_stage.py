@@ -84,16 +84,22 @@ CASES = {
     "convert-rollouts": Case(raw_rollouts),
     "correlate": Case(rated, {"between": ("a", "b"), "resamples": 30}),
     "dedup": Case(rollouts, {"key": ("module_name",), "by": "reward"}),
+    "explode-turns": Case(rollouts),
     "filter": Case(lambda: rollouts(80), {"where": "reward > 0.85"}),
     "generate-prompts": Case(modules, reply="Write a Triton kernel for class NetNew."),
+    "near-dedup": Case(rollouts, {"threshold": 0.6}),
     "lengths": Case(rollouts, {"tokenizer": "tokenizer", "fast": False}),
+    "pass-rate": Case(rollouts),
     "sample": Case(rollouts, {"first": 4}),
+    "select": Case(rollouts),
     "split": Case(rollouts, {"validation": 0.25}),
     "stats": Case(lambda: rated().select_columns(["reward", "a"])),
     "strip-reasoning": Case(rollouts),
     "synthesize": Case(modules, reply="<answer>\nx = 1\n</answer>"),
     "to-messages": Case(rollouts),
+    "to-preferences": Case(lambda: rollouts(80)),
     "to-prompt-completion": Case(rollouts),
+    "to-repair": Case(lambda: rollouts(80)),
     "verify": Case(lambda: rollouts(2), {"workers": 1, "store": "verdicts.sqlite"}),
     "judge static": Case(rollouts),
     "judge model": Case(rollouts, reply=VERDICT),
@@ -105,7 +111,7 @@ def names() -> list[str]:
     """The stages and judges of kbtools itself that make rows; a push makes none and is told of by its output."""
     known = registry()
     own = next(plugin for plugin in known.plugins if plugin.origin.distribution == "kbtools")
-    stages = [cls.name for cls in own.stages if cls.makes_rows]
+    stages = [cls.name for cls in own.stages if cls.makes_rows and not cls.chooses_by]
     return sorted(stages) + [f"judge {known.name_of(judge)}" for judge in own.judges]
 
 

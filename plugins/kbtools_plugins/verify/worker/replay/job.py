@@ -16,8 +16,10 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
+from kbtools_plugins.verify.protocol.jobs import ReplayJob, ReplayReply, RunResult
+from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_update, moves
-from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, read, refs
+from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, refs
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.interpreter import Interpreter, OutOfBounds, Race
 from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor
@@ -34,32 +36,30 @@ class Forged(Exception):
 
 
 def warm_up() -> None:
-    """Interpret one kernel, so that forks find everything imported."""
-
+    """Everything is imported; torch works in one thread."""
     torch.set_num_threads(1)
     torch.zeros(2).clone()
 
 
-def run(job: dict[str, Tree], talk: Talk) -> Tree:
-    """The outputs of each run in `job["runs"]`, or the error that ended it."""
+def run(job: ReplayJob, talk: Talk) -> ReplayReply:
+    """The outputs of each run of the job, or the error that ended it."""
     return replay(job, Machine)
 
 
-def replay(job: dict[str, Tree], make: Callable[..., Machine]) -> Tree:
+def replay(job: ReplayJob, make: Callable[..., Machine]) -> ReplayReply:
     """The same with another kind of machine."""
-    kernels = load_kernels(job["source"])
-    traces = [read(tree) for tree in job["traces"]]
-    results: list[Tree] = []
-    for wanted in job["runs"]:
-        machine = make(traces[wanted["trace"]], kernels, job["names"], job["allow"], job["state"])
+    kernels = load_kernels(job.source)
+    results: list[RunResult] = []
+    for wanted in job.runs:
+        machine = make(job.traces[wanted.trace], kernels, job.names, job.allow, job.state)
         try:
-            inputs = [decode_tensor(tree) for tree in wanted["inputs"]]
-            results.append(machine.run(inputs, wanted["order"], wanted["shift"]))
+            inputs = [decode_tensor(tensor) for tensor in wanted.inputs]
+            results.append(machine.run(inputs, wanted.order, wanted.shift))
         except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
             results.append(_failure(error))
-        if "failed" in results[-1] and not wanted["optional"]:
+        if results[-1].failed and not wanted.optional:
             break
-    return {"results": results}
+    return ReplayReply(results=results)
 
 
 def load_kernels(source: str) -> ModuleType:
@@ -78,7 +78,7 @@ class Machine:
     device = "cpu"
 
     def __init__(
-        self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str], state: dict[str, Tree]
+        self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str], state: dict[str, Tensor]
     ) -> None:
         self._trace = trace
         self._steps = live_steps(trace)
@@ -89,20 +89,18 @@ class Machine:
         self._allow = allow
         self._state = state
 
-    def run(self, inputs: list[torch.Tensor], order: str, shift: int = 0) -> Tree:
+    def run(self, inputs: list[torch.Tensor], order: str, shift: int = 0) -> RunResult:
         """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip, from the `shift`-th on."""
         self.place(inputs)
         self.execute(order, shift)
         return self.results()
 
-    def results(self) -> Tree:
+    def results(self) -> RunResult:
         """What the last execution has left behind."""
         self.check_memory()
-        return {
-            "outputs": self._outputs(self._trace.outputs),
-            "buffers": {name: self._outputs(tree) for name, tree in self._trace.buffers.items()},
-            "inputs": [encode_tensor(tensor) for tensor in self._inputs],
-        }
+        kept = {name: encode_tensor(self._value(tree)) for name, tree in self._trace.buffers.items()}
+        inputs = [encode_tensor(tensor) for tensor in self._inputs]
+        return RunResult(outputs=self._outputs(self._trace.outputs), buffers=kept, inputs=inputs)
 
     def place(self, inputs: list[torch.Tensor]) -> None:
         """Lay out fresh memory for the inputs and for what the candidate held before its forward."""
@@ -232,7 +230,7 @@ class Machine:
             return tree
         (kind, body), *_ = tree.items()
         if kind == "ref":
-            return encode_tensor(self._tensor(TensorRef.model_validate(body)))
+            return encode_tensor(self._tensor(TensorRef.model_validate(body))).tree()
         if kind in ("list", "tuple"):
             return {kind: [self._outputs(item) for item in body]}
         if kind == "dict":
@@ -255,7 +253,7 @@ def _keeps_whole_numbers(source: torch.Tensor, made: torch.Tensor) -> bool:
     return bool((made.to(source.dtype).reshape(-1) == source.reshape(-1)).all())
 
 
-def _failure(error: Exception) -> Tree:
+def _failure(error: Exception) -> RunResult:
     """The interpreter wraps what happens inside a kernel: the innermost cause is what counts."""
     cause: BaseException = error
     while cause.__cause__ is not None:
@@ -271,4 +269,4 @@ def _failure(error: Exception) -> Tree:
     }
     own = isinstance(cause, OutOfBounds | Race | Work | Forged)
     text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
-    return {"failed": kinds.get(type(cause), "runtime_error"), "error": text}
+    return RunResult(failed=kinds.get(type(cause), "runtime_error"), error=text)
