@@ -34,6 +34,7 @@ _COMMANDS = {
     "report": ("report", "Write an HTML report: pipeline, figures, and a browser for the rows."),
     "store": ("store", "Look at the stored replies of models; export, import, check, clean."),
     "doctor": ("doctor", "Check versions, extras, GPU and credentials."),
+    "env": ("env", "Write an RL environment whose rewards come from serve-verify."),
     "new": ("new", "Write a plugin package that is ready to install."),
 }
 """Module and one-line help of each command: known here so that `--help` imports none of them."""

@@ -125,6 +125,81 @@ def test_the_open_network_needs_a_token(tmp_path: Path) -> None:
     assert "set KBTOOLS_SERVE_TOKEN" in done.stderr
 
 
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that `kbtools env` has written, found by imports."""
+    rows = tmp_path / "rows.jsonl"
+    prompt = [{"role": "user", "content": "Write ScaleNew."}]
+    rows.write_text(json.dumps({**TASK, "prompt": prompt}) + "\n")
+    folder = tmp_path / "scale-env"
+    program = [sys.executable, "-c", "from kbtools.cli import main; main()"]
+    done = subprocess.run(
+        [*program, "env", str(folder), "--dataset", str(rows)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+def test_environment_rewards_by_the_server_and_holds_no_reference(
+    server: Server, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a reward function of TRL: messages or texts in, a reward for each out."""
+    monkeypatch.setenv("KBTOOLS_SERVE_URL", server.url)
+    monkeypatch.setenv("KBTOOLS_SERVE_TOKEN", server.token)
+    import scale_env.rewards
+    import scale_env.tasks
+
+    assert scale_env.tasks.rows() == [{"task": "Scale", "prompt": [{"role": "user", "content": "Write ScaleNew."}]}]
+    completions = [[{"role": "assistant", "content": candidate(0)}], candidate(1)]
+    assert scale_env.rewards.verified(completions, ["Scale", "Scale"], prompts=[]) == [1.0, 0.0]
+    assert not [
+        path for path in environment.rglob("*") if path.is_file() and SECRET in path.read_text("utf-8", "replace")
+    ]
+
+
+VERIFIERS = "verifiers==0.4.0"
+SCORE = """
+import asyncio, sys
+import verifiers.v1 as vf
+from verifiers.v1.configs.agent import WireAgentConfig
+from verifiers.v1.utils.loaders import load_taskset
+from scale_env.taskset import KernelConfig
+
+(task,) = list(load_taskset(KernelConfig(id="scale-env")))
+agent = vf.AgentInfo(config=WireAgentConfig.model_construct())
+nodes = [vf.MessageNode(message=vf.UserMessage(content=task.data.prompt[0].content)),
+         vf.MessageNode(parent=0, sampled=True, message=vf.AssistantMessage(content=sys.stdin.read()))]
+trace = vf.Trace(task=vf.TraceTask(type="KernelTask", data=task.data, key=task.key), agent=agent, nodes=nodes)
+asyncio.run(task.score(trace))
+print(trace.reward, trace.info["verdict"])
+"""
+
+
+@pytest.mark.slow
+def test_verifiers_loads_the_environment_and_scores_a_rollout(
+    server: Server, environment: Path, tmp_path: Path
+) -> None:
+    """The real package in an environment of its own, which has of kbtools what the client needs."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    pip = [venv / "bin" / "python", "-m", "pip", "install", "-q"]
+    subprocess.run([*pip, VERIFIERS], check=True, timeout=900)
+    import kbtools
+
+    paths = os.pathsep.join(map(str, (environment, Path(kbtools.__file__).parents[1])))
+    variables = {"PYTHONPATH": paths, "KBTOOLS_SERVE_URL": server.url, "KBTOOLS_SERVE_TOKEN": server.token}
+    for text, expected in ((candidate(0), "1.0 pass"), (candidate(1), "0.0 wrong_output")):
+        done = subprocess.run(
+            [venv / "bin" / "python", "-c", SCORE],
+            input=text,
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.strip() == expected, done.stderr
+
+
 @pytest.mark.slow
 def test_kills_lose_nothing_and_no_answer_changes(tmp_path: Path) -> None:
     """64 clients, 240 questions, a worker killed every few seconds, the server twice: each has one answer."""

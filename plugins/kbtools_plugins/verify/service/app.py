@@ -11,11 +11,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import ValidationError
 
+from kbtools.data.tasks import Task
 from kbtools.verify_client import Answer, Question
 from kbtools_plugins.feedback import finding
 from kbtools_plugins.verify.pool import Pair
 from kbtools_plugins.verify.service.desk import Desk, Full, Undecided
-from kbtools_plugins.verify.service.tasks import Task
 from kbtools_plugins.verify.verdict import Verification
 
 LARGEST_QUESTION = 1 << 20

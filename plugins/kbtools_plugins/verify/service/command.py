@@ -47,8 +47,8 @@ def serve_verify_command(
 ) -> None:
     """Answer verdicts over HTTP; the references stay here. Ends on Ctrl-C or SIGTERM when all admitted have answers."""
     import kbtools as kb
+    from kbtools.data.tasks import tasks_of
     from kbtools_plugins.verify.service.serve import Service, serve
-    from kbtools_plugins.verify.service.tasks import tasks_of
 
     token = os.environ.get(TOKEN, "")
     if not token and not _is_loopback(host):

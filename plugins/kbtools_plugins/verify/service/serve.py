@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 from aiohttp import web
 
+from kbtools.data.tasks import Task
 from kbtools_plugins.verify.cache import VerdictStore, default_path
 from kbtools_plugins.verify.pool import started
 from kbtools_plugins.verify.service.app import application
 from kbtools_plugins.verify.service.desk import Desk
-from kbtools_plugins.verify.service.tasks import Task
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 
 
