@@ -253,7 +253,8 @@ def _titled(split: str, result: Result) -> Result:
     return replace(result, tables=tuple(replace(table, title=f"{split}: {table.title}") for table in result.tables))
 
 
-_SPLIT = "__kbtools_split__"
+SPLIT = "__kbtools_split__"
+"""Column with the name of each row's split, while a stage of scope `dataset` sees all splits joined."""
 
 
 def _together(stage: Stage, splits: DatasetDict) -> Result:
@@ -261,10 +262,10 @@ def _together(stage: Stage, splits: DatasetDict) -> Result:
     import datasets
     import numpy as np
 
-    joined = datasets.concatenate_datasets([with_constant(ds, _SPLIT, name) for name, ds in splits.items()])
+    joined = datasets.concatenate_datasets([with_constant(ds, SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)
-    labels = np.asarray(column(result.dataset, _SPLIT))
-    whole = result.dataset.remove_columns(_SPLIT)
+    labels = np.asarray(column(result.dataset, SPLIT))
+    whole = result.dataset.remove_columns(SPLIT)
     parts = {name: whole.select(np.flatnonzero(labels == name)) for name in splits}
-    dropped = tuple(replace(drop, rows=drop.rows.remove_columns(_SPLIT)) for drop in result.dropped)
+    dropped = tuple(replace(drop, rows=drop.rows.remove_columns(SPLIT)) for drop in result.dropped)
     return replace(result, dataset=type(splits)(parts), dropped=dropped)

@@ -35,6 +35,9 @@ COLUMNS: Mapping[str, str] = {
     "stars": "Stars of that repository.",
     "sha": "Commit of that repository.",
     "repo_link": "Address of that repository.",
+    "near_cluster": "Rows that chains of near-duplicates connect have the same value: a key to split by.",
+    "near_kept": "Whether near-dedup would keep the row.",
+    "near_similarity": "Jaccard similarity of a row that it would not keep with the nearest better one that it would.",
     RAW: "A judgement as it was given: a model's whole reply, or the reasons in words.",
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.errors import SchemaError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -61,15 +62,18 @@ LAYOUTS = (
 )
 """Layouts that are recognised by their columns; what they leave open is looked up in `PLAIN`."""
 
+SHAREGPT = "conversations"
+"""Column of both sides of ShareGPT's conversations; it counts where nothing else could be meant."""
+
 PLAIN: Mapping[str, tuple[str, ...]] = {
     "row_id": ("example_id", "uuid", "id", "problem_id"),
     "module_name": ("module_name", "entry_point", "name"),
     "entry_point": ("entry_point", "module_name"),
     "reference_code": ("python_code", "reference_code", "original_python_code", "original_code"),
     "triton_code": ("triton_code", "kernel_code"),
-    "prompt": ("prompt",),
-    "completion": ("completion", "response", "text"),
-    "reasoning": ("reasoning", "reasoning_content", "thinking"),
+    "prompt": ("prompt", SHAREGPT),
+    "completion": ("completion", "response", "text", SHAREGPT),
+    "reasoning": REASONING_FIELDS,
     "answer": ("answer",),
     "reward": ("reward",),
 }
@@ -154,6 +158,8 @@ class Schema:
         if found:
             return found
         plain = [name for name in PLAIN.get(role, ()) if name in self.features]
+        if len(plain) > 1:
+            plain = [name for name in plain if name != SHAREGPT]
         return plain[:1] if role in _FIRST_WINS else plain
 
     def _layout_name(self) -> str:
@@ -221,9 +227,9 @@ def _is_kind(feature: Any, kind: Kind) -> bool:
 
 
 def is_message_list(feature: Any) -> bool:
-    """Whether a feature is a list of structs with a role and a content."""
+    """Whether a feature is a list of structs with a role and a content, or ShareGPT's from and value."""
     inner = getattr(feature, "feature", None)
-    return isinstance(inner, dict) and {"role", "content"} <= set(inner)
+    return isinstance(inner, dict) and ({"role", "content"} <= set(inner) or {"from", "value"} <= set(inner))
 
 
 def evals_features() -> Features:

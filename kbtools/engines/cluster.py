@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -82,7 +83,7 @@ class RemoteActor:
             try:
                 self.where += f", process {ray.get(self._said)}"
             except ray.exceptions.RayError as error:
-                raise ConfigError(f"{self.where}: a worker could not be started ({_first_line(error)}).") from error
+                raise ConfigError(f"{self.where}: a worker could not be started ({_last_line(error)}).") from error
             self._said = None
         return self._said is None
 
@@ -160,16 +161,16 @@ def connect(address: str, say: Callable[[str], None]) -> bool:
     ray = _ray()
     if ray.is_initialized():
         return False
-    if address == "auto":
-        with suppress(ConnectionError):
-            ray.init(address="auto", **_SETTINGS)
-            say(f"joined the Ray cluster at {ray.get_runtime_context().gcs_address}")
-            return True
+    address = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
+    if address != "auto":
+        _refuse_silence(address)
+        _patiently(lambda: ray.init(address=address, **_SETTINGS))
+    elif not _joined_here():
         _patiently(lambda: ray.init(address="local", include_dashboard=False, **_SETTINGS))
         cpus = int(ray.cluster_resources().get("CPU", 0))
         say(f"found no Ray cluster, so one was started on this machine for this run, with {cpus} CPUs")
         return True
-    _patiently(lambda: ray.init(address=address, **_SETTINGS))
+    say(f"joined the Ray cluster at {ray.get_runtime_context().gcs_address}")
     return True
 
 
@@ -186,6 +187,29 @@ def _ray() -> Any:
     return ray
 
 
+def _joined_here() -> bool:
+    """Whether there is a cluster on this machine; ConfigError where there is one that does not let us in."""
+    try:
+        _ray().init(address="auto", **_SETTINGS)
+    except ConnectionError as error:
+        if "Could not find any running Ray instance" not in str(error):
+            raise _unreachable(error) from error
+        return False
+    return True
+
+
+def _refuse_silence(address: str) -> None:
+    """ConfigError where nobody listens at the address: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"nobody answers at {address} ({error}), where the head node of the Ray cluster should be: "
+            "`ray status` says its address there."
+        ) from error
+
+
 def _patiently(start: Callable[[], Any]) -> None:
     """Start Ray, again where a busy machine did not let it start in the half minute that it gives itself."""
     for attempt in range(1, _ATTEMPTS + 1):
@@ -194,12 +218,16 @@ def _patiently(start: Callable[[], Any]) -> None:
             return
         except Exception as error:  # Ray raises whatever it meets with
             _ray().shutdown()
-            if attempt == _ATTEMPTS or not isinstance(error, RuntimeError | TimeoutError | ConnectionError):
-                raise ConfigError(
-                    f"Ray could not be reached in {attempt} attempts ({type(error).__name__}: {_first_line(error)}). "
-                    "Is the address that of the head node (`ray status` says it there)? Is this machine so busy that a "
-                    "process needs more than 30 s to start?"
-                ) from error
+            if attempt == _ATTEMPTS or isinstance(error, ConnectionError | ValueError):
+                raise _unreachable(error) from error
+
+
+def _unreachable(error: Exception) -> ConfigError:
+    return ConfigError(
+        f"Ray could not be reached ({type(error).__name__}: {_last_line(error)}). If the cluster asks for a token, set "
+        "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here as there. Another reason is a machine so busy that processes need "
+        "more than 30 s to start."
+    )
 
 
 def nodes() -> list[Node]:
@@ -235,7 +263,7 @@ def check_versions(present: list[Node]) -> None:
                 said = ray.get(reference)
             except ray.exceptions.RayError as error:
                 raise ConfigError(
-                    f"node {node.address} cannot run kbtools ({_first_line(error)}): install there what is installed "
+                    f"node {node.address} cannot run kbtools ({_last_line(error)}): install there what is installed "
                     f"here, kbtools {versions.here().packages['kbtools']} and its plugins, in the Python that runs Ray."
                 ) from error
             versions.refuse_difference(versions.here(), Versions.model_validate_json(said), f"node {node.address}")
@@ -251,7 +279,7 @@ def on_node(node: Node) -> Any:
     return NodeAffinitySchedulingStrategy(node.identity, soft=False)
 
 
-def _first_line(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
     """The line of Ray's report that says what happened: the last one of the traceback that it quotes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -88,6 +88,12 @@ class Done:
     answer: Answer
     where: str
 
+    def text(self) -> str:
+        """The answer; raises the error that the job ended with."""
+        if self.answer.fault is not None:
+            raise self.answer.fault.error(self.where)
+        return self.answer.text
+
 
 class Crew:
     """The workers of one run."""
@@ -131,24 +137,6 @@ class Crew:
                 worker.close()
                 self._workers[kind].remove(worker)
 
-    def each(self, function: str, payload: str, kind: Kind = "cpu") -> dict[str, str]:
-        """The answer of every worker to one payload, by where it is; the first fault is raised."""
-        found: dict[str, str] = {}
-        job = Job(function=function, payload=payload)
-        self._wait_until_ready(kind, wait_for_all=True)
-        under_way = dict.fromkeys(self._of_kind(kind), job)
-        for worker in under_way:
-            worker.send(job)
-        while under_way:
-            for heard in self._staff.heard(under_way):
-                under_way.pop(heard.worker)
-                if heard.answer is None:
-                    raise KbError(f"{heard.worker.where} died when it was asked what it is. Run again.")
-                if heard.answer.fault is not None:
-                    raise heard.answer.fault.error(heard.worker.where)
-                found[heard.worker.where] = heard.answer.text
-        return found
-
     def close(self) -> None:
         """End all workers."""
         for worker in [worker for workers in self._workers.values() for worker in workers]:
@@ -182,12 +170,11 @@ class Crew:
     def _idle(self, kind: Kind, under_way: dict[Worker, Assignment]) -> list[Worker]:
         return [worker for worker in self._of_kind(kind) if worker not in under_way and worker.ready()]
 
-    def _wait_until_ready(self, kind: Kind, *, wait_for_all: bool = False) -> None:
-        """Until one worker, or all, can be given jobs; ConfigError when it takes so long that none will come."""
+    def _wait_until_ready(self, kind: Kind) -> None:
+        """Until a worker can be given a job; ConfigError when it takes so long that none will come."""
         end = time.monotonic() + PATIENCE
         while True:
-            ready = [worker.ready() for worker in self._of_kind(kind)]
-            if all(ready) if wait_for_all else any(ready):
+            if any(worker.ready() for worker in self._of_kind(kind)):
                 return
             if time.monotonic() > end:
                 raise ConfigError(

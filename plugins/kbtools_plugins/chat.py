@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.columns import column_type, is_message_list
-from kbtools.data.conversations.messages import REASONING_FIELDS, Message
+from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.messages import Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 _EMPTY_THINK = "__kbtools_empty_think__"
-_FACT = "empty_thinks"
+_HIDDEN = "__kbtools_hidden__"
+_FACTS = {_EMPTY_THINK: "empty_thinks", _HIDDEN: "hidden_reasoning"}
+_OWN = ("role", "content", "from", "value")
 
 
 class _ToChat(kb.Stage):
@@ -93,26 +96,27 @@ class _ToChat(kb.Stage):
         import datasets
 
         features = self.output_features(ds.features)
-        marked = datasets.Features({**with_error(features), _EMPTY_THINK: datasets.Value("bool")})
+        marked = datasets.Features({**with_error(features), **dict.fromkeys(_FACTS, datasets.Value("bool"))})
         done = map_batches(ds, self._converted, features=marked, fingerprint=self.fingerprint(ds), rows=500)
-        empty_thinks = column(done, _EMPTY_THINK).to_pylist().count(True)
+        counts = {fact: column(done, mark).to_pylist().count(True) for mark, fact in _FACTS.items()}
         done = done.select_columns([*features, ERROR])
-        result = resolve_failures(self, ds, done, self.on_error, "cannot be made a conversation")
-        return self._noted(result, empty_thinks)
+        return self._noted(resolve_failures(self, ds, done, self.on_error, "cannot be made a conversation"), counts)
 
     def joined(self, parts: Sequence[kb.Result]) -> kb.Result:
-        """The rows with an empty think block are counted together."""
-        return self._noted(merge(parts), sum(int(str(part.facts.get(_FACT, 0))) for part in parts))
+        """The rows that notes tell of are counted together."""
+        counts = {fact: sum(int(str(part.facts.get(fact, 0))) for part in parts) for fact in _FACTS.values()}
+        return self._noted(merge(parts), counts)
 
-    def _noted(self, result: kb.Result, empty_thinks: int) -> kb.Result:
-        return (
-            replace(result, notes=(self._note(empty_thinks),), facts={_FACT: empty_thinks}) if empty_thinks else result
-        )
+    def _noted(self, result: kb.Result, counts: Mapping[str, int]) -> kb.Result:
+        facts = {fact: count for fact, count in counts.items() if count}
+        return replace(result, notes=tuple(self._notes(counts)), facts=facts) if facts else result
 
-    def _note(self, count: int) -> str:
-        return (
-            f"the chat template of {self.check_template} puts an empty think block into {count} rows without reasoning"
-        )
+    def _notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        if count := counts[_FACTS[_EMPTY_THINK]]:
+            what = f"puts an empty think block into {_rows(count)} without reasoning"
+            yield f"the chat template of {self.check_template} {what}"
+        if count := counts[_FACTS[_HIDDEN]]:
+            yield f"{_rows(count)} with reasoning that is encrypted or redacted: what cannot be read is not kept"
 
     def _converted(self, table: pa.Table) -> pa.Table:
         import datasets
@@ -126,6 +130,7 @@ class _ToChat(kb.Stage):
         columns |= {name: table.column(name) for name in table.column_names if name not in places.used}
         columns[ERROR] = pa.array([row.error for row in rows], pa.string())
         columns[_EMPTY_THINK] = pa.array([row.empty_think for row in rows], pa.bool_())
+        columns[_HIDDEN] = pa.array([row.hidden for row in rows], pa.bool_())
         return pa.table(columns)
 
     def _conversations(self, table: pa.Table, places: _Places) -> Iterator[_Cells]:
@@ -166,9 +171,10 @@ class _ToChat(kb.Stage):
             added = bool(self.check_template) and template(self.check_template).check(
                 [*prompt, *completion], self.reasoning
             )
-            return _Row(self._written(prompt, completion), None, added)
+            hidden = self.reasoning != "drop" and any(turn.hidden for turn in [*prompt, *completion])
+            return _Row(self._written(prompt, completion), None, added, hidden)
         except (ReasoningError, Lossy) as error:
-            return _Row({}, str(error), False)
+            return _Row({}, str(error))
 
 
 class ToMessages(_ToChat):
@@ -233,7 +239,8 @@ class _Row:
 
     columns: dict[str, list[Message]]
     error: str | None
-    empty_think: bool
+    empty_think: bool = False
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -279,7 +286,11 @@ class _Places:
             raise ReasoningError("other-fields")
 
 
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def _extra(feature: Any) -> dict[str, Any]:
     if not is_message_list(feature):
         return {}
-    return {name: kind for name, kind in feature.feature.items() if name not in ("role", "content", *REASONING_FIELDS)}
+    return {name: kind for name, kind in feature.feature.items() if name not in (*_OWN, *REASONING_FIELDS)}

@@ -87,6 +87,7 @@ CASES = {
     "explode-turns": Case(rollouts),
     "filter": Case(lambda: rollouts(80), {"where": "reward > 0.85"}),
     "generate-prompts": Case(modules, reply="Write a Triton kernel for class NetNew."),
+    "near-dedup": Case(rollouts, {"threshold": 0.6}),
     "lengths": Case(rollouts, {"tokenizer": "tokenizer", "fast": False}),
     "pass-rate": Case(rollouts),
     "sample": Case(rollouts, {"first": 4}),

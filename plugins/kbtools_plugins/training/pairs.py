@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 import kbtools as kb
-from kbtools.data.conversations.messages import REASONING_FIELDS
+from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.table import keep
 from kbtools_plugins.conversations import ReasoningForm
 

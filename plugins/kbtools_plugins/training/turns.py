@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.columns import column_type, is_message_list
-from kbtools.data.conversations.messages import REASONING_FIELDS, Message, decode, looks_encoded
+from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.messages import Message, decode, looks_encoded
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import field_of, map_batches
 from kbtools.failed_rows import ERROR, resolve_failures, with_error

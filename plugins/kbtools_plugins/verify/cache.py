@@ -6,6 +6,7 @@ import hashlib
 import os
 import sqlite3
 import threading
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -61,12 +62,19 @@ class VerdictStore:
         self._connection.close()
 
 
-def key_of(reference: str, candidate: str, entry_point: str | None, settings: VerifySettings) -> str:
+def key_of(
+    reference: str,
+    candidate: str,
+    entry_point: str | None,
+    settings: VerifySettings,
+    shared: Mapping[str, str] | None = None,
+) -> str:
     """Digest of both texts, the settings, the versions and the source of this package.
 
-    The seed counts too, though the fingerprint that comes with a verdict keeps it secret.
+    The seed counts too, though the fingerprint that comes with a verdict keeps it secret. `shared` is the fingerprint
+    of where the pair is checked, if that is not here.
     """
-    known = repr(sorted(fingerprint(settings).items()))
+    known = repr(sorted((fingerprint(settings) if shared is None else shared).items()))
     parts = [reference, candidate, entry_point or "", known, repr(settings.seed), _source_digest()]
     joined = "\0".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()

@@ -35,16 +35,22 @@ def verify_all(pairs: Sequence[Pair], settings: VerifySettings, workers: int, st
                finished: Watcher = lambda verdict: None) -> list[Verification]:  # fmt: skip
     """The verdict of each pair; `finished` is called with each one as it is known."""
     keys = [key_of(pair.reference, pair.candidate, pair.entry_point, settings) for pair in pairs]
-    known = {key: verdict for key in set(keys) if store and (verdict := store.get(key))}
+    known = look_up(keys, store, finished)
     missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
-    for key in keys:
-        if key in known:
-            finished(known[key])
     if missing:
         with started(min(workers, len(missing)), settings) as submit:
             futures = {key: submit(pair, _keeper(key, store)) for key, pair in missing.items()}
             known |= {key: _reported(future, keys.count(key), finished) for key, future in futures.items()}
     return [known[key] for key in keys]
+
+
+def look_up(keys: Sequence[str], store: VerdictStore | None, finished: Watcher) -> dict[str, Verification]:
+    """The verdicts that are known already, each reported as often as it is wanted."""
+    known = {key: verdict for key in set(keys) if store and (verdict := store.get(key))}
+    for key in keys:
+        if key in known:
+            finished(known[key])
+    return known
 
 
 def _keeper(key: str, store: VerdictStore | None) -> Watcher:

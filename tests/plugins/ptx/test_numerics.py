@@ -10,7 +10,6 @@ from kbtools_plugins.ptx.numerics import (
     arithmetic,
     comparison,
     conversion,
-    integer,
     matrix_product,
     permitted_error,
 )
@@ -52,11 +51,12 @@ def test_an_operation_is_rounded_once(name: str, kind: str, rounding: str) -> No
 def test_a_square_root_is_rounded_once(kind: str, rounding: str) -> None:
     form = FORMATS[kind]
     bits = random_bits(kind, 2000, 1) & ~np.array(form.sign, random_bits(kind, 1, 1).dtype)
-    root = np.sqrt(widen(bits, kind).astype(np.longdouble))
+    with np.errstate(invalid="ignore"):
+        root = np.sqrt(widen(bits, kind).astype(np.longdouble))
     got = widen(arithmetic("sqrt", kind, Modifiers(rounding=rounding))(bits), kind).astype(np.longdouble)
     finite = np.isfinite(root)
     step = np.abs(widen(arithmetic("sqrt", kind)(bits), kind)) * 2.0**-form.fraction
-    off = (got - root)[finite]
+    off = got[finite] - root[finite]
     assert np.all(np.abs(off) <= step[finite] * (0.5001 if rounding == "rn" else 1.0001))
     assert {"rn": True, "rz": np.all(off <= 0), "rm": np.all(off <= 0), "rp": np.all(off >= 0)}[rounding]
 
@@ -218,7 +218,6 @@ def test_operations_that_ptx_does_not_have_are_refused() -> None:
         lambda: arithmetic("div", "bf16"),
         lambda: arithmetic("add", "e4m3"),
         lambda: conversion("f16", "f32", Modifiers(rounding="rx")),
-        lambda: integer("frobnicate", "s32"),
         lambda: matrix_product("s8", "s8", "f32"),
         lambda: comparison("lo", "f32"),
     ):

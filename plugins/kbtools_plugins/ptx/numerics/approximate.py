@@ -35,7 +35,7 @@ _UPPER = np.uint64(0xFFFF_FFFF_0000_0000)
 
 def permitted_error(operation: str, kind: str, modifiers: Modifiers) -> Permitted | None:
     """What the manual permits beyond correct rounding; None where the result is exact."""
-    if operation in FUNCTIONS or modifiers.approximate:
+    if operation in FUNCTIONS or modifiers.approximate or modifiers.full:
         return TABLE.get((operation, kind.removesuffix("x2")))
     return None
 

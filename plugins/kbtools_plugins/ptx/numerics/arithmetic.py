@@ -38,7 +38,7 @@ def arithmetic(operation: str, kind: str, modifiers: Modifiers = PLAIN, seed: in
 def _raw(operation: str, form: Format, modifiers: Modifiers, seed: int | None) -> Operation:
     if operation in ("min", "max"):
         return signs.extreme(operation, form, modifiers)
-    if operation in FUNCTIONS or modifiers.approximate:
+    if operation in FUNCTIONS or modifiers.approximate or modifiers.full:
         return approximation(operation, form, modifiers, seed)
     if modifiers.rounding not in ("", "rn", "rz", "rm", "rp"):
         raise Unsupported(f"ptx:{operation}.{modifiers.rounding}.{form.name}")

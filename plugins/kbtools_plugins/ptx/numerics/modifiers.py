@@ -16,7 +16,7 @@ class Modifiers:
     approximate: bool = False
     xorsign: bool = False
     full: bool = False
-    """`div.full`, which scales its operands: right for large divisors, too. `approximate` is set beside it."""
+    """`div.full`, which scales its operands: right for large divisors, too."""
 
 
 PLAIN = Modifiers()

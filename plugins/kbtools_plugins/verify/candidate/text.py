@@ -10,10 +10,11 @@ import re
 from typing import TypeGuard
 
 from kbtools.data.conversations import reasoning
+from kbtools.data.conversations.marks import ends_of_reasoning
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 _PYTHON_LABELS = {"", "python", "py", "python3", "triton"}
-_ANSWER = re.compile(r"<answer>(?!.*<answer>)(.*?)</answer>", re.DOTALL)
+_ANSWER = re.compile(r"<answer>(?!.*<answer>)(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _MARKED = re.compile(r"\s*BEGIN_PYTHON\b")
 
 
@@ -42,7 +43,7 @@ def _answer(text: str) -> str:
     try:
         return reasoning.parse(text, reasoning.Rules(tag="optional", answer="last")).answer
     except reasoning.ReasoningError:
-        behind = text.rpartition("</think>")[2]
+        behind = text[max(ends_of_reasoning(text), default=0) :]
         found = _ANSWER.search(behind)
         return found.group(1) if found else behind
 
