@@ -31,13 +31,13 @@ _PROMPT = "triton-conversion"
 @click.option("--prompt", default="", help=f"Versioned prompt; by default the column `prompt`, or else {_PROMPT}.")
 def env_command(out: Path, dataset: str, split: str | None, task_column: str, prompt: str) -> None:
     """Write an environment for verifiers, and a reward function for TRL, into the new folder OUT."""
-    import kbtools as kb
     from kbtools.data.tasks import tasks_of
+    from kbtools.pipeline import load
 
     name = out.name.lower().replace("_", "-")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(f"{out.name!r} cannot be a package's name: end OUT with lower-case words joined by -.")
-    rows = kb.load(dataset, split=split)
+    rows = load(dataset, split=split)
     if isinstance(rows, dict):
         raise UsageError(f"{dataset} has the splits {', '.join(rows)}: choose one with --split.")
     tasks = tasks_of(rows, task_column)
@@ -60,12 +60,13 @@ def env_command(out: Path, dataset: str, split: str | None, task_column: str, pr
 
 def _prompts(ds: Dataset, rows: Sequence[int], spec: str) -> Iterator[list[dict[str, str]]]:
     """The prompt of each of these rows: its own, or a versioned one made of its columns."""
-    import kbtools as kb
+    from kbtools.data.columns import Schema
     from kbtools.data.table import field_of
+    from kbtools.plugins import prompt
 
-    schema = kb.Schema(ds.features)
+    schema = Schema(ds.features)
     ready = not spec and schema.has("prompt")
-    template = None if ready else kb.prompt(spec or _PROMPT)
+    template = None if ready else prompt(spec or _PROMPT)
     wanted = {"prompt": schema.require(schema.find("prompt"), "messages")} if ready else {}
     if template:
         wanted = {role: schema.locate(role) for role in template.front.columns}
