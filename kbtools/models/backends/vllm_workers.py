@@ -5,6 +5,7 @@ What vLLM is asked and how its outputs are read is in `vllm_offline`; here reque
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import takewhile
@@ -15,7 +16,7 @@ from kbtools.engines import Crew
 from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.vllm_offline import VllmBackend
 from kbtools.models.reply import Answer
-from kbtools.models.request import Request, request_from_canonical
+from kbtools.models.request import Request, Terms, request_from_canonical
 
 GENERATE = "kbtools.models.backends.vllm_workers:generate"
 REQUESTS = 256
@@ -23,15 +24,34 @@ REQUESTS = 256
 _ANSWERS = TypeAdapter(dict[str, Answer])
 
 
+class Asked(BaseModel):
+    """A request in its canonical form, which loses the order of fields; so the form of its reply is beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    canonical: str
+    shape: str
+
+    @classmethod
+    def of(cls, request: Request) -> Asked:
+        """The request as texts."""
+        return cls(canonical=request.canonical(), shape=json.dumps(request.response_format))
+
+    def request(self) -> Request:
+        """The request again, with the same key."""
+        held = request_from_canonical(self.canonical)
+        return Request(Terms(held.model, held.sampling, json.loads(self.shape)), held.messages, held.sample)
+
+
 class Told(BaseModel):
-    """What a worker is told: the model, and requests in their canonical form."""
+    """What a worker is told: the model, and what it is asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str
     model: str
     options: tuple[str, ...]
-    requests: tuple[str, ...]
+    requests: tuple[Asked, ...]
 
 
 class VllmWorkers:
@@ -61,8 +81,8 @@ class VllmWorkers:
                 yield known[key], answer
 
     def _told(self, requests: Sequence[Request]) -> str:
-        texts = tuple(request.canonical() for request in requests)
-        return Told(path=self._path, model=self.model, options=self._options, requests=texts).model_dump_json()
+        asked = tuple(Asked.of(request) for request in requests)
+        return Told(path=self._path, model=self.model, options=self._options, requests=asked).model_dump_json()
 
 
 def _until(stopping: Callable[[], bool]) -> Callable[[Sequence[Request]], bool]:
@@ -72,7 +92,7 @@ def _until(stopping: Callable[[], bool]) -> Callable[[Sequence[Request]], bool]:
 def generate(payload: str) -> str:
     """A worker's part: the answers by the keys of the requests."""
     told = Told.model_validate_json(payload)
-    requests = [request_from_canonical(text) for text in told.requests]
+    requests = [asked.request() for asked in told.requests]
     answers = _model(told.path, told.model, told.options).answers(requests, lambda: False)
     return _ANSWERS.dump_json({request.key: answer for request, answer in answers}).decode()
 
