@@ -13,6 +13,7 @@ from kbtools import engines, pipeline
 from kbtools.cli.pushing import with_push
 from kbtools.cli.ui import views
 from kbtools.cli.ui.stdout import heard_or_not
+from kbtools.data.io import load as loading
 from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.engines import Processes, Ray
@@ -151,7 +152,7 @@ def _check_targets(target: Path | None, options: RunOptions, source: Source, sta
         raise UsageError(f"--save-recipe {options.save_recipe}: the name of a recipe ends in .toml.")
     named = [path for path in (target, local_path(options.dropped) if options.dropped else None) if path]
     for path in named:
-        if any(_replaced(file, path, stages) for file in saving.files_of(local_path(source.dataset))):
+        if any(_replaced(file, path, stages) for file in loading.local_sources(source.dataset)):
             raise UsageError(f"{path}: the dataset is read from there, and could not be read again; give another name.")
     if target:
         saving.check_target(target)

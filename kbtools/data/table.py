@@ -226,9 +226,15 @@ def empty(features: Features) -> Dataset:
 
 def row_name(ds: Dataset, index: int, columns: dict[str, str] | None = None) -> str:
     """How errors call a row: its index and, where the dataset has one, its id."""
-    schema, number = Schema(ds.features, columns), row_numbers.get()(index)
-    if not schema.has("row_id"):
-        return f"row {number}"
+    return row_names(ds, [index], columns)[0]
+
+
+def row_names(ds: Dataset, indices: Sequence[int], columns: dict[str, str] | None = None) -> list[str]:
+    """What `row_name` calls each of these rows, the ids of all of them being read at once."""
+    schema, number = Schema(ds.features, columns), row_numbers.get()
+    if not schema.has("row_id") or not len(indices):
+        return [f"row {number(index)}" for index in indices]
     path = schema.find("row_id")
-    table = ds.select([index]).select_columns([top_column(ds.features, path)]).with_format("arrow")[:]
-    return f"row {number} ({path} {field_of(table, path)[0].as_py()})"
+    picked = take(ds, indices, fingerprint=ds._fingerprint)  # for reading only: it never leaves this function
+    ids = [value for table in tables(picked, [path], BATCH_ROWS) for value in table.column(path).to_pylist()]
+    return [f"row {number(index)} ({path} {found})" for index, found in zip(indices, ids, strict=True)]

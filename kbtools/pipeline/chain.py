@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
+from kbtools.data.io.local_files import gatherable
 from kbtools.engines import Processes, Ray, crew, opened
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.observers import Bars, Observer, reporting
@@ -86,10 +87,11 @@ def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
 
 def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Observer) -> Run:
     """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
+    lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
+    data = gatherable(data, "the dataset")
     for ds in data.values() if isinstance(data, dict) else [data]:
         check_chain(ds.features, stages)
     done = Run(data)
-    lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
     for segment in _segments(stages):
         lineages.attach(done.dataset, lineage)  # a stage that publishes reads there how its rows came about
         known = len(done.records)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
 from rich.syntax import Syntax
 from rich.text import Text
 
@@ -39,13 +38,13 @@ def one_split(data: Dataset | DatasetDict, name: str) -> Dataset:
     return only
 
 
-def rendered(row: Mapping[str, Any], *, full: bool) -> Iterator[RenderableType]:
+def rendered(row: Mapping[str, Any], *, full: bool) -> Iterator[Text]:
     """A row, column by column."""
     for name, value in row.items():
         yield from _field(name, value, full)
 
 
-def _field(path: str, value: Any, full: bool) -> Iterator[RenderableType]:
+def _field(path: str, value: Any, full: bool) -> Iterator[Text]:
     turns = _messages(value)
     if turns is not None:
         yield _heading(path, "1 message" if len(turns) == 1 else f"{len(turns)} messages")
@@ -72,7 +71,7 @@ def _messages(value: Any) -> Sequence[Mapping[str, Any]] | None:
         return None
 
 
-def _turn(turn: Mapping[str, Any], full: bool) -> Iterator[RenderableType]:
+def _turn(turn: Mapping[str, Any], full: bool) -> Iterator[Text]:
     yield Text(f"[{printable(str(turn['role']))}]", style="bold magenta")
     for name, value in turn.items():
         if name in REASONING_FIELDS and value:
