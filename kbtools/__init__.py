@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kbtools import prompts as prompts
     from kbtools import stage as stage
     from kbtools import testing as testing
+    from kbtools import verify_client as verify_client
     from kbtools.data.columns import Schema as Schema
     from kbtools.engines import Processes as Processes
     from kbtools.engines import Ray as Ray
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from kbtools.result import Table as Table
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
-<<<<<<< HEAD
+    from kbtools.verify_client import VerifyClient as VerifyClient
     from kbtools_plugins.analysis.agreement import Agreement as Agreement
     from kbtools_plugins.analysis.correlate import Correlate as Correlate
     from kbtools_plugins.analysis.stats import Stats as Stats
@@ -64,15 +65,11 @@ if TYPE_CHECKING:
     from kbtools_plugins.training.repair import ToRepair as ToRepair
     from kbtools_plugins.training.select import Select as Select
     from kbtools_plugins.training.turns import ExplodeTurns as ExplodeTurns
-=======
-    from kbtools.verify_client import VerifyClient as VerifyClient
->>>>>>> main
     from kbtools_plugins.verify import verify as verify
     from kbtools_plugins.verify.stage import Verify as Verify
 
 _MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing", "verify_client")
 _HOME = {
-<<<<<<< HEAD
     "Schema": "kbtools.data.columns",
     "hookimpl": "kbtools.hooks",
     "Processes": "kbtools.engines",
@@ -92,6 +89,7 @@ _HOME = {
     "Result": "kbtools.result",
     "Stage": "kbtools.stage",
     "Table": "kbtools.result",
+    "VerifyClient": "kbtools.verify_client",
     "Agreement": "kbtools_plugins.analysis.agreement",
     "Correlate": "kbtools_plugins.analysis.correlate",
     "Stats": "kbtools_plugins.analysis.stats",
@@ -119,28 +117,6 @@ _HOME = {
     "ExplodeTurns": "kbtools_plugins.training.turns",
     "verify": "kbtools_plugins.verify",
     "Verify": "kbtools_plugins.verify.stage",
-=======
-    "Schema": "data.columns",
-    "hookimpl": "hooks",
-    "Processes": "engines",
-    "Ray": "engines",
-    "Judge": "plugins",  # which tells it where judges are found by name
-    "Verdict": "judge",
-    "Lineage": "lineage",
-    "Recipe": "lineage",
-    "Pipeline": "stage",
-    "apply": "pipeline",
-    "default_model": "plugins",
-    "load": "pipeline",
-    "prompt": "plugins",
-    "save": "pipeline",
-    "Drop": "result",
-    "Failure": "result",
-    "Result": "result",
-    "Stage": "stage",
-    "Table": "result",
-    "VerifyClient": "verify_client",
->>>>>>> main
 }
 """Module of every name above; tests/test_names.py compares both lists, and both with the built-in plugin."""
 
