@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from kbtools.result import Table as Table
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
+    from kbtools.verify_client import VerifyClient as VerifyClient
     from kbtools_plugins.verify import verify as verify
 
-_MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
+_MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing", "verify_client")
 _HOME = {
     "Schema": "data.columns",
     "hookimpl": "hooks",
@@ -56,6 +57,7 @@ _HOME = {
     "Result": "result",
     "Stage": "stage",
     "Table": "result",
+    "VerifyClient": "verify_client",
 }
 
 

@@ -83,6 +83,7 @@ CASES = {
     "compare": Case(rated, {"first": "a", "second": "b"}, json.dumps({"reason": "r", "better": "equal"})),
     "convert-rollouts": Case(raw_rollouts),
     "correlate": Case(rated, {"between": ("a", "b"), "resamples": 30}),
+    "decontaminate": Case(rollouts, {"against": ("sample",), "level": "exact", "action": "mark"}),
     "dedup": Case(rollouts, {"key": ("module_name",), "by": "reward"}),
     "explode-turns": Case(rollouts),
     "filter": Case(lambda: rollouts(80), {"where": "reward > 0.85"}),
