@@ -199,6 +199,7 @@ def test_case_12_rollouts_without_a_trajectory_are_converted():
     turn = [{"role": "assistant", "content": "<answer>A</answer>", "reasoning_content": "S"}]
     row = {"example_id": 0, "prompt": [{"role": "user", "content": "p"}], "completion": turn, "task": "t",
            "reward": 1.0, "generation_ms": 1.0, "scoring_ms": 1.0, "total_ms": 2.0, "answer": "x",
-           "num_turns": 1.0, "info": {"module_name": "M", "python_code": "class M: pass", "triton_code": ""}}  # fmt: skip
+           "num_turns": 1.0,
+           "info": {"module_name": "M", "python_code": "class M: pass", "triton_code": ""}}  # fmt: skip
     (converted,) = kb.ConvertRollouts()(datasets.Dataset.from_list([row]))
     assert converted["completion"][0]["reasoning"] == "S"
