@@ -103,8 +103,11 @@ def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
 
 
 def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    shims = {id(part) for node in ast.walk(tree) if _is_for_lack(node) for part in ast.walk(node)}
     for node in ast.walk(tree):
         targets: list[ast.expr] = []
+        if id(node) in shims:
+            continue
         if isinstance(node, ast.Assign | ast.Delete):
             targets = node.targets
         elif isinstance(node, ast.AugAssign | ast.AnnAssign):
@@ -115,6 +118,16 @@ def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             path = aliases.path(target) if isinstance(target, ast.Attribute | ast.Subscript) else ""
             if path.partition(".")[0] in _PATCHED_ROOTS and "." in path and not _CONFIGURATION.match(path):
                 yield Finding("hack:patched_name", f"line {target.lineno}: {path} is replaced")
+
+
+def _is_for_lack(node: ast.AST) -> bool:
+    """`if not hasattr(module, "name"):` and what is under it: for versions of a library that lack something."""
+    match node:
+        case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=ast.Call(func=ast.Name(id="hasattr")))):
+            return True
+        case ast.If(test=ast.Compare(ops=[ast.NotIn()], comparators=[ast.Call(func=ast.Name(id="dir"))])):
+            return True
+    return False
 
 
 def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:

@@ -310,7 +310,8 @@ class Replays:
         promised = [] if run.variant else self._reference.modes[self._reference.main].promised
         ordinary = run.variant or expected.name.startswith(("seed ", "call "))
         least = None if ordinary else self._least_scales
-        found = compare(result.outputs, expected.plain, expected.exact, least, promised)
+        by_seed = expected.name.startswith("seed ")
+        found = compare(result.outputs, expected.plain, expected.exact, least, promised, ordinary=by_seed)
         if isinstance(found, Agreement) and run.order != "skip":
             found = self._compare_buffers(run.trace, result.changed, expected.state) or found
         if isinstance(found, Difference):

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
-from kbtools_plugins.verify.protocol.trace import Step, Storage, TensorRef, Trace
+from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Step, Storage, TensorRef, Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.tensors import encode
@@ -32,6 +32,10 @@ _READING_METHODS = {
     torch.Tensor.__int__,
     torch.Tensor.__index__,
 }
+
+
+class TooLong(Exception):
+    """A forward does more than can be replayed."""
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -120,6 +124,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **kwargs)
         results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
         if recorded is not None:
+            self._check_length()
             made = [self._reference(tensor, "fresh") for tensor in results]
             self._steps.append(recorded.model_copy(update={"results": made}))
             if tainted and not is_allocation(name):
@@ -134,6 +139,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.bindings.note(kernel)
             tensors = [leaf for leaf in tree_flatten(list(bound.values()))[0] if isinstance(leaf, torch.Tensor)]
             own = kernel.fn.__code__.co_filename == self.path
+            self._check_length()
             plain = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}
             step = Step(
                 kernel=kernel.fn.__name__ if own else f"{kernel.fn.__module__}.{kernel.fn.__name__}",
@@ -149,6 +155,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._launched += [tensor.untyped_storage() for tensor in tensors]
             self._tainted |= keys
             self._from_inputs |= keys
+
+    def _check_length(self) -> None:
+        if len(self._steps) >= MAX_STEPS:
+            raise TooLong(f"one forward does more than {MAX_STEPS:,} operators and launches")
 
     def note_read(self, tensors: Iterable[torch.Tensor]) -> None:
         """Remember that the candidate looked at a value here, if it depends on an input."""
