@@ -10,7 +10,6 @@ from .blocks import Piece, cut
 from .builder import Builder
 from .program import Barrier, Block, Branch, End, Jump, Program
 
-MOST_INSTRUCTIONS = 200_000
 MOST_LIVE = 50_000_000
 """Blocks times registers."""
 
@@ -25,12 +24,15 @@ def entry(module: Module, name: str | None) -> Function:
     return kernels[name]
 
 
-def decode(module: Module, name: str | None = None) -> Program:
-    """A kernel that can be run; Unsupported for what the machine does not execute."""
+def decode(module: Module, name: str | None = None, seed: int | None = None) -> Program:
+    """A kernel that can be run; Unsupported for what the machine does not execute.
+
+    `seed` is that of `numerics.arithmetic`.
+    """
     function = with_calls(entry(module, name), module)
     pieces = cut(function)
     check_size(function, len(pieces))
-    builder = Builder(function, module)
+    builder = Builder(function, module, seed)
     blocks = [block(builder, pieces, at) for at in range(len(pieces))]
     slots = builder.slots
     given = {*slots.constants, *slots.specials, *slots.symbols, *(load.slot for load in slots.loads)}
@@ -63,9 +65,9 @@ def decode(module: Module, name: str | None = None) -> Program:
 
 
 def check_size(function: Function, blocks: int) -> None:
-    """Decoding takes time and memory by these; Triton's largest kernels are a hundredth of it."""
-    if len(function.code) > MOST_INSTRUCTIONS or blocks * len(function.registers) > MOST_LIVE:
-        raise LimitExceeded(f"{function.name} has {len(function.code)} instructions and {blocks} blocks")
+    """What is needed where takes memory by these; Triton's largest kernels are a hundredth of it."""
+    if blocks * len(function.registers) > MOST_LIVE:
+        raise LimitExceeded(f"{function.name} has {len(function.registers)} registers and {blocks} blocks")
 
 
 def block(builder: Builder, pieces: list[Piece], at: int) -> Block:
