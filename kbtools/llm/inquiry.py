@@ -14,12 +14,13 @@ from pydantic import Field
 from kbtools.errors import ConfigError
 from kbtools.llm.parts import Material
 from kbtools.models.backends.wire import Structure
+from kbtools.models.choice import default_model, model_backend
 from kbtools.models.contract import Contract, ParsedReply, Repairing
 from kbtools.models.options import Options
 from kbtools.models.request import Request, Sampling
 from kbtools.models.spec import with_configured_limits, with_dialect
 from kbtools.models.store import ResponseStore
-from kbtools.plugins import default_model, model_backend, prompt
+from kbtools.plugins import prompt
 from kbtools.stage import Placement, Scope, Stage
 
 if TYPE_CHECKING:
