@@ -88,12 +88,19 @@ class Recipe(_Strict):
     def result_name(self) -> str:
         """What the result is called: the source's name and the suffixes of the stages."""
         suffixes = dict.fromkeys(suffix for fields in self.stages if (suffix := _suffix(fields)))
-        return "-".join([self.source.short_name if self.source else "dataset", *suffixes])
+        name = "-".join([self.source.short_name if self.source else "dataset", *suffixes])
+        return limited_name(name, self.source.limit if self.source else None)
 
     def to_toml(self) -> str:
         """The recipe as `kbtools run` reads it."""
         data = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return tomli_w.dumps(data, multiline_strings=True)
+
+
+def limited_name(name: str, limit: int | None) -> str:
+    """The name of a result of the first rows only: never that of the whole."""
+    mark = f"-first{limit}"
+    return name if limit is None or name.endswith(mark) else name + mark
 
 
 def _suffix(fields: Mapping[str, Any]) -> str:

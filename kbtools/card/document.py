@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from kbtools.card import column_docs
+from kbtools.card import column_docs, privacy
 from kbtools.card.facts import Facts
 from kbtools.card.metadata import (
     Metadata,
@@ -112,7 +112,7 @@ def section(card: Card) -> str:
 
 
 def _values(card: Card) -> dict[str, Any]:
-    lineage = card.lineage
+    lineage = privacy.public(card.lineage)
     steps = list(zip(lineage.stages, lineage.records, strict=True))
     why_not = _not_reproducible(lineage)
     tools = ", ".join(f"{name} {version}" for name, version in lineage.versions.items())
@@ -128,7 +128,7 @@ def _values(card: Card) -> dict[str, Any]:
         "reported": _reported(lineage.records),
         "licence": _licence(card),
         "licence_warnings": _licence_warnings(card),
-        "limits": _limits(card),
+        "limits": _limits(card, lineage.records),
         "reproducible": not why_not,
         "not_reproducible": why_not,
         "uri": card.uri,
@@ -228,8 +228,8 @@ def _licence_warnings(card: Card) -> list[str]:
     return warnings
 
 
-def _limits(card: Card) -> list[str]:
-    records, source = card.lineage.records, card.lineage.source
+def _limits(card: Card, records: Sequence[StageRecord]) -> list[str]:
+    source = card.lineage.source
     limits = [f"{rows:,} rows failed in stage {r.stage}: {kind}." for r in records for kind, rows in r.failed.items()]
     limits += [f"{record.stage}: {note}" for record in records for note in record.notes]
     if source is not None and source.cached:

@@ -42,6 +42,8 @@ class Push(kb.Stage):
     """Licence, as the Hub writes it (mit, apache-2.0); the source's when not given."""
     replace: bool = False
     """Delete everything else in the repository, other configurations included."""
+    overwrite: bool = False
+    """Replace rows even if kbtools did not write them, or wrote them from another source."""
     max_shard_size: str = "500MB"
     """Size of a file from which on the next one is begun."""
 
@@ -69,6 +71,7 @@ class Push(kb.Stage):
         notes += [
             f"split {name} has no rows and was left out: load_dataset fails on such a split" for name in done.empty
         ]
+        notes += [f"{_rows(sum(done.rows.values()))} replaced {done.replaced}"] if done.replaced else []
         notes += [f"split {name} was there before: a push replaces its configuration whole" for name in done.former]
         facts: dict[str, Any] = {"repo": done.repo, "commit": done.commit, "url": done.url, "changed": done.changed}
         return kb.Result(data, notes=tuple(notes), facts=facts)
@@ -78,3 +81,7 @@ class Push(kb.Stage):
 
         fields = self.model_dump(exclude={"columns", "pr", "config_name"})
         return PushRequest(pull_request=self.pr, config=self.config_name, **fields)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
