@@ -25,7 +25,6 @@ from kbtools.data.io.source import Source
 from kbtools.engines import Engine
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 from kbtools.plugins import registry
-from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -104,11 +103,8 @@ def limited_name(name: str, limit: int | None) -> str:
 
 
 def _suffix(fields: Mapping[str, Any]) -> str:
-    known = registry()
-    cls: type[Stage] | None = known.judges().get(str(fields.get("judge"))) or known.chainable().get(
-        str(fields["stage"])
-    )
-    return cls.suffix if cls else ""  # a class of a notebook is in no registry
+    cls = registry().class_of(fields)
+    return cls.suffix if cls else ""
 
 
 class NamedRecipe(Recipe):

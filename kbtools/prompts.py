@@ -2,7 +2,7 @@
 
 A prompt is `<name>/v<N>.j2`: YAML front matter between `---` lines, then the template, in which a line
 `{# role: user #}` begins a message. Untrusted text goes through `fence`, which encloses it in a delimiter that cannot
-occur in it. Which folders hold prompts is known one floor up, by the plugins.
+occur in it. Which folders hold prompts is known one floor up, by the registry.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,6 +74,29 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.undo()  # before the environment, of which it may remember what .env had set
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch) -> Iterator[Callable[[str, str], Path]]:
+    """Put a plugin module of this source on the path, with the metadata that an installer would write."""
+    from kbtools.plugins import registry
+
+    folder = tmp_path / "site"
+
+    def put(name: str, source: str, version: str = "1.0") -> Path:
+        info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[kbtools]\nown = {name.replace('-', '_')}\n")
+        (folder / f"{name.replace('-', '_')}.py").write_text(source)
+        registry.cache_clear()
+        return folder
+
+    monkeypatch.syspath_prepend(folder)
+    yield put
+    registry.cache_clear()
+    for module in [name for name, found in sys.modules.items() if str(folder) in str(getattr(found, "__file__", ""))]:
+        del sys.modules[module]
 
 
 @pytest.fixture(scope="session")

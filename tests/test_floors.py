@@ -13,15 +13,16 @@ FLOORS = (
     "errors",
     "engines",
     "drawing",
+    "verify_client",
     "data",
+    "prompts",
+    "hooks",
+    "plugins",
     "result",
     "stage",
     "failed_rows",
-    "hooks",
     "judge",
-    "prompts",
     "models",
-    "plugins",
     "llm",
     "lineage",
     "shards",
@@ -47,7 +48,10 @@ MAY_BE_HEAVY = {
 """Modules and folders that may import heavy libraries at module scope, and why. What `kbtools --help` and the listing
 of stages really import is checked in tests/cli/test_start.py."""
 
-DOORS = {"kbtools/cli/commands/verify.py": "the command is written beside the verification that it explains"}
+DOORS = {
+    "kbtools/cli/commands/verify.py": "the command is written beside the verification that it explains",
+    "kbtools/cli/commands/serve_verify.py": "likewise",
+}
 """Modules of the core that may name a built-in plugin, and why."""
 
 FRONT_DOOR = {

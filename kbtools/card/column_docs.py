@@ -35,6 +35,10 @@ COLUMNS: Mapping[str, str] = {
     "stars": "Stars of that repository.",
     "sha": "Commit of that repository.",
     "repo_link": "Address of that repository.",
+    "contaminated_by": "Evaluation set and problem that the row holds; null where it holds none.",
+    "contamination_kind": "How: exact, operators (the same in the same order), contained, or only similar.",
+    "contamination_score": "Weighted share of the problem's code that the row holds; 1 where it is the same.",
+    "contamination_where": "Where the problem is: reference_code, prompt or completion.",
     "near_cluster": "Rows that chains of near-duplicates connect have the same value: a key to split by.",
     "near_kept": "Whether near-dedup would keep the row.",
     "near_similarity": "Jaccard similarity of a row that it would not keep with the nearest better one that it would.",
@@ -51,8 +55,8 @@ def of_judges(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Meaning of each column that a judge of the chain added."""
     found: dict[str, str] = {}
     for fields in stages:
-        judge: type[Judge] | None = registry().judges().get(str(fields.get("judge")))
-        if judge is not None:
+        judge = registry().class_of(fields)
+        if judge is not None and issubclass(judge, Judge):
             one = judge(**{key: value for key, value in fields.items() if key != "stage"})
             prefix = fields.get("prefix", "")
             declared = one.verdict.model_fields

@@ -13,12 +13,14 @@ from pydantic import Field
 
 from kbtools.errors import ConfigError
 from kbtools.llm.parts import Material
+from kbtools.models.backends.wire import Structure
+from kbtools.models.choice import default_model, model_backend
 from kbtools.models.contract import Contract, ParsedReply, Repairing
 from kbtools.models.options import Options
 from kbtools.models.request import Request, Sampling
-from kbtools.models.spec import with_configured_limits
+from kbtools.models.spec import with_configured_limits, with_dialect
 from kbtools.models.store import ResponseStore
-from kbtools.plugins import default_model, model_backend, prompt
+from kbtools.plugins import prompt
 from kbtools.stage import Placement, Scope, Stage
 
 if TYPE_CHECKING:
@@ -38,10 +40,14 @@ class Inquiry(Stage):
 
     model: str = ""
     """Model spec, such as openai:gpt-5.2, http://localhost:8000/v1#name, serve:PATH or hf:PATH."""
-    temperature: float | None = None
-    """Sampling temperature; the prompt's own when not given."""
+    temperature: float | Literal["omit"] | None = None
+    """Sampling temperature; the prompt's own when not given, and `omit` sends none, for models that take none."""
     max_reply_tokens: int | None = None
     """Most tokens of one reply, reasoning included; the prompt's own when not given."""
+    response_format: Structure | None = None
+    """The strictest response format that the server takes, as in a profile; replies are checked whatever was sent."""
+    max_tokens_field: str | None = None
+    """What the server calls the bound of a reply, as in a profile: max_tokens or max_completion_tokens."""
     reasoning_effort: str | None = None
     """Passed on to models that reason."""
     on_error: Literal["raise", "null", "drop"] = "raise"
@@ -130,7 +136,8 @@ class Inquiry(Stage):
             "max_tokens": self.max_reply_tokens,
             "reasoning_effort": self.reasoning_effort,
         }
-        return Sampling(**{**defaults, **{name: value for name, value in own.items() if value is not None}})
+        merged = {**defaults, **{name: value for name, value in own.items() if value is not None}}
+        return Sampling(**{name: value for name, value in merged.items() if value != "omit"})
 
     def pinned(self, spec: str) -> str:
         """A prompt's spec with its version spelled out, so that a recorded run asks the same again."""
@@ -165,7 +172,7 @@ class Inquiry(Stage):
 
     def backend(self) -> ModelBackend:
         """The backend of the model spec; ConfigError says how to name one."""
-        return model_backend(self.spec())
+        return with_dialect(model_backend(self.spec()), self.response_format, self.max_tokens_field)
 
     def spec(self) -> str:
         """The model spec of this stage or the default of the environment."""

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.table import map_batches
+from kbtools.data.writable import writable
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.llm.parts import Material, RowFailure
 from kbtools.llm.rows import BATCH, Row, asked, first_requests, materials, materials_of, with_further
 from kbtools.models.contract import Contract, ParsedReply, parse_replies
+from kbtools.models.reading import unwritable
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
 from kbtools.result import Result
@@ -65,9 +67,11 @@ def _concluded(stage: Inquiry, row: Row, replies: list[ParsedReply]) -> Mapping[
     if row.fault is not None:
         return row.fault
     try:
-        return stage.conclude(row.material, replies)
+        values = stage.conclude(row.material, replies)
     except RowFailure as fault:
         return fault
+    unfit = unwritable(values)
+    return values if unfit is None else RowFailure(unfit.kind.value, unfit.error)
 
 
 def _assembled(
@@ -76,7 +80,8 @@ def _assembled(
     import pyarrow as pa
 
     values = [None if isinstance(outcome, RowFailure) else outcome for outcome in outcomes]
-    errors = [f"{outcome.kind}: {outcome}" if isinstance(outcome, RowFailure) else None for outcome in outcomes]
+    failures = [outcome if isinstance(outcome, RowFailure) else None for outcome in outcomes]
+    errors = [failure and writable(f"{failure.kind}: {failure}") for failure in failures]
     return stage.assemble(table, values, features).append_column(ERROR, pa.array(errors, pa.string()))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kbtools.data import texts
 from kbtools.data.table import tables, take
 from kbtools.llm.parts import REPEAT, Material, RowFailure
-from kbtools.models.reply import Kind
+from kbtools.models.kinds import Kind
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, chunks
 

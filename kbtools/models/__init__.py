@@ -28,9 +28,11 @@ from kbtools.models.contract import (
 from kbtools.models.engine.budget import BudgetReached
 from kbtools.models.engine.progress import Progress, ProgressSink
 from kbtools.models.engine.run import Interrupted, RequestPlan, plan_requests, run_requests
+from kbtools.models.kinds import Kind, ReplyFailure, Usage
 from kbtools.models.options import Options, Prices
 from kbtools.models.profiles import ModelsConfig, Profile, read_config
-from kbtools.models.reply import Answer, Kind, Reading, Reply, ReplyFailure, TokenLogprob, Usage
+from kbtools.models.reading import Reading, TokenLogprob
+from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Message, Request, Sampling, Terms, chat, estimated_prompt_tokens
 from kbtools.models.spec import resolve_model, with_configured_limits
 from kbtools.models.store import ResponseStore, StoreDamaged, StoreError, default_path

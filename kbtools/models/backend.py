@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kbtools.models.reply import Answer, Reply, ReplyFailure
+from kbtools.models.kinds import ReplyFailure
+from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
 

@@ -16,13 +16,15 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
+from kbtools.data.conversations.reasoning import ReasoningError, behind_reasoning
 from kbtools.errors import UsageError
-from kbtools.models.reply import Kind, Reading, Reply, ReplyFailure
+from kbtools.models.kinds import Kind, ReplyFailure
+from kbtools.models.reading import Reading, unwritable
+from kbtools.models.reply import Reply
 from kbtools.models.request import Message, Request, canonical_json
 from kbtools.models.schema import validator
 from kbtools.models.store import ResponseStore
 
-THINKING = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n\s*```\s*", re.DOTALL)
 REPAIR = """Your reply could not be used: {error}.
 Reply again to the same task, with {shape} and nothing else."""
@@ -110,12 +112,13 @@ class TagContract:
 
 
 def answer_text(reading: Reading) -> str:
-    """The text after the model's inline thinking; raises Invalid if there is none."""
-    text = reading.text or ""
-    while match := THINKING.match(text):
-        text = text[match.end() :]
-    if re.match(r"\s*<think>", text):
-        raise Invalid("its <think> is never closed")
+    """The text behind the model's inline reasoning; raises Invalid if there is none."""
+    try:
+        text = behind_reasoning(reading.text or "")
+    except ReasoningError as error:
+        if error.kind == "unclosed-think":
+            raise Invalid("its <think> is never closed") from error
+        raise Invalid(f"its reasoning cannot be told from its answer ({error})") from error
     if not text.strip():
         raise Invalid("it is empty")
     return text
@@ -128,14 +131,31 @@ def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | ReplyFailure:
 
 def understood(contract: Contract, reading: Reading) -> dict[str, Any] | ReplyFailure:
     """The fields of what a model said, or why it has none."""
-    if reading.finish_reason == "length":
-        return ReplyFailure(Kind.TRUNCATED, "the reply was cut off at max_tokens; allow it more tokens")
-    if reading.refusal:
-        return ReplyFailure(Kind.REFUSED, f"the model refused: {reading.refusal}")
+    if reading.failure is not None:
+        return reading.failure
     try:
-        return contract.parse(answer_text(reading))
+        fields = _fields(contract, reading)
     except Invalid as error:
-        return ReplyFailure(Kind.INVALID, str(error))
+        return ReplyFailure(Kind.INVALID, str(error), repairable=True)
+    return unwritable(fields) or fields
+
+
+def _fields(contract: Contract, reading: Reading) -> dict[str, Any]:
+    """The fields of a text that is all JSON, in which marks of reasoning mean nothing, or of what follows them."""
+    if isinstance(contract, JsonContract) and (reading.text or "").lstrip().startswith(("{", "```")):
+        try:
+            return contract.parse(reading.text or "")
+        except Invalid:
+            pass  # then there may be reasoning in front
+    return contract.parse(answer_text(reading))
+
+
+@dataclass(frozen=True)
+class Accepting:
+    """The review of replies that no contract judges: whole and readable is enough."""
+
+    def __call__(self, request: Request, reply: Reply) -> ReplyFailure | None:
+        return reply.reading().failure
 
 
 @dataclass(frozen=True)
@@ -148,7 +168,7 @@ class Repairing:
         result = parsed(self.contract, reply)
         if not isinstance(result, ReplyFailure):
             return None
-        if result.kind is Kind.INVALID and not request.follows:
+        if result.repairable and not request.follows:
             return repair_request(self.contract, request, reply, result)
         return result
 
@@ -189,7 +209,7 @@ def parse_replies(contract: Contract, requests: Sequence[Request], store: Respon
 
 
 def _repairable(first: ParsedReply) -> bool:
-    return first.failure is not None and first.failure.kind is Kind.INVALID and not first.request.follows
+    return first.failure is not None and first.failure.repairable and not first.request.follows
 
 
 def _settled(contract: Contract, request: Request, reply: Reply | None) -> ParsedReply:

@@ -19,6 +19,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
+    from kbtools_plugins.leaks.contamination.stage import Decontaminate
     from kbtools_plugins.leaks.near_dedup import NearDedup
     from kbtools_plugins.lengths.stage import Lengths
     from kbtools_plugins.push import Push
@@ -34,10 +35,12 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.verify.stage import Verify
 
     return [
+        kb.Judge,
         Agreement,
         Compare,
         ConvertRollouts,
         Correlate,
+        Decontaminate,
         Dedup,
         ExplodeTurns,
         Filter,

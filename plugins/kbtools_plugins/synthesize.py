@@ -14,6 +14,7 @@ import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.columns import evals_features
 from kbtools.data.conversations import reasoning
+from kbtools.data.conversations.fields import merged
 from kbtools.llm import REPEAT, Material, RowFailure, Writing, found_paths, refuse_failures, refuse_nulls
 from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
@@ -34,6 +35,8 @@ class Synthesize(Writing):
 
     template: str = "triton-conversion"
     """Prompt that asks for the kernel."""
+    tag: reasoning.TagRule = "required"
+    """Whether a reply needs answer tags, which the prompt asks for; a prompt of your own may not."""
     rollouts: int = 1
     """Rollouts per module."""
 
@@ -75,11 +78,11 @@ class Synthesize(Writing):
             raise RowFailure("missing", "no reply is stored")
         reading = reply.reading()
         try:
-            parsed = reasoning.parse(reading.text or "")
+            parsed = reasoning.parse(reading.text or "", reasoning.Rules(tag=self.tag))
         except reasoning.ReasoningError as error:
             raise RowFailure(error.kind, f"no answer can be taken from the reply: {error}") from error
-        thought = "\n\n".join(part for part in (reading.reasoning, parsed.reasoning) if part)
-        turn = {"role": "assistant", "content": parsed.content, "reasoning": thought or None}
+        thought = merged([reading.reasoning, parsed.reasoning])
+        turn = {"role": "assistant", "content": parsed.content, "reasoning": thought}
         sent = [message._asdict() for message in settled.request.messages]
         return {"prompt": sent, "completion": [turn], "generation_ms": reply.seconds * 1000}
 

@@ -83,6 +83,7 @@ CASES = {
     "compare": Case(rated, {"first": "a", "second": "b"}, json.dumps({"reason": "r", "better": "equal"})),
     "convert-rollouts": Case(raw_rollouts),
     "correlate": Case(rated, {"between": ("a", "b"), "resamples": 30}),
+    "decontaminate": Case(rollouts, {"against": ("sample",), "level": "exact", "action": "mark"}),
     "dedup": Case(rollouts, {"key": ("module_name",), "by": "reward"}),
     "explode-turns": Case(rollouts),
     "filter": Case(lambda: rollouts(80), {"where": "reward > 0.85"}),
@@ -111,7 +112,7 @@ def names() -> list[str]:
     """The stages and judges of kbtools itself that make rows; a push makes none and is told of by its output."""
     known = registry()
     own = next(plugin for plugin in known.plugins if plugin.origin.distribution == "kbtools")
-    stages = [cls.name for cls in own.stages if cls.makes_rows]
+    stages = [cls.name for cls in own.stages if cls.makes_rows and not cls.chooses_by]
     return sorted(stages) + [f"judge {known.name_of(judge)}" for judge in own.judges]
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from kbtools.models import Kind, Options, run_requests
-from kbtools.models.backends.faults import answer_from
+from kbtools.models.backends.received import received
 
 FINAL = {
     "400": Kind.BAD_REQUEST,
@@ -77,22 +77,23 @@ def test_overload_lowers_the_limit_in_flight(serve, store, ask):
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (200, b"[]", Kind.MALFORMED),
-        (200, b'{"choices": []}', Kind.MALFORMED),
-        (200, b'{"choices": [{"message": {"content": 5}}]}', Kind.MALFORMED),
+        (200, b"[]", Kind.UNKNOWN_SHAPE),
+        (200, b'{"choices": []}', Kind.UNKNOWN_SHAPE),
+        (200, b'{"choices": [{"message": {"content": 5}}]}', Kind.UNKNOWN_SHAPE),
         (200, b"\xff\xfe", Kind.MALFORMED),
         (200, b'{"error": {"message": "x", "code": 429}}', Kind.THROTTLED),
         (400, b'{"object":"error","message":"the maximum context length is 9","code":400}', Kind.CONTEXT_LENGTH),
         (400, b'{"detail": "bad"}', Kind.BAD_REQUEST),
         (400, b"<html>", Kind.BAD_REQUEST),
-        (302, b"", Kind.BAD_REQUEST),
+        (302, b"", Kind.REDIRECTED),
+        (402, b"", Kind.QUOTA),
         (418, b"", Kind.BAD_REQUEST),
         (529, b"", Kind.SERVER),
     ],
 )  # fmt: skip
 def test_kinds_of_responses(status, body, kind):
     """Every response has a kind, and its body is kept."""
-    answer = answer_from(status, {}, body)
+    answer = received(status, {}, body)
     assert answer.kind is kind
     assert answer.error
-    assert answer.raw == body.decode("utf-8", "backslashreplace")
+    assert answer.raw == body.decode("utf-8", "surrogateescape")

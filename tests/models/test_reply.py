@@ -1,13 +1,15 @@
 """Reading raw replies: chat completions and Responses API objects, with what they carry beside the text."""
 
 import json
+import re
 
 import pytest
 
 from kbtools.models import Sampling, run_requests
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Dialect
-from kbtools.models.reply import parse_payload
+from kbtools.models.kinds import Kind
+from kbtools.models.reading import read
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
@@ -49,12 +51,13 @@ def test_responses_api(serve, store, ask):
 
 
 @pytest.mark.parametrize(
-    "payload", [[], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": {"content": []}}]}]
+    "payload", [[], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": {"content": 5}}]}]
 )
-def test_what_is_no_reply_is_an_error(payload):
-    """A missing part is named, not guessed."""
-    with pytest.raises(ValueError, match="expected|no choices|no message"):
-        parse_payload(payload)
+def test_what_is_no_reply_is_a_failure(payload):
+    """A missing part is named, not guessed, and nothing is raised."""
+    failure = read(payload).failure
+    assert failure.kind is Kind.UNKNOWN_SHAPE
+    assert re.search("no object|no choices|no message|neither text", failure.error)
 
 
 @pytest.mark.parametrize(

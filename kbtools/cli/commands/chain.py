@@ -19,7 +19,6 @@ from kbtools.cli.pushing import push_options
 from kbtools.cli.running import RunOptions, engine_of, execute, execute_all, source_of
 from kbtools.cli.ui import completion
 from kbtools.errors import KbError, UsageError
-from kbtools.judge import Judge
 from kbtools.lineage import Lineage, Recipe
 from kbtools.lineage import read_all as read_recipes
 from kbtools.plugins import registry
@@ -105,7 +104,7 @@ class StageChain(OnceCommand, click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all stages."""
-        return sorted(registry().chainable())
+        return sorted(registry().stages())
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         """The command of one stage; for `judge` with the options of the judge that is the default."""
@@ -134,26 +133,24 @@ class StageChain(OnceCommand, click.Group):
 
 def _classes(name: str, args: Sequence[str]) -> tuple[type[Stage], type[Stage]]:
     """The class whose fields are the options of a stage, and the one whose docstring is its help."""
-    known = registry()
-    if name != "judge":
-        return known.stage(name), known.stage(name)
-    if chosen := _judge_named(args):
-        return known.judge(chosen), known.judge(chosen)
-    return known.judge(Judge.model_fields["judge"].default), Judge
+    cls = registry().stage(name)
+    named = _named(cls.chooses_by, args) if cls.chooses_by else None
+    chosen = cls.chosen({cls.chooses_by: named} if named else {})
+    return chosen, chosen if named else cls
 
 
-def _judge_named(args: Sequence[str]) -> str | None:
-    """The judge that the words after `judge` name, as far as the next stage."""
+def _named(choice: str, args: Sequence[str]) -> str | None:
+    """The value of the option that chooses the class, in the words after the stage as far as the next stage."""
     known = registry()
     options = [*run_options(), *(option for cls in known.judges().values() for option in stage_options(cls))]
     flags = {name for option in options if option.is_flag for name in (*option.opts, *option.secondary_opts)}
     for before, word in pairwise(("", *args)):
-        if before == "--judge":
+        if before == f"--{choice}":
             return word
-        if word.startswith("--judge="):
+        if word.startswith(f"--{choice}="):
             return word.partition("=")[2]
         is_value = before.startswith("--") and "=" not in before and before not in flags
-        if word in known.chainable() and not is_value:
+        if word in known.stages() and not is_value:
             break
     return None
 

@@ -19,7 +19,7 @@ PART_TYPES = (
     "reasoning.summary", "reasoning.encrypted", "thought",
 )  # fmt: skip
 """Types of the parts of a content that are reasoning; Gemini marks them with `"thought": true` instead."""
-TEXTS = ("text", "thinking", "reasoning", "reasoning_text", "reasoningText", "summary", "content", "thought")
+TEXTS = ("text", "thinking", "reasoning", "reasoning_text", "reasoningText", "content", "summary", "thought")
 """Where a part of reasoning has its text; the first that holds something counts."""
 HIDDEN = ("data", "encrypted_content", "redactedContent")
 """Where a part has what only its maker can read."""

@@ -14,7 +14,8 @@ from kbtools.errors import ConfigError
 from kbtools.models.backend import Send
 from kbtools.models.backends.http import HttpBackend, open_session
 from kbtools.models.backends.supervise import Supervised, vllm_command
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request
 
 STARTUP = 1800.0

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 from kbtools.errors import ConfigError, MissingExtra, UsageError
 from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.completion import Token, completion
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request, canonical_json
 
 
@@ -38,10 +39,14 @@ class VllmBackend:
         self._engine = None
 
     def complete(self, requests: Sequence[Request], run: ChunkRun) -> Iterator[tuple[Request, Answer]]:
+        """Generate for requests."""
+        return self.answers(requests, run.stopping)
+
+    def answers(self, requests: Sequence[Request], stopping: Callable[[], bool]) -> Iterator[tuple[Request, Answer]]:
         """Generate for requests, grouped by the chat template arguments, which vLLM takes per call."""
         engine = self._loaded()
         for _, group in groupby(sorted(requests, key=_template_arguments), key=_template_arguments):
-            if run.stopping():
+            if stopping():
                 return
             yield from self._chat(engine, list(group))
 
@@ -131,13 +136,13 @@ def _answer(model: str, request: Request, output: Any) -> Answer:
                 step[token].logprob,
                 [(entry.decoded_token, entry.logprob) for entry in step.values()],
             )
-            for token, step in zip(generated.token_ids, generated.logprobs, strict=True)
+            for token, step in zip(generated.token_ids, generated.logprobs, strict=False)
         ]
     return completion(
         model,
         generated.text,
         generated.finish_reason,
-        prompt_tokens=len(output.prompt_token_ids),
+        prompt_tokens=None if output.prompt_token_ids is None else len(output.prompt_token_ids),
         completion_tokens=len(generated.token_ids),
         tokens=tokens,
     )

@@ -10,8 +10,9 @@ import time
 from kbtools.errors import ConfigError
 from kbtools.models.backend import ModelBackend, Review
 from kbtools.models.engine.progress import Progress
+from kbtools.models.kinds import Kind, ReplyFailure, Usage
 from kbtools.models.options import Prices
-from kbtools.models.reply import Answer, Kind, Reply, ReplyFailure, Usage
+from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request
 
 OPENS_AFTER = 20

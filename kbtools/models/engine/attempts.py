@@ -18,8 +18,9 @@ from kbtools.models.engine.budget import Budget, Spend
 from kbtools.models.engine.limits import AdaptiveLimit, Pace, Sleepers
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.retry import gave_up, wait_before_retry
+from kbtools.models.kinds import STOPS_RUN, Kind
 from kbtools.models.options import Options
-from kbtools.models.reply import STOPS_RUN, Answer, Kind, Reply
+from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request, estimated_prompt_tokens
 
 OVERLOAD = frozenset({Kind.THROTTLED, Kind.TIMEOUT})

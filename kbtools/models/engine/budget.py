@@ -10,8 +10,9 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from kbtools.errors import KbError, UsageError
+from kbtools.models.kinds import Kind
 from kbtools.models.options import Options
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request, most_prompt_tokens
 
 

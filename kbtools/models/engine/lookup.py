@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from kbtools.models.backend import Review
 from kbtools.models.engine.progress import Progress
-from kbtools.models.reply import Kind, Reply, ReplyFailure
+from kbtools.models.kinds import Kind, ReplyFailure
+from kbtools.models.reply import Reply
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, State
 

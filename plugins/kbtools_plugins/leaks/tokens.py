@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Normalise = Literal["names", "ast", "raw"]
+WORD, CONSTANT = -1, -2
 WIDTH = 5
 """Tokens of a shingle."""
 _END = ("",) * (WIDTH - 1)
@@ -34,14 +35,22 @@ _STATE = frozenset({"register_buffer", "register_parameter", "add_module"})
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Tokens as 64-bit digests, and for each token the number of the bound name that it is, or -1."""
+    """Tokens as 64-bit digests, and for each token the number of the bound name that it is, or what else it is."""
 
     tokens: np.ndarray
     names: np.ndarray
+    """`WORD` or `CONSTANT` where the token is no bound name."""
     parsed: bool
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def words(self) -> np.ndarray:
+        """The tokens that are neither bound names nor constants, in ascending order: what code does, in pieces."""
+        import numpy as np
+
+        return np.sort(self.tokens[self.names == WORD])
 
     @property
     def digest(self) -> bytes:
@@ -67,7 +76,7 @@ def stream_of(tree: ast.Module, body: Sequence[ast.stmt], normalise: Normalise =
 
 def raw_stream(text: str) -> Stream:
     """Words and signs as they are written; white space does not count."""
-    return _packed([(token, -1) for token in _WORDS.findall(text)], parsed=False)
+    return _packed([(token, WORD) for token in _WORDS.findall(text)], parsed=False)
 
 
 def _packed(pairs: list[tuple[str, int]], *, parsed: bool) -> Stream:
@@ -89,6 +98,10 @@ class _Bound:
     scope: int
     name: str
     attributes: tuple[str, ...] = ()
+
+
+class _Constant(str):
+    """A token that is a value."""
 
 
 _Item = str | _Bound
@@ -130,11 +143,11 @@ class _Walk:
     # ---- tokens when all names are known
 
     def resolved(self) -> list[tuple[str, int]]:
-        """Every token with the number of its bound name, or -1."""
+        """Every token with the number of its bound name, or what else it is."""
         done: list[tuple[str, int]] = []
         for item in self._found:
             if isinstance(item, str):
-                done.append((item, -1))
+                done.append((item, CONSTANT if isinstance(item, _Constant) else WORD))
             elif item.scope < 0:
                 done.append(self._special(item.scope, item.name))
             else:
@@ -145,18 +158,18 @@ class _Walk:
         owner = self._scopes.owner(item.scope, item.name)
         if owner is None:
             path = self._scopes.imports.get(item.name, item.name)
-            yield ".".join([path, *item.attributes]), -1
+            yield ".".join([path, *item.attributes]), WORD
             return
         yield self._numbered("name", owner, item.name)
         for attribute in item.attributes:
-            yield self._special(ATTRIBUTES, attribute) if item.name == "self" else (f".{attribute}", -1)
+            yield self._special(ATTRIBUTES, attribute) if item.name == "self" else (f".{attribute}", WORD)
 
     def _special(self, kind: int, name: str) -> tuple[str, int]:
         known, mark = (self._scopes.attributes, ".") if kind == ATTRIBUTES else (self._scopes.keywords, "=")
-        return self._numbered(mark, kind, name) if name in known else (f"{mark}{name}", -1)
+        return self._numbered(mark, kind, name) if name in known else (f"{mark}{name}", WORD)
 
     def _numbered(self, mark: str, owner: int, name: str) -> tuple[str, int]:
-        return (mark, self._scopes.number(owner, name)) if self._rename else (f"{mark} {name}", -1)
+        return (mark, self._scopes.number(owner, name)) if self._rename else (f"{mark} {name}", WORD)
 
     # ---- nodes
 
@@ -196,7 +209,8 @@ class _Walk:
 
     def _constant(self, node: ast.Constant, scope: int) -> None:
         value = node.value
-        self._found.append(hex(value) if type(value) is int else repr(value))  # huge numbers have no decimals
+        text = hex(value) if type(value) is int else repr(value)  # decimals of huge numbers are refused
+        self._found.append(_Constant(text))
 
     def _expression(self, node: ast.Expr, scope: int) -> None:
         if not isinstance(node.value, ast.Constant):

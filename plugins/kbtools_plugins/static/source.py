@@ -86,7 +86,7 @@ def _unwrap(text: str) -> str:
 
 
 def _code_in(answer: str) -> str:
-    blocks = [body for language, body in _fences(answer) if language.lower() in _PYTHON_FENCES]
+    blocks = [body for language, body in fences(answer) if language.lower() in _PYTHON_FENCES]
     return _tidy(max(blocks, key=len) if blocks else answer)
 
 
@@ -94,7 +94,7 @@ def _tidy(code: str) -> str:
     return textwrap.dedent(code.removeprefix("\ufeff")).strip()
 
 
-def _fences(text: str) -> list[tuple[str, str]]:
+def fences(text: str) -> list[tuple[str, str]]:
     """(language, body) of every fenced block, in order."""
     blocks: list[tuple[str, str]] = []
     opened: re.Match[str] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +13,12 @@ import kbtools as kb
 from kbtools.data.conversations.messages import Message
 from kbtools.data.table import column
 from kbtools_plugins.conversations import ReasoningForm
+from kbtools_plugins.feedback import finding
 from kbtools_plugins.training.candidates import Candidate, Columns, by_task, candidates, gathered
 from kbtools_plugins.training.pairs import messages_feature, paired
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
-
-_VALUES = re.compile(r": \S+ instead of \S+")
-"""The one place where a finding of `verify` quotes values of the output and of the reference."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class ToRepair(kb.Stage):
     """Column that says which rows are right (verdicts, true and false, or numbers); `verdict`, or else the reward."""
     threshold: float = 0.0
     """Numbers above this are right."""
-    finding: str = "error"
+    error: str = "error"
     """Column of text with what was found wrong; rows without such a text are told the verdict alone."""
     reasoning: ReasoningForm = "think"
     """Where reasoning of the right answer goes; the wrong answer is shown without its reasoning."""
@@ -70,8 +67,8 @@ class ToRepair(kb.Stage):
         import datasets
 
         self._places(features)
-        if self.finding in features:
-            kb.Schema(features, self.columns).require(self.finding, "text")
+        if self.error in features:
+            kb.Schema(features, self.columns).require(self.error, "text")
         text = datasets.Value("string")
         return datasets.Features(
             {
@@ -92,9 +89,9 @@ class ToRepair(kb.Stage):
         answers = gathered(self, ds, places.completion, wrong, "assistant", "drop")
         columns: dict[str, Sequence[Any]] = {
             "prompt": [
-                [*before, *answer, self._feedback(repair, finding)]
-                for before, answer, repair, finding in zip(
-                    prompts, answers, repairs, self._findings(ds, wrong), strict=True
+                [*before, *answer, self._feedback(repair, error)]
+                for before, answer, repair, error in zip(
+                    prompts, answers, repairs, self._errors(ds, wrong), strict=True
                 )
             ],
             "completion": gathered(self, ds, places.completion, right, "assistant", self.reasoning),
@@ -119,19 +116,15 @@ class ToRepair(kb.Stage):
             used[chosen.row] += 1
             yield Repair(wrong, chosen)
 
-    def _findings(self, ds: Dataset, rows: Sequence[int]) -> list[str]:
-        if self.finding not in ds.features:
+    def _errors(self, ds: Dataset, rows: Sequence[int]) -> list[str]:
+        if self.error not in ds.features:
             return [""] * len(rows)
-        texts = column(ds, self.finding)
-        return [without_values(texts[row].as_py() or "") for row in rows]
+        texts = column(ds, self.error)
+        return [texts[row].as_py() or "" for row in rows]
 
-    def _feedback(self, repair: Repair, finding: str) -> Message:
-        messages = kb.prompt(self.feedback).render({"verdict": repair.wrong.kind, "finding": finding})
+    def _feedback(self, repair: Repair, error: str) -> Message:
+        kind = repair.wrong.kind
+        messages = kb.prompt(self.feedback).render({"verdict": kind, "finding": finding(kind, error)})
         if [message["role"] for message in messages] != ["user"]:
             raise kb.errors.UsageError(f"prompt {self.feedback} must be one user message to be feedback.")
         return dict(messages[0])
-
-
-def without_values(finding: str) -> str:
-    """The finding without values of outputs: where and by how much it is off stays, what would be right goes."""
-    return _VALUES.sub("", finding)

@@ -26,7 +26,7 @@ from kbtools_plugins.verify.protocol.jobs import (
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 from kbtools_plugins.verify.steps import record, trace_rules
-from kbtools_plugins.verify.steps.compile import compile_job
+from kbtools_plugins.verify.steps.compile import compile_job, picked
 from kbtools_plugins.verify.steps.reference import only_moves, require_fit
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.trace_rules import Decided
@@ -179,22 +179,22 @@ class PairCheck:
 
     def _record(self) -> record.Recording:
         state, decoys = self._reference.state, self._reference.decoy_state
-        found = record.recording_of(self._recorded(state, list(record.plans(self._reference))))
-        if decoys:
-            plan = record.plan_with_other_parameters(self._reference)
-            reply = self._recorded(state | decoys, [plan])
-            found.traces[record.OTHER_PARAMETERS] = record.traces_with_other_parameters(reply)
+        found = record.recording_of(self._recorded(state, list(record.plans(self._reference)), card=0))
+        reply = self._recorded(state | decoys, [record.plan_elsewhere(self._reference)], card=1)
+        found.traces[record.ELSEWHERE] = record.traces_elsewhere(reply)
         self._evidence.notes += found.notes
         return found
 
-    def _recorded(self, state: dict[str, Tensor], plans: list[Plan]) -> RecordReply:
+    def _recorded(self, state: dict[str, Tensor], plans: list[Plan], card: int) -> RecordReply:
         """What a process of its own has recorded of the candidate with these parameters."""
         job = RecordJob(
             code=self._code,
             entry=self._name,
             init=self._reference.init,
             state=state,
+            weights=self._reference.sequence.weights if self._reference.sequence else {},
             allow=list(self._settings.allow),
+            card=card,
             plans=plans,
         )
         outcome = self._processes.run(RECORD, job, self._settings)
@@ -210,6 +210,8 @@ class PairCheck:
         ]
         self._kernels = [kernel for trace in required for kernel in trace_rules.launched(trace, self._source)]
         reference_only_moves = only_moves(self._reference)
+        if not self._main_trace.launches:
+            self._look_for_detection()
         for trace in required:
             trace_rules.require_work(trace, self._source, self._settings.allow, reference_only_moves)
         for trace in self._traces.get("shape", []):
@@ -218,9 +220,18 @@ class PairCheck:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
 
+    def _look_for_detection(self) -> None:
+        """Decided if a candidate that launches nothing on a device does so where there can be none."""
+        plan = record.plan_elsewhere(self._reference)
+        traces = record.traces_elsewhere(self._recorded(self._reference.state, [plan], card=2))
+        if any(trace.launches for trace in traces):
+            text = "kernels run only where torch has no CUDA or events take 1 ms; on a device torch does the work"
+            raise Decided("fallback", text)
+
     def _compile(self) -> None:
-        run = [trace for traces in self._traces.values() for trace in traces]
-        job = compile_job(run, self._recording.tried, self._source, self._recording.tuned, self._settings)
+        tried = self._traces[record.TUNING]
+        run = [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
+        job = compile_job(run, tried, self._source, self._recording.tuned, self._settings)
         outcome = self._processes.run(COMPILE, job, self._settings)
         self._evidence.tier = "gpu" if on_gpu(self._settings) else _TIER
         if outcome.failed:
@@ -231,6 +242,8 @@ class PairCheck:
         self._evidence.notes += [f"passed over by a tuner: {found}" for found in reply.passed_over]
         if reply.error:
             raise Decided("compile_error", f"while compiling: {reply.error}")
+        never = [job.launches[number] for number in reply.never]
+        self._traces[record.TUNING] = picked(tried, never, self._source)
 
     def _replay(self) -> float:
         run = Replays(self._reference, self._traces, self._source, self._kernels, self._settings, self._processes)

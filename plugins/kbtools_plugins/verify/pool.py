@@ -38,7 +38,7 @@ def verify_all(pairs: Sequence[Pair], settings: VerifySettings, workers: int, st
     known = look_up(keys, store, finished)
     missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
     if missing:
-        with _workers(min(workers, len(missing)), settings) as submit:
+        with started(min(workers, len(missing)), settings) as submit:
             futures = {key: submit(pair, _keeper(key, store)) for key, pair in missing.items()}
             known |= {key: _reported(future, keys.count(key), finished) for key, future in futures.items()}
     return [known[key] for key in keys]
@@ -65,7 +65,11 @@ def _reported(future: Future[Verification], times: int, finished: Watcher) -> Ve
 
 
 @contextmanager
-def _workers(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, Watcher], Future[Verification]]]:
+def started(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, Watcher], Future[Verification]]]:
+    """So many workers with warm processes, as a function that hands a pair to whichever is idle first.
+
+    What is given with the pair is called with its verdict in the worker's thread, before the future has it.
+    """
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     processes = [WarmPair(number) for number in range(count)]
     for pair in processes:

@@ -25,9 +25,9 @@ class VerifySettings(BaseModel):
     """Compute capabilities that every launched kernel is compiled for, 80 for sm_80."""
     seeds: int = Field(2, ge=1)
     """Number of secret seeds that inputs are drawn from."""
-    timeout: float = Field(60.0, gt=0)
+    timeout: float = Field(default=60.0, gt=0)
     """Seconds that each process (reference, record, compile, replay) may take."""
-    memory_gb: float = Field(4.0, gt=0)
+    memory_gb: float = Field(default=4.0, gt=0)
     """Memory that each process may allocate on top of its imports."""
     allow: tuple[str, ...] = ()
     """Further torch operators a candidate may use on inputs, as in `aten.sum`."""

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.plugins.ptx.corpus import CASES, MODULES
+from tests.plugins.ptx.coverage import suite
 from tests.plugins.ptx.harness import Case, run
 
 LEAN = {case.name for module in MODULES for case in module.CASES[:1]} | {
@@ -33,3 +34,10 @@ def test_every_kernel_gives_its_truth(case: Case) -> None:
 def test_names_of_cases_are_unique() -> None:
     names = [case.name for case in CASES]
     assert len(names) == len(set(names)) >= 120
+
+
+@pytest.mark.slow
+def test_every_innocent_module_of_the_suite_gives_what_its_reference_gives() -> None:
+    found = [*suite()]
+    assert sum(len(reports) for _, reports, _ in found) >= 80
+    assert {name: fault for name, _, fault in found if fault} == {}

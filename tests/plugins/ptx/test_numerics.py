@@ -67,6 +67,11 @@ def test_fused_multiply_add_is_not_rounded_twice() -> None:
     assert arithmetic("fma", "f32", Modifiers(rounding="rn"))(one, one, tiny) == f32(1 + 2.0**-11 + 2.0**-23)
 
 
+def test_a_product_that_overflows_does_not_meet_an_infinite_addend() -> None:
+    large, infinite = (np.array([[value]]).view(np.uint64) for value in (2.0**1000, -np.inf))
+    assert arithmetic("fma", "f64", Modifiers(rounding="rn"))(large, large, infinite) == infinite
+
+
 def test_an_exact_zero_is_negative_only_when_rounded_down() -> None:
     for kind, one in (("f32", f32(1.0)), ("f64", np.array([[1.0]]).view(np.uint64))):
         sign = FORMATS[kind].sign

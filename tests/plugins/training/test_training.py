@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import kbtools as kb
 from kbtools.testing import check_stage
+from kbtools_plugins.feedback import finding
 from kbtools_plugins.training.answers import code_digest
 from kbtools_plugins.training.outcomes import wilson
-from kbtools_plugins.training.repair import without_values
 
 TEXT = datasets.Value("string")
 TURN = {"role": TEXT, "content": TEXT, "reasoning": TEXT}
@@ -170,8 +170,8 @@ def test_fast_is_preferred_to_slow_only_where_intervals_are_apart() -> None:
 
 def test_repair_shows_the_wrong_answer_the_finding_and_the_right_one() -> None:
     """The reference, and values of outputs, are in no message."""
-    finding = "the output differs in 3 of 9 elements, worst at [7, 51]: -0.25 instead of -0.75 (the scale is 1.3)"
-    ds = rows(row(0, "A", "wrong_output", error=finding), row(1, "A", "pass"), row(2, "A", "timeout"))
+    error = "the output differs in 3 of 9 elements, worst at [7, 51]: -0.25 instead of -0.75 (the scale is 1.3)"
+    ds = rows(row(0, "A", "wrong_output", error=error), row(1, "A", "pass"), row(2, "A", "timeout"))
     out = check_stage(kb.ToRepair(), ds)
     assert list(zip(out["wrong_row"], out["right_row"], strict=True)) == [(0, 1), (2, 1)]
     prompt = out[0]["prompt"]
@@ -188,7 +188,8 @@ def test_repair_shows_the_wrong_answer_the_finding_and_the_right_one() -> None:
 def test_values_are_taken_out_of_findings() -> None:
     """Complex numbers and several findings too; places and counts stay."""
     text = "first at [1]: (1+2j) instead of (3-4j); worst at [2]: nan instead of 5e-3 (scale 2)"
-    assert without_values(text) == "first at [1] worst at [2] (scale 2)"
+    assert finding("wrong_output", text) == "first at [1] worst at [2] (scale 2)"
+    assert finding("reference_error:load", "class Secret(nn.Module): ...") == ""
 
 
 TALK = [

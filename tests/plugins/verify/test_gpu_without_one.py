@@ -27,6 +27,7 @@ from kbtools_plugins.verify.protocol.jobs import (
     Assignment,
     ReplayJob,
     ReplayReply,
+    ReplayRun,
     Role,
     TimingReply,
 )
@@ -39,6 +40,7 @@ from kbtools_plugins.verify.worker.reference.inputs import needed_bytes
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
 
 DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1")
+RUN = ReplayRun(trace=0, inputs=[], order="forward", shift=0, turn=0, optional=False)
 no_device = pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
 
 
@@ -61,14 +63,15 @@ def _machine(operator: str = "aten.clone.default") -> OnCpu:
 def test_trace_runs_between_guards() -> None:
     """An operator's result is right and no guard is touched."""
     values = torch.arange(4.0)
-    result = _machine().run([values], "forward")
+    result = _machine().run([values], RUN)
     assert result.outputs["tensor"] == values.numpy().tobytes()
 
 
 def test_memory_that_was_asked_for_is_poisoned() -> None:
-    """What a candidate allocates holds NaN until a kernel writes it."""
-    result = _machine("aten.empty_like.default").run([torch.arange(4.0)], "forward")
-    assert result.outputs["tensor"] == b"\xff" * 16
+    """What a candidate allocates holds NaN, a large number, a small one or zeros until a kernel writes it."""
+    turns = [RUN.model_copy(update={"turn": turn}) for turn in range(4)]
+    held = {_machine("aten.empty_like.default").run([torch.arange(4.0)], turn).outputs["tensor"] for turn in turns}
+    assert held == {bytes([pattern]) * 16 for pattern in (0xFF, 0x7B, 0xFB, 0x00)}
 
 
 @pytest.mark.parametrize("operator", ["aten.clone.default", "aten.empty_like.default"])
@@ -76,7 +79,8 @@ def test_memory_that_was_asked_for_is_poisoned() -> None:
 def test_broken_guard_is_out_of_bounds(operator: str, buffer: int) -> None:
     """One byte past an input, past memory that was asked for, or past an operator's result is enough."""
     machine = _machine(operator)
-    machine.place([torch.arange(4.0)])
+    machine.forget(0, 0)
+    machine.place([torch.arange(4.0)], {})
     machine.execute()
     whole, size = machine._guarded[buffer]
     whole[device_machine.GUARD_BYTES + size] = 0

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 STEP_BITS, WARP_BITS = 20, 7
 MANY = (1 << WARP_BITS) - 1
 """In place of the warp where several have read."""
+ATOMIC = MANY - 1
+"""In place of the warp after an atomic operation, which several may do at once."""
 
 
 @dataclass
@@ -268,15 +270,26 @@ class SharedMemory:
         poison: Bits | None = None
         if self.shadowed:
             cells, several = self.cells(flat, size), max(1, size // self.granule)
-            found = self.writes[cells]
-            poison = merged(None, self.uninitialised(group, mask, flat, found.reshape(-1, several), size, 1)[0])
-            self.writes[cells] = self.tag(group, mask, several) & ~np.int64(MANY << STEP_BITS)
+            found = self.writes[cells].reshape(-1, several)
+            poison = merged(None, self.uninitialised(group, mask, flat, found, size, 1)[0])
+            self.check_atomic(group, mask, cells, several)
         given = tuple(chosen(group, mask, operand) for operand in operands)
         return scattered(group, mask, update(view(self.data, size), flat >> shift(size), given, combine)), poison
 
+    def check_atomic(self, group: Group, mask: Bits | None, cells: Bits, several: int) -> None:
+        """Races of an atomic operation with loads and stores; those among each other are none."""
+        own = self.tag(group, mask, several)
+        if self.check_races:
+            self.check_pending(group, mask, cells, several, "changes")
+            for shadow, what in ((self.writes, "wrote"), (self.reads, "read")):
+                found = shadow[cells]
+                bad = clash(found, own) & ((found >> STEP_BITS & MANY) != ATOMIC)
+                self.complain(group, mask, bad, found, several, f"changes in shared memory what another warp {what}")
+        self.writes[cells] = (own & ~np.int64(MANY << STEP_BITS)) | np.int64(ATOMIC << STEP_BITS)
+
 
 def clash(found: Bits, own: Bits) -> Bits:
-    """Where a tag is of this epoch and of another warp; atomic operations have no warp and clash with nobody."""
+    """Where a tag is of this epoch and of another warp."""
     warp = found >> STEP_BITS & MANY
     same_epoch = (found >> (STEP_BITS + WARP_BITS)) == (own >> (STEP_BITS + WARP_BITS))
     return same_epoch & (warp != (own >> STEP_BITS & MANY)) & (warp != 0)

@@ -37,9 +37,10 @@ def _fused_parts(left: Bits, right: Bits, addend: Bits) -> tuple[Bits, Bits]:
 
 
 def _special(left: Bits, right: Bits, addend: Bits, rounding: str) -> Bits:
-    """An operand is zero, infinite or NaN. Only zeros of two signs, and a sum with zero, ask for the direction."""
+    """An operand is zero, infinite or NaN: nothing is rounded, only zeros of two signs ask for the direction."""
     product = left * right
-    total = product + addend
+    finite = np.isfinite(left) & np.isfinite(right)
+    total = np.where(np.isinf(addend) & finite, addend, product + addend)
     if rounding != "rm":
         return total
     return np.where((total == 0) & (np.signbit(product) != np.signbit(addend)), -0.0, total)

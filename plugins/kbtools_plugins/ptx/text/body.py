@@ -13,10 +13,12 @@ from .statements import Cut, statements
 from .variables import variable
 
 REGISTERS = re.compile(r"\.reg\s+\.(\w+)\s+(.+)")
-FAMILY = re.compile(r"([\w$%.]+)<(\d+)>")
+FAMILY = re.compile(r"([\w$%.]+)<(\d{1,9})>")
+NAME = re.compile(r"[\w$%.]+")
 GUARDED = re.compile(r"@(!?)\s*([\w%$]+)\s+(.*)")
 CALL = re.compile(r"(?:\(([^()]*)\)\s*,\s*)?([A-Za-z_$][\w$]*)\s*(?:,\s*\(([^()]*)\))?")
 MOST_REGISTERS = 1 << 20
+DEEPEST = 64
 IGNORED = (".pragma", ".loc", ".file", ".callprototype", ".branchtargets", ".section", ".param")
 
 
@@ -47,6 +49,8 @@ class Body:
         elif kind is Cut.LABEL:
             self.function.code.append(Label(self.label(piece)))
         elif kind is Cut.OPEN:
+            if len(self.scopes) > DEEPEST:
+                raise BadText(f"more than {DEEPEST} braces within each other", self.line)
             self.inner += 1
             self.scopes.append({"": str(self.inner)})
         else:
@@ -80,6 +84,8 @@ class Body:
             raise BadText(f"{text!r} does not declare registers", self.line)
         for name in split(found[2]):
             many = FAMILY.fullmatch(name)
+            if not many and not NAME.fullmatch(name):
+                raise BadText(f"{text!r} does not declare registers", self.line)
             names = [f"{many[1]}{at}" for at in range(within_limit(int(many[2])))] if many else [name]
             for each in names:
                 self.function.registers[self.register(each)] = found[1]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from kbtools_plugins.ptx.faults import Line
 
-LOC = re.compile(r"\.loc\s+(\d+)\s+(\d+)\s+(\d+)(?:.*?inlined_at\s+(\d+)\s+(\d+)\s+(\d+))?")
-FILE = re.compile(r'\.file\s+(\d+)\s+"([^"]*)"(?:\s*,?\s*"([^"]*)")?')
+LOC = re.compile(r"\.loc\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})(?:.*?inlined_at\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9}))?")
+FILE = re.compile(r'\.file\s+(\d{1,9})\s+"([^"]*)"(?:\s*,?\s*"([^"]*)")?')
 
 Place = tuple[int, int, int]
 DEEPEST = 64

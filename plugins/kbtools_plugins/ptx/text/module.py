@@ -13,15 +13,11 @@ from .statements import without_comments
 from .variables import variable
 
 HEADER = re.compile(r"\.version\s+([\d.]+)\s+\.target\s+([\w, ]+?)\s+\.address_size\s+(\d+)")
-FUNCTION = re.compile(
-    r"(?:\.(?:visible|extern|weak)\s+)*\.(entry|func)\s*(?:\(([^)]*)\)\s*)?([\w$]+)\s*(?:\(([^)]*)\))?([^{;]*)([{;])"
-)
-OUTSIDE = re.compile(
-    r"(?:\.(?:visible|extern|weak|common)\s+)*\.(?:global|const|shared)\b[^;{]*(?:\{[^}]*\})?[^;]*;|\.section\b"
-)
-PARAMETER = re.compile(r"\.param\s+(?:\.align\s+\d+\s+)?\.(\w+)\b(.*?)\s*([\w$]+)(?:\[(\d+)\])?")
+KEYWORD = re.compile(r"\.(entry|func|global|const|shared|section)\b")
+FUNCTION = re.compile(r"\.(entry|func)\s*(?:\(([^()]*)\)\s*)?([\w$]+)\s*(?:\(([^()]*)\))?([^{};]*)([{;])")
+VARIABLE = re.compile(r"\.\w+\b[^;{}]*(?:\{[^{}]*\}[^;{}]*)?;")
+PARAMETER = re.compile(r"\.param\s+(?:\.align\s+\d+\s+)?\.(\w+)\b(.*?)\s*([\w$]+)(?:\[(\d{1,9})\])?")
 THREADS = re.compile(r"\.reqntid\s+(\w+)(?:\s*,\s*(\w+))?(?:\s*,\s*(\w+))?")
-SECTION = re.compile(r"\.section\b")
 LONGEST = 1 << 26
 
 
@@ -42,17 +38,17 @@ def parse(text: str) -> Module:
 def read(text: str, at: int, module: Module) -> None:
     """All that is outside of functions, in order."""
     lines = LineTable()
-    while True:
-        found, outside = FUNCTION.search(text, at), OUTSIDE.search(text, at)
-        if outside and (not found or outside.start() < found.start()):
-            if SECTION.match(outside[0]):
-                return
-            module.variables.append(variable(" ".join(outside[0][:-1].split())))
-            at = outside.end()
-        elif found:
-            at = function(text, found, module, lines)
-        else:
+    while found := KEYWORD.search(text, at):
+        if found[1] == "section":
             return
+        whole = (FUNCTION if found[1] in ("entry", "func") else VARIABLE).match(text, found.start())
+        if not whole:
+            raise BadText(f"{text[found.start() : found.start() + 60]!r} is not a function or a variable")
+        if whole.re is VARIABLE:
+            module.variables.append(variable(" ".join(whole[0][:-1].split())))
+            at = whole.end()
+        else:
+            at = function(text, whole, module, lines)
 
 
 def function(text: str, found: re.Match[str], module: Module, lines: LineTable) -> int:

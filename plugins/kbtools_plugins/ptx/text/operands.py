@@ -116,7 +116,7 @@ def operand(text: str, named: dict[str, str]) -> Operand:
         return Register(named[text])
     if REGISTER.fullmatch(text):
         return Register(text)
-    if text[:1] in "{[":
+    if text.startswith(("{", "[")):
         return bracketed(text, named)
     if WHOLE.fullmatch(text):
         return Immediate(whole(text))
@@ -152,10 +152,10 @@ def rarer(text: str, named: dict[str, str]) -> Operand:
         return Float(int.from_bytes(struct.pack("<d", float(text)), "little"), 64)
     if "|" in text:
         return pair(text, named)
-    if text[:1] in ("!", "-"):
-        inner = operand(text[1:].strip(), named)
-        if isinstance(inner, Register):
-            return Negated(inner)
+    if text.startswith(("!", "-")):
+        name = text[1:].strip()
+        if name in named or REGISTER.fullmatch(name):
+            return Negated(Register(named.get(name, name)))
     if text == "_":
         return Sink()
     if found := SYMBOL.fullmatch(text):

@@ -9,10 +9,10 @@ from .kernel import Variable
 from .operands import whole
 
 VARIABLE = re.compile(
-    r"(?:\.(?:visible|extern|weak|common)\s+)*\.(global|const|shared|local)((?:\s*\.\w+(?:\s+\d+)?)*?)\s*"
-    r"\.(\w+)\s+([\w$]+)\s*((?:\[\d*\])*)\s*(?:=\s*(.*))?"
+    r"\.(global|const|shared|local)((?:\s*\.\w+(?:\s+\d+)?)*?)\s*"
+    r"\.(\w+)\s+([\w$]+)\s*((?:\[\d{0,12}\])*)\s*(?:=\s*(.*))?"
 )
-ALIGNMENT = re.compile(r"\.align\s+(\d+)")
+ALIGNMENT = re.compile(r"\.align\s+(\d{1,5})")
 
 
 def variable(text: str) -> Variable:

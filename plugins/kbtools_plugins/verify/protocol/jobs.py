@@ -100,6 +100,16 @@ class Variant(Message):
     set: InputSet
 
 
+class Sequence(Message):
+    """Calls of one module one after the other, its weights changed before the last, as an optimizer does."""
+
+    calls: list[InputSet]
+    weights: dict[str, Tensor]
+    """Those before the last call."""
+    kept: list[Tree]
+    """The outputs of each call as they are after the last one."""
+
+
 class ReferenceReply(Message):
     """All that a candidate is judged by."""
 
@@ -110,6 +120,10 @@ class ReferenceReply(Message):
     modes: dict[str, Mode]
     main: str
     sets: list[InputSet] = Field(min_length=1)
+    sequence: Sequence | None
+    """None if the reference cannot be called so."""
+    counters: list[str]
+    """Buffers that a forward updates and that nothing depends on: a candidate may update them or not."""
     needed_bytes: float
     control: Tree
     """The outputs of a second instance on the first inputs."""
@@ -126,8 +140,10 @@ class Plan(Message):
     name: str
     mode: str
     inputs: list[Tree]
-    updated: list[str]
-    """Buffers whose values afterwards count, by the reference's names."""
+    kept: list[str]
+    """Parameters and buffers whose values afterwards count, by the reference's names."""
+    sequence: bool = False
+    """Whether the calls follow each other in one memory; then there is a further one with other weights."""
     required: bool = False
     """Whether a failure is one of the candidate, or only of this plan."""
     repeats: int = 0
@@ -145,7 +161,11 @@ class RecordJob(Message):
     entry: str
     init: Tree
     state: dict[str, Tensor]
+    weights: dict[str, Tensor]
+    """Those before the last call of a sequence."""
     allow: list[str]
+    card: int
+    """Which of two cards the device claims to be."""
     plans: list[Plan]
 
 
@@ -153,8 +173,6 @@ class Recorded(Message):
     """What one plan has given."""
 
     traces: list[Trace] = []
-    compiled: list[Trace] = []
-    """Those of further configurations."""
     configurations: int = 0
     tried: int = 0
     tuned: list[str] = []
@@ -207,6 +225,8 @@ class CompileReply(Message):
     resources: list[Usage]
     passed_over: list[str] = []
     """Configurations of tuned kernels that do not fit, while another does."""
+    never: list[int] = []
+    """Numbers of those launches among the job's that fit no target: a tuner never picks them."""
     error: str = ""
 
 
@@ -220,8 +240,20 @@ class ReplayRun(Message):
     """Its number among the job's traces."""
     inputs: list[Tensor]
     order: str
+    """forward, reverse or skip: how the programs of each launch follow each other, if they run at all."""
     shift: int
+    """The program that comes first; a secret, which also decides what fresh memory holds where."""
+    turn: int
+    """Counts the runs: in each, fresh memory holds something else."""
     optional: bool
+
+
+class ReplayCall(Message):
+    """One call of a sequence: its trace, its inputs, and the weights that change before it."""
+
+    trace: int
+    inputs: list[Tensor]
+    weights: dict[str, Tensor]
 
 
 class Timing(Message):
@@ -246,6 +278,7 @@ class ReplayJob(Message):
     state: dict[str, Tensor]
     traces: list[Trace]
     runs: list[ReplayRun]
+    sequence: list[ReplayCall] = []
     timing: Timing | None = None
 
 
@@ -255,7 +288,8 @@ class RunResult(Message):
     failed: str = ""
     error: str = ""
     outputs: Tree = None
-    buffers: dict[str, Tensor] = {}
+    changed: dict[str, Tensor] = {}
+    """Parameters and buffers that are not what they were, by the reference's names."""
     inputs: list[Tensor] = []
 
 
@@ -263,6 +297,9 @@ class ReplayReply(Message):
     """Results of the runs in order, up to the first that failed and may not."""
 
     results: list[RunResult]
+    sequence: list[RunResult] = []
+    kept: list[Tree] = []
+    """The outputs of each call of the sequence after the last one."""
 
 
 class TimingReply(Message):

@@ -100,11 +100,6 @@ class Trace(Message):
         """Equal for two traces that do the same, whatever values were there before."""
         return self.model_dump_json(exclude={"storages": {"__all__": {"content"}}})
 
-    def bare(self) -> Trace:
-        """The same without those values: enough to compile its launches."""
-        empty = [storage.model_copy(update={"content": None}) for storage in self.storages]
-        return self.model_copy(update={"storages": empty})
-
 
 def step_refs(step: Step) -> list[TensorRef]:
     """Every tensor that a step names."""

@@ -24,10 +24,24 @@ def compile_job(
     if on_gpu(settings):
         targets += sorted({device.capability for device in devices.found()[0]} - set(targets))
     launches = distinct_launches(run, source, targets, tuned)
-    known = [launch.model_copy(update={"targets": []}) for launch in launches]
+    known = [_plain(launch) for launch in launches]
     more = distinct_launches(tried, source, targets[:1], tuned)
-    launches += [launch for launch in more if launch.model_copy(update={"targets": []}) not in known]
+    launches += [launch for launch in more if _plain(launch) not in known]
     return CompileJob(source=source.text, launches=launches)
+
+
+def picked(traces: list[Trace], never: list[Launch], source: KernelSource) -> list[Trace]:
+    """The traces of configurations that a tuner could pick: none of their launches is among those that never fit."""
+    unfit = [_plain(launch) for launch in never]
+    return [
+        trace
+        for trace in traces
+        if not any(_plain(launch) in unfit for launch in distinct_launches([trace], source, []))
+    ]
+
+
+def _plain(launch: Launch) -> Launch:
+    return launch.model_copy(update={"targets": [], "tuned": False})
 
 
 def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:

@@ -12,10 +12,12 @@ from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
 DECOYS = 2
-OTHER_PARAMETERS = "other parameters"
+ELSEWHERE = "elsewhere"
+SEQUENCE = "sequence"
+TUNING = "tuning"
 _FEWEST_REPEATS = 6
 _MOST_CONFIGURATIONS = 16
-"""Of a tuned kernel that are compiled: the first fifteen and the last."""
+"""Of a tuned kernel that are tried: the first fifteen and the last."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,7 @@ class Recording:
     """What a candidate did."""
 
     traces: dict[str, list[Trace]]
-    """Those to run, by the plan's name."""
-    tried: list[Trace]
-    """Those of further configurations of tuned kernels, to compile."""
+    """By the plan's name; those of `tuning` are of further configurations of tuned kernels."""
     tuned: frozenset[str]
     """Tuned kernels, as `name:line`."""
     notes: list[str]
@@ -34,34 +34,36 @@ class Recording:
 def plans(reference: ReferenceReply) -> Iterator[Plan]:
     """Forwards in each mode, with other configurations, on other shapes and layouts."""
     main, decoys = reference.main, reference.decoys
-    updated = {mode: list(found.state) for mode, found in reference.modes.items()}
+    kept = list(reference.state)
     repeats = _FEWEST_REPEATS + secrets.randbelow(_FEWEST_REPEATS)  # nobody can know when it is watched last
-    common = Plan(name="main", mode=main, updated=updated[main], inputs=decoys, required=True)
+    common = Plan(name="main", mode=main, kept=kept, inputs=decoys, required=True)
     yield common.model_copy(update={"repeats": repeats})
     for mode, found in reference.modes.items():
         if mode != main and not found.random:
-            yield Plan(name=mode, mode=mode, updated=updated[mode], inputs=decoys[:1], required=True)
+            yield Plan(name=mode, mode=mode, kept=kept, inputs=decoys[:1], required=True)
+    if reference.sequence:
+        yield common.model_copy(update={"name": SEQUENCE, "inputs": decoys[:2], "sequence": True})
     optional = common.model_copy(update={"required": False})
-    yield optional.model_copy(update={"name": "tuning", "inputs": decoys[:1], "tuning": _MOST_CONFIGURATIONS})
+    yield optional.model_copy(update={"name": TUNING, "inputs": decoys[:1], "tuning": _MOST_CONFIGURATIONS})
     for name, variant in reference.variants.items():
         yield optional.model_copy(update={"name": name, "inputs": [variant.decoy]})
 
 
-def plan_with_other_parameters(reference: ReferenceReply) -> Plan:
-    """The first forward of a candidate whose parameters are decoys; its trace says which memory is theirs."""
+def plan_elsewhere(reference: ReferenceReply) -> Plan:
+    """The first forward on another card, its parameters decoys; the trace says which memory is theirs."""
     return Plan(
-        name=OTHER_PARAMETERS,
+        name=ELSEWHERE,
         mode=reference.main,
-        updated=list(reference.modes[reference.main].state),
+        kept=list(reference.state),
         required=True,
         inputs=reference.decoys[:1],
         state=list(reference.decoy_state),
     )
 
 
-def traces_with_other_parameters(reply: RecordReply) -> list[Trace]:
+def traces_elsewhere(reply: RecordReply) -> list[Trace]:
     """The trace of that forward. Decided if the reply is forged."""
-    return _plan(reply, OTHER_PARAMETERS).traces
+    return _plan(reply, ELSEWHERE).traces
 
 
 def recording_of(reply: RecordReply) -> Recording:
@@ -69,8 +71,8 @@ def recording_of(reply: RecordReply) -> Recording:
     traces = {name: plan.traces for name, plan in reply.plans.items()}
     if len(_plan(reply, "main").traces) != DECOYS + 1:
         raise Decided("hack:forged_result", f"{len(traces['main'])} traces of the main plan came back")
-    tuning = _plan(reply, "tuning")
-    return Recording(traces, tuning.compiled, frozenset(tuning.tuned), [*_lacking(reply.lacking), *_bounded(tuning)])
+    tuning = _plan(reply, TUNING)
+    return Recording(traces, frozenset(tuning.tuned), [*_lacking(reply.lacking), *_bounded(tuning)])
 
 
 def _plan(reply: RecordReply, name: str) -> Recorded:
@@ -86,7 +88,7 @@ def _lacking(names: list[str]) -> Iterator[str]:
 
 def _bounded(tuning: Recorded) -> Iterator[str]:
     if tuning.tried < tuning.configurations:
-        yield f"{tuning.tried} of {tuning.configurations} configurations of its tuned kernels were compiled"
+        yield f"{tuning.tried} of {tuning.configurations} configurations of its tuned kernels were tried"
 
 
 def verdict_of_failure(outcome: Outcome[RecordReply]) -> str:

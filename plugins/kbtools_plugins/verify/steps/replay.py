@@ -15,7 +15,9 @@ from kbtools_plugins.verify.protocol.jobs import (
     TIMING,
     InputSet,
     ReferenceReply,
+    ReplayCall,
     ReplayJob,
+    ReplayReply,
     ReplayRun,
     RunResult,
     Timing,
@@ -35,12 +37,14 @@ from kbtools_plugins.verify.protocol.tolerance import (
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 from kbtools_plugins.verify.steps.compile import clean_names
-from kbtools_plugins.verify.steps.record import OTHER_PARAMETERS
+from kbtools_plugins.verify.steps.record import ELSEWHERE, SEQUENCE, TUNING
 from kbtools_plugins.verify.steps.trace_rules import Decided, features_without_gpu, why_wrong
 
 _MANY_PROGRAMS, _MOST_PROGRAMS = 4_000, 40_000
 _TIMING_SECONDS = 180.0
 """What the timing job gets on top of --timeout: torch.compile takes its time with the reference."""
+_RUNS_PER_TIMEOUT = 16
+"""Runs that --timeout is meant for; a kernel with many configurations gets more."""
 _LEAST_SHARE = 1e-2
 """Outputs on tiny inputs are held to this share of the scale that outputs have on ordinary ones."""
 
@@ -88,13 +92,14 @@ class Replays:
         """The largest relative error; Decided if any required replay disagrees."""
         if self._on_gpu:
             self._interpret()
-        elif (programs := self._programs()) > _MOST_PROGRAMS:
+        elif (programs := _programs(self._steady)) > _MOST_PROGRAMS:
             raise Decided(
                 "unsupported:too_large", f"the launches have {programs:,} programs, too many for the interpreter"
             )
         runs = [*self._required(), *self._variants()]
         worst = 0.0
-        for run, result in zip(runs, self._execute(runs), strict=True):
+        reply = self._execute(runs, self._sequence())
+        for run, result in zip(runs, reply.results, strict=True):
             found = Difference("failed", result.error) if result.failed else self._compare(run, result)
             if run.variant:
                 self.general[run.variant] = isinstance(found, Agreement)
@@ -105,16 +110,56 @@ class Replays:
                 raise self._explain(run, found)
             else:
                 worst = max(worst, found.max_error)
+        self._compare_sequence(reply)
         return worst
+
+    def _sequence(self) -> list[tuple[Trace, InputSet]]:
+        """Calls that follow each other in one memory, as far as the reference takes them."""
+        traces, sequence = self._traces.get(SEQUENCE, []), self._reference.sequence
+        if sequence is None or len(traces) != len(sequence.calls):
+            return []
+        return list(zip(traces, sequence.calls, strict=True))
+
+    def _compare_sequence(self, reply: ReplayReply) -> None:
+        """Decided if a call is wrong that follows others, or if a later one changes what an earlier one returned."""
+        sequence = self._reference.sequence
+        if sequence is None:
+            return
+        for (trace, expected), result in zip(self._sequence(), reply.sequence, strict=False):
+            run = Run(trace, expected, what=f"{expected.name} of a sequence in one memory: ")
+            if result.failed:
+                raise self._failure(run, result)
+            if ill_conditioned(expected.plain, expected.exact):
+                return
+            found = self._compare(run, result)
+            if isinstance(found, Difference):
+                if expected is sequence.calls[-1] and self._is_stale():
+                    self.notes.append("it keeps what it made of its weights at first: wrong once they have changed")
+                    break
+                raise self._explain(run, found, again=False)
+        for expected, result, kept, its in zip(sequence.calls, reply.sequence, reply.kept, sequence.kept, strict=False):
+            if kept != result.outputs and its == expected.plain:
+                text = f"what {expected.name} returned has changed after further calls: they return the same memory"
+                raise Decided("hack:output_cache", text)
+
+    def _is_stale(self) -> bool:
+        """Whether the last call is right as long as no weight changes: packed once, they serve for inference."""
+        calls = self._sequence()
+        (trace, last), before = calls[-1], calls[1][1]
+        same = last.model_copy(update={"plain": before.plain, "exact": before.exact})
+        run = Run(trace, same)
+        reply = self._execute([Run(self._steady, self._reference.sets[0])], calls, weights_change=False)
+        result = reply.sequence[-1]
+        return not result.failed and isinstance(self._compare(run, result), Agreement)
 
     def _interpret(self) -> None:
         """Look for accesses out of bounds and races, which a device does not show, where the interpreter can."""
         why_not = features_without_gpu(self._kernels, self._steady)
-        if why_not or self._programs() > _MANY_PROGRAMS:
+        if why_not or _programs(self._steady) > _MANY_PROGRAMS:
             self.notes.append(f"reads out of bounds and races were not looked for: {why_not or 'many programs'}")
             return
         run = Run(self._steady, self._reference.sets[0])
-        outcome = self._processes.run(REPLAY, self._job([run]), self._settings)
+        outcome = self._processes.run(REPLAY, self._job([run], []), self._settings)
         for result in outcome.reply.results if outcome.reply else []:
             if result.failed in ("out_of_bounds", "nondeterministic"):
                 raise self._failure(run, result)
@@ -131,7 +176,7 @@ class Replays:
 
     def _required(self) -> list[Run]:
         sets = [found for found in self._reference.sets if not ill_conditioned(found.plain, found.exact)]
-        if not self._on_gpu and self._programs() > _MANY_PROGRAMS:
+        if not self._on_gpu and _programs(self._steady) > _MANY_PROGRAMS:
             sets = sets[:2]
             self.notes.append("many programs for the interpreter: two sets of random inputs only, no other scales")
         skipped = [found.name for found in self._reference.sets if ill_conditioned(found.plain, found.exact)]
@@ -150,10 +195,13 @@ class Replays:
             runs.append(Run(self._first, sets[0], what="in its first call: "))
         if self._last.shape_of_it() != self._steady.shape_of_it():
             runs.append(Run(self._last, sets[0], what="in a later call: "))
-        others = self._traces.get(OTHER_PARAMETERS, [])
-        runs += [Run(found, sets[0], what="recorded with other parameters: ") for found in others]
-        if tuned := self._differing("tuning"):
-            runs.append(Run(tuned, sets[0], what="with the last configuration of its autotuning: "))
+        for elsewhere in self._traces.get(ELSEWHERE, []):
+            if elsewhere.state or elsewhere.shape_of_it() not in (
+                self._first.shape_of_it(),
+                self._steady.shape_of_it(),
+            ):
+                runs.append(Run(elsewhere, sets[0], what="recorded on another card with other parameters: "))
+        runs += self._configurations(sets[0])
         for mode, forward in self._reference.modes.items():
             expected = sets[0].model_copy(
                 update={"plain": forward.outputs, "exact": forward.outputs, "state": forward.state}
@@ -162,8 +210,18 @@ class Replays:
                 runs.append(Run(trace or self._traces[mode][0], expected, what=f"in {mode} mode: "))
         return runs
 
-    def _programs(self) -> int:
-        return sum(math.prod(step.grid) for step in self._steady.launches)
+    def _configurations(self, expected: InputSet) -> Iterator[Run]:
+        """One run for each further configuration of tuned kernels, as far as the interpreter can."""
+        known, programs = {self._steady.shape_of_it()}, 0
+        for number, trace in enumerate(self._traces.get(TUNING, []), 2):
+            if (shape := trace.shape_of_it()) in known:
+                continue
+            known.add(shape)
+            programs += _programs(trace)
+            if programs > _MANY_PROGRAMS and not self._on_gpu:
+                self.notes.append(f"many programs for the interpreter: configurations from the {number}th were not run")
+                return
+            yield Run(trace, expected, what=f"with configuration {number} of its autotuning: ")
 
     def _mode_matters(self) -> bool:
         outputs = [found.outputs for found in self._reference.modes.values() if not found.random]
@@ -176,7 +234,7 @@ class Replays:
     def times(self, timing: Timing) -> TimingReply:
         """The timing job's reply (GPU only); Decided if there is none or if what was timed was not the work."""
         run = Run(self._steady, self._reference.sets[0], what="while it was timed: ")
-        job = self._job([run]).model_copy(update={"timing": timing})
+        job = self._job([run], []).model_copy(update={"timing": timing})
         outcome = self._processes.run(TIMING, job, self._settings, self._settings.timeout + _TIMING_SECONDS)
         if outcome.failed:
             raise Decided(f"unsupported:timing_{outcome.failed}", f"the timing ended with {outcome.error}")
@@ -186,19 +244,27 @@ class Replays:
             raise Decided("hack:timing_detection", found.text, found.max_error)
         return reply
 
-    def _execute(self, runs: list[Run]) -> list[RunResult]:
-        outcome = self._processes.run(GPU if self._on_gpu else REPLAY, self._job(runs), self._settings)
+    def _execute(
+        self, runs: list[Run], sequence: list[tuple[Trace, InputSet]] | None = None, *, weights_change: bool = True
+    ) -> ReplayReply:
+        job = self._job(runs, sequence or [], weights_change=weights_change)
+        seconds = self._settings.timeout * max(1.0, len(runs) / _RUNS_PER_TIMEOUT)
+        outcome = self._processes.run(GPU if self._on_gpu else REPLAY, job, self._settings, seconds)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
-        results = outcome.known().results
-        last = runs[len(results) - 1]
-        if results[-1].failed and not last.variant:
-            raise self._failure(last, results[-1])
-        return results
+        reply = outcome.known()
+        last = runs[len(reply.results) - 1]
+        if reply.results[-1].failed and not last.variant:
+            raise self._failure(last, reply.results[-1])
+        return reply
 
-    def _job(self, runs: list[Run]) -> ReplayJob:
-        traces = list({id(run.trace): run.trace for run in runs}.values())
+    def _job(
+        self, runs: list[Run], sequence: list[tuple[Trace, InputSet]], *, weights_change: bool = True
+    ) -> ReplayJob:
+        used = [*(run.trace for run in runs), *(trace for trace, _ in sequence)]
+        traces = list({id(trace): trace for trace in used}.values())
+        weights = self._reference.sequence.weights if self._reference.sequence and weights_change else {}
         numbers = {id(trace): number for number, trace in enumerate(traces)}
         return ReplayJob(
             source=self._source.text,
@@ -212,9 +278,18 @@ class Replays:
                     inputs=run.expected.tensors,
                     order=run.order,
                     shift=run.shift,
+                    turn=turn,
                     optional=bool(run.variant),
                 )
-                for run in runs
+                for turn, run in enumerate(runs)
+            ],
+            sequence=[
+                ReplayCall(
+                    trace=numbers[id(trace)],
+                    inputs=expected.tensors,
+                    weights=weights if number == len(sequence) - 1 else {},
+                )
+                for number, (trace, expected) in enumerate(sequence)
             ],
         )
 
@@ -231,11 +306,11 @@ class Replays:
     def _compare(self, run: Run, result: RunResult) -> Agreement | Difference:
         expected = run.expected
         promised = [] if run.variant else self._reference.modes[self._reference.main].promised
-        ordinary = run.variant or expected.name.startswith("seed ")
+        ordinary = run.variant or expected.name.startswith(("seed ", "call "))
         least = None if ordinary else self._least_scales
         found = compare(result.outputs, expected.plain, expected.exact, least, promised)
         if isinstance(found, Agreement) and run.order != "skip":
-            found = self._compare_buffers(result.buffers, expected.state) or found
+            found = self._compare_buffers(run.trace, result.changed, expected.state) or found
         if isinstance(found, Difference):
             return Difference(found.verdict, run.what + found.text, found.max_error)
         for index, (before, now, wanted) in enumerate(
@@ -251,24 +326,27 @@ class Replays:
                 )
         return found
 
-    def _compare_buffers(self, got: dict[str, Tensor], wanted: dict[str, UpdatedBuffer]) -> Difference | None:
+    def _compare_buffers(
+        self, trace: Trace, got: dict[str, Tensor], wanted: dict[str, UpdatedBuffer]
+    ) -> Difference | None:
+        for name in sorted(set(got) - set(wanted) - set(self._reference.counters)):
+            return Difference("wrong_output", f"it changes its {name}, which the reference leaves as it was")
         for name, true in wanted.items():
             text = f"the reference's forward updates the buffer {name}"
             if name not in got:
-                return Difference("wrong_output", f"{text}, which the candidate does not have")
-            if got[name].tensor == self._reference.state[name].tensor:
-                return Difference("wrong_output", f"{text}, which the candidate leaves as it was")
+                has = "leaves as it was" if name in trace.buffers else "does not have"
+                return Difference("wrong_output", f"{text}, which the candidate {has}")
             found = compare_tensor("it", got[name], true.plain, true.exact)
             if isinstance(found, Difference):
                 return Difference(found.verdict, f"{text}, and {found.text}", found.max_error)
         return None
 
-    def _explain(self, run: Run, found: Difference) -> Decided:
+    def _explain(self, run: Run, found: Difference, *, again: bool = True) -> Decided:
         if found.verdict != "wrong_output":
             return Decided(found.verdict, found.text)
-        if run.order == "reverse" or run.shift:
-            again = Run(run.trace, run.expected, what=run.what)
-            if isinstance(self._compare(again, self._execute([again])[0]), Agreement):
+        if again and (run.order == "reverse" or run.shift):
+            plainly = Run(run.trace, run.expected, what=run.what)
+            if isinstance(self._compare(plainly, self._execute([plainly]).results[0]), Agreement):
                 return Decided(
                     "nondeterministic", f"the result depends on the order of the grid's programs; {found.text}"
                 )
@@ -278,6 +356,10 @@ class Replays:
         return why_wrong(
             self._first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else ""
         )
+
+
+def _programs(trace: Trace) -> int:
+    return sum(math.prod(step.grid) for step in trace.launches)
 
 
 def _unknowable(inputs: InputSet) -> int:

@@ -54,11 +54,13 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
     kernels = load_kernels(job.source)
     resources: list[Usage] = []
     too_large: dict[tuple[str, int], str] = {}
-    for launch in job.launches:
+    fits: set[int] = set()
+    for number, launch in enumerate(job.launches):
         for target in launch.targets:
             where = f"kernel {launch.kernel} for sm_{target}: "
             try:
                 resources.append(_compile(kernels, launch, target))
+                fits.add(number)
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
                 text = where + _last_lines(error)
                 if not (launch.tuned and isinstance(error, _passed_over())):
@@ -67,7 +69,9 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
     fitting = {(found.kernel, found.target) for found in resources}
     if never := [text for place, text in too_large.items() if place not in fitting]:
         return CompileReply(resources=resources, error=f"no configuration fits: {never[0]}")
-    return CompileReply(resources=resources, passed_over=list(too_large.values()))
+    return CompileReply(
+        resources=resources, passed_over=list(too_large.values()), never=sorted(set(range(len(job.launches))) - fits)
+    )
 
 
 class TooLarge(Exception):

@@ -105,8 +105,13 @@ def run(job: ReplayJob, timing: Timing) -> TimingReply:
     machine = TimedMachine(job.traces[0], load_kernels(job.source), job.names, job.allow, job.state)
     inputs = [decode_tensor(tensor) for tensor in job.runs[0].inputs]
     reference = _Reference(timing)
+
+    def prepare() -> None:
+        machine.forget(job.runs[0].shift, 0)
+        machine.place(inputs, job.state)
+
     calls = {
-        "kernel": Timed(lambda: machine.place(inputs), machine.execute),
+        "kernel": Timed(prepare, machine.execute),
         "eager": Timed(reference.fresh, lambda: reference.call(reference.instance)),
     }
     with torch.no_grad():

@@ -15,9 +15,10 @@ from torch.utils._pytree import tree_flatten
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol.jobs import Failure, Plan, Recorded, RecordJob, RecordReply
 from kbtools_plugins.verify.protocol.trace import Trace
-from kbtools_plugins.verify.protocol.wire import Talk
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.record import audit, launches, library_shim
+from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
 
@@ -37,7 +38,9 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     """Traces of every plan of the job, or why there are none; on a forbidden act, reports and ends at once."""
     path = str(Path("candidate.py").resolve())
     recorder = Recorder(path, job.allow)
-    tuning = launches.install(recorder)
+    placement = Placement()
+    tuning = launches.install(recorder, placement)
+    card = cuda_shim.MACHINES[job.card]
 
     def report(kind: str, what: str) -> None:
         talk.send(Failure(failed=kind, error=what).tree())
@@ -45,10 +48,10 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
 
     library_shim.install()
     try:
-        with cuda_shim.installed(), torch.no_grad(), ReadWatch(recorder), recorder:
+        with cuda_shim.installed(card), torch.no_grad(), placement, ReadWatch(recorder), recorder:
             before = audit.watched_values()
             audit.watch(path, sandbox.readable_paths(), report)
-            candidate = _Candidate(job)
+            candidate = _Candidate(job, placement)
             plans = {plan.name: _run_plan(plan, candidate, recorder, tuning) for plan in job.plans}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
@@ -63,17 +66,31 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
 class _Candidate:
     """The candidate's module with the reference's parameters and buffers."""
 
-    def __init__(self, job: RecordJob) -> None:
+    def __init__(self, job: RecordJob, placement: Placement) -> None:
+        self._placement = placement
         loaded = loading.load(job.code, "candidate")
-        args, kwargs = decode(job.init)
+        args, kwargs = self.decoded(job.init)
         self.instance = loading.construct(getattr(loaded, job.entry), args, kwargs)
-        self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}
+        placement.move_to_device(self.tensors())
+        with placement.paused():
+            self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}
+            self._weights = {name: decode_tensor(tensor) for name, tensor in job.weights.items()}
         self._names = loading.counterparts(self.instance, self._state)
         self.lacking = [name for name in self._state if name not in self._names]
+
+    def decoded(self, values: Tree) -> Any:
+        """Values that were sent; their tensors are on the device."""
+        with self._placement.paused():
+            return decode(values)
 
     def reset(self) -> None:
         """Back to the state before any forward: kernels do not run here, so what one leaves behind is not a state."""
         loading.copy_state(self.instance, self._state, self._names)
+
+    def train(self) -> None:
+        """Other weights, as an optimizer would leave them; buffers stay."""
+        there = {name: self._names[name] for name in self._weights if name in self._names}
+        loading.copy_state(self.instance, self._weights, there)
 
     def tensors(self) -> list[torch.Tensor]:
         """Parameters and buffers as they are now, those outside the state dict too."""
@@ -91,6 +108,8 @@ def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: lau
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
     loading.set_mode(candidate.instance, plan.mode)
     try:
+        if plan.sequence:
+            return Recorded(traces=_sequence(plan, candidate, recorder))
         forwards = partial(_forwards, plan, candidate, recorder)
         return _tuned(forwards, tuning, plan.tuning) if plan.tuning else Recorded(traces=forwards())
     except BaseException as error:
@@ -100,7 +119,7 @@ def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: lau
 
 
 def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: int) -> Recorded:
-    """Forwards with other configurations than the first: the last one's trace to run, further ones' to compile."""
+    """Forwards with other configurations than the first: a tuner may choose any of them."""
     count = tuning.configurations()
     tried = [*range(1, count)][: most - 2] + [count - 1] * (count >= most)
     traces: list[Trace] = []
@@ -109,31 +128,55 @@ def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: i
         traces += forwards()
     tuning.choose(0)
     return Recorded(
-        traces=traces[-1:],
-        compiled=[trace.bare() for trace in traces[:-1]],
+        traces=traces,
         configurations=count,
         tried=len(tried) + 1,
         tuned=tuning.kernels(),
     )
 
 
+def _sequence(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
+    """Calls in one memory. Before the last, only weights change: a memo of inputs would take them for known."""
+    args = candidate.decoded(plan.inputs[0])
+    tensors = _tensors(args)
+    candidate.reset()
+    traces: list[Trace] = []
+    kept: list[Any] = []
+    for number in range(len(plan.inputs) + 1):
+        if 0 < number < len(plan.inputs):
+            for target, source in zip(tensors, _tensors(candidate.decoded(plan.inputs[number])), strict=True):
+                copy_values(source, target)
+        if number == len(plan.inputs):
+            candidate.train()
+        held = candidate.counterparts(plan.kept)
+        recorder.begin(tensors, candidate.tensors(), held, continued=number > 0)
+        outputs = candidate.instance(*args)
+        _reject_strange(outputs, kept, [*tensors, *held.values()])
+        traces.append(recorder.finish(outputs, candidate.counterparts(plan.kept)))
+        kept.append(outputs)
+    return traces
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
+
+
 def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
-    args = decode(plan.inputs[0])
-    tensors = [leaf for leaf in tree_flatten(args)[0] if isinstance(leaf, torch.Tensor)]
+    args = candidate.decoded(plan.inputs[0])
+    tensors = _tensors(args)
     traces: list[Trace] = []
     kept: list[Any] = []
     calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
     for number, values in enumerate(calls):
         if number:
-            fresh = [leaf for leaf in tree_flatten(decode(values))[0] if isinstance(leaf, torch.Tensor)]
-            for target, source in zip(tensors, fresh, strict=True):
+            for target, source in zip(tensors, _tensors(candidate.decoded(values)), strict=True):
                 copy_values(source, target)
         candidate.reset()
-        state = candidate.tensors()
-        recorder.begin(tensors, state, candidate.counterparts(plan.state))
+        held = candidate.counterparts(plan.kept)
+        recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
         outputs = candidate.instance(*args)
-        _reject_strange(outputs, kept, tensors + state)
-        trace = recorder.finish(outputs, candidate.counterparts(plan.updated))
+        _reject_strange(outputs, kept, [*tensors, *held.values()])
+        trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
         if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept[:] = [*kept[-1:], outputs]

@@ -49,17 +49,24 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         inputs: list[torch.Tensor],
         parameters: Iterable[torch.Tensor],
         state: Mapping[str, torch.Tensor],
+        *,
+        continued: bool = False,
     ) -> None:
-        """Start a trace; `inputs` are the tensors whose values count as input, `state` those that a replay sets."""
-        self._numbers: dict[int, int] = {}
-        self._alive: list[torch.UntypedStorage] = []  # a storage that is freed could come back as another one
-        self._storages: list[Storage] = []
+        """Start a trace; `inputs` are the tensors whose values count as input, `state` those that a replay sets.
+
+        A `continued` one goes on in the memory of the last: what that has made is known under its number.
+        """
+        if not continued:
+            self._numbers: dict[int, int] = {}
+            self._alive: list[torch.UntypedStorage] = []  # a storage that is freed could come back as another one
+            self._storages: list[Storage] = []
+            self._tainted: set[int] = set()
+            self._from_inputs: set[int] = set()
         self._steps: list[Step] = []
         self._reads: list[int] = []
         self._launched: list[torch.UntypedStorage] = []
         self._parameters = {tensor.untyped_storage()._cdata for tensor in parameters}
-        self._tainted: set[int] = set(self._parameters)
-        self._from_inputs: set[int] = set()
+        self._tainted |= self._parameters
         for index, tensor in enumerate(inputs):
             self._number(tensor, Storage(size=tensor.untyped_storage().nbytes(), origin="input", index=index))
             self._tainted.add(_key(tensor))

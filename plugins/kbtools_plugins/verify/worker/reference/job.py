@@ -22,6 +22,7 @@ from kbtools_plugins.verify.protocol.jobs import (
     Mode,
     ReferenceJob,
     ReferenceReply,
+    Sequence,
     UpdatedBuffer,
     Variant,
 )
@@ -40,7 +41,14 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.layout import Operators
-from kbtools_plugins.verify.worker.tensors import Unsendable, clone_tree, decode_tensor, encode, encode_tensor
+from kbtools_plugins.verify.worker.tensors import (
+    Unsendable,
+    clone_tree,
+    copy_values,
+    decode_tensor,
+    encode,
+    encode_tensor,
+)
 
 _FURTHER_SEEDS = 30
 
@@ -77,6 +85,8 @@ class _Reference:
         self._init = encode((self._args, self._kwargs))
         self._instance = self._construct()
         self._decoy_state: dict[str, Tensor] = {}
+        self._other_values: dict[str, torch.Tensor] = {}
+        self._counters: set[str] = set()
 
     def describe(self) -> ReferenceReply | Failure:
         """The reply of the job."""
@@ -100,6 +110,8 @@ class _Reference:
             modes=modes,
             main=main,
             sets=sets,
+            sequence=self._sequence(first, main),
+            counters=sorted(self._counters),
             needed_bytes=self._needed_bytes(first, main) if self._wants_floor else 0.0,
             control=encode(self._forward(self._construct(copy_from=self._instance), main, clone_tree(first))),
             decoys=[encode(with_plain_values_of(first, self._inputs(seed))) for seed in self._decoys],
@@ -161,6 +173,35 @@ class _Reference:
             sets += islice((found for found in further if not _same_result(found, sets[0])), 1)
         return sets
 
+    def _sequence(self, first: tuple[Any, ...], mode: str) -> Sequence | None:
+        """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
+        plain, wide = (self._copy(self._instance, mode) for _ in range(2))
+        wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
+        weights, given = self._weights(), clone_tree(first)
+        calls: list[InputSet] = []
+        outputs: list[Any] = []
+        try:
+            for number, seed in enumerate((self._seeds[0], self._seeds[-1], None)):
+                if seed is not None:
+                    fresh = with_plain_values_of(first, self._inputs(seed))
+                    for target, source in zip(_tensors(given), _tensors(fresh), strict=True):
+                        copy_values(source, target)  # the memory of the inputs is the same each time
+                else:
+                    for used in (plain, wide):
+                        loading.copy_state(used, self._other_values, {name: name for name in weights})
+                inputs = clone_tree(given)
+                outputs.append(plain(*given))
+                calls.append(self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide)))
+            kept = [encode(output) for output in outputs]
+            return Sequence(calls=calls, weights={name: self._decoy_state[name] for name in weights}, kept=kept)
+        except Exception:  # noqa: BLE001 - the reference need not take such calls
+            return None
+
+    def _weights(self) -> list[str]:
+        """Parameters that training changes: buffers keep what the calls before have left there."""
+        trained = dict(self._instance.named_parameters()) if isinstance(self._instance, torch.nn.Module) else {}
+        return [name for name in self._other_values if name in trained]
+
     def _seed(self, number: int, seed: int, first: tuple[Any, ...], mode: str) -> InputSet:
         return self._expect(f"seed {number}", with_plain_values_of(first, self._inputs(seed)), mode)
 
@@ -182,17 +223,23 @@ class _Reference:
     def _expect(self, name: str, inputs: tuple[Any, ...], mode: str) -> InputSet:
         used, given = self._copy(self._instance, mode), clone_tree(inputs)
         plain = used(*given)
-        exact, wide = self._exact(mode, inputs, plain, used)
-        tensors = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
-        after = [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, torch.Tensor)]
-        outputs = [leaf for leaf in tree_flatten(plain)[0] if isinstance(leaf, torch.Tensor)]
+        wide = self._copy(self._instance, mode)
+        wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
+        return self._called(name, inputs, given, plain, (used, wide))
+
+    def _called(
+        self, name: str, inputs: tuple[Any, ...], given: tuple[Any, ...], plain: Any, modules: tuple[Any, Any]
+    ) -> InputSet:
+        """What a call has made of inputs: `given` are they afterwards, `modules` called it and a wide one to call."""
+        exact, wide = self._exact(inputs, plain, *modules)
+        tensors, after, outputs = _tensors(inputs), _tensors(given), _tensors(plain)
         return InputSet(
             name=name,
             inputs=encode(inputs),
             tensors=[encode_tensor(tensor) for tensor in tensors],
             plain=encode(plain),
             exact=encode(exact),
-            state=self._state_after(used, wide),
+            state=self._state_after(modules[0], wide),
             after=[
                 None if module_state.equal(before, now) else encode_tensor(now)
                 for before, now in zip(tensors, after, strict=True)
@@ -200,11 +247,9 @@ class _Reference:
             finite=all(bool(leaf.isfinite().all()) for leaf in outputs),
         )
 
-    def _exact(self, mode: str, inputs: tuple[Any, ...], plain: Any, plainly_used: Any) -> tuple[Any, Any]:
+    def _exact(self, inputs: tuple[Any, ...], plain: Any, plainly_used: Any, wide: Any) -> tuple[Any, Any]:
         """Outputs computed in float64 and the module afterwards; the plain ones where there is no float64 path."""
-        wide = self._copy(self._instance, mode)
         try:
-            wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
             outputs = wide(*tree_map_only(torch.Tensor, _double, clone_tree(inputs)))
         except Exception:  # noqa: BLE001
             return plain, plainly_used
@@ -235,8 +280,11 @@ class _Reference:
         self._instance = module_state.moved(self._instance, updated, self._seeds[0], forwards)
         other = module_state.moved(self._instance, updated, self._decoys[0], forwards)
         changed = module_state.changes(self._instance, other)
-        self._decoy_state = {name: encode_tensor(tensor) for name, tensor in changed.items() if tensor.numel() > 1}
-        return {name for name in updated if module_state.matters(self._instance, name, updated, forwards)}
+        self._other_values = {name: tensor for name, tensor in changed.items() if tensor.numel() > 1}
+        self._decoy_state = {name: encode_tensor(tensor) for name, tensor in self._other_values.items()}
+        matter = {name for name in updated if module_state.matters(self._instance, name, updated, forwards)}
+        self._counters = updated - matter
+        return matter
 
     def _in_mode(self, mode: str, inputs: tuple[Any, ...]) -> module_state.Forward:
         def forward(used: torch.nn.Module) -> Any:
@@ -268,6 +316,10 @@ class _Reference:
             for name, tensor in module_state.changes(self._instance, plain).items()
             if name in self._updated
         }
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 
 
 def _same_result(one: InputSet, other: InputSet) -> bool:
