@@ -51,9 +51,9 @@ class LaunchReport:
 
 
 @lru_cache(maxsize=256)
-def load(text: str, entry: str | None = None) -> Program:
+def load(text: str, entry: str | None = None, seed: int | None = None) -> Program:
     """A kernel, parsed and decoded once; Unsupported or BadText if it cannot be run."""
-    return decode(parse(text), entry)
+    return decode(parse(text), entry, seed)
 
 
 def launch(
@@ -68,13 +68,16 @@ def launch(
     limits: Limits | None = None,
     check_races: bool = True,
     poison: bool = True,
+    seed: int | None = None,
 ) -> LaunchReport:
     """Runs `entry` (the only one of the text, if it has one) for all programs of the grid.
 
     `arguments` are those of the kernel itself; pointers that Triton adds behind them (scratch memory, `scratch_bytes`
     for each program) are added here. `shared_bytes` is what the launch gives beyond what the kernel declares.
+    With a `seed` results of `.approx` are moved within what the manual permits: an output that changes much with it
+    hangs on how a device rounds them.
     """
-    program = load(text, entry)
+    program = load(text, entry, seed)
     sizes = size_of(grid)
     meter = Meter(limits or Limits())
     memory = GlobalMemory(program.granule, check_races, poison)

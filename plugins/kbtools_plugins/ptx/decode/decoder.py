@@ -21,11 +21,14 @@ def entry(module: Module, name: str | None) -> Function:
     return kernels[name]
 
 
-def decode(module: Module, name: str | None = None) -> Program:
-    """A kernel that can be run; Unsupported for what the machine does not execute."""
+def decode(module: Module, name: str | None = None, seed: int | None = None) -> Program:
+    """A kernel that can be run; Unsupported for what the machine does not execute.
+
+    `seed` is that of `numerics.arithmetic`.
+    """
     function = with_calls(entry(module, name), module)
     pieces = cut(function)
-    builder = Builder(function, module)
+    builder = Builder(function, module, seed)
     blocks = [block(builder, pieces, at) for at in range(len(pieces))]
     slots = builder.slots
     given = {*slots.constants, *slots.specials, *slots.symbols, *(load.slot for load in slots.loads)}

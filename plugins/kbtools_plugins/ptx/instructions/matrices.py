@@ -155,7 +155,9 @@ def emit(
 def tiles(group: Group, value: Bits, rows: int) -> Bits:
     """A register as (warps of all programs, lanes)."""
     whole = warps(group, value)
-    return np.broadcast_to(whole, (rows, *whole.shape[1:])).reshape(rows * group.warps, WARP)
+    if len(whole) != rows:
+        whole = np.broadcast_to(whole, (rows, *whole.shape[1:]))
+    return whole.reshape(rows * group.warps, WARP)
 
 
 def warp_shadow(group: Group, step: Step) -> None:

@@ -315,6 +315,24 @@ J = TypeVar("J", bound=Message)
 R = TypeVar("R", bound=Message)
 
 
+# operators
+
+
+class OperatorsJob(Message):
+    """Run a module on tensors without data, and write down the operators."""
+
+    code: str
+    entry: str
+
+
+class OperatorsReply(Message):
+    """What a forward in eval mode did, in order; what only moves or makes data is left out."""
+
+    names: list[str]
+    described: list[str]
+    """The same with attributes, and with ranks in place of tensors."""
+
+
 @dataclass(frozen=True)
 class Role(Generic[J, R]):
     """What a process does: its name, and what it is given and gives."""
@@ -329,4 +347,5 @@ RECORD = Role("record", RecordJob, RecordReply)
 COMPILE = Role("compile", CompileJob, CompileReply)
 REPLAY = Role("replay", ReplayJob, ReplayReply)
 GPU = Role("gpu", ReplayJob, ReplayReply)
+OPERATORS = Role("operators", OperatorsJob, OperatorsReply)
 TIMING = Role("gpu", ReplayJob, TimingReply)

@@ -26,6 +26,7 @@ from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
     GPU,
+    OPERATORS,
     RECORD,
     REFERENCE,
     REPLAY,
@@ -42,9 +43,12 @@ _JOBS = {
     "compile": "compile",
     "replay": "replay.job",
     "gpu": "gpu.job",
+    "operators": "operators",
 }
 """Where the job of each role is, below this package."""
-_MESSAGES: dict[str, type[Message]] = {role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, GPU)}
+_MESSAGES: dict[str, type[Message]] = {
+    role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, GPU, OPERATORS)
+}
 _CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
