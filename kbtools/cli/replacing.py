@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from kbtools import lineage as lineages
-from kbtools.cli.ui.display import rows_text
 from kbtools.data.io import save as saving
 from kbtools.data.io import text_file
 from kbtools.data.io.source import Source, local_path
+from kbtools.data.table import rows_text
 from kbtools.errors import DataError, UsageError
 from kbtools.lineage import Lineage
 
@@ -58,7 +58,7 @@ def _same(made: Source, source: Source) -> bool:
 
 
 def _named(source: Source) -> str:
-    return source.dataset if source.limit is None else f"the first {source.limit:,} rows of {source.dataset}"
+    return source.dataset if source.limit is None else f"the first {rows_text(source.limit)} of {source.dataset}"
 
 
 def _written(made: Lineage) -> str:

@@ -16,6 +16,7 @@ from kbtools.data.hub import client as hub
 from kbtools.data.hub.commit import Head, RemoteFile
 from kbtools.data.io.shards import SHARD
 from kbtools.data.io.source import Source
+from kbtools.data.table import rows_text
 from kbtools.errors import DataError, UsageError
 
 LINEAGE_FILE = "kbtools-lineage.json"
@@ -34,7 +35,7 @@ class Standing:
     @property
     def text(self) -> str:
         """How many rows, in words."""
-        return "files whose rows it does not count" if self.rows is None else _rows_text(self.rows)
+        return "files whose rows it does not count" if self.rows is None else rows_text(self.rows)
 
 
 def lineage_file(config: str) -> str:
@@ -104,9 +105,5 @@ def _name(source: Source) -> tuple[object, ...]:
 
 def _shown(source: Source) -> str:
     parts = [f"{key} {value}" for key in ("config", "split") if (value := getattr(source, key))]
-    parts += [f"its first {source.limit:,} rows"] if source.limit is not None else []
+    parts += [f"its first {rows_text(source.limit)}"] if source.limit is not None else []
     return source.dataset + (f" ({', '.join(parts)})" if parts else "")
-
-
-def _rows_text(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import kbtools as kb
+from kbtools.data.table import rows_text
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -71,7 +72,7 @@ class Push(kb.Stage):
         notes += [
             f"split {name} has no rows and was left out: load_dataset fails on such a split" for name in done.empty
         ]
-        notes += [f"{_rows(sum(done.rows.values()))} replaced {done.replaced}"] if done.replaced else []
+        notes += [f"{rows_text(sum(done.rows.values()))} replaced {done.replaced}"] if done.replaced else []
         notes += [f"split {name} was there before: a push replaces its configuration whole" for name in done.former]
         facts: dict[str, Any] = {"repo": done.repo, "commit": done.commit, "url": done.url, "changed": done.changed}
         return kb.Result(data, notes=tuple(notes), facts=facts)
@@ -81,7 +82,3 @@ class Push(kb.Stage):
 
         fields = self.model_dump(exclude={"columns", "pr", "config_name"})
         return PushRequest(pull_request=self.pr, config=self.config_name, **fields)
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

@@ -9,6 +9,7 @@ import click
 from kbtools import pipeline
 from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
+from kbtools.data.table import rows_text
 
 
 @click.command()
@@ -27,4 +28,4 @@ def pull_command(
     saving.check_target(local_path(out))
     data = pipeline.load_source(Source(dataset=repo, split=split, config=config, revision=revision))
     files = pipeline.save(data, out)
-    click.echo(f"wrote {pipeline.count(data):,} rows to {', '.join(map(str, files))}")
+    click.echo(f"wrote {rows_text(pipeline.count(data))} to {', '.join(map(str, files))}")

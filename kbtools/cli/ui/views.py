@@ -27,11 +27,11 @@ from kbtools.cli.ui.display import (
     counts_text,
     outcome,
     plan_text,
-    rows_text,
     summary_table,
 )
 from kbtools.cli.ui.figures import figures_table
 from kbtools.cli.ui.text import printable
+from kbtools.data.table import rows_text
 from kbtools.lineage import StageRecord
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.run import RequestPlan

@@ -8,6 +8,7 @@ from pydantic import Field
 
 import kbtools as kb
 from kbtools.data.columns import column_type, type_text
+from kbtools.data.table import rows_text
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.correlation import (
     METHODS,
@@ -119,7 +120,9 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
 
 def tables(figures: CorrelationFigures) -> tuple[kb.Table, ...]:
     """A line for each pair and method."""
-    title = f"correlations of {figures.rows:,} rows (95% intervals; rank correlations: {figures.resamples:,} bootstrap "
+    title = (
+        f"correlations of {rows_text(figures.rows)} (95% intervals; rank correlations: {figures.resamples:,} bootstrap "
+    )
     title += f"samples of {figures.resampled}; q: Benjamini-Hochberg over {len(figures.pairs)} pairs)"
     header = ("columns", "n", "method", "r", "from", "to", "p", "q")
     return (kb.Table(title, header, tuple(row for pair in figures.pairs for row in _lines(pair))),)
