@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kbtools import lineage as lineages
+from kbtools.data.hub import datasets as from_hub
 from kbtools.data.io import save as saving
 from kbtools.data.io import text_file
 from kbtools.data.io.source import Source, local_path
@@ -52,6 +53,7 @@ def _lineage(path: Path, file: Path) -> Lineage | None:
 
 def _same(made: Source, source: Source) -> bool:
     """Whether both mean the same rows, at whatever time they were read."""
+    made, source = (from_hub.plain(one) if from_hub.is_on_hub(one) else one for one in (made, source))
     if (made.config, made.split, made.limit) != (source.config, source.split, source.limit):
         return False
     return made.dataset == source.dataset or local_path(made.dataset).resolve() == local_path(source.dataset).resolve()
