@@ -1,6 +1,6 @@
 """The door of `decode`: a parsed kernel becomes a `Program`."""
 
-from kbtools_plugins.ptx.faults import BadText
+from kbtools_plugins.ptx.faults import BadText, LimitExceeded
 from kbtools_plugins.ptx.instructions import table
 from kbtools_plugins.ptx.text.calls import with_calls
 from kbtools_plugins.ptx.text.kernel import Function, Instruction, Module
@@ -9,6 +9,9 @@ from . import flow, origins
 from .blocks import Piece, cut
 from .builder import Builder
 from .program import Barrier, Block, Branch, End, Jump, Program
+
+MOST_LIVE = 50_000_000
+"""Blocks times registers."""
 
 
 def entry(module: Module, name: str | None) -> Function:
@@ -28,6 +31,7 @@ def decode(module: Module, name: str | None = None, seed: int | None = None) -> 
     """
     function = with_calls(entry(module, name), module)
     pieces = cut(function)
+    check_size(function, len(pieces))
     builder = Builder(function, module, seed)
     blocks = [block(builder, pieces, at) for at in range(len(pieces))]
     slots = builder.slots
@@ -58,6 +62,12 @@ def decode(module: Module, name: str | None = None, seed: int | None = None) -> 
         version=module.version,
         target=module.target,
     )
+
+
+def check_size(function: Function, blocks: int) -> None:
+    """What is needed where takes memory by these; Triton's largest kernels are a hundredth of it."""
+    if blocks * len(function.registers) > MOST_LIVE:
+        raise LimitExceeded(f"{function.name} has {len(function.registers)} registers and {blocks} blocks")
 
 
 def block(builder: Builder, pieces: list[Piece], at: int) -> Block:
