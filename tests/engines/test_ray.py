@@ -122,10 +122,10 @@ def test_a_node_with_another_plugin_is_refused_by_name(cluster: Cluster, program
 
 
 def test_the_sample_chain_has_the_same_bytes_everywhere(cluster: Cluster, program: Program, tmp_path: Path) -> None:
-    """In this process, in two, and on Ray in 1, 3 and 8 shards: static judge, verify, dedup, split."""
+    """In this process, in two, and on Ray in 1, 3 and 8 shards: static judge, verify, near-dedup, split."""
     cluster.join()
-    kb.save(kb.load("sample").select(range(0, 170, 15)), program.source)
-    chain = ("judge", "--judge", "static", "verify", "--seed", 1, "dedup", "--key", "code", "split", "to-messages")
+    kb.save(kb.load("sample").select(range(0, 170, 30)), program.source)
+    chain = ("judge", "--judge", "static", "verify", "--seed", 1, "near-dedup", "split", "to-messages")
     ray = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
     runs = [(), ("--engine", "processes=2", "--shards", 3), *((*ray, "--shards", shards) for shards in (1, 3, 8))]
     found = []
