@@ -41,10 +41,8 @@ def test_a_tilde_is_the_home_folder_in_every_path(tmp_path, monkeypatch):
     assert kb.prompt("~/mine.j2").text == kb.prompt("style").text
     kb.save(evals([1.0, 2.0, 3.0]), "~/out.jsonl")
     assert kb.load("~/out.jsonl").num_rows == 3
-    recipe = '[source]\ndataset = "~/out.jsonl"\n[[stages]]\nstage = "stats"\nplots = "~/plots"\n'
-    (tmp_path / "r.toml").write_text(recipe)
-        '[source]\ndataset = "~/out.jsonl"\n[[stages]]\nstage = "stats"\nplots = "~/plots"\n'
-    )
+    stage = '[[stages]]\nstage = "stats"\nplots = "~/plots"\n'
+    (tmp_path / "r.toml").write_text(f'[source]\ndataset = "~/out.jsonl"\n{stage}')
     from kbtools.lineage import read_all
     from kbtools.pipeline import again
 
