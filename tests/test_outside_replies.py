@@ -145,6 +145,16 @@ def test_case_06_encrypted_reasoning_is_counted():
     assert result.notes == ("1 row with reasoning that is encrypted or redacted: what cannot be read is not kept",)
 
 
+def test_case_06_encrypted_reasoning_of_rollouts_is_counted():
+    """A converted rollout cannot keep it either."""
+    hidden = [{"type": "reasoning.encrypted", "data": "x"}]
+    turn = [{"role": "assistant", "content": "A", "reasoning_details": hidden}]
+    info = {"module_name": "M", "python_code": "class M: pass", "triton_code": ""}
+    row = {"example_id": 0, "prompt": turn, "completion": turn, "generation_ms": 1.0, "info": info}
+    result = kb.ConvertRollouts().run(datasets.Dataset.from_list([row]))
+    assert result.notes == ("rows with reasoning that is encrypted or redacted, which cannot be kept: 1",)
+
+
 def test_case_07_reasoning_in_front_of_the_json_costs_no_repair(judged: Run, server: Behaviours):
     """A closing mark alone, harmony channels and blocks of any family: one call a row."""
     for behaviour in ("think, closing alone", "harmony", "THINK in brackets", "response in a frame"):

@@ -125,6 +125,11 @@ def _reasoning(message: Mapping[str, Any], field: str) -> str | None:
         raise Unconvertible(error.kind, "the reasoning of one of its messages cannot be read as text") from None
 
 
+def has_hidden_reasoning(row: Row) -> bool:
+    """Whether an assistant's turn has reasoning that only its maker can read."""
+    return any(said(message).hidden for message in _messages(row, "completion") if message["role"] == "assistant")
+
+
 def _answered(step: Any) -> Mapping[str, Any]:
     """The message with which a model answered in one step of a trajectory; empty where it did not."""
     response = _decoded((step or {}).get("response")) or {}
