@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from kbtools.data.hub import client as hub
 from kbtools.data.io import text_file
 from kbtools.data.io.save import METADATA_KEY, lineage_file
-from kbtools.data.io.source import Source
+from kbtools.data.io.source import Source, local_path
 from kbtools.engines import Engine
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 from kbtools.plugins import registry
@@ -181,7 +181,7 @@ def read_all(spec: str, names: Sequence[str] = ()) -> list[Recipe]:
 
     Environment variables are filled in for the chosen recipes only, all of them before the first is returned.
     """
-    path = Path(spec)
+    path = local_path(spec)
     several = _toml(path) if path.suffix == ".toml" and not spec.startswith("hf://") else {}
     if "recipe" not in several:
         if names:
