@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from pydantic import Field
 
 from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 
@@ -186,6 +187,8 @@ class RecordReply(Message):
     plans: dict[str, Recorded]
     lacking: list[str]
     """Parameters and buffers of the reference that the candidate has no counterpart of."""
+    bindings: list[Binding] = []
+    """What the names in its kernels stand for."""
 
 
 # compile
@@ -225,6 +228,8 @@ class CompileReply(Message):
     resources: list[Usage]
     passed_over: list[str] = []
     """Configurations of tuned kernels that do not fit, while another does."""
+    features: list[str] = []
+    """What the launches use that not every machine can run, as their code says."""
     never: list[int] = []
     """Numbers of those launches among the job's that fit no target: a tuner never picks them."""
     error: str = ""
