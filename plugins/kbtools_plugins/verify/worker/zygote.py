@@ -26,6 +26,7 @@ from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
     GPU,
+    PTX,
     RECORD,
     REFERENCE,
     REPLAY,
@@ -34,17 +35,18 @@ from kbtools_plugins.verify.protocol.jobs import (
 )
 from kbtools_plugins.verify.protocol.message import Message
 
-_RUN_NO_FOREIGN_CODE = ("compile", "gpu")
+_RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
 _JOBS = {
     "reference": "reference.job",
     "record": "record.job",
     "compile": "compile",
     "replay": "replay.job",
+    "ptx": "ptx.job",
     "gpu": "gpu.job",
 }
 """Where the job of each role is, below this package."""
-_MESSAGES: dict[str, type[Message]] = {role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, GPU)}
+_MESSAGES: dict[str, type[Message]] = {role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU)}
 _CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
