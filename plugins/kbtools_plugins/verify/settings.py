@@ -20,7 +20,7 @@ class VerifySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     tier: Tier = "auto"
-    """Where kernels run: GPU, Triton's interpreter (cpu), as PTX on the CPU (ptx), or a GPU where there is one (auto)."""
+    """Where kernels run: gpu, cpu (Triton's interpreter), ptx (as PTX on the CPU), or auto (a GPU if there is one)."""
     targets: tuple[Target, ...] = (80, 90)
     """Compute capabilities that every launched kernel is compiled for, 80 for sm_80."""
     seeds: int = Field(2, ge=1)
