@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from kbtools_plugins.dedup import Dedup as Dedup
     from kbtools_plugins.filter import Filter as Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts as GeneratePrompts
+    from kbtools_plugins.leaks.contamination.stage import Decontaminate as Decontaminate
     from kbtools_plugins.leaks.near_dedup import NearDedup as NearDedup
     from kbtools_plugins.lengths.stage import Lengths as Lengths
     from kbtools_plugins.model_judges.judge import ModelJudge as ModelJudge
@@ -115,6 +116,7 @@ _HOME = {
     "ToRepair": "kbtools_plugins.training.repair",
     "Select": "kbtools_plugins.training.select",
     "ExplodeTurns": "kbtools_plugins.training.turns",
+    "Decontaminate": "kbtools_plugins.leaks.contamination.stage",
     "verify": "kbtools_plugins.verify",
     "Verify": "kbtools_plugins.verify.stage",
 }

@@ -31,8 +31,8 @@ class Leakage:
         _sets(train, code, collection)
         indexed = len(collection.sets)
         found = {name: _sets(ds, code, collection) for name, ds in held.items()}
-        nearest = collection.joined().against(BARS[0], indexed).similarities
-        nearest[:indexed] = 1.0
+        nearest = collection.joined().against(BARS[0], indexed).similarities.tolist()
+        nearest[:indexed] = [1.0] * indexed
         return cls(
             {name: _shares([nearest[place] for place in places], held[name].num_rows) for name, places in found.items()}
         )

@@ -26,6 +26,7 @@ from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
     GPU,
+    OPERATORS,
     PTX,
     RECORD,
     REFERENCE,
@@ -44,9 +45,12 @@ _JOBS = {
     "replay": "replay.job",
     "ptx": "ptx.job",
     "gpu": "gpu.job",
+    "operators": "operators",
 }
 """Where the job of each role is, below this package."""
-_MESSAGES: dict[str, type[Message]] = {role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU)}
+_MESSAGES: dict[str, type[Message]] = {
+    role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU, OPERATORS)
+}
 _CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 

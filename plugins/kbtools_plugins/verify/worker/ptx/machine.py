@@ -63,9 +63,7 @@ class PtxMachine(Machine):
 
 
 def _told(fault: Fault, step: Step) -> str:
-    where = f" in program {fault.program}" if fault.program else ""
-    thread = f", thread {fault.thread}" if fault.thread is not None else ""
-    return f"kernel {step.kernel}: {fault.message}{where}{thread}"
+    return f"kernel {step.kernel}: {fault}"
 
 
 def _target(arguments: dict[str, Any]) -> int:
