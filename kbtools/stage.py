@@ -221,8 +221,9 @@ def check_chain(features: Features, stages: Iterable[Stage]) -> Features:
         try:
             after = stage.output_features(features)
         except SchemaError as error:
-            blame = "".join(f" ({name} was removed by {by}.)" for name, by in removed.items() if name in str(error))
-            raise SchemaError(f"stage {position} ({stage.name}): {error}{blame}") from error
+            wanted = {*error.missing, *(path.partition(".")[0] for path in error.missing)}
+            blame = "".join(f" ({name} was removed by {by}.)" for name, by in removed.items() if name in wanted)
+            raise SchemaError(f"stage {position} ({stage.name}): {error}{blame}", missing=error.missing) from error
         removed.update({name: f"stage {position} ({stage.name})" for name in features if name not in after})
         features = after
     return features

@@ -25,6 +25,27 @@ for name in ("DATASET_PATH", "TEST_MODE", "HF_TOKEN", "KBTOOLS_MODEL", "DATA_MOD
     os.environ.pop(name, None)
 
 
+_TESTS = Path(__file__).parent
+_BY_FOLDER = {"plugins/verify": "verify", "hub": "hub", "models": "models"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by `-m`
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks by place: `verify`, `hub` and `models` by folder, `process` where a module starts processes of its own.
+
+    Slow tests run only where `-m` speaks of them, whatever else it says.
+    """
+    if "slow" not in config.option.markexpr:
+        items[:] = [item for item in items if item.get_closest_marker("slow") is None]
+    for item in items:
+        where = item.path.relative_to(_TESTS).as_posix()
+        for folder, mark in _BY_FOLDER.items():
+            if where.startswith(f"{folder}/"):
+                item.add_marker(mark)
+        if "subprocess" in item.path.read_text(encoding="utf-8"):
+            item.add_marker("process")
+
+
 @pytest.fixture(autouse=True)
 def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative paths such as outputs/ and the response store land in the test's own folder."""

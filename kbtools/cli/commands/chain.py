@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.cli.pushing import push_options
-from kbtools.cli.running import RunOptions, engine_of, execute, source_of
+from kbtools.cli.running import RunOptions, engine_of, execute, execute_all, source_of
 from kbtools.cli.ui import completion
 from kbtools.errors import KbError, UsageError
 from kbtools.lineage import Lineage, Recipe
@@ -51,6 +51,7 @@ def run_options() -> list[click.Option]:
         ("shards", click.IntRange(min=1), "Parts that an engine cuts the rows into; by their number when not given."),
     ]
     flags = [
+        ("overwrite", "--overwrite", "Replace files and datasets on the Hub that were made from something else."),
         ("dry_run", "--dry-run", "Run what asks no model, count the calls of the rest, and write nothing."),
         ("quiet", "--quiet", "Print nothing but errors and where the result is."),
         ("json_output", "--json", "Print the result as JSON on stdout, everything else on stderr."),
@@ -206,7 +207,7 @@ def apply_command() -> None:
 @apply_command.result_callback()
 @click.pass_context
 def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
-    options = _options(ctx)
+    options = given_options(ctx)
     if not words:
         raise UsageError(
             "no stage is named: write one or more, as in `kbtools apply dedup`. `kbtools stages` lists them."
@@ -235,24 +236,26 @@ def run_command(ctx: click.Context, recipe: str, names: tuple[str, ...]) -> int:
     (hf://datasets/me/x/kbtools-lineage.json). Of a file with several recipes, NAMEs choose; all run when none is given.
     Options override what it says.
     """
-    options = _options(ctx)
+    options = given_options(ctx)
     chosen = read_recipes(recipe, names)
     if len(chosen) > 1 and options.out:
         raise UsageError(f"--out {options.out}: {len(chosen)} recipes cannot write to one place. Name one of them.")
-    return max(_run_one(recipe, one, options) for one in chosen)
+    return execute_all([_completed(recipe, one, options) for one in chosen], options)
 
 
-def _run_one(recipe: str, found: Recipe, options: RunOptions) -> int:
+def _completed(recipe: str, found: Recipe, options: RunOptions) -> Recipe:
+    """The recipe with what the options say otherwise."""
     if isinstance(found, Lineage) and found.derived_from_memory and options.dataset is None:
         raise UsageError(f"{recipe}: the rows came from a Python object, not from a source: give one with --dataset.")
     source = source_of(options, found.source)
     seed = found.seed if options.seed is None else options.seed
     stages = tuple(_with_columns(fields, options) for fields in found.stages)
     engine = engine_of(options, found.engine)
-    return execute(Recipe(source=source, seed=seed, stages=stages, output=found.output, engine=engine), options)
+    return Recipe(source=source, seed=seed, stages=stages, output=found.output, engine=engine)
 
 
-def _options(ctx: click.Context) -> RunOptions:
+def given_options(ctx: click.Context) -> RunOptions:
+    """The options of the run as they were given, wherever on the line."""
     options = RunOptions(**ctx.meta.get(_RUN, {}))
     if options.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by the client when it is first imported, which comes later

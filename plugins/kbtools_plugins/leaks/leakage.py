@@ -23,6 +23,8 @@ class Leakage:
     """For each held-out split the share of its rows with a neighbour in train, by similarity."""
 
     shares: Mapping[str, Mapping[float, float]]
+    not_measured: str = ""
+    """Why there are none although they were asked for."""
 
     @classmethod
     def between(cls, train: Dataset, held: Mapping[str, Dataset], code: str) -> Leakage:
@@ -53,7 +55,9 @@ class Leakage:
         return (kb.Table("rows with a near-duplicate in train, by Jaccard similarity", header, rows),)
 
     def notes(self) -> Iterator[str]:
-        """A warning for each split in which too many rows have a neighbour."""
+        """A warning for each split in which too many rows have a neighbour, or that it is not known."""
+        if self.not_measured:
+            yield f"leakage was not measured: {self.not_measured}. --no-leakage leaves it out."
         for name, found in self.shares.items():
             if (share := found[_WARNED_AT]) > _WARNED_FROM:
                 yield (
