@@ -107,12 +107,12 @@ class PairCheck:
         self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
-        if not on_gpu(self._settings) and (
+        if self._evidence.tier == _TIER and (
             missing := trace_rules.features_without_gpu(self._kernels, self._main_trace, self._features)
         ):
             raise Decided(
                 f"unsupported:{missing}",
-                f"Triton's interpreter cannot decide on {missing}; it compiles, run it on a GPU",
+                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx, or run it on a GPU",
             )
         with self._evidence.timed("replay"):
             return self._replay()
@@ -245,7 +245,7 @@ class PairCheck:
         run = [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
         job = compile_job(run, tried, self._source, self._recording.tuned, self._settings)
         outcome = self._processes.run(COMPILE, job, self._settings)
-        self._evidence.tier = "gpu" if on_gpu(self._settings) else _TIER
+        self._evidence.tier = "gpu" if on_gpu(self._settings) else "ptx" if self._settings.tier == "ptx" else _TIER
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")

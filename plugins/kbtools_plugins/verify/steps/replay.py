@@ -11,6 +11,7 @@ from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.jobs import (
     GPU,
+    PTX,
     REPLAY,
     TIMING,
     InputSet,
@@ -84,6 +85,7 @@ class Replays:
         self._settings = settings
         self._processes = processes
         self._on_gpu = on_gpu(settings)
+        self._role = GPU if self._on_gpu else PTX if settings.tier == "ptx" else REPLAY
         self._first, self._steady, self._last = traces["main"]
         self._least_scales = [scale * _LEAST_SHARE for scale in scales(reference.sets[0].exact)]
         self.notes: list[str] = []
@@ -251,7 +253,7 @@ class Replays:
     ) -> ReplayReply:
         job = self._job(runs, sequence or [], weights_change=weights_change)
         seconds = self._settings.timeout * max(1.0, len(runs) / _RUNS_PER_TIMEOUT)
-        outcome = self._processes.run(GPU if self._on_gpu else REPLAY, job, self._settings, seconds)
+        outcome = self._processes.run(self._role, job, self._settings, seconds)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
@@ -301,7 +303,8 @@ class Replays:
             "nondeterministic": "nondeterministic",
             "fallback": "fallback",
             "forged": "hack:forged_result",
-            "unsupported": "unsupported:interpreter",
+            "unsupported": f"unsupported:{self._settings.tier if self._role is PTX else 'interpreter'}",
+            "timeout": "timeout",
         }
         return Decided(kinds.get(result.failed, "runtime_error"), f"{run.what}{result.error}")
 

@@ -30,6 +30,10 @@ class Work(Exception):
     """An operator that may only move data computes something."""
 
 
+class OutOfTime(Exception):
+    """A kernel needs more instructions, memory or time than a check has."""
+
+
 class Forged(Exception):
     """The trace is not true to what happens when it is run."""
 
@@ -312,10 +316,11 @@ def _failure(error: Exception) -> RunResult:
         Race: "nondeterministic",
         Work: "fallback",
         Forged: "forged",
+        OutOfTime: "timeout",
         MemoryError: "out_of_memory",
         torch.OutOfMemoryError: "out_of_memory",
         NotImplementedError: "unsupported",
     }
-    own = isinstance(cause, OutOfBounds | Race | Work | Forged)
+    own = isinstance(cause, OutOfBounds | Race | Work | Forged | OutOfTime)
     text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
     return RunResult(failed=kinds.get(type(cause), "runtime_error"), error=text)
