@@ -90,7 +90,7 @@ def _values(value: Any, kind: Any, buffers: dict[int, Buffer]) -> list[Any]:
 
 def _pointer(tensor: torch.Tensor, buffers: dict[int, Buffer]) -> Pointer:
     storage = tensor.untyped_storage()
-    offset = tensor.storage_offset() * tensor.element_size()
+    offset = int(tensor.storage_offset()) * tensor.element_size()
     return Pointer(buffers[storage.data_ptr()], offset)
 
 
