@@ -21,9 +21,9 @@ from kbtools.models import (
     ResponseStore,
     Sampling,
     chat,
-    fulfil,
+    parse_replies,
     resolve_model,
-    settle,
+    run_requests,
 )
 
 CONTRACT = JsonContract(
@@ -54,14 +54,14 @@ def main(path: str, options: list[str], count: int = 40) -> None:
     ]
     with tempfile.TemporaryDirectory() as folder, ResponseStore(Path(folder) / "s.sqlite") as store:
         try:
-            fulfil(requests[:1], backend, store, review=Repairing(CONTRACT))
+            run_requests(requests[:1], backend, store, review=Repairing(CONTRACT))
             began = time.perf_counter()
-            progress = fulfil(requests, backend, store, Options(max_in_flight=16), review=Repairing(CONTRACT))
+            progress = run_requests(requests, backend, store, Options(max_in_flight=16), review=Repairing(CONTRACT))
             seconds = time.perf_counter() - began
         finally:
             backend.close()
-        rows = settle(CONTRACT, requests, store)
-        again = fulfil(requests, backend, store, Options(repeat_failures=False), review=Repairing(CONTRACT))
+        rows = parse_replies(CONTRACT, requests, store)
+        again = run_requests(requests, backend, store, Options(repeat_failures=False), review=Repairing(CONTRACT))
         backend.close()
     usable = [row for row in rows if row.failure is None]
     print(

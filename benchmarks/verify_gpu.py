@@ -23,11 +23,11 @@ import verify_suite
 from machine import write
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify import Verdict, VerifySettings, devices
+from kbtools_plugins.verify import Verification, VerifySettings, devices
 from kbtools_plugins.verify.settings import on_gpu
 
 
-def measure(only: str, workers: int, *, timed: bool) -> tuple[list[verify_suite.Candidate], list[Verdict], float]:
+def measure(only: str, workers: int, *, timed: bool) -> tuple[list[verify_suite.Candidate], list[Verification], float]:
     """Candidates on the GPU tier, their verdicts and the seconds they took, start-up included."""
     candidates = [
         dataclasses.replace(found, settings=found.settings.model_copy(update={"tier": "gpu", "time": timed}))

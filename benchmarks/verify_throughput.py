@@ -20,7 +20,7 @@ from queue import SimpleQueue
 
 from machine import write
 
-from kbtools_plugins.verify import Verdict, VerifySettings, verify
+from kbtools_plugins.verify import Verification, VerifySettings, verify
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.pool import Pair
 
@@ -36,7 +36,7 @@ def candidates() -> list[tuple[str, Pair]]:
     ]
 
 
-def measure(pairs: list[Pair], workers: int) -> tuple[list[Verdict], float, float, float]:
+def measure(pairs: list[Pair], workers: int) -> tuple[list[Verification], float, float, float]:
     """Verdicts, seconds of start-up, seconds of checking, seconds of the processor for all of it."""
     used = _processor_seconds()
     idle: SimpleQueue[WarmPair] = SimpleQueue()
@@ -50,7 +50,7 @@ def measure(pairs: list[Pair], workers: int) -> tuple[list[Verdict], float, floa
         idle.put(pair)
     ready = time.monotonic()
 
-    def check(pair: Pair) -> Verdict:
+    def check(pair: Pair) -> Verification:
         warm = idle.get()
         try:
             return verify(pair.reference, pair.candidate, settings=VerifySettings(), processes=warm)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kbtools import prompts as prompts
     from kbtools import stage as stage
     from kbtools.data.columns import Schema as Schema
+    from kbtools.engines import Processes as Processes
+    from kbtools.engines import Ray as Ray
     from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
     from kbtools.judge import Verdict as Verdict
@@ -31,12 +33,15 @@ if TYPE_CHECKING:
     from kbtools.result import Table as Table
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
+    from kbtools.verify_client import VerifyClient as VerifyClient
     from kbtools_plugins.verify import verify as verify
 
-_MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing")
+_MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing", "verify_client")
 _HOME = {
     "Schema": "data.columns",
     "hookimpl": "hooks",
+    "Processes": "engines",
+    "Ray": "engines",
     "Judge": "plugins",  # which tells it where judges are found by name
     "Verdict": "judge",
     "Lineage": "lineage",
@@ -52,6 +57,7 @@ _HOME = {
     "Result": "result",
     "Stage": "stage",
     "Table": "result",
+    "VerifyClient": "verify_client",
 }
 
 

@@ -9,16 +9,23 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
 
 if TYPE_CHECKING:  # pydantic takes longer to import than `kbtools --help` may take
     from pydantic import BaseModel, ValidationError
+
+
+E = TypeVar("E", bound=BaseException)
 
 
 class KbError(Exception):
     """Base of all expected failures."""
 
     exit_code: ClassVar[int] = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the message: a subclass may take other arguments, which pickle would fill with it."""
+        return rebuilt, (type(self), self.args, self.__dict__)
 
 
 class RowError(KbError):
@@ -50,6 +57,14 @@ class MissingExtra(ConfigError):
 
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs packages that are not installed: pip install 'kbtools[{extra}]'")
+
+
+def rebuilt(kind: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
+    """An exception as it was before it was pickled, without a call of its own `__init__`."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 def reason(error: OSError) -> str:

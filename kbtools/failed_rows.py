@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset, Features
 
-TROUBLE = "__kbtools_trouble__"
+ERROR = "__kbtools_error__"
 """Column of a worked batch: null, or what is wrong with the row as `kind: explanation`."""
 NAMED = 5
 """Rows of a kind that a message names before it only counts."""
@@ -27,56 +27,56 @@ LONGEST = 300
 """Characters of an explanation that are shown: it may quote a whole reply."""
 
 
-def with_trouble(features: Features) -> Features:
+def with_error(features: Features) -> Features:
     """The features with room for what is wrong with a row."""
     import datasets
 
-    return type(features)({**features, TROUBLE: datasets.Value("string")})
+    return type(features)({**features, ERROR: datasets.Value("string")})
 
 
-def settled(
+def resolve_failures(
     stage: Stage, ds: Dataset, done: Dataset, on_error: str, what: str, remedy: str = "", column_of_errors: str = ""
 ) -> Result:
-    """The worked rows without their marks: rows in trouble are an error, are dropped, or stay as they were worked.
+    """The worked rows without their marks: failed rows are an error, are dropped, or stay as they were worked.
 
     `what` says in the error what is the matter with the rows, as in "have no certain answer", and `remedy` what can be
     done about it. With `null` the marks become `column_of_errors`, if there is to be one.
     """
     import numpy as np
 
-    troubles = column(done, TROUBLE).to_pylist()
-    kinds = np.array([_kind(trouble) for trouble in troubles])
-    failed = tuple(_failures(stage, ds, troubles, kinds))
+    errors = column(done, ERROR).to_pylist()
+    kinds = np.array([_kind(error) for error in errors])
+    failed = tuple(_failures(stage, ds, errors, kinds))
     if failed and on_error == "raise":
         raise RowError(_message(stage, ds, failed, what, remedy))
     if on_error == "null" and column_of_errors:
-        return Result(done.rename_column(TROUBLE, column_of_errors), failed=failed)
-    clean = done.remove_columns(TROUBLE)
+        return Result(done.rename_column(ERROR, column_of_errors), failed=failed)
+    clean = done.remove_columns(ERROR)
     if on_error != "drop" or not failed:
         return Result(clean, failed=failed)
     dropped = tuple(_drop(stage, ds, failure.kind, kinds) for failure in failed)
     return Result(keep(clean, kinds == "", stage.fingerprint(clean, "kept")), dropped=dropped, failed=failed)
 
 
-def _kind(trouble: str | None) -> str:
-    return (trouble or "").partition(":")[0]
+def _kind(error: str | None) -> str:
+    return (error or "").partition(":")[0]
 
 
 def _drop(stage: Stage, ds: Dataset, kind: str, kinds: np.ndarray) -> Drop:
     return Drop(keep(ds, kinds == kind, stage.fingerprint(ds, kind)), kind)
 
 
-def _failures(stage: Stage, ds: Dataset, troubles: Sequence[Any], kinds: np.ndarray) -> Iterator[Failure]:
+def _failures(stage: Stage, ds: Dataset, errors: Sequence[Any], kinds: np.ndarray) -> Iterator[Failure]:
     import numpy as np
 
     for kind, number in Counter(kinds[kinds != ""].tolist()).most_common():
         rows = np.flatnonzero(kinds == kind)[:NAMED]
-        examples = tuple(f"{row_name(ds, int(row), stage.columns)}: {_shown(troubles[row])}" for row in rows)
+        examples = tuple(f"{row_name(ds, int(row), stage.columns)}: {_shown(errors[row])}" for row in rows)
         yield Failure(kind, number, examples)
 
 
-def _shown(trouble: str) -> str:
-    return trouble if len(trouble) <= LONGEST else f"{trouble[:LONGEST]} ..."
+def _shown(error: str) -> str:
+    return error if len(error) <= LONGEST else f"{error[:LONGEST]} ..."
 
 
 def _message(stage: Stage, ds: Dataset, failed: Sequence[Failure], what: str, remedy: str) -> str:

@@ -9,23 +9,24 @@ from __future__ import annotations
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, field_validator
 
 from kbtools.data import texts
 from kbtools.data.columns import Schema
 from kbtools.data.table import column, map_batches
 from kbtools.errors import SchemaError
-from kbtools.result import Result
-from kbtools.stage import Stage
+from kbtools.result import Result, merge
+from kbtools.stage import Scope, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
 RAW = "evaluation_raw"
+_COUNTS = TypeAdapter(dict[str, dict[str, int]])
 
 
 class Verdict(BaseModel):
@@ -57,10 +58,11 @@ class Judge(Stage):
 
     name: ClassVar[str] = "judge"
     suffix: ClassVar[str] = "judged"
+    scope: ClassVar[Scope] = "row"
     reads: ClassVar[tuple[str, ...]] = ()
-    """Meanings whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
+    """Roles whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
     may_read: ClassVar[tuple[str, ...]] = ()
-    """Meanings whose texts `rate` receives where the dataset has them; otherwise they are not in its mapping."""
+    """Roles whose texts `rate` receives where the dataset has them; otherwise they are not in its mapping."""
     verdict: ClassVar[type[Verdict]] = Verdict
     find: ClassVar[Callable[[str], type[Judge]]]
     """Looks a judge up by its name; set by the plugin loader one floor up."""
@@ -90,7 +92,7 @@ class Judge(Stage):
         return {"judge": self.judge, **super().config()}
 
     def rate(self, material: Mapping[str, str | None]) -> Verdict:
-        """The verdict on one row, given the text of each meaning that the judge reads."""
+        """The verdict on one row, given the text of each role that the judge reads."""
         raise TypeError(f"judge {self.judge!r} ({type(self).__name__}) defines neither `rate` nor `transform`")
 
     def label(self) -> str:
@@ -120,10 +122,10 @@ class Judge(Stage):
         return self.with_verdict(features)
 
     def _paths(self, features: Features) -> dict[str, str]:
-        """Column of each meaning that is read; SchemaError for one that is missing or cannot be read as text."""
+        """Column of each role that is read; SchemaError for one that is missing or cannot be read as text."""
         schema = Schema(features, self.columns)
-        meanings = [*self.reads, *(meaning for meaning in self.may_read if schema.has(meaning))]
-        return {meaning: schema.readable(meaning) for meaning in meanings}
+        roles = [*self.reads, *(role for role in self.may_read if schema.has(role))]
+        return {role: schema.readable(role) for role in roles}
 
     def with_verdict(self, features: Features) -> Features:
         """The features and one column for each field of the verdict."""
@@ -144,10 +146,22 @@ class Judge(Stage):
         done = map_batches(ds, rated, features=features, fingerprint=self.fingerprint(ds), rows=200)
         return Result(done, facts={"verdicts": verdict_counts(done, self.fields(), names)})
 
+    def joined(self, parts: Sequence[Result]) -> Result:
+        """The counts of verdicts add up."""
+        if any(part.facts.keys() != {"verdicts"} for part in parts):  # a judge with a `transform` and facts of its own
+            return super().joined(parts)
+        counts: dict[str, Counter[str]] = {}
+        for part in parts:
+            for name, found in _COUNTS.validate_python(part.facts["verdicts"]).items():
+                counts.setdefault(name, Counter()).update(found)
+        return replace(
+            merge(parts), facts={"verdicts": {name: dict(sorted(some.items())) for name, some in counts.items()}}
+        )
+
     def _material(self, table: pa.Table, paths: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
-        found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
+        found = {role: texts.of_column(table, path) for role, path in paths.items()}
         for row in range(table.num_rows):
-            yield {meaning: values[row] for meaning, values in found.items()}
+            yield {role: values[row] for role, values in found.items()}
 
 
 def with_columns(

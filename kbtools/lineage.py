@@ -22,6 +22,7 @@ from kbtools.data.hub import client as hub
 from kbtools.data.io import text_file
 from kbtools.data.io.save import METADATA_KEY, lineage_file
 from kbtools.data.io.source import Source
+from kbtools.engines import Engine
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 from kbtools.plugins import registry
 from kbtools.stage import Stage
@@ -81,6 +82,8 @@ class Recipe(_Strict):
     stages: tuple[dict[str, Any], ...] = ()
     """Each stage as its fields, with its name under the key `stage`."""
     output: Output | None = None
+    engine: Engine | None = None
+    """Who runs the row-wise stages: `kind = "processes"` or `"ray"`, and its options. The rows do not depend on it."""
 
     def result_name(self) -> str:
         """What the result is called: the source's name and the suffixes of the stages."""

@@ -22,7 +22,7 @@ import pluggy
 from kbtools import hooks, prompts
 from kbtools.errors import ConfigError, UsageError, did_you_mean
 from kbtools.judge import Judge
-from kbtools.stage import Origin, Stage, origins
+from kbtools.stage import Origin, Stage, origins, require_scope
 
 if TYPE_CHECKING:
     from kbtools.models.backend import ModelBackend
@@ -190,6 +190,7 @@ def _check_names(plugin: Plugin) -> None:
     for cls in plugin.stages:
         if not isinstance(getattr(cls, "name", None), str):
             raise TypeError(f"stage {cls.__name__} has no class variable `name`")
+        require_scope(cls)
     for cls in plugin.judges:
         if (
             cls.model_fields["judge"].default in (None, "model")

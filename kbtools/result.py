@@ -54,6 +54,8 @@ class Result:
     """Figures for the lineage: sizes, seeds, model names."""
     tables: tuple[Table, ...] = ()
     """Figures for the terminal."""
+    merged: int = 0
+    """Rows that are not left out although they are fewer now: they became part of other rows, as the two of a pair."""
 
     def dropped_counts(self) -> dict[str, int]:
         """Rows dropped by reason."""
@@ -72,6 +74,7 @@ def merge(results: Iterable[Result]) -> Result:
         failed=_merge_failures([failure for result in kept for failure in result.failed]),
         notes=tuple(dict.fromkeys(note for result in kept for note in result.notes)),
         tables=tuple(table for result in kept for table in result.tables),
+        merged=sum(result.merged for result in kept),
     )
 
 

@@ -1,7 +1,7 @@
 """What a stage is: a frozen config that turns a dataset into a dataset and says what it left out.
 
 `Stage` and `Pipeline` live here, and how they treat several splits. What a stage gives back is in `kbtools.result`,
-running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their meaning in `kbtools.data`.
+running a chain with lineage and progress in `kbtools.pipeline`, finding columns by their role in `kbtools.data`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ import json
 import sys
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from kbtools.data.table import column, with_constant
-from kbtools.errors import SchemaError
+from kbtools.errors import KbError, SchemaError
 from kbtools.result import Result, merge
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
+Placement = Literal["worker", "either", "driver"]
 Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
 
@@ -52,13 +53,18 @@ class Stage(BaseModel, ABC):
     """What users write to get this stage."""
     suffix: ClassVar[str] = ""
     """What this stage adds to the names of outputs and repositories."""
-    scope: ClassVar[Scope] = "row"
+    scope: ClassVar[Scope]
+    """What this stage must see at once. Every stage states it: a stage that compares rows, taken for one that looks at
+    single rows, would give wrong results for a dataset of several splits."""
+    placement: ClassVar[Placement] = "worker"
+    """Where an engine runs a row-wise stage: in workers, shard by shard; with the driver, where it keeps a store of its
+    own; or on either side, where it takes no longer than reading its rows."""
     makes_rows: ClassVar[bool] = True
     """False for a stage that only publishes or reports: it is no part of how the rows came about, so the lineage leaves
     it out, and repeating a lineage does not repeat it."""
 
     columns: dict[str, str] = {}
-    """Where a meaning stands when the layout does not say it, as meaning=column (nested: info.module_name)."""
+    """Which column holds a role, where the layout does not say it, as role=column (nested: info.module_name)."""
 
     @abstractmethod
     def transform(self, ds: Dataset) -> Result:
@@ -95,6 +101,7 @@ class Stage(BaseModel, ABC):
 
     def run(self, ds: Dataset | DatasetDict) -> Result:
         """Check the columns and process a dataset, or every split of one as `scope` demands."""
+        require_scope(type(self))
         if not isinstance(ds, dict):
             self.output_features(ds.features)
             return self.transform(ds)
@@ -106,7 +113,20 @@ class Stage(BaseModel, ABC):
         """Process all splits: each alone, or, with scope `dataset`, together, every row staying in its split."""
         if self.scope == "dataset":
             return _together(self, splits)
-        return _each(self, splits)
+        return of_splits({name: self.transform(ds) for name, ds in splits.items()})
+
+    def joined(self, parts: Sequence[Result]) -> Result:
+        """What consecutive parts of the rows came to, as one; the dataset is the first part's, and left to the caller.
+
+        A row-wise stage that gives facts or tables says here how those of parts become those of the whole, and so does
+        one whose notes count rows.
+        """
+        if any(part.facts or part.tables for part in parts):
+            raise KbError(
+                f"stage {self.name!r} gives facts and does not say how those of parts of the rows become one: "
+                "override `joined` in it, or run without --engine."
+            )
+        return merge(parts)
 
     def config(self) -> dict[str, JsonValue]:
         """The fields that differ from their defaults, as plain data: with `name` enough to build the stage again."""
@@ -136,13 +156,14 @@ class Pipeline(Stage):
     """Several stages, one after the other, as one stage."""
 
     name: ClassVar[str] = "pipeline"
+    scope: ClassVar[Scope] = "dataset"
 
     stages: tuple[Stage, ...]
     """The stages in order."""
 
     def output_features(self, features: Features) -> Features:
         """Features after the last stage, each stage checked on what the ones before it leave."""
-        return check(features, self.stages)
+        return check_chain(features, self.stages)
 
     def transform(self, ds: Dataset) -> Result:
         """Run every stage on one dataset."""
@@ -169,10 +190,11 @@ def flat(stages: Iterable[Stage]) -> Iterator[Stage]:
             yield stage
 
 
-def check(features: Features, stages: Iterable[Stage]) -> Features:
+def check_chain(features: Features, stages: Iterable[Stage]) -> Features:
     """Features after the last stage; SchemaError of the first stage that would not fit, before any row is touched."""
     removed: dict[str, str] = {}
     for position, stage in enumerate(flat(stages), start=1):
+        require_scope(type(stage))
         try:
             after = stage.output_features(features)
         except SchemaError as error:
@@ -181,6 +203,16 @@ def check(features: Features, stages: Iterable[Stage]) -> Features:
         removed.update({name: f"stage {position} ({stage.name})" for name in features if name not in after})
         features = after
     return features
+
+
+def require_scope(cls: type[Stage]) -> None:
+    """Raises KbError for a class that does not state its `scope`."""
+    if getattr(cls, "scope", None) not in get_args(Scope):
+        raise KbError(
+            f"{cls.__module__}.{cls.__name__} does not state its scope. Write `scope: ClassVar[kb.stage.Scope] = ...` "
+            "in the class: 'row' if it treats every row alone, 'split' if it compares rows of a split, 'dataset' if it "
+            "compares rows of all splits."
+        )
 
 
 def source_digest(module_name: str) -> str:
@@ -207,19 +239,22 @@ def summary(cls: type) -> str:
     return (inspect.getdoc(cls) or "").partition("\n")[0]
 
 
-def _each(stage: Stage, splits: DatasetDict) -> Result:
-    results = {name: _titled(name, stage.transform(ds)) for name, ds in splits.items()}
-    merged = merge(results.values())
+def of_splits(results: Mapping[str, Result]) -> Result:
+    """What a stage found in each split, as one result."""
+    import datasets
+
+    merged = merge([_titled(name, result) for name, result in results.items()])
     facts = {name: dict(result.facts) for name, result in results.items() if result.facts}
-    datasets = type(splits)({name: result.dataset for name, result in results.items()})
-    return replace(merged, dataset=datasets, facts=facts)
+    splits = datasets.DatasetDict({name: result.dataset for name, result in results.items()})
+    return replace(merged, dataset=splits, facts=facts)
 
 
 def _titled(split: str, result: Result) -> Result:
     return replace(result, tables=tuple(replace(table, title=f"{split}: {table.title}") for table in result.tables))
 
 
-_SPLIT = "__kbtools_split__"
+SPLIT = "__kbtools_split__"
+"""Column with the name of each row's split, while a stage of scope `dataset` sees all splits joined."""
 
 
 def _together(stage: Stage, splits: DatasetDict) -> Result:
@@ -227,10 +262,10 @@ def _together(stage: Stage, splits: DatasetDict) -> Result:
     import datasets
     import numpy as np
 
-    joined = datasets.concatenate_datasets([with_constant(ds, _SPLIT, name) for name, ds in splits.items()])
+    joined = datasets.concatenate_datasets([with_constant(ds, SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)
-    labels = np.asarray(column(result.dataset, _SPLIT))
-    whole = result.dataset.remove_columns(_SPLIT)
+    labels = np.asarray(column(result.dataset, SPLIT))
+    whole = result.dataset.remove_columns(SPLIT)
     parts = {name: whole.select(np.flatnonzero(labels == name)) for name in splits}
-    dropped = tuple(replace(drop, rows=drop.rows.remove_columns(_SPLIT)) for drop in result.dropped)
+    dropped = tuple(replace(drop, rows=drop.rows.remove_columns(SPLIT)) for drop in result.dropped)
     return replace(result, dataset=type(splits)(parts), dropped=dropped)

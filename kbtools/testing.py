@@ -5,8 +5,10 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING
 
+from kbtools.errors import KbError
 from kbtools.judge import Judge, Verdict
-from kbtools.stage import Stage
+from kbtools.result import Result
+from kbtools.stage import Stage, require_scope
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 OF_THE_RUN = frozenset(
     {
         *("dataset", "split", "config", "revision", "limit", "offline"),
-        *("out", "dropped", "save_recipe", "dry_run", "quiet", "json_output", "push"),
+        *("out", "dropped", "save_recipe", "engine", "scratch", "shards", "dry_run", "quiet", "json_output", "push"),
     }
 )
 """Options of the command line that no field may be called: it would take them for its own."""
@@ -24,9 +26,10 @@ OF_THE_RUN = frozenset(
 def check_stage(stage: Stage, ds: Dataset) -> Dataset:
     """AssertionError unless the stage keeps the contract on this dataset; returns the stage's result on it.
 
-    The contract: it can be rebuilt from its config and pickled; it has a docstring and documented fields; its result
-    has the features that it declared, on these rows and on none; rows that are gone are accounted for; the input is
-    not changed; and the same input gives the same rows again.
+    The contract: it can be rebuilt from its config and pickled; it has a docstring, a scope and documented fields; its
+    result has the features that it declared, on these rows and on none; rows that are gone are accounted for; the
+    input is not changed; the same input gives the same rows again; and so does the input in parts, where the stage says
+    that it looks at single rows.
     """
     _check_class(type(stage))
     rebuilt = type(stage)(**stage.config()).config()
@@ -41,14 +44,28 @@ def check_stage(stage: Stage, ds: Dataset) -> Dataset:
     for part in parts:
         assert part.features == declared, f"{stage.name}: declared {declared}, gave {part.features}"
     rows_out = sum(part.num_rows for part in parts)
-    gone = ds.num_rows - rows_out - sum(result.dropped_counts().values())
+    gone = ds.num_rows - rows_out - sum(result.dropped_counts().values()) - result.merged
     assert gone <= 0, f"{stage.name}: {gone} rows are gone without a reason"
     assert _rows(ds) == before, f"{stage.name} changed its input"
     again = stage.run(ds).dataset
     for part, same in zip(parts, again.values() if isinstance(again, dict) else [again], strict=True):
         assert _rows(part) == _rows(same), f"{stage.name}: two runs on the same rows differ"
     _check_empty(stage, ds)
+    if stage.scope == "row" and stage.placement != "driver":
+        _check_parts(stage, ds, result)
     return out
+
+
+def _check_parts(stage: Stage, ds: Dataset, whole: Result) -> None:
+    """A stage that looks at single rows gives for parts of them what it gives for all: engines rely on it."""
+    middle = ds.num_rows // 2
+    parts = [stage.run(ds.select(part)) for part in (range(middle), range(middle, ds.num_rows))]
+    rows = [row for part in parts for row in part.dataset.to_list()]
+    assert repr(rows) == _rows(whole.dataset), (
+        f"{stage.name} states the scope `row`, and gives other rows for two halves"
+    )
+    joined = stage.joined(parts)
+    assert dict(joined.facts) == dict(whole.facts), f"{stage.name}: `joined` gives {joined.facts}, not {whole.facts}"
 
 
 def _rows(ds: Dataset) -> str:
@@ -56,9 +73,9 @@ def _rows(ds: Dataset) -> str:
 
 
 def check_judge(judge: Judge, **texts: str) -> Verdict:
-    """AssertionError unless the judge keeps the contract; returns its verdict on these texts, given by meaning.
+    """AssertionError unless the judge keeps the contract; returns its verdict on these texts, given by role.
 
-    Without texts, every meaning that the judge reads holds a small piece of code.
+    Without texts, every role that the judge reads holds a small piece of code.
     """
     import datasets
 
@@ -67,9 +84,9 @@ def check_judge(judge: Judge, **texts: str) -> Verdict:
     )
     assert issubclass(judge.verdict, Verdict), f"{type(judge).__name__}.verdict must derive from kbtools.Verdict"
     material = dict.fromkeys(judge.reads, "def f(x):\n    return x + 1\n") | texts
-    columns = {meaning: [text, text] for meaning, text in material.items()} or {"text": ["x", "x"]}
+    columns = {role: [text, text] for role, text in material.items()} or {"text": ["x", "x"]}
     ds = datasets.Dataset.from_dict(columns)
-    placed = judge.model_copy(update={"columns": {**{meaning: meaning for meaning in material}, **judge.columns}})
+    placed = judge.model_copy(update={"columns": {**{role: role for role in material}, **judge.columns}})
     out = check_stage(placed, ds)
     names = placed.column_names(ds.features)
     rows = out.select_columns(list(names.values())).to_list()
@@ -78,6 +95,10 @@ def check_judge(judge: Judge, **texts: str) -> Verdict:
 
 def _check_class(cls: type[Stage]) -> None:
     assert (cls.__doc__ or "").strip(), f"{cls.__name__} needs a docstring: its first line is what users see"
+    try:
+        require_scope(cls)
+    except KbError as error:
+        raise AssertionError(str(error)) from None
     taken = sorted(OF_THE_RUN & set(cls.model_fields))
     assert not taken, f"{cls.__name__}: {', '.join(taken)} would hide an option of `kbtools apply`: call it otherwise"
     for name, field in cls.model_fields.items():

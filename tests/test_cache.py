@@ -17,6 +17,7 @@ from kbtools.data.table import map_batches
 class Stamp(kb.Stage):
     """Overwrite a column."""
     name: ClassVar[str] = "stamp"
+    scope: ClassVar = "row"
     word: str = "x"
     """Word to write."""
     prompt_file: str = ""

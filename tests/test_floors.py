@@ -11,7 +11,9 @@ from kbtools.plugins import registry
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
+    "engines",
     "drawing",
+    "verify_client",
     "data",
     "result",
     "stage",
@@ -23,6 +25,7 @@ FLOORS = (
     "plugins",
     "llm",
     "lineage",
+    "shards",
     "card",
     "publish",
     "pipeline",
@@ -40,12 +43,15 @@ MATERIAL = "recipes/sample/modules/"
 
 HEAVY = {"datasets", "torch", "triton", "transformers", "openai", "vllm", "polars", "pyarrow"}
 MAY_BE_HEAVY = {
-    "plugins/kbtools_plugins/verify/": "imported by the processes that run kernels",
+    "plugins/kbtools_plugins/verify/worker/": "imported by the processes that run kernels",
 }
 """Modules and folders that may import heavy libraries at module scope, and why. What `kbtools --help` and the listing
 of stages really import is checked in tests/cli/test_start.py."""
 
-DOORS = {"kbtools/cli/commands/verify.py": "the command is written beside the verification that it explains"}
+DOORS = {
+    "kbtools/cli/commands/verify.py": "the command is written beside the verification that it explains",
+    "kbtools/cli/commands/serve_verify.py": "likewise",
+}
 """Modules of the core that may name a built-in plugin, and why."""
 
 FRONT_DOOR = {
@@ -151,6 +157,21 @@ def test_heavy_libraries_are_imported_where_they_are_used(path):
     """Starting must cost nothing: inside functions, or in the folders that say why not."""
     found = {name.partition(".")[0] for _, name in imports({**CORE, **PLUGINS}[path], path, everywhere=False)}
     assert not found & HEAVY
+
+
+VERIFY = "kbtools_plugins.verify"
+WORKER_MAY = (f"{VERIFY}.worker", f"{VERIFY}.protocol", f"{VERIFY}.host.sandbox")
+
+
+@pytest.mark.parametrize("path", [path for path in PLUGINS if "/verify/" in path])
+def test_processes_of_verify_share_messages_only(path):
+    """Outside verify/worker/ nothing imports a worker's code, torch or triton; workers import messages, the sandbox."""
+    named = [name for _, name in imports(PLUGINS[path], path, everywhere=True)]
+    if "/verify/worker/" in path:
+        wrong = [name for name in named if name.startswith("kbtools") and not name.startswith(WORKER_MAY)]
+    else:
+        wrong = [name for name in named if f"{name}.".startswith((f"{VERIFY}.worker.", "torch.", "triton."))]
+    assert not wrong
 
 
 def test_the_check_itself_sees_what_it_should():

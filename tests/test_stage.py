@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import kbtools as kb
 from kbtools.data.table import map_batches, take
-from kbtools.errors import SchemaError
+from kbtools.errors import KbError, SchemaError
 from kbtools.testing import check_stage
 from tests.rows import evals
 
@@ -17,6 +17,7 @@ class AddOne(kb.Stage):
     """Add one to a column."""
 
     name: ClassVar[str] = "add-one"
+    scope: ClassVar = "row"
     column: str = "reward"
     """Column to add to."""
     touched: ClassVar[list[int]] = []
@@ -43,6 +44,7 @@ class Forget(kb.Stage):
     """Leave a column out."""
 
     name: ClassVar[str] = "forget"
+    scope: ClassVar = "row"
     column: str
     """Column to leave out."""
 
@@ -167,6 +169,28 @@ def test_contract_check_refuses_bad_stages(stage, complaint):
     """Silent losses and undeclared columns are found."""
     with pytest.raises(AssertionError, match=complaint):
         check_stage(stage, evals([1.0, 2.0]))
+
+
+class NoScope(kb.Stage):
+    """Leave everything as it is, and not say what has to be seen at once."""
+
+    name: ClassVar[str] = "no-scope"
+
+    def transform(self, ds):
+        """Nothing."""
+        return kb.Result(ds)
+
+
+def test_a_stage_states_its_scope():
+    """Without it the contract check, a run and a chain all say what to write, before any row."""
+    ds = evals([1.0])
+    with pytest.raises(AssertionError, match=r"NoScope does not state its scope. Write `scope: ClassVar"):
+        check_stage(NoScope(), ds)
+    for call in (NoScope().run, NoScope(), AddOne() | NoScope()):
+        AddOne.touched.clear()
+        with pytest.raises(KbError, match=r"test_stage.NoScope does not state its scope"):
+            call(ds)
+        assert AddOne.touched == []
 
 
 def test_rows_lost_without_a_reason_are_noted_in_the_record():

@@ -16,6 +16,7 @@ class ReadsTwice(kb.Stage):
     """Read all rows two times."""
 
     name: ClassVar[str] = "reads-twice"
+    scope: ClassVar = "row"
 
     def transform(self, ds):
         """Read, change nothing."""

@@ -35,6 +35,13 @@ COLUMNS: Mapping[str, str] = {
     "stars": "Stars of that repository.",
     "sha": "Commit of that repository.",
     "repo_link": "Address of that repository.",
+    "contaminated_by": "Evaluation set and problem that the row holds; null where it holds none.",
+    "contamination_kind": "How: exact, operators (the same in the same order), contained, or only similar.",
+    "contamination_score": "Weighted share of the problem's code that the row holds; 1 where it is the same.",
+    "contamination_where": "Where the problem is: reference_code, prompt or completion.",
+    "near_cluster": "Rows that chains of near-duplicates connect have the same value: a key to split by.",
+    "near_kept": "Whether near-dedup would keep the row.",
+    "near_similarity": "Jaccard similarity of a row that it would not keep with the nearest better one that it would.",
     RAW: "A judgement as it was given: a model's whole reply, or the reasons in words.",
 }
 

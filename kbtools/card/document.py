@@ -188,9 +188,14 @@ def _listed(value: Any) -> str:
 
 
 def _reported(records: Sequence[StageRecord]) -> str:
-    told = [{"stage": record.stage, **_rounded(record.facts)} for record in records if record.facts]
+    told = [{"stage": record.stage, **_rounded(_figures(record.facts))} for record in records if record.facts]
     shown = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
     return shown if told else ""
+
+
+def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be read in a list: pairs of codes are shown side by side by the report."""
+    return {key: value for key, value in facts.items() if key != "code_pairs"}
 
 
 def _rounded(value: Any) -> Any:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "apply": ("chain", "Run stages over a dataset: kbtools apply filter --where 'reward > 0.85' dedup"),
     "run": ("chain", "Run a recipe (TOML) or repeat a lineage (JSON, or a file that kbtools wrote)."),
     "verify": ("verify", "Check one Triton kernel against its reference, and explain the verdict."),
+    "serve-verify": ("serve_verify", "Answer verdicts over HTTP, for trainers; references stay with the server."),
     "stages": ("listing", "List the stages, or explain one."),
     "judges": ("listing", "List the judges, or explain one."),
     "prompts": ("prompting", "List, show, compare and render prompts."),
@@ -33,6 +34,7 @@ _COMMANDS = {
     "report": ("report", "Write an HTML report: pipeline, figures, and a browser for the rows."),
     "store": ("store", "Look at the stored replies of models; export, import, check, clean."),
     "doctor": ("doctor", "Check versions, extras, GPU and credentials."),
+    "env": ("env", "Write an RL environment whose rewards come from serve-verify."),
     "new": ("new", "Write a plugin package that is ready to install."),
 }
 """Module and one-line help of each command: known here so that `--help` imports none of them."""
@@ -56,7 +58,7 @@ class LazyGroup(click.Group):
         if name not in _COMMANDS:
             return None
         module = importlib.import_module(f"kbtools.cli.commands.{_COMMANDS[name][0]}")
-        command: click.Command = getattr(module, f"{name}_command")
+        command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

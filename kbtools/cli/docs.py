@@ -57,8 +57,8 @@ def _stages_page() -> Iterator[str]:
         "line (`min_rows` is `--min-rows`) and its keys in a recipe. `kbtools stages NAME` shows what stands here, and",
         "the same of the stages that other packages add.",
         "",
-        "Every stage also takes `columns`, on the command line `--columns MEANING=COLUMN`: where a meaning, such as",
-        "`module_name` or `reward`, stands when the layout of the dataset does not say it.",
+        "Every stage also takes `columns`, on the command line `--columns ROLE=COLUMN`: which column holds a",
+        "role, such as `module_name` or `reward`, where the layout of the dataset does not say it.",
         "",
     )
     yield from _overview("stage", stages)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from kbtools import pipeline
+from kbtools import engines, pipeline
 from kbtools.cli.pushing import with_push
 from kbtools.cli.ui import views
 from kbtools.cli.ui.stdout import heard_or_not
+from kbtools.data.io import load as loading
 from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
+from kbtools.engines import Processes, Ray
 from kbtools.errors import ConfigError, UsageError
 from kbtools.lineage import Output, Recipe
 from kbtools.stage import Stage
@@ -38,6 +40,9 @@ class RunOptions(BaseModel):
     out: str | None = None
     dropped: str | None = None
     save_recipe: str | None = None
+    engine: str | None = None
+    scratch: str | None = None
+    shards: int | None = None
     dry_run: bool = False
     quiet: bool = False
     json_output: bool = False
@@ -56,6 +61,17 @@ def source_of(options: RunOptions, base: Source | None = None) -> Source:
         given_["limit"] = 5
     kept = base.model_dump(exclude_none=True) if base and base.dataset == dataset else {}
     return Source(**{**kept, "dataset": dataset, **given_})
+
+
+def engine_of(options: RunOptions, base: Processes | Ray | None = None) -> Processes | Ray | None:
+    """Who runs the row-wise stages: the options first, then the recipe."""
+    if options.engine is not None:
+        return engines.parse(options.engine, options.scratch, options.shards)
+    given_ = options.model_dump(include={"scratch", "shards"}, exclude_none=True)
+    if given_ and base is None:
+        named = " and ".join(f"--{name}" for name in given_)
+        raise UsageError(f"{named}: only engines have use for it. Give --engine processes or --engine ray, too.")
+    return base.model_copy(update=given_) if base else None
 
 
 def _test_mode() -> bool:
@@ -78,6 +94,21 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
     if options.save_recipe:
         saving.write_text(local_path(options.save_recipe), recipe.to_toml())
     view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
+    with engines.opened(None if options.dry_run else recipe.engine, view.say):
+        return _run(recipe, stages, target, view, options, only_figures=only_figures)
+
+
+def _run(
+    recipe: Recipe,
+    stages: Sequence[Stage],
+    target: Path | None,
+    view: views.View,
+    options: RunOptions,
+    *,
+    only_figures: bool,
+) -> int:
+    """Load, run, write or push, with what is known to be sound."""
+    assert recipe.source is not None, "a recipe without a source is refused before"
     for line in pipeline.preflight(Recipe(source=recipe.source), stages):
         view.say(line)
     view.say(_loading(recipe.source, options))
@@ -121,7 +152,7 @@ def _check_targets(target: Path | None, options: RunOptions, source: Source, sta
         raise UsageError(f"--save-recipe {options.save_recipe}: the name of a recipe ends in .toml.")
     named = [path for path in (target, local_path(options.dropped) if options.dropped else None) if path]
     for path in named:
-        if any(_replaced(file, path, stages) for file in saving.files_of(local_path(source.dataset))):
+        if any(_replaced(file, path, stages) for file in loading.local_sources(source.dataset)):
             raise UsageError(f"{path}: the dataset is read from there, and could not be read again; give another name.")
     if target:
         saving.check_target(target)

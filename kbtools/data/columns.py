@@ -1,6 +1,6 @@
-"""Where meanings stand: the module name, the reference code or the reward, in whichever layout a dataset has.
+"""Maps roles (module name, reference code, reward) to columns for each known layout.
 
-A stage asks `Schema(features, overrides)` for a meaning and gets a column path; nested columns are written with dots
+A stage asks `Schema(features, overrides)` for a role and gets a column path; nested columns are written with dots
 (`info.module_name`). Reading the values is `kbtools.data.table`'s part.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.errors import SchemaError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Kind = Literal["text", "number", "bool", "scalar", "messages", "any"]
 
 @dataclass(frozen=True)
 class Layout:
-    """A known arrangement of columns: the columns that give it away, and the paths at which meanings may stand."""
+    """A known arrangement of columns: the columns that give it away, and the paths at which it has each role."""
 
     name: str
     signature: frozenset[str]
@@ -61,61 +62,64 @@ LAYOUTS = (
 )
 """Layouts that are recognised by their columns; what they leave open is looked up in `PLAIN`."""
 
+SHAREGPT = "conversations"
+"""Column of both sides of ShareGPT's conversations; it counts where nothing else could be meant."""
+
 PLAIN: Mapping[str, tuple[str, ...]] = {
     "row_id": ("example_id", "uuid", "id", "problem_id"),
     "module_name": ("module_name", "entry_point", "name"),
     "entry_point": ("entry_point", "module_name"),
     "reference_code": ("python_code", "reference_code", "original_python_code", "original_code"),
     "triton_code": ("triton_code", "kernel_code"),
-    "prompt": ("prompt",),
-    "completion": ("completion", "response", "text"),
-    "reasoning": ("reasoning", "reasoning_content", "thinking"),
+    "prompt": ("prompt", SHAREGPT),
+    "completion": ("completion", "response", "text", SHAREGPT),
+    "reasoning": REASONING_FIELDS,
     "answer": ("answer",),
     "reward": ("reward",),
 }
-"""Names under which meanings stand in datasets of no known layout."""
+"""Names of the columns for each role in datasets of no known layout."""
 
-MEANINGS = frozenset(PLAIN)
+ROLES = frozenset(PLAIN)
 
 TEXTS = frozenset({"reference_code", "triton_code", "prompt", "completion", "answer"})
-"""Meanings that are texts or messages; the others may be numbers."""
+"""Roles that are texts or messages; the others may be numbers."""
 
 
 class Schema:
-    """The columns of one dataset, asked by meaning or by path."""
+    """The columns of one dataset, asked by role or by path."""
 
     def __init__(self, features: Features, columns: Mapping[str, str] | None = None) -> None:
         self.features = features
         self.overrides = dict(columns or {})
-        for meaning in self.overrides:
-            if meaning not in MEANINGS:
-                raise UsageError(f"--columns: no meaning is called {meaning!r}. {did_you_mean(meaning, MEANINGS)}")
+        for role in self.overrides:
+            if role not in ROLES:
+                raise UsageError(f"--columns: no role is called {role!r}. {did_you_mean(role, ROLES)}")
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """Known layouts whose columns are all here."""
         return tuple(layout for layout in LAYOUTS if layout.signature <= set(self.features))
 
-    def find(self, meaning: str) -> str:
-        """Path of the column that holds this meaning; SchemaError when there is none or more than one."""
-        if meaning in self.overrides:
-            return self.path(self.overrides[meaning])
-        places = self._places(meaning)
+    def find(self, role: str) -> str:
+        """Path of the column that holds this role; SchemaError when there is none or more than one."""
+        if role in self.overrides:
+            return self.path(self.overrides[role])
+        places = self._places(role)
         if len(places) == 1:
             return places[0]
         problem = f"may be any of {', '.join(places)}" if places else "is in none of its columns"
         raise SchemaError(
-            f"the {meaning} of this dataset {problem} (layout: {self._layout_name()}; columns: {self.describe()}). "
-            f"Say where it is with --columns {meaning}=COLUMN."
+            f"the {role} of this dataset {problem} (layout: {self._layout_name()}; columns: {self.describe()}). "
+            f"Say where it is with --columns {role}=COLUMN."
         )
 
-    def has(self, meaning: str) -> bool:
+    def has(self, role: str) -> bool:
         """Whether `find` would give a path or complain of several."""
-        return meaning in self.overrides or bool(self._places(meaning))
+        return role in self.overrides or bool(self._places(role))
 
     def locate(self, word: str) -> str:
-        """Path of what a user names by a meaning or by a column's own path; a column of that very name wins."""
-        if word in self.overrides or (word in MEANINGS and word not in self.features):
+        """Path of what a user names by a role or by a column's own path; a column of that very name wins."""
+        if word in self.overrides or (word in ROLES and word not in self.features):
             return self.find(word)
         return self.path(word)
 
@@ -137,31 +141,33 @@ class Schema:
             raise SchemaError(f"column {path!r} must hold {_KIND_TEXT[kind]}, but its type is {type_text(found)}.")
         return path
 
-    def readable(self, meaning: str) -> str:
+    def readable(self, role: str) -> str:
         """As `find`, and SchemaError where a text or messages are meant and the column holds something else."""
-        path = self.find(meaning)
+        path = self.find(role)
         found = column_type(self.features, path)
         only_nulls = getattr(found, "dtype", "") == "null"
-        return path if meaning not in TEXTS or only_nulls else self.require(path, "messages")
+        return path if role not in TEXTS or only_nulls else self.require(path, "messages")
 
     def describe(self) -> str:
         """The columns and their types in one line, for error messages."""
         return ", ".join(f"{name} ({type_text(feature)})" for name, feature in self.features.items()) or "none"
 
-    def _places(self, meaning: str) -> list[str]:
-        known = [place for layout in self.layouts for place in layout.places.get(meaning, ())]
+    def _places(self, role: str) -> list[str]:
+        known = [place for layout in self.layouts for place in layout.places.get(role, ())]
         found = [place for place in dict.fromkeys(known) if column_type(self.features, place) is not None]
         if found:
             return found
-        plain = [name for name in PLAIN.get(meaning, ()) if name in self.features]
-        return plain[:1] if meaning in _FIRST_WINS else plain
+        plain = [name for name in PLAIN.get(role, ()) if name in self.features]
+        if len(plain) > 1:
+            plain = [name for name in plain if name != SHAREGPT]
+        return plain[:1] if role in _FIRST_WINS else plain
 
     def _layout_name(self) -> str:
         return " and ".join(layout.name for layout in self.layouts) or "plain"
 
 
 _FIRST_WINS = frozenset({"row_id", "module_name", "entry_point"})
-"""Meanings for which several columns are common and the first of `PLAIN` is the right one."""
+"""Roles for which several columns are common and the first of `PLAIN` is the right one."""
 
 _KIND_TEXT: Mapping[Kind, str] = {
     "text": "text",
@@ -221,9 +227,9 @@ def _is_kind(feature: Any, kind: Kind) -> bool:
 
 
 def is_message_list(feature: Any) -> bool:
-    """Whether a feature is a list of structs with a role and a content."""
+    """Whether a feature is a list of structs with a role and a content, or ShareGPT's from and value."""
     inner = getattr(feature, "feature", None)
-    return isinstance(inner, dict) and {"role", "content"} <= set(inner)
+    return isinstance(inner, dict) and ({"role", "content"} <= set(inner) or {"from", "value"} <= set(inner))
 
 
 def evals_features() -> Features:

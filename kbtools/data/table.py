@@ -29,6 +29,10 @@ on_counts: ContextVar[Callable[[Mapping[str, int]], None]] = ContextVar("on_coun
 """Called with how a stage's rows have turned out so far, as verdicts and their numbers."""
 
 
+row_numbers: ContextVar[Callable[[int], str]] = ContextVar("row_numbers", default=str)
+"""How a row's index is written in names of rows; in a part of a dataset the index alone would name another row."""
+
+
 def field_of(table: pa.Table | pa.RecordBatch, path: str) -> pa.ChunkedArray | pa.Array:
     """The values at a column path; a null struct gives a null field."""
     import pyarrow.compute as pc
@@ -61,11 +65,18 @@ def tables(ds: Dataset, paths: Sequence[str], rows: int) -> Iterator[pa.Table]:
     Rows of a view are gathered chunk by chunk: `datasets` fetches them one by one, and pyarrow's `take` first copies
     all the chunks that there are into one.
     """
+    import pyarrow as pa
+
+    whole = pa.table({path: field_of(ds.data.table, path) for path in paths})
+    yield from exact_tables(ds, paths, max(1, min(rows, _BATCH_BYTES * whole.num_rows // max(whole.nbytes, 1))))
+
+
+def exact_tables(ds: Dataset, paths: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """As `tables`, with exactly so many rows at a time, as far as they go."""
     import numpy as np
     import pyarrow as pa
 
     whole = pa.table({path: field_of(ds.data.table, path) for path in paths})
-    rows = max(1, min(rows, _BATCH_BYTES * whole.num_rows // max(whole.nbytes, 1)))
     if ds._indices is None:
         for start in range(0, ds.num_rows, rows):
             yield whole.slice(start, rows)
@@ -75,6 +86,14 @@ def tables(ds: Dataset, paths: Sequence[str], rows: int) -> Iterator[pa.Table]:
     indices = ds._indices.column(0).to_numpy()
     for start in range(0, ds.num_rows, rows):
         yield _gather(chunks, ends, indices[start : start + rows])
+
+
+def conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table in this schema; without a cast where it has it: casts fail on null structs in lists."""
+    import pyarrow as pa
+
+    same = table.schema.equals(schema)
+    return pa.Table.from_arrays(table.columns, schema=schema) if same else table.cast(schema)
 
 
 _BATCH_BYTES = 1 << 24
@@ -207,9 +226,15 @@ def empty(features: Features) -> Dataset:
 
 def row_name(ds: Dataset, index: int, columns: dict[str, str] | None = None) -> str:
     """How errors call a row: its index and, where the dataset has one, its id."""
-    schema = Schema(ds.features, columns)
-    if not schema.has("row_id"):
-        return f"row {index}"
+    return row_names(ds, [index], columns)[0]
+
+
+def row_names(ds: Dataset, indices: Sequence[int], columns: dict[str, str] | None = None) -> list[str]:
+    """What `row_name` calls each of these rows, the ids of all of them being read at once."""
+    schema, number = Schema(ds.features, columns), row_numbers.get()
+    if not schema.has("row_id") or not len(indices):
+        return [f"row {number(index)}" for index in indices]
     path = schema.find("row_id")
-    table = ds.select([index]).select_columns([top_column(ds.features, path)]).with_format("arrow")[:]
-    return f"row {index} ({path} {field_of(table, path)[0].as_py()})"
+    picked = take(ds, indices, fingerprint=ds._fingerprint)  # for reading only: it never leaves this function
+    ids = [value for table in tables(picked, [path], BATCH_ROWS) for value in table.column(path).to_pylist()]
+    return [f"row {number(index)} ({path} {found})" for index, found in zip(indices, ids, strict=True)]

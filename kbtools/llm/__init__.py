@@ -1,4 +1,4 @@
-"""Stages that ask a model: rows become requests, the engine fulfils them, and a plain map replays the replies.
+"""Stages that ask a model: rows become requests, the engine runs them, and a plain map replays the replies.
 
 The three steps are the same for every such stage. A stage says what it asks for a row (`requests`), what a usable reply
 is (`contract`) and what it concludes from the replies (`conclude`); calls, retries, budget and the store are
@@ -9,7 +9,7 @@ from kbtools.llm.parts import (
     REPEAT,
     Material,
     Question,
-    RowFault,
+    RowFailure,
     TextContract,
     found_paths,
     refuse_failures,
@@ -25,7 +25,7 @@ __all__ = [
     "Asking",
     "Material",
     "Question",
-    "RowFault",
+    "RowFailure",
     "TextContract",
     "Writing",
     "conclusions",

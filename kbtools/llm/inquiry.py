@@ -13,13 +13,14 @@ from pydantic import Field
 
 from kbtools.errors import ConfigError
 from kbtools.llm.parts import Material
-from kbtools.models.contract import Contract, Repairing, Settled
+from kbtools.models.backends.wire import Structure
+from kbtools.models.contract import Contract, ParsedReply, Repairing
 from kbtools.models.options import Options
 from kbtools.models.request import Request, Sampling
-from kbtools.models.spec import with_configured_limits
+from kbtools.models.spec import with_configured_limits, with_dialect
 from kbtools.models.store import ResponseStore
 from kbtools.plugins import default_model, model_backend, prompt
-from kbtools.stage import Stage
+from kbtools.stage import Placement, Scope, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,15 +32,21 @@ if TYPE_CHECKING:
 class Inquiry(Stage):
     """What is asked about every row, of which model, within which limits, and what the replies mean."""
 
+    scope: ClassVar[Scope] = "row"
+    placement: ClassVar[Placement] = "driver"
     without_model: ClassVar[str] = ""
     """A sentence on what does a similar thing without any model, for those who have none."""
 
     model: str = ""
     """Model spec, such as openai:gpt-5.2, http://localhost:8000/v1#name, serve:PATH or hf:PATH."""
-    temperature: float | None = None
-    """Sampling temperature; the prompt's own when not given."""
+    temperature: float | Literal["omit"] | None = None
+    """Sampling temperature; the prompt's own when not given, and `omit` sends none, for models that take none."""
     max_reply_tokens: int | None = None
     """Most tokens of one reply, reasoning included; the prompt's own when not given."""
+    response_format: Structure | None = None
+    """The strictest response format that the server takes, as in a profile; replies are checked whatever was sent."""
+    max_tokens_field: str | None = None
+    """What the server calls the bound of a reply, as in a profile: max_tokens or max_completion_tokens."""
     reasoning_effort: str | None = None
     """Passed on to models that reason."""
     on_error: Literal["raise", "null", "drop"] = "raise"
@@ -71,19 +78,19 @@ class Inquiry(Stage):
 
     @abstractmethod
     def paths(self, features: Features) -> dict[str, str]:
-        """Column path of each meaning that goes into the material of a row."""
+        """Column path of each role that goes into the material of a row."""
 
     @abstractmethod
     def requests(self, material: Material, model: str) -> Sequence[Request]:
-        """What to ask about one row; RowFault when nothing can be asked."""
+        """What to ask about one row; RowFailure when nothing can be asked."""
 
     @abstractmethod
     def contract(self) -> Contract:
         """What a usable reply is."""
 
     @abstractmethod
-    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
-        """The values of the new columns for one row, from its settled requests in order; RowFault for none."""
+    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+        """The values of the new columns for one row, from its settled requests in order; RowFailure for none."""
 
     @abstractmethod
     def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
@@ -128,7 +135,8 @@ class Inquiry(Stage):
             "max_tokens": self.max_reply_tokens,
             "reasoning_effort": self.reasoning_effort,
         }
-        return Sampling(**{**defaults, **{name: value for name, value in own.items() if value is not None}})
+        merged = {**defaults, **{name: value for name, value in own.items() if value is not None}}
+        return Sampling(**{name: value for name, value in merged.items() if value != "omit"})
 
     def pinned(self, spec: str) -> str:
         """A prompt's spec with its version spelled out, so that a recorded run asks the same again."""
@@ -163,7 +171,7 @@ class Inquiry(Stage):
 
     def backend(self) -> ModelBackend:
         """The backend of the model spec; ConfigError says how to name one."""
-        return model_backend(self.spec())
+        return with_dialect(model_backend(self.spec()), self.response_format, self.max_tokens_field)
 
     def spec(self) -> str:
         """The model spec of this stage or the default of the environment."""

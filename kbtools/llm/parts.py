@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
-from kbtools.models.contract import Contract, JsonContract, Settled
+from kbtools.errors import rebuilt
+from kbtools.models.contract import Contract, JsonContract, ParsedReply
 from kbtools.models.request import Request, Sampling, Terms, turns_of
 from kbtools.prompts import Prompt
 from kbtools.stage import Stage
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
 REPEAT = "__kbtools_repeat__"
 """Name in a material under which stands which of several repetitions of the row it is."""
 Material = Mapping[str, str | None]
-"""The texts of a row by their meaning."""
+"""The texts of a row by their role."""
 
 
-class RowFault(Exception):
+class RowFailure(Exception):
     """A row for which there is no result; `kind` is counted, the message is kept with the row."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the message and the kind, not from the message alone."""
+        return rebuilt, (type(self), self.args, self.__dict__)
 
 
 @dataclass(frozen=True)
@@ -63,22 +68,22 @@ class TextContract:
         return {"text": text.strip()}
 
 
-def found_paths(stage: Stage, features: Features, meanings: Sequence[str]) -> dict[str, str]:
-    """Path of each meaning; SchemaError for the first that stands nowhere or holds neither text nor messages."""
+def found_paths(stage: Stage, features: Features, roles: Sequence[str]) -> dict[str, str]:
+    """Path of each role; SchemaError for the first that no column provides as text or messages."""
     schema = Schema(features, stage.columns)
-    return {meaning: schema.require(schema.find(meaning), "messages") for meaning in meanings}
+    return {role: schema.require(schema.find(role), "messages") for role in roles}
 
 
 def refuse_nulls(material: Material) -> None:
-    """RowFault for a row that lacks a text which the prompt needs."""
-    for meaning, text in material.items():
+    """RowFailure for a row that lacks a text which the prompt needs."""
+    for role, text in material.items():
         if text is None or not text.strip():
-            raise RowFault("no-text", f"its {meaning} is {'null' if text is None else 'empty'}")
+            raise RowFailure("no-text", f"its {role} is {'null' if text is None else 'empty'}")
 
 
-def refuse_failures(replies: Sequence[Settled]) -> None:
-    """RowFault for the first reply that is not usable, with the raw text."""
+def refuse_failures(replies: Sequence[ParsedReply]) -> None:
+    """RowFailure for the first reply that is not usable, with the raw text."""
     for reply in replies:
         if reply.failure is not None:
             raw = f"; the reply was: {reply.raw!r}" if reply.raw is not None else ""
-            raise RowFault(reply.failure.kind.value, reply.failure.error + raw)
+            raise RowFailure(reply.failure.kind.value, reply.failure.error + raw)

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.table import map_batches
-from kbtools.failed_rows import TROUBLE, settled, with_trouble
-from kbtools.llm.parts import Material, RowFault
+from kbtools.data.writable import writable
+from kbtools.failed_rows import ERROR, resolve_failures, with_error
+from kbtools.llm.parts import Material, RowFailure
 from kbtools.llm.rows import BATCH, Row, asked, first_requests, materials, materials_of, with_further
-from kbtools.models.contract import Contract, Settled, settle
+from kbtools.models.contract import Contract, ParsedReply, parse_replies
+from kbtools.models.reading import unwritable
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
 from kbtools.result import Result
@@ -33,7 +35,7 @@ def replay(stage: Inquiry, ds: Dataset, model: str, store: ResponseStore) -> Res
     done = map_batches(
         ds,
         replayed,
-        features=with_trouble(features),
+        features=with_error(features),
         fingerprint=stage.fingerprint(ds, f"{model} {store.last_write()}"),
         rows=BATCH,
     )
@@ -42,49 +44,52 @@ def replay(stage: Inquiry, ds: Dataset, model: str, store: ResponseStore) -> Res
 
 def conclusions(
     stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore
-) -> list[Mapping[str, Any] | RowFault]:
+) -> list[Mapping[str, Any] | RowFailure]:
     """What the stage concludes of each material from the stored replies, or why it cannot."""
     rows = [with_further(stage, row, model, store) for row in asked(stage, given, model)]
     replies = iter(_settled(stage, [request for row in rows for request in row.requests], store))
     return [_concluded(stage, row, [next(replies) for _ in row.requests]) for row in rows]
 
 
-def _settled(stage: Inquiry, requests: Sequence[Request], store: ResponseStore) -> list[Settled]:
+def _settled(stage: Inquiry, requests: Sequence[Request], store: ResponseStore) -> list[ParsedReply]:
     """The settled requests in order, each by its own contract."""
-    found: dict[int, Settled] = {}
+    found: dict[int, ParsedReply] = {}
     groups: dict[type[Contract], list[int]] = {}
     for index, request in enumerate(requests):
         groups.setdefault(type(stage.contract_of(request)), []).append(index)
     for indices in groups.values():
         group = [requests[index] for index in indices]
-        found.update(zip(indices, settle(stage.contract_of(group[0]), group, store), strict=True))
+        found.update(zip(indices, parse_replies(stage.contract_of(group[0]), group, store), strict=True))
     return [found[index] for index in range(len(requests))]
 
 
-def _concluded(stage: Inquiry, row: Row, replies: list[Settled]) -> Mapping[str, Any] | RowFault:
+def _concluded(stage: Inquiry, row: Row, replies: list[ParsedReply]) -> Mapping[str, Any] | RowFailure:
     if row.fault is not None:
         return row.fault
     try:
-        return stage.conclude(row.material, replies)
-    except RowFault as fault:
+        values = stage.conclude(row.material, replies)
+    except RowFailure as fault:
         return fault
+    unfit = unwritable(values)
+    return values if unfit is None else RowFailure(unfit.kind.value, unfit.error)
 
 
 def _assembled(
-    stage: Inquiry, table: pa.Table, outcomes: Sequence[Mapping[str, Any] | RowFault], features: Features
+    stage: Inquiry, table: pa.Table, outcomes: Sequence[Mapping[str, Any] | RowFailure], features: Features
 ) -> pa.Table:
     import pyarrow as pa
 
-    values = [None if isinstance(outcome, RowFault) else outcome for outcome in outcomes]
-    errors = [f"{outcome.kind}: {outcome}" if isinstance(outcome, RowFault) else None for outcome in outcomes]
-    return stage.assemble(table, values, features).append_column(TROUBLE, pa.array(errors, pa.string()))
+    values = [None if isinstance(outcome, RowFailure) else outcome for outcome in outcomes]
+    failures = [outcome if isinstance(outcome, RowFailure) else None for outcome in outcomes]
+    errors = [failure and writable(f"{failure.kind}: {failure}") for failure in failures]
+    return stage.assemble(table, values, features).append_column(ERROR, pa.array(errors, pa.string()))
 
 
 def _sorted_out(stage: Inquiry, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> Result:
     """Deal with the rows that failed as `on_error` says, and add the figures."""
     remedy = "All other replies are stored: run again to ask for these alone"
     errors = f"{stage.main_column()}_error"
-    result = settled(stage, ds, done, stage.on_error, "have no usable reply", remedy, errors)
+    result = resolve_failures(stage, ds, done, stage.on_error, "have no usable reply", remedy, errors)
     facts = {"model": model, "sampling": _sampling(stage, ds, model), **stage.facts(ds, done, model, store)}
     return replace(result, notes=stage.notes(facts), facts=facts)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from kbtools.data import texts
 from kbtools.data.table import tables, take
-from kbtools.llm.parts import REPEAT, Material, RowFault
-from kbtools.models.reply import Kind
+from kbtools.llm.parts import REPEAT, Material, RowFailure
+from kbtools.models.kinds import Kind
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, chunks
 
@@ -28,7 +28,7 @@ class Row:
 
     material: Material
     requests: tuple[Request, ...]
-    fault: RowFault | None = None
+    fault: RowFailure | None = None
 
 
 def repeated(stage: Inquiry, ds: Dataset) -> Dataset:
@@ -52,11 +52,11 @@ def materials(stage: Inquiry, ds: Dataset) -> Iterator[Material]:
 
 def materials_of(table: pa.Table, paths: Mapping[str, str]) -> Iterator[Material]:
     """The texts at these paths of each row of a batch."""
-    found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
+    found = {role: texts.of_column(table, path) for role, path in paths.items()}
     if REPEAT in table.column_names:
         found[REPEAT] = texts.of_column(table, REPEAT)
     for index in range(table.num_rows):
-        yield {meaning: values[index] for meaning, values in found.items()}
+        yield {role: values[index] for role, values in found.items()}
 
 
 def asked(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Row]:
@@ -64,7 +64,7 @@ def asked(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Row
     for material in given:
         try:
             yield Row(material, tuple(stage.requests(material, model)))
-        except RowFault as fault:
+        except RowFailure as fault:
             yield Row(material, (), fault)
 
 

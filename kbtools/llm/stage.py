@@ -1,6 +1,6 @@
 """The base of stages that ask a model, and its three steps.
 
-`inquiry` is what such a stage has to say of itself; here `rows` makes the requests, `kbtools.models` fulfils them, and
+`inquiry` is what such a stage has to say of itself; here `rows` makes the requests, `kbtools.models` runs them, and
 `replay` makes the result.
 """
 
@@ -20,7 +20,7 @@ from kbtools.llm.rows import answered, first_requests, further_requests, materia
 from kbtools.models.contract import Repairing
 from kbtools.models.engine.budget import Spend, left_after
 from kbtools.models.engine.progress import Progress
-from kbtools.models.engine.run import Plan, fulfil, plan
+from kbtools.models.engine.run import RequestPlan, plan_requests, run_requests
 from kbtools.models.store import ResponseStore
 from kbtools.result import Result
 
@@ -45,7 +45,7 @@ class Asking(Inquiry):
         return ()
 
     def transform(self, ds: Dataset) -> Result:
-        """Plan, fulfil, replay."""
+        """Plan the requests, run them, replay the replies."""
         if ds.num_rows == 0:
             return Result(empty(self.output_features(ds.features)))
         ds = repeated(self, ds)
@@ -59,13 +59,13 @@ class Asking(Inquiry):
         total = ds.num_rows * self.calls_per_row()
         first = first_requests(self, self._all(ds), backend.model)
         left = left_after(options, spent)
-        spent += fulfil(first, backend, store, left, report, review=self.review(), total=total).booked
+        spent += run_requests(first, backend, store, left, report, review=self.review(), total=total).booked
         if self.in_two_rounds():
             more, left = further_requests(self, self._all(ds), backend.model, store), left_after(options, spent)
-            spent += fulfil(more, backend, store, left, report, review=Repairing(self.contract())).booked
+            spent += run_requests(more, backend, store, left, report, review=Repairing(self.contract())).booked
         return spent
 
-    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[Plan, ...]:
+    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[RequestPlan, ...]:
         """What `transform` would ask and what is stored already, without a call.
 
         `seen` holds what earlier stages and splits ask, and is added to. A second round is known only for rows whose
@@ -77,10 +77,10 @@ class Asking(Inquiry):
         with closing(self.backend()) as backend, ResponseStore(self.store) as store:
             model, options = backend.model, self.options()
             first = first_requests(self, self._all(ds), model)
-            plans = [plan(first, backend, store, options, review=self.review(), seen=seen)]
+            plans = [plan_requests(first, backend, store, options, review=self.review(), seen=seen)]
             if self.in_two_rounds():
                 more = further_requests(self, answered(self, self._all(ds), model, store), model, store)
-                plans.append(plan(more, backend, store, options, review=Repairing(self.contract()), seen=seen))
+                plans.append(plan_requests(more, backend, store, options, review=Repairing(self.contract()), seen=seen))
         return (plans[0], *(further for further in plans[1:] if further.requests))
 
     def _all(self, ds: Dataset) -> Iterable[Material]:

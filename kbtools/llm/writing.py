@@ -8,7 +8,8 @@ from typing import Any
 
 from kbtools.llm.parts import Question, TextContract
 from kbtools.llm.stage import Asking
-from kbtools.models.contract import Contract
+from kbtools.models.backend import Review
+from kbtools.models.contract import Accepting, Contract
 from kbtools.plugins import prompt
 
 
@@ -37,5 +38,6 @@ class Writing(Asking):
         """Any text; what it says is checked row by row."""
         return self.question.contract
 
-    def review(self) -> None:
-        """A text is not repaired: what is wrong with it is said row by row."""
+    def review(self) -> Review:
+        """A text is not repaired: what is wrong with it is said row by row, and asked again by the next run."""
+        return Accepting()

@@ -1,8 +1,8 @@
-"""Model calls that lose nothing: plan requests, fulfil them into the response store, replay them from it.
+"""Model calls that lose nothing: plan requests, run them into the response store, replay them from it.
 
 requests = [chat(backend.model, messages, sampling=sampling) for messages in prompts]
-fulfil(requests, backend, store, options, progress, review=Repairing(contract))
-rows = settle(contract, requests, store)
+run_requests(requests, backend, store, options, progress, review=Repairing(contract))
+rows = parse_replies(contract, requests, store)
 
 From the bottom up:
 
@@ -10,9 +10,9 @@ From the bottom up:
 - `store/` where replies are kept
 - `options`, `budget`, `limits`, `retry` how calls may be made; `progress` what is told of them
 - `backend` what a backend is; `backends/` those there are; `profiles` and `spec` which one `--model` means
-- `intake` what still has to be sent; `scheduler` (with `calls`) sends it one by one, `chunked` many at once;
-  `outcome` what both make of an answer
-- `fulfil` the entrance: plan, or bring every request to a stored reply
+- `lookup` what still has to be sent; `online` (with `attempts`) sends it one by one, `offline` many at once;
+  `accounting` what both make of an answer
+- `run` the entrance: plan, or bring every request to a stored reply
 """
 
 from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send, Waiting
@@ -20,17 +20,19 @@ from kbtools.models.contract import (
     Contract,
     Invalid,
     JsonContract,
+    ParsedReply,
     Repairing,
-    Settled,
     TagContract,
-    settle,
+    parse_replies,
 )
 from kbtools.models.engine.budget import BudgetReached
 from kbtools.models.engine.progress import Progress, ProgressSink
-from kbtools.models.engine.run import Interrupted, Plan, fulfil, plan
+from kbtools.models.engine.run import Interrupted, RequestPlan, plan_requests, run_requests
+from kbtools.models.kinds import Kind, ReplyFailure, Usage
 from kbtools.models.options import Options, Prices
 from kbtools.models.profiles import ModelsConfig, Profile, read_config
-from kbtools.models.reply import Answer, Failure, Kind, Reading, Reply, TokenLogprob, Usage
+from kbtools.models.reading import Reading, TokenLogprob
+from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Message, Request, Sampling, Terms, chat, estimated_prompt_tokens
 from kbtools.models.spec import resolve_model, with_configured_limits
 from kbtools.models.store import ResponseStore, StoreDamaged, StoreError, default_path
@@ -41,7 +43,6 @@ __all__ = [
     "ChunkBackend",
     "ChunkRun",
     "Contract",
-    "Failure",
     "Interrupted",
     "Invalid",
     "JsonContract",
@@ -51,7 +52,7 @@ __all__ = [
     "ModelsConfig",
     "OnlineBackend",
     "Options",
-    "Plan",
+    "ParsedReply",
     "Prices",
     "Profile",
     "Progress",
@@ -59,12 +60,13 @@ __all__ = [
     "Reading",
     "Repairing",
     "Reply",
+    "ReplyFailure",
     "Request",
+    "RequestPlan",
     "ResponseStore",
     "Review",
     "Sampling",
     "Send",
-    "Settled",
     "StoreDamaged",
     "StoreError",
     "TagContract",
@@ -75,10 +77,10 @@ __all__ = [
     "chat",
     "default_path",
     "estimated_prompt_tokens",
-    "fulfil",
-    "plan",
+    "parse_replies",
+    "plan_requests",
     "read_config",
     "resolve_model",
-    "settle",
+    "run_requests",
     "with_configured_limits",
 ]

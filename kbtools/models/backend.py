@@ -11,15 +11,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kbtools.models.reply import Answer, Failure, Reply
+from kbtools.models.kinds import ReplyFailure
+from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
 
 Send = Callable[[Request, float], Awaitable[Answer]]
 """Makes one attempt within so many seconds. Returns faults as answers; raises only on defects."""
 
-Review = Callable[[Request, Reply], "Request | Failure | None"]
-"""Looks at an ok reply: None accepts it, a Request is sent as its follow-up, a Failure counts the row as failed."""
+Review = Callable[[Request, Reply], "Request | ReplyFailure | None"]
+"""Looks at an ok reply: None accepts it, a Request is sent as its follow-up, a ReplyFailure is counted as failed."""
 
 
 class ModelBackend(Protocol):
@@ -34,7 +35,7 @@ class ModelBackend(Protocol):
         """Where replies come from, recorded with each."""
 
     def close(self) -> None:
-        """Release what outlives a fulfilment, such as a server or loaded weights. May be called twice."""
+        """Release what outlives a run, such as a server or loaded weights. May be called twice."""
 
 
 @runtime_checkable
@@ -42,7 +43,7 @@ class OnlineBackend(ModelBackend, Protocol):
     """Answers requests concurrently on the engine's event loop."""
 
     def connect(self) -> AbstractAsyncContextManager[Send]:
-        """Open connections for one fulfilment."""
+        """Open connections for one run."""
 
 
 @runtime_checkable

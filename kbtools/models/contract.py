@@ -1,7 +1,8 @@
 """From a reply to typed fields: JSON by a schema, or tagged text; one repair request for what does not fit.
 
 A contract is what a prompt's front matter says of its reply. Nothing is coerced and nothing has a default: a reply
-either fits, or its row failed with the raw text kept. `review` serves the engine while it runs, `settle` the replay.
+either fits, or its row failed with the raw text kept. `Repairing` serves the engine while it runs, `parse_replies` the
+replay.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
+from kbtools.data.conversations.reasoning import ReasoningError, behind_reasoning
 from kbtools.errors import UsageError
-from kbtools.models.reply import Failure, Kind, Reading, Reply
+from kbtools.models.kinds import Kind, ReplyFailure
+from kbtools.models.reading import Reading, unwritable
+from kbtools.models.reply import Reply
 from kbtools.models.request import Message, Request, canonical_json
 from kbtools.models.schema import validator
 from kbtools.models.store import ResponseStore
 
-THINKING = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n\s*```\s*", re.DOTALL)
 REPAIR = """Your reply could not be used: {error}.
 Reply again to the same task, with {shape} and nothing else."""
@@ -109,32 +112,50 @@ class TagContract:
 
 
 def answer_text(reading: Reading) -> str:
-    """The text after the model's inline thinking; raises Invalid if there is none."""
-    text = reading.text or ""
-    while match := THINKING.match(text):
-        text = text[match.end() :]
-    if re.match(r"\s*<think>", text):
-        raise Invalid("its <think> is never closed")
+    """The text behind the model's inline reasoning; raises Invalid if there is none."""
+    try:
+        text = behind_reasoning(reading.text or "")
+    except ReasoningError as error:
+        if error.kind == "unclosed-think":
+            raise Invalid("its <think> is never closed") from error
+        raise Invalid(f"its reasoning cannot be told from its answer ({error})") from error
     if not text.strip():
         raise Invalid("it is empty")
     return text
 
 
-def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | Failure:
+def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | ReplyFailure:
     """The fields of one reply, or why it has none."""
-    return understood(contract, reply.reading()) if reply.ok else Failure(reply.kind, reply.error)
+    return understood(contract, reply.reading()) if reply.ok else ReplyFailure(reply.kind, reply.error)
 
 
-def understood(contract: Contract, reading: Reading) -> dict[str, Any] | Failure:
+def understood(contract: Contract, reading: Reading) -> dict[str, Any] | ReplyFailure:
     """The fields of what a model said, or why it has none."""
-    if reading.finish_reason == "length":
-        return Failure(Kind.TRUNCATED, "the reply was cut off at max_tokens; allow it more tokens")
-    if reading.refusal:
-        return Failure(Kind.REFUSED, f"the model refused: {reading.refusal}")
+    if reading.failure is not None:
+        return reading.failure
     try:
-        return contract.parse(answer_text(reading))
+        fields = _fields(contract, reading)
     except Invalid as error:
-        return Failure(Kind.INVALID, str(error))
+        return ReplyFailure(Kind.INVALID, str(error), repairable=True)
+    return unwritable(fields) or fields
+
+
+def _fields(contract: Contract, reading: Reading) -> dict[str, Any]:
+    """The fields of a text that is all JSON, in which marks of reasoning mean nothing, or of what follows them."""
+    if isinstance(contract, JsonContract) and (reading.text or "").lstrip().startswith(("{", "```")):
+        try:
+            return contract.parse(reading.text or "")
+        except Invalid:
+            pass  # then there may be reasoning in front
+    return contract.parse(answer_text(reading))
+
+
+@dataclass(frozen=True)
+class Accepting:
+    """The review of replies that no contract judges: whole and readable is enough."""
+
+    def __call__(self, request: Request, reply: Reply) -> ReplyFailure | None:
+        return reply.reading().failure
 
 
 @dataclass(frozen=True)
@@ -143,16 +164,16 @@ class Repairing:
 
     contract: Contract
 
-    def __call__(self, request: Request, reply: Reply) -> Request | Failure | None:
+    def __call__(self, request: Request, reply: Reply) -> Request | ReplyFailure | None:
         result = parsed(self.contract, reply)
-        if not isinstance(result, Failure):
+        if not isinstance(result, ReplyFailure):
             return None
-        if result.kind is Kind.INVALID and not request.follows:
+        if result.repairable and not request.follows:
             return repair_request(self.contract, request, reply, result)
         return result
 
 
-def repair_request(contract: Contract, request: Request, reply: Reply, failure: Failure) -> Request:
+def repair_request(contract: Contract, request: Request, reply: Reply, failure: ReplyFailure) -> Request:
     """The request that shows a model its reply and what was wrong with it."""
     said = Message("assistant", reply.reading().text or "")
     asked = Message("user", REPAIR.format(error=failure.error, shape=contract.shape))
@@ -160,19 +181,19 @@ def repair_request(contract: Contract, request: Request, reply: Reply, failure: 
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ParsedReply:
     """What came of a request: its fields or a failure, and the last reply (None if nothing is stored)."""
 
     request: Request
     reply: Reply | None
     fields: dict[str, Any] | None
-    failure: Failure | None
+    failure: ReplyFailure | None
     raw: str | None = None
     """The model's text as it came, also of failures."""
 
 
-def settle(contract: Contract, requests: Sequence[Request], store: ResponseStore) -> list[Settled]:
-    """Look up what fulfilment left for each request, in order, repairs included. Ask for a batch of rows at a time."""
+def parse_replies(contract: Contract, requests: Sequence[Request], store: ResponseStore) -> list[ParsedReply]:
+    """Look up the reply to each request, in order, repairs included. Ask for a batch of rows at a time."""
     replies = store.replies({request.key for request in requests})
     firsts = [_settled(contract, request, replies.get(request.key)) for request in requests]
     repairs = {
@@ -187,21 +208,21 @@ def settle(contract: Contract, requests: Sequence[Request], store: ResponseStore
     return firsts
 
 
-def _repairable(first: Settled) -> bool:
-    return first.failure is not None and first.failure.kind is Kind.INVALID and not first.request.follows
+def _repairable(first: ParsedReply) -> bool:
+    return first.failure is not None and first.failure.repairable and not first.request.follows
 
 
-def _settled(contract: Contract, request: Request, reply: Reply | None) -> Settled:
+def _settled(contract: Contract, request: Request, reply: Reply | None) -> ParsedReply:
     if reply is None:
-        missing = Failure(Kind.MISSING, "no reply is stored for this request; fulfil it first")
-        return Settled(request, None, None, missing)
+        missing = ReplyFailure(Kind.MISSING, "no reply is stored for this request; run it first")
+        return ParsedReply(request, None, None, missing)
     if not reply.ok:
-        return Settled(request, reply, None, Failure(reply.kind, reply.error))
+        return ParsedReply(request, reply, None, ReplyFailure(reply.kind, reply.error))
     reading = reply.reading()
     result = understood(contract, reading)
-    if isinstance(result, Failure):
-        return Settled(request, reply, None, result, reading.text)
-    return Settled(request, reply, result, None, reading.text)
+    if isinstance(result, ReplyFailure):
+        return ParsedReply(request, reply, None, result, reading.text)
+    return ParsedReply(request, reply, result, None, reading.text)
 
 
 def _check(schema: str, value: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How a fulfilment may behave: limits, retries, budget and prices; checked when they are given."""
+"""How requests may be run: limits, retries, budget and prices; checked when they are given."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Limits of one fulfilment. Times are seconds; None means no limit."""
+    """Limits of one run of requests. Times are seconds; None means no limit."""
 
     max_in_flight: int = 64
     timeout: float = 600.0

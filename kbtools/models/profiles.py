@@ -45,6 +45,10 @@ class Profile(BaseModel):
     tpm: int | None = None
     """Tokens per minute."""
 
+    def dialect(self) -> Dialect:
+        """How to speak to the server."""
+        return Dialect(self.api, self.response_format, self.max_tokens_field)
+
     def backend(self, name: str, model: str) -> HttpBackend:
         """The backend for one model; ConfigError names a missing variable."""
         headers = {key: expanded(value, f"header {key} of profile {name!r}") for key, value in self.headers.items()}
@@ -56,7 +60,7 @@ class Profile(BaseModel):
             base_url=expanded(self.base_url, f"base_url of profile {name!r}"),
             model=model,
             headers=headers,
-            dialect=Dialect(self.api, self.response_format, self.max_tokens_field),
+            dialect=self.dialect(),
             credentials=f"variable {self.key_env}" if self.key_env else f"profile {name!r} names no key_env",
         )
 

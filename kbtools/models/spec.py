@@ -15,6 +15,7 @@ from pathlib import Path
 from kbtools.errors import UsageError, did_you_mean
 from kbtools.models.backend import ModelBackend
 from kbtools.models.backends.http import HttpBackend
+from kbtools.models.backends.wire import CHAT, Dialects, Structure
 from kbtools.models.options import Options
 from kbtools.models.profiles import BUILT_IN, ModelsConfig, Profile, read_config
 
@@ -24,7 +25,7 @@ SAMPLE = 65_536
 def resolve_model(spec: str, config: ModelsConfig | None = None) -> ModelBackend:
     """The backend of a model spec. UsageError for a spec that means nothing, ConfigError for a missing key."""
     if spec.startswith(("http://", "https://")):
-        return _at_url(spec)
+        return _at_url(spec, config or read_config())
     scheme, colon, rest = spec.partition(":")
     if not colon or not rest.strip():
         raise UsageError(f"model spec {spec!r} has no model; expected PROFILE:MODEL, {_forms()}")
@@ -49,11 +50,30 @@ def with_configured_limits(options: Options, spec: str, config: ModelsConfig | N
     )
 
 
-def _at_url(spec: str) -> ModelBackend:
+def with_dialect(backend: ModelBackend, shape: Structure | None, max_tokens_field: str | None) -> ModelBackend:
+    """The backend, which speaks to its server as these settings say; UsageError for a backend without a server."""
+    if shape is None and max_tokens_field is None:
+        return backend
+    if not isinstance(backend, Dialects):
+        raise UsageError(f"{backend.endpoint} has no server that --response-format or --max-tokens-field could suit")
+    known = backend.dialect
+    field = max_tokens_field or known.max_tokens_field
+    return backend.speaking(replace(known, response_format=shape or known.response_format, max_tokens_field=field))
+
+
+def _at_url(spec: str, config: ModelsConfig) -> ModelBackend:
+    """The server at a URL, spoken to as the profile says that has this very URL, if there is one."""
     url, _, name = spec.partition("#")
     if not name:
         raise UsageError(f"model spec {spec!r} names no model; write {url.rstrip('/')}#MODEL")
-    return HttpBackend(url, name, credentials="none: a URL as model spec sends no key; write a profile to send one")
+    same = (found for found in config.profiles.values() if found.base_url.rstrip("/") == url.rstrip("/"))
+    profile = next(same, None)
+    return HttpBackend(
+        url,
+        name,
+        dialect=profile.dialect() if profile else CHAT,
+        credentials="none: a URL as model spec sends no key; write a profile to send one",
+    )
 
 
 def _batch(rest: str, config: ModelsConfig) -> ModelBackend:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
-from kbtools.errors import KbError
+from kbtools.data.io.local_files import gatherable
+from kbtools.engines import Processes, Ray, crew, opened
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
+from kbtools.pipeline.sharding import run_sharded
+from kbtools.pipeline.step import checked
 from kbtools.result import Drop, Failure, Result, Table
-from kbtools.stage import Stage, check, flat, origins
+from kbtools.shards import Segment, segments
+from kbtools.stage import Stage, check_chain, flat, origins
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -33,13 +36,19 @@ class Run:
     tables: list[Table] = field(default_factory=list)
 
 
-def apply(data: Dataset | DatasetDict, *stages: Stage, observer: Observer | None = None) -> Dataset | DatasetDict:
+def apply(
+    data: Dataset | DatasetDict,
+    *stages: Stage,
+    observer: Observer | None = None,
+    engine: Processes | Ray | None = None,
+) -> Dataset | DatasetDict:
     """The dataset after these stages, its lineage attached; RowError after a stage whose rows failed with `raise`.
 
     The whole chain is checked against the columns before the first row is processed. Without an observer there is a
     progress bar (`datasets.disable_progress_bars()` turns it off), and the logger `kbtools` warns of what went wrong.
+    With an engine, workers of it run the row-wise stages; the rows are the same.
     """
-    return run(data, stages, observer).dataset
+    return run(data, stages, observer, engine=engine).dataset
 
 
 def run(
@@ -48,15 +57,17 @@ def run(
     observer: Observer | None = None,
     *,
     preflighted: bool = False,
+    engine: Processes | Ray | None = None,
 ) -> Run:
     """As `apply`, with the records and the dropped rows; `preflighted` when the caller has called `preflight`."""
     chain = tuple(flat(stages))
     bars = Bars()
     watcher = observer or bars
     try:
-        for line in [] if preflighted else preflight(lineages.of(data), chain):
-            watcher.say(line)
-        return execute(data, chain, watcher)
+        with opened(engine, watcher.say):
+            for line in [] if preflighted else preflight(lineages.of(data), chain):
+                watcher.say(line)
+            return execute(data, chain, watcher)
     finally:
         bars.close()
 
@@ -76,17 +87,40 @@ def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
 
 def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Observer) -> Run:
     """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
-    for ds in data.values() if isinstance(data, dict) else [data]:
-        check(ds.features, stages)
-    done = Run(data)
     lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
-    for position, stage in enumerate(stages, start=1):
+    data = gatherable(data, "the dataset")
+    for ds in data.values() if isinstance(data, dict) else [data]:
+        check_chain(ds.features, stages)
+    done = Run(data)
+    for segment in _segments(stages):
         lineages.attach(done.dataset, lineage)  # a stage that publishes reads there how its rows came about
-        _step(done, position, stage, watcher)
-        if stage.makes_rows:
-            lineage = _grown(lineage, stage, done.records[-1])
+        known = len(done.records)
+        if segment.sharded:
+            _sharded(done, segment, watcher)
+        else:
+            _step(done, segment.first, segment.stages[0], watcher)
+        for stage, record in zip(segment.stages, done.records[known:], strict=True):
+            lineage = _grown(lineage, stage, record) if stage.makes_rows else lineage
     lineages.attach(done.dataset, _ended(lineage, sum(record.seconds or 0.0 for record in done.records)))
     return done
+
+
+def _segments(stages: Sequence[Stage]) -> list[Segment]:
+    """Each stage alone; with an engine those together that its workers run together."""
+    if crew() is None:
+        return [Segment(position, (stage,), sharded=False) for position, stage in enumerate(stages, start=1)]
+    return segments(stages)
+
+
+def _sharded(done: Run, segment: Segment, watcher: Observer) -> None:
+    """Run the stages of a segment in workers; the time that they took is shared out as the workers needed it."""
+    began = time.perf_counter()
+    outcomes = run_sharded(done.dataset, segment, watcher)
+    share = (time.perf_counter() - began) / max(sum(outcome.seconds for outcome in outcomes), 1e-9)
+    for position, (stage, outcome) in enumerate(zip(segment.stages, outcomes, strict=True), start=segment.first):
+        if position > segment.first:
+            watcher.started(position, stage, outcome.rows_in)
+        _add(done, stage, outcome.result, (outcome.rows_in, outcome.rows_out), outcome.seconds * share, watcher)
 
 
 def _grown(lineage: Lineage, stage: Stage, record: StageRecord) -> Lineage:
@@ -103,11 +137,20 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
     rows_in = count(done.dataset)
     watcher.started(position, stage, rows_in)
     began = time.perf_counter()
-    with reporting(watcher, rows_in), _located(position, stage):
-        result = stage.run(done.dataset)
-        if not isinstance(result, Result):
-            raise KbError(f"it gave {type(result).__name__} instead of a kb.Result, which is a defect of the stage.")
-    record = _record(stage, rows_in, result, time.perf_counter() - began)
+    with reporting(watcher, rows_in):
+        result = checked(position, stage, done.dataset)
+    seconds = time.perf_counter() - began
+    _add(done, stage, result, (rows_in, count(result.dataset)), seconds, watcher)
+
+
+def _add(done: Run, stage: Stage, result: Result, rows: tuple[int, int], seconds: float, watcher: Observer) -> None:
+    """The result becomes that of the run; what stages left out is ordered by its number, whoever counted it."""
+    result = replace(
+        result,
+        dropped=tuple(sorted(result.dropped, key=lambda drop: (-drop.rows.num_rows, drop.reason))),
+        failed=tuple(sorted(result.failed, key=lambda failure: (-failure.count, failure.kind))),
+    )
+    record = _record(stage, rows, result, seconds)
     done.dataset = result.dataset
     done.records.append(record)
     done.dropped.extend((stage.name, drop) for drop in result.dropped)
@@ -116,11 +159,11 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
     watcher.finished(record)
 
 
-def _record(stage: Stage, rows_in: int, result: Result, seconds: float) -> StageRecord:
+def _record(stage: Stage, rows: tuple[int, int], result: Result, seconds: float) -> StageRecord:
     origin = origins.get(type(stage))
     dropped = result.dropped_counts()
-    rows_out = count(result.dataset)
-    unexplained = rows_in - rows_out - sum(dropped.values())
+    rows_in, rows_out = rows
+    unexplained = rows_in - rows_out - sum(dropped.values()) - result.merged
     notes = result.notes
     if unexplained > 0:
         notes = (*notes, f"{unexplained} rows left out without a reason: a defect of stage {stage.name!r}")
@@ -142,17 +185,3 @@ def _record(stage: Stage, rows_in: int, result: Result, seconds: float) -> Stage
 def count(data: Dataset | DatasetDict) -> int:
     """Rows in all splits."""
     return sum(ds.num_rows for ds in data.values()) if isinstance(data, dict) else data.num_rows
-
-
-@contextmanager
-def _located(position: int, stage: Stage) -> Iterator[None]:
-    """Errors of a stage say which stage of the chain it was."""
-    try:
-        yield
-    except KbError as error:
-        if error.args and not str(error).startswith("stage "):
-            error.args = (f"stage {position} ({stage.name}): {error}",)
-        raise
-    except SystemExit as error:  # would end the run as if it were done
-        told = f"stage {position} ({stage.name}): it ended the program (SystemExit: {error}), a defect of the stage."
-        raise KbError(told) from error

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.errors import SchemaError
 from kbtools.llm import Asking
-from kbtools.models.engine.run import Plan
+from kbtools.models.engine.run import RequestPlan
 from kbtools.pipeline.chain import count
-from kbtools.stage import Stage, check
+from kbtools.stage import Stage, check_chain
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -23,7 +23,7 @@ class PlannedStage:
     stage: str
     config: dict[str, Any]
     columns: list[str]
-    calls: tuple[Plan, ...] = ()
+    calls: tuple[RequestPlan, ...] = ()
     rows: int | None = None
     """Rows that reach the stage; None when that depends on replies that are not there yet."""
 
@@ -36,14 +36,14 @@ def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedSt
     Requests that several stages or splits share are counted once.
     """
     features = next(iter(data.values())).features if isinstance(data, dict) else data.features
-    after = [list(check(features, stages[: position + 1])) for position in range(len(stages))]
+    after = [list(check_chain(features, stages[: position + 1])) for position in range(len(stages))]
     steps: list[PlannedStage] = []
     reached: Dataset | DatasetDict | None = data
     seen: set[int] = set()
     for stage, columns in zip(stages, after, strict=True):
         reached = _within_reach(reached, stage)
         rows = None if reached is None else count(reached)
-        calls: tuple[Plan, ...] = ()
+        calls: tuple[RequestPlan, ...] = ()
         if reached is not None and isinstance(stage, Asking):
             calls = tuple(calls for ds in _splits(reached) for calls in stage.plan_calls(ds, seen))
             reached = reached if _keeps_rows(stage, _splits(reached)[0]) else None

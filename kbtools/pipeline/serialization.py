@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kbtools.data.columns import MEANINGS
+from kbtools.data.columns import ROLES
 from kbtools.errors import UsageError, did_you_mean, explain
 from kbtools.judge import Judge
 from kbtools.lineage import Recipe
@@ -42,9 +42,9 @@ def make(name: str, fields: dict[str, Any], *, where: str, seed: int | None = No
         cls = registry().judge(str(fields["judge"]))
     if seed is not None and "seed" in cls.model_fields:
         fields = {"seed": seed, **fields}
-    for meaning in fields.get("columns", {}):
-        if meaning not in MEANINGS:
-            raise UsageError(f"{where}: no meaning is called {meaning!r}. {did_you_mean(meaning, MEANINGS)}")
+    for role in fields.get("columns", {}):
+        if role not in ROLES:
+            raise UsageError(f"{where}: no role is called {role!r}. {did_you_mean(role, ROLES)}")
     try:
         return cls(**fields)
     except ValidationError as error:

@@ -5,6 +5,6 @@
 
 from kbtools.publish.pushing import Published as Published
 from kbtools.publish.pushing import push as push
-from kbtools.publish.target import Plan as Plan
-from kbtools.publish.target import Request as Request
-from kbtools.publish.target import check as check
+from kbtools.publish.target import PushPlan as PushPlan
+from kbtools.publish.target import PushRequest as PushRequest
+from kbtools.publish.target import plan_push as plan_push

@@ -23,7 +23,7 @@ from kbtools.data.io.shards import Shard
 from kbtools.data.table import on_rows
 from kbtools.errors import ConfigError, DataError, KbError, UsageError
 from kbtools.lineage import Lineage
-from kbtools.publish.target import Request, check
+from kbtools.publish.target import PushRequest, plan_push
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -53,9 +53,9 @@ class Published:
         return f"{base}/discussions/{self.pull_request}" if self.pull_request else f"{base}/tree/{self.commit}"
 
 
-def push(data: Dataset | DatasetDict, request: Request, lineage: Lineage) -> Published:
+def push(data: Dataset | DatasetDict, request: PushRequest, lineage: Lineage) -> Published:
     """Put the dataset into its repository, in one commit, and read it back; KbError when it is not what was sent."""
-    plan = check(request, lineage)
+    plan = plan_push(request, lineage)
     every = _splits(data)
     splits = {name: ds for name, ds in every.items() if ds.num_rows}  # `load_dataset` fails on a split without rows
     empty = tuple(name for name in every if name not in splits)
@@ -108,7 +108,7 @@ def _written(ds: Dataset, folder: Path, limit: int) -> list[Shard]:
         raise ConfigError(f"writing shards to {folder.parent}: {error}. TMPDIR says where they are written.") from error
 
 
-def _land(place: Place, request: Request, card: Card, local: Mapping[str, Shard]) -> Landed:
+def _land(place: Place, request: PushRequest, card: Card, local: Mapping[str, Shard]) -> Landed:
     report, seen = on_rows.get(), set[str]()
 
     def uploaded(path: str) -> None:
@@ -121,7 +121,7 @@ def _land(place: Place, request: Request, card: Card, local: Mapping[str, Shard]
     return commit(place, partial(_change, request, card, local), message, uploaded)
 
 
-def _change(request: Request, card: Card, local: Mapping[str, Shard], now: Head) -> Change:
+def _change(request: PushRequest, card: Card, local: Mapping[str, Shard], now: Head) -> Change:
     """What the branch shall hold, given what it holds: this configuration new, everything else as it is."""
     readme = hub.read_text(card.repo, "README.md", now.sha) if "README.md" in now.files else ""
     metadata, _ = split_front(readme)

@@ -19,7 +19,7 @@ _CONFIG = re.compile(r"^[A-Za-z0-9][\w.-]*$")
 
 
 @dataclass(frozen=True)
-class Request:
+class PushRequest:
     """What the user asked for; None leaves the choice to the rules."""
 
     repo: str | None = None
@@ -44,7 +44,7 @@ class License:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PushPlan:
     """Where a push goes, checked."""
 
     place: Place
@@ -54,7 +54,7 @@ class Plan:
     """What is to be said before any work is done."""
 
 
-def check(request: Request, recipe: Recipe) -> Plan:
+def plan_push(request: PushRequest, recipe: Recipe) -> PushPlan:
     """Where a push of this recipe's result goes; errors when it cannot go there, or when a licence must be given."""
     if not _CONFIG.match(request.config) or request.config == "data":
         raise UsageError(f"--config-name {request.config!r}: use letters, digits, dots and dashes, and not `data`.")
@@ -71,7 +71,9 @@ def check(request: Request, recipe: Recipe) -> Plan:
         raise UsageError(f"{repo} exists and is {kind}: its visibility is changed on its settings page, not by a push.")
     private = bool(found.private) if found is not None else request.private is not False
     place = Place(repo, request.branch, private, request.pull_request)
-    return Plan(place, _license(request, recipe.source, repo, found), found is not None, _lines(place, found, recipe))
+    return PushPlan(
+        place, _license(request, recipe.source, repo, found), found is not None, _lines(place, found, recipe)
+    )
 
 
 def _lines(place: Place, found: Any, recipe: Recipe) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ def _hidden(source: Source) -> str:
     return "private" if origin.private else "gated" if origin.gated else ""
 
 
-def _repo(request: Request, recipe: Recipe, user: str) -> str:
+def _repo(request: PushRequest, recipe: Recipe, user: str) -> str:
     """OWNER/NAME as asked for, or the user's, named after the source and the suffixes of the stages."""
     if request.repo and "/" in request.repo:
         if request.org and not request.repo.startswith(f"{request.org}/"):
@@ -123,7 +125,7 @@ def _valid(repo: str) -> str:
     return repo
 
 
-def _license(request: Request, source: Source | None, repo: str, found: Any) -> License:
+def _license(request: PushRequest, source: Source | None, repo: str, found: Any) -> License:
     """The licence that was given, else the source's, else what the repository says already; never a guess."""
     cards = [_declared(source), found.card_data if found is not None else None]
     known = next((card for card in cards if card is not None and card.get("license")), None)

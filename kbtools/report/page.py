@@ -43,7 +43,7 @@ class Options:
 
     title: str
     columns: Mapping[str, str]
-    """Where meanings stand when the layout does not say it."""
+    """Columns of the roles that the layout does not say."""
     resamples: int = 200
     """Bootstrap samples for the intervals of what is measured now."""
 

@@ -16,8 +16,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
-from kbtools.data.conversations.messages import REASONING_FIELDS, decode, looks_encoded, text_of
-from kbtools.data.conversations.reasoning import ReasoningError, parse
+from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.messages import decode, looks_encoded, text_of
+from kbtools.data.conversations.reasoning import ReasoningError, Rules, parse
 from kbtools.data.table import tables
 from kbtools.errors import SchemaError
 from kbtools.judge import RAW
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _CHUNK_CHARACTERS = 1 << 20
 _EXACT = 2**53
 _LEVEL = 9
+_LENIENT = Rules(tag="optional")
+"""What is shown needs no answer tags."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,10 @@ class Places:
         )
 
 
-def place(schema: Schema, meaning: str) -> str | None:
-    """Column of a meaning, or None."""
+def place(schema: Schema, role: str) -> str | None:
+    """Column of a role, or None."""
     try:
-        return schema.find(meaning)
+        return schema.find(role)
     except SchemaError:
         return None
 
@@ -194,7 +197,7 @@ def _answer(message: Mapping[str, Any]) -> dict[str, str] | None:
         return None
     try:
         text = text_of(message.get("content"))
-        return {"text": parse(text).answer} if text else {"trouble": "empty-answer"}
+        return {"text": parse(text, _LENIENT).answer} if text else {"trouble": "empty-answer"}
     except ReasoningError as error:
         return {"trouble": error.kind}
 

@@ -19,12 +19,19 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
+    from kbtools_plugins.leaks.contamination.stage import Decontaminate
+    from kbtools_plugins.leaks.near_dedup import NearDedup
     from kbtools_plugins.lengths.stage import Lengths
     from kbtools_plugins.push import Push
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
     from kbtools_plugins.synthesize import Synthesize
+    from kbtools_plugins.training.pass_rate import PassRate
+    from kbtools_plugins.training.preferences import ToPreferences
+    from kbtools_plugins.training.repair import ToRepair
+    from kbtools_plugins.training.select import Select
+    from kbtools_plugins.training.turns import ExplodeTurns
     from kbtools_plugins.verify.stage import Verify
 
     return [
@@ -32,18 +39,25 @@ def register_stages() -> list[type[kb.Stage]]:
         Compare,
         ConvertRollouts,
         Correlate,
+        Decontaminate,
         Dedup,
+        ExplodeTurns,
         Filter,
         GeneratePrompts,
         Lengths,
+        NearDedup,
+        PassRate,
         Push,
         Sample,
+        Select,
         Split,
         Stats,
         StripReasoning,
         Synthesize,
         ToMessages,
+        ToPreferences,
         ToPromptCompletion,
+        ToRepair,
         Verify,
     ]
 

@@ -1,24 +1,26 @@
 """The stages `to-messages` and `to-prompt-completion`: rows in the forms that trainers take.
 
 What a turn says is read and written in `conversations`, the chat templates are tried in `template_check`; here stand
-the columns, the system prompt, and what becomes of rows in trouble.
+the columns, the system prompt, and what becomes of failed rows.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.columns import column_type, is_message_list
-from kbtools.data.conversations.messages import REASONING_FIELDS, Message
+from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.messages import Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches
-from kbtools.failed_rows import TROUBLE, settled, with_trouble
-from kbtools_plugins.conversations import ReasoningForm, Turn, read, split_last, with_system, write, write_sharegpt
+from kbtools.failed_rows import ERROR, resolve_failures, with_error
+from kbtools.result import merge
+from kbtools_plugins.conversations import ReasoningForm, Turn, split_last, turns_of, with_system, write, write_sharegpt
 from kbtools_plugins.template_check import Lossy, template
 
 if TYPE_CHECKING:
@@ -26,10 +28,15 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 _EMPTY_THINK = "__kbtools_empty_think__"
+_HIDDEN = "__kbtools_hidden__"
+_FACTS = {_EMPTY_THINK: "empty_thinks", _HIDDEN: "hidden_reasoning"}
+_OWN = ("role", "content", "from", "value")
 
 
 class _ToChat(kb.Stage):
     """What the stages that write conversations have in common."""
+
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     reasoning: ReasoningForm = "think"
     """Where reasoning goes: into the content as <think> text, into a field of that name, or nowhere."""
@@ -85,21 +92,31 @@ class _ToChat(kb.Stage):
         return datasets.Features({**{name: datasets.List(turn) for name in self._outputs()}, **others})
 
     def transform(self, ds: Dataset) -> kb.Result:
-        """Write every conversation anew, then deal with the rows in trouble as `on_error` says."""
+        """Write every conversation anew, then deal with the failed rows as `on_error` says."""
         import datasets
 
         features = self.output_features(ds.features)
-        marked = datasets.Features({**with_trouble(features), _EMPTY_THINK: datasets.Value("bool")})
+        marked = datasets.Features({**with_error(features), **dict.fromkeys(_FACTS, datasets.Value("bool"))})
         done = map_batches(ds, self._converted, features=marked, fingerprint=self.fingerprint(ds), rows=500)
-        empty_thinks = column(done, _EMPTY_THINK).to_pylist().count(True)
-        done = done.select_columns([*features, TROUBLE])
-        result = settled(self, ds, done, self.on_error, "cannot be made a conversation")
-        return replace(result, notes=(self._note(empty_thinks),) if empty_thinks else ())
+        counts = {fact: column(done, mark).to_pylist().count(True) for mark, fact in _FACTS.items()}
+        done = done.select_columns([*features, ERROR])
+        return self._noted(resolve_failures(self, ds, done, self.on_error, "cannot be made a conversation"), counts)
 
-    def _note(self, count: int) -> str:
-        return (
-            f"the chat template of {self.check_template} puts an empty think block into {count} rows without reasoning"
-        )
+    def joined(self, parts: Sequence[kb.Result]) -> kb.Result:
+        """The rows that notes tell of are counted together."""
+        counts = {fact: sum(int(str(part.facts.get(fact, 0))) for part in parts) for fact in _FACTS.values()}
+        return self._noted(merge(parts), counts)
+
+    def _noted(self, result: kb.Result, counts: Mapping[str, int]) -> kb.Result:
+        facts = {fact: count for fact, count in counts.items() if count}
+        return replace(result, notes=tuple(self._notes(counts)), facts=facts) if facts else result
+
+    def _notes(self, counts: Mapping[str, int]) -> Iterator[str]:
+        if count := counts[_FACTS[_EMPTY_THINK]]:
+            what = f"puts an empty think block into {_rows(count)} without reasoning"
+            yield f"the chat template of {self.check_template} {what}"
+        if count := counts[_FACTS[_HIDDEN]]:
+            yield f"{_rows(count)} with reasoning that is encrypted or redacted: what cannot be read is not kept"
 
     def _converted(self, table: pa.Table) -> pa.Table:
         import datasets
@@ -111,8 +128,9 @@ class _ToChat(kb.Stage):
         rows = [self._row(conversation, places) for conversation in self._conversations(table, places)]
         columns = {name: pa.array([row.columns.get(name) for row in rows], turn) for name in self._outputs()}
         columns |= {name: table.column(name) for name in table.column_names if name not in places.used}
-        columns[TROUBLE] = pa.array([row.trouble for row in rows], pa.string())
+        columns[ERROR] = pa.array([row.error for row in rows], pa.string())
         columns[_EMPTY_THINK] = pa.array([row.empty_think for row in rows], pa.bool_())
+        columns[_HIDDEN] = pa.array([row.hidden for row in rows], pa.bool_())
         return pa.table(columns)
 
     def _conversations(self, table: pa.Table, places: _Places) -> Iterator[_Cells]:
@@ -141,8 +159,8 @@ class _ToChat(kb.Stage):
     def _row(self, cells: _Cells, places: _Places) -> _Row:
         rules = Rules(self.tag, self.answer, self.unwrap)
         try:
-            prompt = read(cells.prompt, "user", rules) if places.prompt else []
-            completion = read(cells.completion, "assistant", rules, cells.reasoning)
+            prompt = turns_of(cells.prompt, "user", rules) if places.prompt else []
+            completion = turns_of(cells.completion, "assistant", rules, cells.reasoning)
             places.refuse_other_fields([*prompt, *completion])
             if not any(turn.role == "assistant" for turn in completion):
                 raise ReasoningError("no-assistant-turn")
@@ -153,9 +171,10 @@ class _ToChat(kb.Stage):
             added = bool(self.check_template) and template(self.check_template).check(
                 [*prompt, *completion], self.reasoning
             )
-            return _Row(self._written(prompt, completion), None, added)
+            hidden = self.reasoning != "drop" and any(turn.hidden for turn in [*prompt, *completion])
+            return _Row(self._written(prompt, completion), None, added, hidden)
         except (ReasoningError, Lossy) as error:
-            return _Row({}, str(error), False)
+            return _Row({}, str(error))
 
 
 class ToMessages(_ToChat):
@@ -163,6 +182,7 @@ class ToMessages(_ToChat):
 
     name: ClassVar[str] = "to-messages"
     suffix: ClassVar[str] = "messages"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     format: Literal["messages", "sharegpt"] = "messages"
     """`messages` for {role, content}, `sharegpt` for {from, value}."""
@@ -192,6 +212,7 @@ class ToPromptCompletion(_ToChat):
 
     name: ClassVar[str] = "to-prompt-completion"
     suffix: ClassVar[str] = "sft"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     def _outputs(self) -> tuple[str, ...]:
         return ("prompt", "completion")
@@ -217,8 +238,9 @@ class _Row:
     """What became of it."""
 
     columns: dict[str, list[Message]]
-    trouble: str | None
-    empty_think: bool
+    error: str | None
+    empty_think: bool = False
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -264,7 +286,11 @@ class _Places:
             raise ReasoningError("other-fields")
 
 
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def _extra(feature: Any) -> dict[str, Any]:
     if not is_message_list(feature):
         return {}
-    return {name: kind for name, kind in feature.feature.items() if name not in ("role", "content", *REASONING_FIELDS)}
+    return {name: kind for name, kind in feature.feature.items() if name not in (*_OWN, *REASONING_FIELDS)}

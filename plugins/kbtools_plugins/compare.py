@@ -15,14 +15,14 @@ import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, column, empty, take
 from kbtools.llm import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
-from kbtools.models.contract import Contract, JsonContract, Settled, TagContract
+from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
-    from kbtools.models.engine.run import Plan
+    from kbtools.models.engine.run import RequestPlan
     from kbtools.models.store import ResponseStore
 
 ANSWERS = ("first", "second", "equal")
@@ -135,7 +135,7 @@ class Compare(Asking):
         swapped = {**material, "first": material["second"], "second": material["first"]}
         return [self.question.about({**texts_of_row, "form": self.form}, model) for texts_of_row in (material, swapped)]
 
-    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
+    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The answer that both orders agree on, `inconsistent` where they do not."""
         refuse_failures(replies)
         straight, swapped = (str((reply.fields or {})["better"]) for reply in replies)
@@ -168,7 +168,7 @@ class Compare(Asking):
         result = super().transform(pairs)
         return replace(result, dropped=(*result.dropped, *left_over))
 
-    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[Plan, ...]:
+    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[RequestPlan, ...]:
         """The calls for the pairs, where rows are compared."""
         return super().plan_calls(self._pairs(ds)[0] if self.group else ds, seen)
 

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kbtools.data.conversations.messages import REASONING_FIELDS, Message, calls_tool, decode, looks_encoded, only_text
+from kbtools.data.conversations.fields import REASONING_FIELDS, merged, said
+from kbtools.data.conversations.messages import Message, calls_tool, decode, looks_encoded
 from kbtools.data.conversations.reasoning import ReasoningError, Rules, kept, parse
+from kbtools.data.conversations.sharegpt import NAMES
 
 ReasoningForm = Literal["think", "reasoning_content", "thinking", "drop"]
 
@@ -23,6 +25,8 @@ class Turn:
     fields: Message
     content: str | None
     reasoning: str | None = None
+    hidden: bool = False
+    """Whether reasoning is there that only its maker can read."""
 
     @property
     def role(self) -> str:
@@ -36,7 +40,7 @@ class Turn:
         return self.role == "assistant" and bool(self.content)
 
 
-def read(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
+def turns_of(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
     """The turns of a cell; a plain text is one turn of this role, which may have its reasoning beside it."""
     if value is None:
         raise ReasoningError("null-value")
@@ -53,23 +57,18 @@ def read(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> l
 
 def _read_turn(message: Message, rules: Rules) -> Turn:
     fields = {name: value for name, value in message.items() if name not in (*REASONING_FIELDS, "content")}
-    text = only_text(message.get("content"))
+    found = said(message)
+    if found.others:
+        raise ReasoningError("not-text")
     if message["role"] != "assistant":
-        return Turn(fields, text)
-    beside = next((message[name] for name in REASONING_FIELDS if isinstance(message.get(name), str)), None)
-    if text is None or not text.strip():
+        return Turn(fields, found.text)
+    if found.text is None or not found.text.strip():
         if not calls_tool(message):
-            raise ReasoningError("null-content" if text is None else "empty-answer")
-        return Turn(fields, text, beside or None)
-    return _read_answer(fields, text, beside, replace(rules, tag="optional") if calls_tool(message) else rules)
-
-
-def _read_answer(fields: Message, text: str, beside: str | None, rules: Rules) -> Turn:
-    parsed = parse(text, rules)
-    found = [piece for piece in (beside, parsed.reasoning) if piece and piece.strip()]
-    if len(found) == 2 and found[0].strip() == found[1].strip():
-        found = found[:1]
-    return Turn(fields, kept(parsed, rules), "\n\n".join(found) or None)
+            raise ReasoningError("null-content" if found.text is None else "empty-answer")
+        return Turn(fields, found.text, found.reasoning, found.hidden)
+    rules = replace(rules, tag="optional") if calls_tool(message) else rules
+    parsed = parse(found.text, rules)
+    return Turn(fields, kept(parsed, rules), merged([found.reasoning, parsed.reasoning]), found.hidden)
 
 
 def write(turns: Sequence[Turn], form: ReasoningForm) -> list[Message]:
@@ -86,18 +85,12 @@ def _write_turn(turn: Turn, form: ReasoningForm) -> Message:
     return {**turn.fields, "content": turn.content, form: turn.reasoning}
 
 
-SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
-"""What ShareGPT calls the roles."""
-
-
 def write_sharegpt(turns: Sequence[Turn], form: ReasoningForm) -> list[Message]:
     """The messages as {from, value}, which has no place for tool calls."""
     messages = write(turns, form)
     if any(calls_tool(message) or message["content"] is None for message in messages):
         raise ReasoningError("null-content")
-    return [
-        {"from": SHAREGPT.get(message["role"], message["role"]), "value": message["content"]} for message in messages
-    ]
+    return [{"from": NAMES.get(message["role"], message["role"]), "value": message["content"]} for message in messages]
 
 
 def with_system(turns: Sequence[Turn], text: str) -> list[Turn]:

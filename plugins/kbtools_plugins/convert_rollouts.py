@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.table import map_batches
-from kbtools.failed_rows import TROUBLE, settled, with_trouble
+from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools_plugins.rollout_rows import COLUMNS, INFO, LAYOUTS, READ, Unconvertible, evals_row, known_keys
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class ConvertRollouts(kb.Stage):
 
     name: ClassVar[str] = "convert-rollouts"
     suffix: ClassVar[str] = "evals"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     reasoning_field: str = ""
     """Key of the reasoning in the messages, as synthesize was told; the usual names are tried when not given."""
@@ -44,9 +45,9 @@ class ConvertRollouts(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Convert row by row, then deal with the rows that cannot be."""
-        features = with_trouble(self.output_features(ds.features))
+        features = with_error(self.output_features(ds.features))
         done = map_batches(ds, self._converted, features=features, fingerprint=self.fingerprint(ds), rows=200)
-        return settled(self, ds, done.select_columns(list(features)), self.on_error, "cannot be converted")
+        return resolve_failures(self, ds, done.select_columns(list(features)), self.on_error, "cannot be converted")
 
     def _converted(self, table: pa.Table) -> pa.Table:
         import pyarrow as pa
@@ -54,10 +55,10 @@ class ConvertRollouts(kb.Stage):
         rows: list[dict[str, Any]] = []
         for row in table.select([name for name in table.column_names if name in READ]).to_pylist():
             try:
-                rows.append({**evals_row(row, self.reasoning_field), TROUBLE: None})
+                rows.append({**evals_row(row, self.reasoning_field), ERROR: None})
             except Unconvertible as error:
-                rows.append({**dict.fromkeys(COLUMNS), TROUBLE: str(error)})
-        return pa.Table.from_pylist(rows, schema=with_trouble(_evals()).arrow_schema.remove_metadata())
+                rows.append({**dict.fromkeys(COLUMNS), ERROR: str(error)})
+        return pa.Table.from_pylist(rows, schema=with_error(_evals()).arrow_schema.remove_metadata())
 
 
 def _evals() -> Features:

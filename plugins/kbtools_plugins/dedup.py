@@ -34,10 +34,10 @@ class Dedup(kb.Stage):
     scope: ClassVar[kb.stage.Scope] = "dataset"
 
     key: Annotated[tuple[str, ...], Field(min_length=1)] = ("module_name",)
-    """Meanings or columns that make rows duplicates; `code` is the reference code without comments, docstrings and
+    """Roles or columns that make rows duplicates; `code` is the reference code without comments, docstrings and
     formatting (code that does not parse equals only the very same text)."""
     by: str = "reward"
-    """Meaning or column of numbers of which the highest is best."""
+    """Role or column of numbers of which the highest is best."""
     collisions: Literal["warn", "error", "split"] = "warn"
     """When one key covers different reference code: warn, fail, or keep the best row of each code."""
     nulls: Literal["error", "drop", "keep"] = "error"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
 from kbtools.data.table import field_of
-from kbtools.llm import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
-from kbtools.models.contract import Settled
+from kbtools.llm import REPEAT, Material, RowFailure, Writing, found_paths, refuse_failures, refuse_nulls
+from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEAK_LINES = 4
 """So many successive lines of the module's code, blank lines and signatures aside, give the reference away."""
 KEPT = {"module_name": "module_name", "python_code": "reference_code", "triton_code": "triton_code"}
-"""Columns of the result beside the prompt, and the meanings that they hold."""
+"""Columns of the result beside the prompt, and the roles that they hold."""
 
 
 class GeneratePrompts(Writing):
@@ -30,6 +30,7 @@ class GeneratePrompts(Writing):
 
     name: ClassVar[str] = "generate-prompts"
     suffix: ClassVar[str] = "synthetic"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     template: str = "task-prompt"
     """Prompt that asks for the task prompt."""
@@ -61,7 +62,7 @@ class GeneratePrompts(Writing):
 
     def _kept(self, features: Features) -> dict[str, str]:
         schema = kb.Schema(features, self.columns)
-        return {name: schema.find(meaning) for name, meaning in KEPT.items() if schema.has(meaning)}
+        return {name: schema.find(role) for name, role in KEPT.items() if schema.has(role)}
 
     def requests(self, material: Material, model: str) -> Sequence[Request]:
         """One request for each phrasing."""
@@ -69,15 +70,15 @@ class GeneratePrompts(Writing):
         values = {name: text for name, text in material.items() if name != REPEAT}
         return [self.question.about(values, model, int(material.get(REPEAT) or 0))]
 
-    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
+    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The prompt, once it names the class and is seen to hold no code of the reference."""
         refuse_failures(replies)
         text = (replies[0].fields or {})["text"]
         wanted = f"{material['module_name']}New"
         if wanted not in text:
-            raise RowFault("class-not-named", f"the prompt does not name the class {wanted}; it begins {text[:80]!r}")
+            raise RowFailure("class-not-named", f"the prompt does not name the class {wanted}; it begins {text[:80]!r}")
         if leaked := leaked_code(text, material["reference_code"] or ""):
-            raise RowFault("gives-code-away", f"the prompt repeats code of the module: {leaked[:80]!r}")
+            raise RowFailure("gives-code-away", f"the prompt repeats code of the module: {leaked[:80]!r}")
         return {"prompt": text}
 
     def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:

@@ -8,68 +8,93 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import (
     CALL_FIELDS,
-    REASONING_FIELDS,
+    assistant_texts,
     calls_tool,
     looks_encoded,
     strip_content,
     strip_turns,
 )
-from kbtools.data.conversations.reasoning import Kind, ReasoningError, Rules, strip
+from kbtools.data.conversations.reasoning import Kind, ReasoningError, Rules, has_marks, strip
+from kbtools.data.conversations.sharegpt import ROLES
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-Trouble = ReasoningError | None
+MaybeError = ReasoningError | None
+
+
+class _Names(NamedTuple):
+    """What the fields of a turn are called, and what its speaker when that is a model that answers."""
+
+    role: str
+    content: str
+    assistants: tuple[str, ...]
+
+    def speakers(self, turns: pa.StructArray) -> pa.Array:
+        """Who speaks in each turn; the names of ShareGPT are written in any case."""
+        import pyarrow.compute as pc
+
+        found = pc.struct_field(turns, self.role)
+        return found if self.role == "role" else pc.utf8_lower(found)
+
+    @classmethod
+    def of(cls, turn: pa.StructType) -> _Names:
+        if turn.get_field_index("role") >= 0:
+            return cls("role", "content", ("assistant",))
+        spoken = [name for name, role in ROLES.items() if role == "assistant" and name != "function_call"]
+        return cls("from", "value", tuple(spoken))
 
 
 @dataclass(frozen=True)
 class Stripping:
-    """The rules for a column, and whether rows in trouble stay as they are or lose their content."""
+    """The rules for a column, and whether failed rows stay as they are or lose their content."""
 
     rules: Rules
     keep: bool
 
-    def of_column(self, values: pa.Array) -> tuple[pa.Array, list[Trouble]]:
+    def of_column(self, values: pa.Array) -> tuple[pa.Array, list[MaybeError]]:
         """The stripped values, and for each row what was wrong with it, if anything."""
         import pyarrow.types as pt
 
         if not pt.is_list(values.type) and not pt.is_large_list(values.type):
             return self._of_cells(values, values.type)
-        content = values.type.value_type.field("content").type
+        names = _Names.of(values.type.value_type)
+        content = values.type.value_type.field(names.content).type
         if pt.is_string(content) or pt.is_large_string(content):
-            return self._of_turns(values)
+            return self._of_turns(values, names)
         return self._of_cells(values, _turns_type(values.type))
 
-    def _of_cells(self, values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, list[Trouble]]:
+    def _of_cells(self, values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, list[MaybeError]]:
         """Texts, messages as JSON, and messages whose content is in parts: cell by cell."""
         import pyarrow as pa
 
-        cells, troubles = [], []
+        cells, errors = [], []
         for value in values.to_pylist():
-            cell, trouble = self._cell(value)
+            cell, error = self._cell(value)
             cells.append(cell)
-            troubles.append(trouble)
-        return pa.array(cells, kind), troubles
+            errors.append(error)
+        return pa.array(cells, kind), errors
 
-    def _cell(self, value: Any) -> tuple[Any, Trouble]:
+    def _cell(self, value: Any) -> tuple[Any, MaybeError]:
         try:
             if value is None:
                 raise ReasoningError("null-value")
             if isinstance(value, str) and not looks_encoded(value):
                 return strip(value, self.rules), None
-            stripped, troubles = strip_turns(value, self.rules)
+            stripped, errors = strip_turns(value, self.rules)
         except ReasoningError as error:
             return (value if self.keep else None), error
-        if not troubles:
+        if not errors:
             return stripped, None
-        return (value if self.keep else stripped), troubles[0]
+        return (value if self.keep else stripped), errors[0]
 
-    def _of_turns(self, values: pa.Array) -> tuple[pa.Array, list[Trouble]]:
+    def _of_turns(self, values: pa.Array, names: _Names) -> tuple[pa.Array, list[MaybeError]]:
         """Messages whose content is text: only the texts of the assistant's turns become Python objects."""
         import numpy as np
         import pyarrow as pa
@@ -79,25 +104,26 @@ class Stripping:
         lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         rows = np.repeat(np.arange(len(values)), lengths)
-        spoken = pc.fill_null(pc.equal(pc.struct_field(turns, "role"), "assistant"), False)
+        speakers = names.speakers(turns)
+        spoken = pc.fill_null(pc.is_in(speakers, pa.array(names.assistants, speakers.type)), False)
         said = np.flatnonzero(spoken.to_numpy(zero_copy_only=False))
-        contents = pc.struct_field(turns, "content")
+        contents = pc.struct_field(turns, names.content)
         texts, found = self._texts(contents.take(pa.array(said)).to_pylist(), _calls(turns, said))
-        troubles = _row_troubles(values, turns, rows, said)
-        for index, trouble in found.items():
+        errors = _row_errors(values, speakers, rows, said)
+        for index, error in found.items():
             row = rows[said[index]]
-            troubles[row] = troubles[row] or ReasoningError(trouble.kind, trouble.at, int(said[index] - offsets[row]))
+            errors[row] = errors[row] or ReasoningError(error.kind, error.at, int(said[index] - offsets[row]))
         replaced = pc.replace_with_mask(contents, spoken, pa.array(texts, contents.type))
         if self.keep:
-            bad = np.array([trouble is not None for trouble in troubles], dtype=bool)
+            bad = np.array([error is not None for error in errors], dtype=bool)
             replaced = pc.if_else(pa.array(bad[rows]), contents, replaced)
-        return _turns_again(values, turns, replaced, offsets), troubles
+        return _turns_again(values, turns, {names.content: replaced}, offsets), errors
 
     def _texts(
         self, texts: list[str | None], calls: Sequence[bool]
     ) -> tuple[list[str | None], dict[int, ReasoningError]]:
-        """The stripped texts, null for those in trouble, and the troubles by position."""
-        troubles: dict[int, ReasoningError] = {}
+        """The stripped texts, null for those in error, and the errors by position."""
+        errors: dict[int, ReasoningError] = {}
         for index, text in enumerate(texts):
             try:
                 if text is None or calls[index]:
@@ -105,9 +131,18 @@ class Stripping:
                 else:
                     texts[index] = strip(text, self.rules)
             except ReasoningError as error:
-                troubles[index] = error
+                errors[index] = error
                 texts[index] = None
-        return texts, troubles
+        return texts, errors
+
+
+def unmarked(value: Any) -> bool:
+    """Whether a cell holds an assistant's text with neither reasoning nor marks of an answer in it."""
+    try:
+        said = [value] if isinstance(value, str) and not looks_encoded(value) else assistant_texts(value)
+    except ReasoningError:
+        return False
+    return any(text is not None and not text.isspace() and not has_marks(text) for text in said)
 
 
 def _calls(turns: pa.StructArray, said: np.ndarray) -> list[bool]:
@@ -122,7 +157,7 @@ def _calls(turns: pa.StructArray, said: np.ndarray) -> list[bool]:
     return [calls_tool({name: values[index] for name, values in found.items()}) for index in range(len(said))]
 
 
-def _row_troubles(values: pa.Array, turns: pa.Array, rows: np.ndarray, said: np.ndarray) -> list[Trouble]:
+def _row_errors(values: pa.Array, speakers: pa.Array, rows: np.ndarray, said: np.ndarray) -> list[MaybeError]:
     """What is wrong with the rows apart from their texts: no messages, messages without a role, nobody who answers."""
     import numpy as np
     import pyarrow.compute as pc
@@ -130,23 +165,25 @@ def _row_troubles(values: pa.Array, turns: pa.Array, rows: np.ndarray, said: np.
     answered = np.zeros(len(values), dtype=bool)
     answered[rows[said]] = True
     nameless = np.zeros(len(values), dtype=bool)
-    nameless[rows[pc.is_null(pc.struct_field(turns, "role")).to_numpy(zero_copy_only=False)]] = True
+    nameless[rows[pc.is_null(speakers).to_numpy(zero_copy_only=False)]] = True
     null = values.is_null().to_numpy(zero_copy_only=False)
-    troubles: list[Trouble] = [None] * len(values)
+    errors: list[MaybeError] = [None] * len(values)
     for row in np.flatnonzero(~answered | nameless):
         kind: Kind = "null-value" if null[row] else "not-messages" if nameless[row] else "no-assistant-turn"
-        troubles[row] = ReasoningError(kind)
-    return troubles
+        errors[row] = ReasoningError(kind)
+    return errors
 
 
-def _turns_again(values: pa.Array, turns: pa.StructArray, contents: pa.Array, offsets: np.ndarray) -> pa.Array:
+def _turns_again(
+    values: pa.Array, turns: pa.StructArray, replaced: Mapping[str, pa.Array], offsets: np.ndarray
+) -> pa.Array:
     """The lists put together again, with other contents and without fields of reasoning."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = _turns_type(values.type)
     fields = [field.name for field in kind.value_type]
-    arrays = [contents if name == "content" else pc.struct_field(turns, name) for name in fields]
+    arrays = [replaced[name] if name in replaced else pc.struct_field(turns, name) for name in fields]
     structs = pa.StructArray.from_arrays(arrays, names=fields, mask=turns.is_null())
     make = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
     index = pa.int64() if pa.types.is_large_list(kind) else pa.int32()

@@ -14,7 +14,7 @@ import kbtools as kb
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-    from kbtools.publish import Request
+    from kbtools.publish import PushRequest
 
 
 class Push(kb.Stage):
@@ -48,10 +48,10 @@ class Push(kb.Stage):
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
         """Check the token, the right to write and the licence, and say where the rows will go."""
         from kbtools.data.hub import client as hub
-        from kbtools.publish import check
+        from kbtools.publish import plan_push
 
         with hub.briefly():
-            return check(self._request(), kb.Recipe.model_validate(before)).lines
+            return plan_push(self._request(), kb.Recipe.model_validate(before)).lines
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Publish a dataset as one split."""
@@ -73,8 +73,8 @@ class Push(kb.Stage):
         facts: dict[str, Any] = {"repo": done.repo, "commit": done.commit, "url": done.url, "changed": done.changed}
         return kb.Result(data, notes=tuple(notes), facts=facts)
 
-    def _request(self) -> Request:
-        from kbtools.publish import Request
+    def _request(self) -> PushRequest:
+        from kbtools.publish import PushRequest
 
         fields = self.model_dump(exclude={"columns", "pr", "config_name"})
-        return Request(pull_request=self.pr, config=self.config_name, **fields)
+        return PushRequest(pull_request=self.pr, config=self.config_name, **fields)

@@ -8,11 +8,12 @@ in the messages, and the results of newer verifiers with their timing and metric
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import kbtools as kb
-from kbtools.data.conversations.messages import REASONING_FIELDS, calls_tool, decode, only_text
+from kbtools.data.conversations.fields import merged, said, texts_of
+from kbtools.data.conversations.messages import calls_tool, decode
 from kbtools.data.conversations.reasoning import ReasoningError
 
 Row = Mapping[str, Any]
@@ -91,16 +92,18 @@ def _message(message: Mapping[str, Any]) -> dict[str, Any]:
     if calls_tool(message):
         raise Unconvertible("tool-call", "evals rows have no place for the tool call of one of its messages")
     try:
-        return {"role": message["role"], "content": only_text(message.get("content"))}
+        found = said(message)
     except ReasoningError as error:
         raise Unconvertible(error.kind, "the content of one of its messages is not text") from None
+    if found.others:
+        raise Unconvertible("not-text", f"a message has parts that are not text: {', '.join(found.others)}")
+    return {"role": message["role"], "content": found.text}
 
 
 def _completion(row: Row, reasoning_field: str) -> list[dict[str, Any]]:
     """The turns, each with its own reasoning: that in the message, or else that of the same turn of the trajectory."""
     messages = _messages(row, "completion")
-    fields = (reasoning_field,) if reasoning_field else REASONING_FIELDS
-    found = [_reasoning(message, fields) if message["role"] == "assistant" else None for message in messages]
+    found = [_reasoning(message, reasoning_field) if message["role"] == "assistant" else None for message in messages]
     spoken = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
     steps = row.get("trajectory")
     if steps is not None and any(found[index] is None for index in spoken):
@@ -108,13 +111,15 @@ def _completion(row: Row, reasoning_field: str) -> list[dict[str, Any]]:
             text = f"its trajectory has {len(steps)} steps for {len(spoken)} assistant turns"
             raise Unconvertible("trajectory-mismatch", text)
         for index, step in zip(spoken, steps, strict=True):
-            found[index] = found[index] or _reasoning(_answered(step), fields)
+            found[index] = found[index] or _reasoning(_answered(step), reasoning_field)
     return [{**_message(message), "reasoning": reason} for message, reason in zip(messages, found, strict=True)]
 
 
-def _reasoning(message: Mapping[str, Any], fields: Sequence[str]) -> str | None:
-    texts = (message.get(field) for field in fields)
-    return next((text for text in texts if isinstance(text, str) and text), None)
+def _reasoning(message: Mapping[str, Any], field: str) -> str | None:
+    try:
+        return merged(texts_of(message.get(field))) if field else said(message).reasoning
+    except ReasoningError as error:
+        raise Unconvertible(error.kind, "the reasoning of one of its messages cannot be read as text") from None
 
 
 def _answered(step: Any) -> Mapping[str, Any]:

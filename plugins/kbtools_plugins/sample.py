@@ -35,7 +35,7 @@ class Sample(kb.Stage):
     per_group: Count | None = None
     """Keep so many rows of each group, drawn at random."""
     group_by: str = "module_name"
-    """Meaning or column whose equal values make a group."""
+    """Role or column whose equal values make a group."""
     seed: int = 42
     """Seed of the draw."""
 

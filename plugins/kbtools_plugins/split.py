@@ -2,6 +2,7 @@
 
 Which side a group goes to follows from a digest of the seed and the group's own value, never from the order of the
 rows: groups are walked in the order of their digests, and a split takes each one that brings it nearer to its size.
+How many held-out rows still have a near-duplicate in train is measured on every split (`leaks.leakage`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections.abc import Iterator
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 import kbtools as kb
 from kbtools.data.table import batches, frame, require_values, take
+from kbtools_plugins.leaks.leakage import Leakage
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
 NO_GROUP = "none"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _words(value: Any) -> Any:
+    """One word or several with commas between them, where a list is meant."""
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
 
 
 class Split(kb.Stage):
@@ -38,12 +48,16 @@ class Split(kb.Stage):
     """Share of the rows that goes into the split `test`; none by default."""
     seed: int = 42
     """Another seed gives another split; the same seed the same, whatever the order of the rows."""
-    group_by: str = "module_name"
-    """Meaning or column whose equal values stay together; `none` groups only rows that are equal in every column."""
+    group_by: Words = ("module_name",)
+    """Roles or columns: rows that are equal in any of them stay together, and so do all that such rows connect.
+    `none` groups only rows that are equal in every column."""
     stratify: str | None = None
-    """Meaning or column whose values get the same share in every split, as far as whole groups allow."""
+    """Role or column whose values get the same share in every split, as far as whole groups allow."""
     merge: bool = False
     """Join the splits that the dataset already has, and split all its rows anew."""
+    leakage: bool = True
+    """Measure how many held-out rows have a near-duplicate in train by their reference code (1 to 2 ms for each
+    different code)."""
 
     @model_validator(mode="after")
     def _leaves_something(self) -> Split:
@@ -77,18 +91,35 @@ class Split(kb.Stage):
         groups = _groups(rows, self.seed)
         if 0 < groups.height < len(fractions):
             raise kb.errors.DataError(
-                f"{groups.height} groups ({self.group_by}) cannot fill {len(fractions)} splits "
-                f"({', '.join(fractions)}): no group may stand in two. Give more rows, or another --group-by."
+                f"{groups.height} groups ({self._keys_text}) cannot fill {len(fractions)} splits "
+                f"({', '.join(fractions)}): no group may be in two. Give more rows, or another --group-by."
             )
         rows = rows.join(_assigned(groups, fractions), on="group", how="left", maintain_order="left")
         parts = {name: rows.filter(rows["split"] == name) for name in fractions}
         done = {name: take(ds, part["row"].to_numpy(), self.fingerprint(ds, name)) for name, part in parts.items()}
         facts: dict[str, JsonValue] = {
-            "group_by": self.group_by,
+            "group_by": self._keys_text,
             "splits": _sizes(parts, ds.num_rows),
             "shared_groups": self._shared(done),
         }
-        return kb.Result(datasets.DatasetDict(done), notes=_uneven(parts, fractions, ds.num_rows), facts=facts)
+        leakage = self._leakage(done)
+        notes = (*_uneven(parts, fractions, ds.num_rows), *leakage.notes())
+        return kb.Result(
+            datasets.DatasetDict(done), notes=notes, facts=facts | leakage.facts(), tables=leakage.tables()
+        )
+
+    def _leakage(self, done: dict[str, Dataset]) -> Leakage:
+        """What held-out rows have in train, where there is reference code and it is to be measured."""
+        train, *_ = done.values()
+        schema = kb.Schema(train.features, self.columns)
+        if not self.leakage or not schema.has("reference_code"):
+            return Leakage({})
+        code = schema.readable("reference_code")
+        return Leakage.between(train, {name: ds for name, ds in done.items() if name != TRAIN}, code)
+
+    @property
+    def _keys_text(self) -> str:
+        return ", ".join(self.group_by)
 
     def _fractions(self) -> dict[str, float]:
         """Every split that is asked for, train first, with its share."""
@@ -96,29 +127,60 @@ class Split(kb.Stage):
         return {TRAIN: 1 - sum(held.values()), **held}
 
     def _paths(self, features: Features) -> dict[str, str]:
+        """Paths of the columns to group by (`key0`, ...) and of the stratum."""
         schema = kb.Schema(features, self.columns)
-        words = {"group": None if self.group_by == NO_GROUP else self.group_by, "stratum": self.stratify}
-        return {name: schema.require(schema.locate(word), "scalar") for name, word in words.items() if word is not None}
+        words = {f"key{number}": word for number, word in enumerate(self.group_by) if self.group_by != (NO_GROUP,)}
+        if self.stratify is not None:
+            words["stratum"] = self.stratify
+        return {name: schema.require(schema.locate(word), "scalar") for name, word in words.items()}
 
     def _rows(self, ds: Dataset) -> pl.DataFrame:
-        """Index, group and stratum of every row; RowError where the group is null."""
+        """Index, keys, group and stratum of every row; RowError where a key is null."""
         import polars as pl
 
         paths = self._paths(ds.features)
         rows = frame(ds, paths)
-        if "group" not in paths:
+        keys = [name for name in paths if name != "stratum"]
+        if not keys:
             return rows.with_columns(group=pl.Series(list(_contents(ds)), dtype=pl.String))
-        missing = rows.filter(rows["group"].is_null())["row"].to_list()
-        remedy = "Drop these rows first with the stage filter, or group by another column with --group-by."
-        require_values(ds, missing, paths["group"], remedy, self.columns)
-        return rows
+        for key in keys:
+            missing = rows.filter(rows[key].is_null())["row"].to_list()
+            remedy = "Drop these rows first with the stage filter, or group by another column with --group-by."
+            require_values(ds, missing, paths[key], remedy, self.columns)
+        return rows.with_columns(group=rows[keys[0]] if len(keys) == 1 else _united(rows, keys))
 
     def _shared(self, done: dict[str, Dataset]) -> int:
-        """Groups that stand in two of the splits, read from the splits themselves: 0, or AssertionError."""
-        found = [self._rows(ds).select("group").unique() for ds in done.values()]
-        shared = sum(one.join(other, on="group", how="semi").height for one, other in combinations(found, 2))
-        assert shared == 0, f"split: {shared} groups ({self.group_by}) stand in more than one split: a defect"
+        """Values of keys that are in two of the splits, read from the splits themselves: 0, or AssertionError."""
+        found = [self._rows(ds) for ds in done.values()]
+        keys = [name for name in found[0].columns if name.startswith("key")] or ["group"]
+        shared = sum(
+            one.select(key).unique().join(other.select(key).unique(), on=key, how="semi").height
+            for key in keys
+            for one, other in combinations(found, 2)
+        )
+        assert shared == 0, f"split: {shared} groups ({self._keys_text}) are in more than one split: a defect"
         return shared
+
+
+def _united(rows: pl.DataFrame, keys: list[str]) -> pl.Series:
+    """The group of every row where rows that are equal in any key are together: the least value of the first key."""
+    import polars as pl
+
+    parents = list(range(rows.height))
+
+    def root(row: int) -> int:
+        while parents[row] != row:
+            parents[row] = parents[parents[row]]
+            row = parents[row]
+        return row
+
+    for key in keys:
+        for row, first in enumerate(rows.select(pl.col("row").first().over(key)).to_series().to_list()):
+            one, other = root(row), root(first)
+            parents[max(one, other)] = min(one, other)
+    roots = pl.Series("root", [root(row) for row in range(rows.height)], pl.UInt32)
+    values = rows.select(value=pl.col(keys[0]).cast(pl.String), root=roots)
+    return values.select(pl.col("value").min().over("root")).to_series()
 
 
 def _contents(ds: Dataset) -> Iterator[str]:

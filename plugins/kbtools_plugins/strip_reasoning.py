@@ -6,20 +6,27 @@ the columns apart; here stands which column that is and what becomes of rows who
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.columns import PLAIN, column_type, is_message_list
-from kbtools.data.conversations.messages import REASONING_FIELDS
+from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.reasoning import AnswerRule, Rules, TagRule
-from kbtools.data.table import field_of, map_batches
-from kbtools.failed_rows import TROUBLE, settled, with_trouble
-from kbtools_plugins.message_arrays import Stripping, replaced_feature, with_values
+from kbtools.data.table import column, field_of, map_batches
+from kbtools.failed_rows import ERROR, resolve_failures, with_error
+from kbtools.result import merge
+from kbtools_plugins.message_arrays import Stripping, replaced_feature, unmarked, with_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
+
+
+_UNMARKED = "__kbtools_unmarked__"
+_FACT = "unmarked"
+_BARE = "rows with neither reasoning nor marks of an answer, whose text stays as it stands"
 
 
 class StripReasoning(kb.Stage):
@@ -27,11 +34,12 @@ class StripReasoning(kb.Stage):
 
     name: ClassVar[str] = "strip-reasoning"
     suffix: ClassVar[str] = "no-reasoning"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     column: str = ""
     """Column of messages, of messages as JSON text, or of plain text; the layout's completion when not given."""
     tag: TagRule = "required"
-    """Whether an answer needs <answer> tags; with `optional` the text behind the reasoning will do."""
+    """Whether an answer needs <answer> tags or marker lines; with `optional` the text behind the reasoning will do."""
     answer: AnswerRule = "only"
     """Which of several different answers counts; with `only` they are an error."""
     unwrap: bool = False
@@ -51,11 +59,22 @@ class StripReasoning(kb.Stage):
         return type(features)(after)
 
     def transform(self, ds: Dataset) -> kb.Result:
-        """Strip batch by batch, then deal with the rows in trouble as `on_error` says."""
+        """Strip batch by batch, then deal with the failed rows as `on_error` says."""
+        import datasets
+
         place, features = _Place.of(self, ds.features), self.output_features(ds.features)
-        done = map_batches(ds, self._stripped, features=with_trouble(features), fingerprint=self.fingerprint(ds))
-        result = settled(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
-        return replace(result, notes=tuple(f"column {name!r} holds reasoning and was dropped" for name in place.beside))
+        marked = datasets.Features({**with_error(features), _UNMARKED: datasets.Value("bool")})
+        done = map_batches(ds, self._stripped, features=marked, fingerprint=self.fingerprint(ds))
+        bare = column(done, _UNMARKED).to_pylist().count(True)
+        done = done.remove_columns(_UNMARKED)
+        result = resolve_failures(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
+        notes = tuple(f"column {name!r} holds reasoning and was dropped" for name in place.beside)
+        return _noted(replace(result, notes=notes), bare)
+
+    def joined(self, parts: Sequence[kb.Result]) -> kb.Result:
+        """Rows without any marks are counted together."""
+        joined = merge([replace(part, notes=tuple(note for note in part.notes if _BARE not in note)) for part in parts])
+        return _noted(joined, sum(int(str(part.facts.get(_FACT, 0))) for part in parts))
 
     def _stripped(self, table: pa.Table) -> pa.Table:
         """A batch with its answers alone, and beside them what was wrong with a row, if anything."""
@@ -65,13 +84,15 @@ class StripReasoning(kb.Stage):
         place = _Place.of(self, datasets.Features.from_arrow_schema(table.schema))
         values = field_of(table, place.path).combine_chunks()
         stripping = Stripping(Rules(self.tag, self.answer, self.unwrap), keep=self.on_error == "keep")
-        stripped, troubles = stripping.of_column(values)
+        stripped, errors = stripping.of_column(values)
         result = with_values(table, place.path, stripped).drop_columns(list(place.beside))
         if self.on_error == "null":
-            kinds = pa.array([trouble and trouble.kind for trouble in troubles], pa.string())
+            kinds = pa.array([error and error.kind for error in errors], pa.string())
             result = with_values(result, place.error_column, kinds)
-        texts = pa.array([trouble and str(trouble) for trouble in troubles], pa.string())
-        return result.append_column(TROUBLE, texts)
+        lenient = self.tag == "optional"
+        bare = [unmarked(value) for value in values.to_pylist()] if lenient else [False] * len(values)
+        texts = pa.array([error and str(error) for error in errors], pa.string())
+        return result.append_column(ERROR, texts).append_column(_UNMARKED, pa.array(bare, pa.bool_()))
 
 
 @dataclass(frozen=True)
@@ -106,6 +127,12 @@ class _Place:
                 f"column {place.error_column!r} is to hold the kinds of errors, but holds {taken}."
             )
         return place
+
+
+def _noted(result: kb.Result, bare: int) -> kb.Result:
+    if not bare:
+        return result
+    return replace(result, notes=(*result.notes, f"{_BARE}: {bare:,}"), facts={_FACT: bare})
 
 
 def _is_text(feature: Any) -> bool:

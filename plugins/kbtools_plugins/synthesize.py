@@ -14,8 +14,9 @@ import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.columns import evals_features
 from kbtools.data.conversations import reasoning
-from kbtools.llm import REPEAT, Material, RowFault, Writing, found_paths, refuse_failures, refuse_nulls
-from kbtools.models.contract import Settled
+from kbtools.data.conversations.fields import merged
+from kbtools.llm import REPEAT, Material, RowFailure, Writing, found_paths, refuse_failures, refuse_nulls
+from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ class Synthesize(Writing):
 
     name: ClassVar[str] = "synthesize"
     suffix: ClassVar[str] = "rollouts"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     template: str = "triton-conversion"
     """Prompt that asks for the kernel."""
+    tag: reasoning.TagRule = "required"
+    """Whether a reply needs answer tags, which the prompt asks for; a prompt of your own may not."""
     rollouts: int = 1
     """Rollouts per module."""
 
@@ -50,7 +54,7 @@ class Synthesize(Writing):
         """The reference code and the name of the class that it defines."""
         schema = kb.Schema(features, self.columns)
         found = found_paths(self, features, ("reference_code", "module_name"))
-        more = {meaning: schema.find(meaning) for meaning in ("row_id", "triton_code") if schema.has(meaning)}
+        more = {role: schema.find(role) for role in ("row_id", "triton_code") if schema.has(role)}
         return {**found, **more}
 
     def new_features(self, features: Features) -> Features:
@@ -60,25 +64,25 @@ class Synthesize(Writing):
 
     def requests(self, material: Material, model: str) -> Sequence[Request]:
         """One request for each rollout."""
-        needed = {meaning: material[meaning] for meaning in ("reference_code", "module_name")}
+        needed = {role: material[role] for role in ("reference_code", "module_name")}
         refuse_nulls(needed)
         needed["module_name"] = class_name(material["module_name"] or "", material["reference_code"] or "")
         return [self.question.about(needed, model, int(material.get(REPEAT) or 0))]
 
-    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
+    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The prompt that was sent, and the completion with its reasoning apart."""
         refuse_failures(replies)
         (settled,) = replies
         reply = settled.reply
         if reply is None:
-            raise RowFault("missing", "no reply is stored")
+            raise RowFailure("missing", "no reply is stored")
         reading = reply.reading()
         try:
-            parsed = reasoning.parse(reading.text or "")
+            parsed = reasoning.parse(reading.text or "", reasoning.Rules(tag=self.tag))
         except reasoning.ReasoningError as error:
-            raise RowFault(error.kind, f"no answer can be taken from the reply: {error}") from error
-        thought = "\n\n".join(part for part in (reading.reasoning, parsed.reasoning) if part)
-        turn = {"role": "assistant", "content": parsed.content, "reasoning": thought or None}
+            raise RowFailure(error.kind, f"no answer can be taken from the reply: {error}") from error
+        thought = merged([reading.reasoning, parsed.reasoning])
+        turn = {"role": "assistant", "content": parsed.content, "reasoning": thought}
         sent = [message._asdict() for message in settled.request.messages]
         return {"prompt": sent, "completion": [turn], "generation_ms": reply.seconds * 1000}
 
@@ -88,9 +92,9 @@ class Synthesize(Writing):
         import pyarrow as pa
 
         paths = self.paths(datasets.Features.from_arrow_schema(table.schema))
-        found = {meaning: texts.of_column(table, path) for meaning, path in paths.items()}
+        found = {role: texts.of_column(table, path) for role, path in paths.items()}
         rows = [
-            _row({meaning: column[index] for meaning, column in found.items()}, value or {})
+            _row({role: column[index] for role, column in found.items()}, value or {})
             for index, value in enumerate(values)
         ]
         return pa.Table.from_pylist(rows, schema=features.arrow_schema)

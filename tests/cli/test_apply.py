@@ -18,6 +18,7 @@ import kbtools as kb
 class Flaky(kb.Stage):
     """Fail on one row, and keep it."""
     name: ClassVar[str] = "flaky"
+    scope: ClassVar = "row"
     suffix: ClassVar[str] = "flaked"
 
     def transform(self, ds):
@@ -36,6 +37,7 @@ import kbtools as kb
 class Slow(kb.Stage):
     """Take longer than anybody waits."""
     name: ClassVar[str] = "slow"
+    scope: ClassVar = "row"
 
     def transform(self, ds):
         print("begun", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ import kbtools as kb
 class Slow(kb.Stage):
     '''Say when the first rows are written, and never come to an end.'''
     name: ClassVar[str] = "slow"
+    scope: ClassVar = "row"
 
     def transform(self, ds):
         import sys, time
@@ -140,6 +141,7 @@ import kbtools as kb
 class Exits(kb.Stage):
     '''End the program.'''
     name: ClassVar[str] = "exits"
+    scope: ClassVar = "row"
 
     def transform(self, ds):
         raise SystemExit(0)
@@ -147,6 +149,7 @@ class Exits(kb.Stage):
 class Nothing(kb.Stage):
     '''Forget to give a result.'''
     name: ClassVar[str] = "nothing"
+    scope: ClassVar = "row"
 
     def transform(self, ds):
         return None

@@ -39,6 +39,7 @@ from typing import ClassVar
 import kbtools as kb
 class Polish(kb.Stage):
     name: ClassVar[str] = "polish"
+    scope: ClassVar = "row"
 class Oracle(kb.Judge):
     judge: str = "oracle"
 raise RuntimeError("no licence\\x1b[31m")
@@ -128,3 +129,12 @@ def test_plugins_offer_what_the_registry_knows(cli):
     (builtin,) = json.loads(cli("plugins", "--json").out)
     assert "filter" in builtin["stages"]
     assert "difficulty@v1" in builtin["prompts"]
+
+
+def test_stage_without_a_scope_is_a_failure_of_its_plugin(cli, install):
+    """It says what to write in the class, and nobody else's stages suffer."""
+    source = "import kbtools as kb\nfrom typing import ClassVar\nclass S(kb.Stage):\n    name: ClassVar[str] = 's'\n"
+    install("kb-scopeless", source + "@kb.hookimpl\ndef register_stages():\n    return [S]\n")
+    failed = {plugin["distribution"]: plugin["error"] for plugin in json.loads(cli("plugins", "--json").out)}
+    assert "S does not state its scope. Write `scope: ClassVar[kb.stage.Scope] = ...`" in failed["kb-scopeless"]
+    assert failed["kbtools"] is None

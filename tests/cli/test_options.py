@@ -27,6 +27,7 @@ class Everything(Stage):
     """
 
     name: ClassVar[str] = "everything"
+    scope: ClassVar = "row"
 
     text: str
     """A text."""

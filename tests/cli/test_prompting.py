@@ -44,14 +44,14 @@ def test_diff_is_unified(cli):
 
 
 def test_render_fills_meanings_from_the_row(cli, file):
-    """The layout says where a meaning stands."""
+    """The layout says which column holds a role."""
     messages = json.loads(cli("prompts", "render", "difficulty@v1", "--dataset", file, "--row", 2, "--json").out)
     assert [message["role"] for message in messages] == ["system", "user"]
     assert "class C(torch.nn.Module)" in messages[1]["content"]
 
 
 def test_render_of_a_file_and_of_a_named_column(cli, file):
-    """Any file is a prompt, and --columns says where a meaning stands."""
+    """Any file is a prompt, and --columns says which column holds a role."""
     path = write(Path(), "greet", PROMPT)
     assert "Hello A!" in cli("prompts", "render", path, "--dataset", file).out
     assert "Hello kernelbook!" in cli("prompts", "render", path, "--dataset", file, "--columns", "module_name=task").out
@@ -62,7 +62,7 @@ def test_render_of_a_file_and_of_a_named_column(cli, file):
     [("[first]", "there is no column 'first'"), ("[reasoning]", "the reasoning of this dataset is in none")],
 )
 def test_what_a_prompt_needs_and_the_row_lacks_is_named(cli, file, needs, message):
-    """Neither a column nor a meaning is guessed."""
+    """Neither a column nor a role is guessed."""
     path = write(Path(), "greet", PROMPT.replace("[module_name]", needs))
     done = cli("prompts", "render", path, "--dataset", file)
     assert (done.code, message in done.err) == (2, True)

@@ -1,5 +1,8 @@
 """`kbtools show` prints rows readably, and nothing in a dataset can steer the terminal."""
 
+import subprocess
+import sys
+
 import datasets
 import pytest
 from hypothesis import given
@@ -126,3 +129,36 @@ def test_printable_text_holds_no_control_character(text):
 def test_ordinary_text_is_unchanged(text):
     """Letters, digits, punctuation and symbols of every script."""
     assert printable(text) == text
+
+
+def test_many_rows_are_named_from_one_read_and_printed_as_they_come(cli, tmp_path, monkeypatch):
+    """No view of the dataset for every row: thousands take no longer than their text; a view keeps its order."""
+    ds = datasets.Dataset.from_dict({"id": list(range(1_000)), "a": ["x"] * 1_000}).select(range(999, -1, -1))
+    ds.save_to_disk(tmp_path / "d")
+    selects = []
+    monkeypatch.setattr(datasets.Dataset, "select", counting(datasets.Dataset.select, selects))
+    done = cli("show", tmp_path / "d", "-n", 950)
+    assert [line.split(" ─")[0] for line in done.out.splitlines() if line.startswith("row ")] == [
+        f"row {index} (id {999 - index})" for index in range(950)
+    ]
+    assert len(selects) <= 20
+
+
+def counting(function, calls):
+    """The function, which notes that it was called."""
+
+    def counted(*args, **settings):
+        calls.append(function)
+        return function(*args, **settings)
+
+    return counted
+
+
+def test_a_reader_that_has_gone_ends_it(tmp_path):
+    """`| head -1` of many rows."""
+    datasets.Dataset.from_dict({"id": list(range(20_000)), "a": ["x" * 500] * 20_000}).to_parquet(
+        tmp_path / "x.parquet"
+    )
+    command = f"{sys.executable} -c 'from kbtools.cli import main; main()' show x.parquet -n 20000 | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "x.parquet: 20,000 rows, 2 columns\n", "")

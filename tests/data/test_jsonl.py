@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kbtools.data.io import arrow_file, jsonl
+from kbtools.data.io.data_file import data_file
 from kbtools.errors import DataError
 
 FILE = Path("x.jsonl")
@@ -151,7 +152,7 @@ def test_blocks_do_not_matter(tmp_path, rows, block):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(jsonl, "BLOCK_BYTES", size)
             try:
-                arrow_file.write(lambda known: jsonl.tables(file, known), tmp_path / "x.arrow")
+                arrow_file.write(lambda known: jsonl.tables(data_file(file), known), tmp_path / "x.arrow")
                 found.append(repr(pa.ipc.open_stream(tmp_path / "x.arrow").read_all().to_pylist()))
             except DataError:
                 found.append("error")
@@ -165,4 +166,4 @@ def test_a_line_longer_than_a_thread_takes(tmp_path, monkeypatch):
     rows = [{"n": n, "text": "x" * (n % 7 * 200)} for n in range(300)]
     file = tmp_path / "x.jsonl"
     file.write_bytes(b"\n".join(encoded(rows, ascii_only=True)))
-    assert [row for table in jsonl.tables(file) for row in table.to_pylist()] == rows
+    assert [row for table in jsonl.tables(data_file(file)) for row in table.to_pylist()] == rows

@@ -1,4 +1,4 @@
-"""Meanings are found wherever a layout puts them, and an unclear place is an error that shows the columns."""
+"""Roles are found wherever a layout puts them, and an unclear place is an error that shows the columns."""
 
 import datasets
 import pytest
@@ -13,7 +13,7 @@ def _features(**columns: str) -> datasets.Features:
 
 
 @pytest.mark.parametrize(
-    ("features", "meaning", "place"),
+    ("features", "role", "place"),
     [
         (EVALS, "module_name", "info.module_name"),
         (EVALS, "reference_code", "info.python_code"),
@@ -29,18 +29,18 @@ def _features(**columns: str) -> datasets.Features:
         (_features(name="string", original_code="string"), "reference_code", "original_code"),
     ],
 )
-def test_meaning_is_found_where_its_layout_puts_it(features, meaning, place):
-    """Each known layout says where its meanings stand, nested columns included."""
-    assert Schema(features).find(meaning) == place
+def test_role_is_found_where_its_layout_puts_it(features, role, place):
+    """Each known layout says where its roles stand, nested columns included."""
+    assert Schema(features).find(role) == place
 
 
-def test_unknown_meaning_names_the_columns_and_the_option():
-    """A meaning that stands nowhere is an error that lists what there is and how to say it."""
+def test_unknown_role_names_the_columns_and_the_option():
+    """A role that stands nowhere is an error that lists what there is and how to say it."""
     with pytest.raises(SchemaError, match=r"reward of .* in none.*foo \(string\).*--columns reward=COLUMN"):
         Schema(_features(foo="string")).find("reward")
 
 
-def test_ambiguous_meaning_is_an_error():
+def test_ambiguous_role_is_an_error():
     """Two columns that may both hold the code are not chosen between."""
     features = _features(python_code="string", reference_code="string")
     with pytest.raises(SchemaError, match="may be any of python_code, reference_code"):
@@ -56,14 +56,14 @@ def test_two_layouts_at_once_are_ambiguous_only_where_they_differ():
 
 
 def test_override_wins_and_must_exist():
-    """`--columns` says where a meaning stands; a column that is not there is an error with the nearest one."""
+    """`--columns` says where a role stands; a column that is not there is an error with the nearest one."""
     assert Schema(EVALS, {"module_name": "info.triton_code"}).find("module_name") == "info.triton_code"
     with pytest.raises(SchemaError, match=r"no column 'info\.module'. Did you mean 'info\.module_name'"):
         Schema(EVALS, {"module_name": "info.module"}).find("module_name")
 
 
-def test_unknown_meaning_in_an_override_is_a_usage_error():
-    """A misspelt meaning is told its nearest."""
+def test_unknown_role_in_an_override_is_a_usage_error():
+    """A misspelt role is told its nearest."""
     with pytest.raises(UsageError, match="Did you mean 'module_name'"):
         Schema(EVALS, {"modul_name": "x"})
 

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import assistant_text, decode, encode, looks_encoded, strip_messages
 from kbtools.data.conversations.reasoning import ReasoningError, Rules
 
 TEXT = "<think>r</think>\n<answer>A</answer>"
+OPTIONAL = Rules(tag="optional")
 CALL = [{"type": "function", "function": {"name": "run", "arguments": "{}"}}]
 
 
@@ -40,10 +42,10 @@ def test_only_assistant_turns_are_stripped():
     ]
 
 
-@pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "thinking", "reasoning_details"])
+@pytest.mark.parametrize("field", REASONING_FIELDS)
 def test_reasoning_fields_are_dropped(field: str):
     """Reasoning beside the content goes, other fields of the turn stay."""
-    stripped = strip_messages([user(), assistant("A", name="m", **{field: "r"})])
+    stripped = strip_messages([user(), assistant("A", name="m", **{field: "r"})], OPTIONAL)
     assert stripped == [user(), assistant("A", name="m")]
 
 
@@ -65,7 +67,7 @@ def test_json_comes_back_as_json():
 
 def test_unchanged_json_keeps_its_bytes():
     """JSON without anything to strip is not written anew."""
-    text = '[ {"role":"assistant",\n"content":"A"} ]'
+    text = '[ {"role":"assistant",\n"content":"<answer>A</answer>"} ]'
     assert strip_messages(text) is text
 
 
@@ -106,7 +108,7 @@ def test_json_with_half_a_surrogate_stays_writable():
 )
 def test_content_in_parts_stays_in_parts(parts: list[dict[str, str]], kept: list[dict[str, str]]):
     """The text of all parts is read as one; parts of reasoning go, parts that hold no text stay."""
-    assert strip_messages([assistant(parts)]) == [assistant(kept)]
+    assert strip_messages([assistant(parts)], OPTIONAL) == [assistant(kept)]
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from kbtools.data.conversations.marks import marks_in
 from kbtools.data.conversations.markup import find_marks
-from kbtools.data.conversations.reasoning import Parsed, ReasoningError, Rules, parse, strip
+from kbtools.data.conversations.reasoning import AnswerRule, Parsed, ReasoningError, Rules, parse, strip
 from kbtools.data.conversations.reasoning_error import EXPLANATIONS
 from kbtools.data.conversations.tags import TagReader, usual_answer
 
@@ -90,7 +92,6 @@ ANSWERED = {
         "<answer>BEGIN_PYTHON\nA\nEND_PYTHON</answer>",
         "BEGIN_PYTHON\nA\nEND_PYTHON",
     ),
-    "marker words inside a line": ("print('BEGIN_PYTHON')", "print('BEGIN_PYTHON')"),
     "identical marker lines": ("BEGIN_PYTHON\nA\nEND_PYTHON\nBEGIN_PYTHON\nA\nEND_PYTHON\n", "A\n"),
     "channels": (f"<|channel|>analysis<|message|>r{FINAL}A<|return|>", "A"),
     "channels with a tagged answer": (
@@ -111,12 +112,17 @@ ANSWERED = {
         "<answer>'<|channel|>final<|message|>'</answer>",
         "'<|channel|>final<|message|>'",
     ),
-    "no marks": ("def f(): return 1", "def f(): return 1"),
-    "fences alone": ("```python\nA\n```", "```python\nA\n```"),
     "bytes of the answer": (
         "<answer>\r\n    a = 1  \r\n\té = '\u2028'  </answer>",
         "\r\n    a = 1  \r\n\té = '\u2028'  ",
     ),
+}
+
+PLAIN = {
+    "marker words inside a line": "print('BEGIN_PYTHON')",
+    "no marks": "def f(): return 1",
+    "fences alone": "```python\nA\n```",
+    "code that looks like marks": "rows[thought] = table[Reasoning](think)[think]; a <think b > c",
 }
 
 REFUSED = {
@@ -148,8 +154,8 @@ REFUSED = {
         "<think>a </think> b\n<answer> c </think>\n<answer>A</answer>",
         "nested-answer",
     ),
-    "no answer behind the reasoning": ("<think>r</think>A", "no-answer"),
-    "no answer behind a draft": ("<answer>d</answer></think>A", "no-answer"),
+    "no answer behind the reasoning": ("<think>r</think>A", "no-answer-tag"),
+    "no answer behind a draft": ("<answer>d</answer></think>A", "no-answer-tag"),
     "white space in the tags": ("<answer> \n\t</answer>", "empty-answer"),
     "nothing": ("", "empty-answer"),
     "white space": (" \n", "empty-answer"),
@@ -161,6 +167,13 @@ REFUSED = {
     "final channel of another role": ("<|start|>user<|channel|>final<|message|>A", "no-final-channel"),
     "two final channels": (f"<|channel|>final<|message|>A{FINAL}B", "several-final-channels"),
     "text behind the final channel": ("<|channel|>final<|message|>A<|end|>B", "text-after-final"),
+    "reasoning in the answer": ("<answer><think>r</think>A</answer>", "reasoning-in-answer"),
+    "reasoning in the middle of the answer": ("<answer>A <think>r</think> B</answer>", "reasoning-in-answer"),
+    "reasoning in the answer, never closed": ("<answer><thinking>r\nA</answer>", "reasoning-in-answer"),
+    "reasoning between marker lines": ("BEGIN_PYTHON\n[THINK]r[/THINK]\nA\nEND_PYTHON", "reasoning-in-answer"),
+    "response never closed": ("<|END_THINKING|><|START_RESPONSE|>A", "unclosed-answer"),
+    "text behind the response": ("<|START_RESPONSE|>A<|END_RESPONSE|>B", "text-after-final"),
+    "block closed by another family": ("<thinking>r <think>s</think> t<answer>A</answer>", "unclosed-think"),
     "marks in untagged code": ("BEGIN_PYTHON\ns = '</think>'\nEND_PYTHON", "marker-in-answer"),
 }
 
@@ -169,6 +182,14 @@ REFUSED = {
 def test_the_answer_is_found(text: str, answer: str):
     """Every form of a text with one certain answer gives exactly the bytes of that answer."""
     assert parse(text).answer == answer
+
+
+@pytest.mark.parametrize("text", PLAIN.values(), ids=PLAIN)
+def test_text_without_marks_is_an_answer_only_where_tags_are_optional(text: str):
+    """A refusal or a chatty text is no answer by default; on demand it is taken as it stands."""
+    assert strip(text, OPTIONAL) == text
+    with pytest.raises(ReasoningError, match="^no-answer-tag: "):
+        strip(text)
 
 
 @pytest.mark.parametrize(("text", "kind"), REFUSED.values(), ids=REFUSED)
@@ -185,7 +206,7 @@ def test_a_second_pass_changes_nothing(text: str, answer: str):
     """What stays as content is read as the same answer again."""
     content = strip(text)
     assert content in (answer, f"<answer>{answer}</answer>")
-    assert strip(content) == content
+    assert strip(content, OPTIONAL) == content
 
 
 def test_tags_stay_unless_unwrapped():
@@ -262,7 +283,6 @@ def test_the_last_of_several_rests_can_be_taken():
         "<think>r <answer>d</answer></think><answer>A</answer>": "r <answer>d</answer>",
         f"<|channel|>analysis<|message|>r{FINAL}<think>s</think>A": "r\n\ns",
         "<answer>A</answer>": None,
-        "A": None,
     }.items(),
 )
 def test_the_reasoning_is_what_stands_before_the_answer(text: str, reasoning: str | None):
@@ -321,15 +341,15 @@ def accepted(text: str, rules: Rules) -> str:
 def test_stripping_is_idempotent(text: str, rules: Rules):
     """What was stripped once comes out of a second pass unchanged."""
     once = accepted(text, rules)
-    assert strip(once, rules) == once
+    assert strip(once, replace(rules, tag="optional")) == once
 
 
-@given(st.text(min_size=1), RULES)
+@given(st.text(min_size=1), st.sampled_from(["only", "last"]))
 @settings(max_examples=200, deadline=None)
-def test_text_without_reasoning_is_unchanged(text: str, rules: Rules):
-    """A text without any mark of reasoning or answers comes out as it went in."""
-    assume(not text.isspace() and not any(mark in text for mark in ("think>", "answer>", "_PYTHON", "<|")))
-    assert strip(text, rules) == text
+def test_text_without_reasoning_is_unchanged(text: str, answer: AnswerRule):
+    """A text without any mark of reasoning or answers comes out as it went in, where tags are optional."""
+    assume(not text.isspace() and "_PYTHON" not in text and not marks_in(text) and "<|" not in text)
+    assert strip(text, Rules("optional", answer)) == text
 
 
 @given(TEXTS, RULES)

@@ -1,4 +1,4 @@
-"""A process that fulfils numbered requests: `python -m tests.models.engine_process URL STORE COUNT IN_FLIGHT [batch]`.
+"""A process that runs numbered requests: `python -m tests.models.engine_process URL STORE COUNT IN_FLIGHT [batch]`.
 
 Prints its counters as JSON; says on stderr when it waits for the last calls, and exits with 130 when interrupted.
 """
@@ -6,7 +6,7 @@ Prints its counters as JSON; says on stderr when it waits for the last calls, an
 import json
 import sys
 
-from kbtools.models import Interrupted, Options, Progress, ResponseStore, chat, fulfil
+from kbtools.models import Interrupted, Options, Progress, ResponseStore, chat, run_requests
 from kbtools.models.backends.batch import BatchBackend
 from kbtools.models.backends.http import HttpBackend
 
@@ -18,7 +18,7 @@ def main(url: str, path: str, count: str, in_flight: str, how: str = "") -> None
     backend = BatchBackend(server, poll=0.1) if how == "batch" else server
     with ResponseStore(path) as store:
         try:
-            progress = fulfil(requests, backend, store, options, Listener())
+            progress = run_requests(requests, backend, store, options, Listener())
         except Interrupted as interrupted:
             say(interrupted.progress)
             sys.exit(130)

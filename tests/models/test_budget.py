@@ -3,7 +3,7 @@
 import pytest
 
 from kbtools.errors import ConfigError, UsageError
-from kbtools.models import BudgetReached, Options, Prices, Sampling, fulfil
+from kbtools.models import BudgetReached, Options, Prices, Sampling, run_requests
 
 SHORT = Sampling(max_tokens=20)
 
@@ -12,9 +12,9 @@ def test_max_requests_is_never_exceeded_and_a_further_run_goes_on(serve, store, 
     """Exactly so many calls are made, and the replies are kept."""
     server, backend = serve()
     with pytest.raises(BudgetReached, match="30 of 30 requests"):
-        fulfil(ask(100), backend, store, Options(max_requests=30))
+        run_requests(ask(100), backend, store, Options(max_requests=30))
     assert len(server.log) == 30
-    assert fulfil(ask(100), backend, store).from_store == 30
+    assert run_requests(ask(100), backend, store).from_store == 30
     assert len(server.log) == 100
 
 
@@ -22,7 +22,7 @@ def test_max_requests_counts_retries(serve, store, ask):
     """An attempt may be billed, so it counts."""
     server, backend = serve(script=lambda call: "500" if call.seen == 0 else "ok")
     with pytest.raises(BudgetReached):
-        fulfil(ask(50), backend, store, Options(max_requests=20, backoff=0.01))
+        run_requests(ask(50), backend, store, Options(max_requests=20, backoff=0.01))
     assert len(server.log) == 20
 
 
@@ -32,7 +32,7 @@ def test_max_tokens_is_never_exceeded(serve, store, ask, limit):
     _, backend = serve(delay=0.01)
     seen = []
     with pytest.raises(BudgetReached, match="tokens"):
-        fulfil(ask(1000, sampling=SHORT), backend, store, Options(max_tokens=limit), seen.append)
+        run_requests(ask(1000, sampling=SHORT), backend, store, Options(max_tokens=limit), seen.append)
     spent = seen[-1].tokens_in + seen[-1].tokens_out
     assert 0.5 * limit < spent <= limit
 
@@ -43,7 +43,7 @@ def test_max_cost_is_never_exceeded(serve, store, ask):
     seen = []
     options = Options(max_cost=0.01, prices=Prices(input=10.0, output=20.0))
     with pytest.raises(BudgetReached, match="cost"):
-        fulfil(ask(1000, sampling=SHORT), backend, store, options, seen.append)
+        run_requests(ask(1000, sampling=SHORT), backend, store, options, seen.append)
     last = seen[-1]
     assert last.cost == pytest.approx((last.tokens_in * 10 + last.tokens_out * 20) / 1e6)
     assert 0.005 < last.cost <= 0.01
@@ -53,7 +53,7 @@ def test_a_token_budget_needs_bounded_replies(serve, store, ask):
     """Without max_tokens nobody can promise a limit, so nothing is sent."""
     server, backend = serve()
     with pytest.raises(UsageError, match="max_tokens in the sampling"):
-        fulfil(ask(10), backend, store, Options(max_tokens=1000))
+        run_requests(ask(10), backend, store, Options(max_tokens=1000))
     assert server.log == []
 
 
@@ -68,4 +68,4 @@ def test_a_hung_call_counts_with_its_worst_case(serve, store, ask):
     _, backend = serve(script=lambda call: "hang")
     worst = 4 * (len("row 0") + 64 + 16 + 20)
     with pytest.raises(BudgetReached):
-        fulfil(ask(50, sampling=SHORT), backend, store, Options(max_tokens=worst, timeout=0.2, backoff=0.01))
+        run_requests(ask(50, sampling=SHORT), backend, store, Options(max_tokens=worst, timeout=0.2, backoff=0.01))

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from kbtools.models import Kind, Options, fulfil
-from kbtools.models.backends.faults import answer_from
+from kbtools.models import Kind, Options, run_requests
+from kbtools.models.backends.received import received
 
 FINAL = {
     "400": Kind.BAD_REQUEST,
@@ -22,7 +22,7 @@ PASSING = ["429", "429:0.05", "503", "500", "502", "408", "409", "hang", "reset"
 def test_final_faults_are_stored_at_once(serve, store, ask, fault, kind):
     """One call, one stored failure."""
     server, backend = serve(script=lambda call: fault)
-    progress = fulfil(ask(1), backend, store)
+    progress = run_requests(ask(1), backend, store)
     reply = store.reply(ask(1)[0].key)
     assert (len(server.log), progress.failed, reply.kind) == (1, 1, kind)
     assert reply.error
@@ -33,7 +33,7 @@ def test_final_faults_are_stored_at_once(serve, store, ask, fault, kind):
 def test_passing_faults_are_tried_again(serve, store, ask, quick, fault):
     """A second attempt brings the reply."""
     server, backend = serve(script=lambda call: fault if call.seen == 0 else "ok")
-    progress = fulfil(ask(2), backend, store, quick)
+    progress = run_requests(ask(2), backend, store, quick)
     assert (progress.done, progress.retries, len(server.log)) == (2, 2, 4)
     assert store.reply(ask(1)[0].key).attempts == 2
 
@@ -42,7 +42,7 @@ def test_passing_faults_are_tried_again(serve, store, ask, quick, fault):
 def test_retry_after_is_honoured(serve, store, ask, quick, fault, least):
     """The second attempt comes no sooner than the server asked, in seconds or as a date."""
     server, backend = serve(script=lambda call: fault if call.seen == 0 else "ok")
-    fulfil(ask(1), backend, store, quick)
+    run_requests(ask(1), backend, store, quick)
     first, second = server.log
     assert second.time - first.time >= least
 
@@ -51,7 +51,7 @@ def test_exhausted_allowance_pauses_everybody(serve, store, ask):
     """When the headers say that nothing is left, no call starts until the reset."""
     headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"}
     server, backend = serve(headers=headers)
-    fulfil(ask(3), backend, store, Options(max_in_flight=1))
+    run_requests(ask(3), backend, store, Options(max_in_flight=1))
     times = [entry.time for entry in server.log]
     assert min(later - sooner for sooner, later in pairwise(times)) >= 0.29
 
@@ -59,7 +59,7 @@ def test_exhausted_allowance_pauses_everybody(serve, store, ask):
 def test_a_slow_first_byte_is_no_fault(serve, store, ask):
     """Within the timeout a reply may take its time."""
     server, backend = serve(script=lambda call: "slow", slow=0.3)
-    fulfil(ask(1), backend, store, Options(timeout=5))
+    run_requests(ask(1), backend, store, Options(timeout=5))
     assert len(server.log) == 1
     assert store.reply(ask(1)[0].key).seconds >= 0.3
 
@@ -69,7 +69,7 @@ def test_overload_lowers_the_limit_in_flight(serve, store, ask):
     server, backend = serve(script=lambda call: "503" if server.in_flight >= 8 else "ok", delay=0.02)
     lowest = []
     options = Options(max_in_flight=64, backoff=0.05)
-    progress = fulfil(ask(600), backend, store, options, lambda p: lowest.append(p.limit))
+    progress = run_requests(ask(600), backend, store, options, lambda p: lowest.append(p.limit))
     assert progress.done == 600
     assert min(lowest) <= 24
 
@@ -77,22 +77,23 @@ def test_overload_lowers_the_limit_in_flight(serve, store, ask):
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (200, b"[]", Kind.MALFORMED),
-        (200, b'{"choices": []}', Kind.MALFORMED),
-        (200, b'{"choices": [{"message": {"content": 5}}]}', Kind.MALFORMED),
+        (200, b"[]", Kind.UNKNOWN_SHAPE),
+        (200, b'{"choices": []}', Kind.UNKNOWN_SHAPE),
+        (200, b'{"choices": [{"message": {"content": 5}}]}', Kind.UNKNOWN_SHAPE),
         (200, b"\xff\xfe", Kind.MALFORMED),
         (200, b'{"error": {"message": "x", "code": 429}}', Kind.THROTTLED),
         (400, b'{"object":"error","message":"the maximum context length is 9","code":400}', Kind.CONTEXT_LENGTH),
         (400, b'{"detail": "bad"}', Kind.BAD_REQUEST),
         (400, b"<html>", Kind.BAD_REQUEST),
-        (302, b"", Kind.BAD_REQUEST),
+        (302, b"", Kind.REDIRECTED),
+        (402, b"", Kind.QUOTA),
         (418, b"", Kind.BAD_REQUEST),
         (529, b"", Kind.SERVER),
     ],
 )  # fmt: skip
 def test_kinds_of_responses(status, body, kind):
     """Every response has a kind, and its body is kept."""
-    answer = answer_from(status, {}, body)
+    answer = received(status, {}, body)
     assert answer.kind is kind
     assert answer.error
-    assert answer.raw == body.decode("utf-8", "backslashreplace")
+    assert answer.raw == body.decode("utf-8", "surrogateescape")

@@ -2,7 +2,17 @@
 
 import pytest
 
-from kbtools.models import JsonContract, Kind, Repairing, Sampling, chat, fulfil, plan, resolve_model, settle
+from kbtools.models import (
+    JsonContract,
+    Kind,
+    Repairing,
+    Sampling,
+    chat,
+    parse_replies,
+    plan_requests,
+    resolve_model,
+    run_requests,
+)
 from tests.small_model import weights
 
 pytestmark = pytest.mark.slow
@@ -20,13 +30,13 @@ def test_a_small_model_answers(model, store):
     sampling = Sampling(temperature=0, max_tokens=12, logprobs=True, top_logprobs=3)
     questions = ["What is the capital of France?", "Say hello."]
     requests = [chat(model.model, [{"role": "user", "content": text}], sampling=sampling) for text in questions]
-    progress = fulfil(requests, model, store)
+    progress = run_requests(requests, model, store)
     assert (progress.done, progress.failed) == (2, 0)
     reading = store.reply(requests[0].key).reading()
     assert "Paris" in reading.text
     assert len(reading.logprobs) == reading.usage.completion <= 12
     assert all(len(token.top) == 3 for token in reading.logprobs)
-    assert plan(requests, model, store).to_send == 0
+    assert plan_requests(requests, model, store).to_send == 0
 
 
 def test_what_a_small_model_gets_wrong_is_a_failure(model, store):
@@ -35,8 +45,8 @@ def test_what_a_small_model_gets_wrong_is_a_failure(model, store):
     sampling = Sampling(temperature=0, max_tokens=40)
     texts = ["Say hello.", "word " * 20_000]
     requests = [chat(model.model, [{"role": "user", "content": text}], sampling=sampling) for text in texts]
-    progress = fulfil(requests, model, store, review=Repairing(contract))
-    short, long = settle(contract, requests, store)
+    progress = run_requests(requests, model, store, review=Repairing(contract))
+    short, long = parse_replies(contract, requests, store)
     assert short.failure.kind in (Kind.INVALID, Kind.TRUNCATED)
     assert short.raw
     assert long.failure.kind is Kind.CONTEXT_LENGTH
@@ -48,10 +58,10 @@ def test_seeds_are_repeatable(model, store):
     sampling = Sampling(temperature=1.5, max_tokens=16, seed=7)
     message = [{"role": "user", "content": "Tell me a story."}]
     requests = [chat(model.model, message, sampling=sampling, sample=i) for i in range(2)]
-    fulfil(requests, model, store)
+    run_requests(requests, model, store)
     first = [store.reply(request.key).reading().text for request in requests]
     with store.transaction() as connection:
         connection.execute("DELETE FROM replies")
-    fulfil(requests, model, store)
+    run_requests(requests, model, store)
     assert [store.reply(request.key).reading().text for request in requests] == first
     assert first[0] != first[1]

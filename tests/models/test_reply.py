@@ -1,20 +1,22 @@
 """Reading raw replies: chat completions and Responses API objects, with what they carry beside the text."""
 
 import json
+import re
 
 import pytest
 
-from kbtools.models import Sampling, fulfil
+from kbtools.models import Sampling, run_requests
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Dialect
-from kbtools.models.reply import read
+from kbtools.models.kinds import Kind
+from kbtools.models.reading import read
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_reasoning_is_kept(serve, store, ask, field):
     """Both names of the field are read."""
     _, backend = serve(reasoning_field=field)
-    fulfil(ask(1), backend, store)
+    run_requests(ask(1), backend, store)
     assert store.reply(ask(1)[0].key).reading().reasoning.startswith("thinking about")
 
 
@@ -22,7 +24,7 @@ def test_logprobs_are_kept(serve, store, ask):
     """Alternatives come with their log probabilities."""
     requests = ask(1, sampling=Sampling(logprobs=True, top_logprobs=5))
     _, backend = serve(reply=lambda body: "C")
-    fulfil(requests, backend, store)
+    run_requests(requests, backend, store)
     first = store.reply(requests[0].key).reading().logprobs[0]
     assert (first.token, len(first.top)) == ("C", 5)
     assert first.logprob == dict(first.top)["C"]
@@ -36,7 +38,7 @@ def test_responses_api(serve, store, ask):
     requests = ask(2, sampling=sampling, response_format={"type": "json_schema", "json_schema": {"schema": {}}})
     bodies = []
     server.settings.script = lambda call: bodies.append(call) or ("length" if call.prompt == "row 1" else "ok")
-    fulfil(requests, backend, store)
+    run_requests(requests, backend, store)
     whole, cut = (store.reply(request.key).reading() for request in requests)
     assert (whole.finish_reason, cut.finish_reason) == ("stop", "length")
     assert whole.text
@@ -49,12 +51,13 @@ def test_responses_api(serve, store, ask):
 
 
 @pytest.mark.parametrize(
-    "payload", [[], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": {"content": []}}]}]
+    "payload", [[], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": {"content": 5}}]}]
 )
-def test_what_is_no_reply_is_an_error(payload):
-    """A missing part is named, not guessed."""
-    with pytest.raises(ValueError, match="expected|no choices|no message"):
-        read(payload)
+def test_what_is_no_reply_is_a_failure(payload):
+    """A missing part is named, not guessed, and nothing is raised."""
+    failure = read(payload).failure
+    assert failure.kind is Kind.UNKNOWN_SHAPE
+    assert re.search("no object|no choices|no message|neither text", failure.error)
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from kbtools.errors import ConfigError, MissingExtra
-from kbtools.models import Interrupted, Options, fulfil, resolve_model
+from kbtools.models import Interrupted, Options, resolve_model, run_requests
 from kbtools.models.backends.serve import ServeBackend
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
-from kbtools.models import ResponseStore, chat, fulfil, resolve_model
+from kbtools.models import ResponseStore, chat, run_requests, resolve_model
 backend = resolve_model("serve:some/model --stray")
 requests = [chat(backend.model, [{"role": "user", "content": str(i)}]) for i in range(3)]
 with ResponseStore(sys.argv[1]) as store:
-    assert fulfil(requests, backend, store).done == 3
+    assert run_requests(requests, backend, store).done == 3
 sys.stdout.write("ready\\n")
 sys.stdout.flush()
 if sys.argv[2] == "wait":
@@ -67,9 +67,9 @@ def test_serve_starts_uses_and_keeps_the_server(marks, store, ask):
     """Arguments are passed through, the model's name is the key's, and a second run uses the same server."""
     backend = resolve_model("serve:some/model --tensor-parallel-size 2 --served-model-name short")
     try:
-        assert fulfil(ask(5), backend, store).done == 5
+        assert run_requests(ask(5), backend, store).done == 5
         first = (marks / "pids").read_text()
-        assert fulfil(ask(10), backend, store).sent == 5
+        assert run_requests(ask(10), backend, store).sent == 5
         assert (marks / "pids").read_text() == first
         arguments = json.loads((marks / "arguments.json").read_text())
         assert arguments[:2] == ["serve", "some/model"]
@@ -85,7 +85,7 @@ def test_while_the_server_starts_its_log_is_told(marks, store, ask):
     """Those who wait for weights to load see for how long, and the last line of the server's log."""
     told: list[str] = []
     backend = resolve_model("serve:some/model")
-    fulfil(ask(2), backend, store, progress=lambda progress: told.append(progress.waiting_for))
+    run_requests(ask(2), backend, store, progress=lambda progress: told.append(progress.waiting_for))
     backend.close()
     assert any("serve some/model is starting" in text and text.endswith("loading weights") for text in told)
     assert told[-1] == ""
@@ -94,14 +94,14 @@ def test_while_the_server_starts_its_log_is_told(marks, store, ask):
 def test_a_server_that_fails_to_start_shows_its_log(marks, store, ask):
     """The end of the log and its path are in the error."""
     with pytest.raises(ConfigError, match=r"before it was ready(?s:.)*loading weights\nno such model"):
-        fulfil(ask(1), resolve_model("serve:some/model --fail"), store)
+        run_requests(ask(1), resolve_model("serve:some/model --fail"), store)
 
 
 def test_a_server_that_dies_ends_the_run(marks, store, ask):
     """Rows are not retried against a server that is gone."""
     backend = resolve_model("serve:some/model --crash")
     with pytest.raises(ConfigError, match="ended with code .* while it was answering"):
-        fulfil(ask(5), backend, store)
+        run_requests(ask(5), backend, store)
     backend.close()
 
 
@@ -109,7 +109,7 @@ def test_a_server_that_never_gets_ready_is_stopped(marks, store, ask):
     """Start-up has an end."""
     backend = ServeBackend("some/model", "some/model", startup=0.1)
     with pytest.raises(ConfigError, match="not ready after"):
-        fulfil(ask(1), backend, store)
+        run_requests(ask(1), backend, store)
     assert not (marks / "pids").exists() or gone(marks)
 
 
@@ -135,7 +135,7 @@ def test_ctrl_c_while_the_server_starts(marks, store, ask, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted):
-        fulfil(ask(1), backend, store, Options(), interrupt)
+        run_requests(ask(1), backend, store, Options(), interrupt)
     backend.close()
 
 
@@ -148,8 +148,8 @@ async def _never(self, server, url):
 def test_run_batch_goes_through_vllms_tool(marks, store, ask):
     """Requests go in and replies come out as files."""
     backend = resolve_model("run-batch:some/model --max-model-len 64")
-    assert fulfil(ask(30), backend, store).done == 30
-    assert fulfil(ask(30), backend, store).from_store == 30
+    assert run_requests(ask(30), backend, store).done == 30
+    assert run_requests(ask(30), backend, store).from_store == 30
     assert store.reply(ask(1)[0].key).reading().text.startswith("reply")
     assert json.loads((marks / "arguments.json").read_text())[-4:] == ["--model", "some/model", "--max-model-len", "64"]
 
@@ -157,7 +157,7 @@ def test_run_batch_goes_through_vllms_tool(marks, store, ask):
 def test_run_batch_that_fails_shows_its_log(marks, store, ask):
     """A failed tool ends the run, and no row is marked as failed."""
     with pytest.raises(ConfigError, match="no such model"):
-        fulfil(ask(2), resolve_model("run-batch:some/model --fail"), store)
+        run_requests(ask(2), resolve_model("run-batch:some/model --fail"), store)
     assert store.states(request.key for request in ask(2)) == {}
 
 
@@ -165,4 +165,4 @@ def test_run_batch_that_fails_shows_its_log(marks, store, ask):
 def test_without_vllm_the_extra_is_named(store, ask):
     """The error gives the command that installs it."""
     with pytest.raises(MissingExtra, match=r"kbtools\[vllm\]"):
-        fulfil(ask(1), resolve_model("serve:some/model"), store)
+        run_requests(ask(1), resolve_model("serve:some/model"), store)

@@ -6,7 +6,17 @@ import pickle
 import pytest
 
 from kbtools.errors import UsageError
-from kbtools.models import Invalid, JsonContract, Kind, Options, Repairing, TagContract, fulfil, plan, settle
+from kbtools.models import (
+    Invalid,
+    JsonContract,
+    Kind,
+    Options,
+    Repairing,
+    TagContract,
+    parse_replies,
+    plan_requests,
+    run_requests,
+)
 from kbtools.models.schema import validator
 
 SCHEMA = {
@@ -142,8 +152,8 @@ def asked(ask, count):
 def test_a_server_with_schema_support_needs_no_repair(serve, store, ask):
     """The response format is sent, and the reply is validated anyway."""
     server, backend = serve()
-    fulfil(asked(ask, 20), backend, store, review=Repairing(JSON))
-    rows = settle(JSON, asked(ask, 20), store)
+    run_requests(asked(ask, 20), backend, store, review=Repairing(JSON))
+    rows = parse_replies(JSON, asked(ask, 20), store)
     assert len(server.log) == 20
     assert all(row.failure is None and set(row.fields) == set(GOOD) for row in rows)
 
@@ -157,40 +167,40 @@ def test_an_invalid_reply_gets_one_repair_request(serve, store, ask):
         return json.dumps(GOOD) if len(body["messages"]) == 3 else '{"score": "high"}'
 
     _, backend = serve(reply=reply)
-    progress = fulfil(asked(ask, 1), backend, store, review=Repairing(JSON))
+    progress = run_requests(asked(ask, 1), backend, store, review=Repairing(JSON))
     assert (progress.sent, progress.follow_ups, progress.failed) == (2, 1, 0)
     assert bodies[1]["messages"][1] == {"role": "assistant", "content": '{"score": "high"}'}
     assert "reason: Field required" in bodies[1]["messages"][2]["content"]
-    assert settle(JSON, asked(ask, 1), store)[0].fields == GOOD
-    assert fulfil(asked(ask, 1), backend, store, review=Repairing(JSON)).sent == 0
+    assert parse_replies(JSON, asked(ask, 1), store)[0].fields == GOOD
+    assert run_requests(asked(ask, 1), backend, store, review=Repairing(JSON)).sent == 0
 
 
 def test_an_invalid_repair_is_a_failure_with_its_raw_text(serve, store, ask):
     """There is one repair, then the row has failed; the next run repeats the repair alone."""
     _, backend = serve(script=lambda call: "wrong-schema")
-    progress = fulfil(asked(ask, 3), backend, store, review=Repairing(JSON))
+    progress = run_requests(asked(ask, 3), backend, store, review=Repairing(JSON))
     assert (progress.sent, dict(progress.failures)) == (6, {"invalid": 3})
-    row = settle(JSON, asked(ask, 3), store)[0]
+    row = parse_replies(JSON, asked(ask, 3), store)[0]
     assert (row.fields, row.failure.kind, row.raw) == (None, Kind.INVALID, '{"unexpected": "fields"}')
-    assert plan(asked(ask, 3), backend, store, review=Repairing(JSON)).to_send == 3
-    assert fulfil(asked(ask, 3), backend, store, review=Repairing(JSON)).sent == 3
+    assert plan_requests(asked(ask, 3), backend, store, review=Repairing(JSON)).to_send == 3
+    assert run_requests(asked(ask, 3), backend, store, review=Repairing(JSON)).sent == 3
 
 
 def test_a_repair_is_resumed(serve, store, ask):
     """A run that ended between a reply and its repair goes on with the repair."""
     _, backend = serve(script=lambda call: "wrong-schema" if call.seen == 0 and call.prompt == "row 0" else "ok")
-    fulfil(asked(ask, 1), backend, store)
-    assert plan(asked(ask, 1), backend, store, review=Repairing(JSON)).to_send == 1
-    assert fulfil(asked(ask, 1), backend, store, review=Repairing(JSON)).sent == 1
-    assert settle(JSON, asked(ask, 1), store)[0].failure is None
+    run_requests(asked(ask, 1), backend, store)
+    assert plan_requests(asked(ask, 1), backend, store, review=Repairing(JSON)).to_send == 1
+    assert run_requests(asked(ask, 1), backend, store, review=Repairing(JSON)).sent == 1
+    assert parse_replies(JSON, asked(ask, 1), store)[0].failure is None
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("length", Kind.TRUNCATED), ("content-filter", Kind.CONTENT_FILTER)])
 def test_cut_replies_are_failures_of_their_own_kind(serve, store, ask, fault, kind):
     """A truncated reply is not repaired, since the repair would be cut too."""
     server, backend = serve(script=lambda call: fault)
-    fulfil(asked(ask, 1), backend, store, review=Repairing(JSON))
-    row = settle(JSON, asked(ask, 1), store)[0]
+    run_requests(asked(ask, 1), backend, store, review=Repairing(JSON))
+    row = parse_replies(JSON, asked(ask, 1), store)[0]
     assert (row.failure.kind, len(server.log)) == (kind, 1)
     assert "reas" in row.reply.raw
 
@@ -207,19 +217,19 @@ def test_cut_replies_are_failures_of_their_own_kind(serve, store, ask, fault, ki
 def test_inline_thinking_is_not_the_answer(serve, store, ask, text, fails):
     """Models whose server does not separate reasoning are understood."""
     _, backend = serve(reply=lambda body: text)
-    fulfil(ask(1), backend, store)
-    assert (settle(JSON, ask(1), store)[0].failure is not None) == fails
+    run_requests(ask(1), backend, store)
+    assert (parse_replies(JSON, ask(1), store)[0].failure is not None) == fails
 
 
 def test_a_row_without_reply_says_so(store, ask):
-    """Replaying before fulfilling is an error of its own kind."""
-    assert settle(JSON, ask(1), store)[0].failure.kind is Kind.MISSING
+    """Replaying before the requests are run is an error of its own kind."""
+    assert parse_replies(JSON, ask(1), store)[0].failure.kind is Kind.MISSING
 
 
 def test_rows_are_settled_in_order(serve, store, ask):
     """Settling in batches gives the rows in order, whatever the order of the replies."""
     _, backend = serve()
-    fulfil(reversed(asked(ask, 1200)), backend, store, Options(max_in_flight=200))
-    rows = settle(JSON, asked(ask, 1200), store)
+    run_requests(reversed(asked(ask, 1200)), backend, store, Options(max_in_flight=200))
+    rows = parse_replies(JSON, asked(ask, 1200), store)
     assert [row.request.key for row in rows] == [request.key for request in asked(ask, 1200)]
     assert all(row.fields for row in rows)

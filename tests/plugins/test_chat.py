@@ -279,7 +279,7 @@ def test_an_empty_think_block_is_a_warning() -> None:
     """Templates that think even where nobody did are reported, since training would learn it."""
     result = kb.ToMessages(reasoning="drop", check_template=tokenizer(CUTS_THINK)).run(pair([BARE]))
     assert result.failed == ()
-    assert "puts an empty think block into 1 rows without reasoning" in result.notes[0]
+    assert "puts an empty think block into 1 row without reasoning" in result.notes[0]
 
 
 def test_an_answer_that_stands_elsewhere_too_is_missed_all_the_same() -> None:

@@ -68,8 +68,8 @@ def test_facts_count_the_keys_and_name_the_best_ten() -> None:
     assert len(facts["top"]) == 10
 
 
-def test_key_may_be_several_columns_or_meanings() -> None:
-    """Columns and meanings mix; rows are duplicates only when all of them are equal."""
+def test_key_may_be_several_columns_or_roles() -> None:
+    """Columns and roles mix; rows are duplicates only when all of them are equal."""
     ds = evals([0.1, 0.2, 0.3], ["A", "A", "A"]).add_column("task_id", ["x", "x", "y"])
     result = kb.Dedup(key=("module_name", "task_id")).run(ds)
     assert ids(result) == [2, 1]
@@ -225,7 +225,7 @@ def test_wrong_column_is_found_before_the_first_row(fields: dict[str, Any], says
         kb.Dedup(**fields).output_features(EVALS)
 
 
-def test_columns_say_where_a_meaning_stands() -> None:
+def test_columns_say_where_a_role_stands() -> None:
     """An override moves the key."""
     ds = evals([0.1, 0.2], ["A", "A"]).add_column("mine", ["x", "y"])
     assert ids(kb.Dedup(columns={"module_name": "mine"}).run(ds)) == [1, 0]

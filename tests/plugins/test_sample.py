@@ -47,7 +47,7 @@ def test_small_group_is_kept_whole() -> None:
 
 
 def test_group_may_be_any_column() -> None:
-    """`group_by` names a meaning or a column."""
+    """`group_by` names a role or a column."""
     assert kb.Sample(per_group=1, group_by="task")(ROWS).num_rows == 1
 
 

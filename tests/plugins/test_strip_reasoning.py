@@ -1,4 +1,4 @@
-"""The stage `strip-reasoning`: on which columns it works, in which forms, and what becomes of rows in trouble."""
+"""The stage `strip-reasoning`: on which columns it works, in which forms, and what becomes of rows with errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import datasets
 import pytest
 
 import kbtools as kb
+from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.testing import check_stage
 from tests.rows import EVALS, evals_row
 
@@ -49,11 +50,11 @@ def test_completions_keep_the_answer_and_lose_the_reasoning() -> None:
 
 
 def test_the_sample_is_stripped_without_trouble() -> None:
-    """Every format of the embedded sample has one certain answer, and a second pass finds nothing to do."""
+    """Every format of the embedded sample has one certain answer, and a second pass would find nothing to do."""
     once = check_stage(kb.StripReasoning(), kb.load("sample"))
     assert once.num_rows == kb.load("sample").num_rows
     assert all("<think>" not in text and "_PYTHON" not in text for text in contents(once))
-    assert kb.StripReasoning()(once).to_list() == once.to_list()
+    assert kb.StripReasoning(tag="optional")(once).to_list() == once.to_list()
 
 
 def test_tags_can_be_dropped() -> None:
@@ -67,6 +68,34 @@ def test_rules_reach_the_texts() -> None:
     assert contents(stage(rollouts("<think>r</think>A", TWO))) == ["A", "<answer>B</answer>"]
 
 
+def test_text_without_marks_is_counted_where_it_may_stay() -> None:
+    """By default text without answer marks is an error of its own; where tags are optional a note counts the rows."""
+    ds = rollouts(GOOD, "I cannot do that.", "<thinking>r</thinking>A")
+    with pytest.raises(kb.errors.RowError, match="2 x no-answer-tag"):
+        kb.StripReasoning()(ds)
+    result = kb.StripReasoning(tag="optional").run(ds)
+    assert contents(result.dataset) == [BARE, "I cannot do that.", "A"]
+    assert result.notes == ("rows with neither reasoning nor marks of an answer, whose text stays as it stands: 1",)
+
+
+def test_sharegpt_is_read_and_stays_sharegpt() -> None:
+    """Turns of from and value are stripped in place, as lists and as JSON; calls and other speakers stay."""
+    said = [
+        {"from": "human", "value": CUT},
+        {"from": "gpt", "value": GOOD},
+        {"from": "observation", "value": CUT},
+        {"from": "GPT", "value": f"[THINK]s[/THINK]{BARE}"},
+    ]
+    kept = [{**turn, "value": BARE} if turn["from"].lower() == "gpt" else turn for turn in said]
+    assert check_stage(kb.StripReasoning(), datasets.Dataset.from_list([{"conversations": said}])).to_list() == [
+        {"conversations": kept}
+    ]
+    encoded = kb.StripReasoning()(datasets.Dataset.from_dict({"conversations": [json.dumps(said)]}))
+    assert json.loads(encoded[0]["conversations"]) == kept
+    with pytest.raises(kb.errors.RowError, match="1 x no-assistant-turn"):
+        kb.StripReasoning()(datasets.Dataset.from_list([{"conversations": said[:1]}]))
+
+
 def test_every_assistant_turn_of_messages_is_stripped() -> None:
     """A `messages` column is found by itself; users may write tags."""
     user = {"role": "user", "content": CUT}
@@ -74,12 +103,12 @@ def test_every_assistant_turn_of_messages_is_stripped() -> None:
     assert [turn["content"] for turn in check_stage(kb.StripReasoning(), ds)[0]["messages"]] == [CUT, BARE, CUT, BARE]
 
 
-@pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "thinking"])
+@pytest.mark.parametrize("field", REASONING_FIELDS)
 def test_fields_of_reasoning_leave_the_schema(field: str) -> None:
     """However the reasoning's field is called, no row and no feature keeps it."""
-    ds = turns({"role": "assistant", "content": "A", "name": "m", field: "r"})
+    ds = turns({"role": "assistant", "content": BARE, "name": "m", field: "r"})
     out = check_stage(kb.StripReasoning(), ds)
-    assert out[0]["messages"] == [{"role": "assistant", "content": "A", "name": "m"}]
+    assert out[0]["messages"] == [{"role": "assistant", "content": BARE, "name": "m"}]
 
 
 def test_a_tool_call_needs_no_answer() -> None:
@@ -116,17 +145,17 @@ def test_content_in_parts() -> None:
 
 def test_plain_text_and_the_reasoning_beside_it() -> None:
     """A text column is stripped in place; a column of its reasoning goes, and a note says so."""
-    ds = datasets.Dataset.from_dict({"response": [GOOD, "A"], "reasoning": ["r", None], "n": [1, 2]})
+    ds = datasets.Dataset.from_dict({"response": [GOOD, BARE], "reasoning": ["r", None], "n": [1, 2]})
     result = kb.StripReasoning().run(ds)
-    assert result.dataset.to_list() == [{"response": BARE, "n": 1}, {"response": "A", "n": 2}]
+    assert result.dataset.to_list() == [{"response": BARE, "n": 1}, {"response": BARE, "n": 2}]
     assert result.notes == ("column 'reasoning' holds reasoning and was dropped",)
 
 
 def test_any_column_can_be_named() -> None:
     """A path may be nested, and null structs stay null."""
-    rows = [{"info": {"reply": GOOD, "n": 1}}, {"info": {"reply": "A", "n": 2}}]
+    rows = [{"info": {"reply": GOOD, "n": 1}}, {"info": {"reply": BARE, "n": 2}}]
     out = check_stage(kb.StripReasoning(column="info.reply"), datasets.Dataset.from_list(rows))
-    assert out["info"][:] == [{"reply": BARE, "n": 1}, {"reply": "A", "n": 2}]
+    assert out["info"][:] == [{"reply": BARE, "n": 1}, {"reply": BARE, "n": 2}]
 
 
 def test_a_view_is_stripped_in_its_order() -> None:
@@ -146,7 +175,7 @@ def test_slices_and_empty_lists_keep_their_rows_apart() -> None:
     assert out["messages"][1][1]["content"] == "<answer>B</answer>"
 
 
-# ---- rows in trouble ------------------------------------------------------------------------------------------------
+# ---- rows with errors ------------------------------------------------------------------------------------------------
 
 
 def test_trouble_is_an_error_with_counts_rows_and_kinds() -> None:
@@ -262,4 +291,4 @@ def test_an_ambiguous_column_must_be_named() -> None:
 def test_answers_that_nobody_here_wrote_are_left_alone(shared_data: Path, model: str) -> None:
     """Published answers without any mark of reasoning come out as they went in."""
     ds = kb.load(str(shared_data / f"tritonbench_t_{model}.jsonl"))
-    assert kb.StripReasoning(column="predict")(ds)["predict"][:] == ds["predict"][:]
+    assert kb.StripReasoning(column="predict", tag="optional")(ds)["predict"][:] == ds["predict"][:]

@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.cli.pushing import push_options
-from kbtools.cli.running import RunOptions, execute, source_of
+from kbtools.cli.running import RunOptions, engine_of, execute, source_of
 from kbtools.cli.ui import completion
 from kbtools.errors import KbError, UsageError
 from kbtools.judge import Judge
@@ -26,7 +26,7 @@ from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
 
 _RUN = "kbtools.run"
-_FILES = ("dataset", "out", "dropped", "save_recipe")
+_FILES = ("dataset", "out", "dropped", "save_recipe", "scratch")
 
 
 def run_options() -> list[click.Option]:
@@ -39,10 +39,17 @@ def run_options() -> list[click.Option]:
         ("out", "FILE", "Where the result goes: .parquet, .jsonl[.gz|.zst] or a folder.  [default: outputs/...]"),
         ("dropped", "FILE", "Write the rows that stages leave out, with dropped_by and reason."),
         ("save_recipe", "FILE", "Write this chain as a recipe for `kbtools run`."),
+        (
+            "engine",
+            "NAME",
+            "Who runs row-wise stages: processes[=N], or ray[=auto|HOST:PORT].  [default: this process]",
+        ),
+        ("scratch", "DIR", "Folder of an engine's finished parts; with ray, one that every node sees."),
     ]
     numbers: list[tuple[str, Any, str]] = [
         ("limit", click.IntRange(min=0), "Only the first N rows of each split."),
         ("seed", int, "Seed of every stage that has one."),
+        ("shards", click.IntRange(min=1), "Parts that an engine cuts the rows into; by their number when not given."),
     ]
     flags = [
         ("dry_run", "--dry-run", "Run what asks no model, count the calls of the rest, and write nothing."),
@@ -63,7 +70,7 @@ def run_options() -> list[click.Option]:
     for option in push_options():
         option.expose_value, option.callback = False, _remember_push
         options.append(option)
-    columns = "Where a meaning stands, e.g. module_name=my_col; repeatable."
+    columns = "Which column holds a role, e.g. module_name=my_col; repeatable."
     return [*options, _run_option("columns", type=KeyValue(), multiple=True, help=columns)]
 
 
@@ -208,7 +215,8 @@ def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
             "no stage is named: write one or more, as in `kbtools apply dedup`. `kbtools stages` lists them."
         )
     stages = tuple({"stage": name, **_with_columns(fields, options)} for name, fields in words)
-    return execute(Recipe(source=source_of(options), seed=options.seed, stages=stages), options)
+    recipe = Recipe(source=source_of(options), seed=options.seed, stages=stages, engine=engine_of(options))
+    return execute(recipe, options)
 
 
 def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]:
@@ -243,7 +251,8 @@ def _run_one(recipe: str, found: Recipe, options: RunOptions) -> int:
     source = source_of(options, found.source)
     seed = found.seed if options.seed is None else options.seed
     stages = tuple(_with_columns(fields, options) for fields in found.stages)
-    return execute(Recipe(source=source, seed=seed, stages=stages, output=found.output), options)
+    engine = engine_of(options, found.engine)
+    return execute(Recipe(source=source, seed=seed, stages=stages, output=found.output, engine=engine), options)
 
 
 def _options(ctx: click.Context) -> RunOptions:

@@ -1,23 +1,16 @@
-"""`kbtools new`: a plugin package from the templates beside this module, ready for `pip install -e`.
-
-Templates are files whose paths and texts hold `@NAME@` and the like; their `.tmpl` endings keep tools from reading
-them as code.
-"""
+"""`kbtools new`: a plugin package that is ready for `pip install -e`."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from kbtools.errors import ConfigError, KbError, UsageError, reason
+from kbtools.cli.templating import write_package
+from kbtools.errors import KbError, UsageError
 from kbtools.plugins import registry
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -52,20 +45,7 @@ def stage(name: str, out: Path) -> None:
 def _write(kind: str, name: str, out: Path) -> None:
     _check(kind, name)
     target = out / f"kbtools-{name}"
-    if target.exists():
-        raise UsageError(f"{target} exists already: give another name, or another folder with --out.")
-    words = _words(name)
-    part = out / f".{target.name}.{os.getpid()}.part"
-    try:
-        for path, text in _files(resources.files("kbtools.cli") / "templates" / kind):
-            file = part / _filled(path, words).removesuffix(".tmpl")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(_filled(text, words), encoding="utf-8")
-        part.rename(target)
-    except OSError as error:
-        raise ConfigError(f"{target} could not be written ({reason(error)}).") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    write_package(kind, target, _words(name), {})
     run = f"--dataset sample {name}" if kind == "stage" else f"--dataset sample judge --judge {name}"
     click.echo(f"wrote {target}. Next:\n  pip install -e '{target}[test]'\n  pytest {target}\n  kbtools apply {run}")
 
@@ -95,18 +75,3 @@ def _words(name: str) -> Mapping[str, str]:
         "@FIELD@": f"{plain}_score",
         "@KBTOOLS@": importlib.metadata.version("kbtools"),
     }
-
-
-def _filled(text: str, words: Mapping[str, str]) -> str:
-    for mark, word in words.items():
-        text = text.replace(mark, word)
-    return text
-
-
-def _files(folder: Traversable, below: str = "") -> Iterator[tuple[str, str]]:
-    """Path and text of every template."""
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            yield from _files(entry, f"{below}{entry.name}/")
-        elif entry.name.endswith(".tmpl"):
-            yield f"{below}{entry.name}", entry.read_text(encoding="utf-8")

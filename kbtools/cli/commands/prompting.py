@@ -22,7 +22,7 @@ from kbtools.cli.ui.display import console
 from kbtools.cli.ui.rows import one_split
 from kbtools.cli.ui.text import printable
 from kbtools.data import texts
-from kbtools.data.columns import MEANINGS, Schema
+from kbtools.data.columns import ROLES, Schema
 from kbtools.data.io import text_file
 from kbtools.data.io.save import write_text
 from kbtools.data.table import field_of, top_column
@@ -102,7 +102,7 @@ def diff(old: str, new: str) -> None:
 )
 @click.option("--split", metavar="NAME", help="Split to take the row from.")
 @click.option("--row", default=0, metavar="N", help="Index of the row.", show_default=True)
-@click.option("--columns", type=KeyValue(), multiple=True, help="Where a meaning stands, e.g. module_name=my_col.")
+@click.option("--columns", type=KeyValue(), multiple=True, help="Which column holds a role, e.g. module_name=my_col.")
 @click.option(
     "--form",
     type=click.Choice(["json", "tags", "letter"]),
@@ -126,13 +126,13 @@ def render(spec: str, dataset: str, split: str | None, row: int, form: str, as_j
 
 
 def values_of(prompt: prompts.Prompt, ds: Dataset, row: int, columns: Mapping[str, str]) -> dict[str, str | None]:
-    """The text of every name that the prompt needs: where the layout has that meaning, else the column of that name."""
+    """The text of every name that the prompt needs: where the layout has that role, else the column of that name."""
     if not 0 <= row < ds.num_rows:
         raise UsageError(f"--row {row}: the dataset has {ds.num_rows} rows, counted from 0.")
     schema = Schema(ds.features, columns)
     found: dict[str, str | None] = {}
     for name in prompt.front.columns:
-        path = schema.find(name) if name in MEANINGS else schema.path(name)
+        path = schema.find(name) if name in ROLES else schema.path(name)
         table = ds.select([row]).select_columns([top_column(ds.features, path)]).with_format("arrow")[:]
         found[name] = texts.of_cell(field_of(table, path)[0].as_py())
         if found[name] is None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--config", metavar="NAME", help="Configuration of a Hub dataset.")
 @click.option("--revision", metavar="REV", help="Commit, tag or branch of a Hub dataset.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows of each split.")
-@click.option("--columns", type=KeyValue(), multiple=True, help="Where a meaning stands, e.g. row_id=my_col.")
+@click.option("--columns", type=KeyValue(), multiple=True, help="Which column holds a role, e.g. row_id=my_col.")
 @click.option(
     "--resamples",
     type=click.IntRange(min=0),

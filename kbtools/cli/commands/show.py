@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.cells import cell_len
+from rich.console import Console
 from rich.text import Text
 
 from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.ui import completion
-from kbtools.cli.ui.display import console
+from kbtools.cli.ui.display import console, rows_text
 from kbtools.cli.ui.rows import one_split, rendered
 from kbtools.cli.ui.text import printable
 from kbtools.data.columns import Schema
-from kbtools.data.table import column, row_name
+from kbtools.data.table import column, row_names
 from kbtools.errors import UsageError
 from kbtools.plugins import registry
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+
+_TOGETHER = 100
+"""Rows that are read and named at once: the first are printed before the last are read."""
 
 
 @click.command()
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--split", metavar="NAME", help="Split to look at.")
 @click.option("--config", metavar="NAME", help="Configuration of a Hub dataset.")
 @click.option("--revision", metavar="REV", help="Commit, tag or branch of a Hub dataset.")
-@click.option("--columns", type=KeyValue(), multiple=True, help="Where a meaning stands, e.g. row_id=my_col.")
+@click.option("--columns", type=KeyValue(), multiple=True, help="Which column holds a role, e.g. row_id=my_col.")
 @click.option("--full", is_flag=True, help="Show long fields whole.")
 def show_command(dataset: str, row: int | None, row_id: str | None, where: str | None, count: int, **rest: Any) -> None:
     """Look at the rows of DATASET: Hub id, file, folder, or sample."""
@@ -43,13 +49,24 @@ def show_command(dataset: str, row: int | None, row_id: str | None, where: str |
     whole = one_split(pipeline.load(dataset, **source), dataset)
     found = _filtered(whole, where, columns)
     rows = _chosen(found, row, row_id, count, columns)
-    names = {index: row_name(found, index, columns) for index in rows}
     click.echo(f"{dataset}: {_counted(whole, found)}, {len(whole.column_names)} columns")
-    for index in rows:
-        console().print()
-        console().rule(Text(printable(names[index])), align="left")
-        for part in rendered(found[index], full=rest["full"]):
-            console().print(part, soft_wrap=True)
+    screen = console()
+    for at in range(0, len(rows), _TOGETHER):
+        some = rows[at : at + _TOGETHER]
+        for name, values in zip(row_names(found, some, columns), found.select(some), strict=True):
+            _print(printable(name), rendered(values, full=rest["full"]), screen)
+
+
+def _print(name: str, parts: Iterable[Text], screen: Console) -> None:
+    """A row under its name; off a terminal there are no colours, and laying out text would take most of the time."""
+    if screen.is_terminal:
+        screen.print()
+        screen.rule(Text(name), align="left")
+        for part in parts:
+            screen.print(part, soft_wrap=True)
+    else:
+        rule = "─" * max(0, screen.width - cell_len(name) - 1)
+        click.echo("\n".join(["", f"{name} {rule}", *(part.plain.expandtabs(8) for part in parts)]))
 
 
 def _filtered(ds: Dataset, where: str | None, columns: dict[str, str]) -> Dataset:
@@ -76,5 +93,5 @@ def _chosen(ds: Dataset, row: int | None, row_id: str | None, count: int, column
 
 def _counted(whole: Dataset, found: Dataset) -> str:
     if found is whole:
-        return f"{whole.num_rows:,} rows"
-    return f"{found.num_rows:,} of {whole.num_rows:,} rows"
+        return rows_text(whole.num_rows)
+    return f"{found.num_rows:,} of {rows_text(whole.num_rows)}"

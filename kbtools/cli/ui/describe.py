@@ -45,7 +45,7 @@ class StageCard:
     suffix: str
     fields: tuple[FieldCard, ...]
     reads: tuple[str, ...] = ()
-    """Meanings that a judge needs."""
+    """Roles that a judge needs."""
     may_read: tuple[str, ...] = ()
     adds: tuple[str, ...] = ()
     """Columns that a judge adds."""

@@ -15,7 +15,7 @@ from kbtools.cli.ui.stdout import to_nowhere
 from kbtools.cli.ui.text import printable
 from kbtools.lineage import StageRecord
 from kbtools.models.engine.progress import Progress
-from kbtools.models.engine.run import Plan
+from kbtools.models.engine.run import RequestPlan
 
 _WIDE = 120
 
@@ -65,7 +65,7 @@ def money_text(amount: float) -> str:
     return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.2g}"
 
 
-def plan_text(calls: Plan) -> str:
+def plan_text(calls: RequestPlan) -> str:
     """What a stage would ask, in one line."""
     parts = [f"{calls.requests:,} requests", f"{calls.duplicates:,} equal to another", f"{calls.stored:,} stored"]
     parts += [f"{calls.repeated:,} failed before and would be repeated"] if calls.repeated else []

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
 from rich.syntax import Syntax
 from rich.text import Text
 
 from kbtools.cli.ui.text import printable
-from kbtools.data.conversations.messages import REASONING_FIELDS, decode, looks_encoded
+from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.marks import ends_of_reasoning
+from kbtools.data.conversations.messages import decode, looks_encoded
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.errors import UsageError
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _FOLD_LINES = 20
 _FOLD_CHARS = 2_000
 _CODE = re.compile(r"^(import \w|from [\w.]+ import |def \w|class \w|@triton\.)", re.MULTILINE)
-_CLOSED_THINK = "</think>"
 
 
 def one_split(data: Dataset | DatasetDict, name: str) -> Dataset:
@@ -38,13 +38,13 @@ def one_split(data: Dataset | DatasetDict, name: str) -> Dataset:
     return only
 
 
-def rendered(row: Mapping[str, Any], *, full: bool) -> Iterator[RenderableType]:
+def rendered(row: Mapping[str, Any], *, full: bool) -> Iterator[Text]:
     """A row, column by column."""
     for name, value in row.items():
         yield from _field(name, value, full)
 
 
-def _field(path: str, value: Any, full: bool) -> Iterator[RenderableType]:
+def _field(path: str, value: Any, full: bool) -> Iterator[Text]:
     turns = _messages(value)
     if turns is not None:
         yield _heading(path, "1 message" if len(turns) == 1 else f"{len(turns)} messages")
@@ -71,12 +71,12 @@ def _messages(value: Any) -> Sequence[Mapping[str, Any]] | None:
         return None
 
 
-def _turn(turn: Mapping[str, Any], full: bool) -> Iterator[RenderableType]:
+def _turn(turn: Mapping[str, Any], full: bool) -> Iterator[Text]:
     yield Text(f"[{printable(str(turn['role']))}]", style="bold magenta")
     for name, value in turn.items():
         if name in REASONING_FIELDS and value:
             yield Text(f"({name})", style="dim italic")
-            yield _text(str(value), full, dim=True)
+            yield _text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), full, dim=True)
     content = turn.get("content")
     yield _text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), full)
     for name, value in turn.items():
@@ -110,10 +110,9 @@ def _folded(value: str) -> tuple[str, str]:
 
 
 def _highlighted(text: str) -> Text:
-    """Code in colours, what stands before `</think>` dimmed, the rest as it is."""
-    reasoning, closed, answer = text.rpartition(_CLOSED_THINK)
-    if closed:
-        return Text().append(reasoning + closed, style="dim").append_text(_highlighted(answer))
+    """Code in colours, what stands before the end of reasoning dimmed, the rest as it is."""
+    if end := max(ends_of_reasoning(text), default=0):
+        return Text().append(text[:end], style="dim").append_text(_highlighted(text[end:]))
     if "```" in text:
         return _coloured(text, "markdown")
     return _coloured(text, "python") if _CODE.search(text) else Text(text)

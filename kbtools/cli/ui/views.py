@@ -34,7 +34,7 @@ from kbtools.cli.ui.figures import figures_table
 from kbtools.cli.ui.text import printable
 from kbtools.lineage import StageRecord
 from kbtools.models.engine.progress import Progress
-from kbtools.models.engine.run import Plan
+from kbtools.models.engine.run import RequestPlan
 from kbtools.pipeline import PlannedStage, Run, count
 from kbtools.stage import Stage
 
@@ -246,7 +246,7 @@ def _step_json(step: PlannedStage) -> dict[str, Any]:
     return {**asdict(replace(step, calls=())), "calls": [_calls_json(calls) for calls in step.calls]}
 
 
-def _calls_json(calls: Plan) -> dict[str, Any]:
+def _calls_json(calls: RequestPlan) -> dict[str, Any]:
     first = json.loads(calls.first.canonical()) if calls.first is not None else None
     return {**{name: getattr(calls, name) for name in PLAN_FIGURES}, "first": first}
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from kbtools.data.conversations.marks import begins_with_mark
+
 _HEADER = re.compile(
     r"(?:<\|start\|>(?P<role>[^<]*+))?+<\|channel\|>(?P<channel>[^<]*+)(?:<\|constrain\|>[^<]*+)?+<\|message\|>"
 )
@@ -28,7 +30,7 @@ def is_harmony(text: str) -> bool:
     begin = text.lstrip()
     if begin.startswith(("<|channel|>", "<|start|>")):
         return True
-    return "<|end|><|start|>assistant<|channel|>" in text and not begin.startswith(("<think>", "<answer>"))
+    return "<|end|><|start|>assistant<|channel|>" in text and not begins_with_mark(begin)
 
 
 def split_channels(text: str) -> list[Channel]:

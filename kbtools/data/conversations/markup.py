@@ -12,18 +12,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from kbtools.data.conversations.marks import Family, family_of, is_answer, is_empty, marks_in
+
 THINK, END_THINK, ANSWER, END_ANSWER, BEGIN, END = "()[]{}"
 FENCES = 0xE000  # from here on: two codes for each length of fence, bare (opens or closes) and with info (opens)
 OPENINGS = ANSWER + BEGIN
 
-_CODES = f"?{THINK}{END_THINK}{ANSWER}{END_ANSWER}"  # by number of the group in _TAG
-_TAG = re.compile(r"<(?:(think)|(/think)|(answer)|(/answer))>")
-_WIDTHS = {THINK: 7, END_THINK: 8, ANSWER: 8, END_ANSWER: 9}
 _LINE = re.compile(r"[ \t]*+(?:BEGIN|END)_PYTHON[ \t]*+\r?+\n?+")
 _LINE_END = re.compile(r"_PYTHON[ \t]*+\r?+(?:\n|\Z)")
 _FENCE = re.compile(
-    r"(?:^|(?<=<answer>)) {0,3}+(?P<run>`{3,}+|~{3,}+)"
-    r"(?:(?P<bare>(?=[ \t]*+(?:\r?(?:\n|\Z)|</answer>)))|(?=[^`\n]*+(?:\n|\Z)))",
+    r"(?:^|(?<=<(?i:answer)>)) {0,3}+(?P<run>`{3,}+|~{3,}+)"
+    r"(?:(?P<bare>(?=[ \t]*+(?:\r?(?:\n|\Z)|</(?i:answer)\s*+>)))|(?=[^`\n]*+(?:\n|\Z)))",
     re.MULTILINE,
 )
 _BLANK = re.compile(r"\s*+")
@@ -31,41 +30,79 @@ _BLANK = re.compile(r"\s*+")
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks of a text: their codes, one character each, and the positions where they start."""
+    """The marks of a text: their codes, one character each, and the positions where they start and end."""
 
     text: str
     codes: str
     starts: list[int]
+    ends: list[int]
+    """Of tags, the position behind them; of fences and marker lines, where they start."""
 
     def end(self, index: int) -> int:
         """The position behind a tag, or behind the end of a marker line."""
-        width = _WIDTHS.get(self.codes[index])
-        if width:
-            return self.starts[index] + width
+        if self.codes[index] not in (BEGIN, END):
+            return self.ends[index]
         line = _LINE.match(self.text, self.starts[index])
         return line.end() if line else self.starts[index]
 
     def begins_line(self, index: int) -> bool:
-        """Whether the mark stands at the very start of a line, or there behind a `</think>`."""
+        """Whether the mark stands at the very start of a line, or there behind the end of a block of reasoning."""
         start = self.starts[index]
-        if self.text[start - 1] == ">" and self.text.endswith("</think>", 0, start):
-            start -= len("</think>")
+        before = self.codes.rfind(END_THINK, 0, index)
+        if before >= 0 and self.ends[before] == start:
+            start = self.starts[before]
         return start == 0 or self.text[start - 1] == "\n"
 
 
 def find_marks(text: str) -> Marks:
     """All tags and marker lines."""
-    codes, starts = [], []
-    for tag in _TAG.finditer(text):
-        codes.append(tag.lastindex or 0)
-        starts.append(tag.start())
-    marks = Marks(text, "".join(map(_CODES.__getitem__, codes)), starts)
-    return _merged(marks, _lines(text)) if "_PYTHON" in text else marks
+    marks = _tags(text)
+    return _merged(marks, _lines(marks)) if "_PYTHON" in text else marks
+
+
+def _tags(text: str) -> Marks:
+    """The tags of answers and reasoning. Inside a block of one family the marks of the others are text."""
+    codes, starts, ends = [], [], []
+    for code, start, end in _own_marks(text):
+        codes.append(code)
+        starts.append(start)
+        ends.append(end)
+    return Marks(text, "".join(codes), starts, ends)
+
+
+def _own_marks(text: str) -> Iterator[tuple[str, int, int]]:
+    found = marks_in(text)
+    families = [None if is_answer(mark) else family_of(mark) for mark in found]
+    closed = {known[0]: at for at, known in enumerate(families) if known is not None and known[1]}
+    within: Family | None = None
+    depth = 0
+    for at, (mark, known) in enumerate(zip(found, families, strict=True)):
+        if known is None:
+            if not is_empty(mark):
+                yield ANSWER if mark["answer"] is not None else END_ANSWER, *mark.span()
+            continue
+        family, closes = known
+        if within is not None and family != within:
+            continue
+        if is_empty(mark) and not closes:
+            yield THINK, mark.start(), mark.start() + 1
+            yield END_THINK, mark.start() + 1, mark.end()
+            continue
+        yield END_THINK if closes else THINK, *mark.span()
+        if closes:
+            depth = max(depth - 1, 0)
+        elif within is not None or closed.get(family, -1) > at:  # what is never closed hides no marks of the others
+            depth += 1
+        within = family if depth else None
 
 
 def with_fences(marks: Marks) -> Marks:
     """The marks and the code fences between them, where they could hide the end of an answer."""
-    if END_ANSWER not in marks.codes or ("```" not in marks.text and "~~~" not in marks.text):
+    return _fenced(marks) if END_ANSWER in marks.codes else marks
+
+
+def _fenced(marks: Marks) -> Marks:
+    if "```" not in marks.text and "~~~" not in marks.text:
         return marks
     kinds: dict[str, int] = {}
     fences = {}
@@ -75,6 +112,26 @@ def with_fences(marks: Marks) -> Marks:
     return _merged(marks, fences.items())
 
 
+def whole_blocks(text: str) -> Iterator[int]:
+    """Where blocks of reasoning start that stand in an answer: outside of its fences, and closed or all of the answer.
+
+    A block that begins the answer and is never closed takes up all of it.
+    """
+    marks = _fenced(find_marks(text))
+    ends = _fence_ends(marks)
+    index, opened = 0, -1
+    while index < len(marks.codes):
+        code = marks.codes[index]
+        if code == THINK and opened < 0:
+            opened = index
+        elif code == END_THINK and opened >= 0:
+            yield marks.starts[opened]
+            opened = -1
+        index = ends.get(index, index) + 1
+    if opened >= 0 and not text[: marks.starts[opened]].strip() and text[marks.end(opened) :].strip():
+        yield marks.starts[opened]
+
+
 def skip_blank(text: str, start: int) -> int:
     """The first position at or after `start` that holds no white space."""
     found = _BLANK.match(text, start)
@@ -82,20 +139,24 @@ def skip_blank(text: str, start: int) -> int:
 
 
 def _merged(marks: Marks, others: Iterable[tuple[int, str]]) -> Marks:
-    codes = dict(zip(marks.starts, marks.codes, strict=True)) | dict(others)
+    known = zip(marks.starts, marks.codes, marks.ends, strict=True)
+    codes = {start: (code, end) for start, code, end in known} | {start: (code, start) for start, code in others}
     starts = sorted(codes)
-    return Marks(marks.text, "".join(map(codes.__getitem__, starts)), starts)
+    found = [codes[start] for start in starts]
+    return Marks(marks.text, "".join(code for code, _ in found), starts, [end for _, end in found])
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """The marker lines; one may also follow a `</think>` on its line."""
+def _lines(marks: Marks) -> Iterator[tuple[int, str]]:
+    """The marker lines; one may also follow the end of a block of reasoning on its line."""
+    text = marks.text
+    ends = {end for code, end in zip(marks.codes, marks.ends, strict=True) if code == END_THINK}
     for found in _LINE_END.finditer(text):
         word, code = ("BEGIN", BEGIN) if text.endswith("BEGIN", 0, found.start()) else ("END", END)
         if not text.endswith(word, 0, found.start()):
             continue
         line = text.rfind("\n", 0, found.start()) + 1
         before = text[line : found.start() - len(word)].rstrip(" \t")
-        if not before or before.endswith("</think>"):
+        if not before or line + len(before) in ends:
             yield line + len(before), code
 
 

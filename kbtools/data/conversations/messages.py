@@ -12,27 +12,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kbtools.data.conversations.fields import REASONING_FIELDS, Part, has_text, said, split
 from kbtools.data.conversations.reasoning import STRICT, ReasoningError, Rules, strip
+from kbtools.data.conversations.sharegpt import is_sharegpt, message_of, turn_of
 
 Message = dict[str, Any]
-Parts = list[dict[str, Any]]
+Parts = list[Part]
 Content = str | Parts | None
 
-REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_details")
 CALL_FIELDS = ("tool_calls", "function_call")
-_REASONING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 _NO_CALLS = (None, "", "[]", "null", "{}")
 
 
 def decode(value: object) -> list[Message]:
-    """The messages of a list or of a JSON-encoded list; raises `ReasoningError` for anything else."""
-    messages = _from_json(value) if isinstance(value, str) else value
-    if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
+    """The messages of a list or of a JSON-encoded list; raises `ReasoningError` for anything else.
+
+    Turns of ShareGPT become messages.
+    """
+    return [message_of(turn) if is_sharegpt(turn) else dict(turn) for turn in _turns(value)]
+
+
+def _turns(value: object) -> Sequence[Mapping[str, Any]]:
+    turns = _from_json(value) if isinstance(value, str) else value
+    if not isinstance(turns, Sequence) or isinstance(turns, str | bytes):
         raise ReasoningError("not-messages")
-    for turn, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            raise ReasoningError("not-messages", turn=turn)
-    return [dict(message) for message in messages]
+    for at, turn in enumerate(turns):
+        if not isinstance(turn, Mapping) or not (is_sharegpt(turn) or isinstance(turn.get("role"), str)):
+            raise ReasoningError("not-messages", turn=at)
+    return turns
 
 
 def encode(messages: list[Message], like: object) -> str | list[Message]:
@@ -46,37 +53,31 @@ def encode(messages: list[Message], like: object) -> str | list[Message]:
 def looks_encoded(text: str) -> bool:
     """Whether a text wants to be JSON-encoded messages; `decode` then says whether it is."""
     start = text[:64].lstrip()
-    return start.startswith("[") and start[1:].lstrip().startswith("{") and '"role"' in text
+    return start.startswith("[") and start[1:].lstrip().startswith("{") and _names_speakers(text)
+
+
+def _names_speakers(text: str) -> bool:
+    return '"role"' in text or ('"from"' in text and '"value"' in text)
 
 
 def text_of(content: Content) -> str | None:
     """The text of a message's content, its text parts joined; None where it has none."""
-    if content is None or isinstance(content, str):
-        return content
-    if not isinstance(content, list) or not all(isinstance(part, Mapping) for part in content):
-        raise ReasoningError("not-messages")
-    visible = _without_reasoning(content)
-    texts = [part["text"] for part in visible if isinstance(part.get("text"), str)]
-    return "".join(texts) if texts else None
-
-
-def only_text(content: Content) -> str | None:
-    """As `text_of`, but an error where parts that are neither text nor reasoning would be lost."""
-    text = text_of(content)
-    if isinstance(content, list) and any(not isinstance(part.get("text"), str) for part in _without_reasoning(content)):
-        raise ReasoningError("not-text")
-    return text
+    return said({"content": content}).text
 
 
 def assistant_text(value: object) -> str:
     """The text of the last assistant turn."""
-    turns = [message for message in decode(value) if message["role"] == "assistant"]
-    if not turns:
+    texts = assistant_texts(value)
+    if not texts:
         raise ReasoningError("no-assistant-turn")
-    text = text_of(turns[-1].get("content"))
-    if text is None:
+    if texts[-1] is None:
         raise ReasoningError("null-content")
-    return text
+    return texts[-1]
+
+
+def assistant_texts(value: object) -> list[str | None]:
+    """The texts of all assistant turns, in order."""
+    return [text_of(message.get("content")) for message in decode(value) if message["role"] == "assistant"]
 
 
 def strip_messages(value: object, rules: Rules = STRICT) -> str | list[Message]:
@@ -92,14 +93,16 @@ def strip_messages(value: object, rules: Rules = STRICT) -> str | list[Message]:
 
 def strip_turns(value: object, rules: Rules = STRICT) -> tuple[str | list[Message], list[ReasoningError]]:
     """As `strip_messages`, but a turn in trouble gets null as its content and its error is returned."""
-    messages = decode(value)
+    turns = _turns(value)
+    messages = decode(turns)
     if not any(message["role"] == "assistant" for message in messages):
         raise ReasoningError("no-assistant-turn")
     troubles: list[ReasoningError] = []
     stripped = [_strip_turn(turn, message, rules, troubles) for turn, message in enumerate(messages)]
     if isinstance(value, str) and stripped == messages:
         return value, troubles
-    return encode(stripped, value), troubles
+    pairs = zip(stripped, turns, strict=True)
+    return encode([turn_of(kept, turn) if is_sharegpt(turn) else kept for kept, turn in pairs], value), troubles
 
 
 def strip_content(content: Content, rules: Rules = STRICT, *, calls_tool: bool = False) -> Content:
@@ -111,9 +114,9 @@ def strip_content(content: Content, rules: Rules = STRICT, *, calls_tool: bool =
     if text is None or (calls_tool and not text.strip()):
         if not calls_tool:
             raise ReasoningError("null-content")
-        return _without_reasoning(content) if isinstance(content, list) else content
+        return content if content is None or isinstance(content, str) else split(content)[0]
     kept = _strip_call(text, rules) if calls_tool else strip(text, rules)
-    return _replace_text(content, text, kept) if isinstance(content, list) else kept
+    return kept if isinstance(content, str) else _replace_text(split(content)[0], text, kept)
 
 
 def calls_tool(message: Mapping[str, Any]) -> bool:
@@ -142,18 +145,13 @@ def _strip_call(text: str, rules: Rules) -> str:
         return ""
 
 
-def _replace_text(parts: Parts, text: str, kept: str) -> Parts:
+def _replace_text(visible: Parts, text: str, kept: str) -> Parts:
     """The parts with their joined text replaced, in the place of the first text part."""
-    visible = _without_reasoning(parts)
     if kept == text:
         return visible
-    first = next(at for at, part in enumerate(visible) if isinstance(part.get("text"), str))
-    others = [part for part in visible[first + 1 :] if not isinstance(part.get("text"), str)]
+    first = next(at for at, part in enumerate(visible) if has_text(part))
+    others = [part for part in visible[first + 1 :] if not has_text(part)]
     return [*visible[:first], {**visible[first], "text": kept}, *others]
-
-
-def _without_reasoning(parts: Parts) -> Parts:
-    return [part for part in parts if part.get("type") not in _REASONING_PARTS]
 
 
 def _from_json(text: str) -> object:

@@ -4,26 +4,28 @@ One text comes in and is taken apart, or a `ReasoningError` names the kind of tr
 where two readings are equally good. Conversations are walked in `kbtools.data.conversations.messages`. The bytes of an
 answer are never changed, and the time is linear in the length of the text.
 
-The rules:
+The rules, for the marks of the table in `marks`, `<think>` among them:
 
-- A `<think>` block reaches to the `</think>` that balances it, with all blocks nested in it.
-- A `</think>` that nothing opened ends reasoning whose opening tag the chat template had pre-filled: all that
+- A block of reasoning reaches to the closing mark that balances it, with all blocks of its family nested in it.
+- A closing mark that nothing opened ends reasoning whose opening mark the chat template had pre-filled: all that
   stands before it, draft answers included, is reasoning.
 - Outside of reasoning, `<answer>...</answer>` or the lines BEGIN_PYTHON ... END_PYTHON hold the answer.
   Inside of it other marks are text, and so is `</answer>` in a code fence of the answer. Of the lines only
   the code between them is kept, with the end of its last line; inside `<answer>` tags they are text like any
   other.
-- A text in harmony format is read by its `final` channel, which may hold a tagged answer or be the answer.
-- A text with none of these marks is an answer as it stands.
+- A whole block of reasoning in the answer, neither quoted nor fenced, is an error: it would be kept with the answer.
+- A text in harmony format is read by its `final` channel, one in the frame of a response by that; both may hold a
+  tagged answer or be the answer.
+- A text with none of these marks has no answer where tags are required, else it is an answer as it stands.
 """
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from kbtools.data.conversations.frames import framed
 from kbtools.data.conversations.harmony import is_harmony, split_channels
-from kbtools.data.conversations.markup import find_marks
+from kbtools.data.conversations.markup import END_THINK, THINK, Marks, find_marks, skip_blank, whole_blocks
 from kbtools.data.conversations.reasoning_error import Kind, ReasoningError
 from kbtools.data.conversations.tags import STRICT, AnswerRule, Rules, TagReader, TagRule, usual_answer
 
@@ -35,13 +37,12 @@ __all__ = [
     "ReasoningError",
     "Rules",
     "TagRule",
+    "behind_reasoning",
     "has_marks",
     "kept",
     "parse",
     "strip",
 ]
-
-_THINK_TAG = re.compile("</?think>")
 
 
 class Parsed(NamedTuple):
@@ -57,8 +58,8 @@ class Parsed(NamedTuple):
 
     @property
     def reasoning(self) -> str | None:
-        """What stands before the answer, its pieces between think tags joined by an empty line; None for nothing."""
-        pieces = [piece for text in self.before for piece in _THINK_TAG.split(text)]
+        """What stands before the answer, its pieces between marks joined by an empty line; None for nothing."""
+        pieces = [piece for text in self.before for piece in _pieces(find_marks(text))]
         return "\n\n".join(piece for piece in pieces if piece and not piece.isspace()) or None
 
     @property
@@ -69,7 +70,7 @@ class Parsed(NamedTuple):
 
 def parse(text: str, rules: Rules = STRICT) -> Parsed:
     """Take one assistant text apart; raises `ReasoningError` where the answer is missing or not certain."""
-    parsed = _parse_channels(text, rules.answer) if is_harmony(text) else _parse_tags(text, rules)
+    parsed = _parse_channels(text, rules.answer) if is_harmony(text) else _parse_framed(text, rules)
     if not parsed.answer or parsed.answer.isspace():
         raise ReasoningError("empty-answer")
     return parsed
@@ -94,6 +95,51 @@ def has_marks(text: str) -> bool:
     return is_harmony(text) or bool(find_marks(text).codes)
 
 
+def behind_reasoning(text: str) -> str:
+    """The text without the reasoning in front of it, for texts of which all the rest counts; tags of answers are text.
+
+    Raises `ReasoningError` where the reasoning has no end, or a harmony text no `final` channel.
+    """
+    if is_harmony(text):
+        return _parse_channels(text, "only").content
+    if (frame := framed(text)) is not None:
+        text = frame.response
+    marks = find_marks(text)
+    end = 0
+    depth = 0
+    for index, code in enumerate(marks.codes):
+        start = marks.starts[index]
+        if code == THINK:
+            if not depth and skip_blank(text, end) < start:
+                continue
+            depth += 1
+        elif code == END_THINK and not (not depth and _is_quoted(text, start)):
+            depth = max(depth - 1, 0)
+            end = marks.end(index)
+    if depth:
+        raise ReasoningError("unclosed-think", end)
+    return text[end:]
+
+
+def _is_quoted(text: str, start: int) -> bool:
+    return text[start - 1 : start] in ("'", '"', "`", "\\") and start > 0
+
+
+def _pieces(marks: Marks) -> list[str]:
+    """The text between the marks of reasoning."""
+    at = [index for index, code in enumerate(marks.codes) if code in (THINK, END_THINK)]
+    starts = [*(marks.starts[index] for index in at), len(marks.text)]
+    return [marks.text[end:start] for end, start in zip([0, *(marks.end(index) for index in at)], starts, strict=True)]
+
+
+def _parse_framed(text: str, rules: Rules) -> Parsed:
+    frame = framed(text)
+    if frame is None:
+        return _parse_tags(text, rules)
+    inner = _parse_tags(frame.response, Rules(tag="optional", answer=rules.answer))
+    return inner._replace(before=(frame.before, *inner.before, ""))
+
+
 def _parse_channels(text: str, rule: AnswerRule) -> Parsed:
     channels = split_channels(text)
     finals = [channel for channel in channels if channel.name == "final"]
@@ -112,6 +158,19 @@ def _parse_channels(text: str, rule: AnswerRule) -> Parsed:
 def _parse_tags(text: str, rules: Rules) -> Parsed:
     marks = find_marks(text)
     if not marks.codes:
+        if rules.tag == "required" and text and not text.isspace():
+            raise ReasoningError("no-answer-tag")
         return Parsed(text, tagged=False)
-    answer = usual_answer(marks) or TagReader(marks).read(rules)
+    answer = usual_answer(marks)
+    if answer is None:
+        answer = TagReader(marks).read(rules)
+        _refuse_reasoning(text, answer.start, answer.end)
     return Parsed(text[answer.start : answer.end], answer.tagged, (text[: answer.opening],))
+
+
+def _refuse_reasoning(text: str, start: int, end: int) -> None:
+    """An answer with a whole block of reasoning in it, outside of quotes and fences, is not all answer."""
+    inner = text[start:end]
+    for block in whole_blocks(inner):
+        if not _is_quoted(inner, block):
+            raise ReasoningError("reasoning-in-answer", start + block)

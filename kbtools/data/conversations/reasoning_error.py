@@ -16,6 +16,9 @@ Kind = Literal[
     "nested-answer",
     "answers-differ",
     "no-answer",
+    "no-answer-tag",
+    "reasoning-in-answer",
+    "unread-reasoning",
     "empty-answer",
     "split-answer",
     "marker-in-answer",
@@ -31,12 +34,16 @@ Kind = Literal[
 ]
 
 EXPLANATIONS: dict[Kind, str] = {
-    "unclosed-think": "a <think> is never closed, so nothing says where the answer begins",
+    "unclosed-think": "a <think> is never closed, or a mark like it, so nothing says where the answer begins",
     "unclosed-answer": "an answer is opened and never closed, as in a truncated generation",
     "unopened-answer": "an answer is closed that was never opened",
     "nested-answer": "an answer is opened inside another, and either could be the real one",
     "answers-differ": "there are several answers and they differ; --answer last takes the last one",
-    "no-answer": "no <answer> follows the reasoning; --tag optional takes the rest of the text",
+    "no-answer": "what its tags hold may all be drafts of the reasoning, and no answer follows it",
+    "no-answer-tag": "no answer in <answer> tags or between marker lines follows the reasoning, if there is any; "
+    "--tag optional takes the text behind the reasoning as it stands",
+    "reasoning-in-answer": "reasoning stands inside of the answer, and would be kept with it",
+    "unread-reasoning": "a field of reasoning holds neither text nor parts with text",
     "empty-answer": "the answer is empty or only white space",
     "split-answer": "untagged text stands before and after reasoning; --answer last takes what comes after",
     "marker-in-answer": "the answer has no tags and itself contains marks of reasoning or answers, so that a "
@@ -67,6 +74,3 @@ class ReasoningError(RowError):
         found = {"message": turn, "character": at}
         places = [f"{name} {place}" for name, place in found.items() if place is not None]
         super().__init__(f"{kind}: {EXPLANATIONS[kind]}" + (f" (at {', '.join(places)})" if places else ""))
-
-    def __reduce__(self) -> tuple[type[ReasoningError], tuple[Kind, int | None, int | None]]:
-        return type(self), (self.kind, self.at, self.turn)  # the default would pass the message as the kind

@@ -33,7 +33,7 @@ AnswerRule = Literal["only", "last"]
 
 _USUAL = frozenset({"[]", ")[]", "()[]", "{}", "){}", "(){}"})
 _CLOSINGS = re.compile(r"[\]}]+")
-_LINE_OF_OPENING = re.compile(r"\n(?:</think>)?(?:<answer>|[ \t]*+BEGIN_PYTHON)")
+_LINE_OF_OPENING = re.compile(r"\n[^\n]{0,80}?(?:<answer|BEGIN_PYTHON)", re.IGNORECASE)
 _SIMPLE_ANSWERS = re.compile(r"(?:\[\])+")
 
 
@@ -110,7 +110,9 @@ class TagReader:
             raise ReasoningError("unopened-answer", self.marks.starts[self._unopened])
         if self._answers:
             return self._choose(rules.answer)
-        if self._disputed or self._ended is None or rules.tag == "required":
+        if rules.tag == "required":
+            raise ReasoningError("no-answer-tag", self._solid)
+        if self._disputed or self._ended is None:
             raise ReasoningError("no-answer", self._solid)
         return self._rest(self._ended, rules.answer)
 
@@ -234,7 +236,7 @@ class TagReader:
         return None if end < 0 else end
 
     def _answer_follows(self, index: int) -> bool:
-        """Whether this `</think>` is unquoted and an answer opens right behind it or on a later line."""
+        """Whether this end of reasoning is unquoted and an answer opens right behind it or on a later line."""
         following = index + 1
         while self.codes[following : following + 1] >= chr(FENCES):
             following += 1

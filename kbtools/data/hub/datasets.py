@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.hub import client as hub
+from kbtools.data.io.data_file import is_named
 from kbtools.data.io.source import Source
 from kbtools.errors import ConfigError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-_FILE = re.compile(r"\.(parquet|csv|(jsonl|ndjson|json)(\.(gz|zst|bz2))?)$")
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
 
 
 def is_hub_id(name: str) -> bool:
     """Whether a name is that of a dataset on the Hub, nothing of that name being here."""
-    return bool(_HUB_ID.match(name)) and not _FILE.search(name) and not Path(name).expanduser().exists()
+    return bool(_HUB_ID.match(name)) and not is_named(name) and not Path(name).expanduser().exists()
 
 
 def is_on_hub(source: Source) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.io.arrow_file import unified
+from kbtools.data.io.data_file import DataFile
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ _PARSED_BYTES = 1 << 22
 """What one thread of pyarrow's reader parses, and the longest line that it takes."""
 
 
-def tables(path: Path, known: pa.Schema | None = None) -> Iterator[pa.Table]:
+def tables(file: DataFile, known: pa.Schema | None = None) -> Iterator[pa.Table]:
     """The whole file as Arrow tables, a block each, with the columns and types that its lines show.
 
     `known` is what earlier reading has shown: a block that fits it has all of its columns.
     """
-    for first, block in _blocks(path):
+    path = file.path
+    for first, block in _blocks(file):
         table = None if known is None else quick_table(block, known)
         if table is None:
             table = strict_table(path, first, block)
@@ -45,13 +47,11 @@ def _widened(known: pa.Schema, found: pa.Schema, path: Path, first: int) -> pa.S
         raise DataError(f"{path}, from line {first} on: {error}") from error
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Whole lines, not all blank, with the number (from 1) of the first; .gz, .zst and .bz2 are decompressed."""
-    import pyarrow as pa
-
+def _blocks(file: DataFile) -> Iterator[tuple[int, bytes]]:
+    """Whole lines, not all blank, with the number (from 1) of the first."""
     first, rest, size = 1, b"", min(_FIRST_BYTES, BLOCK_BYTES)
-    with pa.input_stream(str(path), compression="detect") as stream:
-        while block := _read(stream, path, size):
+    with file.opened() as stream:
+        while block := file.read(stream, size):
             lines, newline, rest = (rest + block).rpartition(b"\n")
             if lines.strip():
                 yield first, lines
@@ -61,13 +61,6 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
         yield first, rest
 
 
-def _read(stream: pa.NativeFile, path: Path, size: int) -> bytes:
-    try:
-        return bytes(stream.read(size))
-    except OSError as error:
-        raise DataError(f"{path} cannot be decompressed to its end ({error}): it may be half-written.") from error
-
-
 # ---- slowly, line by line --------------------------------------------------------------------------------------------
 
 
@@ -75,12 +68,12 @@ def strict_table(path: Path, first: int, block: bytes) -> pa.Table:
     """The lines as one Arrow table of all fields seen, in order of appearance; DataError names a line."""
     numbered = [(number, line) for number, line in enumerate(block.split(b"\n"), start=first) if line.strip()]
     rows = [_parse(line, path, number) for number, line in numbered]
-    return _table(rows, path, [number for number, _ in numbered])
+    return table(rows, path, [number for number, _ in numbered], "line")
 
 
 def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_each_key_once)
+        row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=each_key_once)
     except (ValueError, RecursionError) as error:  # bad JSON and bad UTF-8 alike
         raise DataError(
             f"{path}, line {number}: not valid JSON ({error}); the line begins {line[:60]!r}. "
@@ -94,8 +87,11 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
     return row
 
 
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; ValueError when a key is there twice, or is no text."""
     found = dict(pairs)
+    for name in found:
+        name.encode()
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(
@@ -104,7 +100,8 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _table(rows: list[dict[str, Any]], path: Path, numbers: list[int]) -> pa.Table:
+def table(rows: list[dict[str, Any]], path: Path, numbers: list[int], unit: str) -> pa.Table:
+    """Rows as an Arrow table; errors name the line or item by its number."""
     import pyarrow as pa
 
     arrays = {}
@@ -113,14 +110,24 @@ def _table(rows: list[dict[str, Any]], path: Path, numbers: list[int]) -> pa.Tab
         try:
             arrays[name] = _array(values)
         except _NO_TYPE as error:
-            line = numbers[_odd_one(values)]
-            raise DataError(
-                f"{path}, line {line}: field {name!r} has values that fit no one type ({str(error).strip()}). "
-                "A column must hold one kind of value: mend the file, or store the odd field as JSON text."
-            ) from error
+            place = f"{path}, {unit} {numbers[_odd_one(values)]}: field {name!r}"
+            raise DataError(f"{place} {_why_not(error)}") from error
     if not arrays:
-        raise DataError(f"{path}, lines {numbers[0]} to {numbers[-1]}: none of these rows has a field.")
+        raise DataError(f"{path}, {unit}s {numbers[0]} to {numbers[-1]}: none of these rows has a field.")
     return pa.table(arrays)
+
+
+def _why_not(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        return (
+            f"holds {half} at character {error.start}, half of a pair of escapes, which is no text. "
+            "Whatever wrote it has cut a character in two: mend that value, or delete it."
+        )
+    return (
+        f"has values that fit no one type ({str(error).strip()}). "
+        "A column must hold one kind of value: mend the file, or store the odd field as JSON text."
+    )
 
 
 _NO_TYPE = (ValueError, TypeError)

@@ -6,51 +6,67 @@ not grow with the file, and an edited file is never taken for the old one.
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbtools.data import sample
-from kbtools.data.columns import evals_features
 from kbtools.data.hub import datasets as from_hub
-from kbtools.data.io import arrow_file, csv_file, jsonl, saved_folder
-from kbtools.data.io.save import split_file, split_names_beside
+from kbtools.data.io import hub_folder, local_files, saved_folder
+from kbtools.data.io.save import files_of, split_file, split_names_beside
 from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import empty
 from kbtools.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from datasets import Dataset, DatasetDict
 
 SAMPLE = "sample"
 _OF_THE_HUB = ("revision", "config")
-_CACHE_FORMAT = 2
-"""Counted up when the same file becomes other rows or types than before."""
-_ENDINGS = re.compile(r"\.(parquet|csv|(jsonl|ndjson|json)(\.(gz|zst|bz2))?)$")
 
 
 def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset that a source describes, and the source with the revision or digest of what was read."""
     path = sample.path() if source.dataset == SAMPLE else local_path(source.dataset)
     if path.is_dir():
-        _check_fits(source, f"a local folder (hf://datasets/{path} is that of the Hub)", ("sha256", *_OF_THE_HUB))
-        data, found = _from_folder(path), source
+        _check_fits(source, f"a local folder (hf://datasets/{path} is that of the Hub)", ("sha256", "revision"))
+        data, found = _from_folder(path, source), source
     elif path.is_file():
         _check_fits(source, "the embedded sample" if source.dataset == SAMPLE else "a local file", _OF_THE_HUB)
         data, found = _from_file(path, source)
     elif parts := _split_files(path):
         _check_fits(source, f"local files, {', '.join(file.name for file in parts.values())}", ("sha256", *_OF_THE_HUB))
         data, found = _from_split_files(parts), source
+    elif has_magic(source.dataset) and not from_hub.is_on_hub(source):
+        _check_fits(source, "a pattern of local files", ("sha256", *_OF_THE_HUB))
+        data, found = local_files.as_one(_matching(path)), source
     else:
         if not from_hub.is_on_hub(source):
             raise UsageError(_no_such_file(source.dataset))
         _check_fits(source, "a dataset on the Hub, pinned by its revision", ("sha256",))
         data, found = from_hub.read(source)
-        return _limited(data, source.limit), found
+        return _limited(local_files.gatherable(data, source.dataset), source.limit), found
     return _limited(_one_split(data, source), source.limit), found
+
+
+def local_sources(name: str) -> list[Path]:
+    """The local files and folders that are read when a dataset is asked for by this name."""
+    path = local_path(name)
+    found = files_of(path)
+    return found or (_glob(path) if has_magic(name) else [])
+
+
+def _glob(pattern: Path) -> list[Path]:
+    # Path.glob takes no absolute patterns
+    return sorted(Path(name) for name in glob(str(pattern), recursive=True))  # noqa: PTH207
+
+
+def _matching(pattern: Path) -> list[Path]:
+    files = [file for file in _glob(pattern) if file.is_file() and not hub_folder.is_record(file)]
+    if not files:
+        raise UsageError(f"no file matches {str(pattern)!r}.")
+    return files
 
 
 def _check_fits(source: Source, kind: str, keys: Iterable[str]) -> None:
@@ -60,19 +76,18 @@ def _check_fits(source: Source, kind: str, keys: Iterable[str]) -> None:
             raise UsageError(f"{source.dataset} is {kind}: {key} {value!r} means nothing there, so leave it out.")
 
 
-def _from_folder(path: Path) -> Dataset | DatasetDict:
+def _from_folder(path: Path, source: Source) -> Dataset | DatasetDict:
     import datasets
 
     if saved_folder.is_saved(path):
-        return saved_folder.read(path)
-    files = {file.stem: file for file in sorted(path.glob("*.parquet"))}
-    if not files:
-        raise DataError(f"{path} is a folder with neither a saved dataset (save_to_disk) nor parquet files.")
-    return datasets.DatasetDict({name: _arrow_dataset(file)[0] for name, file in files.items()})
+        _check_fits(source, "a saved dataset", ("config",))
+        return local_files.gatherable(saved_folder.read(path), path)
+    splits = hub_folder.files_by_split(path, source.config)
+    return datasets.DatasetDict({name: local_files.as_one(files) for name, files in splits.items()})
 
 
 def _from_file(path: Path, source: Source) -> tuple[Dataset, Source]:
-    data, digest = _arrow_dataset(path)
+    data, digest = local_files.as_dataset(path)
     if source.sha256 and source.sha256 != digest:
         raise DataError(
             f"{path} is not the file that the recipe was made from: its sha256 is {digest[:12]}…, "
@@ -90,7 +105,7 @@ def _from_split_files(parts: dict[str, Path]) -> DatasetDict:
     """The splits; of JSON lines one without rows says no columns, so it has those of the others."""
     import datasets
 
-    splits = {name: _arrow_dataset(file)[0] for name, file in parts.items()}
+    splits = {name: local_files.as_dataset(file)[0] for name, file in parts.items()}
     known = next((ds.features for ds in splits.values() if ds.features), datasets.Features())
     return datasets.DatasetDict({name: ds if ds.features else empty(known) for name, ds in splits.items()})
 
@@ -113,78 +128,6 @@ def _limited(data: Dataset | DatasetDict, limit: int | None) -> Dataset | Datase
     if isinstance(data, dict):
         return type(data)({name: _limited(ds, limit) for name, ds in data.items()})
     return data.select(range(min(limit, data.num_rows)))
-
-
-# ---- local files to memory-mapped Arrow -----------------------------------------------------------------------------
-
-
-def _arrow_dataset(path: Path) -> tuple[Dataset, str]:
-    import datasets
-
-    digest = _digest(path)
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / f"{digest[:32]}-{_ending(path)}-{_CACHE_FORMAT}"
-    target = folder / "data.arrow"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        arrow_file.write(_reader(path), target, evals_features().arrow_schema if path == sample.path() else None)
-    ds = datasets.Dataset.from_file(str(target))
-    ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
-    return ds, digest
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _ending(path: Path) -> str:
-    """How a file says what it is; the same bytes under another ending may be other rows, or none."""
-    found = _ENDINGS.search(path.name.lower())
-    if found is None:
-        raise UsageError(
-            f"{path}: kbtools reads .parquet, .jsonl (also .gz, .zst, .bz2), .csv and save_to_disk folders."
-        )
-    return found[0].removeprefix(".")
-
-
-def _reader(path: Path) -> arrow_file.Reader:
-    """Tables of a file, given the schema that is known; those that say their types themselves have no use for it."""
-    ending = _ending(path)
-    if ending == "parquet":
-        return lambda known: _parquet_tables(path)
-    if ending == "csv":
-        return lambda known: csv_file.tables(path)
-    return lambda known: jsonl.tables(path, known)
-
-
-def _parquet_tables(path: Path) -> Iterator[pa.Table]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # read as a stream: by default pyarrow holds whole row groups, and rows may be long
-        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-        _check_types(file.schema_arrow, path)
-        yield file.schema_arrow.empty_table()
-        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-        row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-        for batch in file.iter_batches(batch_size=max(1, min(2_000, (1 << 26) // max(row_bytes, 1)))):
-            yield pa.Table.from_batches([batch], schema=file.schema_arrow)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a whole parquet file ({str(error).strip()}).") from error
-
-
-def _check_types(schema: pa.Schema, path: Path) -> None:
-    """DataError for a column that no dataset holds."""
-    import datasets
-    import pyarrow as pa
-
-    arrow_file.check_names(schema.names, path)
-    for column in schema:
-        try:
-            datasets.Features.from_arrow_schema(pa.schema([column]))
-        except ValueError as error:
-            raise DataError(f"{path}: column {column.name!r} fits no dataset ({error}). Convert or drop it.") from None
 
 
 def _no_such_file(name: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from kbtools.data.io import saved_folder, text_file
-from kbtools.data.table import tables
+from kbtools.data.table import conformed, exact_tables, tables, take
 from kbtools.errors import ConfigError, DataError, UsageError, reason
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 METADATA_KEY = b"kbtools"
 _TEXT_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _BATCH_ROWS = 10_000
+_PIECE_BYTES = 1 << 24
+_SIZED = 256
+"""Rows by whose size pieces are cut."""
 
 
 def check_target(path: Path) -> None:
@@ -162,21 +165,26 @@ def _write_parquet(ds: Dataset, part: Path, embedded: str) -> None:
     try:
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
             for table in _arrow_batches(ds):
-                writer.write_table(_conformed(table, schema))
+                writer.write_table(conformed(table, schema))
     except pa.ArrowNotImplementedError as error:
         raise DataError(f"parquet cannot hold this dataset ({error}): save it as .jsonl instead.") from error
 
 
-def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-
-    if table.schema.equals(schema):  # but for the metadata; a needless cast fails on a list of all-null structs
-        return pa.Table.from_arrays(table.columns, schema=schema)
-    return table.cast(schema)
-
-
 def _arrow_batches(ds: Dataset) -> Iterator[pa.Table]:
-    return tables(ds, ds.column_names, _BATCH_ROWS)
+    """The rows in pieces, each one chunk, cut where the rows alone say: so equal rows give equal bytes."""
+    return (table.combine_chunks() for table in exact_tables(ds, ds.column_names, _piece_rows(ds)))
+
+
+def _piece_rows(ds: Dataset) -> int:
+    """Rows of a piece, by the size of some of them; Arrow's own size counts what a dataset is a view of."""
+    import numpy as np
+
+    if ds.num_rows == 0:
+        return _BATCH_ROWS
+    some = take(ds, np.linspace(0, ds.num_rows - 1, min(_SIZED, ds.num_rows), dtype=int), "some rows")
+    rows = [row for table in tables(some, some.column_names, _SIZED) for row in table.to_pylist()]
+    size = sum(len(json.dumps(row, default=str)) for row in rows) // len(rows)
+    return max(1, min(_BATCH_ROWS, _PIECE_BYTES // max(size, 1)))
 
 
 def _write_jsonl(ds: Dataset, part: Path, name: str) -> None:

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.data.table import empty
+from kbtools.data.table import conformed, empty, exact_tables
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 MARKS = ("dataset_dict.json", "state.json")
 """Files of which a saved dataset has one."""
+_PIECE_ROWS = 1_000
 
 
 def is_saved(folder: Path) -> bool:
@@ -26,13 +29,44 @@ def is_saved(folder: Path) -> bool:
 
 
 def write(data: Dataset | DatasetDict, folder: Path) -> None:
-    """As `save_to_disk`, with a file for a split without rows."""
+    """As `save_to_disk`, with a file for a split without rows; equal rows are equal bytes, however they are held."""
     import datasets
 
-    if isinstance(data, datasets.DatasetDict):
-        data.save_to_disk(str(folder), num_shards={name: _files(ds) for name, ds in data.items()})
-    else:
-        data.save_to_disk(str(folder), num_shards=_files(data))
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as aside:
+        if isinstance(data, datasets.DatasetDict):
+            afresh = {name: _written_afresh(ds, Path(aside, f"{name}.arrow")) for name, ds in data.items()}
+            files = {name: _files(ds) for name, ds in data.items()}
+            datasets.DatasetDict(afresh).save_to_disk(str(folder), num_shards=files)
+        else:
+            _written_afresh(data, Path(aside, "rows.arrow")).save_to_disk(str(folder), num_shards=_files(data))
+    for state in folder.rglob("state.json"):
+        _name_by_content(state)
+
+
+def _written_afresh(ds: Dataset, file: Path) -> Dataset:
+    """The rows copied piece by piece: a slice would be saved with some of the bytes that stand behind it."""
+    import datasets
+    import pyarrow as pa
+
+    if ds.num_rows == 0:
+        return ds
+    schema = ds.features.arrow_schema
+    with pa.ipc.new_stream(str(file), schema) as writer:
+        for table in exact_tables(ds, ds.column_names, _PIECE_ROWS):
+            writer.write_table(conformed(table, schema).combine_chunks().take(pa.array(range(table.num_rows))))
+    fresh = datasets.Dataset.from_file(str(file))
+    return datasets.Dataset(fresh.data, ds.info.copy(), ds.split)
+
+
+def _name_by_content(state: Path) -> None:
+    """Let the fingerprint that is saved be that of the rows: the one in memory says how they were made, and where."""
+    said = json.loads(state.read_text(encoding="utf-8"))
+    digest = hashlib.sha256()
+    for file in said["_data_files"]:
+        with (state.parent / file["filename"]).open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    said["_fingerprint"] = digest.hexdigest()[:16]
+    state.write_text(json.dumps(said, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def _files(ds: Dataset) -> int | None:

@@ -76,7 +76,7 @@ def _shards(tables: Iterable[pa.Table], schema: pa.Schema, folder: Path, max_byt
         with _writer(path, schema) as writer:
             rows = nbytes = 0
             while table is not None and (rows == 0 or path.stat().st_size < max_bytes):
-                writer.write_table(table.cast(schema))
+                writer.write_table(table.cast(schema).combine_chunks())
                 rows, nbytes = rows + table.num_rows, nbytes + table.nbytes
                 table = next(pending, None)
         yield _finished(path, rows, nbytes)

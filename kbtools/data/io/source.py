@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from glob import has_magic
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +31,7 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     dataset: str
-    """Hub id (also ID@REVISION), file (parquet, jsonl, csv; jsonl also .gz or .zst), saved folder, or `sample`."""
+    """Hub id (also ID@REVISION), file (parquet, JSON, csv, arrow), folder, pattern of files, or `sample`."""
     split: str | None = None
     """Split to load; all of them when not given."""
     config: str | None = None
@@ -47,9 +49,11 @@ class Source(BaseModel):
     def short_name(self) -> str:
         """The name from which outputs are called: the last part without file endings or a revision."""
         name = Path(self.dataset.rstrip("/")).name
-        for ending in (".gz", ".zst", ".bz2"):
+        if has_magic(name):
+            name = re.sub(r"[*?\[\]]+", "", name).strip("-_. ") or Path(self.dataset).parent.name or "files"
+        for ending in (".gz", ".zst", ".bz2", ".xz", ".lz4"):
             name = name.removesuffix(ending)
-        for ending in (".parquet", ".jsonl", ".json", ".csv"):
+        for ending in (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".arrow", ".feather"):
             if name.endswith(ending):
                 return name.removesuffix(ending)
         return name.partition("@")[0]

@@ -17,8 +17,10 @@ from kbtools.errors import ConfigError, MissingExtra
 from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.lines import answers, line_of
+from kbtools.models.backends.wire import Dialect
 from kbtools.models.engine.accounting import reply_from
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request, request_from_canonical
 from kbtools.models.store import ResponseStore, pack, unpack
 
@@ -46,6 +48,15 @@ class BatchBackend:
         self._poll = poll
         self._told: dict[str, str] = {}
         """What the server said of each batch under way, by nonce."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """That of the server."""
+        return self._server.dialect
+
+    def speaking(self, dialect: Dialect) -> BatchBackend:
+        """Batches at the same server, whose lines are in another dialect."""
+        return BatchBackend(self._server.speaking(dialect), self._poll)
 
     def waiting_for(self) -> str:
         """What the server said when it was last asked about the batches."""
@@ -173,7 +184,7 @@ def _parts(requests: Sequence[Request], server: HttpBackend) -> Iterator[list[Re
 def _downloaded(client: openai.OpenAI, batch: Batch) -> Iterator[tuple[str, Answer]]:
     for file in (batch.output_file_id, batch.error_file_id):
         if file is not None:
-            yield from answers(client.files.content(file).text.splitlines(), f"file {file} of batch {batch.id}")
+            yield from answers(client.files.content(file).content.split(b"\n"))
 
 
 def _without_line(waiting: dict[str, str], batch: Batch) -> Iterator[tuple[str, Answer]]:

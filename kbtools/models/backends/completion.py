@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kbtools.models.reply import Answer, Kind, Usage
+from kbtools.models.backends.received import received_text
+from kbtools.models.reply import Answer
 
 
 class Token(NamedTuple):
@@ -20,13 +21,13 @@ class Token(NamedTuple):
 def completion(
     model: str,
     text: str,
-    finish_reason: str,
+    finish_reason: str | None,
     *,
-    prompt_tokens: int,
+    prompt_tokens: int | None,
     completion_tokens: int,
     tokens: Sequence[Token] | None = None,
 ) -> Answer:
-    """The ok answer that holds this text; `finish_reason` is stop or length."""
+    """The answer that holds this text, read like the replies of servers."""
     choice: dict[str, Any] = {
         "index": 0,
         "message": {"role": "assistant", "content": text},
@@ -36,7 +37,7 @@ def completion(
         choice["logprobs"] = {"content": [_entry(token) for token in tokens]}
     usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
     raw = json.dumps({"object": "chat.completion", "model": model, "choices": [choice], "usage": usage})
-    return Answer(Kind.OK, raw, usage=Usage(prompt_tokens, completion_tokens))
+    return received_text(raw)
 
 
 def _entry(token: Token) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 from kbtools.errors import ConfigError, MissingExtra, UsageError
 from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.completion import Token, completion
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request
 
 KNOWN = frozenset({"temperature", "top_p", "max_tokens", "seed", "stop", "logprobs", "top_logprobs"})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,13 +13,20 @@ from urllib.request import getproxies, proxy_bypass
 
 from kbtools.errors import UsageError
 from kbtools.models.backend import Send
-from kbtools.models.backends.faults import answer_from
+from kbtools.models.backends.received import received
 from kbtools.models.backends.wire import CHAT, Dialect
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import STOPS_RUN, Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request
 
 if TYPE_CHECKING:
     import aiohttp
+
+
+TLS_ADVICE = (
+    "Put the path of a file with the certificate of the server's authority into the environment variable "
+    "SSL_CERT_FILE; a server without TLS has an address that begins with http://"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,12 @@ class HttpBackend:
     def endpoint(self) -> str:
         return self.base_url.rstrip("/") + self.dialect.path
 
+    def speaking(self, dialect: Dialect) -> HttpBackend:
+        """The same server, spoken to in another dialect."""
+        return replace(self, dialect=dialect)
+
     def close(self) -> None:
-        """Nothing outlives a fulfilment."""
+        """Nothing outlives a run."""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Send]:
@@ -59,17 +71,32 @@ class HttpBackend:
     ) -> Answer:
         body = self.dialect.body(request, self.served_as or self.model).encode("ascii")
         answer = await post(session, self.endpoint, body, timeout, proxy)
-        if answer.kind in (Kind.AUTH, Kind.QUOTA):
-            return self._explained(answer)
-        return answer
+        return self._explained(answer) if answer.kind in STOPS_RUN or answer.kind is Kind.NOT_FOUND else answer
 
     def _explained(self, answer: Answer) -> Answer:
-        what = "refused the credentials" if answer.kind is Kind.AUTH else "says that the quota is used up"
-        error = (
-            f"{self.endpoint} {what} ({answer.error}). "
-            f"Check the credentials ({self.credentials}), the plan and the permissions of the key"
-        )
-        return Answer(answer.kind, answer.raw, answer.status, error)
+        """The answer with what a user can do about a fault of the endpoint."""
+        match answer.kind:
+            case Kind.AUTH | Kind.QUOTA:
+                what = "refused the credentials" if answer.kind is Kind.AUTH else "says that the quota is used up"
+                error = (
+                    f"{self.endpoint} {what} ({answer.error}). "
+                    f"Check the credentials ({self.credentials}), the plan and the permissions of the key"
+                )
+            case Kind.NOT_FOUND:
+                error = answer.error + self._address_hint()
+            case _:
+                error = f"{self.endpoint}: {answer.error}"
+        return replace(answer, error=error)
+
+    def _address_hint(self) -> str:
+        """What may be wrong with an address at which nothing is."""
+        url = self.base_url.rstrip("/")
+        for tail in ("/chat/completions", "/completions", "/responses"):
+            if url.endswith(tail):
+                return f" at {self.endpoint}: give the address without {tail}, {url.removesuffix(tail)}"
+        if not re.search(r"/v\d+\w*(/|$)", urlsplit(url).path):
+            return f" at {self.endpoint}: the address has no /v1, which most servers want; try {url}/v1"
+        return f" at {self.endpoint}"
 
 
 @asynccontextmanager
@@ -97,17 +124,34 @@ async def post(session: aiohttp.ClientSession, url: str, body: bytes, timeout: f
             allow_redirects=False,
             proxy=proxy,
         ) as response:
-            return answer_from(response.status, response.headers, await response.read())
+            return received(response.status, response.headers, await response.read())
     except TimeoutError:
         return Answer(Kind.TIMEOUT, error=f"no complete answer within {timeout:g} s", maybe_billed=True)
+    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+        return Answer(Kind.TLS, error=f"no trusted connection{_through(proxy)} ({error}). {TLS_ADVICE}")
+    except aiohttp.ClientHttpProxyError as error:
+        return Answer(
+            Kind.CONNECTION, error=f"the proxy {_bare(proxy)} refused with HTTP {error.status} ({error.message})"
+        )
     except aiohttp.ClientConnectorError as error:
-        return Answer(Kind.CONNECTION, error=f"cannot connect to {url}: {error}")
+        return Answer(Kind.CONNECTION, error=f"cannot connect to {url}{_through(proxy)}: {error}")
     except (aiohttp.ClientError, OSError) as error:
         return Answer(
             Kind.CONNECTION,
-            error=f"connection to {url} broke: {error or type(error).__name__}",
+            error=f"connection to {url}{_through(proxy)} broke: {error or type(error).__name__}",
             maybe_billed=True,
         )
+
+
+def _through(proxy: str | None) -> str:
+    """The proxy, said in errors: its address is else taken for that of the server."""
+    return f" through the proxy {_bare(proxy)} that the environment names" if proxy else ""
+
+
+def _bare(proxy: str | None) -> str:
+    """The address of a proxy without its credentials."""
+    parts = urlsplit(proxy or "")
+    return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.port else f"{parts.scheme}://{parts.hostname}"
 
 
 def proxy_for(url: str) -> str | None:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kbtools.errors import DataError
-from kbtools.models.backends.faults import answer_from
+from kbtools.models.backends.received import received
 from kbtools.models.backends.wire import Dialect
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request
 
 
@@ -20,24 +20,22 @@ def line_of(request: Request, dialect: Dialect, model: str) -> str:
     return f'{head[:-1]}, "body": {body}}}\n'
 
 
-def answers(lines: Iterable[str], source: str) -> Iterator[tuple[str, Answer]]:
-    """Keys and answers of an output file."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+def answers(lines: Iterable[bytes]) -> Iterator[tuple[str, Answer]]:
+    """Keys and answers of an output file. A line from which no key can be read is no answer to anything."""
+    for line in lines:
         try:
-            entry = json.loads(line)
-            key = entry["custom_id"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{source}, line {number}: no line of a batch output ({error!r}): {line[:200]!r}"
-            ) from error
-        yield key, _answer(entry)
+            entry = json.loads(line.decode("utf-8", "surrogateescape"))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(entry, dict) and isinstance(entry.get("custom_id"), str):
+            yield entry["custom_id"], _answer(entry)
 
 
 def _answer(entry: dict[str, Any]) -> Answer:
-    response = entry.get("response") or {}
-    body = response.get("body")
+    response = entry.get("response")
+    body = response.get("body") if isinstance(response, dict) else None
     if body is None:
-        return Answer(Kind.SERVER, json.dumps(entry), error=f"the batch gave no reply: {entry.get('error')}")
-    return answer_from(response.get("status_code", 200), {}, json.dumps(body).encode())
+        return Answer(Kind.SERVER, json.dumps(entry), error=f"the batch gave no reply: {entry.get('error')!r}")
+    status = response.get("status_code") if isinstance(response, dict) else None
+    known = status if isinstance(status, int) and 100 <= status < 600 else 200
+    return received(known, {}, (body if isinstance(body, str) else json.dumps(body)).encode("utf-8", "surrogatepass"))

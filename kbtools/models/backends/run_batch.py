@@ -12,6 +12,7 @@ from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.lines import answers, line_of
 from kbtools.models.backends.supervise import Supervised, vllm_command
 from kbtools.models.backends.wire import CHAT
+from kbtools.models.kinds import Kind
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
 
@@ -46,9 +47,13 @@ class RunBatchBackend:
             with source.open("w", encoding="ascii") as file:
                 file.writelines(line_of(request, CHAT, self._path) for request in requests)
             self._run(source, target)
-            with target.open(encoding="utf-8") as file:
-                for key, answer in answers(file, f"the output of vllm run-batch {self._path}"):
-                    yield by_key[key], answer
+            with target.open("rb") as file:
+                for key, answer in answers(file):
+                    if key in by_key:
+                        yield by_key.pop(key), answer
+        for request in by_key.values():
+            error = f"vllm run-batch {self._path} ended well and wrote no reply to this request that can be read"
+            yield request, Answer(Kind.SERVER, error=error)
 
     def _run(self, source: Path, target: Path) -> None:
         files = ["-i", str(source), "-o", str(target)]

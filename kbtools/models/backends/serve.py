@@ -14,7 +14,8 @@ from kbtools.errors import ConfigError
 from kbtools.models.backend import Send
 from kbtools.models.backends.http import HttpBackend, open_session
 from kbtools.models.backends.supervise import Supervised, vllm_command
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request
 
 STARTUP = 1800.0
@@ -22,7 +23,7 @@ POLL = 0.5
 
 
 class ServeBackend:
-    """`vllm serve MODEL OPTIONS...` on a free local port. Started at the first fulfilment, kept until `close`."""
+    """`vllm serve MODEL OPTIONS...` on a free local port. Started with the first requests, kept until `close`."""
 
     def __init__(self, path: str, model: str, options: Sequence[str] = (), startup: float = STARTUP) -> None:
         self.model = model

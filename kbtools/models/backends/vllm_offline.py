@@ -10,7 +10,8 @@ from typing import Any
 from kbtools.errors import ConfigError, MissingExtra, UsageError
 from kbtools.models.backend import ChunkRun
 from kbtools.models.backends.completion import Token, completion
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request, canonical_json
 
 
@@ -131,13 +132,13 @@ def _answer(model: str, request: Request, output: Any) -> Answer:
                 step[token].logprob,
                 [(entry.decoded_token, entry.logprob) for entry in step.values()],
             )
-            for token, step in zip(generated.token_ids, generated.logprobs, strict=True)
+            for token, step in zip(generated.token_ids, generated.logprobs, strict=False)
         ]
     return completion(
         model,
         generated.text,
         generated.finish_reason,
-        prompt_tokens=len(output.prompt_token_ids),
+        prompt_tokens=None if output.prompt_token_ids is None else len(output.prompt_token_ids),
         completion_tokens=len(generated.token_ids),
         tokens=tokens,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from kbtools.models.backend import ModelBackend
 from kbtools.models.request import Request, Terms
 
 Api = Literal["chat", "responses"]
@@ -68,6 +69,18 @@ class Dialect:
 
 
 CHAT = Dialect()
+
+
+@runtime_checkable
+class Dialects(Protocol):
+    """A backend that can be told how to speak to its server."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it speaks now."""
+
+    def speaking(self, dialect: Dialect) -> ModelBackend:
+        """The backend with another dialect."""
 
 
 @lru_cache(maxsize=64)

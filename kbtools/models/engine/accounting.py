@@ -10,16 +10,17 @@ import time
 from kbtools.errors import ConfigError
 from kbtools.models.backend import ModelBackend, Review
 from kbtools.models.engine.progress import Progress
+from kbtools.models.kinds import Kind, ReplyFailure, Usage
 from kbtools.models.options import Prices
-from kbtools.models.reply import Answer, Failure, Kind, Reply, Usage
+from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request
 
-HOPELESS_AFTER = 20
-HOPELESS = frozenset({Kind.CONNECTION, Kind.NOT_FOUND})
+OPENS_AFTER = 20
+UNREACHABLE = frozenset({Kind.CONNECTION, Kind.NOT_FOUND})
 
 
-class Hopeless:
-    """Notices that nobody is there: the first rows all fail to reach the server or to find the model."""
+class CircuitBreaker:
+    """Circuit breaker: stops the run when the first 20 requests all fail to connect or get 404."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
@@ -28,9 +29,9 @@ class Hopeless:
 
     def after(self, reply: Reply) -> ConfigError | None:
         """The error to stop the run with, or None to go on."""
-        self._reached = self._reached or reply.kind not in HOPELESS
+        self._reached = self._reached or reply.kind not in UNREACHABLE
         self._failed += 1
-        if self._reached or self._failed < HOPELESS_AFTER:
+        if self._reached or self._failed < OPENS_AFTER:
             return None
         return ConfigError(
             f"the first {self._failed} requests to {self._endpoint} all failed, the last with: {reply.error}. "
@@ -76,12 +77,12 @@ def count_usage(progress: Progress, prices: Prices | None, usage: Usage) -> None
 
 def count_reply(progress: Progress, request: Request, reply: Reply, review: Review | None) -> Request | None:
     """Count a committed reply as the stage's review judges it; returns the follow-up that the review asks for."""
-    verdict: Request | Failure | None = None
+    verdict: Request | ReplyFailure | None = None
     if not reply.ok:
-        verdict = Failure(reply.kind, reply.error)
+        verdict = ReplyFailure(reply.kind, reply.error)
     elif review is not None:
         verdict = review(request, reply)
-    if isinstance(verdict, Failure):
+    if isinstance(verdict, ReplyFailure):
         progress.failed += 1
         progress.failures[verdict.kind.value] += 1
         return None

@@ -18,15 +18,16 @@ from kbtools.models.engine.budget import Budget, Spend
 from kbtools.models.engine.limits import AdaptiveLimit, Pace, Sleepers
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.retry import gave_up, wait_before_retry
+from kbtools.models.kinds import STOPS_RUN, Kind
 from kbtools.models.options import Options
-from kbtools.models.reply import STOPS_RUN, Answer, Kind, Reply
+from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request, estimated_prompt_tokens
 
 OVERLOAD = frozenset({Kind.THROTTLED, Kind.TIMEOUT})
 
 
 @dataclass(slots=True)
-class Course:
+class Attempts:
     """How the attempts at one request went. `started` is Unix time of the first, 0 before it."""
 
     request: Request
@@ -37,7 +38,7 @@ class Course:
     answer: Answer | None = None
 
     @property
-    def attempts(self) -> int:
+    def count(self) -> int:
         return self.faults + self.throttles + (self.answer is not None and self.answer.kind is Kind.OK)
 
     @property
@@ -45,7 +46,7 @@ class Course:
         return time.monotonic() - self.begun
 
 
-class Calls:
+class CallRunner:
     """Everything that calls share: the gate, the pace, the budget and the decision to stop."""
 
     def __init__(self, options: Options, progress: Progress, end: Callable[[BaseException], None]) -> None:
@@ -66,49 +67,51 @@ class Calls:
         self._draining = True
         self.sleepers.wake()
 
-    async def ask(self, request: Request, keep: Callable[[Course], Awaitable[None]]) -> bool:
+    async def ask(self, request: Request, keep: Callable[[Attempts], Awaitable[None]]) -> bool:
         """Bring a request to its final answer, ok or not, and `keep` it; False if the run ends before that.
 
         A call counts as in flight until its answer is kept, so a kill costs no more calls than the limit.
         """
-        course = Course(request)
+        attempts = Attempts(request)
         while True:
             await self._gate.acquire()
             try:
-                course.answer = answer = await self._attempt(course)
+                attempts.answer = answer = await self._attempt(attempts)
                 if answer is None:
                     return False
-                wait = None if answer.kind is Kind.OK else self._wait(course, answer)
+                wait = None if answer.kind is Kind.OK else self._wait(attempts, answer)
                 if wait is None:
-                    await keep(course)
+                    await keep(attempts)
                     return True
             finally:
                 self._gate.release()
             await self.sleepers.sleep(wait)
 
-    def reply(self, course: Course, backend: ModelBackend) -> Reply:
-        """The record of a finished course."""
-        answer = course.answer
-        assert answer is not None, "a course that ended without an answer has no reply"
-        error = "" if answer.kind is Kind.OK else gave_up(answer, course.faults, course.elapsed, self._options)
-        return reply_from(course.request, answer, backend, course.attempts, course.started, course.elapsed, error=error)
+    def reply(self, attempts: Attempts, backend: ModelBackend) -> Reply:
+        """The record of finished attempts."""
+        answer = attempts.answer
+        assert answer is not None, "attempts that ended without an answer has no reply"
+        error = "" if answer.kind is Kind.OK else gave_up(answer, attempts.faults, attempts.elapsed, self._options)
+        return reply_from(
+            attempts.request, answer, backend, attempts.count, attempts.started, attempts.elapsed, error=error
+        )
 
-    def _wait(self, course: Course, answer: Answer) -> float | None:
+    def _wait(self, attempts: Attempts, answer: Answer) -> float | None:
         throttled = answer.kind is Kind.THROTTLED
         self._progress.last_fault = f"{answer.kind.value}, {answer.error}"
-        course.throttles += throttled
-        course.faults += not throttled
-        elapsed = course.elapsed
-        return wait_before_retry(answer, course.faults, course.throttles, elapsed, self._options, self._random)
+        attempts.throttles += throttled
+        attempts.faults += not throttled
+        elapsed = attempts.elapsed
+        return wait_before_retry(answer, attempts.faults, attempts.throttles, elapsed, self._options, self._random)
 
-    async def _attempt(self, course: Course) -> Answer | None:
+    async def _attempt(self, attempts: Attempts) -> Answer | None:
         """One call, when limits and budget allow it; None if the run is ending or has to end."""
-        reserved = await self._cleared(course.request)
+        reserved = await self._cleared(attempts.request)
         if reserved is None:
             return None
         answer: Answer | None = None
         try:
-            answer = await self._call(course)
+            answer = await self._call(attempts)
         finally:
             self._budget.settle(reserved, answer)
             self._progress.booked = self._budget.spent
@@ -135,19 +138,19 @@ class Calls:
             return None
         return need
 
-    async def _call(self, course: Course) -> Answer:
-        if not course.started:
-            course.started, course.begun = time.time(), time.monotonic()
+    async def _call(self, attempts: Attempts) -> Answer:
+        if not attempts.started:
+            attempts.started, attempts.begun = time.time(), time.monotonic()
         progress = self._progress
         progress.sent += 1
-        progress.retries += course.answer is not None
+        progress.retries += attempts.answer is not None
         progress.in_flight += 1
         try:
-            timeout = max(0.001, min(self._options.timeout, self._options.deadline - course.elapsed))
-            answer = await self.send(course.request, timeout)
+            timeout = max(0.001, min(self._options.timeout, self._options.deadline - attempts.elapsed))
+            answer = await self.send(attempts.request, timeout)
         finally:
             progress.in_flight -= 1
-        self._note(course.request, answer)
+        self._note(attempts.request, answer)
         return answer
 
     def _note(self, request: Request, answer: Answer) -> None:

@@ -10,8 +10,9 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from kbtools.errors import KbError, UsageError
+from kbtools.models.kinds import Kind
 from kbtools.models.options import Options
-from kbtools.models.reply import Answer, Kind
+from kbtools.models.reply import Answer
 from kbtools.models.request import Request, most_prompt_tokens
 
 
@@ -21,7 +22,7 @@ class BudgetReached(KbError):
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Calls, tokens and cost of one call or of many."""
+    """CallRunner, tokens and cost of one call or of many."""
 
     requests: int = 0
     tokens: int = 0
@@ -35,7 +36,7 @@ class Spend:
 
 
 def left_after(options: Options, spent: Spend) -> Options:
-    """The options for a further fulfilment of the same run, which may spend what an earlier one left."""
+    """The options for further requests of the same run, which may spend what an earlier one left."""
     return replace(
         options,
         max_requests=None if options.max_requests is None else max(0, options.max_requests - spent.requests),

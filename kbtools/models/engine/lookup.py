@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from kbtools.models.backend import Review
 from kbtools.models.engine.progress import Progress
-from kbtools.models.reply import Failure, Kind, Reply
+from kbtools.models.kinds import Kind, ReplyFailure
+from kbtools.models.reply import Reply
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, State
 
 
 @dataclass(slots=True)
-class Sorted:
+class Classified:
     """A chunk of requests by what is known of them."""
 
     wanted: dict[str, float | None] = field(default_factory=dict)
@@ -28,7 +29,7 @@ class Sorted:
     other_endpoints: list[str] = field(default_factory=list)
 
 
-class Intake:
+class Lookup:
     """Decides for each request whether it is stored, failed, or to be sent."""
 
     def __init__(
@@ -45,10 +46,10 @@ class Intake:
         self._repeat_failures = repeat_failures
         self._started = started
 
-    def sort(self, requests: Iterable[Request]) -> Sorted:
+    def classify(self, requests: Iterable[Request]) -> Classified:
         """Look requests up in the store; reads only."""
         by_key = {request.key: request for request in requests}
-        result = Sorted()
+        result = Classified()
         if self._review is None:
             for key, state in self._store.states(by_key).items():
                 self._place(result, by_key.pop(key), state, None if state.kind is Kind.OK else state.kind)
@@ -64,9 +65,9 @@ class Intake:
         if not reply.ok:
             return reply.kind
         verdict = review(request, reply)
-        return verdict.kind if isinstance(verdict, Failure) else verdict
+        return verdict.kind if isinstance(verdict, ReplyFailure) else verdict
 
-    def _place(self, result: Sorted, request: Request, state: State, verdict: Request | Kind | None) -> None:
+    def _place(self, result: Classified, request: Request, state: State, verdict: Request | Kind | None) -> None:
         # A failure stored since this run began was met by this run, or a moment ago by another: not again now.
         if isinstance(verdict, Kind) and self._repeat_failures and state.stored < self._started:
             result.wanted[request.key] = state.stored
@@ -81,7 +82,7 @@ class Intake:
             result.follow_ups.append(verdict)
 
 
-def count_known(progress: Progress, known: Sorted) -> None:
+def count_known(progress: Progress, known: Classified) -> None:
     """Add to the counters what needs no call."""
     progress.from_store += known.stored
     progress.done += known.stored

@@ -12,23 +12,24 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 
-from kbtools.errors import KbError
+from kbtools.errors import ConfigError, KbError
 from kbtools.models.backend import ChunkBackend, ChunkRun, Review
 from kbtools.models.engine.accounting import count_reply, count_usage, reply_from
 from kbtools.models.engine.budget import Budget, Spend
-from kbtools.models.engine.lookup import Intake, count_known
+from kbtools.models.engine.lookup import Lookup, count_known
 from kbtools.models.engine.progress import Progress
+from kbtools.models.kinds import STOPS_RUN
 from kbtools.models.options import Options
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
-from kbtools.models.store import ResponseStore, chunks, claims, put
+from kbtools.models.store import ResponseStore, claims, put
 
 GROUP = 64
 POLL = 0.5
 
 
 class ChunkDriver:
-    """One fulfilment against a chunk backend."""
+    """One run against a chunk backend."""
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class ChunkDriver:
         self._review = review
         self._owner = claims.new_owner()
         self._stopping = threading.Event()
-        self._intake = Intake(store, backend.endpoint, review, options.repeat_failures, time.time())
+        self._lookup = Lookup(store, backend.endpoint, review, options.repeat_failures, time.time())
         self._waiting: deque[Request] = deque()
         self._budget = Budget(options)
         self._done = threading.Event()
@@ -57,7 +58,7 @@ class ChunkDriver:
         renewal.start()
         try:
             self._work(iter(requests))
-        except Exception as error:  # noqa: BLE001 - raised by fulfil
+        except Exception as error:  # noqa: BLE001 - raised by run_requests
             self.problem = error
         finally:
             self._done.set()
@@ -87,7 +88,7 @@ class ChunkDriver:
 
     def _claimed(self, unique: dict[str, Request]) -> list[Request]:
         """The requests to answer now; follow-ups and those under way elsewhere wait for the next turn."""
-        known = self._intake.sort(unique.values())
+        known = self._lookup.classify(unique.values())
         count_known(self._progress, known)
         self._waiting.extend(known.follow_ups)
         with self._store.transaction() as connection:
@@ -99,11 +100,15 @@ class ChunkDriver:
         reserved = self._reserved(requests)
         run = ChunkRun(self._store, self._stopping.is_set)
         started = time.time()
-        for group in chunks(self._backend.complete([*reserved], run) if reserved else [], GROUP):
-            for request, answer in group:
-                self._budget.settle(reserved.pop(request), answer)
-            self._progress.booked = self._budget.spent
-            self._store_and_count(group, started)
+        group: list[tuple[Request, Answer]] = []
+        try:
+            for pair in self._backend.complete([*reserved], run) if reserved else ():
+                group.append(pair)
+                if len(group) == GROUP:
+                    self._keep(group, reserved, started)
+                    group = []
+        finally:  # also where the backend breaks down: what it has answered is paid for
+            self._keep(group, reserved, started)
         for spend in reserved.values():
             self._budget.settle(spend, None)
 
@@ -128,7 +133,18 @@ class ChunkDriver:
             with suppress(KbError), self._store.transaction() as connection:
                 claims.renew(connection, self._owner)
 
+    def _keep(self, group: list[tuple[Request, Answer]], reserved: dict[Request, Spend], started: float) -> None:
+        """Store answers before anything is made of them; a fault of the endpoint then ends the run."""
+        self._store_and_count(group, started)
+        for request, answer in group:
+            self._budget.settle(reserved.pop(request), answer)
+        self._progress.booked = self._budget.spent
+        if stopping := next((answer for _, answer in group if answer.kind in STOPS_RUN), None):
+            raise ConfigError(stopping.error)
+
     def _store_and_count(self, group: list[tuple[Request, Answer]], started: float) -> None:
+        if not group:
+            return
         seconds = time.time() - started
         replies = [
             (request, reply_from(request, answer, self._backend, 1, started, seconds)) for request, answer in group

@@ -1,7 +1,7 @@
 """The online driver: requests run concurrently, in completion order, and every reply is on disk before it counts.
 
 Each request is a job, a coroutine that holds a place in a bounded window until its reply is committed. What has to
-be sent is decided in `intake`; how a request gets its answer is in `calls`.
+be sent is decided in `lookup`; how a request gets its answer is in `attempts`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from itertools import islice
 
 from kbtools.errors import KbError
 from kbtools.models.backend import OnlineBackend, Review
-from kbtools.models.engine.accounting import Hopeless, count_reply
-from kbtools.models.engine.attempts import Calls, Course
-from kbtools.models.engine.lookup import Intake, count_known
+from kbtools.models.engine.accounting import CircuitBreaker, count_reply
+from kbtools.models.engine.attempts import Attempts, CallRunner
+from kbtools.models.engine.lookup import Lookup, count_known
 from kbtools.models.engine.progress import Progress
 from kbtools.models.options import Options
 from kbtools.models.request import Request
@@ -33,7 +33,7 @@ MOST_PARKED = 4096
 
 
 class Scheduler:
-    """One fulfilment against an online backend."""
+    """One run against an online backend."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Scheduler:
         self._progress = progress
         self._review = review
         self._owner = claims.new_owner()
-        self._hopeless = Hopeless(backend.endpoint)
+        self._breaker = CircuitBreaker(backend.endpoint)
         self._draining = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -84,8 +84,8 @@ class Scheduler:
             job.cancel()
 
     async def _main(self, requests: Iterator[Request]) -> None:
-        self._calls = Calls(self._options, self._progress, self._end)
-        self._intake = Intake(
+        self._calls = CallRunner(self._options, self._progress, self._end)
+        self._lookup = Lookup(
             self._store, self._backend.endpoint, self._review, self._options.repeat_failures, time.time()
         )
         self._jobs: set[asyncio.Task[None]] = set()
@@ -98,7 +98,7 @@ class Scheduler:
             keeping = asyncio.create_task(self._keep_claims())
             try:
                 await self._feed(requests)
-            except Exception as error:  # noqa: BLE001 - fulfil raises it, after what is under way is in
+            except Exception as error:  # noqa: BLE001 - run_requests raises it, after what is under way is in
                 self._end(error)
             while self._jobs:
                 await asyncio.wait(self._jobs)
@@ -141,7 +141,7 @@ class Scheduler:
         if not requests:
             return []
         by_key = {request.key: request for request in requests}
-        known = await asyncio.to_thread(self._intake.sort, requests)
+        known = await asyncio.to_thread(self._lookup.classify, requests)
         count_known(self._progress, known)
         self._live.difference_update(by_key.keys() - known.wanted.keys())
         for follow_up in known.follow_ups:
@@ -178,20 +178,20 @@ class Scheduler:
         for follow_up in follow_ups:
             await self._follow(follow_up)
 
-    async def _keep(self, follow_ups: list[Request], course: Course) -> None:
+    async def _keep(self, follow_ups: list[Request], attempts: Attempts) -> None:
         """Commit a reply, then count it."""
-        reply = self._calls.reply(course, self._backend)
+        reply = self._calls.reply(attempts, self._backend)
         await self._commit.put(reply)
-        if problem := self._hopeless.after(reply):
+        if problem := self._breaker.after(reply):
             self._end(problem)
-        follow_up = count_reply(self._progress, course.request, reply, self._review)
+        follow_up = count_reply(self._progress, attempts.request, reply, self._review)
         if follow_up is not None:
             follow_ups.append(follow_up)
 
     async def _follow(self, request: Request) -> None:
         """Settle a follow-up, which may be stored already or under way elsewhere."""
         while not self._draining:
-            known = await asyncio.to_thread(self._intake.sort, [request])
+            known = await asyncio.to_thread(self._lookup.classify, [request])
             if not known.wanted:
                 count_known(self._progress, known)
                 for further in known.follow_ups:

@@ -1,4 +1,4 @@
-"""Counters of a running fulfilment, written by the engine and rendered by whoever called it."""
+"""Counters of running requests, written by the engine and rendered by whoever called it."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
 
+from kbtools.models.kinds import RETRIED, Kind
 from kbtools.models.options import Options
-from kbtools.models.reply import RETRIED, Answer, Kind
+from kbtools.models.reply import Answer
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

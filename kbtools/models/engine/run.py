@@ -1,7 +1,8 @@
-"""The entrance of the engine: fulfil planned requests, or only say what fulfilling them would do.
+"""The entrance of the engine: run planned requests, or only count the calls that this would take.
 
-A stage plans requests, calls `fulfil`, and then replays the replies from the store. The work runs in a thread of its
-own, so it does not matter whether the caller's thread has a running event loop, and Ctrl-C reaches the caller at once.
+A stage plans requests, calls `run_requests`, and then replays the replies from the store. The work runs in a thread
+of its own, so it does not matter whether the caller's thread has a running event loop, and Ctrl-C reaches the caller
+at once.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import length_hint
-from typing import Protocol
+from typing import Any, Protocol
 
-from kbtools.errors import UsageError
+from kbtools.errors import UsageError, rebuilt
 from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
-from kbtools.models.engine.lookup import Intake
+from kbtools.models.engine.lookup import Lookup
 from kbtools.models.engine.offline import ChunkDriver
 from kbtools.models.engine.online import CHUNK, Scheduler
 from kbtools.models.engine.progress import Progress, ProgressSink
@@ -30,7 +31,7 @@ GRACE = 10.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C ended a fulfilment; all that arrived is stored, and the same call goes on from there."""
+    """Ctrl-C ended a run of requests; all that arrived is stored, and the same call goes on from there."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -39,8 +40,12 @@ class Interrupted(KeyboardInterrupt):
             "run the same command again to go on from there"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the message and the counters, not from the message alone."""
+        return rebuilt, (type(self), self.args, self.__dict__)
 
-def fulfil(
+
+def run_requests(
     requests: Iterable[Request],
     backend: ModelBackend,
     store: ResponseStore,
@@ -70,8 +75,8 @@ def fulfil(
 
 
 @dataclass(slots=True)
-class Plan:
-    """What a fulfilment would do now. Tokens are estimated as `request.estimated_prompt_tokens` says."""
+class RequestPlan:
+    """What running these requests would do now. Tokens are estimated as `request.estimated_prompt_tokens` says."""
 
     requests: int = 0
     duplicates: int = 0
@@ -81,7 +86,7 @@ class Plan:
     repeated: int = 0
     """Stored failures that would be sent again; part of `to_send`."""
     to_send: int = 0
-    """Calls, if none has to be retried or repaired."""
+    """CallRunner, if none has to be retried or repaired."""
     prompt_tokens: int = 0
     """Of the requests to send."""
     most_completion_tokens: int | None = 0
@@ -92,7 +97,7 @@ class Plan:
     """The first request, sent or not, to be shown in full."""
 
 
-def plan(
+def plan_requests(
     requests: Iterable[Request],
     backend: ModelBackend,
     store: ResponseStore,
@@ -100,14 +105,14 @@ def plan(
     *,
     review: Review | None = None,
     seen: set[int] | None = None,
-) -> Plan:
-    """What `fulfil` with these arguments would do, without a call. Remembers a number per distinct request.
+) -> RequestPlan:
+    """What `run_requests` with these arguments would do, without a call. Remembers a number per distinct request.
 
     These numbers go into `seen`, so that several plans of one run count what they share once.
     """
     options = options or Options()
-    intake = Intake(store, backend.endpoint, review, options.repeat_failures, time.time())
-    result = Plan()
+    lookup = Lookup(store, backend.endpoint, review, options.repeat_failures, time.time())
+    result = RequestPlan()
     seen = set() if seen is None else seen
     for chunk in chunks(requests, CHUNK):
         result.first = result.first or chunk[0]
@@ -115,17 +120,17 @@ def plan(
         fresh = {request.key: request for request in chunk if int(request.key[:16], 16) not in seen}
         seen.update(int(key[:16], 16) for key in fresh)
         result.duplicates += len(chunk) - len(fresh)
-        _add(result, intake, list(fresh.values()))
+        _add(result, lookup, list(fresh.values()))
     if options.prices is not None:
         result.cost = options.prices.of(result.prompt_tokens, result.most_completion_tokens or 0)
     return result
 
 
-def _add(result: Plan, intake: Intake, requests: list[Request]) -> None:
+def _add(result: RequestPlan, lookup: Lookup, requests: list[Request]) -> None:
     """Count requests, and the follow-ups that stored replies already call for."""
     while requests:
         by_key = {request.key: request for request in requests}
-        known = intake.sort(requests)
+        known = lookup.classify(requests)
         result.stored += known.stored
         result.failed += len(known.failed)
         result.to_send += len(known.wanted)
@@ -135,7 +140,7 @@ def _add(result: Plan, intake: Intake, requests: list[Request]) -> None:
         requests = known.follow_ups
 
 
-def _add_tokens(result: Plan, request: Request) -> None:
+def _add_tokens(result: RequestPlan, request: Request) -> None:
     result.prompt_tokens += estimated_prompt_tokens(request)
     bound = request.sampling.max_tokens
     so_far = result.most_completion_tokens

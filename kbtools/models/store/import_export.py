@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from kbtools.errors import ConfigError, DataError, UsageError, reason
-from kbtools.models.reply import Kind, Reply, Usage
+from kbtools.models.kinds import Kind, Usage
+from kbtools.models.reply import Reply
 from kbtools.models.request import key_of
 from kbtools.models.store import CHUNK, COLUMNS, ResponseStore, StoreDamaged, chunks, reply_of
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kbtools.errors import UsageError
-from kbtools.models.reply import Kind, Reply
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Reply
 from kbtools.models.request import key_of
 from kbtools.models.store import (
     CHUNK,

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import zstandard
 
-from kbtools.models.reply import Kind, Reply, Usage
+from kbtools.models.kinds import Kind, Usage
+from kbtools.models.reply import Reply
 from kbtools.models.store.file import StoreDamaged, connected, default_path, explained, opened, transaction
 
 T = TypeVar("T")

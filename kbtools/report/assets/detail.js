@@ -140,7 +140,7 @@ function conversation(title, messages, answers, open) {
   return el("details", { class: "conversation", open }, summary, turns);
 }
 
-const REASONING = ["reasoning", "reasoning_content", "thinking", "reasoning_details"];
+const REASONING = ["reasoning", "reasoning_content", "thinking", "thinking_blocks", "reasoning_details"];
 
 function turn(message, answer) {
   const { role, content, ...rest } = message;

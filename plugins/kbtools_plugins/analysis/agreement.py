@@ -110,7 +110,7 @@ class Agreement(Analysis):
             every = [label for label in _all_labels(ds, self.between) if label not in self.ignore]
             orders = dict.fromkeys(self.between, tuple(every))
         reading = scales.Reading(orders, self.ignore, nominal)
-        return [scales.read(ds, path, reading, self.columns) for path in self.between]
+        return [scales.scale_of(ds, path, reading, self.columns) for path in self.between]
 
     def _groups(self, ds: Dataset, verdicts: Verdicts) -> Iterator[GroupAgreement]:
         import numpy as np

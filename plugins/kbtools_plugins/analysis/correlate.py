@@ -63,7 +63,7 @@ class Correlate(Analysis):
         """Read the columns, correlate every pair."""
         orders = {path: [label.strip() for label in labels.split(",")] for path, labels in self.labels.items()}
         reading = scales.Reading(orders, self.ignore)
-        found = [scales.read(ds, path, reading, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
+        found = [scales.scale_of(ds, path, reading, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
         module, groups = scales.modules(ds, self.columns)
         figures = correlate(found, groups, resampled=module or "rows", resamples=self.resamples, seed=self.seed)
         return Findings(

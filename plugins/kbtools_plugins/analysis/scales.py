@@ -69,7 +69,7 @@ class Reading:
     """Whether labels are mere names, so that any order will do."""
 
 
-def read(ds: Dataset, path: str, reading: Reading, columns: dict[str, str]) -> Scale:
+def scale_of(ds: Dataset, path: str, reading: Reading, columns: dict[str, str]) -> Scale:
     """A column as numbers; RowError names a row whose label is in no order."""
     import numpy as np
     import pyarrow as pa

@@ -41,6 +41,8 @@ class Filter(kb.Stage):
 
     name: ClassVar[str] = "filter"
     suffix: ClassVar[str] = "filtered"
+    scope: ClassVar[kb.stage.Scope] = "row"
+    placement: ClassVar[kb.stage.Placement] = "either"
 
     where: str
     """Expression over the columns, such as "reward > 0.85"."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import kbtools as kb
-from kbtools.data.conversations.messages import calls_tool, decode, looks_encoded, text_of
+from kbtools.data.conversations.fields import said
+from kbtools.data.conversations.messages import calls_tool, decode, looks_encoded
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import field_of
-from kbtools_plugins.lengths.template import REASONING_KEYS, Message
+from kbtools_plugins.lengths.template import Message
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +100,11 @@ def _messages(cell: Any, what: str, role: str) -> tuple[Message, ...]:
     if not messages:
         raise ConversationError(f"its {what} has no messages")
     for number, message in enumerate(messages, start=1):
-        if message.get("content") is None and not calls_tool(message) and reasoning_of(message) is None:
+        try:
+            found = said(message)
+        except ReasoningError as error:
+            raise ConversationError(f"message {number} of its {what} cannot be read: {error}") from error
+        if found.text is None and not calls_tool(message) and not found.others and found.reasoning is None:
             raise ConversationError(
                 f"message {number} of its {what} ({message['role']}) has neither content nor reasoning nor tool calls"
             )
@@ -116,13 +121,9 @@ def _tools(cell: Any) -> tuple[Any, ...] | None:
     return tuple(cell) if isinstance(cell, list) and cell else None
 
 
-def reasoning_of(message: Message) -> str | None:
-    """The reasoning that has a field of its own."""
-    return next((str(message[key]) for key in REASONING_KEYS if message.get(key)), None)
-
-
 def spoken(messages: Sequence[Message]) -> Iterator[tuple[str | None, str]]:
     """Reasoning field and content of every turn of the assistant."""
     for message in messages:
         if message["role"] == "assistant":
-            yield reasoning_of(message), text_of(message.get("content")) or ""
+            found = said(message)
+            yield found.reasoning, found.text or ""

@@ -17,10 +17,9 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 import kbtools as kb
+from kbtools.data.conversations.fields import said
 
 Message = Mapping[str, Any]
-REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
-"""Names of the reasoning in messages; templates read the first or the second."""
 
 
 class ChatTemplate:
@@ -55,8 +54,8 @@ class ChatTemplate:
 def plain(message: Message) -> dict[str, Any]:
     """A message without null fields (but for its content), its reasoning under every name that templates read."""
     kept = {key: value for key, value in message.items() if value is not None or key == "content"}
-    reasoning = next((kept[key] for key in REASONING_KEYS if key in kept), None)
-    return kept if reasoning is None else {"thinking": reasoning, **kept, "reasoning_content": reasoning}
+    reasoning = said(message).reasoning
+    return kept if reasoning is None else {**kept, "thinking": reasoning, "reasoning_content": reasoning}
 
 
 class _GenerationBlock(Extension):

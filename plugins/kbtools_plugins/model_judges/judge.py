@@ -16,7 +16,7 @@ import kbtools as kb
 from kbtools.data.table import column
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
 from kbtools.llm import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
-from kbtools.models.contract import Contract, JsonContract, Settled, TagContract
+from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
 from kbtools_plugins.model_judges import metamorphic
 from kbtools_plugins.model_judges.letters import LetterContract, letter_score
@@ -187,8 +187,8 @@ class ModelJudge(Asking, kb.Judge):
     def _letter_request(self, material: Material, model: str) -> Request:
         return self.by_letter.about({**material, "form": "letter"}, model)
 
-    def conclude(self, material: Material, replies: Sequence[Settled]) -> Mapping[str, Any]:
-        """The verdict from all replies for a row; RowFault when one of them is not usable."""
+    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+        """The verdict from all replies for a row; RowFailure when one of them is not usable."""
         if self.expected:
             return self._expected(*replies)
         refuse_failures(replies)
@@ -203,7 +203,7 @@ class ModelJudge(Asking, kb.Judge):
                 verdict[name] = "\n".join(map(str, values))
         return verdict
 
-    def _expected(self, letter: Settled, in_words: Settled | None = None) -> Mapping[str, Any]:
+    def _expected(self, letter: ParsedReply, in_words: ParsedReply | None = None) -> Mapping[str, Any]:
         """The weighted score of a letter, or the score in words where the letter was not certain enough."""
         score, name = letter_score(letter.reply), next(iter(self.scores()))
         mass = score.mass if score else None

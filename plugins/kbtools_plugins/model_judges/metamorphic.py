@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kbtools.errors import UsageError
-from kbtools.llm import Material, RowFault, conclusions, materials
+from kbtools.llm import Material, RowFailure, conclusions, materials
 from kbtools.models.store import chunks
 from kbtools_plugins.model_judges import rewrites
 
@@ -69,8 +69,8 @@ def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[
             verdict, rows = next(found), rows + 1
             for name in names:
                 other = next(found)
-                failed[name] += isinstance(other, RowFault)
-                if not isinstance(other, RowFault) and not isinstance(verdict, RowFault):
+                failed[name] += isinstance(other, RowFailure)
+                if not isinstance(other, RowFailure) and not isinstance(verdict, RowFailure):
                     pairs[name].append((verdict, other))
     moved = {name: _moved(trial, pairs[name], failed[name]) for name in pairs}
     return {"share": trial.share, "rows": rows, "changes": moved}
@@ -91,7 +91,7 @@ def _sampled(trial: Trial, ds: Dataset) -> Iterator[Texts]:
     limit = int(share_of(trial.share) * 2**64)
     seen: set[int] = set()
     for material in materials(trial.judge, ds) if limit else ():
-        given = {meaning: text for meaning, text in material.items() if text is not None}
+        given = {role: text for role, text in material.items() if text is not None}
         number = int.from_bytes(hashlib.sha256("\0".join(given.values()).encode("utf-8", "surrogatepass")).digest()[:8])
         if number < limit and number not in seen and len(given) == len(material):
             seen.add(number)

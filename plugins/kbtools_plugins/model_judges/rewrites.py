@@ -51,8 +51,8 @@ def renamed(texts: Mapping[str, str]) -> dict[str, str]:
     codes = [text[start:end] for text in texts.values() for start, end in _code_spans(text)]
     names = _new_names(codes)
     return {
-        meaning: names.get(text.strip()) or with_code_changed(text, lambda code: _exchanged(code, names))
-        for meaning, text in texts.items()
+        role: names.get(text.strip()) or with_code_changed(text, lambda code: _exchanged(code, names))
+        for role, text in texts.items()
     }
 
 

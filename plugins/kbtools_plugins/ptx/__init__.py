@@ -7,7 +7,7 @@ How a launch runs
     text/          PTX text to typed instructions, each with its source line
     decode/        instructions to basic blocks and registers to slots
     instructions/  one table: what each family does, by opcode
-    numerics/      IEEE arithmetic on raw bits: what `add.rn.ftz.f32` gives
+    numerics/      IEEE arithmetic on raw bits: what `add.rn.ftz.f32` gives; its docstring is the interface
     memory/        buffers with made-up addresses, shared memory, and who touched which byte
     machine/       registers, control flow, barriers, limits
     launch.py      the door: `launch(text, grid, arguments) -> LaunchReport`
@@ -18,25 +18,7 @@ Registers hold raw bits
     broadcasts to (programs, threads): (1, 1) is uniform, (programs, 1) differs per program, (1, threads) per thread.
     No register is ever a Python number or a float array. A function must not write into its operands.
 
-The interface of `numerics`
-    Everything is chosen once, when a kernel is decoded; what is chosen runs once per instruction and maps raw bits to
-    raw bits. Types are named as PTX names them: "f64", "f32", "tf32", "f16", "bf16", "e4m3", "e5m2", "s32", "u8";
-    packed ones ("f16x2", "bf16x2", "e4m3x2") are the bits of the packed register. What does not exist raises
-    `Unsupported`.
-
-    Modifiers(rounding="", ftz=False, saturate=False, satfinite=False, relu=False, nan=False, approximate=False)
-        a frozen dataclass; rounding is "rn", "rz", "rm", "rp", "rna", "rni", "rzi", "rmi", "rpi" or "" (the default of
-        the instruction); approximate is set by `.approx` and `.full`.
-    arithmetic(operation, kind, modifiers) -> (*Bits) -> Bits
-        operation: add sub mul fma div rem neg abs min max copysign sqrt rsqrt rcp ex2 lg2 sin cos tanh (floats only;
-        integers belong to instructions/).
-    comparison(operator, kind, ftz) -> (Bits, Bits) -> bool array
-        operator: eq ne lt le gt ge equ neu ltu leu gtu geu num nan (floats only).
-    conversion(target, source, modifiers) -> (*Bits) -> Bits
-        two operands for packed targets (`cvt.rn.bf16x2.f32 d, a, b`: a is the upper half); integers in either place.
-    matrix_product(a, b, accumulator, saturate) -> (A, B, C) -> D
-        raw bits of whole tiles, shapes (tiles, m, k), (tiles, k, n), (tiles, m, n); how fragments lie in registers
-        belongs to instructions/.
-    permitted_error(operation, kind, modifiers) -> float | None
-        relative error that the manual permits beyond correct rounding, in ulp; None where it is exact.
+Types are named as PTX names them: "f64", "f32", "tf32", "f16", "bf16", "e4m3", "e5m2", "s32", "u8"; packed ones
+("f16x2", "bf16x2", "e4m3x2") are the bits of the packed register. What the machine does not execute raises
+`Unsupported`.
 """

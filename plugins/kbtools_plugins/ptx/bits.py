@@ -18,8 +18,14 @@ WIDTHS = {
 }
 """Bits of a value of each type."""
 
-UNSIGNED: dict[int, type[np.generic]] = {1: np.bool_, 8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
-SIGNED: dict[int, type[np.generic]] = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
+UNSIGNED: dict[int, type[np.unsignedinteger[Any]]] = {
+    1: np.bool_,  # type: ignore[dict-item]  # predicates
+    8: np.uint8,
+    16: np.uint16,
+    32: np.uint32,
+    64: np.uint64,
+}
+SIGNED: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
 
 
 def constant(value: int, width: int) -> Bits:

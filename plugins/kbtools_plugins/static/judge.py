@@ -37,7 +37,7 @@ class StaticJudge(kb.Judge):
     def output_features(self, features: Features) -> Features:
         """The input's features and the verdict's columns; SchemaError when the dataset holds no code at all."""
         schema = kb.Schema(features, self.columns)
-        if not any(schema.has(meaning) for meaning in self.may_read):
+        if not any(schema.has(role) for role in self.may_read):
             raise kb.errors.SchemaError(
                 f"judge 'static' rates {', '.join(self.may_read)}, and this dataset has none of them "
                 f"(columns: {schema.describe()}). Say where one is with --columns reference_code=COLUMN."

@@ -12,9 +12,10 @@ import textwrap
 import warnings
 from dataclasses import dataclass
 
+from kbtools.data.conversations.marks import begins_with_mark, ends_of_reasoning, is_answer, is_empty
+
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+-]*)[^\n]*$", re.MULTILINE)
 _PYTHON_FENCES = frozenset({"", "python", "py", "python3", "triton"})
-_REASONING_ENDS = ("</think>", "<|channel|>final<|message|>")
 _WRAPPERS = (("<answer>", "</answer>"), ("BEGIN_PYTHON", "END_PYTHON"))
 
 
@@ -48,7 +49,7 @@ def parse(text: str) -> Parsed | Unparsable:
 
     Readings: the text as it stands, then its answer; what stands inside a code's own strings never misleads.
     """
-    if text.lstrip().startswith("<think>") and "</think>" not in text:
+    if _only_reasons(text):
         return Unparsable("the reasoning never ends, so there is no answer")
     faults: list[Unparsable] = []
     for code in dict.fromkeys([_tidy(text), *map(_code_in, _answers(text))]):
@@ -59,15 +60,19 @@ def parse(text: str) -> Parsed | Unparsable:
     return faults[:2][-1]  # of the likeliest answer where there is one, else of the whole text
 
 
+def _only_reasons(text: str) -> bool:
+    """Whether reasoning begins the text and never ends."""
+    begins = begins_with_mark(text.lstrip())
+    return begins is not None and not is_answer(begins) and not is_empty(begins) and not ends_of_reasoning(text)
+
+
 def _answers(text: str) -> list[str]:
     """Where the answer may stand, likeliest first: after the last end of reasoning, or after the first one.
 
     The second is right when the answer's own code contains a tag.
     """
-    found = [(text.find(mark), text.rfind(mark), len(mark)) for mark in _REASONING_ENDS if mark in text]
-    starts = (
-        [max(last + size for _, last, size in found), min(first + size for first, _, size in found)] if found else [0]
-    )
+    ends = ends_of_reasoning(text)
+    starts = [ends[-1], ends[0]] if ends else [0]
     return [_unwrap(text[start:]) for start in dict.fromkeys(starts)]
 
 
@@ -81,7 +86,7 @@ def _unwrap(text: str) -> str:
 
 
 def _code_in(answer: str) -> str:
-    blocks = [body for language, body in _fences(answer) if language.lower() in _PYTHON_FENCES]
+    blocks = [body for language, body in fences(answer) if language.lower() in _PYTHON_FENCES]
     return _tidy(max(blocks, key=len) if blocks else answer)
 
 
@@ -89,7 +94,7 @@ def _tidy(code: str) -> str:
     return textwrap.dedent(code.removeprefix("\ufeff")).strip()
 
 
-def _fences(text: str) -> list[tuple[str, str]]:
+def fences(text: str) -> list[tuple[str, str]]:
     """(language, body) of every fenced block, in order."""
     blocks: list[tuple[str, str]] = []
     opened: re.Match[str] | None = None

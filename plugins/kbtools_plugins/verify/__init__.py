@@ -5,16 +5,16 @@ computes the answer that is judged, and never sees the inputs that it is judged 
 
 1. *Read* (the caller's process, no candidate code runs). The candidate's text is parsed. Its `@triton.jit` functions
    and the constants they use are copied into a clean kernel module, provided that they stay inside the Triton
-   language (kernel_source.py): such code is data, not a program. Static rules (static_rules.py) name known tricks
-   with their line.
+   language (candidate/kernels.py): such code is data, not a program. Static rules (candidate/static_rules.py) name
+   known tricks with their line.
 2. *Reference* (own process). Runs the reference in float64 and float32 on inputs from secret seeds and sends inputs,
    outputs, parameters, and, from other seeds, *decoy* inputs.
 3. *Record* (own process, the only one that runs the candidate's Python). It gets parameters and decoys: values of the
-   right shape that tell nothing about the secret ones. Kernels are not run here. Every launch and every torch
-   operator that touches an input is written into a trace (recorder.py): "allocate S4; launch add_kernel on S0, S1,
-   S4; return S4".
-4. *Judge the trace* (the caller's process). Operators outside the table of allowed work (operators.py) that reach the
-   output are a `fallback`; a trace without a launch is `no_kernel`.
+   right shape that tell nothing about the secret ones. Kernels are not run here. Every launch and every torch operator
+   that touches an input is written into a trace (worker/record/recorder.py): "allocate S4; launch add_kernel on S0,
+   S1, S4; return S4".
+4. *Trace rules* (the caller's process). Operators outside the table of allowed work (protocol/operators.py) that reach
+   the output are a `fallback`; a trace without a launch is `no_kernel`.
 5. *Compile* (own process). Each launch is compiled from the clean module for each target to a cubin.
 6. *Replay* (own process, no candidate Python). The trace runs on the secret inputs, with kernels from the clean
    module: once as recorded, once with the grid in reverse order, once with launches skipped. Fresh memory is filled
@@ -37,13 +37,17 @@ never makes a pass.
 | replay    | no (kernel text)   | yes           | no                | no      |
 
 All but the caller are forked, one job per fork, from two warm processes that have torch and triton imported
-(zygote.py), and run in a sandbox (sandbox.py). Messages are length-framed and signed with a key per job (wire.py);
-they hold plain values and bytes, never pickles. The GPU tier runs the trace on the device (gpu.py) after a look for
-accesses out of bounds in the interpreter, and times it (timing.py); the rest is the same.
+(worker/zygote.py), and run in a sandbox (host/sandbox.py). Messages have a type for each role (protocol/jobs.py), are
+length-framed and signed with a key per job (protocol/wire.py), and hold plain values and bytes, never pickles. The GPU
+tier runs the trace on the device (worker/gpu) after a look for accesses out of bounds in the interpreter, and times it;
+the rest is the same.
+
+The folders are the processes: candidate/ reads texts, steps/ is the caller's side of each step, host/ starts and ends
+the processes, worker/ is what runs in them, protocol/ is what both sides know. Nothing outside worker/ imports torch.
 """
 
 from kbtools_plugins.verify.check import verify
 from kbtools_plugins.verify.settings import VerifySettings
-from kbtools_plugins.verify.verdict import Verdict
+from kbtools_plugins.verify.verdict import Verification
 
-__all__ = ["Verdict", "VerifySettings", "verify"]
+__all__ = ["Verification", "VerifySettings", "verify"]

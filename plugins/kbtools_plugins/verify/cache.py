@@ -6,13 +6,14 @@ import hashlib
 import os
 import sqlite3
 import threading
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify.fingerprint import fingerprint
 from kbtools_plugins.verify.settings import VerifySettings
-from kbtools_plugins.verify.verdict import Verdict
+from kbtools_plugins.verify.verdict import Verification
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, verdict TEXT NOT NULL) WITHOUT ROWID"
 _NOT_KEPT = ("timeout", "unsupported:killed")
@@ -42,13 +43,13 @@ class VerdictStore:
                 f"The store of verdicts {path} cannot be used: {error}. Set KBTOOLS_VERDICTS to another file."
             ) from error
 
-    def get(self, key: str) -> Verdict | None:
+    def get(self, key: str) -> Verification | None:
         """The verdict kept under a key."""
         with self._lock:
             row = self._connection.execute("SELECT verdict FROM verdicts WHERE key = ?", [key]).fetchone()
-        return Verdict.model_validate_json(row[0]) if row else None
+        return Verification.model_validate_json(row[0]) if row else None
 
-    def put(self, key: str, verdict: Verdict) -> None:
+    def put(self, key: str, verdict: Verification) -> None:
         """Keep a verdict, unless chance had a part in it."""
         if verdict.verdict not in _NOT_KEPT:
             with self._lock:
@@ -61,13 +62,33 @@ class VerdictStore:
         self._connection.close()
 
 
-def key_of(reference: str, candidate: str, entry_point: str | None, settings: VerifySettings) -> str:
-    """Digest of both texts, the settings, the versions and the source of this package."""
-    parts = [reference, candidate, entry_point or "", repr(sorted(fingerprint(settings).items())), _source_digest()]
-    return hashlib.sha256("\0".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+def key_of(
+    reference: str,
+    candidate: str,
+    entry_point: str | None,
+    settings: VerifySettings,
+    shared: Mapping[str, str] | None = None,
+) -> str:
+    """Digest of both texts, the settings, the versions and the source of this package.
+
+    The seed counts too, though the fingerprint that comes with a verdict keeps it secret. `shared` is the fingerprint
+    of where the pair is checked, if that is not here.
+    """
+    known = repr(sorted((fingerprint(settings) if shared is None else shared).items()))
+    parts = [reference, candidate, entry_point or "", known, repr(settings.seed), _source_digest()]
+    joined = "\0".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @cache
 def _source_digest() -> str:
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    return source_digest(Path(__file__).parent)
+
+
+def source_digest(folder: Path) -> str:
+    """Digest of every module below a folder, with its place there: an edit anywhere makes other verdicts possible."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        for part in (file.relative_to(folder).as_posix().encode(), file.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

@@ -8,21 +8,29 @@ import hashlib
 import secrets
 from functools import cache
 
-from kbtools_plugins.verify.candidate import kernels as kernel_source
-from kbtools_plugins.verify.candidate import shrink, static_rules
-from kbtools_plugins.verify.candidate import text as texts
+from kbtools_plugins.verify.candidate import kernels, shrink, static_rules, text
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
-from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.protocol.jobs import (
+    COMPILE,
+    RECORD,
+    REFERENCE,
+    Plan,
+    RecordJob,
+    RecordReply,
+    ReferenceJob,
+    ReferenceReply,
+    Timing,
+)
+from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
-from kbtools_plugins.verify.steps import compile as compiling
-from kbtools_plugins.verify.steps import record as recording
-from kbtools_plugins.verify.steps import reference as reference_fitness
-from kbtools_plugins.verify.steps import replay as replaying
-from kbtools_plugins.verify.steps import trace_rules as judge
+from kbtools_plugins.verify.steps import record, trace_rules
+from kbtools_plugins.verify.steps.compile import compile_job, picked
+from kbtools_plugins.verify.steps.reference import only_moves, require_fit
+from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.trace_rules import Decided
-from kbtools_plugins.verify.verdict import Resources, Verdict
+from kbtools_plugins.verify.verdict import Resources, Verification
 
 _ATTEMPTS = 3
 _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS = 2**17, 2**21
@@ -39,7 +47,7 @@ def verify(
     entry_point: str | None = None,
     settings: VerifySettings | None = None,
     processes: WarmPair | None = None,
-) -> Verdict:
+) -> Verification:
     """Check one candidate's text against a reference's.
 
     `entry_point` names the reference's class or function. `processes` are the warm processes to use; without them one
@@ -53,8 +61,8 @@ def verify(
             return PairCheck(reference, candidate, entry_point, chosen, processes or _shared_processes()).run()
         except WorkerDied as error:
             died = error
-    text = f"{died} in {_ATTEMPTS} attempts, as happens when the machine's memory runs out"
-    return Verdict(verdict="unsupported:killed", error=text, fingerprint=fingerprint(chosen))
+    error_text = f"{died} in {_ATTEMPTS} attempts, as happens when the machine's memory runs out"
+    return Verification(verdict="unsupported:killed", error=error_text, fingerprint=fingerprint(chosen))
 
 
 class PairCheck:
@@ -69,7 +77,7 @@ class PairCheck:
         self._processes = processes
         self._evidence = Evidence()
 
-    def run(self) -> Verdict:
+    def run(self) -> Verification:
         """The verdict; never raises for a fault of the reference or the candidate."""
         try:
             return self._evidence.verdict("pass", "", self._check(), self._settings)
@@ -84,10 +92,12 @@ class PairCheck:
         with self._evidence.timed("record"):
             self._recording = self._record()
             self._traces = self._recording.traces
-        self._judge()
+        self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
-        if not on_gpu(self._settings) and (missing := judge.features_without_gpu(self._kernels, self._main_trace)):
+        if not on_gpu(self._settings) and (
+            missing := trace_rules.features_without_gpu(self._kernels, self._main_trace)
+        ):
             raise Decided(
                 f"unsupported:{missing}",
                 f"Triton's interpreter cannot decide on {missing}; it compiles, run it on a GPU",
@@ -98,25 +108,25 @@ class PairCheck:
     def _read(self) -> None:
         reference, candidate = self._texts
         try:
-            self._reference_code = texts.extract(reference)
-            self._reference_name = texts.reference_entry(texts.parse(self._reference_code), self._entry_point)
-        except texts.NoCode as error:
+            self._reference_code = text.extract(reference)
+            self._reference_name = text.reference_entry(text.parse(self._reference_code), self._entry_point)
+        except text.NoCode as error:
             raise Decided("reference_error", f"the reference: {error}") from None
         try:
-            tree = self._take(texts.extract(candidate))
-            self._name = texts.candidate_entry(tree, self._reference_name)
-        except texts.NoCode as error:
+            tree = self._take(text.extract(candidate))
+            self._name = text.candidate_entry(tree, self._reference_name)
+        except text.NoCode as error:
             raise Decided("compile_error", f"the candidate: {error}") from None
         if finding := static_rules.first_finding(tree, self._reference_name):
             raise Decided(finding.verdict, finding.text)
 
     def _take(self, code: str) -> ast.Module:
         """Make this the candidate's code."""
-        tree = texts.parse(code)
-        self._code, self._source = code, kernel_source.extract(tree)
+        tree = text.parse(code)
+        self._code, self._source = code, kernels.extract(tree)
         return tree
 
-    def _run_reference(self) -> dict[str, Tree]:
+    def _run_reference(self) -> ReferenceReply:
         comfortable, most = _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS
         if on_gpu(self._settings):
             comfortable = most = _ELEMENTS_ON_DEVICE
@@ -128,21 +138,22 @@ class PairCheck:
         if outcome.failed:
             known = outcome.failed.startswith(("reference_", "unsupported:"))
             raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
-        reference_fitness.check(outcome.reply)
-        return outcome.reply
+        reply = outcome.known()
+        require_fit(reply)
+        return reply
 
-    def _reference_outcome(self, code: str, most_elements: int) -> Outcome:
-        job = {
-            "code": code,
-            "entry": self._reference_name,
-            "seeds": self._secrets("input", self._settings.seeds),
-            "decoy_seeds": self._secrets("decoy", recording.DECOYS),
-            "most_elements": most_elements,
-            "floor": self._settings.time and on_gpu(self._settings),
-        }
-        return self._processes.run("reference", job, self._settings)
+    def _reference_outcome(self, code: str, most_elements: int) -> Outcome[ReferenceReply]:
+        job = ReferenceJob(
+            code=code,
+            entry=self._reference_name,
+            seeds=self._secrets("input", self._settings.seeds),
+            decoy_seeds=self._secrets("decoy", record.DECOYS),
+            most_elements=most_elements,
+            floor=self._settings.time and on_gpu(self._settings),
+        )
+        return self._processes.run(REFERENCE, job, self._settings)
 
-    def _smaller_reference(self, comfortable: int) -> Outcome | None:
+    def _smaller_reference(self, comfortable: int) -> Outcome[ReferenceReply] | None:
         """The largest version that is done quickly, if any; from then on both sides have its constants."""
         names = set(shrink.constants(self._reference_code))
         for limit in shrink.LIMITS if names else ():
@@ -162,70 +173,80 @@ class PairCheck:
         """Numbers that nobody who writes a candidate can know; the same ones for a pair if the settings have a seed."""
         if self._settings.seed is None:
             return [secrets.randbits(31) for _ in range(count)]
-        texts = "\0".join([purpose, str(self._settings.seed), *self._texts])
-        return [
-            int.from_bytes(hashlib.sha256(f"{number}\0{texts}".encode()).digest()[:4]) >> 1 for number in range(count)
-        ]
+        known = "\0".join([purpose, str(self._settings.seed), *self._texts])
+        digests = [hashlib.sha256(f"{number}\0{known}".encode("utf-8", "surrogatepass")) for number in range(count)]
+        return [int.from_bytes(digest.digest()[:4]) >> 1 for digest in digests]
 
-    def _record(self) -> recording.Recording:
-        state, decoys = self._reference["state"], self._reference["decoy_state"]
-        found = recording.read(self._recorded(state, list(recording.plans(self._reference))))
-        if decoys:
-            plan = recording.plan_with_other_parameters(self._reference)
-            reply = self._recorded(state | decoys, [plan])
-            found.traces[recording.OTHER_PARAMETERS] = recording.read_with_other_parameters(reply)
+    def _record(self) -> record.Recording:
+        state, decoys = self._reference.state, self._reference.decoy_state
+        found = record.recording_of(self._recorded(state, list(record.plans(self._reference)), card=0))
+        reply = self._recorded(state | decoys, [record.plan_elsewhere(self._reference)], card=1)
+        found.traces[record.ELSEWHERE] = record.traces_elsewhere(reply)
         self._evidence.notes += found.notes
         return found
 
-    def _recorded(self, state: dict[str, Tree], plans: list[Tree]) -> dict[str, Tree]:
+    def _recorded(self, state: dict[str, Tensor], plans: list[Plan], card: int) -> RecordReply:
         """What a process of its own has recorded of the candidate with these parameters."""
-        job = {
-            "code": self._code,
-            "entry": self._name,
-            "init": self._reference["init"],
-            "state": state,
-            "allow": list(self._settings.allow),
-            "plans": plans,
-        }
-        outcome = self._processes.run("record", job, self._settings)
+        job = RecordJob(
+            code=self._code,
+            entry=self._name,
+            init=self._reference.init,
+            state=state,
+            weights=self._reference.sequence.weights if self._reference.sequence else {},
+            allow=list(self._settings.allow),
+            card=card,
+            plans=plans,
+        )
+        outcome = self._processes.run(RECORD, job, self._settings)
         if outcome.failed:
-            raise Decided(recording.verdict_of_failure(outcome), outcome.error)
-        return outcome.reply
+            raise Decided(record.verdict_of_failure(outcome), outcome.error)
+        return outcome.known()
 
-    def _judge(self) -> None:
+    def _require_work(self) -> None:
         self._main_trace = self._traces["main"][1]
-        self._evidence.kernels = judge.count_kernels(self._main_trace)
+        self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
         required = [
-            trace
-            for name, traces in self._traces.items()
-            if name not in self._reference["variants"]
-            for trace in traces
+            trace for name, traces in self._traces.items() if name not in self._reference.variants for trace in traces
         ]
-        self._kernels = [kernel for trace in required for kernel in judge.launched(trace, self._source)]
-        only_moves = reference_fitness.only_moves(self._reference)
+        self._kernels = [kernel for trace in required for kernel in trace_rules.launched(trace, self._source)]
+        reference_only_moves = only_moves(self._reference)
+        if not self._main_trace.launches:
+            self._look_for_detection()
         for trace in required:
-            judge.judge(trace, self._source, self._settings.allow, only_moves)
+            trace_rules.require_work(trace, self._source, self._settings.allow, reference_only_moves)
         for trace in self._traces.get("shape", []):
-            judge.judge_other_shape(trace, self._source, self._settings.allow, only_moves)
-        for name in self._reference["variants"]:
-            if not judge.is_clean(self._traces.get(name, []), self._source):
+            trace_rules.require_work_on_other_shape(trace, self._source, self._settings.allow, reference_only_moves)
+        for name in self._reference.variants:
+            if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
 
+    def _look_for_detection(self) -> None:
+        """Decided if a candidate that launches nothing on a device does so where there can be none."""
+        plan = record.plan_elsewhere(self._reference)
+        traces = record.traces_elsewhere(self._recorded(self._reference.state, [plan], card=2))
+        if any(trace.launches for trace in traces):
+            text = "kernels run only where torch has no CUDA or events take 1 ms; on a device torch does the work"
+            raise Decided("fallback", text)
+
     def _compile(self) -> None:
-        run = [trace for traces in self._traces.values() for trace in traces]
-        job = compiling.job(run, self._recording.tried, self._source, self._recording.tuned, self._settings)
-        outcome = self._processes.run("compile", job, self._settings)
+        tried = self._traces[record.TUNING]
+        run = [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
+        job = compile_job(run, tried, self._source, self._recording.tuned, self._settings)
+        outcome = self._processes.run(COMPILE, job, self._settings)
         self._evidence.tier = "gpu" if on_gpu(self._settings) else _TIER
-        self._evidence.resources = tuple(Resources(**found) for found in outcome.reply.get("resources", []))
-        self._evidence.notes += [f"passed over by a tuner: {text}" for text in outcome.reply.get("passed_over", [])]
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
+        reply = outcome.known()
+        self._evidence.resources = tuple(Resources(**found.tree()) for found in reply.resources)
+        self._evidence.notes += [f"passed over by a tuner: {found}" for found in reply.passed_over]
+        if reply.error:
+            raise Decided("compile_error", f"while compiling: {reply.error}")
+        never = [job.launches[number] for number in reply.never]
+        self._traces[record.TUNING] = picked(tried, never, self._source)
 
     def _replay(self) -> float:
-        run = replaying.Replaying(
-            self._reference, self._traces, self._source, self._kernels, self._settings, self._processes
-        )
+        run = Replays(self._reference, self._traces, self._source, self._kernels, self._settings, self._processes)
         worst = run.check()
         self._evidence.notes += run.notes
         self._evidence.shape_general = run.general.get("shape")
@@ -234,25 +255,25 @@ class PairCheck:
             self._time(run)
         return worst
 
-    def _time(self, run: replaying.Replaying) -> None:
-        timing = {
-            "reference": self._reference_code,
-            "entry": self._reference_name,
-            "init": self._reference["init"],
-            "arguments": self._reference["sets"][0]["inputs"],
-            "state": self._reference["state"],
-            "mode": self._reference["main"],
-            "needed_bytes": self._reference["needed_bytes"],
-        }
+    def _time(self, run: Replays) -> None:
+        timing = Timing(
+            reference=self._reference_code,
+            entry=self._reference_name,
+            init=self._reference.init,
+            arguments=self._reference.sets[0].inputs,
+            state=self._reference.state,
+            mode=self._reference.main,
+            needed_bytes=self._reference.needed_bytes,
+        )
         reply = run.times(timing)
-        kernel, floor = reply["times"].pop("kernel"), reply["floor_ms"]
-        best = min(reply["times"].values())
+        kernel, floor = reply.times["kernel"], reply.floor_ms
+        best = min(times for name, times in reply.times.items() if name != "kernel")
         if kernel[0] < floor:
             raise Decided(
                 "hack:impossible_speed", f"{kernel[0]:.4f} ms, but reading what the result needs takes {floor:.4f} ms"
             )
-        if reply["not_compiled"]:
-            self._evidence.notes.append(f"timed against the eager reference only: {reply['not_compiled']}")
+        if reply.not_compiled:
+            self._evidence.notes.append(f"timed against the eager reference only: {reply.not_compiled}")
         self._evidence.kernel_ms, self._evidence.ref_ms = (kernel[0], kernel[1], kernel[2]), (best[0], best[1], best[2])
         self._evidence.speedup = best[0] / kernel[0]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from kbtools_plugins.verify.fingerprint import fingerprint
 from kbtools_plugins.verify.settings import VerifySettings
-from kbtools_plugins.verify.verdict import Resources, Verdict
+from kbtools_plugins.verify.verdict import Resources, Verification
 
 
 @dataclass
@@ -36,10 +36,10 @@ class Evidence:
         finally:
             self.seconds[step] = round(time.monotonic() - started, 3)
 
-    def verdict(self, verdict: str, error: str, max_error: float | None, settings: VerifySettings) -> Verdict:
+    def verdict(self, verdict: str, error: str, max_error: float | None, settings: VerifySettings) -> Verification:
         """The verdict with all that is known."""
         known = {name: value for name, value in vars(self).items() if name != "notes"}
-        return Verdict(
+        return Verification(
             verdict=verdict,
             error=error,
             max_error=max_error,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.verdict import Verdict
+from kbtools_plugins.verify.verdict import Verification
 
 _MEANING = {
     "pass": "the kernels compute what the reference computes",
@@ -23,7 +23,7 @@ _MEANING = {
 }
 
 
-def explain(verdict: Verdict) -> str:
+def explain(verdict: Verification) -> str:
     """Several lines; the first one is the verdict with its meaning."""
     name = verdict.verdict.partition(":")[0]
     lines = [f"{verdict.verdict}: {_MEANING[name]}"]

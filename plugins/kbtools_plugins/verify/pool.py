@@ -16,7 +16,7 @@ from kbtools_plugins.verify.cache import VerdictStore, key_of
 from kbtools_plugins.verify.check import verify
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.settings import VerifySettings
-from kbtools_plugins.verify.verdict import Verdict
+from kbtools_plugins.verify.verdict import Verification
 
 
 @dataclass(frozen=True)
@@ -28,30 +28,36 @@ class Pair:
     entry_point: str | None = None
 
 
-Watcher = Callable[[Verdict], None]
+Watcher = Callable[[Verification], None]
 
 
 def verify_all(pairs: Sequence[Pair], settings: VerifySettings, workers: int, store: VerdictStore | None = None,
-               finished: Watcher = lambda verdict: None) -> list[Verdict]:  # fmt: skip
+               finished: Watcher = lambda verdict: None) -> list[Verification]:  # fmt: skip
     """The verdict of each pair; `finished` is called with each one as it is known."""
     keys = [key_of(pair.reference, pair.candidate, pair.entry_point, settings) for pair in pairs]
-    known = {key: verdict for key in set(keys) if store and (verdict := store.get(key))}
+    known = look_up(keys, store, finished)
     missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
-    for key in keys:
-        if key in known:
-            finished(known[key])
     if missing:
-        with _workers(min(workers, len(missing)), settings) as submit:
+        with started(min(workers, len(missing)), settings) as submit:
             futures = {key: submit(pair, _keeper(key, store)) for key, pair in missing.items()}
             known |= {key: _reported(future, keys.count(key), finished) for key, future in futures.items()}
     return [known[key] for key in keys]
+
+
+def look_up(keys: Sequence[str], store: VerdictStore | None, finished: Watcher) -> dict[str, Verification]:
+    """The verdicts that are known already, each reported as often as it is wanted."""
+    known = {key: verdict for key in set(keys) if store and (verdict := store.get(key))}
+    for key in keys:
+        if key in known:
+            finished(known[key])
+    return known
 
 
 def _keeper(key: str, store: VerdictStore | None) -> Watcher:
     return lambda verdict: store.put(key, verdict) if store else None
 
 
-def _reported(future: Future[Verdict], times: int, finished: Watcher) -> Verdict:
+def _reported(future: Future[Verification], times: int, finished: Watcher) -> Verification:
     verdict = future.result()
     for _ in range(times):
         finished(verdict)
@@ -59,13 +65,17 @@ def _reported(future: Future[Verdict], times: int, finished: Watcher) -> Verdict
 
 
 @contextmanager
-def _workers(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, Watcher], Future[Verdict]]]:
+def started(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, Watcher], Future[Verification]]]:
+    """So many workers with warm processes, as a function that hands a pair to whichever is idle first.
+
+    What is given with the pair is called with its verdict in the worker's thread, before the future has it.
+    """
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     processes = [WarmPair(number) for number in range(count)]
     for pair in processes:
         idle.put(pair)
 
-    def check(pair: Pair, keep: Watcher) -> Verdict:
+    def check(pair: Pair, keep: Watcher) -> Verification:
         warm = idle.get()
         try:
             verdict = verify(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pydantic import Field
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows
+from kbtools.engines import crew
 from kbtools_plugins.verify.reward import check_formula, reward_of
 from kbtools_plugins.verify.settings import Target, Tier, VerifySettings, on_gpu
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
     from kbtools_plugins.verify.pool import Pair
-    from kbtools_plugins.verify.verdict import Verdict
+    from kbtools_plugins.verify.verdict import Verification
 
 _COLUMNS: dict[str, str] = {
     "verdict": "string",
@@ -47,9 +47,11 @@ class Verify(kb.Stage):
 
     name: ClassVar[str] = "verify"
     suffix: ClassVar[str] = "verified"
+    scope: ClassVar[kb.stage.Scope] = "row"
+    placement: ClassVar[kb.stage.Placement] = "driver"
 
     workers: int = Field(2, ge=1)
-    """Pairs that are checked at a time."""
+    """Pairs that are checked at a time; with an engine, as many as it has workers."""
     timeout: float = Field(60.0, gt=0)
     """Seconds that each process of one check may take."""
     tier: Tier = "auto"
@@ -75,8 +77,12 @@ class Verify(kb.Stage):
 
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
         """MissingExtra without torch and triton, ConfigError where a GPU is demanded that is not there."""
-        if any(importlib.util.find_spec(package) is None for package in ("torch", "triton")):
-            raise kb.errors.MissingExtra("verify", "verifying kernels")
+        from kbtools_plugins.verify.distributed import agreed, require_packages
+
+        if (workers := crew()) is not None:
+            agreed(workers, self.settings())
+            return ()
+        require_packages()
         on_gpu(self.settings())
         return ()
 
@@ -151,24 +157,27 @@ class Verify(kb.Stage):
             on_rows.reset(silent)
         return found
 
-    def _verdicts(self, pairs: list[Pair]) -> list[Verdict]:
+    def _verdicts(self, pairs: list[Pair]) -> list[Verification]:
         from kbtools_plugins.verify.cache import VerdictStore, default_path
+        from kbtools_plugins.verify.distributed import verify_on
         from kbtools_plugins.verify.pool import verify_all
 
-        store = VerdictStore(Path(self.store) if self.store else default_path())
+        store = VerdictStore(Path(self.store).expanduser() if self.store else default_path())
         one_done, tell, counts = on_rows.get(), on_counts.get(), Counter[str]()
 
-        def report(verdict: Verdict) -> None:
+        def report(verdict: Verification) -> None:
             counts[verdict.verdict] += 1
             tell(dict(counts.most_common()))
             one_done(1)
 
         try:
+            if (workers := crew()) is not None:
+                return verify_on(workers, pairs, self.settings(), store, report)
             return verify_all(pairs, self.settings(), self.workers, store, report)
         finally:
             store.close()
 
-    def _record(self, verdict: Verdict) -> dict[str, Any]:
+    def _record(self, verdict: Verification) -> dict[str, Any]:
         values = verdict.model_dump(mode="json")
         reward = reward_of(self.reward, verdict) if self.reward else verdict.reward
         return {

@@ -25,7 +25,7 @@ class Resources(BaseModel):
     spill_bytes: int | None = None
 
 
-class Verdict(BaseModel):
+class Verification(BaseModel):
     """Outcome of one (reference, candidate) pair."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import socket
 import subprocess
@@ -18,10 +17,22 @@ import torch
 from test_verify_pair import CANDIDATE, REFERENCE
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify import Verdict, VerifySettings, devices, verify
+from kbtools_plugins.verify import Verification, VerifySettings, devices, verify
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, _converse
 from kbtools_plugins.verify.protocol import wire
-from kbtools_plugins.verify.protocol.trace import read
+from kbtools_plugins.verify.protocol.jobs import (
+    GPU,
+    REPLAY,
+    TIMING,
+    Assignment,
+    ReplayJob,
+    ReplayReply,
+    ReplayRun,
+    Role,
+    TimingReply,
+)
+from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.settings import on_gpu
 from kbtools_plugins.verify.worker.gpu import machine as device_machine
 from kbtools_plugins.verify.worker.gpu import timing
@@ -29,6 +40,7 @@ from kbtools_plugins.verify.worker.reference.inputs import needed_bytes
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
 
 DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1")
+RUN = ReplayRun(trace=0, inputs=[], order="forward", shift=0, turn=0, optional=False)
 no_device = pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
 
 
@@ -44,21 +56,22 @@ def _machine(operator: str = "aten.clone.default") -> OnCpu:
     step = {"operator": operator, "args": {"tuple": args}, "kwargs": {"dict": []}, "results": [ref | {"storage": 1}],
             "line": 1, "tainted": True}  # fmt: skip
     storages = [{"size": 16, "origin": "input", "index": 0}, {"size": 16, "origin": "fresh"}]
-    trace = read({"storages": storages, "steps": [step], "reads": [], "outputs": {"ref": ref | {"storage": 1}}})
+    trace = Trace.read({"storages": storages, "steps": [step], "reads": [], "outputs": {"ref": ref | {"storage": 1}}})
     return OnCpu(trace, ModuleType("kernels"), {}, [], {})
 
 
 def test_trace_runs_between_guards() -> None:
     """An operator's result is right and no guard is touched."""
     values = torch.arange(4.0)
-    result = _machine().run([values], "forward")
-    assert result["outputs"]["tensor"] == values.numpy().tobytes()
+    result = _machine().run([values], RUN)
+    assert result.outputs["tensor"] == values.numpy().tobytes()
 
 
 def test_memory_that_was_asked_for_is_poisoned() -> None:
-    """What a candidate allocates holds NaN until a kernel writes it."""
-    result = _machine("aten.empty_like.default").run([torch.arange(4.0)], "forward")
-    assert result["outputs"]["tensor"] == b"\xff" * 16
+    """What a candidate allocates holds NaN, a large number, a small one or zeros until a kernel writes it."""
+    turns = [RUN.model_copy(update={"turn": turn}) for turn in range(4)]
+    held = {_machine("aten.empty_like.default").run([torch.arange(4.0)], turn).outputs["tensor"] for turn in turns}
+    assert held == {bytes([pattern]) * 16 for pattern in (0xFF, 0x7B, 0xFB, 0x00)}
 
 
 @pytest.mark.parametrize("operator", ["aten.clone.default", "aten.empty_like.default"])
@@ -66,7 +79,8 @@ def test_memory_that_was_asked_for_is_poisoned() -> None:
 def test_broken_guard_is_out_of_bounds(operator: str, buffer: int) -> None:
     """One byte past an input, past memory that was asked for, or past an operator's result is enough."""
     machine = _machine(operator)
-    machine.place([torch.arange(4.0)])
+    machine.forget(0, 0)
+    machine.place([torch.arange(4.0)], {})
     machine.execute()
     whole, size = machine._guarded[buffer]
     whole[device_machine.GUARD_BYTES + size] = 0
@@ -167,7 +181,8 @@ def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatc
         talk = wire.Talk(theirs, theirs.recv(32, socket.MSG_WAITALL))
         talk.receive()
         talk.send({"waiting": "device"})
-        talk.send({"done": talk.receive()["go"]})
+        assert talk.receive() == {"go": True}
+        talk.send({"results": []})
 
     thread = threading.Thread(target=job)
     thread.start()
@@ -175,7 +190,8 @@ def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatc
         held = threading.Event()
         release = threading.Timer(1.5, held.set)
         release.start()
-        waiting = threading.Thread(target=lambda: found.append(_converse(ours, {}, 1.0, turn, DEVICE)))
+        job_for_it = Assignment(timeout=0.3, memory_gb=1.0, job={})
+        waiting = threading.Thread(target=lambda: found.append(_converse(ours, GPU, job_for_it, turn, DEVICE)))
         found: list[Outcome] = []
         turn = ExitStack()
         waiting.start()
@@ -183,7 +199,7 @@ def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatc
         assert found == []
     waiting.join()
     thread.join()
-    assert found == [Outcome({"done": True})]
+    assert found == [Outcome(ReplayReply(results=[]))]
     turn.close()
     ours.close()
     theirs.close()
@@ -195,24 +211,29 @@ class Imagined(WarmPair):
     def __init__(self, times: dict[str, list[float]], last: bytes | None = None) -> None:
         super().__init__()
         self.times, self.last = times, last
-        self.jobs: list[dict[str, wire.Tree]] = []
+        self.jobs: list[Message] = []
 
-    def run(self, role: str, job: dict[str, wire.Tree], settings: VerifySettings) -> Outcome:
+    def run(self, role: Role, job: Message, settings: VerifySettings, seconds: float | None = None) -> Outcome:
         """The job elsewhere."""
         self.jobs.append(job)
-        outcome = super().run("replay" if role == "gpu" else role, job, settings)
-        if "timing" not in job:
+        if role.name != "gpu":
+            return super().run(role, job, settings, seconds)
+        assert isinstance(job, ReplayJob)
+        outcome = super().run(REPLAY, job, settings, seconds)
+        if role is not TIMING:
             return outcome
-        (last,) = outcome.reply["results"]
+        (last,) = outcome.known().results
         if self.last:
-            last["outputs"]["tensor"] = self.last * (len(last["outputs"]["tensor"]) // len(self.last))
-        floor = job["timing"]["needed_bytes"] / 1e6
-        return Outcome({"times": dict(self.times), "floor_ms": floor, "not_compiled": "", "last": last})
+            size = len(last.outputs["tensor"]) // len(self.last)
+            last = last.model_copy(update={"outputs": last.outputs | {"tensor": self.last * size}})
+        assert job.timing is not None
+        floor = job.timing.needed_bytes / 1e6
+        return Outcome(TimingReply(times=dict(self.times), floor_ms=floor, not_compiled="", last=last))
 
 
 def _timed(
     monkeypatch: pytest.MonkeyPatch, times: dict[str, list[float]], last: bytes | None = None
-) -> tuple[Verdict, Imagined]:
+) -> tuple[Verification, Imagined]:
     monkeypatch.setattr(devices, "found", lambda: ((DEVICE,), ""))
     with Imagined(times, last) as pair:
         return verify(REFERENCE, CANDIDATE, settings=VerifySettings(time=True), processes=pair), pair
@@ -226,7 +247,7 @@ def test_speedup_is_against_the_faster_reference(monkeypatch: pytest.MonkeyPatch
     assert verdict.ref_ms == (3.0, 2.9, 3.1)
     assert {found.target for found in verdict.resources} == {80, 86, 90}
     assert verdict.fingerprint["device"] == "NVIDIA Imagined (sm_86)"
-    assert json.dumps(pair.jobs[-1]["timing"]["mode"]) == '"train"'
+    assert pair.jobs[-1].timing.mode == "train"
 
 
 def test_time_below_the_floor_is_no_time(monkeypatch: pytest.MonkeyPatch) -> None:

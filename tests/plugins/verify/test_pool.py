@@ -15,7 +15,7 @@ import pytest
 from test_verify_pair import CANDIDATE, REFERENCE
 
 from kbtools_plugins.verify import VerifySettings
-from kbtools_plugins.verify.cache import VerdictStore
+from kbtools_plugins.verify.cache import VerdictStore, key_of, source_digest
 from kbtools_plugins.verify.pool import Pair, verify_all
 
 SETTINGS = VerifySettings(seed=3)
@@ -52,6 +52,20 @@ def test_other_settings_are_another_check(tmp_path: Path) -> None:
     (verdict,) = verify_all([pair], changed, 1, store)
     assert "90" in verdict.fingerprint["settings"]
     assert "80" not in verdict.fingerprint["settings"]
+
+
+def test_keys_tell_seeds_and_sources_apart(tmp_path: Path) -> None:
+    """Another seed is another check, and so is an edit in any folder of the package, or a module that moves."""
+    keys = {key_of("a", "b", None, VerifySettings(seed=seed)) for seed in (None, 1, 2)}
+    assert len(keys) == 3
+    module = tmp_path / "worker" / "replay" / "job.py"
+    module.parent.mkdir(parents=True)
+    digests = []
+    for text in ("one", "two"):
+        module.write_text(text)
+        digests.append(source_digest(tmp_path))
+    module.rename(tmp_path / "worker" / "job.py")
+    assert len({*digests, source_digest(tmp_path)}) == 3
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kbtools_plugins.verify.protocol.trace import BadTrace, live_steps, read
+from kbtools_plugins.verify.protocol.message import WrongShape
+from kbtools_plugins.verify.protocol.trace import Trace, live_steps
 
 REF = {"storage": 0, "dtype": "float32", "offset": 0, "shape": [4], "stride": [1]}
 OTHER = REF | {"storage": 1}
@@ -26,14 +27,14 @@ GOOD = {
 
 def test_good_trace_is_read() -> None:
     """Both steps matter to the output."""
-    trace = read(GOOD)
+    trace = Trace.read(GOOD)
     assert [step.kernel for step in live_steps(trace)] == ["", "k"]
-    assert read(copy.deepcopy(GOOD)).shape_of_it() == trace.shape_of_it()
+    assert Trace.read(copy.deepcopy(GOOD)).shape_of_it() == trace.shape_of_it()
 
 
 def test_launch_that_writes_elsewhere_is_dead() -> None:
     """With the storages that a launch writes, one that writes no output is seen to be idle."""
-    trace = read(GOOD)
+    trace = Trace.read(GOOD)
     assert live_steps(trace, lambda step: {0}, inputs_count=False)[-1].kernel == ""
 
 
@@ -61,5 +62,5 @@ def test_forged_trace_is_refused(forge: Callable[[dict], object]) -> None:
     """Views outside their storages, unknown types and forms, shapes that are none."""
     tree = copy.deepcopy(GOOD)
     forge(tree)
-    with pytest.raises(BadTrace):
-        read(tree)
+    with pytest.raises(WrongShape):
+        Trace.read(tree)

@@ -7,12 +7,12 @@ import socket
 
 import pytest
 
-from kbtools.errors import UsageError
+from kbtools.errors import RowError, UsageError
 from kbtools_plugins.verify.candidate.static_rules import first_finding
 from kbtools_plugins.verify.candidate.text import NoCode, candidate_entry, extract, parse, reference_entry
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.reward import check_formula, reward_of
-from kbtools_plugins.verify.verdict import Verdict
+from kbtools_plugins.verify.verdict import Verification
 from sample.completions import FORMATS
 from sample.material import in_rounds, read_modules
 
@@ -123,10 +123,32 @@ def test_messages_survive_the_wire_and_forgeries_do_not() -> None:
 
 
 def test_reward_formula_is_arithmetic_over_the_verdict() -> None:
-    """Fields, comparisons and conditions; 0 where a field is missing; nothing else."""
-    verdict = Verdict(verdict="pass", shape_general=False, speedup=2.0)
+    """Fields, comparisons and conditions; 0 where a field is missing."""
+    verdict = Verification(verdict="pass", shape_general=False, speedup=2.0)
     assert reward_of("min(speedup, 1.5) * (1 if shape_general else 0.5)", verdict) == 0.75
     assert reward_of("1 / kernel_ms", verdict) == 0.0
-    for formula in ("__import__('os')", "verdict.error", "open", "speedup +"):
-        with pytest.raises(UsageError):
-            check_formula(formula)
+    assert reward_of("(speedup or 1) if 0 < speedup < 3 and not shape_general else -1", verdict) == 2.0
+    assert reward_of("passed * 2 ** -1", verdict) == 0.5
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "__import__('os')", "verdict.error", "open", "speedup +", "", "min(1)", "max()", "min", "passed()", "'abc'",
+        "(-1)**0.5", "10.0**1000", "2**2**2**2**2**2", "1e400", "9" * 5000, "1/0", "passed if passed else 'x'", "[1]",
+        "min(*passed)", "min(1, key=max)", "lambda: 1", "passed is 1", "speedup @ 2", "(" * 300 + "1" + ")" * 300,
+    ],
+)  # fmt: skip
+def test_wrong_reward_formulas_are_errors_before_the_first_pair(formula: str) -> None:
+    """What cannot be read, is not arithmetic, or has no finite real value is never a reward of 0."""
+    with pytest.raises(UsageError, match="--reward"):
+        check_formula(formula)
+
+
+def test_reward_formula_that_a_verdict_makes_impossible_is_an_error_of_its_row() -> None:
+    """Numbers of one verdict alone: a division by one, a root of one."""
+    verdict = Verification(verdict="pass", speedup=0.0, max_error=1.0)
+    for formula in ("1 / speedup", "(0.5 - max_error) ** 0.5 if speedup < 1 else 1"):
+        check_formula(formula)
+        with pytest.raises(RowError, match="--reward"):
+            reward_of(formula, verdict)

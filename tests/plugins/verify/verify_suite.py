@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from kbtools_plugins.verify import Verdict, VerifySettings, verify
+from kbtools_plugins.verify import Verification, VerifySettings, verify
 from kbtools_plugins.verify.candidate import static_rules
 from kbtools_plugins.verify.host.processes import WarmPair
 
@@ -63,14 +63,14 @@ def read(path: Path) -> Candidate:
     )
 
 
-def run(candidates: list[Candidate], workers: int) -> list[Verdict]:
+def run(candidates: list[Candidate], workers: int) -> list[Verification]:
     """Their verdicts, in order."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     pairs = [WarmPair(number) for number in range(workers)]
     for pair in pairs:
         idle.put(pair)
 
-    def check(candidate: Candidate) -> Verdict:
+    def check(candidate: Candidate) -> Verification:
         processes = idle.get()
         try:
             return verify(candidate.reference, candidate.code, settings=candidate.settings, processes=processes)
@@ -85,10 +85,10 @@ def run(candidates: list[Candidate], workers: int) -> list[Verdict]:
             pair.close()
 
 
-def table(candidates: list[Candidate], verdicts: list[Verdict]) -> str:
+def table(candidates: list[Candidate], verdicts: list[Verification]) -> str:
     """Rows of kind, number, passed, as expected, and the verdicts given."""
     lines = [f"{'kind':22} {'n':>3} {'pass':>5} {'as expected':>12}  verdicts"]
-    by_kind: dict[tuple[str, str], list[tuple[Candidate, Verdict]]] = collections.defaultdict(list)
+    by_kind: dict[tuple[str, str], list[tuple[Candidate, Verification]]] = collections.defaultdict(list)
     for candidate, verdict in zip(candidates, verdicts, strict=True):
         by_kind[candidate.group, candidate.kind].append((candidate, verdict))
     for (_, kind), found in by_kind.items():

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TypeGuard
 
 from kbtools.data.conversations import reasoning
+from kbtools.data.conversations.marks import ends_of_reasoning
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 _PYTHON_LABELS = {"", "python", "py", "python3", "triton"}
-_ANSWER = re.compile(r"<answer>(?!.*<answer>)(.*?)</answer>", re.DOTALL)
+_ANSWER = re.compile(r"<answer>(?!.*<answer>)(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _MARKED = re.compile(r"\s*BEGIN_PYTHON\b")
 
 
@@ -41,13 +43,13 @@ def _answer(text: str) -> str:
     try:
         return reasoning.parse(text, reasoning.Rules(tag="optional", answer="last")).answer
     except reasoning.ReasoningError:
-        behind = text.rpartition("</think>")[2]
+        behind = text[max(ends_of_reasoning(text), default=0) :]
         found = _ANSWER.search(behind)
         return found.group(1) if found else behind
 
 
 def parse(code: str) -> ast.Module:
-    """The syntax tree without `if __name__ == "__main__":` blocks; NoCode if there is none."""
+    """The syntax tree without what runs only as a program, `if __name__ == "__main__":`; NoCode if there is none."""
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -56,7 +58,7 @@ def parse(code: str) -> ast.Module:
         raise NoCode(f"{where}{type(error).__name__}: {getattr(error, 'msg', error)}") from None
     if not tree.body:
         raise NoCode("the text holds no code")
-    tree.body = [node for node in tree.body if not _is_main_block(node)]
+    tree.body = [part for node in tree.body for part in (node.orelse if _is_main_block(node) else [node])]
     return tree
 
 
@@ -89,13 +91,14 @@ def candidate_entry(tree: ast.Module, reference: str) -> str:
 def _parses(code: str) -> bool:
     try:
         ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
 
 
-def _is_main_block(node: ast.stmt) -> bool:
-    if not (isinstance(node, ast.If) and isinstance(node.test, ast.Compare)):
+def _is_main_block(node: ast.stmt) -> TypeGuard[ast.If]:
+    """Exactly this comparison: `__name__ != "__main__"` holds for everybody who imports the file."""
+    if not (isinstance(node, ast.If) and isinstance(node.test, ast.Compare) and len(node.test.ops) == 1):
         return False
-    sides = [node.test.left, *node.test.comparators]
-    return any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides)
+    sides = sorted(map(ast.unparse, [node.test.left, *node.test.comparators]))
+    return isinstance(node.test.ops[0], ast.Eq) and sides == ["'__main__'", "__name__"]

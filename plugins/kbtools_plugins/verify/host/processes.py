@@ -13,28 +13,43 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Generic, TypeVar
 
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.protocol import wire
+from kbtools_plugins.verify.protocol.jobs import Assignment, Failure, Go, Role, Waiting
+from kbtools_plugins.verify.protocol.message import Message, WrongShape
 from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {"jit": ("reference", "record", "compile", "gpu"), "interpreter": ("replay",)}
 _START_SECONDS = 120
 _START_ATTEMPTS = 10
+WALL_PER_PROCESSOR_SECOND = 3.0
+"""A job may take so much longer than its processor time: the machine may be busy with others."""
+
+
+J = TypeVar("J", bound=Message)
+R = TypeVar("R", bound=Message)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Generic[R]):
     """What became of a job: its reply, or why there is none."""
 
-    reply: dict[str, wire.Tree] = field(default_factory=dict)
+    reply: R | None = None
     failed: str = ""
     """"", or timeout, out_of_memory, died, exited, forged, internal, or a failure that the job itself reports."""
     error: str = ""
+
+    def known(self) -> R:
+        """The reply of a job that did not fail."""
+        if self.reply is None:
+            raise ValueError(f"there is no reply: {self.failed}: {self.error}")
+        return self.reply
 
 
 class WorkerDied(Exception):
@@ -59,16 +74,17 @@ class Warm:
         self._control = ours
         self._ready = False
 
-    def run(self, role: str, job: dict[str, wire.Tree], settings: VerifySettings) -> Outcome:
+    def run(self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float) -> Outcome[R]:
         """Run one job in a fork of its own and clean up after it."""
         self.wait_until_ready()
-        folder = Path(tempfile.mkdtemp(prefix=f"{role}-", dir=self._scratch))
+        folder = Path(tempfile.mkdtemp(prefix=f"{role.name}-", dir=self._scratch))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        pid = self._command({"role": role, "folder": str(folder)}, theirs)["pid"]
+        pid = self._command({"role": role.name, "folder": str(folder)}, theirs)["pid"]
         theirs.close()
-        limited = job | {"timeout": settings.timeout, "memory_gb": settings.memory_gb}
+        assignment = Assignment(timeout=seconds, memory_gb=settings.memory_gb, job=job.tree())
         with ExitStack() as turn:  # a device is given back only when its job is dead
-            outcome = _converse(ours, limited, settings.timeout, turn, self._device if role == "gpu" else None)
+            device = self._device if role.name == "gpu" else None
+            outcome = _converse(ours, role, assignment, turn, device)
             ours.close()
             try:
                 status = self._command({"end": pid})["status"]
@@ -133,12 +149,15 @@ class WarmPair:
             (self._scratch / cache).mkdir()
         self._warm = {kind: Warm(kind, self._scratch, number) for kind in _ROLES}
 
-    def run(self, role: str, job: dict[str, wire.Tree], settings: VerifySettings) -> Outcome:
-        """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started."""
-        kind = next(kind for kind, roles in _ROLES.items() if role in roles)
+    def run(self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float | None = None) -> Outcome[R]:
+        """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started.
+
+        `seconds` of processor time are --timeout unless given.
+        """
+        kind = next(kind for kind, roles in _ROLES.items() if role.name in roles)
         self._start(kind)
         try:
-            return self._warm[kind].run(role, job, settings)
+            return self._warm[kind].run(role, job, settings, seconds or settings.timeout)
         except WorkerDied:
             self._replace(kind)
             raise
@@ -198,34 +217,41 @@ def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
 
 
 def _converse(
-    channel: socket.socket, job: dict[str, wire.Tree], seconds: float, turn: ExitStack, device: devices.Device | None
-) -> Outcome:
+    channel: socket.socket, role: Role[J, R], assignment: Assignment, turn: ExitStack, device: devices.Device | None
+) -> Outcome[R]:
     """Send the job and wait for its reply; a job that asks for the device gets its time once it has it."""
     key = secrets.token_bytes(32)
+    seconds = WALL_PER_PROCESSOR_SECOND * assignment.timeout
     deadline = time.monotonic() + seconds
     try:
         channel.settimeout(seconds)
         channel.sendall(key)
-        wire.send(channel, job, key)
-        channel.settimeout(max(0.1, deadline - time.monotonic()))
-        reply = wire.receive(channel, key)
-        if device is not None and reply.get("waiting") == "device":
+        wire.send(channel, assignment.tree(), key)
+        tree = wire.receive(channel, key, deadline)
+        if device is not None and _is(Waiting, tree):
             turn.enter_context(devices.lock(device))
             channel.settimeout(seconds)
-            wire.send(channel, {"go": True}, key)
-            reply = wire.receive(channel, key)
+            wire.send(channel, Go().tree(), key)
+            tree = wire.receive(channel, key, time.monotonic() + seconds)
+        if _is(Failure, tree):
+            failure = Failure.read(tree)
+            return Outcome(failed=failure.failed, error=failure.error)
+        return Outcome(role.reply.read(tree))
     except TimeoutError:
         return Outcome(failed="timeout", error="no result in time")
     except (EOFError, ConnectionError) as error:
         return Outcome(failed="died", error=str(error))
     except wire.WireError as error:
         return Outcome(failed="forged", error=f"the result channel carried {error}")
-    if reply.get("failed"):
-        return Outcome(reply, reply["failed"], reply.get("error", ""))
-    return Outcome(reply)
+    except WrongShape as error:
+        return Outcome(failed="forged", error=f"the {role.name} process sent what is not its reply: {error}")
 
 
-def _explain_death(outcome: Outcome, status: int) -> Outcome:
+def _is(kind: type[Message], tree: wire.Tree) -> bool:
+    return isinstance(tree, dict) and set(tree) == set(kind.model_fields)
+
+
+def _explain_death(outcome: Outcome[R], status: int) -> Outcome[R]:
     if outcome.failed != "died":
         return outcome
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0

@@ -40,6 +40,7 @@ _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 _CLONE_THREAD = 0x00010000
 _X32_CALLS = 0x40000000
+_SECONDS_TO_DIE = 5
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,9 @@ def _set_rlimits(limits: Limits) -> None:
         (resource.RLIMIT_AS, None if limits.drives_device else used + limits.memory_bytes),
     ):
         if value is not None:
-            resource.setrlimit(what, (value, value))
+            # SIGXCPU says that the time is used up; at the hard limit there is only SIGKILL, as from anybody
+            spare = _SECONDS_TO_DIE if what == resource.RLIMIT_CPU else 0
+            resource.setrlimit(what, (value, value + spare))
 
 
 def _drop_capabilities() -> None:

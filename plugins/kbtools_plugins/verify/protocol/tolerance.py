@@ -1,7 +1,8 @@
 """Are these outputs the reference's? Numpy only, in the caller's process: the one place where a candidate can pass.
 
-Tensors arrive as trees (values.py). Errors are measured against the output's scale, its root mean square, plus the
-element's own size. Where rows or columns are far smaller than others the scale is theirs (local_scale.py).
+Outputs arrive as trees (worker/tensors.py). Errors are measured against the output's scale, its root mean
+square, plus the element's own size. Where rows or columns are far smaller than others the scale is theirs
+(local_scale.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kbtools_plugins.verify.protocol import local_scale
+from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.wire import Tree
 
 TOLERANCE = {
@@ -69,37 +71,37 @@ def compare(
     worst = 0.0
     for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
         where = f"output {index}" if len(got_tensors) > 1 else "the output"
-        found = _compare_tensor(where, mine, its, true, least_scales[index] if least_scales else np.zeros(()))
+        found = compare_tensor(where, mine, its, true, least_scales[index] if least_scales else None)
         if isinstance(found, Difference):
             return found
         if promised and promised[index] and _strides(mine) != _strides(its):
-            strides = f"{where} has strides {mine['stride']}, the reference asks for a layout and has {its['stride']}"
+            strides = f"{where} has strides {mine.stride}, the reference asks for a layout and has {its.stride}"
             return Difference("wrong_shape_or_dtype", strides)
         worst = max(worst, found.max_error)
     return Agreement(worst)
 
 
-def _strides(tensor: Tree) -> list[int]:
+def _strides(tensor: Tensor) -> list[int]:
     """Strides of the dimensions that have more than one element: those of others mean nothing."""
-    if 0 in tensor["shape"]:
+    if 0 in tensor.shape:
         return []
-    return [stride for stride, size in zip(tensor["stride"], tensor["shape"], strict=True) if size > 1]
+    return [stride for stride, size in zip(tensor.stride, tensor.shape, strict=True) if size > 1]
 
 
 def ill_conditioned(plain: Tree, exact: Tree) -> bool:
     """Whether the reference's own float32 run is further from its float64 run than a candidate may be."""
     pairs = zip(flatten(plain)[1], flatten(exact)[1], strict=True)
     return any(
-        isinstance(_compare_values("", to_numpy(a), to_numpy(b), a["dtype"], np.zeros(()), _scale(b)), Difference)
+        isinstance(_compare_values("", to_numpy(a), to_numpy(b), a.dtype, np.zeros(()), _scale(b)), Difference)
         for a, b in pairs
-        if _is_float(a["dtype"])
+        if _is_float(a.dtype)
     )
 
 
-def flatten(tree: Tree) -> tuple[Tree, list[Tree]]:
+def flatten(tree: Tree) -> tuple[Tree, list[Tensor]]:
     """The structure with a mark for each tensor (lists and tuples are one), and the tensors."""
     if isinstance(tree, dict) and "tensor" in tree:
-        return "tensor", [tree]
+        return "tensor", [Tensor.read(tree)]
     if isinstance(tree, dict):
         (kind, body), *_ = tree.items()
         items = [value for _, value in body] if kind == "dict" else body if isinstance(body, list) else []
@@ -110,13 +112,12 @@ def flatten(tree: Tree) -> tuple[Tree, list[Tree]]:
     return ["value", tree], []
 
 
-def to_numpy(tree: Tree) -> Array:
-    """The elements of a tensor tree; bfloat16 widened to float32."""
-    name = tree["dtype"]
-    if name == "bfloat16":
-        wide = np.frombuffer(tree["tensor"], dtype=np.uint16).astype(np.uint32) << 16
-        return wide.view(np.float32).reshape(tree["shape"])
-    return np.frombuffer(tree["tensor"], dtype=np.dtype(name)).reshape(tree["shape"])
+def to_numpy(tensor: Tensor) -> Array:
+    """The elements of a tensor; bfloat16 widened to float32."""
+    if tensor.dtype == "bfloat16":
+        wide = np.frombuffer(tensor.tensor, dtype=np.uint16).astype(np.uint32) << 16
+        return wide.view(np.float32).reshape(tensor.shape)
+    return np.frombuffer(tensor.tensor, dtype=np.dtype(tensor.dtype)).reshape(tensor.shape)
 
 
 def scales(exact: Tree) -> list[Array]:
@@ -129,24 +130,25 @@ def rms(values: Array) -> float:
     return float(local_scale.root_mean_square(values))
 
 
-def _scale(tensor: Tree) -> Array:
+def _scale(tensor: Tensor) -> Array:
     """One scale for all elements."""
     return local_scale.root_mean_square(to_numpy(tensor))
 
 
-def _compare_tensor(where: str, mine: Tree, its: Tree, true: Tree, least_scale: Array) -> Agreement | Difference:
-    for what in ("shape", "dtype"):
-        if mine[what] != its[what]:
-            return Difference(
-                "wrong_shape_or_dtype", f"{where} has {what} {mine[what]}, the reference's has {its[what]}"
-            )
-    if not _is_float(its["dtype"]):
+def compare_tensor(
+    where: str, mine: Tensor, its: Tensor, true: Tensor, least_scale: Array | None = None
+) -> Agreement | Difference:
+    """Hold one tensor against that of the plain run and that of the float64 run; `where` names it in the text."""
+    for what, got, wanted in (("shape", mine.shape, its.shape), ("dtype", mine.dtype, its.dtype)):
+        if got != wanted:
+            return Difference("wrong_shape_or_dtype", f"{where} has {what} {got}, the reference's has {wanted}")
+    if not _is_float(its.dtype):
         return _compare_exactly(where, to_numpy(mine), to_numpy(its))
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
     with np.errstate(all="ignore"):
         noise = np.abs(plain - to_numpy(true))
-    scale = np.maximum(local_scale.scale(to_numpy(true)), least_scale)
-    return _compare_values(where, to_numpy(mine), to_numpy(true), its["dtype"], local_scale.largest(noise), scale)
+    scale = np.maximum(local_scale.scale(to_numpy(true)), np.zeros(()) if least_scale is None else least_scale)
+    return _compare_values(where, to_numpy(mine), to_numpy(true), its.dtype, local_scale.largest(noise), scale)
 
 
 def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Difference:

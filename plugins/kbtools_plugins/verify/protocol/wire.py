@@ -11,6 +11,7 @@ import hmac
 import json
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ Tree: TypeAlias = Any
 MAX_MESSAGE = 2**30
 _LENGTHS = struct.Struct("<QQ")
 _DIGEST_BYTES = 32
+_CHUNK = 2**20
 
 
 class WireError(Exception):
@@ -50,15 +52,19 @@ def send(channel: socket.socket, tree: Tree, key: bytes) -> None:
     channel.sendall(_LENGTHS.pack(len(body), len(blobs)) + hmac.digest(key, body, hashlib.sha256) + body)
 
 
-def receive(channel: socket.socket, key: bytes) -> Tree:
-    """Read one message; EOFError if the channel closed before its first byte."""
-    first = channel.recv(1)
+def receive(channel: socket.socket, key: bytes, deadline: float | None = None) -> Tree:
+    """Read one message; EOFError if the channel closed before its first byte.
+
+    TimeoutError if it is not all there at the deadline (by time.monotonic): a limit for each `recv` alone would start
+    anew with every byte that drips in.
+    """
+    first = _some(channel, 1, deadline)
     if not first:
         raise EOFError("the process ended without a message")
-    length, _ = _LENGTHS.unpack(first + _exactly(channel, _LENGTHS.size - 1))
+    length, _ = _LENGTHS.unpack(first + _exactly(channel, _LENGTHS.size - 1, deadline))
     if length > MAX_MESSAGE:
         raise WireError(f"a message of {length} bytes")
-    digest, body = _exactly(channel, _DIGEST_BYTES), _exactly(channel, length)
+    digest, body = _exactly(channel, _DIGEST_BYTES, deadline), _exactly(channel, length, deadline)
     if not hmac.compare_digest(digest, hmac.digest(key, body, hashlib.sha256)):
         raise WireError("a message with a wrong signature")
     try:
@@ -69,15 +75,24 @@ def receive(channel: socket.socket, key: bytes) -> Tree:
         raise WireError(f"a message that cannot be read: {error}") from None
 
 
-def _exactly(channel: socket.socket, count: int) -> bytes:
-    buffer = bytearray(count)
-    view = memoryview(buffer)
-    while view:
-        got = channel.recv_into(view)
-        if not got:
+def _exactly(channel: socket.socket, count: int, deadline: float | None) -> bytes:
+    parts: list[bytes] = []
+    while count:
+        part = _some(channel, min(count, _CHUNK), deadline)
+        if not part:
             raise WireError("a message that was cut off")
-        view = view[got:]
-    return bytes(buffer)
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def _some(channel: socket.socket, most: int, deadline: float | None) -> bytes:
+    if deadline is not None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the message was not complete in time")
+        channel.settimeout(left)
+    return channel.recv(most)
 
 
 def _lift(tree: Tree, blobs: list[bytes]) -> Tree:
@@ -100,4 +115,9 @@ def _lower(tree: Tree, blobs: memoryview) -> Tree:
         return {name: _lower(value, blobs) for name, value in tree.items()}
     if isinstance(tree, list):
         return [_lower(value, blobs) for value in tree]
-    return tree
+    return printable(tree) if isinstance(tree, str) else tree
+
+
+def printable(text: str) -> str:
+    """The text with halves of surrogate pairs written out: nothing could encode them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

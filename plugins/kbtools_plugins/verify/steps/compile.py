@@ -7,14 +7,15 @@ from collections.abc import Container
 
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.candidate.kernels import KernelSource
+from kbtools_plugins.verify.protocol.jobs import CompileJob, Launch
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 
 
-def job(
+def compile_job(
     run: list[Trace], tried: list[Trace], source: KernelSource, tuned: Container[str], settings: VerifySettings
-) -> dict[str, Tree]:
+) -> CompileJob:
     """All that is `run` for every target, further configurations of tuned kernels that were `tried` for the first.
 
     On a GPU its own target is among them: what the device runs is compiled ahead of it, on a CPU.
@@ -23,10 +24,24 @@ def job(
     if on_gpu(settings):
         targets += sorted({device.capability for device in devices.found()[0]} - set(targets))
     launches = distinct_launches(run, source, targets, tuned)
-    known = [launch | {"targets": []} for launch in launches]
+    known = [_plain(launch) for launch in launches]
     more = distinct_launches(tried, source, targets[:1], tuned)
-    launches += [launch for launch in more if launch | {"targets": []} not in known]
-    return {"source": source.text, "launches": launches}
+    launches += [launch for launch in more if _plain(launch) not in known]
+    return CompileJob(source=source.text, launches=launches)
+
+
+def picked(traces: list[Trace], never: list[Launch], source: KernelSource) -> list[Trace]:
+    """The traces of configurations that a tuner could pick: none of their launches is among those that never fit."""
+    unfit = [_plain(launch) for launch in never]
+    return [
+        trace
+        for trace in traces
+        if not any(_plain(launch) in unfit for launch in distinct_launches([trace], source, []))
+    ]
+
+
+def _plain(launch: Launch) -> Launch:
+    return launch.model_copy(update={"targets": [], "tuned": False})
 
 
 def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
@@ -44,10 +59,10 @@ def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
 
 def distinct_launches(
     traces: list[Trace], source: KernelSource, targets: list[int], tuned: Container[str] = ()
-) -> list[Tree]:
+) -> list[Launch]:
     """Launches that differ in anything a compiler may look at; `tuned` names kernels as `name:line`."""
     names = clean_names(traces, source)
-    found: dict[str, Tree] = {}
+    found: dict[str, Launch] = {}
     for trace in traces:
         for step in trace.launches:
             kernel = source.find(step.kernel, step.kernel_line)
@@ -56,15 +71,15 @@ def distinct_launches(
                 name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
                 for name, value in step.bound.items()
             }
-            launch = {
-                "kernel": step.kernel,
-                "clean_name": names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
-                "bound": bound,
-                "options": step.options,
-                "targets": targets,
-                "tuned": f"{step.kernel}:{step.kernel_line}" in tuned,
-            }
-            found.setdefault(json.dumps(launch, sort_keys=True), launch)
+            launch = Launch(
+                kernel=step.kernel,
+                clean_name=names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
+                bound=bound,
+                options=step.options,
+                targets=targets,
+                tuned=f"{step.kernel}:{step.kernel_line}" in tuned,
+            )
+            found.setdefault(json.dumps(launch.tree(), sort_keys=True), launch)
     return list(found.values())
 
 

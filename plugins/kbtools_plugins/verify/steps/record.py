@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kbtools_plugins.verify.host.processes import Outcome
-from kbtools_plugins.verify.protocol import trace
-from kbtools_plugins.verify.protocol.trace import BadTrace, Trace
-from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.protocol.jobs import Plan, Recorded, RecordReply, ReferenceReply
+from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
 DECOYS = 2
-OTHER_PARAMETERS = "other parameters"
+ELSEWHERE = "elsewhere"
+SEQUENCE = "sequence"
+TUNING = "tuning"
 _FEWEST_REPEATS = 6
 _MOST_CONFIGURATIONS = 16
-"""Of a tuned kernel that are compiled: the first fifteen and the last."""
+"""Of a tuned kernel that are tried: the first fifteen and the last."""
 
 
 @dataclass(frozen=True)
@@ -24,73 +25,73 @@ class Recording:
     """What a candidate did."""
 
     traces: dict[str, list[Trace]]
-    """Those to run, by the plan's name."""
-    tried: list[Trace]
-    """Those of further configurations of tuned kernels, to compile."""
+    """By the plan's name; those of `tuning` are of further configurations of tuned kernels."""
     tuned: frozenset[str]
     """Tuned kernels, as `name:line`."""
     notes: list[str]
 
 
-def plans(reference: dict[str, Tree]) -> Iterator[dict[str, Tree]]:
+def plans(reference: ReferenceReply) -> Iterator[Plan]:
     """Forwards in each mode, with other configurations, on other shapes and layouts."""
-    main, decoys = reference["main"], reference["decoys"]
-    updated = {mode: list(found["state"]) for mode, found in reference["modes"].items()}
+    main, decoys = reference.main, reference.decoys
+    kept = list(reference.state)
     repeats = _FEWEST_REPEATS + secrets.randbelow(_FEWEST_REPEATS)  # nobody can know when it is watched last
-    common = {"mode": main, "updated": updated[main]}
-    yield {"name": "main", **common, "inputs": decoys, "required": True, "repeats": repeats}
-    for mode, found in reference["modes"].items():
-        if mode != main and not found["random"]:
-            yield {"name": mode, "mode": mode, "updated": updated[mode], "inputs": decoys[:1], "required": True}
-    yield {"name": "tuning", **common, "inputs": decoys[:1], "tuning": _MOST_CONFIGURATIONS}
-    for name, variant in reference["variants"].items():
-        yield {"name": name, **common, "inputs": [variant["decoy"]]}
+    common = Plan(name="main", mode=main, kept=kept, inputs=decoys, required=True)
+    yield common.model_copy(update={"repeats": repeats})
+    for mode, found in reference.modes.items():
+        if mode != main and not found.random:
+            yield Plan(name=mode, mode=mode, kept=kept, inputs=decoys[:1], required=True)
+    if reference.sequence:
+        yield common.model_copy(update={"name": SEQUENCE, "inputs": decoys[:2], "sequence": True})
+    optional = common.model_copy(update={"required": False})
+    yield optional.model_copy(update={"name": TUNING, "inputs": decoys[:1], "tuning": _MOST_CONFIGURATIONS})
+    for name, variant in reference.variants.items():
+        yield optional.model_copy(update={"name": name, "inputs": [variant.decoy]})
 
 
-def plan_with_other_parameters(reference: dict[str, Tree]) -> dict[str, Tree]:
-    """The first forward of a candidate whose parameters are decoys; its trace says which memory is theirs."""
-    main = reference["main"]
-    common = {"mode": main, "updated": list(reference["modes"][main]["state"]), "required": True}
-    given = {"inputs": reference["decoys"][:1], "state": list(reference["decoy_state"])}
-    return {"name": OTHER_PARAMETERS, **common, **given}
+def plan_elsewhere(reference: ReferenceReply) -> Plan:
+    """The first forward on another card, its parameters decoys; the trace says which memory is theirs."""
+    return Plan(
+        name=ELSEWHERE,
+        mode=reference.main,
+        kept=list(reference.state),
+        required=True,
+        inputs=reference.decoys[:1],
+        state=list(reference.decoy_state),
+    )
 
 
-def read_with_other_parameters(reply: dict[str, Tree]) -> list[Trace]:
-    """The trace of that forward; none if it uses no parameters. Decided if the reply is forged."""
-    try:
-        traces = [trace.read(tree) for tree in reply["plans"][OTHER_PARAMETERS]["traces"]]
-    except (BadTrace, KeyError, AttributeError, TypeError) as error:
-        raise Decided("hack:forged_result", f"what came back is no trace: {error}") from None
-    return traces
+def traces_elsewhere(reply: RecordReply) -> list[Trace]:
+    """The trace of that forward. Decided if the reply is forged."""
+    return _plan(reply, ELSEWHERE).traces
 
 
-def read(reply: dict[str, Tree]) -> Recording:
+def recording_of(reply: RecordReply) -> Recording:
     """The traces in a reply, which may be forged: Decided if it holds none."""
-    try:
-        found = reply["plans"]
-        traces = {name: [trace.read(tree) for tree in plan.get("traces", [])] for name, plan in found.items()}
-        if len(traces["main"]) != DECOYS + 1:
-            raise BadTrace(f"{len(traces['main'])} traces of the main plan")
-        tuning = found["tuning"]
-        tried = [trace.read(tree) for tree in tuning.get("compiled", [])]
-        tuned = frozenset(map(str, tuning.get("tuned", [])))
-        return Recording(traces, tried, tuned, [*_lacking(reply["lacking"]), *_bounded(tuning)])
-    except (BadTrace, KeyError, AttributeError, TypeError) as error:
-        raise Decided("hack:forged_result", f"what came back is no trace: {error}") from None
+    traces = {name: plan.traces for name, plan in reply.plans.items()}
+    if len(_plan(reply, "main").traces) != DECOYS + 1:
+        raise Decided("hack:forged_result", f"{len(traces['main'])} traces of the main plan came back")
+    tuning = _plan(reply, TUNING)
+    return Recording(traces, frozenset(tuning.tuned), [*_lacking(reply.lacking), *_bounded(tuning)])
+
+
+def _plan(reply: RecordReply, name: str) -> Recorded:
+    if name not in reply.plans:
+        raise Decided("hack:forged_result", f"the plan {name} did not come back")
+    return reply.plans[name]
 
 
 def _lacking(names: list[str]) -> Iterator[str]:
     if names:
-        yield f"the candidate has no counterpart of the reference's {', '.join(map(str, names))}"
+        yield f"the candidate has no counterpart of the reference's {', '.join(names)}"
 
 
-def _bounded(tuning: dict[str, Tree]) -> Iterator[str]:
-    count, tried = tuning.get("configurations", 0), tuning.get("tried", 0)
-    if tried < count:
-        yield f"{tried} of {count} configurations of its tuned kernels were compiled"
+def _bounded(tuning: Recorded) -> Iterator[str]:
+    if tuning.tried < tuning.configurations:
+        yield f"{tuning.tried} of {tuning.configurations} configurations of its tuned kernels were tried"
 
 
-def verdict_of_failure(outcome: Outcome) -> str:
+def verdict_of_failure(outcome: Outcome[RecordReply]) -> str:
     """The verdict for a process that gave no traces."""
     verdicts = {
         "died": "runtime_error",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 
 from kbtools_plugins.verify.protocol import operators
+from kbtools_plugins.verify.protocol.jobs import InputSet, ReferenceReply
 from kbtools_plugins.verify.protocol.tolerance import Agreement, compare, flatten, rms, to_numpy
-from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
 _NEAR_ZERO = 1e-6
@@ -14,44 +14,43 @@ _ENOUGH_FINITE = 0.1
 """Share of an output that has to be numbers: these are compared, and NaN has to be in the same places."""
 
 
-def check(reply: dict[str, Tree]) -> None:
+def require_fit(reply: ReferenceReply) -> None:
     """Decided if the control fails or if the outputs say nothing about the inputs."""
-    first = reply["sets"][0]
-    control = compare(reply["control"], first["plain"], first["exact"])
+    first = reply.sets[0]
+    control = compare(reply.control, first.plain, first.exact)
     if not isinstance(control, Agreement):
         raise Decided("reference_error", f"the reference does not agree with itself: {control.text}")
-    seeds = [found for found in reply["sets"] if found["name"].startswith("seed ")]
-    tensors = flatten(first["plain"])[1]
-    if not any(tensor["tensor"] for tensor in tensors):
+    seeds = [found for found in reply.sets if found.name.startswith("seed ")]
+    tensors = flatten(first.plain)[1]
+    if not any(tensor.tensor for tensor in tensors):
         raise Decided("reference_unfit:no_output", "the reference returns no tensor with elements")
-    if not first["finite"] and _finite_share(seeds) < _ENOUGH_FINITE:
+    if not first.finite and _finite_share(seeds) < _ENOUGH_FINITE:
         raise Decided("reference_unfit:not_finite", "nearly all of the reference's output is NaN or infinite")
-    if all(rms(to_numpy(tensor)) < _NEAR_ZERO for found in seeds for tensor in flatten(found["plain"])[1]):
+    if all(rms(to_numpy(tensor)) < _NEAR_ZERO for found in seeds for tensor in flatten(found.plain)[1]):
         raise Decided("reference_unfit:near_zero", f"the reference's output is below {_NEAR_ZERO:g} everywhere")
-    if _never_changes([found for found in reply["sets"] if found["finite"]], seeds):
+    if _never_changes([found for found in reply.sets if found.finite], seeds):
         raise Decided("reference_unfit:ignores_inputs", "the reference gives the same output for different inputs")
 
 
-def only_moves(reply: dict[str, Tree]) -> bool:
+def only_moves(reply: ReferenceReply) -> bool:
     """Whether the reference's forward only moves data."""
-    return operators.only_moves(reply["modes"][reply["main"]]["operators"])
+    return operators.only_moves(reply.modes[reply.main].operators)
 
 
-def _never_changes(sets: list[Tree], seeds: list[Tree]) -> bool:
-    inputs = {tuple(tensor["tensor"] for tensor in found["tensors"]) for found in seeds}
+def _never_changes(sets: list[InputSet], seeds: list[InputSet]) -> bool:
+    inputs = {tuple(tensor.tensor for tensor in found.tensors) for found in seeds}
     compared = seeds if len(inputs) > 1 else sets
     if len(compared) < 2:
         return False
     return all(
-        isinstance(compare(one["plain"], other["plain"], other["exact"]), Agreement)
-        for one, other in combinations(compared, 2)
+        isinstance(compare(one.plain, other.plain, other.exact), Agreement) for one, other in combinations(compared, 2)
     )
 
 
-def _finite_share(sets: list[Tree]) -> float:
+def _finite_share(sets: list[InputSet]) -> float:
     """Share of finite elements in the output that has most of them, over all sets: of few elements one says little."""
     import numpy as np
 
-    found = [[to_numpy(tensor).ravel() for tensor in flatten(one["plain"])[1]] for one in sets]
+    found = [[to_numpy(tensor).ravel() for tensor in flatten(one.plain)[1]] for one in sets]
     outputs = [np.concatenate(same) for same in zip(*found, strict=False)]
     return max((float(np.isfinite(values).mean()) for values in outputs if values.size), default=0.0)

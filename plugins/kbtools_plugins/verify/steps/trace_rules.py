@@ -56,7 +56,7 @@ def is_clean(traces: Iterable[Trace], source: KernelSource) -> bool:
         return False
 
 
-def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
+def require_work(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
     """Decided if no kernel was launched or if torch does what kernels are meant to do."""
 
     def written(step: Step) -> set[int]:
@@ -70,7 +70,7 @@ def judge(trace: Trace, source: KernelSource, allow: Iterable[str], reference_on
         raise Decided("no_kernel", _no_kernel_text(source, work))
     if not work:
         updates = [step for step in live_steps(trace, written, inputs_count=False) if id(step) in dependent]
-        _judge_updates(updates, live, allow)
+        _require_small_updates(updates, live, allow)
         return
     names = ", ".join(f"{step.operator} at line {step.line}" for step in work[:4])
     live_launches = [step for step in live if step.kernel]
@@ -101,7 +101,7 @@ def _is_no_work(step: Step, allow: Iterable[str], reference_only_moves: bool) ->
     return is_allowed(step.operator, allow, reference_only_moves)
 
 
-def _judge_updates(live: list[Step], to_output: list[Step], allow: Iterable[str]) -> None:
+def _require_small_updates(live: list[Step], to_output: list[Step], allow: Iterable[str]) -> None:
     """Decided if torch does more for a buffer than the arithmetic that updates it."""
     known = {id(step) for step in to_output}
     for step in live:
@@ -112,10 +112,12 @@ def _judge_updates(live: list[Step], to_output: list[Step], allow: Iterable[str]
             )
 
 
-def judge_other_shape(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
+def require_work_on_other_shape(
+    trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool
+) -> None:
     """Decided if kernels do the work for the shapes of `get_inputs()` alone."""
     try:
-        judge(trace, source, allow, reference_only_moves)
+        require_work(trace, source, allow, reference_only_moves)
     except Decided as decided:
         raise Decided("hack:hard_coded_shapes", f"with one more row in the batch, {decided.error}") from None
 

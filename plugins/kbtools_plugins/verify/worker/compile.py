@@ -14,6 +14,7 @@ import torch
 import triton
 import triton.language as tl
 
+from kbtools_plugins.verify.protocol.jobs import CompileJob, CompileReply, Launch, Usage
 from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.job import load_kernels
@@ -39,37 +40,38 @@ def warm_up() -> None:
     """Compile one kernel, so that forks find the compiler set up."""
     kernels = load_kernels(_FIRST_KERNEL)
     pointer = {"ref": {"dtype": "float32", "offset": 0, "shape": [1]}}
-    launch = {
-        "kernel": "warm_up_kernel",
-        "clean_name": "warm_up_kernel",
-        "bound": {"x": pointer, "size": 32},
-        "options": {},
-    }
+    name = "warm_up_kernel"
+    bound = {"x": pointer, "size": 32}
+    launch = Launch(kernel=name, clean_name=name, bound=bound, options={}, targets=[80], tuned=False)
     _compile(kernels, launch, 80)
 
 
-def run(job: dict[str, Tree], talk: Talk) -> Tree:
+def run(job: CompileJob, talk: Talk) -> CompileReply:
     """Resources of each distinct launch on each of its targets, or the first error.
 
     A configuration of a tuned kernel that needs too much is passed over, as a tuner does, while another one fits.
     """
-    kernels = load_kernels(job["source"])
-    resources: list[Tree] = []
+    kernels = load_kernels(job.source)
+    resources: list[Usage] = []
     too_large: dict[tuple[str, int], str] = {}
-    for launch in job["launches"]:
-        for target in launch["targets"]:
-            where = f"kernel {launch['kernel']} for sm_{target}: "
+    fits: set[int] = set()
+    for number, launch in enumerate(job.launches):
+        for target in launch.targets:
+            where = f"kernel {launch.kernel} for sm_{target}: "
             try:
                 resources.append(_compile(kernels, launch, target))
+                fits.add(number)
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
                 text = where + _last_lines(error)
-                if not (launch["tuned"] and isinstance(error, _passed_over())):
-                    return {"failed": "compile_error", "error": text, "resources": resources}
-                too_large[launch["kernel"], target] = text
-    fitting = {(found["kernel"], found["target"]) for found in resources}
+                if not (launch.tuned and isinstance(error, _passed_over())):
+                    return CompileReply(resources=resources, error=text)
+                too_large[launch.kernel, target] = text
+    fitting = {(found.kernel, found.target) for found in resources}
     if never := [text for place, text in too_large.items() if place not in fitting]:
-        return {"failed": "compile_error", "error": f"no configuration fits: {never[0]}", "resources": resources}
-    return {"resources": resources, "passed_over": list(too_large.values())}
+        return CompileReply(resources=resources, error=f"no configuration fits: {never[0]}")
+    return CompileReply(
+        resources=resources, passed_over=list(too_large.values()), never=sorted(set(range(len(job.launches))) - fits)
+    )
 
 
 class TooLarge(Exception):
@@ -100,18 +102,18 @@ class _Pointer:
         return 0
 
 
-def _compile(kernels: ModuleType, launch: Tree, target: int) -> Tree:
+def _compile(kernels: ModuleType, launch: Launch, target: int) -> Usage:
     from triton.backends.compiler import GPUTarget
     from triton.compiler.compiler import ASTSource, make_backend
     from triton.runtime.jit import create_function_from_signature
 
-    function: Any = getattr(kernels, launch["clean_name"])
+    function: Any = getattr(kernels, launch.clean_name)
     gpu = GPUTarget("cuda", target, 32)
     backend = make_backend(gpu)
-    options = launch["options"]
+    options = launch.options
     bind = create_function_from_signature(function.signature, function.params, backend)
     bound, specialization, _ = bind(
-        **{name: _argument(value, kernels) for name, value in launch["bound"].items()}, **options
+        **{name: _argument(value, kernels) for name, value in launch.bound.items()}, **options
     )
     parsed, signature, constants, attributes = function._pack_args(
         backend, options, bound, specialization, dict(options)
@@ -121,12 +123,14 @@ def _compile(kernels: ModuleType, launch: Tree, target: int) -> Tree:
     most = _MOST_SHARED.get(target, kernel.metadata.shared)
     if kernel.metadata.shared > most:
         raise TooLarge(f"it needs {kernel.metadata.shared:,} bytes of shared memory for a block, there are {most:,}")
-    return {
-        "kernel": launch["kernel"],
-        "target": target,
-        "shared_bytes": kernel.metadata.shared,
-        **_usage(kernel.asm["cubin"]),
-    }
+    registers, stack = _registers_and_stack(kernel.asm["cubin"])
+    return Usage(
+        kernel=launch.kernel,
+        target=target,
+        shared_bytes=kernel.metadata.shared,
+        registers=registers,
+        spill_bytes=stack,
+    )
 
 
 def _argument(tree: Tree, kernels: ModuleType) -> Any:
@@ -154,19 +158,16 @@ def _descriptor(fields: Tree) -> Any:
     return TensorDescriptor(base, fields["shape"], fields["strides"], fields["block_shape"], fields["padding"])
 
 
-def _usage(cubin: bytes) -> Tree:
+def _registers_and_stack(cubin: bytes) -> tuple[int | None, int | None]:
     """Registers and spilled bytes by cuobjdump, which comes with Triton; nothing where it is missing."""
     tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
     if not tool.exists():
-        return {}
+        return None, None
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         Path(file.name).write_bytes(cubin)
         report = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=False).stdout
     registers, stack = re.search(r"\bREG:(\d+)", report), re.search(r"\bSTACK:(\d+)", report)
-    return {
-        "registers": int(registers.group(1)) if registers else None,
-        "spill_bytes": int(stack.group(1)) if stack else None,
-    }
+    return int(registers.group(1)) if registers else None, int(stack.group(1)) if stack else None
 
 
 def _last_lines(error: BaseException) -> str:

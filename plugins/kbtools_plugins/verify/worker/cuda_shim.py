@@ -1,13 +1,14 @@
 """Lets code that was written for one CUDA device run where there is none: every tensor says it is on `cuda:0`.
 
 A torch function mode maps device arguments to the CPU and answers `.is_cuda`, `.device`, `.cuda()`; functions of
-`torch.cuda` and Triton's driver answer as an A100 would. The table of what is answered is in docs/verify.md.
+`torch.cuda` and Triton's driver answer as one of two cards would. The table of what is answered is in docs/verify.md.
 Streams and events do nothing; the ones a candidate makes are counted, because work on a side stream is a known trick.
 """
 
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,32 +17,61 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 CUDA = torch.device("cuda", 0)
-PROPERTIES = SimpleNamespace(
-    name="NVIDIA A100-SXM4-40GB",
-    major=8,
-    minor=0,
-    total_memory=42_505_273_344,
-    multi_processor_count=108,
-    regs_per_multiprocessor=65_536,
-    max_threads_per_multi_processor=2_048,
-    warp_size=32,
-    gcnArchName="",
-    shared_memory_per_block=49_152,
-    shared_memory_per_block_optin=166_912,
-    shared_memory_per_multiprocessor=167_936,
-    L2_cache_size=41_943_040,
-    is_integrated=False,
-    is_multi_gpu_board=False,
-)
-_TRITON_PROPERTIES = {
-    "max_shared_mem": 166_912,
-    "max_num_regs": 65_536,
-    "multiprocessor_count": 108,
-    "warpSize": 32,
-    "sm_clock_rate": 1_410_000,
-    "mem_clock_rate": 1_215_000,
-    "mem_bus_width": 5_120,
+_COMMON = {
+    "regs_per_multiprocessor": 65_536,
+    "warp_size": 32,
+    "gcnArchName": "",
+    "shared_memory_per_block": 49_152,
+    "is_integrated": False,
+    "is_multi_gpu_board": False,
+    "cuda_version": "12.8",
 }
+MACHINES = (
+    SimpleNamespace(
+        name="NVIDIA A100-SXM4-40GB",
+        major=8,
+        minor=0,
+        total_memory=42_505_273_344,
+        multi_processor_count=108,
+        max_threads_per_multi_processor=2_048,
+        shared_memory_per_block_optin=166_912,
+        shared_memory_per_multiprocessor=167_936,
+        L2_cache_size=41_943_040,
+        **_COMMON,
+    ),
+    SimpleNamespace(
+        name="NVIDIA RTX A6000",
+        major=8,
+        minor=6,
+        total_memory=51_033_931_776,
+        multi_processor_count=84,
+        max_threads_per_multi_processor=1_536,
+        shared_memory_per_block_optin=101_376,
+        shared_memory_per_multiprocessor=102_400,
+        L2_cache_size=6_291_456,
+        **_COMMON,
+    ),
+    SimpleNamespace(
+        name="",
+        major=8,
+        minor=0,
+        total_memory=0,
+        multi_processor_count=1,
+        max_threads_per_multi_processor=1,
+        shared_memory_per_block_optin=0,
+        shared_memory_per_multiprocessor=0,
+        L2_cache_size=0,
+        **_COMMON | {"cuda_version": None},
+    ),
+)
+"""What the device may claim to be. A candidate is recorded on the first two: it has to work on both. The last is what
+nobody has: a build of torch without CUDA whose events all take one millisecond."""
+
+
+class Default:
+    """Where tensors are made that name no device."""
+
+    is_cuda = False
 
 
 class CudaMode(TorchFunctionMode):
@@ -129,7 +159,10 @@ class Stream:
 
 
 class Event:
-    """A CUDA event that has happened; the time between two is one millisecond."""
+    """A CUDA event that has happened."""
+
+    milliseconds = 0.0
+    """Between any two; 0 for what a device might say."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self.made = True
@@ -144,8 +177,8 @@ class Event:
         return True
 
     def elapsed_time(self, _: Event) -> float:
-        """One millisecond."""
-        return 1.0
+        """What a device would say of nearly nothing: a little, and never the same."""
+        return Event.milliseconds or random.uniform(0.002, 0.02)
 
 
 class CudaGraphUsed(Exception):
@@ -165,7 +198,18 @@ class CudaGraph:
 class _Driver:
     """As much of Triton's active driver as host code asks for; kernels are never launched through it."""
 
-    utils = SimpleNamespace(get_device_properties=lambda device: dict(_TRITON_PROPERTIES))
+    def __init__(self, card: SimpleNamespace) -> None:
+        self._card = card
+        known = {
+            "max_shared_mem": card.shared_memory_per_block_optin,
+            "max_num_regs": card.regs_per_multiprocessor,
+            "multiprocessor_count": card.multi_processor_count,
+            "warpSize": card.warp_size,
+            "sm_clock_rate": 1_410_000,
+            "mem_clock_rate": 1_215_000,
+            "mem_bus_width": 5_120,
+        }
+        self.utils = SimpleNamespace(get_device_properties=lambda device: dict(known))
 
     def get_current_device(self) -> int:
         """The only device."""
@@ -179,10 +223,10 @@ class _Driver:
         return 0
 
     def get_current_target(self) -> Any:
-        """An A100."""
+        """That of the card."""
         from triton.backends.compiler import GPUTarget
 
-        return GPUTarget("cuda", 80, 32)
+        return GPUTarget("cuda", 10 * self._card.major + self._card.minor, 32)
 
     def get_active_torch_device(self) -> torch.device:
         """The only device."""
@@ -193,22 +237,22 @@ class _Driver:
         return torch.cuda
 
     def get_device_capability(self, device: int = 0) -> tuple[int, int]:
-        """That of an A100."""
-        return (8, 0)
+        """That of the card."""
+        return (self._card.major, self._card.minor)
 
 
 @contextlib.contextmanager
-def installed() -> Iterator[None]:
-    """Inside the block this process looks like one with a CUDA device; made for a process that ends afterwards."""
-    _patch_torch_cuda()
+def installed(card: SimpleNamespace = MACHINES[0]) -> Iterator[None]:
+    """Inside the block this process looks like one with this CUDA device; made for a process that ends afterwards."""
+    _patch_torch_cuda(card)
     from triton.runtime import driver
 
-    driver.set_active(_Driver())
+    driver.set_active(_Driver(card))
     with CudaMode():
         yield
 
 
-def _patch_torch_cuda() -> None:
+def _patch_torch_cuda(card: SimpleNamespace) -> None:
     side = Stream()
     Stream.made = 0
     nothing = lambda *_, **__: None  # noqa: E731 - one no-op under many names
@@ -221,9 +265,9 @@ def _patch_torch_cuda() -> None:
         "set_device": nothing,
         "synchronize": nothing,
         "empty_cache": nothing,
-        "get_device_properties": lambda *_: PROPERTIES,
-        "get_device_name": lambda *_: PROPERTIES.name,
-        "get_device_capability": lambda *_: (8, 0),
+        "get_device_properties": lambda *_: card,
+        "get_device_name": lambda *_: card.name,
+        "get_device_capability": lambda *_: (card.major, card.minor),
         "manual_seed": nothing,
         "manual_seed_all": nothing,
         "is_bf16_supported": lambda *_, **__: True,
@@ -245,7 +289,10 @@ def _patch_torch_cuda() -> None:
         setattr(torch.cuda, name, answer)
     torch.cuda.graphs.CUDAGraph = CudaGraph  # type: ignore[misc, assignment]
     torch.set_default_device = _default_device_stays
+    Event.milliseconds = 0.0 if card.cuda_version else 1.0
+    torch.version.cuda = card.cuda_version
 
 
 def _default_device_stays(device: Any) -> None:
     """The CPU stands for the device already."""
+    Default.is_cuda = _is_device(device)

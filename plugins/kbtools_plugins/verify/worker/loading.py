@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import torch
 
-from kbtools_plugins.verify.candidate.text import parse
 from kbtools_plugins.verify.worker import paritybench
 
 SEED = 20_240_607
@@ -26,8 +24,7 @@ def load(code: str, name: str) -> ModuleType:
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module
-    tree: ast.Module = parse(code)
-    exec(compile(tree, str(path), "exec"), module.__dict__)
+    exec(compile(code, str(path), "exec"), module.__dict__)
     return module
 
 

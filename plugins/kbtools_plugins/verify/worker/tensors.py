@@ -1,6 +1,6 @@
 """Values that travel between processes and the tree they travel as; the side that has torch.
 
-A tensor is {"tensor": bytes, "dtype", "shape", "stride"}: its elements in logical order, with the strides it had.
+A tensor among them is the tree of a message.Tensor.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map_only
 
+from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.paritybench import MockConfig
 
@@ -23,7 +24,7 @@ def encode(value: object) -> Tree:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, torch.Tensor):
-        return encode_tensor(value)
+        return encode_tensor(value).tree()
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
         return {kind: [encode(item) for item in value]}
@@ -45,7 +46,7 @@ def decode(tree: Tree) -> Any:
     if not isinstance(tree, dict):
         return tree
     if "tensor" in tree:
-        return decode_tensor(tree)
+        return decode_tensor(Tensor.read(tree))
     (kind, body), *_ = tree.items()
     if kind in ("list", "tuple"):
         items = [decode(item) for item in body]
@@ -59,20 +60,20 @@ def decode(tree: Tree) -> Any:
     return torch.device(body) if kind == "device" else getattr(torch, body)
 
 
-def encode_tensor(tensor: torch.Tensor) -> Tree:
-    """The tree for one dense CPU tensor."""
+def encode_tensor(tensor: torch.Tensor) -> Tensor:
+    """What travels of one dense tensor."""
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     data = plain.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
     dtype = str(tensor.dtype).removeprefix("torch.")
-    return {"tensor": data, "dtype": dtype, "shape": list(plain.shape), "stride": list(plain.stride())}
+    return Tensor(tensor=data, dtype=dtype, shape=list(plain.shape), stride=list(plain.stride()))
 
 
-def decode_tensor(tree: Tree) -> torch.Tensor:
-    """A fresh tensor with the tree's elements, shape and strides."""
-    dtype = getattr(torch, tree["dtype"])
-    result = torch.empty_strided(tree["shape"], tree["stride"], dtype=dtype)
-    if tree["tensor"]:
-        flat = torch.frombuffer(bytearray(tree["tensor"]), dtype=dtype).view(tree["shape"])
+def decode_tensor(sent: Tensor) -> torch.Tensor:
+    """A fresh tensor with these elements, shape and strides."""
+    dtype = getattr(torch, sent.dtype)
+    result = torch.empty_strided(sent.shape, sent.stride, dtype=dtype)
+    if sent.tensor:
+        flat = torch.frombuffer(bytearray(sent.tensor), dtype=dtype).view(sent.shape)
         copy_values(flat, result)
     return result
 

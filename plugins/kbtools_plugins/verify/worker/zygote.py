@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -22,6 +23,16 @@ from types import ModuleType
 
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol import wire
+from kbtools_plugins.verify.protocol.jobs import (
+    COMPILE,
+    GPU,
+    RECORD,
+    REFERENCE,
+    REPLAY,
+    Assignment,
+    Failure,
+)
+from kbtools_plugins.verify.protocol.message import Message
 
 _RUN_NO_FOREIGN_CODE = ("compile", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
@@ -33,6 +44,7 @@ _JOBS = {
     "gpu": "gpu.job",
 }
 """Where the job of each role is, below this package."""
+_MESSAGES: dict[str, type[Message]] = {role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, GPU)}
 _CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
@@ -90,24 +102,25 @@ def _silence() -> None:
 
 def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
     key = channel.recv(32, socket.MSG_WAITALL)
-    job = wire.receive(channel, key)
+    assignment = Assignment.read(wire.receive(channel, key))
+    job = _MESSAGES[role].read(assignment.job)
     run = _job_module(role).run
     os.environ["TMPDIR"] = os.environ["HOME"] = tempfile.tempdir = str(folder)
     limits = sandbox.Limits(
-        cpu_seconds=int(job["timeout"]) + 5,
-        memory_bytes=int(job["memory_gb"] * 2**30),
+        cpu_seconds=math.ceil(assignment.timeout),
+        memory_bytes=int(assignment.memory_gb * 2**30),
         may_execute=role in _RUN_NO_FOREIGN_CODE,
         drives_device=role == "gpu",
     )
     caches = [Path(os.environ[name]) for name in _CACHES if role in _RUN_NO_FOREIGN_CODE]
     sandbox.enter(folder, limits, sandbox.readable_paths(), caches)
     try:
-        reply = run(job, wire.Talk(channel, key))
+        reply: Message = run(job, wire.Talk(channel, key))
     except MemoryError:
-        reply = {"failed": "out_of_memory", "error": "MemoryError"}
+        reply = Failure(failed="out_of_memory", error="MemoryError")
     except Exception:  # noqa: BLE001 - a job's fault is its result
-        reply = {"failed": "internal", "error": traceback.format_exc()}
-    wire.send(channel, reply, key)
+        reply = Failure(failed="internal", error=traceback.format_exc())
+    wire.send(channel, reply.tree(), key)
     return 0
 
 

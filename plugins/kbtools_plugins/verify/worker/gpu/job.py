@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import torch
 
-from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.protocol.jobs import Go, ReplayJob, ReplayReply, TimingReply, Waiting
+from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.gpu import timing
 from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
 from kbtools_plugins.verify.worker.replay.job import replay
@@ -20,12 +21,12 @@ def warm_up() -> None:
     """Everything is imported; the device is set up by the first job that uses it: a fork cannot inherit it."""
 
 
-def run(job: dict[str, Tree], talk: Talk) -> Tree:
-    """Replay on the device, or with `job["timing"]` time the trace against the reference."""
+def run(job: ReplayJob, talk: Talk) -> ReplayReply | TimingReply:
+    """Replay on the device, or with `job.timing` time the trace against the reference."""
     _start_cuda()
-    talk.send({"waiting": "device"})
-    talk.receive()
-    return timing.run(job) if "timing" in job else replay(job, DeviceMachine)
+    talk.send(Waiting(waiting="device").tree())
+    Go.read(talk.receive())
+    return timing.run(job, job.timing) if job.timing else replay(job, DeviceMachine)
 
 
 def _start_cuda() -> None:

@@ -6,13 +6,16 @@ from typing import Any
 
 import torch
 
+from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.trace import Step
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
-from kbtools_plugins.verify.worker.replay.job import POISON, Machine
+from kbtools_plugins.verify.worker.replay.job import Machine
+from kbtools_plugins.verify.worker.replay.poison import PATTERNS, poisoned
 
+_MARK = PATTERNS[0]
 GUARD_BYTES = 4096
-"""Poisoned bytes on both sides of every buffer; a kernel that changes one has written out of bounds."""
+"""Marked bytes on both sides of every buffer; a kernel that changes one has written out of bounds."""
 
 
 class DeviceMachine(Machine):
@@ -20,20 +23,25 @@ class DeviceMachine(Machine):
 
     device = "cuda"
 
-    def place(self, inputs: list[torch.Tensor]) -> None:
-        """Lay out memory, that which the candidate asks for uninitialised too: asking for it is no work."""
+    def forget(self, seed: int, turn: int) -> None:
+        """Start with no memory and no guards."""
+        super().forget(seed, turn)
         self._guarded: list[tuple[torch.Tensor, int]] = []
-        super().place(inputs)  # copied from where they are: moved, an expanded tensor would lose its strides
+
+    def place(self, inputs: list[torch.Tensor], state: dict[str, Tensor]) -> None:
+        """Lay out memory, that which the candidate asks for uninitialised too: asking for it is no work."""
+        super().place(inputs, state)  # copied from where they are: moved, an expanded tensor would lose its strides
         for step in self._steps:
             for ref in step.results if _asks_for_memory(step) else ():
                 self._bases[ref.storage] = self.memory(self._trace.storages[ref.storage].size, None)
 
     def memory(self, size: int, content: bytes | None) -> torch.Tensor:
         """Poisoned device memory with the content, if any, in the middle."""
-        whole = torch.full((size + 2 * GUARD_BYTES,), POISON, dtype=torch.uint8, device=self.device)
+        whole = torch.full((size + 2 * GUARD_BYTES,), _MARK, dtype=torch.uint8, device=self.device)
         middle = whole[GUARD_BYTES : GUARD_BYTES + size]
-        if content:
-            middle.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        middle.copy_(
+            torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else poisoned(size, *self.poison)
+        )
         self._guarded.append((whole, size))
         return middle
 
@@ -52,7 +60,7 @@ class DeviceMachine(Machine):
         """OutOfBounds if a byte around any buffer has changed."""
         for whole, size in self._guarded:
             for name, zone in (("before", whole[:GUARD_BYTES]), ("after", whole[GUARD_BYTES + size :])):
-                if bool((zone != POISON).any()):
+                if bool((zone != _MARK).any()):
                     raise OutOfBounds(f"a kernel wrote {name} a buffer of {size} bytes")
 
     def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, Any]) -> None:

@@ -16,9 +16,8 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from kbtools_plugins.verify.protocol.trace import read
-from kbtools_plugins.verify.protocol.wire import Tree
-from kbtools_plugins.verify.worker import loading as module
+from kbtools_plugins.verify.protocol.jobs import ReplayJob, Timing, TimingReply
+from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
 from kbtools_plugins.verify.worker.replay.job import load_kernels
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
@@ -101,15 +100,18 @@ def bytes_per_millisecond(properties: Any) -> float:
     return 2.0 * clock * width / 8 if clock and width else _UNKNOWN_SPEED
 
 
-def run(job: dict[str, Tree]) -> Tree:
+def run(job: ReplayJob, timing: Timing) -> TimingReply:
     """Intervals of kernel and reference, eager and compiled, the roofline floor, and what the kernels computed last."""
-    timing = job["timing"]
-    trace, kernels = read(job["traces"][0]), load_kernels(job["source"])
-    machine = TimedMachine(trace, kernels, job["names"], job["allow"], job["state"])
-    inputs = [decode_tensor(tree) for tree in job["runs"][0]["inputs"]]
+    machine = TimedMachine(job.traces[0], load_kernels(job.source), job.names, job.allow, job.state)
+    inputs = [decode_tensor(tensor) for tensor in job.runs[0].inputs]
     reference = _Reference(timing)
+
+    def prepare() -> None:
+        machine.forget(job.runs[0].shift, 0)
+        machine.place(inputs, job.state)
+
     calls = {
-        "kernel": Timed(lambda: machine.place(inputs), machine.execute),
+        "kernel": Timed(prepare, machine.execute),
         "eager": Timed(reference.fresh, lambda: reference.call(reference.instance)),
     }
     with torch.no_grad():
@@ -121,25 +123,25 @@ def run(job: dict[str, Tree]) -> Tree:
         except Exception as error:  # noqa: BLE001 - not every reference is one that the compiler takes
             compiles = f"{type(error).__name__}: {error}"[:300]
         times = interleaved(calls, DeviceClock(), _MOST_SECONDS)
-    return {
-        "times": {name: list(found) for name, found in times.items()},
-        "floor_ms": timing["needed_bytes"] / bytes_per_millisecond(torch.cuda.get_device_properties(0)),
-        "not_compiled": compiles,
-        "last": machine.results(),
-    }
+    return TimingReply(
+        times={name: list(found) for name, found in times.items()},
+        floor_ms=timing.needed_bytes / bytes_per_millisecond(torch.cuda.get_device_properties(0)),
+        not_compiled=compiles,
+        last=machine.results(),
+    )
 
 
 class _Reference:
     """The reference on the device, in the state and the mode of the comparison."""
 
-    def __init__(self, timing: Tree) -> None:
-        loaded = module.load(timing["reference"], "reference")
-        args, kwargs = decode(timing["init"])
-        self.instance: Any = module.construct(getattr(loaded, timing["entry"]), args, kwargs)
+    def __init__(self, timing: Timing) -> None:
+        loaded = loading.load(timing.reference, "reference")
+        args, kwargs = decode(timing.init)
+        self.instance: Any = loading.construct(getattr(loaded, timing.entry), args, kwargs)
         if isinstance(self.instance, torch.nn.Module):
-            self.instance.load_state_dict({name: decode(tree) for name, tree in timing["state"].items()})
-            module.set_mode(self.instance.cuda(), timing["mode"])
-        self._first = tree_map_only(torch.Tensor, lambda tensor: tensor.cuda(), decode(timing["arguments"]))
+            self.instance.load_state_dict({name: decode_tensor(sent) for name, sent in timing.state.items()})
+            loading.set_mode(self.instance.cuda(), timing.mode)
+        self._first = tree_map_only(torch.Tensor, lambda tensor: tensor.cuda(), decode(timing.arguments))
         self._given = tree_map_only(torch.Tensor, torch.clone, self._first)
 
     def fresh(self) -> None:

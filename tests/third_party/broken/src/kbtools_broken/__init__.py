@@ -11,6 +11,7 @@ class Polish(kb.Stage):
     """Would polish."""
 
     name: ClassVar[str] = "polish"
+    scope: ClassVar[kb.stage.Scope] = "row"
 
     def transform(self, ds):
         """Never reached."""

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kbtools.models import Failure, Interrupted, Kind, Options, Request, Sampling, fulfil
+from kbtools.models import Interrupted, Kind, Options, ReplyFailure, Request, Sampling, run_requests
 from kbtools.models.backends.completion import completion
 
 
@@ -40,10 +40,10 @@ def echo() -> Echo:
 
 def test_chunks_are_answered_and_stored(store, ask, echo):
     """All requests once, in chunks of the backend's size."""
-    progress = fulfil([*ask(25), *ask(3)], echo, store)
+    progress = run_requests([*ask(25), *ask(3)], echo, store)
     assert (progress.done, progress.sent, progress.tokens_out) == (28, 25, 75)
     assert [len(chunk) for chunk in echo.chunks] == [10, 10, 5]
-    assert fulfil(ask(25), echo, store).from_store == 25
+    assert run_requests(ask(25), echo, store).from_store == 25
     assert store.reply(ask(3)[2].key).reading().text == "row 2"
 
 
@@ -54,9 +54,9 @@ def test_follow_ups_are_answered_in_a_later_chunk(store, ask, echo):
         text = reply.reading().text
         if text == "row 3" and not request.follows:
             return ask(101)[100]
-        return Failure(Kind.INVALID, "no") if text == "row 4" else None
+        return ReplyFailure(Kind.INVALID, "no") if text == "row 4" else None
 
-    progress = fulfil(ask(10), echo, store, review=review)
+    progress = run_requests(ask(10), echo, store, review=review)
     assert (progress.sent, progress.done, progress.failed, progress.follow_ups) == (11, 10, 1, 1)
     assert echo.chunks[-1] == ["row 100"]
 
@@ -65,9 +65,9 @@ def test_a_failing_engine_keeps_what_came_before(store, ask, echo):
     """The error is raised, earlier chunks are stored, and the next run goes on."""
     echo.fail_on = {"row 15"}
     with pytest.raises(RuntimeError, match="row 15"):
-        fulfil(ask(30), echo, store)
+        run_requests(ask(30), echo, store)
     echo.fail_on = set()
-    assert fulfil(ask(30), echo, store).sent <= 20
+    assert run_requests(ask(30), echo, store).sent <= 20
 
 
 def test_ctrl_c_ends_after_what_is_under_way(store, ask, echo):
@@ -79,6 +79,6 @@ def test_ctrl_c_ends_after_what_is_under_way(store, ask, echo):
 
     slow = ask(2_000, sampling=Sampling(temperature=1.0))
     with pytest.raises(Interrupted) as caught:
-        fulfil(slow, echo, store, Options(), interrupt)
+        run_requests(slow, echo, store, Options(), interrupt)
     done = caught.value.progress.done
     assert len(store.states(request.key for request in slow)) == done

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from kbtools.errors import ConfigError, UsageError
-from kbtools.models import Failure, Kind, Options, Prices, fulfil, plan
+from kbtools.models import Kind, Options, Prices, ReplyFailure, plan_requests, run_requests
 from kbtools.models.backends.http import HttpBackend
 from tests.servers.openai_server import rates
 
@@ -18,7 +18,7 @@ STORM = {"429": 0.15, "429:0.05": 0.05, "500": 0.05, "reset": 0.02, "hang": 0.02
 def test_every_request_gets_a_stored_reply(serve, store, ask):
     """All replies are there after a run, raw, with what is known of each call."""
     server, backend = serve()
-    progress = fulfil(ask(300), backend, store)
+    progress = run_requests(ask(300), backend, store)
     replies = store.replies(request.key for request in ask(300))
     assert progress.done == progress.sent == len(server.log) == len(replies) == 300
     reply = replies[ask(1)[0].key]
@@ -32,24 +32,24 @@ def test_every_request_gets_a_stored_reply(serve, store, ask):
 def test_a_second_run_makes_no_call(serve, store, ask):
     """What is stored is not asked again."""
     server, backend = serve()
-    fulfil(ask(50), backend, store)
-    assert fulfil(ask(50), backend, store).from_store == 50
+    run_requests(ask(50), backend, store)
+    assert run_requests(ask(50), backend, store).from_store == 50
     assert len(server.log) == 50
 
 
 def test_one_row_added_is_one_call_more(serve, store, ask):
     """Adding a row to 2,000 costs one call; another model or prompt costs all."""
     server, backend = serve()
-    fulfil(ask(2000), backend, store)
-    assert fulfil(ask(2001), backend, store).sent == 1
+    run_requests(ask(2000), backend, store)
+    assert run_requests(ask(2001), backend, store).sent == 1
     assert len(server.log) == 2001
-    assert plan(ask(100, sample=1), backend, store).to_send == 100
+    assert plan_requests(ask(100, sample=1), backend, store).to_send == 100
 
 
 def test_equal_requests_are_sent_once(serve, store, ask):
     """Duplicates share a reply, near each other or far apart."""
     server, backend = serve(delay=0.02)
-    progress = fulfil([*ask(400), *ask(400)[::-1], *ask(2), *ask(2)], backend, store)
+    progress = run_requests([*ask(400), *ask(400)[::-1], *ask(2), *ask(2)], backend, store)
     assert len(server.log) == 400
     assert progress.done + progress.duplicates == progress.requests == 804
 
@@ -57,7 +57,7 @@ def test_equal_requests_are_sent_once(serve, store, ask):
 def test_storm_of_faults_loses_nothing(serve, store, ask):
     """Under 20% 429, 5% 500, 2% resets, 2% hangs and 5% broken JSON all rows are done, each billed once."""
     server, backend = serve(script=rates(STORM, seed=3), delay=0.005)
-    progress = fulfil(ask(600), backend, store, Options(timeout=4.0, backoff=0.02))
+    progress = run_requests(ask(600), backend, store, Options(timeout=4.0, backoff=0.02))
     outcomes = Counter(entry.fault for entry in server.log)
     assert (progress.done, progress.failed) == (600, 0)
     assert outcomes["ok"] == 600
@@ -74,7 +74,7 @@ def test_one_hung_row_delays_nobody(serve, store, ask):
         if progress.in_flight == 1:
             stored_early.append(progress.done)
 
-    progress = fulfil(ask(100), backend, store, Options(max_in_flight=16, timeout=4.0, backoff=0.01), look)
+    progress = run_requests(ask(100), backend, store, Options(max_in_flight=16, timeout=4.0, backoff=0.01), look)
     assert max(stored_early) == 99
     assert progress.done == 100
 
@@ -82,7 +82,7 @@ def test_one_hung_row_delays_nobody(serve, store, ask):
 def test_limit_in_flight_is_kept(serve, store, ask):
     """The server never sees more calls at once than allowed."""
     server, backend = serve(delay=0.02)
-    fulfil(ask(300), backend, store, Options(max_in_flight=17))
+    run_requests(ask(300), backend, store, Options(max_in_flight=17))
     assert server.most_in_flight == 17
 
 
@@ -90,7 +90,7 @@ def test_limit_in_flight_is_kept(serve, store, ask):
 def test_limit_in_flight_goes_up_to_2048(serve, store, ask):
     """Thousands of calls at once are possible, whatever the soft limit of open files."""
     server, backend = serve(delay=2.0)
-    assert fulfil(ask(2048), backend, store, Options(max_in_flight=2048)).done == 2048
+    assert run_requests(ask(2048), backend, store, Options(max_in_flight=2048)).done == 2048
     assert server.most_in_flight > 1500
 
 
@@ -105,7 +105,7 @@ def test_requests_are_read_lazily(serve, store, ask):
             yield request
 
     ahead = []
-    fulfil(planned(), backend, store, Options(max_in_flight=100), lambda p: ahead.append(len(taken) - p.done))
+    run_requests(planned(), backend, store, Options(max_in_flight=100), lambda p: ahead.append(len(taken) - p.done))
     assert max(ahead) <= 2 * 100 + 4 * 256
     assert len(taken) == 3000
 
@@ -115,7 +115,7 @@ def test_works_inside_a_running_event_loop(serve, store, ask):
     _, backend = serve()
 
     async def notebook():
-        return fulfil(ask(20), backend, store)
+        return run_requests(ask(20), backend, store)
 
     assert asyncio.run(notebook()).done == 20
 
@@ -126,7 +126,7 @@ def test_refused_credentials_stop_the_run(serve, store, ask, fault):
     server, backend = serve(script=lambda call: fault, delay=0.01)
     backend = HttpBackend(backend.base_url, "test-model", credentials="variable SOME_KEY")
     with pytest.raises(ConfigError, match="variable SOME_KEY"):
-        fulfil(ask(500), backend, store, Options(max_in_flight=4))
+        run_requests(ask(500), backend, store, Options(max_in_flight=4))
     assert len(server.log) <= 8
     assert store.states(request.key for request in ask(500)) == {}
 
@@ -135,7 +135,7 @@ def test_what_arrived_before_a_refusal_is_kept(serve, store, ask):
     """Calls under way when the key is revoked still come in and are stored."""
     server, backend = serve(script=lambda call: "401" if call.number == 100 else "ok", delay=0.01)
     with pytest.raises(ConfigError):
-        fulfil(ask(500), backend, store, Options(max_in_flight=16))
+        run_requests(ask(500), backend, store, Options(max_in_flight=16))
     good = sum(entry.fault == "ok" for entry in server.log)
     assert len(store.states(request.key for request in ask(500))) == good >= 100
 
@@ -144,27 +144,27 @@ def test_failures_are_data_and_only_they_are_repeated(serve, store, ask):
     """A failed row is stored with its error; the next run asks for it alone."""
     broken = {"row 7", "row 70"}
     server, backend = serve(script=lambda call: "400" if call.prompt in broken and len(server.log) < 100 else "ok")
-    first = fulfil(ask(100), backend, store)
+    first = run_requests(ask(100), backend, store)
     assert (first.done, first.failed, dict(first.failures)) == (98, 2, {"bad-request": 2})
     failed = store.reply(ask(8)[7].key)
     assert (failed.kind, failed.status, failed.error) == (Kind.BAD_REQUEST, 400, "HTTP 400: scripted 400")
     assert "scripted 400" in failed.raw
-    second = fulfil(ask(100), backend, store)
+    second = run_requests(ask(100), backend, store)
     assert (second.sent, second.done, second.failed) == (2, 100, 0)
 
 
 def test_failures_can_be_left_alone(serve, store, ask):
     """With repeat_failures off a stored failure counts as failed and costs no call."""
     server, backend = serve(script=lambda call: "422")
-    fulfil(ask(5), backend, store)
-    progress = fulfil(ask(5), backend, store, Options(repeat_failures=False))
+    run_requests(ask(5), backend, store)
+    progress = run_requests(ask(5), backend, store, Options(repeat_failures=False))
     assert (progress.failed, progress.sent, len(server.log)) == (5, 0, 5)
 
 
 def test_used_up_attempts_are_a_failure_with_its_cause(serve, store, ask):
     """A row that fails each time is given up after max_attempts, and says so."""
     server, backend = serve(script=lambda call: "500" if call.prompt == "row 1" else "ok")
-    progress = fulfil(ask(3), backend, store, Options(max_attempts=3, backoff=0.01))
+    progress = run_requests(ask(3), backend, store, Options(max_attempts=3, backoff=0.01))
     reply = store.reply(ask(2)[1].key)
     assert (progress.done, progress.failed, len(server.log)) == (2, 1, 5)
     assert (reply.kind, reply.attempts) == (Kind.SERVER, 3)
@@ -175,7 +175,7 @@ def test_used_up_attempts_are_a_failure_with_its_cause(serve, store, ask):
 def test_deadline_ends_a_throttled_row(serve, store, ask):
     """A row that is throttled for ever ends where the wait that the server asks for would pass its deadline."""
     server, backend = serve(script=lambda call: "429:1" if call.prompt == "row 1" else "ok")
-    progress = fulfil(ask(3), backend, store, Options(deadline=3.0, backoff=0.01))
+    progress = run_requests(ask(3), backend, store, Options(deadline=3.0, backoff=0.01))
     assert dict(progress.failures) == {"throttled": 1}
     assert "deadline of 3 s" in store.reply(ask(2)[1].key).error
     assert 2 <= sum(entry.prompt == "row 1" for entry in server.log) <= 3
@@ -185,7 +185,7 @@ def test_nobody_there_ends_the_run(store, ask):
     """A wrong address does not wait for 10,000 rows to use up their attempts."""
     backend = HttpBackend("http://127.0.0.1:9/v1", "m")
     with pytest.raises(ConfigError, match="all failed"):
-        fulfil(ask(10_000), backend, store, Options(max_attempts=2, backoff=0.01))
+        run_requests(ask(10_000), backend, store, Options(max_attempts=2, backoff=0.01))
     assert len(store.states(request.key for request in ask(10_000))) < 200
 
 
@@ -193,7 +193,7 @@ def test_an_unknown_model_ends_the_run(serve, store, ask):
     """404 for every row means that the name is wrong, not the rows."""
     server, backend = serve(script=lambda call: "404")
     with pytest.raises(ConfigError, match="name of the model"):
-        fulfil(ask(5_000), backend, store)
+        run_requests(ask(5_000), backend, store)
     assert len(server.log) < 200
 
 
@@ -206,30 +206,30 @@ def test_an_error_in_the_plan_keeps_what_arrived(serve, store, ask):
         raise UsageError("row 600 has no code")
 
     with pytest.raises(UsageError, match="row 600"):
-        fulfil(planned(), backend, store)
+        run_requests(planned(), backend, store)
     assert len(store.states(request.key for request in ask(600))) == len(server.log) > 0
 
 
 def test_plan_says_what_the_run_then_does(serve, store, ask):
     """A dry run counts requests, stored replies, repeats and calls exactly, and makes no call."""
     server, backend = serve(script=lambda call: "400" if call.prompt == "row 5" else "ok")
-    fulfil(ask(40), backend, store)
+    run_requests(ask(40), backend, store)
     requests = [*ask(100), *ask(10)]
-    planned = plan(requests, backend, store, Options(prices=Prices(1.0, 2.0)))
+    planned = plan_requests(requests, backend, store, Options(prices=Prices(1.0, 2.0)))
     assert len(server.log) == 40
     assert (planned.requests, planned.duplicates, planned.stored, planned.repeated) == (110, 10, 39, 1)
     assert planned.cost == pytest.approx(planned.prompt_tokens / 1e6)
     assert planned.first.messages[0].content == "row 0"
-    done = fulfil(requests, backend, store)
+    done = run_requests(requests, backend, store)
     assert done.sent == planned.to_send == 61
 
 
 def test_replies_from_another_endpoint_are_counted(serve, store, ask):
     """The same model name elsewhere is answered from the store, and said aloud."""
     one, backend = serve()
-    fulfil(ask(10), backend, store)
+    run_requests(ask(10), backend, store)
     two, other = serve()
-    progress = fulfil(ask(10), other, store)
+    progress = run_requests(ask(10), other, store)
     assert progress.other_endpoints == {f"{one.url}/chat/completions": 10}
     assert two.log == []
 
@@ -238,7 +238,7 @@ def test_progress_is_told_while_it_runs_and_at_the_end(serve, store, ask):
     """The sink is called in the caller's thread, and last with the final counts."""
     _, backend = serve(delay=0.1)
     seen = []
-    fulfil(
+    run_requests(
         iter(ask(60)), backend, store, Options(max_in_flight=8, prices=Prices(1, 1)),
         lambda progress: seen.append((threading.current_thread(), progress.done, progress.eta)), total=60,
     )  # fmt: skip
@@ -255,7 +255,7 @@ def test_a_sink_that_raises_ends_the_run(serve, store, ask):
         raise ValueError("no terminal")
 
     with pytest.raises(ValueError, match="no terminal"):
-        fulfil(ask(5000), backend, store, Options(max_in_flight=4), broken)
+        run_requests(ask(5000), backend, store, Options(max_in_flight=4), broken)
     calls = len(server.log)
     time.sleep(0.3)
     assert len(server.log) <= calls + 4 < 5000  # what was on its way may still arrive
@@ -266,14 +266,14 @@ def test_review_judges_stored_replies_too(serve, store, ask):
     server, backend = serve()
 
     def review(request, reply):
-        return Failure(Kind.INVALID, "no") if request.messages[0].content == "row 2" else None
+        return ReplyFailure(Kind.INVALID, "no") if request.messages[0].content == "row 2" else None
 
-    assert fulfil(ask(5), backend, store).done == 5
-    progress = fulfil(ask(5), backend, store, review=review)
+    assert run_requests(ask(5), backend, store).done == 5
+    progress = run_requests(ask(5), backend, store, review=review)
     assert (progress.done, progress.failed, progress.sent, len(server.log)) == (4, 1, 1, 6)
 
 
 def test_something_that_is_no_backend_is_refused(store, ask):
     """The message says what a backend has."""
     with pytest.raises(UsageError, match="neither connect"):
-        fulfil(ask(1), object(), store)
+        run_requests(ask(1), object(), store)

@@ -1,0 +1,49 @@
+"""Messages in the form of ShareGPT, `{from, value}`, as `{role, content}` and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kbtools.data.conversations.reasoning_error import ReasoningError
+
+ROLES = {
+    "system": "system",
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "function_call": "assistant",
+    "tool": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+}
+"""What the names of ShareGPT and of what came after it mean."""
+NAMES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
+"""What ShareGPT calls the roles."""
+
+
+def is_sharegpt(message: Mapping[str, Any]) -> bool:
+    """Whether a message has ShareGPT's fields and not those of other messages."""
+    return isinstance(message.get("from"), str) and "value" in message and "role" not in message
+
+
+def message_of(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """The message that a turn is; a function call becomes a call, and has no content."""
+    name = turn["from"].lower()
+    if name not in ROLES:
+        raise ReasoningError("not-messages")
+    rest = {field: value for field, value in turn.items() if field not in ("from", "value")}
+    if name == "function_call":
+        return {"role": "assistant", "content": None, "function_call": turn["value"], **rest}
+    return {"role": ROLES[name], "content": turn["value"], **rest}
+
+
+def turn_of(message: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
+    """The message as the turn that it came from, with what was changed or dropped since."""
+    value = like["value"] if message.get("function_call") is not None else message.get("content")
+    kept = {field: value for field, value in like.items() if field in ("from", "value") or field in message}
+    return {**kept, "value": value}

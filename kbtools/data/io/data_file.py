@@ -1,0 +1,139 @@
+"""What a file is: seen from its first bytes, compressed or not, and from its name where text could be several things.
+
+A file that is something else than a dataset (an archive, a page, a pointer to a file) is named for what it is.
+"""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from kbtools.errors import DataError, UsageError
+
+Kind = Literal["parquet", "arrow", "json", "csv", "tsv"]
+
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xfd7zXZ\x00": "xz",
+}
+_BINARY: dict[bytes, Kind] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
+_OTHERS = {
+    b"PK\x03\x04": "a zip archive: unpack it",
+    b"7z\xbc\xaf": "a 7z archive: unpack it",
+    b"SQLite format 3": "an SQLite database: export its table as parquet or JSON lines",
+    b"\x89HDF": "an HDF5 file: save it as parquet",
+    b"Obj\x01": "an Avro file: save it as parquet",
+    b"ORC": "an ORC file: save it as parquet",
+    b"\x80\x04": "a Python pickle, which is never opened: save it as parquet",
+    b"\x80\x05": "a Python pickle, which is never opened: save it as parquet",
+    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
+    b"version https://git-lfs": "a pointer of Git LFS, the file itself is not here: run `git lfs pull`",
+    b"<!DOCTYPE": "an HTML page, perhaps of a download that failed: load the file again",
+    b"<html": "an HTML page, perhaps of a download that failed: load the file again",
+}
+_NAMES: dict[str, Kind] = {
+    "parquet": "parquet",
+    "arrow": "arrow",
+    "feather": "arrow",
+    "json": "json",
+    "jsonl": "json",
+    "ndjson": "json",
+    "csv": "csv",
+    "tsv": "tsv",
+}
+_PACKED_NAMES = ("gz", "zst", "bz2", "lz4", "xz", "zstd")
+READS = ".parquet, .jsonl, .json, .csv, .tsv (also compressed: .gz, .zst, .bz2, .xz), .arrow and folders of them"
+_HEAD_BYTES = 512
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of rows."""
+
+    path: Path
+    kind: Kind
+    compression: str | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """The content, decompressed."""
+        with _opened(self.path, self.compression) as stream:
+            yield stream
+
+    def read(self, stream: IO[bytes], size: int = -1) -> bytes:
+        """The next bytes of the content; DataError where the file breaks off."""
+        try:
+            return bytes(stream.read(size) if size >= 0 else stream.read())
+        except (OSError, EOFError, lzma.LZMAError) as error:
+            raise DataError(
+                f"{self.path} cannot be decompressed to its end ({error}): it may be half-written."
+            ) from error
+
+    @property
+    def is_one_document(self) -> bool:
+        """Whether the name lets us expect one JSON text rather than lines of it."""
+        return "json" in _endings(self.path)
+
+
+def data_file(path: Path) -> DataFile:
+    """What a file is; an error says what it is instead, when there are no rows in it."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    compression = next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
+    if compression:
+        packed = DataFile(path, "json", compression)
+        with packed.opened() as stream:
+            head = packed.read(stream, _HEAD_BYTES)
+    kind = next((kind for magic, kind in _BINARY.items() if head.startswith(magic)), None)
+    if kind and compression:
+        raise DataError(f"{path} is a {kind} file within {compression}: decompress it first.")
+    if other := next((what for magic, what in _OTHERS.items() if head.startswith(magic)), None):
+        raise DataError(f"{path} is {other}.")
+    return DataFile(path, kind or _text_kind(path, head), compression)
+
+
+def _text_kind(path: Path, head: bytes) -> Kind:
+    """What text is depends on the name, but braces and brackets under the name of a binary format are JSON."""
+    named = next((_NAMES[ending] for ending in reversed(_endings(path)) if ending in _NAMES), None)
+    if named is None:
+        raise UsageError(f"{path}: kbtools reads {READS}.")
+    is_json = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+    return "json" if is_json and named in ("parquet", "arrow") else named
+
+
+def _endings(path: Path) -> list[str]:
+    """Parts of the name after dots that say a format or a compression, from the last one backwards until another."""
+    found: list[str] = []
+    for part in reversed(path.name.lower().split(".")[1:]):
+        if part not in _NAMES and part not in _PACKED_NAMES:
+            break
+        found.insert(0, part)
+    return found
+
+
+def is_named(name: str) -> bool:
+    """Whether a name is that of a data file, by its ending."""
+    return any(ending in _NAMES for ending in _endings(Path(name)))
+
+
+@contextmanager
+def _opened(path: Path, compression: str | None) -> Iterator[IO[bytes]]:
+    import pyarrow as pa
+
+    if compression == "xz":
+        with lzma.open(path) as stream:
+            yield cast("IO[bytes]", stream)
+        return
+    try:
+        with pa.input_stream(str(path), compression=compression) as stream:
+            yield stream
+    except pa.ArrowException as error:
+        raise DataError(f"{path} cannot be decompressed ({error}): it may be half-written.") from error

@@ -1,0 +1,208 @@
+"""Local files as memory-mapped datasets: turned into Arrow once, in the cache of `datasets`, by their content.
+
+Several files, the shards of one split, become one dataset. Which files those are is `kbtools.data.io.load`'s part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from kbtools.data import sample
+from kbtools.data.columns import evals_features, type_text
+from kbtools.data.io import arrow_file, csv_file, json_document, jsonl, plain_types
+from kbtools.data.io.data_file import DataFile, data_file
+from kbtools.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset, DatasetDict, Features
+
+_CACHE_FORMAT = 3
+"""Counted up when the same file becomes other rows or types than before."""
+Data = TypeVar("Data", "Dataset", "DatasetDict", "Dataset | DatasetDict")
+
+
+def as_dataset(path: Path) -> tuple[Dataset, str]:
+    """The rows of a file, and the digest of its content."""
+    digest, file = _digest(path), data_file(path)
+    known = evals_features().arrow_schema if path == sample.path() else None
+    form = "-".join(filter(None, (file.kind, file.compression, "whole" if file.is_one_document else "")))
+    return _cached(f"{digest[:32]}-{form}", digest, _reader(file), known), digest
+
+
+def as_one(paths: Sequence[Path]) -> Dataset:
+    """The rows of files that are parts of one dataset, one after the other."""
+    import datasets
+
+    if len(paths) == 1:
+        return as_dataset(paths[0])[0]
+    parts = [as_dataset(path) for path in paths]
+    features = _common([ds for ds, _ in parts], paths)
+    digest = hashlib.sha256("".join(part for _, part in parts).encode()).hexdigest()
+    schema = features.arrow_schema
+    if any(ds.features.arrow_schema.types != schema.types or ds.column_names != schema.names for ds, _ in parts):
+        tables = [ds.data.table for ds, _ in parts]
+        return _cached(f"{digest[:32]}-parts", digest, lambda known: _aligned(tables, schema), schema)
+    whole = datasets.concatenate_datasets([ds for ds, _ in parts])
+    whole._fingerprint = digest[:64]
+    return whole
+
+
+def gatherable(data: Data, where: object) -> Data:
+    """The dataset in types whose rows can be gathered; itself where they can be."""
+    if isinstance(data, dict):
+        return type(data)({name: gatherable(ds, where) for name, ds in data.items()})
+    schema = data.data.schema
+    wanted = plain_types.features(schema, where).arrow_schema
+    if wanted.types == schema.types:
+        return data
+    digest = hashlib.sha256(f"{data._fingerprint}-plain".encode()).hexdigest()
+    flat = data.flatten_indices() if data._indices is not None else data
+    tables = [plain_types.plain_table(flat.data.table, wanted)]
+    return _cached(f"{digest[:32]}-plain", digest, lambda known: tables, wanted)
+
+
+def _cached(name: str, digest: str, reader: arrow_file.Reader, known: pa.Schema | None) -> Dataset:
+    import datasets
+
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / f"{name}-{_CACHE_FORMAT}"
+    target = folder / "data.arrow"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        arrow_file.write(reader, target, known)
+    ds = datasets.Dataset.from_file(str(target))
+    ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
+    return ds
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+# ---- one file --------------------------------------------------------------------------------------------------------
+
+
+def _reader(file: DataFile) -> arrow_file.Reader:
+    """Tables of a file, given the schema that is known; those that say their types themselves have no use for it."""
+    if file.kind == "parquet":
+        return lambda known: _parquet_tables(file.path)
+    if file.kind == "arrow":
+        return lambda known: _arrow_tables(file.path)
+    if file.kind != "json":
+        return lambda known: csv_file.tables(file)
+    if json_document.is_document(file):
+        return lambda known: json_document.tables(file)
+    return lambda known: jsonl.tables(file, known)
+
+
+def _parquet_tables(path: Path) -> Iterator[pa.Table]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # read as a stream: by default pyarrow holds whole row groups, and rows may be long
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+        row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+        batches = file.iter_batches(batch_size=max(1, min(2_000, (1 << 26) // max(row_bytes, 1))))
+        yield from _plain(file.schema_arrow, batches, path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not a whole parquet file ({str(error).strip()}).") from error
+
+
+def _arrow_tables(path: Path) -> Iterator[pa.Table]:
+    """Arrow's two formats: the file, which feather is too, and the stream, which `datasets` writes."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as source:
+            if path.open("rb").read(6) == b"ARROW1":
+                file = pa.ipc.open_file(source)
+                yield from _plain(file.schema, (file.get_batch(i) for i in range(file.num_record_batches)), path)
+            else:
+                stream = pa.ipc.open_stream(source)
+                yield from _plain(stream.schema, stream, path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not a whole Arrow file ({str(error).strip()}).") from error
+
+
+def _plain(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    arrow_file.check_names(schema.names, path)
+    wanted = plain_types.features(schema, path).arrow_schema
+    yield wanted.empty_table()
+    for batch in batches:
+        yield plain_types.plain_table(pa.Table.from_batches([batch]), wanted)
+
+
+# ---- several files ---------------------------------------------------------------------------------------------------
+
+
+def _common(parts: Sequence[Dataset], paths: Sequence[Path]) -> Features:
+    """Features that hold the rows of all parts; DataError names two files that do not go together, and why."""
+    import datasets
+
+    names: list[str] = next((ds.column_names for ds in parts if ds.column_names), [])
+    first = next(i for i, ds in enumerate(parts) if ds.column_names or not names)
+    schema = parts[first].data.schema
+    for ds, path in zip(parts, paths, strict=True):
+        if not ds.column_names:  # JSON lines without a row say no columns
+            continue
+        if difference := _difference(ds.column_names, names):
+            raise DataError(
+                f"{path} and {paths[first]} are parts of one dataset, but their columns differ: {difference}. "
+                "Give them the same columns, or load each by itself."
+            )
+        schema = _widened(schema, ds, path, paths[first])
+    if schema.types == parts[first].data.schema.types:
+        return parts[first].features
+    return datasets.Features.from_arrow_schema(schema)
+
+
+def _difference(found: Sequence[str], first: Sequence[str]) -> str:
+    more, less = ([name for name in a if name not in b] for a, b in ((found, first), (first, found)))
+    said = [f"the first has {', '.join(map(repr, more))} more"] if more else []
+    return " and ".join([*said, *([f"it lacks {', '.join(map(repr, less))}"] if less else [])])
+
+
+def _widened(schema: pa.Schema, ds: Dataset, path: Path, first: Path) -> pa.Schema:
+    try:
+        return arrow_file.unified(schema, ds.data.schema)
+    except DataError:
+        odd = [
+            f"{name!r} is {type_text(ds.features[name])} in one and {schema.field(name).type} in the other"
+            for name in ds.column_names
+            if not _fit(schema.field(name), ds.data.schema.field(name))
+        ]
+        raise DataError(
+            f"{path} and {first} are parts of one dataset, but their types differ: {'; '.join(odd)}. "
+            "Give the column one type, or load each file by itself."
+        ) from None
+
+
+def _fit(one: pa.Field, other: pa.Field) -> bool:
+    import pyarrow as pa
+
+    try:
+        arrow_file.unified(pa.schema([one]), pa.schema([other]))
+    except DataError:
+        return False
+    return True
+
+
+def _aligned(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The tables with their columns in one order; types grow as they are written."""
+    for table in tables:
+        if table.column_names:
+            yield from (batch for batch in _pieces(table.select(schema.names)))
+
+
+def _pieces(table: pa.Table) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    return (pa.Table.from_batches([batch]) for batch in table.to_batches(max_chunksize=2_000))

@@ -1,0 +1,104 @@
+"""What came of a shard: a folder with its rows, the rows that were left out, and a manifest that tells the rest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from kbtools.data.table import conformed, tables
+from kbtools.shards.task import folder_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MANIFEST = "manifest.json"
+ROWS = "rows.arrow"
+_BATCH_ROWS = 10_000
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dropped(_Told):
+    """Rows that a stage left out, all for one reason."""
+
+    reason: str
+    file: str
+    rows: int
+
+
+class Failed(_Told):
+    """Rows that a stage could not process, all for one kind of fault."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+
+
+class Figures(_Told):
+    """A table for people."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class Findings(_Told):
+    """What one stage did to the rows of a shard."""
+
+    rows_in: int
+    rows_out: int
+    dropped: tuple[Dropped, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, JsonValue] = {}
+    tables: tuple[Figures, ...] = ()
+    seconds: float
+
+
+class Manifest(_Told):
+    """What came of a shard."""
+
+    key: str
+    host: str
+    """Who made it."""
+    files: dict[str, int]
+    """Size of every file beside the manifest."""
+    findings: tuple[Findings, ...]
+    """Of each stage, in order."""
+
+
+def finished(scratch: Path, key: str) -> Manifest | None:
+    """The manifest of a shard that is there as a whole, else None."""
+    folder = folder_of(scratch, key)
+    try:
+        found = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        sizes = {name: (folder / name).stat().st_size for name in found.files}
+    except (FileNotFoundError, ValidationError):
+        return None
+    return found if sizes == found.files else None
+
+
+def write_rows(ds: Dataset, path: Path) -> None:
+    """The rows as one Arrow file that says their features, on the disk when this returns."""
+    import pyarrow as pa
+
+    schema = ds.features.arrow_schema
+    with path.open("wb") as raw:
+        with pa.ipc.new_stream(raw, schema) as writer:
+            for table in tables(ds, ds.column_names, _BATCH_ROWS):
+                writer.write_table(conformed(table, schema).combine_chunks())
+        raw.flush()
+        os.fsync(raw.fileno())
+
+
+def read_rows(path: Path) -> Dataset:
+    """The rows of a file, memory-mapped."""
+    import datasets
+
+    return datasets.Dataset.from_file(str(path))

@@ -1,0 +1,106 @@
+"""A worker's part: read the rows, run the stages, leave what came of them in one folder, renamed when it is whole."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kbtools.errors import ConfigError, reason
+from kbtools.result import Result
+from kbtools.shards import inputs
+from kbtools.shards.manifest import MANIFEST, ROWS, Dropped, Failed, Figures, Findings, Manifest, finished, write_rows
+from kbtools.shards.row_names import marked
+from kbtools.shards.task import Task, folder_of, key_of
+from kbtools.stage import Stage
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Step = Callable[[int, Stage, "Dataset"], Result]
+"""Runs the stage at a position of the chain."""
+
+
+def work(task: Task, stages: Sequence[Stage], step: Step) -> Manifest:
+    """Do the task, unless it is done; ConfigError where this worker would do something else than the driver means."""
+    scratch = Path(task.scratch)
+    if key_of(task.rows, stages) != task.key:
+        names = ", ".join(stage.name for stage in stages)
+        raise ConfigError(
+            f"on {platform.node()} the stages {names} are not the driver's, although their versions are the same: "
+            "the code or the prompts differ. Install the same everywhere."
+        )
+    if (done := finished(scratch, task.key)) is not None:
+        return done
+    try:
+        with _aside(folder_of(scratch, task.key)) as part:
+            return _manifest(task, _through(task, stages, step, part), part)
+    except OSError as error:
+        told = f"shard {task.key[:12]} could not be written to {scratch} on {platform.node()} ({reason(error)})."
+        raise ConfigError(told) from error
+
+
+def _through(task: Task, stages: Sequence[Stage], step: Step, part: Path) -> list[Findings]:
+    """The rows through all stages, and what they found."""
+    ds = inputs.read(task.rows, task.key)
+    findings = []
+    for number, stage in enumerate(stages):
+        began = time.perf_counter()
+        with marked(task.key, number):
+            result = step(task.first + number, stage, ds)
+        seconds = time.perf_counter() - began
+        findings.append(_findings(part, number, ds.num_rows, result, seconds))
+        ds = result.dataset
+    write_rows(ds, part / ROWS)
+    return findings
+
+
+def _findings(part: Path, number: int, rows_in: int, result: Result, seconds: float) -> Findings:
+    dropped = []
+    for index, drop in enumerate(drop for drop in result.dropped if drop.rows.num_rows):
+        file = f"dropped-{number}-{index}.arrow"
+        write_rows(drop.rows, part / file)
+        dropped.append(Dropped(reason=drop.reason, file=file, rows=drop.rows.num_rows))
+    return Findings(
+        rows_in=rows_in,
+        rows_out=result.dataset.num_rows,
+        dropped=tuple(dropped),
+        failed=tuple(Failed(**asdict(failure)) for failure in result.failed),
+        notes=result.notes,
+        facts=dict(result.facts),
+        tables=tuple(Figures(**asdict(table)) for table in result.tables),
+        seconds=seconds,
+    )
+
+
+def _manifest(task: Task, findings: list[Findings], part: Path) -> Manifest:
+    files = {file.name: file.stat().st_size for file in sorted(part.iterdir())}
+    manifest = Manifest(key=task.key, host=platform.node(), files=files, findings=tuple(findings))
+    (part / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
+    return manifest
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """A folder to write to, renamed when it is whole; removed otherwise.
+
+    When another worker has finished the same shard meanwhile, that one is kept. One that is broken makes room.
+    """
+    part = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        try:
+            part.rename(folder)
+        except OSError:
+            if finished(folder.parents[2], folder.name) is None:
+                shutil.rmtree(folder)
+                part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,147 @@
+"""The hits of a whole dataset: which row holds which problem, and the figures and pairs that people read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+import kbtools as kb
+from kbtools.data.table import batches, field_of, row_name, tables
+from kbtools_plugins.leaks.contamination import codes
+from kbtools_plugins.leaks.contamination.matching import Hit, Index, Kind, Sighting
+from kbtools_plugins.leaks.contamination.sources import EvaluationSet
+from kbtools_plugins.leaks.distinct import digest_of
+from kbtools_plugins.leaks.pairs import Pair, shown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+_PAIRS, _PROBLEMS, _NAMED = 8, 20, 3
+_ROWS = 500
+
+
+@dataclass(frozen=True)
+class RowHit(Hit):
+    """A hit and the code of the row that it is of."""
+
+    role: str
+    code: bytes
+    """Digest of the code."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The surest hit of each row that has one."""
+
+    sets: Sequence[EvaluationSet]
+    places: Mapping[str, str]
+    index: Index
+    by_row: Mapping[int, RowHit]
+    unparsed: int
+    """Different codes of rows that do not parse."""
+
+    @classmethod
+    def of(cls, sets: Sequence[EvaluationSet], ds: Dataset, places: Mapping[str, str], kinds: Sequence[Kind]) -> Hits:
+        """Look at every code, then give each row the surest of its hits."""
+        index = Index([problem for one in sets for problem in one.problems])
+        seen: dict[bytes, Sighting] = {}
+        unparsed = 0
+        found: list[tuple[int, str, bytes]] = []
+        for row, role, text in _codes(batches(ds, list(places.values()), rows=_ROWS), places):
+            digest = digest_of(text)
+            if digest not in seen:
+                code = codes.read(text)
+                seen[digest] = index.look(code)
+                unparsed += not code.parsed
+            found.append((row, role, digest))
+        verdicts = {digest: index.verdict(sighting) for digest, sighting in seen.items()}
+        return cls(sets, places, index, _surest(found, verdicts, kinds), unparsed)
+
+    def certain(self) -> list[int]:
+        """Rows that hold a problem, and are not only similar to one."""
+        return sorted(row for row, hit in self.by_row.items() if hit.kind != "similar")
+
+    def title(self, hit: Hit) -> str:
+        """Set and name of the problem."""
+        return self.index.problems[hit.problem].title
+
+    def digest(self) -> str:
+        """Stands for everything that was found."""
+        found = [[row, self.title(hit), hit.kind, hit.score, hit.role] for row, hit in sorted(self.by_row.items())]
+        return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+    def facts(self, ds: Dataset, columns: dict[str, str]) -> dict[str, JsonValue]:
+        """Figures for the record: by set and kind, by problem, and pairs to look at."""
+        problems = Counter(self.title(hit) for hit in self.by_row.values())
+        return {
+            "against": {one.name: {"problems": len(one.problems), "pinned": one.pinned} for one in self.sets},
+            "hits": {name: dict(counts) for name, counts in self._counts().items()},
+            "problems": dict(problems.most_common(_PROBLEMS)),
+            "unparsed": self.unparsed,
+            "code_pairs": [pair.model_dump(mode="json") for pair in self._pairs(ds, columns)],
+        }
+
+    def table(self) -> kb.Table:
+        """Hits by set and kind."""
+        rows = [(name, kind, f"{count:,}") for name, counts in self._counts().items() for kind, count in counts.items()]
+        return kb.Table("rows that hold a problem", ("evaluation set", "how", "rows"), tuple(rows))
+
+    def notes(self) -> Iterator[str]:
+        """What could not be compared as code."""
+        if self.unparsed:
+            yield f"codes of rows that do not parse and are compared by their words and signs: {self.unparsed}."
+        broken = [
+            problem.title for problem, code in zip(self.index.problems, self.index.read, strict=True) if not code.parsed
+        ]
+        if broken:
+            named = ", ".join(broken[:_NAMED])
+            yield f"problems that do not parse and are found only by their words and signs: {len(broken)} ({named})."
+
+    def _counts(self) -> dict[str, Counter[str]]:
+        counts: dict[str, Counter[str]] = {one.name: Counter() for one in self.sets}
+        for hit in self.by_row.values():
+            counts[self.index.problems[hit.problem].source][hit.kind] += 1
+        return counts
+
+    def _pairs(self, ds: Dataset, columns: dict[str, str]) -> Iterator[Pair]:
+        """Of different problems the least sure hits, each beside the problem."""
+        doubtful = sorted(self.by_row.items(), key=lambda item: item[1].order, reverse=True)
+        first = {hit.problem: (row, hit) for row, hit in reversed(doubtful)}
+        ordered = sorted(first.values(), key=lambda item: item[1].order, reverse=True)
+        for row, hit in ordered[:_PAIRS]:
+            problem = self.index.problems[hit.problem]
+            name = f"{row_name(ds, row, columns)}, {hit.role}"
+            left = shown(name, self._text(ds, row, hit))
+            yield Pair(left=left, right=shown(problem.title, problem.code), kind=hit.kind, score=hit.score)
+
+    def _text(self, ds: Dataset, row: int, hit: RowHit) -> str:
+        found = _codes(tables(ds.select([row]), list(self.places.values()), 1), self.places)
+        return next(text for _, _, text in found if digest_of(text) == hit.code)
+
+
+def _codes(found: Iterator[pa.Table], places: Mapping[str, str]) -> Iterator[tuple[int, str, str]]:
+    """(row, role, text) of every code of every row."""
+    before = 0
+    for table in found:
+        for role, path in places.items():
+            for place, cell in enumerate(field_of(table, path).to_pylist()):
+                yield from ((before + place, role, text) for text in codes.blocks(role, cell) if text.strip())
+        before += table.num_rows
+
+
+def _surest(
+    found: Sequence[tuple[int, str, bytes]], verdicts: Mapping[bytes, Hit | None], kinds: Sequence[Kind]
+) -> dict[int, RowHit]:
+    best: dict[int, RowHit] = {}
+    for row, role, digest in found:
+        hit = verdicts[digest]
+        if hit and hit.kind in kinds and (row not in best or hit.order < best[row].order):
+            best[row] = RowHit(hit.problem, hit.kind, hit.score, role, digest)
+    return best

@@ -1,0 +1,108 @@
+"""The stage `decontaminate`: rows that hold a problem of an evaluation set are dropped, marked, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+import kbtools as kb
+from kbtools.data.table import row_name, take
+from kbtools_plugins.leaks.columns import free, with_columns
+from kbtools_plugins.leaks.contamination import codes, sources
+from kbtools_plugins.leaks.contamination.hits import Hits
+from kbtools_plugins.leaks.contamination.matching import KINDS, Kind
+from kbtools_plugins.leaks.contamination.sources import EvaluationSet
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
+
+_COLUMNS = {
+    "contaminated_by": "string",
+    "contamination_kind": "string",
+    "contamination_score": "float64",
+    "contamination_where": "string",
+}
+_REACH: dict[str, tuple[Kind, ...]] = {"exact": KINDS[:1], "task": KINDS[:3], "similar": KINDS}
+"""Kinds of hits that a level looks for."""
+_NAMED = 5
+
+
+class Decontaminate(kb.Stage):
+    """Find rows that hold a problem of an evaluation set, and drop them."""
+
+    name: ClassVar[str] = "decontaminate"
+    suffix: ClassVar[str] = "decontaminated"
+    scope: ClassVar[kb.stage.Scope] = "dataset"
+
+    against: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Evaluation sets, each SOURCE[@REVISION][:COLUMN]: a dataset on the Hub, a file, a folder, and the column of its
+    code where its layout does not say it."""
+    level: Literal["exact", "task", "similar"] = "task"
+    """Equal code but for names, formatting and harness (exact); also the same operators in the same order, or code that
+    contains a problem and does all that it does (task); also code that is only similar (similar), which is marked and
+    never dropped."""
+    action: Literal["drop", "mark", "fail"] = "drop"
+    """Drop the rows; keep all and add contaminated_by, contamination_kind, contamination_score and contamination_where;
+    or fail and name them. Where rows are only similar, these columns are added as well."""
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """Read the evaluation sets: one that is missing or empty ends the run before its first row."""
+        return tuple(f"against {found.name}: {len(found.problems)} problems" for found in self._sets())
+
+    def output_features(self, features: Features) -> Features:
+        """The same features, with four more where rows are marked; SchemaError where there is no code at all."""
+        codes.places(features, self.columns)
+        return free(features, _COLUMNS, self.name) if self._marks else features
+
+    def transform(self, ds: Dataset) -> kb.Result:
+        """Hold every code of every row against the problems."""
+        found = Hits.of(self._sets(), ds, codes.places(ds.features, self.columns), _REACH[self.level])
+        lost = found.certain() if self.action != "mark" else []
+        if lost and self.action == "fail":
+            raise kb.errors.RowError(self._complaint(ds, found, lost))
+        gone = set(lost)
+        kept = [row for row in range(ds.num_rows) if row not in gone]
+        rows = take(self._marked(ds, found) if self._marks else ds, kept, self._key(ds, found, "kept"))
+        reason = "holds a problem of an evaluation set"
+        dropped = (kb.Drop(take(ds, lost, self._key(ds, found, reason)), reason),) if lost else ()
+        return kb.Result(
+            rows,
+            dropped=dropped,
+            notes=tuple(found.notes()),
+            facts=found.facts(ds, self.columns),
+            tables=(found.table(),),
+        )
+
+    @property
+    def _marks(self) -> bool:
+        return self.action == "mark" or self.level == "similar"
+
+    def _sets(self) -> list[EvaluationSet]:
+        return [sources.read(text) for text in self.against]
+
+    def _key(self, ds: Dataset, found: Hits, step: str) -> str:
+        """A fingerprint that covers what was found, as the evaluation sets may change under their names."""
+        return self.fingerprint(ds, f"{step}\0{found.digest()}")
+
+    def _marked(self, ds: Dataset, found: Hits) -> Dataset:
+        import pyarrow as pa
+
+        hits = [found.by_row.get(row) for row in range(ds.num_rows)]
+        values = {
+            "contaminated_by": [found.title(hit) if hit else None for hit in hits],
+            "contamination_kind": [hit.kind if hit else None for hit in hits],
+            "contamination_score": [hit.score if hit else None for hit in hits],
+            "contamination_where": [hit.role if hit else None for hit in hits],
+        }
+        types = {"contamination_score": pa.float64()}
+        columns = {name: pa.array(made, types.get(name, pa.string())) for name, made in values.items()}
+        return with_columns(ds, columns, self.output_features(ds.features), self._key(ds, found, "marked"))
+
+    def _complaint(self, ds: Dataset, found: Hits, lost: list[int]) -> str:
+        named = "; ".join(
+            f"{row_name(ds, row, self.columns)} holds {found.title(found.by_row[row])} ({found.by_row[row].kind})"
+            for row in lost[:_NAMED]
+        )
+        return f"{len(lost)} of {ds.num_rows} rows hold problems of an evaluation set: {named}. Use --action drop."

@@ -1,0 +1,114 @@
+"""Which rows of a dataset are nearly the same: the ranked rows, the sets of their code, and how these are matched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kbtools.data import texts
+from kbtools.data.table import row_name, tables
+from kbtools_plugins.leaks.distinct import Collection, collect, content_digests
+from kbtools_plugins.leaks.pairs import Code, Pair, shown
+from kbtools_plugins.leaks.ranking import ranked
+from kbtools_plugins.leaks.sets import Matches, Sets
+from kbtools_plugins.leaks.tokens import Normalise
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from datasets import Dataset
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """The rows of one dataset, matched."""
+
+    ds: Dataset
+    code: str
+    rows: pl.DataFrame
+    """Rows with code, the best first, with the index of their set as `set`."""
+    sets: Sets
+    threshold: float
+    matches: Matches
+    unparsed: list[int]
+    """A row of each code that does not parse."""
+
+    @classmethod
+    def find(
+        cls, ds: Dataset, code: str, score: str | None, within: str | None, threshold: float, normalise: Normalise
+    ) -> NearDuplicates:
+        """Read and match a dataset's rows by a column of code."""
+        import polars as pl
+
+        rows = ranked(ds, code, score, {"within": within} if within else {})
+        salts = [_salt(value) for value in rows["within"]] if within else [0] * rows.height
+        rows = rows.with_columns(salt=pl.Series(salts, dtype=pl.UInt64))
+        different = rows.unique(["text", "salt"], keep="first", maintain_order=True)
+        collection = Collection(normalise)
+        found = collect(ds.select(different["row"].to_numpy()), code, different["salt"].to_list(), collection)
+        unparsed = [different["row"][place] for place in collection.unparsed]
+        different = different.select("text", "salt", set=pl.Series(found, dtype=pl.Int32))
+        rows = rows.join(different, on=["text", "salt"], how="left", maintain_order="left")
+        sets = collection.joined()
+        return cls(ds, code, rows, sets, threshold, sets.greedy(threshold), unparsed)
+
+    @cached_property
+    def best(self) -> np.ndarray:
+        """The best row of each set."""
+        return self.rows.unique("set", keep="first", maintain_order=True).sort("set")["row"].to_numpy()
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """For each row of the dataset whether it is kept: rows without code are."""
+        import numpy as np
+
+        kept = np.ones(self.ds.num_rows, bool)
+        kept[self.rows["row"].to_numpy()] = False
+        kept[self.best[self.matches.matched < 0]] = True
+        return kept
+
+    def nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each row the kept row that it is like (itself where it is kept), and the similarity (1.0 then)."""
+        import numpy as np
+
+        keeper, similarity = np.arange(self.ds.num_rows), np.ones(self.ds.num_rows)
+        matched = self.matches.matched
+        of_set = np.where(matched < 0, np.arange(len(matched)), matched)
+        rows, sets = self.rows["row"].to_numpy(), self.rows["set"].to_numpy()
+        keeper[rows] = self.best[of_set[sets]] if len(sets) else rows
+        similarity[rows] = np.where(matched < 0, 1.0, self.matches.similarities)[sets] if len(sets) else 1.0
+        return keeper, similarity
+
+    def clusters(self) -> list[str]:
+        """For each row the name of its cluster: the rows that chains of similar pairs connect."""
+        import polars as pl
+
+        roots = pl.Series("cluster", self.sets.components(self.threshold))
+        rows = self.rows.select("row", "text", cluster=roots.gather(self.rows["set"]))
+        names = rows.group_by("cluster").agg(pl.col("text").min())
+        named = dict(rows.join(names, on="cluster", suffix="_least").select("row", "text_least").iter_rows())
+        alone = [row for row in range(self.ds.num_rows) if row not in named]
+        contents = dict(zip(alone, content_digests(self.ds, alone), strict=True))
+        return [named[row].hex() if row in named else contents[row][:32] for row in range(self.ds.num_rows)]
+
+    def pairs(self, most: int, columns: dict[str, str]) -> Iterator[Pair]:
+        """The rows that are least like the kept row that they were left out for, each beside it."""
+        import numpy as np
+
+        keeper, similarity = self.nearest()
+        lost = np.flatnonzero(~self.kept)
+        for row in lost[np.argsort(similarity[lost], kind="stable")[:most]].tolist():
+            left, right = (self._shown(place, columns) for place in (row, int(keeper[row])))
+            yield Pair(left=left, right=right, kind="near-duplicate", score=round(float(similarity[row]), 4))
+
+    def _shown(self, row: int, columns: dict[str, str]) -> Code:
+        table = next(iter(tables(self.ds.select([row]), [self.code], 1)))
+        return shown(row_name(self.ds, row, columns), texts.of_column(table, self.code)[0] or "")
+
+
+def _salt(value: object) -> int:
+    """64 bits that keep rows of other values apart."""
+    return int.from_bytes(hashlib.blake2b(repr(value).encode(), digest_size=8).digest(), "little")

@@ -1,0 +1,55 @@
+"""Triton kernels to PTX on a machine without a GPU. The only module here that knows Triton, and it imports it late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CompiledKernel:
+    """A kernel as a device would load it, and what its launch needs beside the arguments."""
+
+    name: str
+    text: str
+    parameters: Mapping[str, Any]
+    """Names of the function's parameters and their types as Triton writes them: "*fp32", "i64", "constexpr"."""
+    num_warps: int
+    shared_bytes: int
+    scratch_bytes: int
+    """Global memory that each program gets."""
+    cubin: bytes
+
+
+def compile_kernel(
+    function: Any, arguments: Mapping[str, Any], options: Mapping[str, Any] | None = None, target: int = 80
+) -> CompiledKernel:
+    """Compile a `@triton.jit` function for one launch, as Triton itself specialises it.
+
+    Arguments are what the launch gives: tensors (or what has `dtype`, `data_ptr` and `ptr_range`), numbers, tuples,
+    descriptors, functions, and values of constexpr parameters; options are `num_warps`, `num_stages` and the like.
+    """
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler.compiler import ASTSource, make_backend
+    from triton.runtime.jit import create_function_from_signature
+
+    gpu = GPUTarget("cuda", target, 32)
+    backend = make_backend(gpu)
+    chosen = dict(options or {})
+    bind = create_function_from_signature(function.signature, function.params, backend)
+    bound, specialization, _ = bind(**arguments, **chosen)
+    parsed, signature, constants, attributes = function._pack_args(backend, chosen, bound, specialization, dict(chosen))
+    source = ASTSource(function, signature, constants, attributes)
+    kernel = triton.compile(source, target=gpu, options=parsed.__dict__)
+    metadata = kernel.metadata
+    return CompiledKernel(
+        name=metadata.name,
+        text=kernel.asm["ptx"],
+        parameters=dict(signature),
+        num_warps=metadata.num_warps,
+        shared_bytes=metadata.shared,
+        scratch_bytes=metadata.global_scratch_size,
+        cubin=kernel.asm["cubin"],
+    )

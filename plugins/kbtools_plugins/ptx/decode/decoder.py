@@ -1,0 +1,97 @@
+"""The door of `decode`: a parsed kernel becomes a `Program`."""
+
+from kbtools_plugins.ptx.faults import BadText
+from kbtools_plugins.ptx.instructions import table
+from kbtools_plugins.ptx.text.calls import with_calls
+from kbtools_plugins.ptx.text.kernel import Function, Instruction, Module
+
+from . import flow, origins
+from .blocks import Piece, cut
+from .builder import Builder
+from .program import Barrier, Block, Branch, End, Jump, Program
+
+
+def entry(module: Module, name: str | None) -> Function:
+    """The kernel that is to run."""
+    kernels = {function.name: function for function in module.functions.values() if function.entry}
+    if name is None and len(kernels) == 1:
+        return next(iter(kernels.values()))
+    if name is None or name not in kernels:
+        raise BadText(f"the text has the entries {', '.join(kernels) or 'none'}: name one of them")
+    return kernels[name]
+
+
+def decode(module: Module, name: str | None = None) -> Program:
+    """A kernel that can be run; Unsupported for what the machine does not execute."""
+    function = with_calls(entry(module, name), module)
+    pieces = cut(function)
+    builder = Builder(function, module)
+    blocks = [block(builder, pieces, at) for at in range(len(pieces))]
+    slots = builder.slots
+    given = {*slots.constants, *slots.specials, *slots.symbols, *(load.slot for load in slots.loads)}
+    begin = flow.needed(blocks)
+    missing = flow.undefined(blocks, begin, given)
+    flow.place_kills(blocks, begin, given)
+    return Program(
+        name=function.name,
+        parameters=function.parameters,
+        threads=function.threads,
+        blocks=blocks,
+        constants=slots.constants,
+        specials=slots.specials,
+        loads=slots.loads,
+        symbols=slots.symbols,
+        data=slots.data,
+        widths=tuple(slots.widths),
+        undefined={slot: slots.widths[slot] for slot in sorted(missing)},
+        static_shared=slots.static_shared,
+        local=slots.local_size,
+        opcodes=tuple(builder.opcodes),
+        lines=tuple(step.line for step in builder.all),
+        granule=min(builder.sizes, default=4),
+        approximate=tuple(sorted(builder.approximate)),
+        written=frozenset(origins.written(builder.all, slots.loads, slots.symbols, slots.widths)),
+        waits=waits(pieces),
+        version=module.version,
+        target=module.target,
+    )
+
+
+def block(builder: Builder, pieces: list[Piece], at: int) -> Block:
+    """One piece as a block."""
+    piece = pieces[at]
+    for instruction in piece.code:
+        table.build(builder, instruction)
+    made = Block(after=after(builder, piece, at, len(pieces) - 1))
+    made.steps = builder.take()
+    if piece.barrier:
+        made.barrier = Barrier(table.barrier_number(piece.barrier), piece.barrier.line)
+    return made
+
+
+def after(builder: Builder, piece: Piece, at: int, last: int) -> Jump | Branch | End:
+    """How a block goes on."""
+    if at == last:
+        return End()
+    instruction = piece.branch or piece.ends
+    if instruction is None:
+        return Jump(at + 1)
+    target = piece.jump if piece.branch else last
+    if instruction.guard is None:
+        return Jump(target)
+    predicate = builder.slots.register(instruction.guard.predicate)
+    return Branch(predicate, instruction.guard.negated, target, at + 1, instruction.line)
+
+
+def waits(pieces: list[Piece]) -> bool:
+    """Whether a loop has an instruction by which a program may see what another one does."""
+    loops = [(piece.jump, at) for at, piece in enumerate(pieces) if piece.branch and piece.jump <= at]
+    return any(
+        sees(instruction) for start, end in loops for piece in pieces[start : end + 1] for instruction in piece.code
+    )
+
+
+def sees(instruction: Instruction) -> bool:
+    """Atomic operations and loads that are not kept in registers."""
+    strong = {"volatile", "acquire", "relaxed"} & set(instruction.parts)
+    return instruction.family == "atom" or (instruction.family == "ld" and bool(strong))

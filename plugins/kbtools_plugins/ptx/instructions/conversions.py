@@ -1,0 +1,64 @@
+"""cvt between all types, and cvta between address spaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kbtools_plugins.ptx import numerics
+from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
+from kbtools_plugins.ptx.memory.windows import LOCAL_WINDOW, SHARED_WINDOW
+
+from . import lanewise, shadows
+from .integers import is_whole
+from .lanewise import Lanewise
+from .options import modifiers
+
+if TYPE_CHECKING:
+    from kbtools_plugins.ptx.decode.builder import Builder
+    from kbtools_plugins.ptx.text.kernel import Instruction
+
+WINDOWS = {"global": 0, "const": 0, "param": 0, "shared": SHARED_WINDOW, "local": LOCAL_WINDOW}
+
+
+def convert(builder: Builder, instruction: Instruction) -> None:
+    """cvt."""
+    _, *options, target, source = instruction.parts
+    if is_whole(target) and is_whole(source) and not options:
+        function = resize(source, target)
+        operation = Lanewise(target, (source,), function, shadows.same(function))
+        lanewise.emit(builder, instruction.operands, operation)
+        return
+    asked = modifiers(builder, tuple(options))
+    function = numerics.conversion(target, source, asked)
+    count = len(instruction.operands) - 1
+    lanewise.emit(builder, instruction.operands, Lanewise(target, (source,) * count, function))
+
+
+def resize(source: str, target: str) -> lanewise.Function:
+    """Between whole numbers: cut off, or extend as the source says."""
+    have, want = WIDTHS[source], WIDTHS[target]
+    plain = UNSIGNED[want]
+    if want > have and source[0] == "s":
+        narrow, wide = SIGNED[have], SIGNED[want]
+        return lambda value: value.view(narrow).astype(wide).view(plain)
+    return lambda value: value.astype(plain)
+
+
+def address(builder: Builder, instruction: Instruction) -> None:
+    """cvta: each space has a window within generic addresses; that of global memory is all of them."""
+    parts = [part for part in instruction.parts[1:] if part != "to"]
+    if len(parts) != 2 or parts[0].split("::")[0] not in WINDOWS:
+        raise builder.unsupported()
+    space, kind = parts[0].split("::")[0], parts[1]
+    window = UNSIGNED[WIDTHS[kind]](WINDOWS[space] & ((1 << WIDTHS[kind]) - 1))
+    back = "to" in instruction.parts
+    zero = np.zeros((1, 1), UNSIGNED[WIDTHS[kind]])
+
+    def function(value: Bits) -> Bits:
+        return value - window if back else value + window
+
+    if not WINDOWS[space]:
+        function = lambda value: value | zero  # noqa: E731 - a copy
+    lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind,), function, shadows.same(lambda value: value)))

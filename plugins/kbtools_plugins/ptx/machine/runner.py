@@ -1,0 +1,127 @@
+"""Runs a group from its first block until all its threads have ended."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kbtools_plugins.ptx.bits import Bits
+from kbtools_plugins.ptx.decode.program import Block, Branch, Jump, Program, Step
+from kbtools_plugins.ptx.faults import Fault, LimitExceeded, Line, Uninitialised, Unsupported
+from kbtools_plugins.ptx.memory.cells import at_thread
+
+from .group import Group
+from .limits import Meter
+from .paths import Paths
+
+
+def run(program: Program, group: Group, meter: Meter) -> None:
+    """Runs all threads of a group to their end."""
+    paths = Paths(group, program)
+    while paths.masks:
+        at, mask = paths.take()
+        block = program.blocks[at]
+        enter(group, paths, mask)
+        run_block(block, group, meter, alone=not paths.masks)
+        leave(block, group, paths, mask)
+
+
+def enter(group: Group, paths: Paths, mask: Bits | None) -> None:
+    """Which threads act, and whose registers change, in the block that comes."""
+    group.mask = paths.alive if mask is None else mask
+    group.merge = mask
+
+
+def run_block(block: Block, group: Group, meter: Meter, *, alone: bool) -> None:
+    """The steps of a block; a fault gets the line of the step that raised it."""
+    group.step = None
+    try:
+        meter.count(len(block.steps), active(group))
+        if alone:
+            run_alone(block.steps, group)
+        else:
+            run_beside(block.steps, group)
+    except Fault as fault:
+        locate(fault, block, group)
+        raise
+    except Unsupported as error:
+        raise Unsupported(error.reason, group.step.line if group.step else error.line) from error
+    except MemoryError as error:
+        raise LimitExceeded("no memory is left", group.step.line if group.step else Line()) from error
+
+
+def run_alone(steps: list[Step], group: Group) -> None:
+    """Steps while no other path needs the registers."""
+    registers, poison = group.registers, group.poison
+    for step in steps:
+        group.step = step
+        if poison:
+            step.shadow(group, step)
+        step.run(group)
+        for slot in step.kills:
+            registers[slot] = None
+            if poison:
+                poison.pop(slot, None)
+
+
+def run_beside(steps: list[Step], group: Group) -> None:
+    """Steps while other paths keep their values in the same registers."""
+    for step in steps:
+        group.step = step
+        if group.poison:
+            step.shadow(group, step)
+        step.run(group)
+
+
+def active(group: Group) -> int:
+    """How many threads act."""
+    if group.mask is None:
+        return group.count * group.threads
+    return int(np.count_nonzero(group.full(group.mask)))
+
+
+def locate(fault: Fault, block: Block, group: Group) -> None:
+    """Adds where it happened."""
+    step = group.step or (block.steps[0] if block.steps else None)
+    if fault.line == Line() and step is not None:
+        fault.line = step.line
+    if fault.program is None:
+        at_thread(fault, group, np.ones((1, 1), np.bool_) if group.mask is None else group.mask)
+
+
+def leave(block: Block, group: Group, paths: Paths, mask: Bits | None) -> None:
+    """Where the threads go on."""
+    after = block.after
+    if isinstance(after, Jump):
+        paths.add(after.target, mask)
+    elif isinstance(after, Branch):
+        branch(after, group, paths, mask)
+    else:
+        paths.end(mask)
+
+
+def branch(after: Branch, group: Group, paths: Paths, mask: Bits | None) -> None:
+    """Threads go two ways, or all the same."""
+    predicate = group.read(after.predicate)
+    check_known(after, group)
+    taken = ~predicate if after.negated else predicate
+    if group.mask is None and taken.size == 1:
+        paths.add(after.taken if taken[0, 0] else after.other, mask)
+        return
+    yes, no = (taken, ~taken) if group.mask is None else (taken & group.mask, ~taken & group.mask)
+    if not no.any():
+        paths.add(after.taken, mask)
+    elif not yes.any():
+        paths.add(after.other, mask)
+    else:
+        paths.add_both(after.taken, yes, after.other, no)
+
+
+def check_known(after: Branch, group: Group) -> None:
+    """Uninitialised if a thread would go somewhere by what nothing was written to."""
+    unknown = group.poison.get(after.predicate)
+    if unknown is None:
+        return
+    where = unknown if group.mask is None else unknown & group.mask
+    if where.any():
+        text = "a branch depends on memory that nothing was written to"
+        raise at_thread(Uninitialised(text, after.line), group, where)

@@ -1,0 +1,81 @@
+"""What a row's answer is: its conversation as turns, and the digest and length by which answers are compared.
+
+Two answers are the same when their code is, up to comments, docstrings and formatting; text that is not Python is
+compared as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from kbtools.data import texts
+from kbtools.data.table import batches
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def digests_and_lengths(ds: Dataset, path: str) -> tuple[list[str], list[int]]:
+    """A digest of each answer's code and the answer's length in characters; an empty answer has the digest ''."""
+    digests: list[str] = []
+    lengths: list[int] = []
+    for table in batches(ds, [path], rows=500):
+        for text in texts.of_column(table, path):
+            digests.append(code_digest(text or ""))
+            lengths.append(len(text or ""))
+    return digests, lengths
+
+
+def code_digest(text: str) -> str:
+    """Digest of an answer's code without comments, docstrings and formatting; of the text where it does not parse."""
+    if not text.strip():
+        return ""
+    return hashlib.sha256(_normal(_code(text)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _code(text: str) -> str:
+    """The longest fenced block of an answer, or all of it where nothing is fenced."""
+    blocks = text.split("```")[1::2]
+    return max((block.partition("\n")[2] for block in blocks), key=len, default=text)
+
+
+def _normal(code: str) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a model's code may have escapes that Python warns of
+            tree = ast.parse(code)
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body and _is_text(body[0]):
+                node.body = body[1:] or [ast.Pass()]
+        return ast.dump(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
+
+
+def column_digests(ds: Dataset, path: str | None) -> list[str]:
+    """A digest of the messages or text in a column, by which rows of the same prompt are found; '' without a column."""
+    if path is None:
+        return [""] * ds.num_rows
+    found: list[str] = []
+    for table in batches(ds, [path], rows=500):
+        found += [_digest(value) for value in table.column(path).to_pylist()]
+    return found
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(_without_nulls(value)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _without_nulls(value: Any) -> Any:
+    """Messages of one column all have the same fields, null where others use them."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in sorted(value.items()) if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,77 @@
+"""The program as a process of its own, with a plugin whose stages misbehave in workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import datasets
+import pytest
+
+import kbtools as kb
+
+PLUGIN = Path(__file__).parents[1] / "third_party" / "trouble" / "kbtools_trouble.py"
+SECONDS = 300
+"""Longer than anything here takes on a busy machine."""
+
+
+def install(folder: Path, version: str = "1.0") -> Path:
+    """The plugin as `pip install --target` would leave it."""
+    info = folder / f"kbtools_trouble-{version}.dist-info"
+    info.mkdir(parents=True)
+    shutil.copy(PLUGIN, folder)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: kbtools-trouble\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text("[kbtools]\ntrouble = kbtools_trouble\n")
+    return folder
+
+
+@dataclass
+class Program:
+    """Calls `kbtools apply` on ten rows numbered in `n`, in a folder of its own."""
+
+    folder: Path
+    environment: dict[str, str]
+    source: Path
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = self.folder / "log"
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        """The program, in the middle of its work."""
+        command = [sys.executable, "-c", "from kbtools.cli import main; main()", "apply", *map(str, words)]
+        return subprocess.Popen(
+            [*command, "--dataset", str(self.source)],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: object) -> tuple[int, str]:
+        """Exit code, and everything that was printed."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=SECONDS)
+        return process.returncode, out + err
+
+    def starts(self) -> list[int]:
+        """First row of every part that a stage was given, in the order in which they were begun."""
+        return [int(line.split()[2]) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """The program, with the plugin installed."""
+    source = tmp_path / "source" / "rows.parquet"
+    kb.save(datasets.Dataset.from_dict({"n": range(10), "id": [f"r{n}" for n in range(10)]}), source)
+    environment = {**os.environ, "PYTHONPATH": str(install(tmp_path / "site")), "HF_HOME": str(tmp_path / "home")}
+    return Program(tmp_path, environment, source)
+
+
+Run = Callable[..., tuple[int, str]]

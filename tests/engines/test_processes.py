@@ -1,0 +1,175 @@
+"""Workers that are processes of this machine: the same bytes, whatever happens to them or to the driver."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+
+import datasets
+import pytest
+
+import kbtools as kb
+from kbtools.engines import opened
+from kbtools.pipeline import run
+from tests.engines.conftest import SECONDS, Program
+from tests.rows import evals
+
+CHAIN = (
+    kb.Judge(judge="static"),
+    kb.Filter(where="reward > 0.1"),
+    kb.StripReasoning(on_error="drop"),
+    kb.Dedup(key=("code",)),
+    kb.ToMessages(),
+)
+
+
+def saved(folder: Path, engine: kb.Processes | kb.Ray | None, data: datasets.Dataset | datasets.DatasetDict) -> dict:
+    """Every file of a run by name, without the lineage beside it, which has times."""
+    out = kb.apply(data, *CHAIN, engine=engine)
+    for name in ("rows.parquet", "rows.jsonl", "rows"):
+        kb.save(out, folder / name)
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.endswith("lineage.json")]
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+def test_an_engine_changes_nothing(tmp_path: Path) -> None:
+    """Rows, what was left out and why, the failures and the record are those of a run in this process."""
+    data = evals([0.0, 1.0, 1.0, 0.5], names=["A", "B", "C", "D"])
+    bad = evals([1.0], names=["E"]).map(
+        lambda row: {"completion": [{"role": "assistant", "content": "", "reasoning": ""}]}
+    )
+    data = datasets.concatenate_datasets([data, bad, data])
+    chain = (kb.StripReasoning(on_error="drop"), kb.Filter(where="reward > 0.6"))
+    engine = kb.Processes(1, scratch=str(tmp_path / "scratch"), shards=3)
+    with opened(engine, lambda text: None):
+        there = run(data, chain)
+    here = run(data, chain)
+    assert there.dataset.to_list() == here.dataset.to_list()
+    assert [record.model_copy(update={"seconds": None}) for record in there.records] == [
+        record.model_copy(update={"seconds": None}) for record in here.records
+    ]
+    assert there.failed == here.failed
+    assert [(name, drop.reason, drop.rows.to_list()) for name, drop in there.dropped] == [
+        (name, drop.reason, drop.rows.to_list()) for name, drop in here.dropped
+    ]
+
+
+@pytest.mark.slow
+def test_processes_give_the_bytes_of_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Parquet, JSON lines and folders, of one dataset and of several splits; what is finished is not done again."""
+    caplog.set_level(logging.INFO, "kbtools")
+    sample = kb.load("sample")
+    splits = datasets.DatasetDict({"a": sample.select(range(70)), "b": sample.select(range(70, 170))})
+    engine = kb.Processes(2, scratch=str(tmp_path / "scratch"), shards=3)
+    assert saved(tmp_path / "1", engine, sample) == saved(tmp_path / "2", None, sample)
+    assert "judge, filter, strip-reasoning: 3 shards on 2 processes" in caplog.text
+    assert "reused" not in caplog.text
+    saved(tmp_path / "3", engine, sample)
+    assert "3 of 3 shards reused" in caplog.text
+    assert saved(tmp_path / "4", engine, splits) == saved(tmp_path / "5", None, splits)
+    assert not list((tmp_path / "scratch" / "inputs").iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_its_part_once_more(program: Program) -> None:
+    """The part goes to another worker; nothing is written beside the source."""
+    code, said = program(
+        "deadly", "--log", program.log, "--row", 5, "--engine", "processes=2", "--shards", 5, "--out", "a.parquet"
+    )
+    assert code == 0, said
+    assert sorted(program.starts()) == [0, 2, 4, 4, 6, 8]
+    assert kb.load(str(program.folder / "a.parquet"))["n"] == list(range(10))
+    assert sorted(file.name for file in program.source.parent.iterdir()) == [
+        "rows.parquet",
+        "rows.parquet.lineage.json",
+    ]
+
+
+@pytest.mark.slow
+def test_rows_that_kill_every_worker_end_the_run(program: Program) -> None:
+    """Three workers die over them, and that is said."""
+    code, said = program(
+        "deadly", "--log", program.log, "--row", 5, "--times", 9, "--engine", "processes=2", "--shards", 5
+    )
+    assert code == 1
+    assert "3 workers died over this part of the rows" in said
+    assert program.starts().count(4) == 3
+
+
+@pytest.mark.slow
+def test_the_error_of_the_lowest_rows_is_raised_whoever_was_faster(program: Program) -> None:
+    """Row 8 fails first, and row 3 is named, by its number in the whole and its id."""
+    code, said = program("picky", "--log", program.log, "--rows", "3,8", "--engine", "processes=5", "--shards", 5)
+    assert code == 1
+    assert "stage 1 (picky): does not like row 3 (id r3)" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("broken", "ZeroDivisionError: division by zero"),
+        ("telling", "does not say how those of parts of the rows become"),
+    ],
+)
+def test_defects_of_stages_are_told_with_their_place(program: Program, stage: str, expected: str) -> None:
+    """A traceback from the worker; facts that nobody knows how to join."""
+    code, said = program(stage, "--log", program.log, "--engine", "processes=1", "--shards", 2)
+    assert code == 1
+    assert expected in said
+    assert stage in said
+
+
+@pytest.mark.slow
+def test_a_killed_driver_leaves_what_is_finished(program: Program) -> None:
+    """Its workers end with it; the same command does the rest, says how much was there, and gives the same bytes."""
+    words = ("slow", "--log", program.log, "--seconds", 1, "--engine", "processes=2", "--shards", 10)
+    killed = program.start(*words, "--out", "a.parquet")
+    wait_for(lambda: len(program.starts()) >= 5)
+    killed.kill()
+    killed.communicate(timeout=SECONDS)
+    workers = {int(line.split()[0]) for line in program.log.read_text().splitlines()}
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+    begun = len(program.starts())
+    code, said = program(*words, "--out", "a.parquet")
+    assert code == 0, said
+    reused = 10 - (len(program.starts()) - begun)
+    assert reused >= 3
+    assert f"{reused} of 10 shards reused" in said
+    assert program("slow", "--log", program.log, "--seconds", 1, "--out", "b.parquet")[0] == 0
+    assert (program.folder / "a.parquet").read_bytes() == (program.folder / "b.parquet").read_bytes()
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_finished_and_says_so(program: Program) -> None:
+    """Exit code 130, no further part begun, no worker left."""
+    words = ("slow", "--log", program.log, "--seconds", 1, "--engine", "processes=2", "--shards", 10)
+    running = program.start(*words)
+    wait_for(lambda: len(program.starts()) >= 5)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 130
+    assert "of 10 shards are finished and kept, the same command goes on from there" in out + err
+    workers = {int(line.split()[0]) for line in program.log.read_text().splitlines()}
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+    assert len(program.starts()) < 10
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition) -> None:
+    """Until it holds; the test fails when it never does."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)

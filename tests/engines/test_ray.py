@@ -1,0 +1,151 @@
+"""Workers on a Ray cluster of two nodes, which are two raylets of one processor each on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kbtools as kb
+from tests.engines.conftest import SECONDS, Program, install
+from tests.engines.test_processes import alive, wait_for
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+class Cluster:
+    """A head node; others join and leave."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment = {**environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
+        self.address = f"{socket.gethostbyname(socket.gethostname())}:{free_port()}"
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        port = self.address.rpartition(":")[2]
+        self._start(self.environment, "--head", "--port", port, "--include-dashboard=false", "--temp-dir", str(folder))
+
+    def join(self, **environment: str) -> subprocess.Popen[bytes]:
+        """A further node."""
+        return self._start({**self.environment, **environment}, "--address", self.address)
+
+    def close(self) -> None:
+        """End all nodes, and nothing else."""
+        for node in reversed(self._nodes):
+            end(node)
+
+    def _start(self, environment: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1", *words]
+        small = ["--object-store-memory=80000000", "--disable-usage-stats"]
+        with tempfile.TemporaryFile() as said:
+            node = subprocess.Popen(
+                [*command, *small], env=environment, start_new_session=True, stdout=said, stderr=said
+            )
+            self._nodes.append(node)
+            wait_for(lambda: b"Ray runtime started" in os.pread(said.fileno(), 1 << 20, 0) or node.poll() is not None)
+            assert node.poll() is None, os.pread(said.fileno(), 1 << 20, 0).decode()
+        return node
+
+
+def end(node: subprocess.Popen[bytes]) -> None:
+    """Kill a node with everything that runs on it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(node.pid, signal.SIGKILL)
+    node.wait()
+
+
+def free_port() -> int:
+    """Below the ports that Ray gives its workers."""
+    for port in range(6400 + os.getpid() % 1000, 9999):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no port is free")
+
+
+@pytest.fixture
+def cluster(program: Program) -> Iterator[Cluster]:
+    """A cluster of one node, whose nodes and drivers have the plugin."""
+    with tempfile.TemporaryDirectory(prefix="kbray-", ignore_cleanup_errors=True) as folder:
+        started = Cluster(program.environment, Path(folder))
+        program.environment = started.environment
+        yield started
+        started.close()
+
+
+def test_deaths_of_workers_nodes_and_drivers_change_nothing(cluster: Cluster, program: Program) -> None:
+    """A worker is killed, then the driver, then a node: equal bytes, and what was finished is not done again."""
+    second = cluster.join()
+    words = ("slow", "--log", program.log, "deadly", "--log", program.log.with_suffix(".2"), "--row", 5)
+    engine = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch", "--shards", 10)
+    code, said = program(*words, "--out", "here.parquet", "--engine", "processes=1", "--shards", 1)
+    assert code == 0, said
+
+    program.log.unlink()
+    program.log.with_suffix(".2.deaths").unlink(missing_ok=True)
+    killed = program.start(*words, *engine, "--out", "there.parquet")
+    wait_for(lambda: len(program.starts()) >= 5 or killed.poll() is not None)
+    killed.kill()
+    killed.communicate(timeout=SECONDS)
+    begun = len(program.starts())
+    running = program.start(*words, *engine, "--out", "there.parquet")
+    wait_for(lambda: len(program.starts()) > begun + 1 or running.poll() is not None)
+    end(second)
+    out, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 0, out + err
+    assert "of 10 shards reused" in err
+    assert set(program.starts()) == set(range(10))
+    assert len(program.starts()) < 10 + 6
+    assert (program.folder / "there.parquet").read_bytes() == (program.folder / "here.parquet").read_bytes()
+
+
+def test_a_node_with_another_plugin_is_refused_by_name(cluster: Cluster, program: Program, tmp_path: Path) -> None:
+    """Another version, and none at all: the error names the node, the plugin and both versions, before any work."""
+    engine = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
+    other = cluster.join(PYTHONPATH=str(install(tmp_path / "other", "2.0")))
+    code, said = program("step", "--log", program.log, *engine)
+    assert code == 3
+    assert "plugin kbtools-trouble 1.0 here, 2.0 there" in said
+    assert "has other versions than the driver" in said
+    end(other)
+    cluster.join(PYTHONPATH="")
+    wait_for(lambda: "not installed there" in (program("step", "--log", program.log, *engine)[1]))
+    assert not program.starts()
+
+
+def test_the_sample_chain_has_the_same_bytes_everywhere(cluster: Cluster, program: Program, tmp_path: Path) -> None:
+    """In this process, in two, and on Ray in 1, 3 and 8 shards: static judge, verify, dedup, split."""
+    cluster.join()
+    kb.save(kb.load("sample").select(range(0, 170, 15)), program.source)
+    chain = ("judge", "--judge", "static", "verify", "--seed", 1, "dedup", "--key", "code", "to-messages", "split")
+    ray = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
+    runs = [(), ("--engine", "processes=2", "--shards", 3), *((*ray, "--shards", shards) for shards in (1, 3, 8))]
+    found = []
+    for number, engine in enumerate(runs):
+        program.environment["KBTOOLS_VERDICTS"] = str(tmp_path / f"verdicts-{number}.sqlite")
+        code, said = program(*chain, *engine, "--out", "out.parquet")
+        assert code == 0, said
+        found.append([(tmp_path / f"out-{split}.parquet").read_bytes() for split in ("train", "validation")])
+    assert found == [found[0]] * 5
+
+
+def test_without_a_cluster_one_is_started_and_ends_with_the_run(program: Program) -> None:
+    """That is told in a line; its workers are gone afterwards. An address where nobody listens is no reason to wait."""
+    program.environment["RAY_AUTH_MODE"] = "disabled"
+    scratch = ("--scratch", program.folder / "scratch", "--shards", 4)
+    code, said = program("step", "--log", program.log, "--engine", "ray", *scratch)
+    assert code == 0, said
+    assert "found no Ray cluster, so one was started on this machine" in said
+    workers = {int(line.split()[0]) for line in program.log.read_text().splitlines()}
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+    code, said = program("step", "--log", program.log, "--engine", f"ray=127.0.0.1:{free_port()}", *scratch)
+    assert code == 3
+    assert "nobody answers at 127.0.0.1" in said

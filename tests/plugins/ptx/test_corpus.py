@@ -1,0 +1,43 @@
+"""Every kernel of the corpus gives its truth on the machine; a few by default, all of them when slow."""
+
+import pytest
+
+from tests.plugins.ptx.corpus import CASES, MODULES
+from tests.plugins.ptx.coverage import suite
+from tests.plugins.ptx.harness import Case, run
+
+LEAN = {case.name for module in MODULES for case in module.CASES[:1]} | {
+    "dot_bf16",
+    "spin_lock",
+    "call",
+    "sort_float32",
+}
+
+
+def check(case: Case) -> None:
+    _, errors = run(case)
+    assert errors, "a case has a truth"
+    assert {name: error for name, error in errors.items() if error > case.tolerance} == {}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in LEAN], ids=lambda case: case.name)
+def test_a_kernel_gives_its_truth(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in CASES if case.name not in LEAN], ids=lambda case: case.name)
+def test_every_kernel_gives_its_truth(case: Case) -> None:
+    check(case)
+
+
+def test_names_of_cases_are_unique() -> None:
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names)) >= 120
+
+
+@pytest.mark.slow
+def test_every_innocent_module_of_the_suite_gives_what_its_reference_gives() -> None:
+    found = [*suite()]
+    assert sum(len(reports) for _, reports, _ in found) >= 80
+    assert {name: fault for name, _, fault in found if fault} == {}
