@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +114,8 @@ class ClusterStaff:
     """The nodes of a Ray cluster, every one of which has the driver's versions."""
 
     def __init__(self, address: str, say: Callable[[str], None]) -> None:
-        self._started = connect(address, say)
+        with _signals_kept():
+            self._started = connect(address, say)
         try:
             self._nodes = nodes()
             check_versions(self._nodes)
@@ -172,6 +175,17 @@ def connect(address: str, say: Callable[[str], None]) -> bool:
         return True
     say(f"joined the Ray cluster at {ray.get_runtime_context().gcs_address}")
     return True
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself, which would end a run without a word of what is finished."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 _SETTINGS: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}

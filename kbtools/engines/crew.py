@@ -137,11 +137,19 @@ class Crew:
                 worker.close()
                 self._workers[kind].remove(worker)
 
+    def size(self, kind: Kind) -> int:
+        """How many workers of a kind there are."""
+        return len(self._of_kind(kind))
+
+    def dismiss(self, kind: Kind) -> None:
+        """End the workers of a kind, and with them what they keep in memory; new ones are hired for the next job."""
+        for worker in self._workers.pop(kind, []):
+            worker.close()
+
     def close(self) -> None:
         """End all workers."""
-        for worker in [worker for workers in self._workers.values() for worker in workers]:
-            worker.close()
-        self._workers.clear()
+        for kind in list(self._workers):
+            self.dismiss(kind)
         self._staff.close()
 
     def _of_kind(self, kind: Kind) -> list[Worker]:

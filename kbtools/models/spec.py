@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from kbtools.engines import crew
 from kbtools.errors import UsageError, did_you_mean
 from kbtools.models.backend import ModelBackend
 from kbtools.models.backends.http import HttpBackend
@@ -99,8 +100,12 @@ def _run_batch(rest: str) -> ModelBackend:
 
 def _vllm(rest: str) -> ModelBackend:
     from kbtools.models.backends.vllm_offline import VllmBackend
+    from kbtools.models.backends.vllm_workers import VllmWorkers
 
     path, options = _with_options(rest)
+    workers = crew()
+    if workers is not None and workers.kind(gpu=True) == "gpu":
+        return VllmWorkers(path, local_identity(path), options, workers)
     return VllmBackend(path, local_identity(path), options)
 
 

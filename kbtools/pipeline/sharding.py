@@ -137,7 +137,7 @@ class _Drive:
                 self.reused += 1
                 self._finish(shard, manifest)
                 continue
-            shard.inputs.write(rows, shard.part)
+            shard.inputs.write(rows)
             self._sent.append((shard, task))
             yield task.model_dump_json()
 
@@ -162,7 +162,13 @@ class _Drive:
         fault = done.answer.fault
         assert fault is not None, "only faults are failures"
         counts = before[-1] or [0] * len(self.segment.stages)
-        raise fault.model_copy(update={"message": filled(fault.message, key, counts)}).error(done.where)
+        message = f"{filled(fault.message, key, counts)} [{self._place(shard)}]"
+        raise fault.model_copy(update={"message": message}).error(done.where)
+
+    def _place(self, shard: _Shard) -> str:
+        """Which rows a shard is about: it counts only those."""
+        split = f" of split {shard.split}" if shard.split else ""
+        return f"rows {shard.part.start:,} to {shard.part.stop - 1:,}{split}, as stage {self.segment.first} gets them"
 
 
 def _shards(data: Dataset | DatasetDict, workers: Crew) -> list[_Shard]:

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kbtools.data.io import load
 from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import conformed, tables
 from kbtools.shards.manifest import read_rows
@@ -31,24 +32,25 @@ class Inputs:
         self.ds = ds
         self._source = source
         self._folder = scratch / "inputs"
+        self._serialized: pa.Buffer | bytes = b""
 
     def rows(self, part: range) -> Rows:
         """The description of a range, whose digest says what is in it."""
         if self._source is not None:
             digest = hashlib.sha256(self._source.model_dump_json().encode()).hexdigest()
             return Rows(digest=digest, start=part.start, stop=part.stop, source=self._source)
-        digest = hashlib.sha256(_serialized(self._table(part))).hexdigest()
+        self._serialized = _serialized(self._table(part))
+        digest = hashlib.sha256(self._serialized).hexdigest()
         return Rows(digest=digest, start=0, stop=len(part), file=str(self._folder / f"{digest}.arrow"))
 
-    def write(self, rows: Rows, part: range) -> None:
-        """Put the rows where the description says; those of a source are there already."""
+    def write(self, rows: Rows) -> None:
+        """Put the rows that were described last where the description says; those of a source are there already."""
         if rows.file is None:
             return
         path = Path(rows.file)
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
-        with aside.open("wb") as stream:
-            stream.write(_serialized(self._table(part)))
+        aside.write_bytes(self._serialized)
         aside.replace(path)
 
     def _table(self, part: range) -> pa.Table:
@@ -74,7 +76,8 @@ def pinned(source: Source | None) -> Source | None:
     if source is None or not (source.sha256 or source.revision) or source.cached:
         return None
     path = local_path(source.dataset)
-    place = str(path.absolute()) if source.sha256 and path.is_file() else source.dataset
+    is_file = source.sha256 and source.dataset != load.SAMPLE and path.is_file()
+    place = str(path.absolute()) if is_file else source.dataset
     return source.model_copy(update={"dataset": place, "limit": None})
 
 
@@ -97,8 +100,6 @@ def _loaded(source: Source) -> Dataset:
     """The source in the cache of this node: read once by one of its workers, while the others wait."""
     import datasets
     from filelock import FileLock
-
-    from kbtools.data.io import load
 
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools"
     folder.mkdir(parents=True, exist_ok=True)

@@ -67,6 +67,8 @@ class Manifest(_Told):
     key: str
     host: str
     """Who made it."""
+    seconds: float
+    """That it took to read the rows, to run the stages and to write what came of them."""
     files: dict[str, int]
     """Size of every file beside the manifest."""
     findings: tuple[Findings, ...]

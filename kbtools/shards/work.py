@@ -40,7 +40,9 @@ def work(task: Task, stages: Sequence[Stage], step: Step) -> Manifest:
         return done
     try:
         with _aside(folder_of(scratch, task.key)) as part:
-            return _manifest(task, _through(task, stages, step, part), part)
+            began = time.perf_counter()
+            findings = _through(task, stages, step, part)
+            return _manifest(task, findings, time.perf_counter() - began, part)
     except OSError as error:
         told = f"shard {task.key[:12]} could not be written to {scratch} on {platform.node()} ({reason(error)})."
         raise ConfigError(told) from error
@@ -79,9 +81,9 @@ def _findings(part: Path, number: int, rows_in: int, result: Result, seconds: fl
     )
 
 
-def _manifest(task: Task, findings: list[Findings], part: Path) -> Manifest:
+def _manifest(task: Task, findings: list[Findings], seconds: float, part: Path) -> Manifest:
     files = {file.name: file.stat().st_size for file in sorted(part.iterdir())}
-    manifest = Manifest(key=task.key, host=platform.node(), files=files, findings=tuple(findings))
+    manifest = Manifest(key=task.key, host=platform.node(), seconds=seconds, files=files, findings=tuple(findings))
     (part / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
     return manifest
 

@@ -70,7 +70,8 @@ def program(tmp_path: Path) -> Program:
     """The program, with the plugin installed."""
     source = tmp_path / "source" / "rows.parquet"
     kb.save(datasets.Dataset.from_dict({"n": range(10), "id": [f"r{n}" for n in range(10)]}), source)
-    environment = {**os.environ, "PYTHONPATH": str(install(tmp_path / "site")), "HF_HOME": str(tmp_path / "home")}
+    path = os.pathsep.join([str(install(tmp_path / "site")), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "HF_HOME": str(tmp_path / "home")}
     return Program(tmp_path, environment, source)
 
 

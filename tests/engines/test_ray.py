@@ -33,9 +33,9 @@ class Cluster:
         port = self.address.rpartition(":")[2]
         self._start(self.environment, "--head", "--port", port, "--include-dashboard=false", "--temp-dir", str(folder))
 
-    def join(self, **environment: str) -> subprocess.Popen[bytes]:
+    def join(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         """A further node."""
-        return self._start({**self.environment, **environment}, "--address", self.address)
+        return self._start({**self.environment, **environment}, "--address", self.address, *words)
 
     def close(self) -> None:
         """End all nodes, and nothing else."""
@@ -125,7 +125,7 @@ def test_the_sample_chain_has_the_same_bytes_everywhere(cluster: Cluster, progra
     """In this process, in two, and on Ray in 1, 3 and 8 shards: static judge, verify, dedup, split."""
     cluster.join()
     kb.save(kb.load("sample").select(range(0, 170, 15)), program.source)
-    chain = ("judge", "--judge", "static", "verify", "--seed", 1, "dedup", "--key", "code", "to-messages", "split")
+    chain = ("judge", "--judge", "static", "verify", "--seed", 1, "dedup", "--key", "code", "split", "to-messages")
     ray = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
     runs = [(), ("--engine", "processes=2", "--shards", 3), *((*ray, "--shards", shards) for shards in (1, 3, 8))]
     found = []
@@ -137,8 +137,26 @@ def test_the_sample_chain_has_the_same_bytes_everywhere(cluster: Cluster, progra
     assert found == [found[0]] * 5
 
 
-def test_without_a_cluster_one_is_started_and_ends_with_the_run(program: Program) -> None:
-    """That is told in a line; its workers are gone afterwards. An address where nobody listens is no reason to wait."""
+def test_offline_vllm_has_a_worker_for_each_gpu(cluster: Cluster, program: Program, tmp_path: Path) -> None:
+    """A stand-in for vLLM on a node that says it has two GPUs: replies are stored by the driver, the bytes the same."""
+    kb.save(kb.load("sample").select(range(12)), program.source)
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root / "tests" / "servers" / "offline"), str(root), program.environment["PYTHONPATH"]])
+    program.environment["PYTHONPATH"] = path
+    cluster.join("--num-gpus=2", PYTHONPATH=path)
+    judge = ("judge", "--model", "vllm:some/model")
+    engine = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
+    for number, words in enumerate([engine, ()]):
+        code, said = program(*judge, "--store", tmp_path / f"{number}.sqlite", *words, "--out", f"{number}.parquet")
+        assert code == 0, said
+    assert (tmp_path / "0.parquet").read_bytes() == (tmp_path / "1.parquet").read_bytes()
+
+
+def test_without_a_cluster_one_is_started_and_ends_with_the_run(program: Program, tmp_path: Path) -> None:
+    """That is told in a line; its workers are gone afterwards. An address where nobody listens is no reason to wait.
+
+    A batch system's SIGTERM ends it as Ctrl-C does, with what is finished kept.
+    """
     program.environment["RAY_AUTH_MODE"] = "disabled"
     scratch = ("--scratch", program.folder / "scratch", "--shards", 4)
     code, said = program("step", "--log", program.log, "--engine", "ray", *scratch)
@@ -146,6 +164,12 @@ def test_without_a_cluster_one_is_started_and_ends_with_the_run(program: Program
     assert "found no Ray cluster, so one was started on this machine" in said
     workers = {int(line.split()[0]) for line in program.log.read_text().splitlines()}
     wait_for(lambda: not any(alive(pid) for pid in workers))
+    running = program.start("slow", "--log", tmp_path / "slow", "--seconds", 3, "--engine", "ray", *scratch)
+    wait_for(lambda: (tmp_path / "slow").exists() or running.poll() is not None)
+    running.terminate()
+    out, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 128 + signal.SIGTERM, out + err
+    assert "of 4 shards are finished and kept" in err
     code, said = program("step", "--log", program.log, "--engine", f"ray=127.0.0.1:{free_port()}", *scratch)
     assert code == 3
     assert "nobody answers at 127.0.0.1" in said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -39,10 +39,14 @@ class VllmBackend:
         self._engine = None
 
     def complete(self, requests: Sequence[Request], run: ChunkRun) -> Iterator[tuple[Request, Answer]]:
+        """Generate for requests."""
+        return self.answers(requests, run.stopping)
+
+    def answers(self, requests: Sequence[Request], stopping: Callable[[], bool]) -> Iterator[tuple[Request, Answer]]:
         """Generate for requests, grouped by the chat template arguments, which vLLM takes per call."""
         engine = self._loaded()
         for _, group in groupby(sorted(requests, key=_template_arguments), key=_template_arguments):
-            if run.stopping():
+            if stopping():
                 return
             yield from self._chat(engine, list(group))
 
