@@ -40,20 +40,20 @@ TESTS = {
     "plugins/kbtools_plugins/analysis/correlation.py": ["tests/plugins/test_correlate.py"],
     "plugins/kbtools_plugins/verify/reward.py": ["tests/plugins/verify/test_verify_stage.py"],
     "plugins/kbtools_plugins/verify/protocol/tolerance.py": ["tests/plugins/verify/test_compare.py"],
-    "kbtools/data/conversations/tags.py": ["tests/data/test_reasoning.py"],
+    "kbtools/data/conversations/tags.py": ["tests/data/test_reasoning.py", "tests/data/test_reasoning_marks.py"],
     "kbtools/data/diff.py": ["tests/data/test_compare.py"],
     "kbtools/data/io/jsonl.py": ["tests/data/test_jsonl.py"],
     "kbtools/data/hub/commit.py": ["tests/hub/test_push.py", "tests/hub/test_faults.py"],
     "kbtools/data/hub/client.py": ["tests/hub/test_push.py", "tests/hub/test_faults.py", "tests/hub/test_tokens.py"],
     "kbtools/models/engine/retry.py": ["tests/models/test_retry.py"],
-    "kbtools/models/engine/limits.py": ["tests/models/test_limits.py", "tests/models/test_fulfil.py"],
+    "kbtools/models/engine/limits.py": ["tests/models/test_limits.py", "tests/models/test_run_requests.py"],
     "kbtools/models/engine/budget.py": ["tests/models/test_budget.py"],
-    "kbtools/models/engine/online.py": ["tests/models/test_fulfil.py", "tests/models/test_budget.py"],
-    "kbtools/models/engine/attempts.py": ["tests/models/test_fulfil.py", "tests/models/test_faults.py"],
+    "kbtools/models/engine/online.py": ["tests/models/test_run_requests.py", "tests/models/test_budget.py"],
+    "kbtools/models/engine/attempts.py": ["tests/models/test_run_requests.py", "tests/models/test_faults.py"],
     "kbtools/models/store/responses.py": ["tests/models/test_store.py", "tests/models/test_claims.py"],
     "kbtools/models/store/claims.py": ["tests/models/test_claims.py", "tests/models/test_processes.py"],
     "kbtools/models/store/commit.py": ["tests/models/test_store.py", "tests/models/test_processes.py"],
-    "kbtools/models/store/file.py": ["tests/models/test_store.py", "tests/models/test_upkeep.py"],
+    "kbtools/models/store/file.py": ["tests/models/test_store.py", "tests/models/test_maintenance.py"],
 }
 """What is changed, and the tests that should notice."""
 
@@ -201,9 +201,9 @@ class Copy:
                 process.wait()
 
 
-def chosen(count: int, seed: int) -> list[Mutant]:
+def chosen(files: list[str], count: int, seed: int) -> list[Mutant]:
     """A sample over all modules, the same for the same sources and seed."""
-    every = [mutant for file in TESTS for mutant in mutants(file)]
+    every = [mutant for file in files for mutant in mutants(file)]
     return sorted(random.Random(seed).sample(every, min(count, len(every))), key=lambda it: (it.file, it.line))
 
 
@@ -229,13 +229,12 @@ def run(sample: list[Mutant], workers: int) -> list[Outcome]:
         return list(pool.map(judge, sample))
 
 
-def unharmed(workers: int) -> None:
+def unharmed(files: list[str]) -> None:
     """End unless the tests pass without a change: else every mutant would look killed."""
-    for file in TESTS:
-        source = (ROOT / file).read_text(encoding="utf-8")
-        outcome = run([Mutant(file, 0, "", "(unchanged)", source)], workers)[0]
+    sources = {file: (ROOT / file).read_text(encoding="utf-8") for file in files}
+    for outcome in run([Mutant(file, 0, "", "(unchanged)", source) for file, source in sources.items()], 1):
         if outcome.result != "survived":
-            raise SystemExit(f"the tests of {file} fail without a change: {TESTS[file]}")
+            raise SystemExit(f"without a change the tests fail: {TESTS[outcome.mutant.file]}")
 
 
 def main() -> None:
@@ -244,13 +243,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--module", help="Only modules whose path has this in it; nothing is written then.")
     asked = parser.parse_args()
-    unharmed(1)
-    outcomes = run(chosen(asked.count, asked.seed), asked.workers)
+    files = [file for file in TESTS if asked.module in (None, "") or asked.module in file]
+    unharmed(files)
+    outcomes = run(chosen(files, asked.count, asked.seed), asked.workers)
     survivors = [outcome.mutant for outcome in outcomes if outcome.result == "survived"]
     killed = len(outcomes) - len(survivors)
     print(f"{killed} of {len(outcomes)} mutants killed")
     listed = [{key: value for key, value in asdict(mutant).items() if key != "source"} for mutant in survivors]
+    if asked.module:
+        print(json.dumps(listed, indent=1))
+        return
     RESULT.write_text(json.dumps({"mutants": len(outcomes), "killed": killed, "survivors": listed}, indent=1) + "\n")
 
 
