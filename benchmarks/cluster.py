@@ -59,7 +59,7 @@ def run(stage: str, rows: int, shards: int, engine: str) -> dict[str, Any]:
     """One run in a process and a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="kbbench-", ignore_cleanup_errors=True) as folder:
         task = {"stage": stage, "rows": rows, "shards": shards, "engine": engine, "folder": folder}
-        environment = {**os.environ, "HF_HOME": folder, "RAY_AUTH_MODE": "disabled"}
+        environment = {**os.environ, "HF_HOME": folder, "RAY_TMPDIR": folder, "RAY_AUTH_MODE": "disabled"}
         command = [sys.executable, __file__, "--child", json.dumps(task)]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

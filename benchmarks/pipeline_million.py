@@ -117,7 +117,8 @@ def with_kbtools(source: Path, out: Path, strip: bool) -> None:
     """As a user of kbtools writes it."""
     import kbtools as kb
 
-    steps = [kb.Filter(where="reward > 0.85"), kb.Dedup(), *([kb.StripReasoning()] if strip else []), kb.Split()]
+    split = kb.Split(leakage=False)  # which the others do not measure
+    steps = [kb.Filter(where="reward > 0.85"), kb.Dedup(), *([kb.StripReasoning()] if strip else []), split]
     kb.save(kb.apply(kb.load(str(source)), *steps), out / "done.parquet")
 
 

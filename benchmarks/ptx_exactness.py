@@ -1,6 +1,6 @@
 """A million operands per instruction and type through the PTX machine: wrong bits, or the largest error permitted.
 
-    python benchmarks/ptx_exactness.py [--count 1000000] [--only REGEX]
+    python benchmarks/ptx_exactness.py [--count 1000000] [--only REGEX]   # rows not measured again are kept
 
 Each instruction runs in a kernel of its own, so that parsing and decoding are tried, too; tiles of mma go to the
 arithmetic directly. Truth is in ptx_truth.py. One half of the operands are any bits and special numbers, the other half
@@ -10,6 +10,7 @@ numbers near 1 whose results are often ties.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import re
 import sys
@@ -130,9 +131,9 @@ def conversions(count: int) -> Iterator[tuple[str, Callable[[], Row]]]:
     for kind in ("f16", "bf16", "e4m3", "e5m2"):
         yield f"cvt.rn.{kind}.f32", lambda k=kind: narrowing(k, count)
     for direction in ("rz", "rm", "rp"):
-        yield f"cvt.{direction}.f16.f32", lambda d=direction: narrowing_in_fractions("f16", d, count)
-    yield "cvt.rz.bf16.f32", lambda: narrowing_in_fractions("bf16", "rz", count)
-    yield "cvt.rna.tf32.f32", lambda: narrowing_in_fractions("tf32", "rna", count)
+        yield f"cvt.{direction}.f16.f32", lambda d=direction: narrowing_elsewhere("f16", d, count)
+    yield "cvt.rz.bf16.f32", lambda: narrowing_elsewhere("bf16", "rz", count)
+    yield "cvt.rna.tf32.f32", lambda: narrowing_elsewhere("tf32", "rna", count)
     for source, target in (("f64", "f32"), ("s32", "f32"), ("s64", "f32"), ("s64", "f64")):
         for direction in truth.DIRECTIONS:
             opcode = f"cvt.{direction}.{target}.{source}"
@@ -156,13 +157,11 @@ def narrowing(kind: str, count: int) -> Row:
     return Row(opcode, bits.size, differ(high, expected) + differ(low[::-1], expected))
 
 
-def narrowing_in_fractions(kind: str, direction: str, count: int) -> Row:
+def narrowing_elsewhere(kind: str, direction: str, count: int) -> Row:
     bits = draw("f32", count, 1)
-    opcode, values = f"cvt.{direction}.{kind}.f32", bits.view(np.float32).astype(np.float64)
-    got, expected = widen(run(opcode, [bits], WIDTHS[kind]), kind), values.copy()
-    for at in np.nonzero(np.isfinite(values) & (values != 0))[0]:
-        expected[at] = rounded(Fraction(values[at]), FORMATS[kind], direction)
-    return Row(opcode, got.size, differ(got, expected))
+    opcode = f"cvt.{direction}.{kind}.f32"
+    got = widen(run(opcode, [bits], WIDTHS[kind]), kind)
+    return Row(opcode, got.size, differ(got, truth.directed(kind, direction, bits)))
 
 
 def converting(opcode: str, source: str, target: str, direction: str, count: int) -> Row:
@@ -275,8 +274,16 @@ def main() -> None:
                     flush=True,
                 )
     print(f"{len(rows)} instructions, {sum(row.wrong for row in rows)} wrong, {time.time() - start:.0f} s")
-    if not asked.only:
-        machine.write("ptx_exactness", {"count": asked.count, "rows": [asdict(row) for row in rows]})
+    machine.write("ptx_exactness", {"rows": [asdict(row) for row in merged(rows)]})
+
+
+def merged(rows: list[Row]) -> list[Row]:
+    """The rows of this run, and of earlier ones those that were not measured again."""
+    path = machine.RESULTS / "ptx_exactness.json"
+    earlier = json.loads(path.read_text())["rows"] if path.exists() else []
+    return list(
+        {**{row["instruction"]: Row(**row) for row in earlier}, **{row.instruction: row for row in rows}}.values()
+    )
 
 
 if __name__ == "__main__":

@@ -72,3 +72,21 @@ def narrowed(kind: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return values.astype(ml_dtypes.bfloat16).astype(np.float64)
     largest = float(torch.finfo(EIGHT[kind]).max)
     return torch.from_numpy(values.copy()).clamp(-largest, largest).to(EIGHT[kind]).double().numpy()
+
+
+def directed(kind: str, direction: str, bits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """float32 patterns in f16 in a direction, cut to bf16, or to tf32 with ties away from zero, as float64 values."""
+    values = bits.view(np.float32)
+    nan = np.isnan(values)
+    if kind == "f16":
+        with np.errstate(all="ignore"):
+            near, exact = values.astype(np.float16), values.astype(np.float64)
+            goal = {"rz": 0.0, "rm": -np.inf, "rp": np.inf}[direction]
+            size = np.abs if direction == "rz" else np.negative if direction == "rp" else np.positive
+            beyond = (size(near.astype(np.float64)) > size(exact)) & np.isfinite(exact)
+            return np.where(beyond, np.nextafter(near, np.float16(goal)), near).astype(np.float64)
+    if kind == "bf16":
+        cut = bits & np.uint32(0xFFFF0000)
+    else:
+        cut = np.where(np.isinf(values), bits, (bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000))
+    return np.where(nan, np.nan, cut.view(np.float32).astype(np.float64))

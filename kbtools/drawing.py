@@ -59,7 +59,7 @@ def figure(width: float, height: float) -> Iterator[Figure]:
 
 def save(drawn: Figure, folder: str | Path, name: str) -> list[str]:
     """Write NAME.png and NAME.svg into a folder; returns the files. ConfigError, and neither file, where that fails."""
-    png, svg = (Path(folder) / f"{name}.{ending}" for ending in ("png", "svg"))
+    png, svg = (Path(folder).expanduser() / f"{name}.{ending}" for ending in ("png", "svg"))
     try:
         png.parent.mkdir(parents=True, exist_ok=True)
         drawn.savefig(png)

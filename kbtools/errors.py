@@ -41,6 +41,11 @@ class UsageError(KbError):
 class SchemaError(UsageError):
     """The columns of the dataset do not fit what a stage needs."""
 
+    def __init__(self, message: str, *, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.missing = missing
+        """Columns of which one was looked for and not found."""
+
 
 class DataError(UsageError):
     """A dataset or file cannot be read as what it claims to be."""

@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
+from inspect import get_annotations
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+from pydantic._internal._model_construction import ModelMetaclass  # the metaclass of BaseModel has no public name
 
 from kbtools.data import texts
 from kbtools.data.columns import Schema
 from kbtools.data.table import column, map_batches
-from kbtools.errors import SchemaError
+from kbtools.errors import KbError, SchemaError
+from kbtools.plugins import registry
 from kbtools.result import Result, merge
 from kbtools.stage import Scope, Stage
 
@@ -47,7 +58,18 @@ class VerdictField:
     """The values that the field can take, where they are a closed list."""
 
 
-class Judge(Stage):
+if TYPE_CHECKING:
+    _NamedJudge = ModelMetaclass  # for a checker the call is that of the class that is written
+else:
+
+    class _NamedJudge(ModelMetaclass):
+        """Makes `Judge(judge=NAME, ...)` an instance of the judge of that name."""
+
+        def __call__(cls, **fields: Any) -> Any:  # noqa: N805  # a class is what a metaclass is called on
+            return super(_NamedJudge, cls.chosen(fields)).__call__(**fields)
+
+
+class Judge(Stage, metaclass=_NamedJudge):
     """Rate every row; the fields of the verdict become columns.
 
     Which judge rates, `judge` says, and each judge has options of its own:
@@ -59,14 +81,12 @@ class Judge(Stage):
     name: ClassVar[str] = "judge"
     suffix: ClassVar[str] = "judged"
     scope: ClassVar[Scope] = "row"
+    chooses_by: ClassVar[str] = "judge"
     reads: ClassVar[tuple[str, ...]] = ()
     """Roles whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
     may_read: ClassVar[tuple[str, ...]] = ()
     """Roles whose texts `rate` receives where the dataset has them; otherwise they are not in its mapping."""
     verdict: ClassVar[type[Verdict]] = Verdict
-    find: ClassVar[Callable[[str], type[Judge]]]
-    """Looks a judge up by its name; set by the plugin loader one floor up."""
-
     judge: str = "model"
     """Which judge: a name that `kbtools judges` lists."""
     prefix: str = ""
@@ -76,10 +96,41 @@ class Judge(Stage):
 
         def __init__(self, **fields: Any) -> None: ...
 
-    def __new__(cls, **fields: Any) -> Judge:
-        """`Judge(judge=NAME, ...)` is an instance of the judge of that name."""
-        chosen = Judge.find(fields.get("judge", Judge.model_fields["judge"].default)) if cls is Judge else cls
-        return super().__new__(chosen)
+    @classmethod
+    def check_class(cls) -> None:
+        """KbError also for a judge that has no name of its own, and would answer to that of its base."""
+        super().check_class()
+        if "judge" not in get_annotations(cls) or not isinstance(cls.model_fields["judge"].default, str):
+            raise KbError(f"{cls.__module__}.{cls.__name__} must give its field `judge` its own name as default.")
+
+    @classmethod
+    def registered_name(cls) -> str:
+        """The name of the judge; that of the stage for the base of all judges."""
+        return cls.name if cls is Judge else str(cls.model_fields["judge"].default)
+
+    @classmethod
+    def chosen(cls, fields: Mapping[str, Any]) -> type[Stage]:
+        """The judge of the name in the field `judge`; a judge's own class is itself."""
+        name = fields.get("judge", cls.model_fields["judge"].default)
+        return registry().judge(name) if cls is Judge and isinstance(name, str) else cls
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_its_own_class(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
+        """`Judge.model_validate` gives an instance of the judge that the fields name."""
+        chosen = cls.chosen(value) if isinstance(value, Mapping) else cls
+        return handler(value) if chosen is cls else chosen.model_validate(value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As of every stage; with another `judge` a judge of that name."""
+        if (update or {}).get("judge", self.judge) == self.judge:
+            return super().model_copy(update=update, deep=deep)
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return cast("Self", Judge.model_validate({**given, **(update or {})}))
+
+    def recipe_entry(self) -> dict[str, JsonValue]:
+        """The stage `judge` with the name by which this judge is found, which may have its distribution before it."""
+        return {"stage": self.name, **self.config(), "judge": registry().name_of(type(self))}
 
     @field_validator("judge", mode="before")
     @classmethod

@@ -21,11 +21,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from kbtools.data.hub import client as hub
 from kbtools.data.io import text_file
 from kbtools.data.io.save import METADATA_KEY, lineage_file
-from kbtools.data.io.source import Source
+from kbtools.data.io.source import Source, local_path
 from kbtools.engines import Engine
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 from kbtools.plugins import registry
-from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -88,7 +87,8 @@ class Recipe(_Strict):
     def result_name(self) -> str:
         """What the result is called: the source's name and the suffixes of the stages."""
         suffixes = dict.fromkeys(suffix for fields in self.stages if (suffix := _suffix(fields)))
-        return "-".join([self.source.short_name if self.source else "dataset", *suffixes])
+        name = "-".join([self.source.short_name if self.source else "dataset", *suffixes])
+        return limited_name(name, self.source.limit if self.source else None)
 
     def to_toml(self) -> str:
         """The recipe as `kbtools run` reads it."""
@@ -96,12 +96,15 @@ class Recipe(_Strict):
         return tomli_w.dumps(data, multiline_strings=True)
 
 
+def limited_name(name: str, limit: int | None) -> str:
+    """The name of a result of the first rows only: never that of the whole."""
+    mark = f"-first{limit}"
+    return name if limit is None or name.endswith(mark) else name + mark
+
+
 def _suffix(fields: Mapping[str, Any]) -> str:
-    known = registry()
-    cls: type[Stage] | None = known.judges().get(str(fields.get("judge"))) or known.chainable().get(
-        str(fields["stage"])
-    )
-    return cls.suffix if cls else ""  # a class of a notebook is in no registry
+    cls = registry().class_of(fields)
+    return cls.suffix if cls else ""
 
 
 class NamedRecipe(Recipe):
@@ -178,7 +181,7 @@ def read_all(spec: str, names: Sequence[str] = ()) -> list[Recipe]:
 
     Environment variables are filled in for the chosen recipes only, all of them before the first is returned.
     """
-    path = Path(spec)
+    path = local_path(spec)
     several = _toml(path) if path.suffix == ".toml" and not spec.startswith("hf://") else {}
     if "recipe" not in several:
         if names:

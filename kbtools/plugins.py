@@ -1,7 +1,8 @@
-"""Plugins: every module behind an entry point of the group `kbtools`, each loaded in its own try.
+"""The registry: every module behind an entry point of the group `kbtools`, each loaded in its own try.
 
-A plugin that fails is remembered with its distribution, its error and what it would have offered, and takes nothing
-else down. Stages, judges and prompts are looked up here by the names that users write.
+Stages, judges and prompts are looked up here by the names that users write; what a class needs to say of itself is in
+`kbtools.stage` and `kbtools.judge`. A plugin that fails is remembered with its distribution, its error and what it
+would have offered, and takes nothing else down.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import ast
 import contextlib
 import importlib.metadata
 import importlib.util
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,14 +20,21 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import pluggy
 
 from kbtools import hooks, prompts
-from kbtools.errors import ConfigError, UsageError, did_you_mean
-from kbtools.judge import Judge
-from kbtools.stage import Origin, Stage, origins, require_scope
+from kbtools.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from kbtools.models.backend import ModelBackend
+    from kbtools.judge import Judge
+    from kbtools.stage import Stage
 
-T = TypeVar("T", bound=Stage)
+T = TypeVar("T", bound="Stage")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The installed distribution that offers a class."""
+
+    distribution: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,6 @@ class Registry:
         """Stage classes by name; a name that several plugins claim stands here as `distribution/name`."""
         return _by_name(self.plugins, "stages")
 
-    def chainable(self) -> dict[str, type[Stage]]:
-        """What may stand in a chain: the stages, and `judge`, whose field `judge` says which judge it is."""
-        return {"judge": cast("type[Stage]", Judge), **self.stages()}
-
     def judges(self) -> dict[str, type[Judge]]:
         """Judge classes by name, clashes as for stages."""
         return _by_name(self.plugins, "judges")
@@ -70,15 +73,17 @@ class Registry:
 
     def stage(self, name: str) -> type[Stage]:
         """The stage class of a name; UsageError with the nearest name when there is none."""
-        return self._find("stage", name, self.chainable())
+        return self._find("stage", name, self.stages())
+
+    def class_of(self, entry: Mapping[str, Any]) -> type[Stage] | None:
+        """The class of a stage as a recipe writes it; None for one that is in no registry, as of a notebook."""
+        try:
+            return self.stage(str(entry["stage"])).chosen(entry)
+        except UsageError:
+            return None
 
     def judge(self, name: str) -> type[Judge]:
         """The judge class of a name."""
-        if name == "model" and name not in self.judges():
-            raise ConfigError(
-                "no model judge is available here. Use --judge static, which needs no model, "
-                "or install a package that offers one (`kbtools judges` lists what there is)."
-            )
         return self._find("judge", name, self.judges())
 
     def prompt(self, spec: str) -> prompts.Prompt:
@@ -88,7 +93,15 @@ class Registry:
     def name_of(self, cls: type[Stage]) -> str:
         """The name by which a stage's or judge's class is found here, with its distribution where names clash."""
         known: dict[str, type[Stage]] = {**self.stages(), **self.judges()}
-        return next((name for name, other in known.items() if other is cls), cls.name)
+        return next((name for name, other in known.items() if other is cls), cls.registered_name())
+
+    def origin(self, cls: type[Stage]) -> Origin | None:
+        """The distribution that offers a class; None for one that is in no plugin, as in a notebook."""
+        return next((p.origin for p in self.plugins if cls in (*p.stages, *p.judges)), None)
+
+    def named_in_python(self, name: str) -> list[type[Stage]]:
+        """The classes of this Python name, whoever offers them."""
+        return [cls for p in self.plugins for cls in (*p.stages, *p.judges) if cls.__name__ == name]
 
     def _find(self, kind: str, name: str, known: Mapping[str, type[T]]) -> type[T]:
         if name in known:
@@ -118,37 +131,12 @@ def registry() -> Registry:
     """The plugins of this environment, loaded once."""
     manager = _new_manager()
     plugins = tuple(_load(entry, manager) for entry in importlib.metadata.entry_points(group=hooks.GROUP))
-    for plugin in plugins:
-        for cls in (*plugin.stages, *plugin.judges):
-            origins[cls] = plugin.origin
     return Registry(plugins, manager)
 
 
 def prompt(spec: str) -> prompts.Prompt:
     """The prompt of a spec such as `difficulty`, `difficulty@v1`, `distribution/name` or a path to a .j2 file."""
     return registry().prompt(spec)
-
-
-def model_backend(spec: str) -> ModelBackend:
-    """The backend of a model spec: a plugin's, or one of kbtools' own."""
-    found: ModelBackend | None = registry().manager.hook.resolve_model(spec=spec)
-    if found is not None:
-        return found
-    from kbtools.models.spec import resolve_model
-
-    return resolve_model(spec)
-
-
-def default_model() -> str:
-    """Model spec when none is given: KBTOOLS_MODEL, DATA_MODEL, or `[model] default` of the configuration file.
-
-    With PRIME_API_KEY it may be a bare name.
-    """
-    from kbtools.models.profiles import read_config
-
-    spec = os.environ.get("KBTOOLS_MODEL") or os.environ.get("DATA_MODEL") or read_config().model.default
-    bare = spec and not spec.startswith(("http://", "https://")) and ":" not in spec
-    return f"prime:{spec}" if bare and os.environ.get("PRIME_API_KEY") else spec
 
 
 def _new_manager() -> pluggy.PluginManager:
@@ -177,7 +165,8 @@ def _load(entry: importlib.metadata.EntryPoint, shared: pluggy.PluginManager) ->
                 for prompt in prompts.read_folder(folder, origin.distribution)
             ),
         )
-        _check_names(loaded)
+        for cls in (*loaded.stages, *loaded.judges):
+            cls.check_class()
         shared.register(module, name=f"{origin.distribution}:{entry.name}")
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may fail in any way, and is listed with it
         fault = f"{type(error).__name__}: {error}"
@@ -185,24 +174,9 @@ def _load(entry: importlib.metadata.EntryPoint, shared: pluggy.PluginManager) ->
     return loaded
 
 
-def _check_names(plugin: Plugin) -> None:
-    """A class without its name would only fail when a user asks for it."""
-    for cls in plugin.stages:
-        if not isinstance(getattr(cls, "name", None), str):
-            raise TypeError(f"stage {cls.__name__} has no class variable `name`")
-        require_scope(cls)
-    for cls in plugin.judges:
-        if (
-            cls.model_fields["judge"].default in (None, "model")
-            and cls.__module__.partition(".")[0] != "kbtools_plugins"
-        ):
-            raise TypeError(f"judge {cls.__name__} must give its field `judge` its own name as default")
-
-
 def _names(plugin: Plugin, kind: str) -> dict[str, type[Any]]:
-    if kind == "stages":
-        return {cls.name: cls for cls in plugin.stages}
-    return {cls.model_fields["judge"].default: cls for cls in plugin.judges}
+    offered: tuple[type[Any], ...] = getattr(plugin, kind)
+    return {cls.registered_name(): cls for cls in offered}
 
 
 def _by_name(plugins: tuple[Plugin, ...], kind: str) -> dict[str, type[Any]]:
@@ -247,6 +221,3 @@ def _sources(module: str) -> Iterator[ast.Module]:
 def _target(statement: ast.AnnAssign | ast.Assign) -> str:
     target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
     return target.id if isinstance(target, ast.Name) else ""
-
-
-Judge.find = staticmethod(lambda name: registry().judge(name))

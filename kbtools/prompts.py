@@ -2,7 +2,7 @@
 
 A prompt is `<name>/v<N>.j2`: YAML front matter between `---` lines, then the template, in which a line
 `{# role: user #}` begins a message. Untrusted text goes through `fence`, which encloses it in a delimiter that cannot
-occur in it. Which folders hold prompts is known one floor up, by the plugins.
+occur in it. Which folders hold prompts is known one floor up, by the registry.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kbtools.data.io import text_file
+from kbtools.data.io.source import local_path
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 
 _VERSION = re.compile(r"^v([1-9]\d*)$")
@@ -158,7 +159,7 @@ def read_folder(folder: Traversable, origin: str) -> list[Prompt]:
 def resolve(spec: str, known: Iterable[Prompt]) -> Prompt:
     """The prompt that a spec means: `name` (its highest version), `name@vN`, `distribution/name[@vN]`, or a path."""
     if spec.endswith(".j2"):
-        return _from_path(Path(spec))
+        return _from_path(local_path(spec))
     name, _, version = spec.partition("@")
     prompts = list(known)
     named = [p for p in prompts if name in (p.name, f"{p.origin}/{p.name}")]

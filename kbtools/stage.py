@@ -13,15 +13,16 @@ import sys
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from kbtools.data.table import column, with_constant
 from kbtools.errors import KbError, SchemaError
+from kbtools.plugins import registry
 from kbtools.result import Result, merge
 
 if TYPE_CHECKING:
@@ -30,18 +31,6 @@ if TYPE_CHECKING:
 Placement = Literal["worker", "either", "driver"]
 Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The installed distribution that offers a class."""
-
-    distribution: str
-    version: str
-
-
-origins: dict[type[Stage], Origin] = {}
-"""Filled by the plugin loader, read for cache keys and lineage."""
 
 
 class Stage(BaseModel, ABC):
@@ -56,6 +45,8 @@ class Stage(BaseModel, ABC):
     scope: ClassVar[Scope]
     """What this stage must see at once. Every stage states it: a stage that compares rows, taken for one that looks at
     single rows, would give wrong results for a dataset of several splits."""
+    chooses_by: ClassVar[str] = ""
+    """Field by whose value `chosen` finds the class, where several classes answer to one name."""
     placement: ClassVar[Placement] = "worker"
     """Where an engine runs a row-wise stage: in workers, shard by shard; with the driver, where it keeps a store of its
     own; or on either side, where it takes no longer than reading its rows."""
@@ -65,6 +56,29 @@ class Stage(BaseModel, ABC):
 
     columns: dict[str, str] = {}
     """Which column holds a role, where the layout does not say it, as role=column (nested: info.module_name)."""
+
+    @classmethod
+    def check_class(cls) -> None:
+        """KbError for a class that lacks what every stage states: its `name` and its `scope`."""
+        where = f"{cls.__module__}.{cls.__name__}"
+        if not isinstance(getattr(cls, "name", None), str):
+            raise KbError(f"{where} does not state its name. Write `name: ClassVar[str] = ...` in the class.")
+        if getattr(cls, "scope", None) not in get_args(Scope):
+            raise KbError(
+                f"{where} does not state its scope. Write `scope: ClassVar[kb.stage.Scope] = ...` in the class: 'row' "
+                "if it treats every row alone, 'split' if it compares rows of a split, 'dataset' if it compares rows "
+                "of all splits."
+            )
+
+    @classmethod
+    def registered_name(cls) -> str:
+        """The name under which plugins offer this class."""
+        return cls.name
+
+    @classmethod
+    def chosen(cls, fields: Mapping[str, Any]) -> type[Stage]:
+        """The class that these fields ask for: this one, unless a field chooses among several, as `judge` does."""
+        return cls
 
     @abstractmethod
     def transform(self, ds: Dataset) -> Result:
@@ -101,7 +115,7 @@ class Stage(BaseModel, ABC):
 
     def run(self, ds: Dataset | DatasetDict) -> Result:
         """Check the columns and process a dataset, or every split of one as `scope` demands."""
-        require_scope(type(self))
+        self.check_class()
         if not isinstance(ds, dict):
             self.output_features(ds.features)
             return self.transform(ds)
@@ -128,6 +142,15 @@ class Stage(BaseModel, ABC):
             )
         return merge(parts)
 
+    def recipe_entry(self) -> dict[str, JsonValue]:
+        """This stage as a recipe writes it."""
+        return {"stage": registry().name_of(type(self)), **self.config()}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A stage with some fields changed, checked like a new one: pydantic's own copy would take any value."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return self.model_validate({**given, **(update or {})})
+
     def config(self) -> dict[str, JsonValue]:
         """The fields that differ from their defaults, as plain data: with `name` enough to build the stage again."""
         data: dict[str, JsonValue] = self.model_dump(mode="json", exclude_defaults=True)
@@ -139,7 +162,7 @@ class Stage(BaseModel, ABC):
         It covers the input, every field, the prompt texts, the plugin's version and the source of the code: what
         `datasets` would leave out, and then silently return the old rows.
         """
-        origin = origins.get(type(self))
+        origin = registry().origin(type(self))
         parts = [
             ds._fingerprint,
             self.name,
@@ -194,43 +217,41 @@ def check_chain(features: Features, stages: Iterable[Stage]) -> Features:
     """Features after the last stage; SchemaError of the first stage that would not fit, before any row is touched."""
     removed: dict[str, str] = {}
     for position, stage in enumerate(flat(stages), start=1):
-        require_scope(type(stage))
+        stage.check_class()
         try:
             after = stage.output_features(features)
         except SchemaError as error:
-            blame = "".join(f" ({name} was removed by {by}.)" for name, by in removed.items() if name in str(error))
-            raise SchemaError(f"stage {position} ({stage.name}): {error}{blame}") from error
+            wanted = {*error.missing, *(path.partition(".")[0] for path in error.missing)}
+            blame = "".join(f" ({name} was removed by {by}.)" for name, by in removed.items() if name in wanted)
+            raise SchemaError(f"stage {position} ({stage.name}): {error}{blame}", missing=error.missing) from error
         removed.update({name: f"stage {position} ({stage.name})" for name in features if name not in after})
         features = after
     return features
 
 
-def require_scope(cls: type[Stage]) -> None:
-    """Raises KbError for a class that does not state its `scope`."""
-    if getattr(cls, "scope", None) not in get_args(Scope):
-        raise KbError(
-            f"{cls.__module__}.{cls.__name__} does not state its scope. Write `scope: ClassVar[kb.stage.Scope] = ...` "
-            "in the class: 'row' if it treats every row alone, 'split' if it compares rows of a split, 'dataset' if it "
-            "compares rows of all splits."
-        )
-
-
 def source_digest(module_name: str) -> str:
-    """Digest of the code that defines a class: its module, and with it every module of the same package folder."""
+    """Digest of the code that defines a class: every file of its top-level package, or its module alone."""
     module = sys.modules.get(module_name)
+    package = (getattr(module, "__package__", None) or module_name).partition(".")[0]
+    top = sys.modules.get(package)
+    if folders := tuple(getattr(top, "__path__", ())):
+        return _digest_of(tuple(map(Path, folders)))
     file = getattr(module, "__file__", None)
-    if not file:  # a notebook: the code may change under one name, so nothing is ever reused
+    if not file or not Path(file).is_file():  # a notebook: the code may change under one name, so nothing is reused
         return uuid.uuid4().hex
-    return _folder_digest(Path(file), whole=bool(getattr(module, "__package__", "")))
+    return _digest_of((Path(file),))
 
 
 @cache
-def _folder_digest(path: Path, whole: bool) -> str:
-    files = sorted(path.parent.rglob("*.py")) if whole else [path]
+def _digest_of(places: tuple[Path, ...]) -> str:
+    """Digest of files by their paths and contents; data files of a package count, compiled code does not."""
     digest = hashlib.sha256()
-    for source in files:
-        digest.update(source.name.encode())
-        digest.update(source.read_bytes())
+    for place in places:
+        files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
+        for file in files:
+            if "__pycache__" not in file.parts:
+                path, content = file.relative_to(place.parent).as_posix().encode(), file.read_bytes()
+                digest.update(b"%d %d " % (len(path), len(content)) + path + content)
     return digest.hexdigest()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kbtools.errors import KbError
 from kbtools.judge import Judge, Verdict
 from kbtools.result import Result
-from kbtools.stage import Stage, require_scope
+from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -79,9 +79,6 @@ def check_judge(judge: Judge, **texts: str) -> Verdict:
     """
     import datasets
 
-    assert type(judge).model_fields["judge"].default == judge.judge, (
-        f"{type(judge).__name__}: the default of the field `judge` must be the judge's name"
-    )
     assert issubclass(judge.verdict, Verdict), f"{type(judge).__name__}.verdict must derive from kbtools.Verdict"
     material = dict.fromkeys(judge.reads, "def f(x):\n    return x + 1\n") | texts
     columns = {role: [text, text] for role, text in material.items()} or {"text": ["x", "x"]}
@@ -96,7 +93,7 @@ def check_judge(judge: Judge, **texts: str) -> Verdict:
 def _check_class(cls: type[Stage]) -> None:
     assert (cls.__doc__ or "").strip(), f"{cls.__name__} needs a docstring: its first line is what users see"
     try:
-        require_scope(cls)
+        cls.check_class()
     except KbError as error:
         raise AssertionError(str(error)) from None
     taken = sorted(OF_THE_RUN & set(cls.model_fields))

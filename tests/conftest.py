@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,27 @@ os.environ["HF_HOME"] = _HOME  # read when `datasets` and `huggingface_hub` are 
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 for name in ("DATASET_PATH", "TEST_MODE", "HF_TOKEN", "KBTOOLS_MODEL", "DATA_MODEL", "PRIME_API_KEY", "OPENAI_API_KEY"):
     os.environ.pop(name, None)
+
+
+_TESTS = Path(__file__).parent
+_BY_FOLDER = {"plugins/verify": "verify", "hub": "hub", "models": "models"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by `-m`
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks by place: `verify`, `hub` and `models` by folder, `process` where a module starts processes of its own.
+
+    Slow tests run only where `-m` speaks of them, whatever else it says.
+    """
+    if "slow" not in config.option.markexpr:
+        items[:] = [item for item in items if item.get_closest_marker("slow") is None]
+    for item in items:
+        where = item.path.relative_to(_TESTS).as_posix()
+        for folder, mark in _BY_FOLDER.items():
+            if where.startswith(f"{folder}/"):
+                item.add_marker(mark)
+        if "subprocess" in item.path.read_text(encoding="utf-8"):
+            item.add_marker("process")
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +95,29 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.undo()  # before the environment, of which it may remember what .env had set
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch) -> Iterator[Callable[[str, str], Path]]:
+    """Put a plugin module of this source on the path, with the metadata that an installer would write."""
+    from kbtools.plugins import registry
+
+    folder = tmp_path / "site"
+
+    def put(name: str, source: str, version: str = "1.0") -> Path:
+        info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[kbtools]\nown = {name.replace('-', '_')}\n")
+        (folder / f"{name.replace('-', '_')}.py").write_text(source)
+        registry.cache_clear()
+        return folder
+
+    monkeypatch.syspath_prepend(folder)
+    yield put
+    registry.cache_clear()
+    for module in [name for name, found in sys.modules.items() if str(folder) in str(getattr(found, "__file__", ""))]:
+        del sys.modules[module]
 
 
 @pytest.fixture(scope="session")

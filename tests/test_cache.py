@@ -46,8 +46,12 @@ print("value", out["a"][0])
 def _run(folder: Path, code: str, **fields: str) -> tuple[str, bool]:
     """Value in the result and whether it was computed, in a process of its own with a cache that is shared."""
     (folder / "stamp_stage.py").write_text(_STAGE.format(code=code))
+    return _ran(folder, _SCRIPT, fields)
+
+
+def _ran(folder: Path, script: str, fields: dict[str, str] | None = None) -> tuple[str, bool]:
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, repr(fields)],
+        [sys.executable, "-c", script, repr(fields or {})],
         cwd=folder,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -94,3 +98,42 @@ def test_stage_without_a_source_file_is_never_reused():
     cell = namespace["Cell"]()  # type: ignore[operator]
     ds = evals([1.0])
     assert cell.fingerprint(ds) != cell.fingerprint(ds)
+
+
+def test_code_anywhere_in_a_plugin_counts(tmp_path):
+    """An edit in another folder of the package, of a data file, or a move of a file makes the rows anew."""
+    package = tmp_path / "myplug"
+    for name, text in {
+        "__init__.py": "",
+        "stages/__init__.py": "",
+        "stages/stamp.py": _STAGE.format(code="")
+        .replace('"" +', "VALUE +")
+        .replace("import kbtools as kb", "import kbtools as kb\nfrom myplug.tools.words import VALUE"),
+        "tools/words.py": 'from pathlib import Path\nVALUE = Path(__file__).with_name("w.txt").read_text()\n',
+        "tools/w.txt": "one-",
+    }.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    (tmp_path / "data.jsonl").write_text('{"a": "old"}\n')
+    script = _SCRIPT.replace("stamp_stage.Stamp", "stages.stamp.Stamp").replace(
+        "import stamp_stage", "from myplug import stages; import myplug.stages.stamp"
+    )
+
+    def made() -> tuple[str, bool]:
+        return _ran(tmp_path, script)
+
+    assert made() == ("one-x", True)
+    assert made() == ("one-x", False)
+    (package / "tools" / "w.txt").write_text("two-")
+    assert made() == ("two-x", True)
+    (package / "tools" / "words.py").write_text('VALUE = "three-"\n')
+    assert made() == ("three-x", True)
+    (package / "more.py").write_text("")
+    assert made()[1]
+    (package / "more.py").rename(package / "tools" / "more.py")
+    assert made()[1]
+    (package / "stages" / "__init__.py").unlink()  # a folder without it is a package, too
+    (package / "__init__.py").unlink()
+    assert made() == ("three-x", True)
+    (package / "tools" / "words.py").write_text('VALUE = "four-"\n')
+    assert made() == ("four-x", True)

@@ -15,14 +15,14 @@ FLOORS = (
     "drawing",
     "verify_client",
     "data",
+    "prompts",
+    "hooks",
+    "plugins",
     "result",
     "stage",
     "failed_rows",
-    "hooks",
     "judge",
-    "prompts",
     "models",
-    "plugins",
     "llm",
     "lineage",
     "shards",
@@ -160,12 +160,12 @@ def test_heavy_libraries_are_imported_where_they_are_used(path):
 
 
 VERIFY = "kbtools_plugins.verify"
-WORKER_MAY = (f"{VERIFY}.worker", f"{VERIFY}.protocol", f"{VERIFY}.host.sandbox")
+WORKER_MAY = (f"{VERIFY}.worker", f"{VERIFY}.protocol", f"{VERIFY}.host.sandbox", "kbtools_plugins.ptx")
 
 
 @pytest.mark.parametrize("path", [path for path in PLUGINS if "/verify/" in path])
 def test_processes_of_verify_share_messages_only(path):
-    """Outside verify/worker/ nothing imports a worker's code, torch or triton; workers import messages, the sandbox."""
+    """Only workers import a worker's code, torch or triton; they import messages, the sandbox and the PTX machine."""
     named = [name for _, name in imports(PLUGINS[path], path, everywhere=True)]
     if "/verify/worker/" in path:
         wrong = [name for name in named if name.startswith("kbtools") and not name.startswith(WORKER_MAY)]

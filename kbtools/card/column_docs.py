@@ -55,8 +55,8 @@ def of_judges(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Meaning of each column that a judge of the chain added."""
     found: dict[str, str] = {}
     for fields in stages:
-        judge: type[Judge] | None = registry().judges().get(str(fields.get("judge")))
-        if judge is not None:
+        judge = registry().class_of(fields)
+        if judge is not None and issubclass(judge, Judge):
             one = judge(**{key: value for key, value in fields.items() if key != "stage"})
             prefix = fields.get("prefix", "")
             declared = one.verdict.model_fields

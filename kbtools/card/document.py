@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from kbtools.card import column_docs
+from kbtools.card import column_docs, privacy
 from kbtools.card.facts import Facts
 from kbtools.card.metadata import (
     Metadata,
@@ -29,6 +29,7 @@ from kbtools.card.metadata import (
 )
 from kbtools.data.columns import type_text
 from kbtools.data.io.load import SAMPLE
+from kbtools.data.table import rows_text
 from kbtools.lineage import Lineage, StageRecord
 
 TEMPLATE = "dataset-card-v1.j2"
@@ -112,7 +113,7 @@ def section(card: Card) -> str:
 
 
 def _values(card: Card) -> dict[str, Any]:
-    lineage = card.lineage
+    lineage = privacy.public(card.lineage)
     steps = list(zip(lineage.stages, lineage.records, strict=True))
     why_not = _not_reproducible(lineage)
     tools = ", ".join(f"{name} {version}" for name, version in lineage.versions.items())
@@ -128,7 +129,7 @@ def _values(card: Card) -> dict[str, Any]:
         "reported": _reported(lineage.records),
         "licence": _licence(card),
         "licence_warnings": _licence_warnings(card),
-        "limits": _limits(card),
+        "limits": _limits(card, lineage.records),
         "reproducible": not why_not,
         "not_reproducible": why_not,
         "uri": card.uri,
@@ -143,7 +144,7 @@ def _origin(lineage: Lineage) -> str:
         return "from rows that were given in memory, whose origin was not recorded"
     part = "".join(f", {key} `{value}`" for key in ("config", "split") if (value := getattr(source, key)))
     if source.limit is not None:
-        part += f", the first {source.limit:,} rows of each split"
+        part += f", the first {rows_text(source.limit)} of each split"
     if source.revision:
         return f"from [{source.dataset}](https://huggingface.co/datasets/{source.dataset}) at `{source.revision}`{part}"
     digest = f" (sha256 `{source.sha256}`)" if source.sha256 else ""
@@ -228,14 +229,16 @@ def _licence_warnings(card: Card) -> list[str]:
     return warnings
 
 
-def _limits(card: Card) -> list[str]:
-    records, source = card.lineage.records, card.lineage.source
-    limits = [f"{rows:,} rows failed in stage {r.stage}: {kind}." for r in records for kind, rows in r.failed.items()]
+def _limits(card: Card, records: Sequence[StageRecord]) -> list[str]:
+    source = card.lineage.source
+    limits = [
+        f"{rows_text(rows)} failed in stage {r.stage}: {kind}." for r in records for kind, rows in r.failed.items()
+    ]
     limits += [f"{record.stage}: {note}" for record in records for note in record.notes]
     if source is not None and source.cached:
         limits.append("The source was read from a local cache, offline: it was not compared with the Hub.")
     if source is not None and source.limit is not None:
-        limits.append(f"Only the first {source.limit:,} rows of each split of the source were used.")
+        limits.append(f"Only the first {rows_text(source.limit)} of each split of the source were used.")
     limits += [f"The split `{name}` has no rows, and is not here." for name in card.empty]
     names = {record.stage for record in records}
     if "reward" in card.facts.features and "verify" not in names:

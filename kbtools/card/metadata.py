@@ -97,6 +97,24 @@ def with_default_spelt_out(old: Metadata, existing: Iterable[str]) -> Metadata:
     return {**old, "configs": [{"config_name": "default", "data_files": files}]}
 
 
+def spells_out_default(metadata: Metadata, existing: Iterable[str]) -> bool:
+    """Whether the files of a repository stay what they are when it lists a further configuration."""
+    return "configs" in metadata or all(path.startswith("data/") and SHARD.match(path[5:]) for path in existing)
+
+
+def listed_files(metadata: Mapping[str, Any], config: str) -> list[str]:
+    """The files that a repository lists for a configuration, as kbtools writes the list."""
+    entries = [entry for entry in metadata.get("configs", []) if entry.get("config_name", "default") == config]
+    return [path for entry in entries for path in _patterns(entry)]
+
+
+def rows_by_split(metadata: Metadata, config: str | None) -> int | None:
+    """Rows that the head of a README counts of one configuration, or of all; None when it does not."""
+    entries = [one for one in _infos(metadata) if config is None or one.get("config_name", "default") == config]
+    counts = [split.get("num_examples") for entry in entries for split in entry.get("splits", [])]
+    return sum(counts) if counts and None not in counts else None
+
+
 def rows_of(metadata: Metadata) -> int:
     """Rows of all configurations."""
     return sum(split["num_examples"] for entry in _infos(metadata) for split in entry.get("splits", []))

@@ -28,6 +28,7 @@ _COMMANDS = {
     "prompts": ("prompting", "List, show, compare and render prompts."),
     "plugins": ("listing", "List the plugins, and those that failed to load."),
     "lineage": ("lineage", "Show how a file was made."),
+    "upload": ("upload", "Publish a finished dataset: kbtools upload all|filtered|unique|synthetic"),
     "pull": ("pull", "Copy a dataset of the Hub into a file."),
     "diff": ("diff", "Compare two datasets or two revisions of one."),
     "show": ("show", "Look at rows, readably."),
@@ -38,12 +39,6 @@ _COMMANDS = {
     "new": ("new", "Write a plugin package that is ready to install."),
 }
 """Module and one-line help of each command: known here so that `--help` imports none of them."""
-
-_FORMER = {
-    "upload": "What `upload all|filtered|unique|synthetic` did is a recipe with these names: "
-    "kbtools run recipes/kernelbook.toml filtered (the file is in kbtools' repository). Any chain takes --push.",
-}
-"""What became of commands of the pipeline before kbtools."""
 
 
 class LazyGroup(click.Group):
@@ -76,8 +71,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest name for an unknown one."""
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            instead = _FORMER.get(args[0]) or did_you_mean(args[0], _COMMANDS)
-            raise click.UsageError(f"there is no command {args[0]!r}. {instead}", ctx)
+            raise click.UsageError(f"there is no command {args[0]!r}. {did_you_mean(args[0], _COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -49,7 +49,7 @@ def _read(file: Path) -> str:
 
 def _stages_page() -> Iterator[str]:
     known = registry()
-    stages = [card(name, cls) for name, cls in sorted(known.chainable().items())]
+    stages = [card(name, cls) for name, cls in sorted(known.stages().items())]
     judges = [card(name, cls) for name, cls in sorted(known.judges().items())]
     yield from ("# Stages and judges", "", _MADE, "")
     yield from (

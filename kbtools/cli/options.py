@@ -20,7 +20,11 @@ from kbtools.stage import Stage
 
 def stage_options(cls: type[Stage]) -> list[click.Option]:
     """An option for every field of a stage that a command line can express; `columns` is an option of the run."""
-    return [_option(name, field) for name, field in cls.model_fields.items() if name not in ("columns", "stages")]
+    return [
+        _option(name, field, chooses=name == cls.chooses_by)
+        for name, field in cls.model_fields.items()
+        if name not in ("columns", "stages")
+    ]
 
 
 def help_text(cls: type[Stage]) -> str:
@@ -96,13 +100,13 @@ def pairs(values: Sequence[tuple[str, str]]) -> dict[str, str]:
     return dict(values)
 
 
-def _option(name: str, field: FieldInfo) -> click.Option:
+def _option(name: str, field: FieldInfo, *, chooses: bool) -> click.Option:
     flag = "--" + name.replace("_", "-")
     annotation = _without_none(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
     if annotation is bool and name.startswith("no_"):
         return click.Option([flag, name], is_flag=True, **settings)
-    if name == "judge":  # its own name alone would be allowed by its type, but `distribution/name` means it too
+    if chooses:  # its own name alone would be allowed by its type, but `distribution/name` means it too
         return click.Option([flag, name], metavar="NAME", shell_complete=completion.judges, **settings)
     if annotation is bool:
         both = next((item for item in field.metadata if isinstance(item, str)), f"{flag}/--no-{flag[2:]}")

@@ -16,14 +16,18 @@ from kbtools.plugins import registry
 def push_options() -> list[click.Option]:
     """The fields of the stage `push` as options of the run."""
     push = registry().stages().get("push")
-    return stage_options(push) if push else []
+    return [option for option in stage_options(push) if option.name != "overwrite"] if push else []
 
 
-def with_push(recipe: Recipe, push: bool, fields: Mapping[str, Any]) -> Recipe:
-    """The recipe with a push at its end, if one was asked for; UsageError for options of a push that is not there."""
+def with_push(recipe: Recipe, push: bool, fields: Mapping[str, Any], *, overwrite: bool) -> Recipe:
+    """The recipe with a push at its end, if one was asked for; UsageError for options of a push that is not there.
+
+    `overwrite` holds for every push of the run.
+    """
     if fields and not push:
         names = ", ".join("--" + name.replace("_", "-") for name in fields)
         raise UsageError(f"{names}: say how to push, but nothing is to be pushed. Add --push.")
-    if not push:
-        return recipe
-    return recipe.model_copy(update={"stages": (*recipe.stages, {"stage": "push", **fields})})
+    stages = (*recipe.stages, *([{"stage": "push", **fields}] if push else []))
+    own = {"overwrite": True} if overwrite else {}
+    stages = tuple({**stage, **own} if stage.get("stage") == "push" else stage for stage in stages)
+    return recipe.model_copy(update={"stages": stages})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from kbtools import engines, pipeline
+from kbtools import engines, pipeline, publish
 from kbtools.cli.pushing import with_push
+from kbtools.cli.replacing import check_output, check_recipe
 from kbtools.cli.ui import views
 from kbtools.cli.ui.stdout import heard_or_not
 from kbtools.data.io import load as loading
@@ -18,7 +20,8 @@ from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.engines import Processes, Ray
 from kbtools.errors import ConfigError, UsageError
-from kbtools.lineage import Output, Recipe
+from kbtools.lineage import Output, Recipe, limited_name
+from kbtools.publish import Together
 from kbtools.stage import Stage
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class RunOptions(BaseModel):
     engine: str | None = None
     scratch: str | None = None
     shards: int | None = None
+    overwrite: bool = False
     dry_run: bool = False
     quiet: bool = False
     json_output: bool = False
@@ -84,42 +88,86 @@ def _test_mode() -> bool:
 
 def execute(recipe: Recipe, options: RunOptions) -> int:
     """Check, load, run, write or push, and say what came of it; the exit code."""
-    recipe = with_push(recipe, options.push, options.push_fields)
+    return execute_all([recipe], options)
+
+
+def execute_all(recipes: Sequence[Recipe], options: RunOptions) -> int:
+    """As `execute`, one after the other, once all of them are known to be sound: every target, every right to write."""
+    with publish.together() as pushes:
+        prepared = [_prepared(recipe, options, pushes) for recipe in recipes]
+    return max(_executed(one, options) for one in prepared)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A run that is known to be sound, before its rows are loaded."""
+
+    recipe: Recipe
+    source: Source
+    stages: Sequence[Stage]
+    target: Path | None
+    view: views.View
+    pushes: tuple[str, ...]
+    """Where it pushes to, in words."""
+    awaited: bool
+    """The source is what an earlier recipe of the same command pushes."""
+
+    @property
+    def only_figures(self) -> bool:
+        """Whether no rows are written, but what the stages found."""
+        return _only_read(self.stages) and self.target is not None and self.target.suffix == ".json"
+
+
+def _prepared(recipe: Recipe, options: RunOptions, pushes: Together) -> _Prepared:
+    """Check what can be checked without the rows, and say what will be replaced and where the rows will go."""
+    recipe = with_push(recipe, options.push, options.push_fields, overwrite=options.overwrite)
     stages = pipeline.build(recipe)
-    target = _target(recipe, stages, options)
-    only_figures = _only_read(stages) and target is not None and target.suffix == ".json"
     if recipe.source is None:
         raise UsageError("the recipe has no source: give --dataset.")
-    _check_targets(None if only_figures else target, options, recipe.source, stages)
+    earlier = pushes.names.get(recipe.source.dataset)
+    source = recipe.source.model_copy(update={"dataset": earlier}) if earlier else recipe.source
+    recipe = recipe.model_copy(update={"source": source})
+    view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
+    target, known = _target(recipe, stages, options), len(pushes.plans)
+    prepared = _Prepared(recipe, source, stages, target, view, (), earlier is not None)
+    for line in _checked_targets(prepared, options):
+        view.say(line)
+    for line in pipeline.preflight(Recipe(source=source), stages):
+        view.say(line)
     if options.save_recipe:
         saving.write_text(local_path(options.save_recipe), recipe.to_toml())
-    view = views.view(len(stages), quiet=options.quiet, json_output=options.json_output)
-    with engines.opened(None if options.dry_run else recipe.engine, view.say):
-        return _run(recipe, stages, target, view, options, only_figures=only_figures)
+    return replace(prepared, pushes=tuple(plan.text for plan in list(pushes.plans.values())[known:]))
 
 
-def _run(
-    recipe: Recipe,
-    stages: Sequence[Stage],
-    target: Path | None,
-    view: views.View,
-    options: RunOptions,
-    *,
-    only_figures: bool,
-) -> int:
-    """Load, run, write or push, with what is known to be sound."""
-    assert recipe.source is not None, "a recipe without a source is refused before"
-    for line in pipeline.preflight(Recipe(source=recipe.source), stages):
-        view.say(line)
-    view.say(_loading(recipe.source, options))
-    data = pipeline.load_source(recipe.source)
-    if options.dry_run:
-        view.planned(pipeline.plan(data, stages), str(target or "nothing here: the result is pushed"))
+def _executed(run: _Prepared, options: RunOptions) -> int:
+    with engines.opened(None if options.dry_run else run.recipe.engine, run.view.say):
+        return _planned(run, options) if options.dry_run else _run(run, options)
+
+
+def _planned(run: _Prepared, options: RunOptions) -> int:
+    """A dry run, as far as the rows are there."""
+    if run.awaited and not publish.exists(run.source.dataset):
+        run.view.say(
+            f"{run.source.dataset} is what an earlier recipe of this run would push: its rows are not there yet"
+        )
+        run.view.planned([], run.pushes, str(run.target or ""))
         return 0
-    with view:
-        done = pipeline.run(data, stages, view, preflighted=True)
-        files = _saved(done.dataset, target, only_figures=only_figures)
-        if only_figures:
+    run.view.say(_loading(run.source, options))
+    data = pipeline.load_source(run.source)
+    run.view.planned(
+        pipeline.plan(data, run.stages), run.pushes, str(run.target or "nothing here: the result is pushed")
+    )
+    return 0
+
+
+def _run(run: _Prepared, options: RunOptions) -> int:
+    """Load, run, write or push."""
+    run.view.say(_loading(run.source, options))
+    data = pipeline.load_source(run.source)
+    with run.view as view:
+        done = pipeline.run(data, run.stages, view, preflighted=True)
+        files = _saved(done.dataset, run, overwrite=options.overwrite)
+        if run.only_figures:
             view.say("these stages leave the rows as they are, so only their figures are written (--out writes rows)")
         if options.dropped:
             pipeline.save_dropped(done, local_path(options.dropped))
@@ -134,32 +182,35 @@ def _loading(source: Source, options: RunOptions) -> str:
     return f"loading {source.dataset}" + (f", of each split only the first {source.limit:,} rows" if few else "")
 
 
-def _saved(data: Dataset | DatasetDict, target: Path | None, *, only_figures: bool) -> list[Path]:
-    if target is None:
+def _saved(data: Dataset | DatasetDict, run: _Prepared, *, overwrite: bool) -> list[Path]:
+    if run.target is None:
         return []
-    return [pipeline.save_lineage(data, target)] if only_figures else pipeline.save(data, target)
+    if run.only_figures:
+        return [pipeline.save_lineage(data, run.target)]
+    for name in data if isinstance(data, dict) else ():  # splits, of which the names are known only now
+        check_output(saving.split_file(run.target, name), run.source, overwrite=overwrite)
+    return pipeline.save(data, run.target)
 
 
 def _only_read(stages: Sequence[Stage]) -> bool:
     return bool(stages) and all(stage.only_reads() for stage in stages)
 
 
-def _check_targets(target: Path | None, options: RunOptions, source: Source, stages: Sequence[Stage]) -> None:
-    """UsageError for a name that cannot or must not be written, before any work is done."""
+def _checked_targets(run: _Prepared, options: RunOptions) -> list[str]:
+    """What will be replaced; UsageError for a name that cannot or must not be written, before any work is done."""
     if options.out == "":
         raise UsageError("--out is empty: give a name, or leave the option out.")
-    if options.save_recipe is not None and not options.save_recipe.endswith(".toml"):
-        raise UsageError(f"--save-recipe {options.save_recipe}: the name of a recipe ends in .toml.")
-    named = [path for path in (target, local_path(options.dropped) if options.dropped else None) if path]
-    for path in named:
-        if any(_replaced(file, path, stages) for file in loading.local_sources(source.dataset)):
+    dropped = local_path(options.dropped) if options.dropped else None
+    named = [path for path in (run.target, dropped) if path]
+    for path in named if not run.only_figures else named[1:]:
+        if any(_replaced(file, path, run.stages) for file in loading.local_sources(run.source.dataset)):
             raise UsageError(f"{path}: the dataset is read from there, and could not be read again; give another name.")
-    if target:
-        saving.check_target(target)
-    if options.dropped:
-        saving.check_target(local_path(options.dropped))
-        if target and local_path(options.dropped).resolve() == target.resolve():
-            raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
+        saving.check_target(path)
+    if dropped and run.target and dropped.resolve() == run.target.resolve():
+        raise UsageError(f"--dropped {options.dropped}: the result itself goes there; give another name.")
+    if options.save_recipe is not None:
+        check_recipe(options.save_recipe, run.recipe.to_toml(), overwrite=options.overwrite)
+    return [line for path in named for line in check_output(path, run.source, overwrite=options.overwrite)]
 
 
 def _replaced(file: Path, target: Path, stages: Sequence[Stage]) -> bool:
@@ -174,12 +225,20 @@ def _target(recipe: Recipe, stages: Sequence[Stage], options: RunOptions) -> Pat
     Figures alone go to a .json file.
     """
     output = recipe.output or Output()
-    named = options.out or output.out
-    if named:
-        return local_path(named)
+    if options.out:
+        return local_path(options.out)
+    if output.out:
+        return _limited(local_path(output.out), recipe.source)
     if any(stage.name == "push" for stage in stages):
         return None
     if _only_read(stages):
         name = recipe.source.short_name if recipe.source else "dataset"
-        return Path("outputs") / f"{'-'.join([name, *dict.fromkeys(stage.name for stage in stages)])}.json"
+        figures = Path("outputs") / f"{'-'.join([name, *dict.fromkeys(stage.name for stage in stages)])}.json"
+        return _limited(figures, recipe.source)
     return Path("outputs") / f"{recipe.result_name()}.parquet"
+
+
+def _limited(path: Path, source: Source | None) -> Path:
+    """The name of a result of the first rows only, which is never that of the whole."""
+    stem, dot, ending = path.name.partition(".")
+    return path.with_name(limited_name(stem, source.limit if source else None) + dot + ending)

@@ -6,13 +6,13 @@ them as code.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from kbtools.data.io.source import aside
 from kbtools.errors import ConfigError, UsageError, reason
 
 
@@ -20,7 +20,7 @@ def write_package(kind: str, target: Path, words: Mapping[str, str], more: Mappi
     """Fill the templates of a kind into a new folder, with more files beside them; UsageError where it is there."""
     if target.exists():
         raise UsageError(f"{target} exists already: give another name.")
-    part = target.parent / f".{target.name}.{os.getpid()}.part"
+    part = aside(target)
     texts = {
         _filled(path, words).removesuffix(".tmpl"): _filled(text, words)
         for path, text in _files(resources.files("kbtools.cli") / "templates" / kind)

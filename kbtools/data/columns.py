@@ -110,7 +110,8 @@ class Schema:
         problem = f"may be any of {', '.join(places)}" if places else "is in none of its columns"
         raise SchemaError(
             f"the {role} of this dataset {problem} (layout: {self._layout_name()}; columns: {self.describe()}). "
-            f"Say where it is with --columns {role}=COLUMN."
+            f"Say where it is with --columns {role}=COLUMN.",
+            missing=() if places else _names_of(role),
         )
 
     def has(self, role: str) -> bool:
@@ -130,7 +131,8 @@ class Schema:
             raise SchemaError(
                 f"there is no column {path!r}. {did_you_mean(path, known)} Columns: {self.describe()}."
                 if known
-                else f"there is no column {path!r}: the dataset has no columns."
+                else f"there is no column {path!r}: the dataset has no columns.",
+                missing=(path,),
             )
         return path
 
@@ -177,6 +179,11 @@ _KIND_TEXT: Mapping[Kind, str] = {
     "messages": "text or messages (a list of {role, content}, or the same as JSON text)",
     "any": "values",
 }
+
+
+def _names_of(role: str) -> tuple[str, ...]:
+    """Every path at which some layout has this role."""
+    return (*(path for layout in LAYOUTS for path in layout.places.get(role, ())), *PLAIN.get(role, ()))
 
 
 def column_type(features: Features, path: str) -> Any | None:

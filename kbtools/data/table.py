@@ -224,6 +224,11 @@ def empty(features: Features) -> Dataset:
     return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
 
 
+def rows_text(count: int) -> str:
+    """How many rows, as `1 row` or `1,234 rows`."""
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
 def row_name(ds: Dataset, index: int, columns: dict[str, str] | None = None) -> str:
     """How errors call a row: its index and, where the dataset has one, its id."""
     return row_names(ds, [index], columns)[0]

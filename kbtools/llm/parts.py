@@ -1,4 +1,4 @@
-"""What stages that ask a model are put together from: the material of a row, its faults, and checks of both ends."""
+"""What stages that ask a model are put together from: the inputs of a row, its faults, and checks of both ends."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datasets import Features
 
 REPEAT = "__kbtools_repeat__"
-"""Name in a material under which stands which of several repetitions of the row it is."""
-Material = Mapping[str, str | None]
+"""Name in a inputs under which stands which of several repetitions of the row it is."""
+RowInputs = Mapping[str, str | None]
 """The texts of a row by their role."""
 
 
@@ -74,9 +74,9 @@ def found_paths(stage: Stage, features: Features, roles: Sequence[str]) -> dict[
     return {role: schema.require(schema.find(role), "messages") for role in roles}
 
 
-def refuse_nulls(material: Material) -> None:
+def refuse_nulls(inputs: RowInputs) -> None:
     """RowFailure for a row that lacks a text which the prompt needs."""
-    for role, text in material.items():
+    for role, text in inputs.items():
         if text is None or not text.strip():
             raise RowFailure("no-text", f"its {role} is {'null' if text is None else 'empty'}")
 

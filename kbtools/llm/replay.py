@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kbtools.data.table import map_batches
 from kbtools.data.writable import writable
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
-from kbtools.llm.parts import Material, RowFailure
-from kbtools.llm.rows import BATCH, Row, asked, first_requests, materials, materials_of, with_further
+from kbtools.llm.parts import RowFailure, RowInputs
+from kbtools.llm.rows import BATCH, Row, asked, first_requests, inputs_of, row_inputs, with_follow_up
 from kbtools.models.contract import Contract, ParsedReply, parse_replies
 from kbtools.models.reading import unwritable
 from kbtools.models.request import Request
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
-    from kbtools.llm.inquiry import Inquiry
+    from kbtools.llm.stage import ModelStage
 
 
-def replay(stage: Inquiry, ds: Dataset, model: str, store: ResponseStore) -> Result:
+def replay(stage: ModelStage, ds: Dataset, model: str, store: ResponseStore) -> Result:
     """The stage's result from what is stored; made anew after every reply that was stored since."""
     paths = stage.paths(ds.features)
     features = stage.new_features(ds.features)
 
     def replayed(table: pa.Table) -> pa.Table:
-        return _assembled(stage, table, conclusions(stage, materials_of(table, paths), model, store), features)
+        return _to_table(stage, table, parsed_rows(stage, inputs_of(table, paths), model, store), features)
 
     done = map_batches(
         ds,
@@ -42,16 +42,16 @@ def replay(stage: Inquiry, ds: Dataset, model: str, store: ResponseStore) -> Res
     return _sorted_out(stage, ds, done, model, store)
 
 
-def conclusions(
-    stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore
+def parsed_rows(
+    stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore
 ) -> list[Mapping[str, Any] | RowFailure]:
-    """What the stage concludes of each material from the stored replies, or why it cannot."""
-    rows = [with_further(stage, row, model, store) for row in asked(stage, given, model)]
+    """What the stage concludes of each inputs from the stored replies, or why it cannot."""
+    rows = [with_follow_up(stage, row, model, store) for row in asked(stage, given, model)]
     replies = iter(_settled(stage, [request for row in rows for request in row.requests], store))
-    return [_concluded(stage, row, [next(replies) for _ in row.requests]) for row in rows]
+    return [_parsed_row(stage, row, [next(replies) for _ in row.requests]) for row in rows]
 
 
-def _settled(stage: Inquiry, requests: Sequence[Request], store: ResponseStore) -> list[ParsedReply]:
+def _settled(stage: ModelStage, requests: Sequence[Request], store: ResponseStore) -> list[ParsedReply]:
     """The settled requests in order, each by its own contract."""
     found: dict[int, ParsedReply] = {}
     groups: dict[type[Contract], list[int]] = {}
@@ -63,29 +63,29 @@ def _settled(stage: Inquiry, requests: Sequence[Request], store: ResponseStore) 
     return [found[index] for index in range(len(requests))]
 
 
-def _concluded(stage: Inquiry, row: Row, replies: list[ParsedReply]) -> Mapping[str, Any] | RowFailure:
+def _parsed_row(stage: ModelStage, row: Row, replies: list[ParsedReply]) -> Mapping[str, Any] | RowFailure:
     if row.fault is not None:
         return row.fault
     try:
-        values = stage.conclude(row.material, replies)
+        values = stage.parse(row.inputs, replies)
     except RowFailure as fault:
         return fault
     unfit = unwritable(values)
     return values if unfit is None else RowFailure(unfit.kind.value, unfit.error)
 
 
-def _assembled(
-    stage: Inquiry, table: pa.Table, outcomes: Sequence[Mapping[str, Any] | RowFailure], features: Features
+def _to_table(
+    stage: ModelStage, table: pa.Table, outcomes: Sequence[Mapping[str, Any] | RowFailure], features: Features
 ) -> pa.Table:
     import pyarrow as pa
 
     values = [None if isinstance(outcome, RowFailure) else outcome for outcome in outcomes]
     failures = [outcome if isinstance(outcome, RowFailure) else None for outcome in outcomes]
     errors = [failure and writable(f"{failure.kind}: {failure}") for failure in failures]
-    return stage.assemble(table, values, features).append_column(ERROR, pa.array(errors, pa.string()))
+    return stage.to_table(table, values, features).append_column(ERROR, pa.array(errors, pa.string()))
 
 
-def _sorted_out(stage: Inquiry, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> Result:
+def _sorted_out(stage: ModelStage, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> Result:
     """Deal with the rows that failed as `on_error` says, and add the figures."""
     remedy = "All other replies are stored: run again to ask for these alone"
     errors = f"{stage.main_column()}_error"
@@ -94,7 +94,7 @@ def _sorted_out(stage: Inquiry, ds: Dataset, done: Dataset, model: str, store: R
     return replace(result, notes=stage.notes(facts), facts=facts)
 
 
-def _sampling(stage: Inquiry, ds: Dataset, model: str) -> dict[str, Any]:
+def _sampling(stage: ModelStage, ds: Dataset, model: str) -> dict[str, Any]:
     """How replies were drawn, as the first request says it: the prompt's own and the fields that were given."""
-    first = next(first_requests(stage, materials(stage, ds), model), None)
+    first = next(first_requests(stage, row_inputs(stage, ds), model), None)
     return first.sampling.fields() if first else {}

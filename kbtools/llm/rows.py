@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kbtools.data import texts
 from kbtools.data.table import tables, take
-from kbtools.llm.parts import REPEAT, Material, RowFailure
+from kbtools.llm.parts import REPEAT, RowFailure, RowInputs
 from kbtools.models.kinds import Kind
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, chunks
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-    from kbtools.llm.inquiry import Inquiry
+    from kbtools.llm.stage import ModelStage
 
 BATCH = 500
 
@@ -26,12 +26,12 @@ BATCH = 500
 class Row:
     """A row's texts, and what is asked about them or why nothing can be."""
 
-    material: Material
+    inputs: RowInputs
     requests: tuple[Request, ...]
     fault: RowFailure | None = None
 
 
-def repeated(stage: Inquiry, ds: Dataset) -> Dataset:
+def repeated(stage: ModelStage, ds: Dataset) -> Dataset:
     """Each row as often as the stage wants, with the number of the repetition."""
     import numpy as np
 
@@ -42,15 +42,15 @@ def repeated(stage: Inquiry, ds: Dataset) -> Dataset:
     return take(ds, rows, stage.fingerprint(ds, "repeated")).add_column(REPEAT, times)
 
 
-def materials(stage: Inquiry, ds: Dataset) -> Iterator[Material]:
+def row_inputs(stage: ModelStage, ds: Dataset) -> Iterator[RowInputs]:
     """The texts that the stage reads of each row, in order."""
     paths = stage.paths(ds.features)
     repeat = [REPEAT] if REPEAT in ds.column_names else []
     for table in tables(ds, [*paths.values(), *repeat], rows=BATCH):
-        yield from materials_of(table, paths)
+        yield from inputs_of(table, paths)
 
 
-def materials_of(table: pa.Table, paths: Mapping[str, str]) -> Iterator[Material]:
+def inputs_of(table: pa.Table, paths: Mapping[str, str]) -> Iterator[RowInputs]:
     """The texts at these paths of each row of a batch."""
     found = {role: texts.of_column(table, path) for role, path in paths.items()}
     if REPEAT in table.column_names:
@@ -59,37 +59,39 @@ def materials_of(table: pa.Table, paths: Mapping[str, str]) -> Iterator[Material
         yield {role: values[index] for role, values in found.items()}
 
 
-def asked(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Row]:
-    """What is asked first about each material."""
-    for material in given:
+def asked(stage: ModelStage, given: Iterable[RowInputs], model: str) -> Iterator[Row]:
+    """What is asked first about each inputs."""
+    for inputs in given:
         try:
-            yield Row(material, tuple(stage.requests(material, model)))
+            yield Row(inputs, tuple(stage.requests(inputs, model)))
         except RowFailure as fault:
-            yield Row(material, (), fault)
+            yield Row(inputs, (), fault)
 
 
-def first_requests(stage: Inquiry, given: Iterable[Material], model: str) -> Iterator[Request]:
+def first_requests(stage: ModelStage, given: Iterable[RowInputs], model: str) -> Iterator[Request]:
     """The requests of the first round."""
     for row in asked(stage, given, model):
         yield from row.requests
 
 
-def further_requests(stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore) -> Iterator[Request]:
+def follow_up_requests(
+    stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore
+) -> Iterator[Request]:
     """The requests of the second round, for rows whose first one is stored."""
     for row in asked(stage, given, model):
-        yield from with_further(stage, row, model, store).requests[len(row.requests) :]
+        yield from with_follow_up(stage, row, model, store).requests[len(row.requests) :]
 
 
-def with_further(stage: Inquiry, row: Row, model: str, store: ResponseStore) -> Row:
+def with_follow_up(stage: ModelStage, row: Row, model: str, store: ResponseStore) -> Row:
     """The row with the requests that the replies to its first ones call for."""
-    if row.fault is not None or not stage.in_two_rounds():
+    if row.fault is not None or not stage.follows_up():
         return row
-    return replace(row, requests=(*row.requests, *stage.further(row.material, model, store)))
+    return replace(row, requests=(*row.requests, *stage.follow_up(row.inputs, model, store)))
 
 
-def answered(stage: Inquiry, given: Iterable[Material], model: str, store: ResponseStore) -> Iterator[Material]:
+def answered(stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore) -> Iterator[RowInputs]:
     """The materials whose first requests all have a stored reply."""
     for rows in chunks(asked(stage, given, model), BATCH):
         states = store.states({request.key for row in rows for request in row.requests})
         usable = {key for key, state in states.items() if state.kind is Kind.OK}
-        yield from (row.material for row in rows if row.requests and usable.issuperset(r.key for r in row.requests))
+        yield from (row.inputs for row in rows if row.requests and usable.issuperset(r.key for r in row.requests))

@@ -1,33 +1,42 @@
 """The base of stages that ask a model, and its three steps.
 
-`inquiry` is what such a stage has to say of itself; here `rows` makes the requests, `kbtools.models` runs them, and
-`replay` makes the result.
+`rows` makes the requests, `kbtools.models` runs them, and `replay` makes the result; a stage says what is asked about a
+row and what the replies come to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from contextvars import ContextVar
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kbtools.data.table import empty
-from kbtools.llm.inquiry import Inquiry
-from kbtools.llm.parts import Material
+from kbtools.errors import ConfigError, SchemaError
+from kbtools.llm.options import CallOptions
+from kbtools.llm.parts import RowInputs, TextContract, found_paths
 from kbtools.llm.replay import replay
-from kbtools.llm.rows import answered, first_requests, further_requests, materials, repeated
-from kbtools.models.contract import Repairing
+from kbtools.llm.rows import answered, first_requests, follow_up_requests, repeated, row_inputs
+from kbtools.models.choice import default_model, model_backend
+from kbtools.models.contract import Contract, ParsedReply, Repairing
 from kbtools.models.engine.budget import Spend, left_after
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.run import RequestPlan, plan_requests, run_requests
+from kbtools.models.options import Options
+from kbtools.models.request import Request
+from kbtools.models.spec import with_dialect
 from kbtools.models.store import ResponseStore
+from kbtools.plugins import prompt
 from kbtools.result import Result
+from kbtools.stage import Placement, Scope, Stage
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    import pyarrow as pa
+    from datasets import Dataset, Features
 
-    from kbtools.models.backend import ModelBackend
+    from kbtools.models.backend import ModelBackend, Review
 
 on_calls: ContextVar[Callable[[Progress], None]] = ContextVar("on_calls", default=lambda progress: None)
 """Called with the counters of running calls; the pipeline points it at its observer."""
@@ -35,11 +44,139 @@ on_calls: ContextVar[Callable[[Progress], None]] = ContextVar("on_calls", defaul
 NOTHING_SPENT = Spend()
 
 
-class Asking(Inquiry):
-    """A stage that asks a model about every row."""
+class ModelStage(CallOptions, Stage):
+    """A stage that asks a model about every row.
+
+    A stage of one's own names the roles that it `reads`, and writes `requests`, `parse` and `new_columns`; everything
+    else has a default. `follow_up`, with `follows_up`, is the hook for what can only be asked once replies are there.
+    """
+
+    scope: ClassVar[Scope] = "row"
+    placement: ClassVar[Placement] = "driver"
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Roles whose texts a row's `inputs` hold, such as `reference_code`; the dataset must have them."""
+    without_model: ClassVar[str] = ""
+    """A sentence on what does a similar thing without any model, for those who have none."""
+
+    def new_columns(self) -> Mapping[str, Any]:
+        """Name and feature of each column that `parse` gives values for."""
+        return {}
+
+    def new_features(self, features: Features) -> Features:
+        """Output features if every row succeeds. Raises UsageError for invalid options."""
+        if taken := [name for name in self.new_columns() if name in features]:
+            raise SchemaError(f"the columns {', '.join(taken)} exist already; leave them out first.")
+        return type(features)({**features, **self.new_columns()})
+
+    def paths(self, features: Features) -> dict[str, str]:
+        """Column path of each role that goes into the inputs of a row."""
+        return found_paths(self, features, self.reads)
+
+    @abstractmethod
+    def requests(self, inputs: RowInputs, model: str) -> Sequence[Request]:
+        """What to ask about one row; RowFailure when nothing can be asked."""
+
+    def contract(self) -> Contract:
+        """What a usable reply is; by default any text."""
+        return TextContract()
+
+    @abstractmethod
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+        """The values of the new columns for one row, from its parsed replies in order; RowFailure for none."""
+
+    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+        """The output of a batch, from its rows and their values (None for a row that failed); one row for each."""
+        import pyarrow as pa
+
+        for name in self.new_columns():
+            cells = [None if value is None else value[name] for value in values]
+            table = table.append_column(name, pa.array(cells, features.arrow_schema.field(name).type))
+        return table
+
+    def main_column(self) -> str:
+        """Column after which the error column is called."""
+        return next(iter(self.new_columns()))
+
+    def review(self) -> Review | None:
+        """What the engine does with each first reply: one repair request for a reply that does not fit."""
+        return Repairing(self.contract())
+
+    def follows_up(self) -> bool:
+        """Whether `follow_up` may ask something."""
+        return False
+
+    def follow_up(self, inputs: RowInputs, model: str, store: ResponseStore) -> Sequence[Request]:
+        """What to ask about a row once its first replies are there; nothing by default."""
+        return ()
+
+    def extra_inputs(self, ds: Dataset) -> Iterable[RowInputs]:
+        """What is asked about beside the rows, for the facts alone; its failures are no failures of rows."""
+        return ()
+
+    def contract_of(self, request: Request) -> Contract:
+        """The contract of one of the row's requests, where they differ."""
+        return self.contract()
+
+    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+        """Figures for the lineage beyond the model's name, from the rows, the result and the stored replies."""
+        return {}
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """What people are told of these figures."""
+        return ()
+
+    def pinned(self, spec: str) -> str:
+        """A prompt's spec with its version spelled out, so that a recorded run asks the same again."""
+        return spec if spec.endswith(".j2") else f"{spec.partition('@')[0]}@v{prompt(spec).version}"
+
+    def config(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, and the model that was asked."""
+        found = super().config()
+        return {**found, "model": self.spec()} if self.model or default_model() else found
+
+    def output_features(self, features: Features) -> Features:
+        """The new features, and `<column>_error` where failed rows stay as nulls."""
+        import datasets
+
+        self.paths(features)
+        after = self.new_features(features)
+        if self.on_error != "null":
+            return after
+        return type(features)({**after, f"{self.main_column()}_error": datasets.Value("string")})
+
+    def repeats(self) -> int:
+        """How many rows of the result each row becomes; the inputs then hold which one under `REPEAT`."""
+        return 1
+
+    def keeps_rows(self) -> bool:
+        """Whether the result has a row for each row, apart from those that failed."""
+        return self.repeats() == 1
+
+    def calls_per_row(self) -> int:
+        """Requests of the first round for each row, for the estimate of the time to go."""
+        return 1
+
+    def backend(self) -> ModelBackend:
+        """The backend of the model spec; ConfigError says how to name one."""
+        return with_dialect(model_backend(self.spec()), self.response_format, self.max_tokens_field)
+
+    def spec(self) -> str:
+        """The model spec of this stage or the default of the environment."""
+        spec = self.model or default_model()
+        if not spec:
+            raise ConfigError(
+                f"stage {self.name!r} asks a model, and none is configured. Give --model SPEC (openai:gpt-5.2, "
+                "prime:openai/gpt-5.2, http://localhost:8000/v1#NAME, serve:PATH, vllm:PATH, hf:PATH), or set "
+                f"KBTOOLS_MODEL, DATA_MODEL, or [model] default in kbtools.toml. {self.without_model}".rstrip()
+            )
+        return spec
+
+    def options(self) -> Options:
+        """Limits of the run, completed by what the configuration says of the model."""
+        return self.limits(self.spec())
 
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
-        """A model that nobody knows, a missing key or limits that make no sense end the run before any work."""
+        """An unknown model, a missing key or an invalid limit fails before any row is loaded."""
         self.options()
         self.backend().close()
         return ()
@@ -60,8 +197,8 @@ class Asking(Inquiry):
         first = first_requests(self, self._all(ds), backend.model)
         left = left_after(options, spent)
         spent += run_requests(first, backend, store, left, report, review=self.review(), total=total).booked
-        if self.in_two_rounds():
-            more, left = further_requests(self, self._all(ds), backend.model, store), left_after(options, spent)
+        if self.follows_up():
+            more, left = follow_up_requests(self, self._all(ds), backend.model, store), left_after(options, spent)
             spent += run_requests(more, backend, store, left, report, review=Repairing(self.contract())).booked
         return spent
 
@@ -78,10 +215,10 @@ class Asking(Inquiry):
             model, options = backend.model, self.options()
             first = first_requests(self, self._all(ds), model)
             plans = [plan_requests(first, backend, store, options, review=self.review(), seen=seen)]
-            if self.in_two_rounds():
-                more = further_requests(self, answered(self, self._all(ds), model, store), model, store)
+            if self.follows_up():
+                more = follow_up_requests(self, answered(self, self._all(ds), model, store), model, store)
                 plans.append(plan_requests(more, backend, store, options, review=Repairing(self.contract()), seen=seen))
         return (plans[0], *(further for further in plans[1:] if further.requests))
 
-    def _all(self, ds: Dataset) -> Iterable[Material]:
-        return chain(materials(self, ds), self.probes(ds))
+    def _all(self, ds: Dataset) -> Iterable[RowInputs]:
+        return chain(row_inputs(self, ds), self.extra_inputs(ds))

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
+from pydantic import PrivateAttr
+
 from kbtools.llm.parts import Question, TextContract
-from kbtools.llm.stage import Asking
+from kbtools.llm.stage import ModelStage
 from kbtools.models.backend import Review
 from kbtools.models.contract import Accepting, Contract
 from kbtools.plugins import prompt
 
 
-class Writing(Asking):
+class TextGenerationStage(ModelStage):
     """A stage that asks with one prompt for a text of any form."""
 
     template: str
     """Prompt that asks for the text."""
 
-    @cached_property
+    _question: Question = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        """Read the template once: a file may change while the stage runs."""
+        found = prompt(self.template)
+        self._question = Question(found, self.sampling(found.front.model), TextContract())
+
+    @property
     def question(self) -> Question:
         """What all requests have in common."""
-        found = prompt(self.template)
-        return Question(found, self.sampling(found.front.model), TextContract())
+        return self._question
 
     def prompts(self) -> Mapping[str, str]:
         """The template's text."""

@@ -17,9 +17,10 @@ from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.sharding import run_sharded
 from kbtools.pipeline.step import checked
+from kbtools.plugins import registry
 from kbtools.result import Drop, Failure, Result, Table
 from kbtools.shards import Segment, segments
-from kbtools.stage import Stage, check_chain, flat, origins
+from kbtools.stage import Stage, check_chain, flat
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -160,7 +161,7 @@ def _add(done: Run, stage: Stage, result: Result, rows: tuple[int, int], seconds
 
 
 def _record(stage: Stage, rows: tuple[int, int], result: Result, seconds: float) -> StageRecord:
-    origin = origins.get(type(stage))
+    origin = registry().origin(type(stage))
     dropped = result.dropped_counts()
     rows_in, rows_out = rows
     unexplained = rows_in - rows_out - sum(dropped.values()) - result.merged

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kbtools.errors import SchemaError
-from kbtools.llm import Asking
+from kbtools.llm import ModelStage
 from kbtools.models.engine.run import RequestPlan
 from kbtools.pipeline.chain import count
 from kbtools.stage import Stage, check_chain
@@ -44,7 +44,7 @@ def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedSt
         reached = _within_reach(reached, stage)
         rows = None if reached is None else count(reached)
         calls: tuple[RequestPlan, ...] = ()
-        if reached is not None and isinstance(stage, Asking):
+        if reached is not None and isinstance(stage, ModelStage):
             calls = tuple(calls for ds in _splits(reached) for calls in stage.plan_calls(ds, seen))
             reached = reached if _keeps_rows(stage, _splits(reached)[0]) else None
         elif reached is not None and stage.makes_rows and not stage.only_reads():
@@ -53,7 +53,7 @@ def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedSt
     return steps
 
 
-def _keeps_rows(stage: Asking, ds: Dataset) -> bool:
+def _keeps_rows(stage: ModelStage, ds: Dataset) -> bool:
     """Whether a stage adds to its rows, and makes no rows of another kind."""
     return stage.keeps_rows() and set(ds.column_names) <= set(stage.output_features(ds.features))
 

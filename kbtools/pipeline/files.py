@@ -91,6 +91,7 @@ def save_dropped(done: Run, path: Path) -> Path:
     except pa.ArrowException as error:
         raise UsageError(f"--dropped {path}: stages changed a column's type between two drops ({error}).") from error
     saving.write(datasets.Dataset(table.replace_schema_metadata(None)), path, "")
+    save_lineage(done.dataset, saving.lineage_file(path), lineages.Output(out=str(path)))
     return path
 
 

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from kbtools.data.columns import ROLES
 from kbtools.errors import UsageError, did_you_mean, explain
-from kbtools.judge import Judge
 from kbtools.lineage import Recipe
 from kbtools.plugins import registry
 from kbtools.stage import Stage
@@ -16,11 +15,7 @@ from kbtools.stage import Stage
 
 def entry(stage: Stage) -> dict[str, Any]:
     """A stage as a recipe writes it."""
-    known = registry().name_of(type(stage))
-    config = stage.config()
-    if isinstance(stage, Judge):  # found by the name of the judge, even where that is the default of its class
-        return {"stage": stage.name, **config, "judge": known}
-    return {"stage": known, **config}
+    return stage.recipe_entry()
 
 
 def build(recipe: Recipe) -> tuple[Stage, ...]:
@@ -37,9 +32,7 @@ def _build(position: int, fields: dict[str, Any], seed: int | None) -> Stage:
 
 def make(name: str, fields: dict[str, Any], *, where: str, seed: int | None = None) -> Stage:
     """A stage from its name and fields; UsageError with the nearest field for an unknown one."""
-    cls = registry().stage(name)
-    if cls.name == "judge" and "judge" in fields:
-        cls = registry().judge(str(fields["judge"]))
+    cls = registry().stage(name).chosen(fields)
     if seed is not None and "seed" in cls.model_fields:
         fields = {"seed": seed, **fields}
     for role in fields.get("columns", {}):

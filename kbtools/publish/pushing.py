@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kbtools.card import Card, document
+from kbtools.card import Card, document, privacy
 from kbtools.card.facts import Facts, gather
 from kbtools.card.metadata import SplitSize, folder_of, replaced_files, split_front
 from kbtools.data.hub import client as hub
@@ -23,12 +23,12 @@ from kbtools.data.io.shards import Shard
 from kbtools.data.table import on_rows
 from kbtools.errors import ConfigError, DataError, KbError, UsageError
 from kbtools.lineage import Lineage
+from kbtools.publish.standing import check_replaceable, lineage_file, standing
 from kbtools.publish.target import PushRequest, plan_push
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-LINEAGE_FILE = "kbtools-lineage.json"
 _SPLIT = re.compile(r"^\w+(\.\w+)*$")
 
 
@@ -45,6 +45,8 @@ class Published:
     """Splits that have no rows and were left out."""
     former: tuple[str, ...] = ()
     """Splits that the configuration had before, and has no longer."""
+    replaced: str = ""
+    """The rows that were there before, in words."""
 
     @property
     def url(self) -> str:
@@ -72,7 +74,7 @@ def push(data: Dataset | DatasetDict, request: PushRequest, lineage: Lineage) ->
             lineage=lineage,
             files=paths,
             sizes={name: _size(parts) for name, parts in written.items()},
-            lineage_file=_lineage_file(request.config),
+            lineage_file=lineage_file(request.config),
             license=plan.license.id,
             license_keys=plan.license.keys,
             language=plan.license.language,
@@ -83,7 +85,10 @@ def push(data: Dataset | DatasetDict, request: PushRequest, lineage: Lineage) ->
     if landed.changed:
         _check_rows(plan.place.repo, landed.sha, paths, facts.splits)
     former = tuple(sorted(_splits_of(landed.gone, request.config) - set(splits)))
-    return Published(plan.place.repo, landed.sha, landed.changed, facts.splits, landed.pull_request, empty, former)
+    before = plan.standing.text if plan.standing and landed.changed and not request.pull_request else ""
+    return Published(
+        plan.place.repo, landed.sha, landed.changed, facts.splits, landed.pull_request, empty, former, before
+    )
 
 
 def _splits_of(paths: Iterable[str], config: str) -> set[str]:
@@ -123,13 +128,16 @@ def _land(place: Place, request: PushRequest, card: Card, local: Mapping[str, Sh
 
 def _change(request: PushRequest, card: Card, local: Mapping[str, Shard], now: Head) -> Change:
     """What the branch shall hold, given what it holds: this configuration new, everything else as it is."""
+    if not request.pull_request:
+        there = standing(card.repo, card.config, now, card.lineage.source, everything=request.replace)
+        check_replaceable(card.repo, there, overwrite=request.overwrite)
     readme = hub.read_text(card.repo, "README.md", now.sha) if "README.md" in now.files else ""
     metadata, _ = split_front(readme)
     former = replaced_files(metadata, card.config, now.files, card.files)
     if request.replace:
         former, readme = frozenset(now.files) - {".gitattributes"}, ""
     files = {path: LocalFile(part.path, part.sha256, part.size) for path, part in local.items()}
-    files[card.lineage_file] = LocalFile.text(card.lineage.embedded() + "\n")
+    files[card.lineage_file] = LocalFile.text(privacy.public(card.lineage).embedded() + "\n")
     files["README.md"] = LocalFile.text(document.render(card, readme, [] if request.replace else list(now.files)))
     return Change(files, former - set(files))
 
@@ -163,7 +171,3 @@ def _judged(facts: Mapping[str, Any]) -> set[str]:
 
 def _size(parts: list[Shard]) -> SplitSize:
     return SplitSize(sum(p.rows for p in parts), sum(p.nbytes for p in parts), sum(p.size for p in parts))
-
-
-def _lineage_file(config: str) -> str:
-    return LINEAGE_FILE if config == "default" else f"{config}/{LINEAGE_FILE}"

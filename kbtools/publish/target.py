@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from kbtools.data.hub import client as hub
 from kbtools.data.hub import datasets as from_hub
-from kbtools.data.hub.commit import Place
+from kbtools.data.hub.commit import Place, head_of
 from kbtools.data.io import load, shards
 from kbtools.data.io.source import Source
 from kbtools.errors import UsageError
-from kbtools.lineage import Recipe
+from kbtools.lineage import Recipe, limited_name
+from kbtools.publish.standing import Standing, check_replaceable, standing
 
 _CONFIG = re.compile(r"^[A-Za-z0-9][\w.-]*$")
 
@@ -31,6 +34,7 @@ class PushRequest:
     message: str | None = None
     license: str | None = None
     replace: bool = False
+    overwrite: bool = False
     max_shard_size: str = "500MB"
 
 
@@ -49,9 +53,51 @@ class PushPlan:
 
     place: Place
     license: License
-    exists: bool
+    standing: Standing | None
+    """What is there already, and would be replaced."""
     lines: tuple[str, ...]
     """What is to be said before any work is done."""
+
+    @property
+    def text(self) -> str:
+        """The target in words."""
+        new = "new" if self.standing is None else f"replaces {self.standing.text}"
+        return f"{hub.endpoint()}/datasets/{self.place.repo} ({new})"
+
+
+@dataclass
+class Together:
+    """The pushes of one command, known to one another before the first of them runs."""
+
+    plans: dict[tuple[str, str, str], PushPlan] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """Where a repository that was asked for is really made, when the run is limited to a few rows."""
+
+    def license_of(self, repo: str) -> License | None:
+        """That of a repository that an earlier push will make."""
+        return next((plan.license for plan in self.plans.values() if plan.place.repo == repo), None)
+
+    def add(self, asked: str, config: str, plan: PushPlan) -> None:
+        """UsageError when two pushes go to one place: the second would take the place of the first."""
+        place = (plan.place.repo, plan.place.branch, config)
+        if place in self.plans:
+            raise UsageError(f"two pushes of this run go to {plan.place.repo}: give each a repository of its own.")
+        self.plans[place] = plan
+        self.names[asked] = plan.place.repo
+
+
+_together: ContextVar[Together | None] = ContextVar("together", default=None)
+
+
+@contextmanager
+def together() -> Iterator[Together]:
+    """Pushes that are planned in the body know of one another."""
+    known = Together()
+    before = _together.set(known)
+    try:
+        yield known
+    finally:
+        _together.reset(before)
 
 
 def plan_push(request: PushRequest, recipe: Recipe) -> PushPlan:
@@ -64,16 +110,42 @@ def plan_push(request: PushRequest, recipe: Recipe) -> PushPlan:
     if recipe.source is not None:
         recipe = recipe.model_copy(update={"source": from_hub.plain(recipe.source)})
     user = hub.account()
-    repo = _repo(request, recipe, user.name)
+    asked = _repo(request, recipe, user.name)
+    repo = limited_name(asked, recipe.source.limit if recipe.source else None)
     found = hub.check_write(repo, user, pull_request=request.pull_request)
     if found is not None and request.private is not None and bool(found.private) != request.private:
         kind = "private" if found.private else "public"
         raise UsageError(f"{repo} exists and is {kind}: its visibility is changed on its settings page, not by a push.")
     private = bool(found.private) if found is not None else request.private is not False
     place = Place(repo, request.branch, private, request.pull_request)
-    return PushPlan(
-        place, _license(request, recipe.source, repo, found), found is not None, _lines(place, found, recipe)
-    )
+    there = None if found is None else _standing(request, place, recipe.source)
+    lines = (*_lines(place, found, recipe), *_replacing(there, request))
+    plan = PushPlan(place, _license(request, recipe.source, repo, found), there, lines)
+    if known := _together.get():
+        known.add(asked, request.config, plan)
+    return plan
+
+
+def exists(repo: str) -> bool:
+    """Whether the Hub has a dataset of this name, as far as this token can see."""
+    return hub.info(repo) is not None
+
+
+def _standing(request: PushRequest, place: Place, source: Source | None) -> Standing | None:
+    """What the push would replace; UsageError when that is not an earlier state of the same dataset."""
+    head = head_of(place.repo, place.branch)
+    found = head and standing(place.repo, request.config, head, source, everything=request.replace)
+    if found and not request.pull_request:
+        check_replaceable(place.repo, found, overwrite=request.overwrite)
+    return found or None
+
+
+def _replacing(there: Standing | None, request: PushRequest) -> list[str]:
+    if there is None:
+        return []
+    if there.foreign and not request.pull_request:
+        return [f"warning: replaces {there.text} there, although {there.foreign} (--overwrite)"]
+    return [f"replaces {there.text} there{', once it is merged' if request.pull_request else ''}"]
 
 
 def _lines(place: Place, found: Any, recipe: Recipe) -> tuple[str, ...]:
@@ -127,6 +199,9 @@ def _valid(repo: str) -> str:
 
 def _license(request: PushRequest, source: Source | None, repo: str, found: Any) -> License:
     """The licence that was given, else the source's, else what the repository says already; never a guess."""
+    known_of = _together.get()
+    if not request.license and source and known_of and (earlier := known_of.license_of(source.dataset)):
+        return earlier
     cards = [_declared(source), found.card_data if found is not None else None]
     known = next((card for card in cards if card is not None and card.get("license")), None)
     language = _language(cards)

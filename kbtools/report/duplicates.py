@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import batches, field_of
 from kbtools.data.texts import of_cell
+from kbtools.data.writable import writable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -88,6 +89,7 @@ def _digests(ds: Dataset, path: str) -> pl.DataFrame:
 
 def _text(value: Any) -> str | None:
     try:
-        return of_cell(value)
+        found = of_cell(value)
     except ReasoningError:  # messages without text, such as images
-        return str(value)
+        found = str(value)
+    return None if found is None else writable(found)

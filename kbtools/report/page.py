@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from kbtools.data.io import save as saving
 from kbtools.lineage import Lineage
-from kbtools.report import stage_figures, summary, svg
+from kbtools.report import code_pairs, stage_figures, summary, svg
 from kbtools.report.charts import Chart, Funnel
 from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
 from kbtools.report.rows import Packed, Places, pack, place
@@ -173,6 +173,7 @@ def write(report: Report, path: Path) -> None:
         paths={found.path for found in report.columns},
         uniform=summary.uniform(report.columns),
         repeats=summary.shared_values(report.splits, report.places),
+        alike=list(code_pairs.recorded(report.lineage)),
         recorded=summary.recorded_faults(report.lineage),
         faults=summary.faults(report.splits, report.places, report.packed.tally),
         style=style,

@@ -20,6 +20,7 @@ from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import decode, looks_encoded, text_of
 from kbtools.data.conversations.reasoning import ReasoningError, Rules, parse
 from kbtools.data.table import tables
+from kbtools.data.writable import writable
 from kbtools.errors import SchemaError
 from kbtools.judge import RAW
 from kbtools.report.columns import Column, Labels
@@ -176,7 +177,7 @@ def _payload(row: dict[str, Any], places: Places) -> dict[str, Any]:
     prompt = turns(row.pop(places.prompt, None), "user") if places.prompt else []
     completion = turns(row.pop(places.completion, None), "assistant") if places.completion else []
     answers = [_answer(message) for message in completion]
-    return {"row": plain(row), "prompt": plain(prompt), "completion": plain(completion), "answers": answers}
+    return {"row": plain(row), "prompt": plain(prompt), "completion": plain(completion), "answers": plain(answers)}
 
 
 def turns(value: Any, role: str) -> list[Any]:
@@ -214,7 +215,9 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, bytes):
         return f"({len(value):,} bytes)"
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return writable(value)
+    if value is None or isinstance(value, int | float):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 

@@ -20,7 +20,7 @@ from kbtools.report.rows import Places, Tally
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_FIRST = ("reward", "verdict", "speedup", "speedup_reward", "difficulty", "style")
+_FIRST = ("reward", "verdict", "speedup", "speedup_reward", "difficulty", "difficulty_score", "style", "style_score")
 """Columns that people look at first; then those that contain these words, then token counts, then all others."""
 _MOST_CHARTS = 24
 

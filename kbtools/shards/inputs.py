@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbtools.data.io import load
+from kbtools.data.io.local_files import gatherable
 from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import conformed, tables
 from kbtools.shards.manifest import read_rows
@@ -75,9 +76,8 @@ def pinned(source: Source | None) -> Source | None:
     """The source in a form that gives every node the same rows, or None where its rows may be others tomorrow."""
     if source is None or not (source.sha256 or source.revision) or source.cached:
         return None
-    path = local_path(source.dataset)
-    is_file = source.sha256 and source.dataset != load.SAMPLE and path.is_file()
-    place = str(path.absolute()) if is_file else source.dataset
+    is_local = source.sha256 and source.dataset != load.SAMPLE and "://" not in source.dataset
+    place = str(local_path(source.dataset).absolute()) if is_local else source.dataset
     return source.model_copy(update={"dataset": place, "limit": None})
 
 
@@ -106,4 +106,4 @@ def _loaded(source: Source) -> Dataset:
     with FileLock(folder / "loading.lock"):
         found, _ = load.read(source)
     assert not isinstance(found, dict), "a task names its split"
-    return found
+    return gatherable(found, source.dataset)  # as the driver has it

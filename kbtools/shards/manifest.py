@@ -58,6 +58,7 @@ class Findings(_Told):
     notes: tuple[str, ...] = ()
     facts: Mapping[str, JsonValue] = {}
     tables: tuple[Figures, ...] = ()
+    merged: int = 0
     seconds: float
 
 

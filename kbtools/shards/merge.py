@@ -91,6 +91,7 @@ def _result(folder: Path, found: Findings, after: Dataset) -> Result:
         notes=found.notes,
         facts=found.facts,
         tables=tuple(Table(each.title, each.header, each.rows) for each in found.tables),
+        merged=found.merged,
     )
 
 

@@ -77,6 +77,7 @@ def _findings(part: Path, number: int, rows_in: int, result: Result, seconds: fl
         notes=result.notes,
         facts=dict(result.facts),
         tables=tuple(Figures(**asdict(table)) for table in result.tables),
+        merged=result.merged,
         seconds=seconds,
     )
 

@@ -35,6 +35,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.verify.stage import Verify
 
     return [
+        kb.Judge,
         Agreement,
         Compare,
         ConvertRollouts,

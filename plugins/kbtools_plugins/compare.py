@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import PrivateAttr
 
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, column, empty, take
-from kbtools.llm import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
 
@@ -30,7 +31,7 @@ OTHER = {"first": "second", "second": "first", "equal": "equal"}
 COLUMNS = ("better", "better_as_first", "better_as_second", "comparison_raw")
 
 
-class Compare(Asking):
+class Compare(ModelStage):
     """Ask which of two completions is better, in both orders, and report how much the order decided.
 
     Both stand in one row, or in successive rows of a group:
@@ -53,13 +54,19 @@ class Compare(Asking):
     form: Literal["json", "tags"] = "json"
     """How the reply is asked for; tags for models without schema support."""
 
-    @cached_property
-    def question(self) -> Question:
-        """The comparison, to be answered as JSON or in tags."""
+    _question: Question = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        """Read the template once, to be answered as JSON or in tags: a file may change while the stage runs."""
         prompt = kb.prompt(self.template)
         schema = prompt.front.reply or {}
         contract = TagContract(schema) if self.form == "tags" else JsonContract(schema)
-        return Question(prompt, self.sampling(prompt.front.model), contract)
+        self._question = Question(prompt, self.sampling(prompt.front.model), contract)
+
+    @property
+    def question(self) -> Question:
+        """The comparison."""
+        return self._question
 
     def prompts(self) -> Mapping[str, str]:
         """The template's text."""
@@ -129,13 +136,13 @@ class Compare(Asking):
         """The comparison's schema, as JSON or in tags."""
         return self.question.contract
 
-    def requests(self, material: Material, model: str) -> Sequence[Request]:
+    def requests(self, inputs: RowInputs, model: str) -> Sequence[Request]:
         """The question in both orders."""
-        refuse_nulls(material)
-        swapped = {**material, "first": material["second"], "second": material["first"]}
-        return [self.question.about({**texts_of_row, "form": self.form}, model) for texts_of_row in (material, swapped)]
+        refuse_nulls(inputs)
+        swapped = {**inputs, "first": inputs["second"], "second": inputs["first"]}
+        return [self.question.about({**texts_of_row, "form": self.form}, model) for texts_of_row in (inputs, swapped)]
 
-    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The answer that both orders agree on, `inconsistent` where they do not."""
         refuse_failures(replies)
         straight, swapped = (str((reply.fields or {})["better"]) for reply in replies)
@@ -147,7 +154,7 @@ class Compare(Asking):
             "comparison_raw": "\n\n".join(reply.raw or "" for reply in replies),
         }
 
-    def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
         """The rows with the answers beside them."""
         import pyarrow as pa
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kbtools.data.conversations.fields import REASONING_FIELDS, merged, said
-from kbtools.data.conversations.messages import Message, calls_tool, decode, looks_encoded
+from kbtools.data.conversations.messages import Message, calls_tool, looks_encoded, writable_messages
 from kbtools.data.conversations.reasoning import ReasoningError, Rules, kept, parse
 from kbtools.data.conversations.sharegpt import NAMES
 
@@ -47,7 +47,7 @@ def turns_of(value: Any, role: str, rules: Rules, reasoning: str | None = None) 
     if isinstance(value, str) and not looks_encoded(value):
         return [_read_turn({"role": role, "content": value, "reasoning": reasoning}, rules)]
     turns = []
-    for index, message in enumerate(decode(value)):
+    for index, message in enumerate(writable_messages(value)):
         try:
             turns.append(_read_turn(message, rules))
         except ReasoningError as error:

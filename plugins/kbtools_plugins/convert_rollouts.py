@@ -6,16 +6,32 @@ converted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
-from kbtools.data.table import map_batches
+from kbtools.data.table import column, map_batches
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
-from kbtools_plugins.rollout_rows import COLUMNS, INFO, LAYOUTS, READ, Unconvertible, evals_row, known_keys
+from kbtools.result import merge
+from kbtools_plugins.rollout_rows import (
+    COLUMNS,
+    INFO,
+    LAYOUTS,
+    READ,
+    Unconvertible,
+    evals_row,
+    has_hidden_reasoning,
+    known_keys,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
+
+
+_HIDDEN = "__kbtools_hidden__"
+_FACT = "hidden_reasoning"
 
 
 class ConvertRollouts(kb.Stage):
@@ -45,9 +61,18 @@ class ConvertRollouts(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Convert row by row, then deal with the rows that cannot be."""
+        import datasets
+
         features = with_error(self.output_features(ds.features))
-        done = map_batches(ds, self._converted, features=features, fingerprint=self.fingerprint(ds), rows=200)
-        return resolve_failures(self, ds, done.select_columns(list(features)), self.on_error, "cannot be converted")
+        marked = datasets.Features({**features, _HIDDEN: datasets.Value("bool")})
+        done = map_batches(ds, self._converted, features=marked, fingerprint=self.fingerprint(ds), rows=200)
+        hidden = column(done, _HIDDEN).to_pylist().count(True)
+        done = done.select_columns(list(features))
+        return _noted(resolve_failures(self, ds, done, self.on_error, "cannot be converted"), hidden)
+
+    def joined(self, parts: Sequence[kb.Result]) -> kb.Result:
+        """Rows with reasoning that nobody can read are counted together."""
+        return _noted(merge(parts), sum(int(str(part.facts.get(_FACT, 0))) for part in parts))
 
     def _converted(self, table: pa.Table) -> pa.Table:
         import pyarrow as pa
@@ -55,10 +80,18 @@ class ConvertRollouts(kb.Stage):
         rows: list[dict[str, Any]] = []
         for row in table.select([name for name in table.column_names if name in READ]).to_pylist():
             try:
-                rows.append({**evals_row(row, self.reasoning_field), ERROR: None})
+                rows.append({**evals_row(row, self.reasoning_field), ERROR: None, _HIDDEN: has_hidden_reasoning(row)})
             except Unconvertible as error:
-                rows.append({**dict.fromkeys(COLUMNS), ERROR: str(error)})
-        return pa.Table.from_pylist(rows, schema=with_error(_evals()).arrow_schema.remove_metadata())
+                rows.append({**dict.fromkeys(COLUMNS), ERROR: str(error), _HIDDEN: False})
+        schema = with_error(_evals()).arrow_schema.remove_metadata().append(pa.field(_HIDDEN, pa.bool_()))
+        return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _noted(result: kb.Result, hidden: int) -> kb.Result:
+    if not hidden:
+        return result
+    note = f"rows with reasoning that is encrypted or redacted, which cannot be kept: {hidden:,}"
+    return replace(result, notes=(note,), facts={_FACT: hidden})
 
 
 def _evals() -> Features:

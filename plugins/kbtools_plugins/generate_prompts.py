@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
 from kbtools.data.table import field_of
-from kbtools.llm import REPEAT, Material, RowFailure, Writing, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm import REPEAT, RowFailure, RowInputs, TextGenerationStage, found_paths, refuse_failures, refuse_nulls
 from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
 
@@ -25,7 +25,7 @@ KEPT = {"module_name": "module_name", "python_code": "reference_code", "triton_c
 """Columns of the result beside the prompt, and the roles that they hold."""
 
 
-class GeneratePrompts(Writing):
+class GeneratePrompts(TextGenerationStage):
     """Have a model write a task prompt for every module; the result has the columns of synthetic-tasks."""
 
     name: ClassVar[str] = "generate-prompts"
@@ -64,24 +64,24 @@ class GeneratePrompts(Writing):
         schema = kb.Schema(features, self.columns)
         return {name: schema.find(role) for name, role in KEPT.items() if schema.has(role)}
 
-    def requests(self, material: Material, model: str) -> Sequence[Request]:
+    def requests(self, inputs: RowInputs, model: str) -> Sequence[Request]:
         """One request for each phrasing."""
-        refuse_nulls(material)
-        values = {name: text for name, text in material.items() if name != REPEAT}
-        return [self.question.about(values, model, int(material.get(REPEAT) or 0))]
+        refuse_nulls(inputs)
+        values = {name: text for name, text in inputs.items() if name != REPEAT}
+        return [self.question.about(values, model, int(inputs.get(REPEAT) or 0))]
 
-    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The prompt, once it names the class and is seen to hold no code of the reference."""
         refuse_failures(replies)
         text = (replies[0].fields or {})["text"]
-        wanted = f"{material['module_name']}New"
+        wanted = f"{inputs['module_name']}New"
         if wanted not in text:
             raise RowFailure("class-not-named", f"the prompt does not name the class {wanted}; it begins {text[:80]!r}")
-        if leaked := leaked_code(text, material["reference_code"] or ""):
+        if leaked := leaked_code(text, inputs["reference_code"] or ""):
             raise RowFailure("gives-code-away", f"the prompt repeats code of the module: {leaked[:80]!r}")
         return {"prompt": text}
 
-    def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
         """The columns of synthetic-tasks."""
         import datasets
         import pyarrow as pa

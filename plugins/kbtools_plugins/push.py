@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import kbtools as kb
+from kbtools.data.table import rows_text
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -42,6 +43,8 @@ class Push(kb.Stage):
     """Licence, as the Hub writes it (mit, apache-2.0); the source's when not given."""
     replace: bool = False
     """Delete everything else in the repository, other configurations included."""
+    overwrite: bool = False
+    """Replace rows even if kbtools did not write them, or wrote them from another source."""
     max_shard_size: str = "500MB"
     """Size of a file from which on the next one is begun."""
 
@@ -69,6 +72,7 @@ class Push(kb.Stage):
         notes += [
             f"split {name} has no rows and was left out: load_dataset fails on such a split" for name in done.empty
         ]
+        notes += [f"{rows_text(sum(done.rows.values()))} replaced {done.replaced}"] if done.replaced else []
         notes += [f"split {name} was there before: a push replaces its configuration whole" for name in done.former]
         facts: dict[str, Any] = {"repo": done.repo, "commit": done.commit, "url": done.url, "changed": done.changed}
         return kb.Result(data, notes=tuple(notes), facts=facts)

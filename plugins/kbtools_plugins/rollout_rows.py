@@ -15,6 +15,7 @@ import kbtools as kb
 from kbtools.data.conversations.fields import merged, said, texts_of
 from kbtools.data.conversations.messages import calls_tool, decode
 from kbtools.data.conversations.reasoning import ReasoningError
+from kbtools.data.writable import broken_character
 
 Row = Mapping[str, Any]
 
@@ -38,7 +39,7 @@ READ = frozenset({*COLUMNS, "error", "trajectory", "timing", "metrics", "tool_de
 """Keys that the conversion looks at."""
 INFO = ("module_name", "python_code", "triton_code")
 LAYOUTS = (
-    "vf-eval (example_id, prompt, completion, generation_ms, trajectory), "
+    "vf-eval (example_id, prompt, completion, generation_ms, and perhaps trajectory), "
     "synthesize (example_id, prompt, completion, generation_ms, oai_tools), "
     "verifiers (example_id, prompt, completion, timing)"
 )
@@ -53,8 +54,7 @@ class Unconvertible(kb.errors.RowError):
 
 def known_keys(keys: frozenset[str]) -> bool:
     """Whether rows with these keys can be of one of the three layouts."""
-    timed = "timing" in keys or ("generation_ms" in keys and bool(keys & {"trajectory", "oai_tools"}))
-    return timed and keys >= {"example_id", "prompt", "completion"}
+    return bool(keys & {"timing", "generation_ms"}) and keys >= {"example_id", "prompt", "completion"}
 
 
 def evals_row(row: Row, reasoning_field: str = "") -> dict[str, Any]:
@@ -62,7 +62,8 @@ def evals_row(row: Row, reasoning_field: str = "") -> dict[str, Any]:
     if row.get("error") is not None:
         raise Unconvertible("failed-rollout", f"the rollout ended in an error ({str(row['error'])[:200]})")
     seen = frozenset(key for key, value in row.items() if value is not None)
-    if not known_keys(seen | ({"oai_tools"} & row.keys())):
+    lost = row.get("trajectory", "") is None and not {"oai_tools", "timing"} & row.keys()
+    if lost or not known_keys(seen):
         raise Unconvertible("unknown-layout", f"it has {', '.join(sorted(seen)) or 'no keys'}; known are {LAYOUTS}")
     metrics = row.get("metrics") or {}
     numbers = {name: _number(name, row.get(name, metrics.get(name))) for name in ("speedup_reward", "num_turns")}
@@ -78,6 +79,8 @@ def evals_row(row: Row, reasoning_field: str = "") -> dict[str, Any]:
         **numbers,
         "oai_tools": _tools(row),
     }
+    if (at := broken_character(values)) is not None:
+        raise Unconvertible("half-surrogate", f"a text holds half a surrogate pair at character {at}")
     return {name: values[name] for name in COLUMNS}
 
 
@@ -120,6 +123,11 @@ def _reasoning(message: Mapping[str, Any], field: str) -> str | None:
         return merged(texts_of(message.get(field))) if field else said(message).reasoning
     except ReasoningError as error:
         raise Unconvertible(error.kind, "the reasoning of one of its messages cannot be read as text") from None
+
+
+def has_hidden_reasoning(row: Row) -> bool:
+    """Whether an assistant's turn has reasoning that only its maker can read."""
+    return any(said(message).hidden for message in _messages(row, "completion") if message["role"] == "assistant")
 
 
 def _answered(step: Any) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ the columns apart; here stands which column that is and what becomes of rows who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -46,6 +46,15 @@ class StripReasoning(kb.Stage):
     """Drop the <answer> tags too; a later stage that reads answers may then take code that quotes tags for marks."""
     on_error: Literal["raise", "null", "keep", "drop"] = "raise"
     """What becomes of a row without a certain answer; `null` empties it and says why in <column>_error."""
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """Say when rows were chosen among others before it was known which have a certain answer."""
+        chosen = [str(fields["stage"]) for fields in before["stages"] if fields["stage"] in ("dedup", "near-dedup")]
+        return tuple(
+            f"note: {name} comes before {self.name}: it may keep a row whose answer is not certain and leave out "
+            f"another whose answer is. Put {self.name} first."
+            for name in chosen
+        )
 
     def output_features(self, features: Features) -> Features:
         """The same columns, without reasoning beside the content; SchemaError where the column holds no messages."""

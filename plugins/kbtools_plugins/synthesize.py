@@ -1,7 +1,7 @@
 """The stage `synthesize`: modules become rollouts in the evals layout, by a model that is asked to write the kernel.
 
 The reasoning goes into its own field and the answer into the content; the reward is null until `verify` has looked.
-One turn is asked for: a row's later turns would come from `further`, with the verifier's error in the request.
+One turn is asked for: a row's later turns would come from `follow_up`, with the verifier's error in the request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kbtools.data import texts
 from kbtools.data.columns import evals_features
 from kbtools.data.conversations import reasoning
 from kbtools.data.conversations.fields import merged
-from kbtools.llm import REPEAT, Material, RowFailure, Writing, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm import REPEAT, RowFailure, RowInputs, TextGenerationStage, found_paths, refuse_failures, refuse_nulls
 from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TASK = "kernelbook-triton"
 
 
-class Synthesize(Writing):
+class Synthesize(TextGenerationStage):
     """Have a model write a Triton kernel for every module; the result is rollouts in the evals layout."""
 
     name: ClassVar[str] = "synthesize"
@@ -62,14 +62,14 @@ class Synthesize(Writing):
         self.repeats()
         return evals_features()
 
-    def requests(self, material: Material, model: str) -> Sequence[Request]:
+    def requests(self, inputs: RowInputs, model: str) -> Sequence[Request]:
         """One request for each rollout."""
-        needed = {role: material[role] for role in ("reference_code", "module_name")}
+        needed = {role: inputs[role] for role in ("reference_code", "module_name")}
         refuse_nulls(needed)
-        needed["module_name"] = class_name(material["module_name"] or "", material["reference_code"] or "")
-        return [self.question.about(needed, model, int(material.get(REPEAT) or 0))]
+        needed["module_name"] = class_name(inputs["module_name"] or "", inputs["reference_code"] or "")
+        return [self.question.about(needed, model, int(inputs.get(REPEAT) or 0))]
 
-    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The prompt that was sent, and the completion with its reasoning apart."""
         refuse_failures(replies)
         (settled,) = replies
@@ -86,7 +86,7 @@ class Synthesize(Writing):
         sent = [message._asdict() for message in settled.request.messages]
         return {"prompt": sent, "completion": [turn], "generation_ms": reply.seconds * 1000}
 
-    def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
         """Rows of the evals layout; what was not measured is null."""
         import datasets
         import pyarrow as pa
@@ -106,9 +106,9 @@ def class_name(module_name: str, code: str) -> str:
     return "Model" if module_name not in classes and "Model" in classes else module_name
 
 
-def _row(material: Mapping[str, str | None], value: Mapping[str, Any]) -> dict[str, Any]:
-    row_id = material.get("row_id") or ""
-    triton = material.get("triton_code")
+def _row(inputs: Mapping[str, str | None], value: Mapping[str, Any]) -> dict[str, Any]:
+    row_id = inputs.get("row_id") or ""
+    triton = inputs.get("triton_code")
     return {
         "example_id": int(row_id) if row_id.lstrip("-").isdigit() else None,
         "prompt": value.get("prompt"),
@@ -116,8 +116,8 @@ def _row(material: Mapping[str, str | None], value: Mapping[str, Any]) -> dict[s
         "task": TASK,
         "generation_ms": value.get("generation_ms"),
         "info": {
-            "module_name": material["module_name"],
-            "python_code": material["reference_code"],
+            "module_name": inputs["module_name"],
+            "python_code": inputs["reference_code"],
             "triton_code": triton,
         },
         "answer": triton,

@@ -14,6 +14,7 @@ from typing import Any
 
 import kbtools as kb
 from kbtools.data.conversations.messages import Message
+from kbtools.data.io.source import local_path
 from kbtools_plugins.conversations import ReasoningForm, Turn, write
 
 _EMPTY_THINK = re.compile(r"<think>\s*</think>")
@@ -76,7 +77,7 @@ def template(name: str) -> Template:
     except ImportError as error:
         raise kb.errors.MissingExtra("hf", "--check-template") from error
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name)
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(local_path(name)))
     except (OSError, ValueError) as error:
         raise kb.errors.ConfigError(f"--check-template {name}: there is no such tokenizer ({error}).") from error
     if not tokenizer.chat_template:

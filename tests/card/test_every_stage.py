@@ -112,7 +112,7 @@ def names() -> list[str]:
     """The stages and judges of kbtools itself that make rows; a push makes none and is told of by its output."""
     known = registry()
     own = next(plugin for plugin in known.plugins if plugin.origin.distribution == "kbtools")
-    stages = [cls.name for cls in own.stages if cls.makes_rows]
+    stages = [cls.name for cls in own.stages if cls.makes_rows and not cls.chooses_by]
     return sorted(stages) + [f"judge {known.name_of(judge)}" for judge in own.judges]
 
 

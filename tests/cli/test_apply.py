@@ -241,10 +241,7 @@ def test_test_mode_takes_five_rows_unless_told(cli, file, monkeypatch):
         (("apply", "filter", "--wher", "x"), "No such option '--wher'. Did you mean '--where'?"),
         (("apply", "filter", "--where", "reward > 0", "--datset", "x"), "Did you mean '--dataset'?"),
         (("aply",), "there is no command 'aply'. Did you mean 'apply'?"),
-        (
-            ("upload", "all"),
-            "What `upload all|filtered|unique|synthetic` did is a recipe",
-        ),
+        (("upload", "everything"), "'everything' is not one of 'all', 'filtered', 'unique', 'synthetic'"),
         (("apply", "filter", "--where", "reward > 0", "--limit", "three"), "'three' is not a valid integer"),
         (("apply", "filter", "--where", "reward > 0", "--nulls", "maybe"), "'maybe' is not one of"),
         (("apply", "filter", "--where", "rewrd > 0"), "there is no column 'rewrd'. Did you mean 'reward'?"),

@@ -20,10 +20,10 @@ def test_page_is_up_to_date(name):
 def test_every_stage_judge_and_command_has_its_place():
     """Those of every built-in plugin, with no list to be kept."""
     pages = docs.pages()
-    for name, cls in {**registry().chainable(), **registry().judges()}.items():
+    for name, cls in {**registry().stages(), **registry().judges()}.items():
         assert f"\n## {name}\n" in pages["stages.md"]
         assert f"`kbtools.{cls.__name__}`" in pages["stages.md"]
-    for name in registry().chainable():
+    for name in registry().stages():
         assert f"\n#### kbtools apply {name}\n" in pages["cli.md"]
 
 

@@ -56,7 +56,7 @@ def register_stage():
 def test_every_stage_is_listed_with_its_first_line(cli):
     """Names, scopes and distributions of all stages."""
     done = cli("stages")
-    for name, cls in registry().chainable().items():
+    for name, cls in registry().stages().items():
         assert any(name in line and cls.scope in line for line in done.out.splitlines())
 
 

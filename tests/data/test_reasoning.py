@@ -319,6 +319,14 @@ MARKS = st.sampled_from(
         "analysis<|message|>",
         "<|start|>assistant",
         "<|end|>",
+        "<Thinking>",
+        "</thinking>",
+        "<think/>",
+        "[THINK]",
+        "[/THINK]",
+        "<|END_THINKING|>",
+        "<|START_RESPONSE|>",
+        "<|END_RESPONSE|>",
     ]
 )
 TEXTS = st.one_of(st.text(), st.lists(MARKS, max_size=14).map("".join))
@@ -445,6 +453,12 @@ def outcome(text: str) -> Parsed | str:
         "BEGIN_PYTHON\nEND_PYTHON\n",
         "<|channel|>final<|message|>",
         "<|end|><|start|>assistant<|channel|>",
+        "<thinking></think>",
+        "<think/>[THINK]",
+        "<|END_THINKING|><|START_RESPONSE|>",
+        "<|START_RESPONSE|> ",
+        "<answer><think>r</think>```\n</answer>",
+        '<think a="b" ',
     ],
 )
 @pytest.mark.parametrize("end", ["", "<answer>A</answer>", "</answer>"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 import kbtools as kb
@@ -10,6 +12,7 @@ from kbtools.engines.job import Answer, Fault, Job, perform
 from kbtools.engines.versions import Versions, refuse_difference
 from kbtools.lineage import Recipe
 from kbtools.shards import filled, ranges, segments
+from kbtools.shards.manifest import Findings
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,11 @@ def test_rows_are_called_by_their_number_in_the_whole() -> None:
     """By the rows that went into the same stage before; what looks like a mark of another shard is left."""
     text = "row <k1:0:7> and row <k1:1:7> of <k2:0:7>"
     assert filled(text, "k1", [100, 40]) == "row 107 and row 47 of <k2:0:7>"
+
+
+def test_nothing_that_a_stage_gives_is_lost_on_the_way() -> None:
+    """What a result has beside its rows, the manifest of a shard has, too."""
+    assert {each.name for each in fields(kb.Result)} - {"dataset"} <= set(Findings.model_fields)
 
 
 def test_errors_cross_as_what_they_are() -> None:

@@ -70,7 +70,7 @@ def test_other_files_and_configurations_stay(client, hub, jsonl, rows):
         """.strip(),
     )
     before = hub.state("me/x")["files"]
-    done = client.kbtools("apply", "push", "--repo", "x", "--dataset", "mine.jsonl", *LICENSED)
+    done = client.kbtools("apply", "push", "--repo", "x", "--overwrite", "--dataset", "mine.jsonl", *LICENSED)
     assert done.code == 0, done.text
     after = hub.state("me/x")["files"]
     gone = {path for path in before if path not in after}
@@ -87,7 +87,8 @@ def test_other_files_and_configurations_stay(client, hub, jsonl, rows):
 def test_replace_leaves_only_what_was_pushed(client, hub, jsonl, rows):
     """--replace is the one way to delete what others put there."""
     client.upload("me/x", rows[:3], 'ds.push_to_hub("me/x", "other")')
-    done = client.kbtools("apply", "push", "--repo", "x", "--replace", "--dataset", "mine.jsonl", *LICENSED)
+    words = ("apply", "push", "--repo", "x", "--replace", "--overwrite", "--dataset", "mine.jsonl")
+    done = client.kbtools(*words, *LICENSED)
     assert done.code == 0, done.text
     kinds = sorted(path.split("-00000")[0] for path in hub.state("me/x")["files"])
     assert kinds == [".gitattributes", "README.md", "data/train", "kbtools-lineage.json"]

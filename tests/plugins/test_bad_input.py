@@ -20,7 +20,6 @@ import kbtools as kb
 from kbtools.errors import KbError, RowError, SchemaError
 from kbtools.pipeline import count
 from kbtools.plugins import registry
-from kbtools.stage import origins
 from kbtools.testing import check_stage
 from tests import chat
 from tests.rows import EVALS, evals_row
@@ -233,7 +232,7 @@ def test_every_stage_and_judge_of_kbtools_is_in_the_table() -> None:
     """A new stage must say what it does on bad input."""
     ours = (*registry().stages().values(), *registry().judges().values())
     judges = {cls: f"judge {name}" for name, cls in registry().judges().items()}
-    names = {judges.get(cls, cls.name) for cls in ours if origins[cls].distribution == "kbtools"}
+    names = {judges.get(cls, cls.name) for cls in ours if registry().origin(cls).distribution == "kbtools"}
     assert names == set(TABLE) | set(ELSEWHERE)
 
 

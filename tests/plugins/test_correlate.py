@@ -290,3 +290,31 @@ def test_many_columns_are_drawn():
     result = kb.Correlate(between=tuple(columns), resamples=0, plots="plots").run(datasets.Dataset.from_dict(columns))
     assert len(pairs(result)) == 15
     assert Path("plots/correlation_analysis.png").stat().st_size > 20_000
+
+
+def test_scores_of_difficulty_are_found_and_all_three_correlations_made(tmp_path):
+    """As the rubric difficulty-style writes them; what is left out is named with the reason."""
+    ds = datasets.Dataset.from_dict(
+        {
+            "difficulty_score": [1, 3, 5, 7, 9, 2],
+            "style": [9, 7, 6, 3, 1, 8],
+            "reward": [0.5, 0.1, 0.9, 0.2, 0.4, 0.3],
+            "speedup_reward": [1.0, 2.0, 1.5, 1.1, 0.3, 1.0],
+            "difficulty": [["low"], ["high"], [], [], [], []],
+        }
+    )
+    result = kb.Correlate(plots=str(tmp_path), resamples=10).run(ds)
+    pairs = [(pair["x"], pair["y"]) for pair in result.facts["pairs"]]
+    assert pairs == [("difficulty_score", "style"), ("difficulty_score", "reward"), ("style", "reward")]
+    notes = "\n".join(result.notes)
+    assert "neither numbers nor labels: difficulty (list of string)" in notes
+    assert "--between names them: speedup_reward" in notes
+
+
+def test_a_heatmap_of_one_cell_is_not_drawn(tmp_path):
+    """One pair is a panel; three are a heatmap and three panels."""
+    rows = {"style": [1, 2, 3, 5], "reward": [0.1, 0.5, 0.2, 0.9], "difficulty_score": [3, 1, 2, 4]}
+    ds = datasets.Dataset.from_dict(rows)
+    for between, is_there in ((("style", "reward"), False), ((), True)):
+        kb.Correlate(plots=str(tmp_path), resamples=10, between=between).run(ds)
+        assert ("Spearman" in (tmp_path / "correlation_analysis.svg").read_text()) == is_there

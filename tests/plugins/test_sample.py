@@ -31,7 +31,7 @@ def test_random_rows_follow_from_the_seed_and_keep_their_order() -> None:
 
 
 def test_larger_draw_contains_the_smaller_one() -> None:
-    """Asking for more rows adds rows and takes none away."""
+    """ModelStage for more rows adds rows and takes none away."""
     assert set(kb.Sample(random=5)(ROWS)["example_id"]) < set(kb.Sample(random=9)(ROWS)["example_id"])
 
 

@@ -64,7 +64,7 @@ def test_seed_decides_the_split() -> None:
 
 
 def test_test_split_leaves_validation_as_it_is() -> None:
-    """Asking for a test split later takes its groups from train."""
+    """ModelStage for a test split later takes its groups from train."""
     without, with_test = kb.Split().run(modules(60, each=2)), kb.Split(test=0.2).run(modules(60, each=2))
     assert groups_of(without)["validation"] == groups_of(with_test)["validation"]
 

@@ -16,10 +16,9 @@ from click.shell_completion import CompletionItem
 
 from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.cli.pushing import push_options
-from kbtools.cli.running import RunOptions, engine_of, execute, source_of
+from kbtools.cli.running import RunOptions, engine_of, execute, execute_all, source_of
 from kbtools.cli.ui import completion
 from kbtools.errors import KbError, UsageError
-from kbtools.judge import Judge
 from kbtools.lineage import Lineage, Recipe
 from kbtools.lineage import read_all as read_recipes
 from kbtools.plugins import registry
@@ -52,6 +51,7 @@ def run_options() -> list[click.Option]:
         ("shards", click.IntRange(min=1), "Parts that an engine cuts the rows into; by their number when not given."),
     ]
     flags = [
+        ("overwrite", "--overwrite", "Replace files and datasets on the Hub that were made from something else."),
         ("dry_run", "--dry-run", "Run what asks no model, count the calls of the rest, and write nothing."),
         ("quiet", "--quiet", "Print nothing but errors and where the result is."),
         ("json_output", "--json", "Print the result as JSON on stdout, everything else on stderr."),
@@ -104,7 +104,7 @@ class StageChain(OnceCommand, click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all stages."""
-        return sorted(registry().chainable())
+        return sorted(registry().stages())
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         """The command of one stage; for `judge` with the options of the judge that is the default."""
@@ -133,26 +133,24 @@ class StageChain(OnceCommand, click.Group):
 
 def _classes(name: str, args: Sequence[str]) -> tuple[type[Stage], type[Stage]]:
     """The class whose fields are the options of a stage, and the one whose docstring is its help."""
-    known = registry()
-    if name != "judge":
-        return known.stage(name), known.stage(name)
-    if chosen := _judge_named(args):
-        return known.judge(chosen), known.judge(chosen)
-    return known.judge(Judge.model_fields["judge"].default), Judge
+    cls = registry().stage(name)
+    named = _named(cls.chooses_by, args) if cls.chooses_by else None
+    chosen = cls.chosen({cls.chooses_by: named} if named else {})
+    return chosen, chosen if named else cls
 
 
-def _judge_named(args: Sequence[str]) -> str | None:
-    """The judge that the words after `judge` name, as far as the next stage."""
+def _named(choice: str, args: Sequence[str]) -> str | None:
+    """The value of the option that chooses the class, in the words after the stage as far as the next stage."""
     known = registry()
     options = [*run_options(), *(option for cls in known.judges().values() for option in stage_options(cls))]
     flags = {name for option in options if option.is_flag for name in (*option.opts, *option.secondary_opts)}
     for before, word in pairwise(("", *args)):
-        if before == "--judge":
+        if before == f"--{choice}":
             return word
-        if word.startswith("--judge="):
+        if word.startswith(f"--{choice}="):
             return word.partition("=")[2]
         is_value = before.startswith("--") and "=" not in before and before not in flags
-        if word in known.chainable() and not is_value:
+        if word in known.stages() and not is_value:
             break
     return None
 
@@ -209,7 +207,7 @@ def apply_command() -> None:
 @apply_command.result_callback()
 @click.pass_context
 def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
-    options = _options(ctx)
+    options = given_options(ctx)
     if not words:
         raise UsageError(
             "no stage is named: write one or more, as in `kbtools apply dedup`. `kbtools stages` lists them."
@@ -238,24 +236,26 @@ def run_command(ctx: click.Context, recipe: str, names: tuple[str, ...]) -> int:
     (hf://datasets/me/x/kbtools-lineage.json). Of a file with several recipes, NAMEs choose; all run when none is given.
     Options override what it says.
     """
-    options = _options(ctx)
+    options = given_options(ctx)
     chosen = read_recipes(recipe, names)
     if len(chosen) > 1 and options.out:
         raise UsageError(f"--out {options.out}: {len(chosen)} recipes cannot write to one place. Name one of them.")
-    return max(_run_one(recipe, one, options) for one in chosen)
+    return execute_all([_completed(recipe, one, options) for one in chosen], options)
 
 
-def _run_one(recipe: str, found: Recipe, options: RunOptions) -> int:
+def _completed(recipe: str, found: Recipe, options: RunOptions) -> Recipe:
+    """The recipe with what the options say otherwise."""
     if isinstance(found, Lineage) and found.derived_from_memory and options.dataset is None:
         raise UsageError(f"{recipe}: the rows came from a Python object, not from a source: give one with --dataset.")
     source = source_of(options, found.source)
     seed = found.seed if options.seed is None else options.seed
     stages = tuple(_with_columns(fields, options) for fields in found.stages)
     engine = engine_of(options, found.engine)
-    return execute(Recipe(source=source, seed=seed, stages=stages, output=found.output, engine=engine), options)
+    return Recipe(source=source, seed=seed, stages=stages, output=found.output, engine=engine)
 
 
-def _options(ctx: click.Context) -> RunOptions:
+def given_options(ctx: click.Context) -> RunOptions:
+    """The options of the run as they were given, wherever on the line."""
     options = RunOptions(**ctx.meta.get(_RUN, {}))
     if options.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by the client when it is first imported, which comes later

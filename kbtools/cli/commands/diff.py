@@ -15,6 +15,7 @@ from kbtools.cli.ui.stdout import heard_or_not
 from kbtools.data.diff import Difference, SplitDifference, compare
 from kbtools.data.hub.datasets import is_on_hub
 from kbtools.data.io.source import Source
+from kbtools.data.table import rows_text
 from kbtools.errors import UsageError
 
 
@@ -62,7 +63,7 @@ def _show(found: Difference) -> None:
     click.echo(rows)
     for name, split in found.splits.items():
         before, after = split.rows
-        click.echo(f"{name}: {before:,} rows, then {after:,}: {split.added:,} added, {split.removed:,} removed, "
+        click.echo(f"{name}: {rows_text(before)}, then {after:,}: {split.added:,} added, {split.removed:,} removed, "
                    f"{split.changed:,} changed")  # fmt: skip
         for what, keys in split.examples.items():
             click.echo(f"  {what}: {'; '.join(keys)}{' ...' if getattr(split, what) > len(keys) else ''}")

@@ -25,7 +25,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 @_json_option
 def stages_command(name: str | None, as_json: bool) -> None:
     """List the stages of all plugins, or explain one."""
-    _list_or_explain("stage", registry().chainable(), registry().stage(name) if name else None, name, as_json)
+    _list_or_explain("stage", registry().stages(), registry().stage(name) if name else None, name, as_json)
 
 
 @click.command()
@@ -111,8 +111,8 @@ def _offers(plugin: Plugin) -> str:
 
 def _names(plugin: Plugin) -> dict[str, list[str]]:
     return {
-        "stages": sorted(cls.name for cls in plugin.stages),
-        "judges": sorted(str(cls.model_fields["judge"].default) for cls in plugin.judges),
+        "stages": sorted(cls.registered_name() for cls in plugin.stages),
+        "judges": sorted(cls.registered_name() for cls in plugin.judges),
         "prompts": sorted(prompt.spec for prompt in plugin.prompts),
     }
 

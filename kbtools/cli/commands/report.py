@@ -14,6 +14,7 @@ from kbtools.cli.options import KeyValue, pairs
 from kbtools.data.hub.client import NoFile
 from kbtools.data.io.save import split_names_beside
 from kbtools.data.io.source import Source, local_path
+from kbtools.data.table import rows_text
 from kbtools.errors import UsageError
 from kbtools.lineage import Lineage
 
@@ -60,7 +61,9 @@ def report_command(dataset: str, out: str, plots: str | None, title: str | None,
     size = target.stat().st_size
     if warning := page.too_large(report, size):
         click.echo(f"note: {warning}", err=True)
-    click.echo(f"wrote {report.rows:,} rows to {target} ({size / 1e6:,.1f} MB, {time.perf_counter() - began:.1f} s)")
+    click.echo(
+        f"wrote {rows_text(report.rows)} to {target} ({size / 1e6:,.1f} MB, {time.perf_counter() - began:.1f} s)"
+    )
 
 
 def _lineage(dataset: str, data: Dataset | DatasetDict) -> Lineage:

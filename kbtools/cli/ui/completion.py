@@ -16,7 +16,7 @@ def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 
 def stages(ctx: click.Context, param: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
     """Names of stages, each with what it does for the shells that show it."""
-    known = registry().chainable()
+    known = registry().stages()
     return [
         CompletionItem(name, help=summary(cls)) for name, cls in sorted(known.items()) if name.startswith(incomplete)
     ]

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from kbtools.judge import Judge
-from kbtools.stage import Stage, origins
+from kbtools.plugins import registry
+from kbtools.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class StageCard:
 def card(name: str, cls: type[Stage]) -> StageCard:
     """What there is to say of a stage or judge that is known by this name."""
     text = inspect.getdoc(cls) or ""
-    origin = origins.get(cls)
+    origin = registry().origin(cls)
     judge = cls if issubclass(cls, Judge) else None
     return StageCard(
         name=name,

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from kbtools.cli.ui.stdout import to_nowhere
 from kbtools.cli.ui.text import printable
+from kbtools.data.table import rows_text
 from kbtools.lineage import StageRecord
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.run import RequestPlan
@@ -48,11 +49,6 @@ def calls_text(progress: Progress) -> str:
     parts += [f"cost {money_text(progress.cost)}"] if progress.cost is not None else []
     parts += [f"{datetime.timedelta(seconds=round(progress.eta))} to go"] if progress.eta else []
     return ", ".join(parts)
-
-
-def rows_text(count: int) -> str:
-    """How many rows, as `1 row` or `1,234 rows`."""
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
 def counts_text(counts: Mapping[str, int]) -> str:

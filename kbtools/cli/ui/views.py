@@ -27,11 +27,11 @@ from kbtools.cli.ui.display import (
     counts_text,
     outcome,
     plan_text,
-    rows_text,
     summary_table,
 )
 from kbtools.cli.ui.figures import figures_table
 from kbtools.cli.ui.text import printable
+from kbtools.data.table import rows_text
 from kbtools.lineage import StageRecord
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.run import RequestPlan
@@ -129,14 +129,15 @@ class View:
         self.draining = progress.draining
         self.now_and_then(calls_text(progress))
 
-    def planned(self, plan: Sequence[PlannedStage], target: str) -> None:
+    def planned(self, plan: Sequence[PlannedStage], pushes: Sequence[str], target: str) -> None:
         """A dry run: the columns after each stage, and the calls of those that ask a model."""
         table = Table("stage", "config", "rows in", "columns after", title="checked; no call was made, nothing written")
         for step in plan:
             rows = "depends on replies" if step.rows is None else f"{step.rows:,}"
             cells = (step.stage, config_text(step.config), rows, ", ".join(step.columns))
             table.add_row(*(Text(printable(cell)) for cell in cells))
-        console().print(table)
+        if plan:
+            console().print(table)
         for step in plan:
             for calls in step.calls:
                 click.echo(f"{step.stage}: {plan_text(calls)}")
@@ -144,7 +145,10 @@ class View:
                     click.echo(f"the first request, to {calls.first.model}:")
                     turns = [f"--- {turn.role}\n{turn.content}" for turn in calls.first.messages]
                     click.echo(printable("\n".join(turns)))
-        click.echo(f"would write {target}")
+        for place in pushes:
+            click.echo(f"would push to {place}")
+        if target:
+            click.echo(f"would write {target}")
 
     def finished_all(self, done: Run, files: Sequence[Path], dropped: Path | None = None) -> None:
         """The figures of the stages, what each did, the rows that failed, and on the last line where the result is."""
@@ -220,10 +224,10 @@ class TerminalView(View):
 class JsonView(View):
     """One JSON object on stdout at the end."""
 
-    def planned(self, plan: Sequence[PlannedStage], target: str) -> None:
+    def planned(self, plan: Sequence[PlannedStage], pushes: Sequence[str], target: str) -> None:
         """The plan as JSON."""
         steps = [_step_json(step) for step in plan]
-        click.echo(json.dumps({"plan": steps, "would_write": target}, ensure_ascii=False))
+        click.echo(json.dumps({"plan": steps, "would_push": list(pushes), "would_write": target}, ensure_ascii=False))
 
     def finished_all(self, done: Run, files: Sequence[Path], dropped: Path | None = None) -> None:
         """Files, rows, records and failures."""

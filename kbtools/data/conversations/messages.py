@@ -15,6 +15,7 @@ from typing import Any
 from kbtools.data.conversations.fields import REASONING_FIELDS, Part, has_text, said, split
 from kbtools.data.conversations.reasoning import STRICT, ReasoningError, Rules, strip
 from kbtools.data.conversations.sharegpt import is_sharegpt, message_of, turn_of
+from kbtools.data.writable import broken_character
 
 Message = dict[str, Any]
 Parts = list[Part]
@@ -30,6 +31,16 @@ def decode(value: object) -> list[Message]:
     Turns of ShareGPT become messages.
     """
     return [message_of(turn) if is_sharegpt(turn) else dict(turn) for turn in _turns(value)]
+
+
+def writable_messages(value: object) -> list[Message]:
+    """As `decode`, for messages that become columns: JSON may escape what no column can hold."""
+    messages = decode(value)
+    if isinstance(value, str):
+        for turn, message in enumerate(messages):
+            if (at := broken_character(message)) is not None:
+                raise ReasoningError("half-surrogate", at, turn)
+    return messages
 
 
 def _turns(value: object) -> Sequence[Mapping[str, Any]]:

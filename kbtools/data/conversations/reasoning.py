@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kbtools.data.conversations.frames import framed
+from kbtools.data.conversations.frames import framed, has_frame
 from kbtools.data.conversations.harmony import is_harmony, split_channels
 from kbtools.data.conversations.markup import END_THINK, THINK, Marks, find_marks, skip_blank, whole_blocks
 from kbtools.data.conversations.reasoning_error import Kind, ReasoningError
@@ -92,7 +92,7 @@ def kept(parsed: Parsed, rules: Rules) -> str:
 
 def has_marks(text: str) -> bool:
     """Whether anything in the text would be read as reasoning or as the bounds of an answer."""
-    return is_harmony(text) or bool(find_marks(text).codes)
+    return is_harmony(text) or has_frame(text) or bool(find_marks(text).codes)
 
 
 def behind_reasoning(text: str) -> str:

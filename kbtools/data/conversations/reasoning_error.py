@@ -19,6 +19,7 @@ Kind = Literal[
     "no-answer-tag",
     "reasoning-in-answer",
     "unread-reasoning",
+    "half-surrogate",
     "empty-answer",
     "split-answer",
     "marker-in-answer",
@@ -43,6 +44,7 @@ EXPLANATIONS: dict[Kind, str] = {
     "no-answer-tag": "no answer in <answer> tags or between marker lines follows the reasoning, if there is any; "
     "--tag optional takes the text behind the reasoning as it stands",
     "reasoning-in-answer": "reasoning stands inside of the answer, and would be kept with it",
+    "half-surrogate": "a text holds half a surrogate pair, which no column can hold",
     "unread-reasoning": "a field of reasoning holds neither text nor parts with text",
     "empty-answer": "the answer is empty or only white space",
     "split-answer": "untagged text stands before and after reasoning; --answer last takes what comes after",

@@ -1,7 +1,7 @@
-"""Asking the Hugging Face Hub: who is logged in, what exists, what may be done, and trying again when it is busy.
+"""ModelStage the Hugging Face Hub: who is logged in, what exists, what may be done, and trying again when it is busy.
 
 Errors of the client become `ConfigError`s that say what was being done; no text that leaves this module holds a token.
-Writing is `kbtools.data.hub.commit`'s part.
+TextGenerationStage is `kbtools.data.hub.commit`'s part.
 """
 
 from __future__ import annotations

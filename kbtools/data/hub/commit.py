@@ -91,6 +91,17 @@ def head(repo: str, revision: str) -> Head:
     return Head(sha, {f.path: RemoteFile(f.size, f.blob_id, f.lfs.sha256 if f.lfs else None) for f in files})
 
 
+def head_of(repo: str, branch: str) -> Head | None:
+    """What a branch holds; None when there is no such branch."""
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    with explained(f"looking at {repo}"):
+        try:
+            return persistently(lambda: head(repo, branch))
+        except RevisionNotFoundError:
+            return None
+
+
 def commit(
     place: Place, plan: Callable[[Head], Change], message: str, uploaded: Callable[[str], None] = lambda path: None
 ) -> Landed:

@@ -5,13 +5,13 @@ Where the tables come from is in `kbtools.data.io.load`; they may differ in thei
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kbtools.data.io.source import aside
 from kbtools.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Reader = Callable[["pa.Schema | None"], Iterable["pa.Table"]]
 
 def write(reader: Reader, target: Path, schema: pa.Schema | None = None) -> None:
     """Stream the tables into a file; when one shows that the schema must be wider, look at the rest and start over."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    part = aside(target)
     try:
         while (wider := _write_until_wider(iter(reader(schema)), schema, part)) is not None:
             schema = wider

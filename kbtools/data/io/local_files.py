@@ -68,6 +68,9 @@ def gatherable(data: Data, where: object) -> Data:
 def _cached(name: str, digest: str, reader: arrow_file.Reader, known: pa.Schema | None) -> Dataset:
     import datasets
 
+    if known is not None:  # the same bytes under another schema are other rows, also to the stages that follow
+        digest = hashlib.sha256(digest.encode() + known.serialize().to_pybytes()).hexdigest()
+        name = f"{name}-{digest[:16]}"
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / f"{name}-{_CACHE_FORMAT}"
     target = folder / "data.arrow"
     if not target.exists():

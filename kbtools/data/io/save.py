@@ -6,6 +6,7 @@ output as NAME.lineage.json and, where the format has room for it, into the file
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from kbtools.data.io import saved_folder, text_file
+from kbtools.data.io.source import aside
 from kbtools.data.table import conformed, exact_tables, tables, take
 from kbtools.errors import ConfigError, DataError, UsageError, reason
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 METADATA_KEY = b"kbtools"
 _TEXT_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _BATCH_ROWS = 10_000
+_RENAMINGS = 50
+"""Attempts at taking the place of a folder that other threads write, too."""
 _PIECE_BYTES = 1 << 24
 _SIZED = 256
 """Rows by whose size pieces are cut."""
@@ -113,7 +117,7 @@ def split_names_beside(path: Path) -> list[str]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a small text file in one step."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = aside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.write_text(text, encoding="utf-8")
@@ -132,7 +136,7 @@ def _write_file(ds: Dataset, path: Path, embedded: str) -> None:
 @contextmanager
 def _all_or_none(files: list[Path]) -> Iterator[list[Path]]:
     """Names to write to; renamed to the files together once everything is written, removed otherwise."""
-    parts = [file.with_name(f".{file.name}.{os.getpid()}.part") for file in files]
+    parts = [aside(file) for file in files]
     try:
         yield parts
         for part, file in zip(parts, files, strict=True):
@@ -217,13 +221,10 @@ def _text_stream(part: Path, name: str) -> Iterator[IO[bytes]]:
 
 
 def _write_folder(data: Dataset | DatasetDict, path: Path) -> Path:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    part, old = aside(path), aside(path, "old")
     try:
         saved_folder.write(data, part)
-        if path.exists():
-            path.rename(old)
-        part.rename(path)
+        _replace_folder(path, part, old)
     except OSError as error:
         raise _unwritten(path, error) from error
     finally:
@@ -232,3 +233,17 @@ def _write_folder(data: Dataset | DatasetDict, path: Path) -> Path:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
     return path
+
+
+def _replace_folder(path: Path, part: Path, old: Path) -> None:
+    """Rename a folder into the place of another, which others may be doing at the same moment."""
+    for left in reversed(range(_RENAMINGS)):
+        try:
+            if path.exists():
+                path.rename(old)
+            part.rename(path)
+            return
+        except OSError as error:
+            if not left or error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                raise
+            shutil.rmtree(old, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from glob import has_magic
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,11 @@ def local_path(name: str | Path) -> Path:
         return Path(name).expanduser()
     except RuntimeError:  # ~name, and nobody is called so
         return Path(".", name)
+
+
+def aside(path: Path, ending: str = "part") -> Path:
+    """A name beside a path that no other process or thread takes, to write to before the result is renamed."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:12]}.{ending}")
 
 
 class Source(BaseModel):

@@ -139,9 +139,10 @@ def _places(error: Mapping[str, Any]) -> Iterator[str]:
     param = error.get("param")
     if isinstance(param, str):
         yield from (param, ".".join(param.split(".")[:2]), param.split(".")[0])
-    for item in error.get("detail") or () if isinstance(error.get("detail"), list) else ():
+    detail = error.get("detail")
+    for item in detail if isinstance(detail, list) else ():
         place = item.get("loc") if isinstance(item, Mapping) else None
-        yield from (part for part in place or () if isinstance(part, str))
+        yield from (part for part in place if isinstance(part, str)) if isinstance(place, list) else ()
 
 
 def _status_in(error: Mapping[str, Any]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -63,7 +64,7 @@ class HttpBackend:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Send]:
         """Open a session; the engine limits the calls in flight, so the session does not."""
-        async with open_session(self.headers) as session:
+        async with open_session(self.headers, tls=self.base_url.startswith("https:")) as session:
             yield partial(self._send, session, proxy_for(self.endpoint))
 
     async def _send(
@@ -100,11 +101,13 @@ class HttpBackend:
 
 
 @asynccontextmanager
-async def open_session(headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session(headers: Mapping[str, str], *, tls: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
     """An aiohttp session without limits and cookies."""
     import aiohttp
 
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
+    # A context of its own: aiohttp's is made at its import, before SSL_CERT_FILE may have been set.
+    trusted = ssl.create_default_context() if tls else True
+    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, ssl=trusted)
     async with aiohttp.ClientSession(
         connector=connector, headers={"User-Agent": "kbtools", **headers}, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from kbtools.data.io.source import aside
 from kbtools.errors import ConfigError, DataError, UsageError, reason
 from kbtools.models.kinds import Kind, Usage
 from kbtools.models.reply import Reply
@@ -38,7 +38,7 @@ def export(store: ResponseStore, path: Path, *, model: str | None = None) -> Exp
         raise UsageError(f"exporting to {path}: the store itself is there, and would be lost. Give another file.")
     if path.is_dir():
         raise UsageError(f"exporting to {path}: that is a folder. Give the name of a file.")
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = aside(path)
     try:
         with part.open("w", encoding="utf-8") as file:
             done = _written(store, file, model)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 import kbtools as kb
 from kbtools.data.columns import column_type, type_text
-from kbtools.data.table import column, row_name
+from kbtools.data.table import column, row_name, rows_text
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.agreement_plot import draw
 from kbtools_plugins.analysis.coefficients import Level
@@ -225,4 +225,4 @@ def _confusion(figures: AgreementFigures, place: int) -> kb.Table:
     rows = [
         (label, *(f"{count:,}" for count in line)) for label, line in zip(figures.labels, pair.confusion, strict=True)
     ]
-    return kb.Table(f"{pair.x} (down) by {pair.y} (across), {pair.n:,} rows", ("", *figures.labels), tuple(rows))
+    return kb.Table(f"{pair.x} (down) by {pair.y} (across), {rows_text(pair.n)}", ("", *figures.labels), tuple(rows))

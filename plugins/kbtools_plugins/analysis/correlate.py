@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 import kbtools as kb
-from kbtools.data.columns import column_type
+from kbtools.data.columns import column_type, type_text
+from kbtools.data.table import rows_text
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.correlation import (
     METHODS,
@@ -23,7 +24,9 @@ from kbtools_plugins.extras import require_analysis
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-_USUAL = ("difficulty", "style", "reward")
+_USUAL = ("difficulty", "difficulty_score", "style", "style_score", "reward")
+"""Columns that are correlated when none are named, as the rubrics and the datasets call them."""
+_AKIN = ("difficulty", "style", "reward", "speedup", "score")
 
 
 class Correlate(Analysis):
@@ -33,8 +36,8 @@ class Correlate(Analysis):
     file: ClassVar[str] = "correlation_analysis"
 
     between: tuple[str, ...] = ()
-    """Columns of numbers, labels or truth values; difficulty, style and reward, as far as they are there, when not
-    given."""
+    """Columns of numbers, labels or truth values; when not given difficulty, style (each as labels or as a score) and
+    reward, as far as they are there."""
     labels: dict[str, str] = {}
     """Order of a column's labels, lowest first, as COLUMN=LABEL,LABEL,...; low,medium,high needs no telling."""
     ignore: tuple[str, ...] = ("unparsable",)
@@ -70,7 +73,7 @@ class Correlate(Analysis):
             figures,
             tables(figures),
             lambda folder: draw(figures, found, folder, self.file),
-            (*scales.ignored_note(found), *notes(figures)),
+            (*self._left_out(ds.features), *scales.ignored_note(found), *notes(figures)),
         )
 
     def _columns(self, features: Features) -> list[str]:
@@ -78,7 +81,20 @@ class Correlate(Analysis):
         if self.between:
             return [schema.find(word) if word in self.columns else schema.path(word) for word in self.between]
         usual = [self.columns.get(word, word) for word in _USUAL]
-        return [path for path in usual if column_type(features, path) is not None]
+        return [path for path in usual if scales.is_measurable(column_type(features, path))]
+
+    def _left_out(self, features: Features) -> tuple[str, ...]:
+        """Columns that one might look for here, and why they are not correlated."""
+        if self.between:
+            return ()
+        taken = self._columns(features)
+        usual = {self.columns.get(word, word) for word in _USUAL}
+        akin = [name for name in features if name not in taken and any(word in name for word in _AKIN)]
+        wrong = [f"{name} ({type_text(features[name])})" for name in akin if name in usual]
+        others = [name for name in akin if name not in usual and scales.is_measurable(features[name])]
+        reasons = [f"neither numbers nor labels: {', '.join(wrong)}"] if wrong else []
+        reasons += [f"not asked for, --between names them: {', '.join(others)}"] if others else []
+        return tuple(f"not correlated, since {reason}" for reason in reasons)
 
 
 def notes(figures: CorrelationFigures) -> tuple[str, ...]:
@@ -104,7 +120,9 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
 
 def tables(figures: CorrelationFigures) -> tuple[kb.Table, ...]:
     """A line for each pair and method."""
-    title = f"correlations of {figures.rows:,} rows (95% intervals; rank correlations: {figures.resamples:,} bootstrap "
+    title = (
+        f"correlations of {rows_text(figures.rows)} (95% intervals; rank correlations: {figures.resamples:,} bootstrap "
+    )
     title += f"samples of {figures.resampled}; q: Benjamini-Hochberg over {len(figures.pairs)} pairs)"
     header = ("columns", "n", "method", "r", "from", "to", "p", "q")
     return (kb.Table(title, header, tuple(row for pair in figures.pairs for row in _lines(pair))),)

@@ -22,16 +22,19 @@ _SCATTERED = 3000
 
 
 def draw(figures: CorrelationFigures, scales: Sequence[Scale], folder: str, name: str) -> list[str]:
-    """Write the heatmap and a panel for each pair as PNG and SVG; returns the files."""
+    """Write a panel for each pair as PNG and SVG, and a heatmap where it has more than one cell; returns the files."""
     strongest = sorted(figures.pairs, key=lambda pair: -abs(pair.spearman.value or 0))
     shown = [pair for pair in figures.pairs if pair in strongest[:_PANELS] and pair.n]
-    columns = 2 if len(shown) < 4 else 3
-    lines = -(-(1 + len(shown)) // columns)
+    heatmaps = int(len(figures.pairs) > 1)
+    panels = max(1, heatmaps + len(shown))
+    columns = 1 if panels == 1 else 2 if panels < 5 else 3
+    lines = -(-panels // columns)
     by_name = {scale.name: scale for scale in scales}
     with drawing.figure(3.6 * columns, 3.2 * lines) as page:
         grid = page.add_gridspec(lines, columns)
-        draw_heatmap(page.add_subplot(grid[0, 0]), figures)
-        for place, pair in enumerate(shown, start=1):
+        if heatmaps or not shown:
+            draw_heatmap(page.add_subplot(grid[0, 0]), figures)
+        for place, pair in enumerate(shown, start=heatmaps):
             axes = page.add_subplot(grid[place // columns, place % columns])
             draw_pair(axes, pair, by_name[pair.x], by_name[pair.y])
         if len(shown) < len(figures.pairs):

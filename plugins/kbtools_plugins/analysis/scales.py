@@ -120,6 +120,11 @@ def modules(ds: Dataset, columns: dict[str, str]) -> tuple[str | None, np.ndarra
     return path, codes.astype(np.int64)
 
 
+def is_measurable(feature: object) -> bool:
+    """Whether a column of this type holds numbers, labels or truth values."""
+    return _kind(feature) is not None
+
+
 def _kind(feature: object) -> str | None:
     dtype = str(getattr(feature, "dtype", ""))
     if dtype.startswith(("int", "uint", "float")):

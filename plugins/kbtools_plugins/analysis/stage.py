@@ -69,6 +69,6 @@ class Analysis(kb.Stage):
 
     def _write(self, found: Findings, folder: str) -> list[str]:
         files = found.draw(folder)
-        beside = Path(folder) / f"{self.file}.json"
+        beside = Path(folder).expanduser() / f"{self.file}.json"
         beside.write_text(found.figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return [*files, str(beside)]

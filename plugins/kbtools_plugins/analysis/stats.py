@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 import kbtools as kb
+from kbtools.data.table import rows_text
 from kbtools_plugins.analysis.stage import Analysis, Findings
 from kbtools_plugins.analysis.stats_plot import draw
 from kbtools_plugins.analysis.summary import ColumnSummary, StatsFigures, leaves, summarise
@@ -48,7 +49,7 @@ class Stats(Analysis):
 def table(figures: StatsFigures) -> kb.Table:
     """A line for each column."""
     header = ("column", "type", "nulls", "unique", "of", "min", "median", "mean", "max", "most frequent")
-    return kb.Table(f"{figures.rows:,} rows", header, tuple(_line(column) for column in figures.columns))
+    return kb.Table(rows_text(figures.rows), header, tuple(_line(column) for column in figures.columns))
 
 
 def _line(column: ColumnSummary) -> tuple[str, ...]:

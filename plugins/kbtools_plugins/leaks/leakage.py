@@ -23,6 +23,8 @@ class Leakage:
     """For each held-out split the share of its rows with a neighbour in train, by similarity."""
 
     shares: Mapping[str, Mapping[float, float]]
+    not_measured: str = ""
+    """Why there are none although they were asked for."""
 
     @classmethod
     def between(cls, train: Dataset, held: Mapping[str, Dataset], code: str) -> Leakage:
@@ -31,8 +33,8 @@ class Leakage:
         _sets(train, code, collection)
         indexed = len(collection.sets)
         found = {name: _sets(ds, code, collection) for name, ds in held.items()}
-        nearest = collection.joined().against(BARS[0], indexed).similarities
-        nearest[:indexed] = 1.0
+        nearest = collection.joined().against(BARS[0], indexed).similarities.tolist()
+        nearest[:indexed] = [1.0] * indexed
         return cls(
             {name: _shares([nearest[place] for place in places], held[name].num_rows) for name, places in found.items()}
         )
@@ -53,7 +55,9 @@ class Leakage:
         return (kb.Table("rows with a near-duplicate in train, by Jaccard similarity", header, rows),)
 
     def notes(self) -> Iterator[str]:
-        """A warning for each split in which too many rows have a neighbour."""
+        """A warning for each split in which too many rows have a neighbour, or that it is not known."""
+        if self.not_measured:
+            yield f"leakage was not measured: {self.not_measured}. --no-leakage leaves it out."
         for name, found in self.shares.items():
             if (share := found[_WARNED_AT]) > _WARNED_FROM:
                 yield (

@@ -9,13 +9,14 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import PrivateAttr
 
 import kbtools as kb
 from kbtools.data.table import column
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
-from kbtools.llm import Asking, Material, Question, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
 from kbtools_plugins.model_judges import metamorphic
@@ -36,7 +37,7 @@ LETTER_TOKENS = 4
 TOP_LOGPROBS = 20
 
 
-class ModelJudge(Asking, kb.Judge):
+class ModelJudge(ModelStage, kb.Judge):
     """Rate every row by asking a language model, with a rubric that is a versioned prompt.
 
     The fields of the rubric's reply become columns, as difficulty and difficulty_reason.
@@ -57,23 +58,34 @@ class ModelJudge(Asking, kb.Judge):
     metamorphic: str = ""
     """Share of rows, such as 5%, that are judged again with changed code: how far do ratings follow mere looks?"""
 
-    @cached_property
-    def prompt(self) -> kb.prompts.Prompt:
-        """The rubric."""
-        return kb.prompt(self.rubric)
+    _prompt: kb.prompts.Prompt = PrivateAttr()
+    _in_words: Question = PrivateAttr()
+    _by_letter: Question = PrivateAttr()
 
-    @cached_property
-    def in_words(self) -> Question:
-        """The rubric's question."""
+    def model_post_init(self, context: Any) -> None:
+        """Read the rubric once: a file may change while the judge runs."""
+        self._prompt = kb.prompt(self.rubric)
         schema = self.reply_schema()
         contract = TagContract(schema) if self.form == "tags" else JsonContract(schema)
-        return Question(self.prompt, self.sampling(self.prompt.front.model), contract)
+        self._in_words = Question(self._prompt, self.sampling(self._prompt.front.model), contract)
+        letter = {"max_tokens": LETTER_TOKENS, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        sampling = self._in_words.sampling.model_copy(update=letter)
+        self._by_letter = Question(self._prompt, sampling, LetterContract())
 
-    @cached_property
+    @property
+    def prompt(self) -> kb.prompts.Prompt:
+        """The rubric."""
+        return self._prompt
+
+    @property
+    def in_words(self) -> Question:
+        """The rubric's question."""
+        return self._in_words
+
+    @property
     def by_letter(self) -> Question:
         """The same, to be answered by one letter."""
-        letter = {"max_tokens": LETTER_TOKENS, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        return Question(self.prompt, self.in_words.sampling.model_copy(update=letter), LetterContract())
+        return self._by_letter
 
     def prompts(self) -> Mapping[str, str]:
         """The rubric's text."""
@@ -96,10 +108,6 @@ class ModelJudge(Asking, kb.Judge):
 
     def scores(self) -> dict[str, Any]:
         """The properties of the reply that hold a rating, as against the reasons."""
-        return self._scores
-
-    @cached_property
-    def _scores(self) -> dict[str, Any]:
         return {name: kind for name, kind in self.reply_schema()["properties"].items() if not name.endswith("reason")}
 
     def main_column(self) -> str:
@@ -151,12 +159,12 @@ class ModelJudge(Asking, kb.Judge):
         """Requests with log probabilities are answered by a letter."""
         return (self.by_letter if request.sampling.logprobs else self.in_words).contract
 
-    def requests(self, material: Material, model: str) -> Sequence[Request]:
+    def requests(self, inputs: RowInputs, model: str) -> Sequence[Request]:
         """One request per sample, or one for a letter."""
-        refuse_nulls(material)
+        refuse_nulls(inputs)
         if self.expected:
-            return [self._letter_request(material, model)]
-        return [self._request(material, model, sample) for sample in range(self.samples)]
+            return [self._letter_request(inputs, model)]
+        return [self._request(inputs, model, sample) for sample in range(self.samples)]
 
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
         """Fields that do not go together, then all that a model can lack."""
@@ -167,27 +175,27 @@ class ModelJudge(Asking, kb.Judge):
         """One for each sample, or one for a letter."""
         return self.samples
 
-    def in_two_rounds(self) -> bool:
+    def follows_up(self) -> bool:
         """Letters that are not certain enough are asked about in words."""
         return self.expected
 
-    def further(self, material: Material, model: str, store: ResponseStore) -> Sequence[Request]:
+    def follow_up(self, inputs: RowInputs, model: str, store: ResponseStore) -> Sequence[Request]:
         """The question in words for a row whose letter is not certain enough."""
-        if _certain(store.reply(self._letter_request(material, model).key)):
+        if _certain(store.reply(self._letter_request(inputs, model).key)):
             return ()
-        return [self._request(material, model, 0)]
+        return [self._request(inputs, model, 0)]
 
     def review(self) -> Review | None:
         """Repairs; a letter is not repaired, the row is asked about in words instead."""
         return None if self.expected else super().review()
 
-    def _request(self, material: Material, model: str, sample: int) -> Request:
-        return self.in_words.about({**material, "form": self.form}, model, sample)
+    def _request(self, inputs: RowInputs, model: str, sample: int) -> Request:
+        return self.in_words.about({**inputs, "form": self.form}, model, sample)
 
-    def _letter_request(self, material: Material, model: str) -> Request:
-        return self.by_letter.about({**material, "form": "letter"}, model)
+    def _letter_request(self, inputs: RowInputs, model: str) -> Request:
+        return self.by_letter.about({**inputs, "form": "letter"}, model)
 
-    def conclude(self, material: Material, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
         """The verdict from all replies for a row; RowFailure when one of them is not usable."""
         if self.expected:
             return self._expected(*replies)
@@ -212,11 +220,11 @@ class ModelJudge(Asking, kb.Judge):
         refuse_failures([in_words])
         return {RAW: in_words.raw, name: float((in_words.fields or {})[name]), f"{name}_mass": mass}
 
-    def assemble(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
         """The rows with the verdicts beside them."""
         return with_columns(table, values, self.column_names(_before(self, features)), features)
 
-    def probes(self, ds: Dataset) -> Iterable[Material]:
+    def extra_inputs(self, ds: Dataset) -> Iterable[RowInputs]:
         """The sampled rows with changed code."""
         return metamorphic.variants(self._trial(), ds)
 

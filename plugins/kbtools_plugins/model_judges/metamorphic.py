@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kbtools.errors import UsageError
-from kbtools.llm import Material, RowFailure, conclusions, materials
+from kbtools.llm import RowFailure, RowInputs, parsed_rows, row_inputs
 from kbtools.models.store import chunks
 from kbtools_plugins.model_judges import rewrites
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from kbtools.llm import Asking
+    from kbtools.llm import ModelStage
     from kbtools.models.store import ResponseStore
 
 Texts = dict[str, str]
@@ -32,7 +32,7 @@ ROWS = 50
 class Trial:
     """The judge on trial, the JSON schema of each of its ratings, and the share of rows, as in `5%`."""
 
-    judge: Asking
+    judge: ModelStage
     scores: Mapping[str, Mapping[str, Any]]
     share: str
 
@@ -50,10 +50,10 @@ def share_of(text: str) -> float:
     return share
 
 
-def variants(trial: Trial, ds: Dataset) -> Iterator[Material]:
+def variants(trial: Trial, ds: Dataset) -> Iterator[RowInputs]:
     """Every sampled row with each change that makes a difference to it."""
-    for material in _sampled(trial, ds):
-        yield from _changed(trial, material).values()
+    for inputs in _sampled(trial, ds):
+        yield from _changed(trial, inputs).values()
 
 
 def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[
     failed = dict.fromkeys(pairs, 0)
     rows = 0
     for some in chunks(_sampled(trial, ds), ROWS):
-        changed = [_changed(trial, material) for material in some]
-        asked = [material for own, others in zip(some, changed, strict=True) for material in (own, *others.values())]
-        found = iter(conclusions(trial.judge, asked, model, store))
+        changed = [_changed(trial, inputs) for inputs in some]
+        asked = [inputs for own, others in zip(some, changed, strict=True) for inputs in (own, *others.values())]
+        found = iter(parsed_rows(trial.judge, asked, model, store))
         for names in changed:
             verdict, rows = next(found), rows + 1
             for name in names:
@@ -90,10 +90,10 @@ def _sampled(trial: Trial, ds: Dataset) -> Iterator[Texts]:
     """Rows whose texts have a digest below the share, equal ones once."""
     limit = int(share_of(trial.share) * 2**64)
     seen: set[int] = set()
-    for material in materials(trial.judge, ds) if limit else ():
-        given = {role: text for role, text in material.items() if text is not None}
+    for inputs in row_inputs(trial.judge, ds) if limit else ():
+        given = {role: text for role, text in inputs.items() if text is not None}
         number = int.from_bytes(hashlib.sha256("\0".join(given.values()).encode("utf-8", "surrogatepass")).digest()[:8])
-        if number < limit and number not in seen and len(given) == len(material):
+        if number < limit and number not in seen and len(given) == len(inputs):
             seen.add(number)
             yield given
 

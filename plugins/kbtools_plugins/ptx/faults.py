@@ -28,7 +28,18 @@ class Fault(Exception):
     other: Line | None = None
 
     def __str__(self) -> str:
-        return self.message
+        """The whole sentence: "line 14 reads 4 bytes past the end of x, which has 400, in program 3, thread 17"."""
+        text = self.message
+        if self.line.number and not text.startswith("line "):
+            text = f"{self.line} {text}" if text.startswith(VERBS) else f"{self.line}: {text}"
+        if self.program is not None:
+            x, y, z = self.program
+            text += f", in program {(x, y, z) if y or z else x}"
+        return text if self.thread is None else f"{text}, thread {self.thread}"
+
+
+VERBS = ("reads ", "writes ", "changes ")
+"""Messages that go on from the line that does it."""
 
 
 class OutOfBounds(Fault):

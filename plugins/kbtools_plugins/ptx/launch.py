@@ -6,14 +6,14 @@ far stays in the buffers. `Unsupported` is raised before anything runs, where de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import Any
 
 import numpy as np
 
+from .bits import Bits
 from .decode.decoder import decode
 from .decode.origins import UNKNOWN
 from .decode.program import Program
@@ -50,10 +50,10 @@ class LaunchReport:
     """Processor time."""
 
 
-@lru_cache(maxsize=256)
-def load(text: str, entry: str | None = None) -> Program:
+@lru_cache(maxsize=64)
+def load(text: str, entry: str | None = None, seed: int | None = None) -> Program:
     """A kernel, parsed and decoded once; Unsupported or BadText if it cannot be run."""
-    return decode(parse(text), entry)
+    return decode(parse(text), entry, seed)
 
 
 def launch(
@@ -68,16 +68,19 @@ def launch(
     limits: Limits | None = None,
     check_races: bool = True,
     poison: bool = True,
+    seed: int | None = None,
 ) -> LaunchReport:
     """Runs `entry` (the only one of the text, if it has one) for all programs of the grid.
 
     `arguments` are those of the kernel itself; pointers that Triton adds behind them (scratch memory, `scratch_bytes`
     for each program) are added here. `shared_bytes` is what the launch gives beyond what the kernel declares.
+    With a `seed` results of `.approx` are moved within what the manual permits: an output that changes much with it
+    hangs on how a device rounds them.
     """
-    program = load(text, entry)
+    program = load(text, entry, seed)
     sizes = size_of(grid)
     meter = Meter(limits or Limits())
-    memory = GlobalMemory(program.granule, check_races, poison)
+    memory = GlobalMemory(program.granule, check_races, poison, most=meter.limits.memory)
     given = encode(program, arguments, memory, scratch_bytes * prod(sizes))
     memory.read_only = read_only(program, given)
     threads = program.threads or (32 * num_warps, 1, 1)
@@ -114,7 +117,7 @@ def read_only(program: Program, given: Arguments) -> set[int]:
     return set(given.buffers.values()) - {number for name, number in given.buffers.items() if name in program.written}
 
 
-def chunks(program: Program, total: int, threads: int, shared: int, limits: Limits) -> list[Any]:
+def chunks(program: Program, total: int, threads: int, shared: int, limits: Limits) -> Iterator[Bits]:
     """Programs that run at once, as numbers; fewer where registers or shared memory would be too large."""
     lanes = limits.lanes * (SPINNING if program.waits else 1)
     registers = max(1, sum(program.widths) // 8)
@@ -122,8 +125,8 @@ def chunks(program: Program, total: int, threads: int, shared: int, limits: Limi
         raise LimitExceeded(f"a program needs more than {limits.memory} bytes")
     lanes = min(lanes, max(threads, limits.memory // (2 * registers)))
     at_once = max(1, min(lanes // threads, limits.memory // (20 * max(1, shared))))
-    starts = range(0, total, at_once)
-    return [np.arange(first, min(total, first + at_once), dtype=np.int64)[:, None] for first in starts]
+    for first in range(0, total, at_once):
+        yield np.arange(first, min(total, first + at_once), dtype=np.int64)[:, None]
 
 
 def group(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import kbtools as kb
 from kbtools.data.columns import column_type, is_message_list
 from kbtools.data.conversations.fields import REASONING_FIELDS
-from kbtools.data.conversations.messages import Message, decode, looks_encoded
+from kbtools.data.conversations.messages import Message, looks_encoded, writable_messages
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import field_of, map_batches
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
@@ -187,7 +187,7 @@ class _Row:
 def _messages(value: Any, role: str) -> list[Message]:
     if isinstance(value, str) and not looks_encoded(value):
         return [{"role": role, "content": value}]
-    return decode(value)
+    return writable_messages(value)
 
 
 def _turn_feature(features: Features, prompt: str | None, completion: str) -> dict[str, Any]:

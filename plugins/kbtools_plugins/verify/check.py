@@ -6,8 +6,11 @@ import ast
 import atexit
 import hashlib
 import secrets
+import traceback
 from functools import cache
+from importlib.metadata import version
 
+from kbtools.errors import KbError
 from kbtools_plugins.verify.candidate import kernels, shrink, static_rules, text
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
@@ -83,6 +86,14 @@ class PairCheck:
             return self._evidence.verdict("pass", "", self._check(), self._settings)
         except Decided as decided:
             return self._evidence.verdict(decided.verdict, decided.error, decided.max_error, self._settings)
+        except (WorkerDied, KbError):
+            raise
+        except (RecursionError, MemoryError) as error:
+            text = f"too deep or too long to be read: {type(error).__name__}"
+            return self._evidence.verdict("compile_error", text, None, self._settings)
+        except Exception as error:  # noqa: BLE001 - one odd pair must not end the check of all others
+            text = f"the check itself failed: {''.join(traceback.format_exception(error)[-3:])}"
+            return self._evidence.verdict("unsupported:internal", text, None, self._settings)
 
     def _check(self) -> float:
         with self._evidence.timed("read"):
@@ -92,15 +103,16 @@ class PairCheck:
         with self._evidence.timed("record"):
             self._recording = self._record()
             self._traces = self._recording.traces
+            self._source = kernels.extract(self._tree, self._recording.bindings)
         self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
-        if not on_gpu(self._settings) and (
-            missing := trace_rules.features_without_gpu(self._kernels, self._main_trace)
+        if self._evidence.tier == _TIER and (
+            missing := trace_rules.features_without_gpu(self._kernels, self._main_trace, self._features)
         ):
             raise Decided(
                 f"unsupported:{missing}",
-                f"Triton's interpreter cannot decide on {missing}; it compiles, run it on a GPU",
+                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx, or run it on a GPU",
             )
         with self._evidence.timed("replay"):
             return self._replay()
@@ -123,7 +135,7 @@ class PairCheck:
     def _take(self, code: str) -> ast.Module:
         """Make this the candidate's code."""
         tree = text.parse(code)
-        self._code, self._source = code, kernels.extract(tree)
+        self._code, self._tree = code, tree
         return tree
 
     def _run_reference(self) -> ReferenceReply:
@@ -131,10 +143,10 @@ class PairCheck:
         if on_gpu(self._settings):
             comfortable = most = _ELEMENTS_ON_DEVICE
         outcome = self._reference_outcome(self._reference_code, comfortable)
-        if outcome.failed == "too_large":
+        if _is_too_large(outcome):
             outcome = self._smaller_reference(comfortable) or self._reference_outcome(self._reference_code, most)
-        if outcome.failed == "too_large":
-            raise Decided("unsupported:too_large", f"{outcome.error}, more than {most:,}")
+        if _is_too_large(outcome):
+            raise Decided("unsupported:too_large", f"{outcome.error[-300:]}, more than {most:,}")
         if outcome.failed:
             known = outcome.failed.startswith(("reference_", "unsupported:"))
             raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
@@ -210,7 +222,7 @@ class PairCheck:
         ]
         self._kernels = [kernel for trace in required for kernel in trace_rules.launched(trace, self._source)]
         reference_only_moves = only_moves(self._reference)
-        if not self._main_trace.launches:
+        if not any(trace.launches for trace in self._traces["main"]):
             self._look_for_detection()
         for trace in required:
             trace_rules.require_work(trace, self._source, self._settings.allow, reference_only_moves)
@@ -233,20 +245,26 @@ class PairCheck:
         run = [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
         job = compile_job(run, tried, self._source, self._recording.tuned, self._settings)
         outcome = self._processes.run(COMPILE, job, self._settings)
-        self._evidence.tier = "gpu" if on_gpu(self._settings) else _TIER
+        self._evidence.tier = "gpu" if on_gpu(self._settings) else "ptx" if self._settings.tier == "ptx" else _TIER
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
         reply = outcome.known()
         self._evidence.resources = tuple(Resources(**found.tree()) for found in reply.resources)
         self._evidence.notes += [f"passed over by a tuner: {found}" for found in reply.passed_over]
+        if "have been removed" in reply.error:
+            text = f"Triton {version('triton')} no longer has what it uses, Triton 3.6 does: {reply.error[-300:]}"
+            raise Decided("unsupported:triton_version", text)
         if reply.error:
             raise Decided("compile_error", f"while compiling: {reply.error}")
+        self._features = frozenset(reply.features)
         never = [job.launches[number] for number in reply.never]
         self._traces[record.TUNING] = picked(tried, never, self._source)
 
     def _replay(self) -> float:
-        run = Replays(self._reference, self._traces, self._source, self._kernels, self._settings, self._processes)
+        run = Replays(
+            self._reference, self._traces, self._source, self._kernels, self._features, self._settings, self._processes
+        )
         worst = run.check()
         self._evidence.notes += run.notes
         self._evidence.shape_general = run.general.get("shape")
@@ -276,6 +294,11 @@ class PairCheck:
             self._evidence.notes.append(f"timed against the eager reference only: {reply.not_compiled}")
         self._evidence.kernel_ms, self._evidence.ref_ms = (kernel[0], kernel[1], kernel[2]), (best[0], best[1], best[2])
         self._evidence.speedup = best[0] / kernel[0]
+
+
+def _is_too_large(outcome: Outcome[ReferenceReply]) -> bool:
+    """Too many elements, or memory that could not be had for them."""
+    return outcome.failed in ("too_large", "out_of_memory") or "can't allocate memory" in outcome.error
 
 
 @cache

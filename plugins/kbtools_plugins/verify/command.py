@@ -24,7 +24,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--candidate", type=_FILE, help="File with the candidate: code, or an answer that holds it.")
 @click.option("--entry-point", help="Class or function of the reference that is meant.")
 @click.option(
-    "--tier", type=click.Choice(["auto", "gpu", "cpu"]), default="auto", show_default=True, help="Where kernels run."
+    "--tier",
+    type=click.Choice(["auto", "gpu", "cpu", "ptx"]),
+    default="auto",
+    show_default=True,
+    help="Where kernels run.",
 )
 @click.option("--targets", default="80,90", show_default=True, help="Compute capabilities to compile for.")
 @click.option("--seeds", default=2, show_default=True, help="Sets of secret random inputs.")

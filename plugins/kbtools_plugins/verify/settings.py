@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import devices
 
-Tier = Literal["auto", "gpu", "cpu"]
+Tier = Literal["auto", "gpu", "cpu", "ptx"]
 Target = Annotated[int, Field(ge=75)]
 """A compute capability that Triton compiles for, 80 for sm_80: a candidate is not to blame for one that it does not."""
 
@@ -20,14 +20,14 @@ class VerifySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     tier: Tier = "auto"
-    """Where kernels run: on a GPU, in Triton's interpreter (cpu), or on a GPU where there is one (auto)."""
+    """Where kernels run: gpu, cpu (Triton's interpreter), ptx (as PTX on the CPU), or auto (a GPU if there is one)."""
     targets: tuple[Target, ...] = (80, 90)
     """Compute capabilities that every launched kernel is compiled for, 80 for sm_80."""
     seeds: int = Field(2, ge=1)
     """Number of secret seeds that inputs are drawn from."""
-    timeout: float = Field(60.0, gt=0)
+    timeout: float = Field(default=60.0, gt=0)
     """Seconds that each process (reference, record, compile, replay) may take."""
-    memory_gb: float = Field(4.0, gt=0)
+    memory_gb: float = Field(default=4.0, gt=0)
     """Memory that each process may allocate on top of its imports."""
     allow: tuple[str, ...] = ()
     """Further torch operators a candidate may use on inputs, as in `aten.sum`."""
@@ -41,7 +41,9 @@ class VerifySettings(BaseModel):
 
 def on_gpu(settings: VerifySettings) -> bool:
     """Whether kernels run on a GPU; ConfigError if one is demanded and there is none."""
-    present, why_none = ((), "--tier cpu uses none") if settings.tier == "cpu" else devices.found()
+    present, why_none = (
+        ((), f"--tier {settings.tier} uses none") if settings.tier in ("cpu", "ptx") else devices.found()
+    )
     if settings.tier == "gpu" and not present:
         raise ConfigError(f"--tier gpu: {why_none}; use --tier cpu.")
     if settings.time and not present:

@@ -55,7 +55,7 @@ class Verify(kb.Stage):
     timeout: float = Field(60.0, gt=0)
     """Seconds that each process of one check may take."""
     tier: Tier = "auto"
-    """Where kernels run: on a GPU, in Triton's interpreter (cpu), or on a GPU where there is one (auto)."""
+    """Where kernels run: gpu, cpu (Triton's interpreter), ptx (as PTX on the CPU), or auto (a GPU if there is one)."""
     targets: tuple[Target, ...] = (80, 90)
     """Compute capabilities that each kernel must compile for, as in 80,90."""
     seeds: int = Field(2, ge=1)

@@ -223,3 +223,56 @@ def test_the_order_of_the_rows_does_not_matter(problems):
     ds = rows_of([TASKS[0].code(), *OTHERS[:8], VARIANTS["wrapped"](TASKS[1].code())])
     stage = kb.Decontaminate(against=(str(problems),))
     assert sorted(stage.run(ds.shuffle(seed=1)).dataset["id"]) == sorted(stage.run(ds).dataset["id"])
+
+
+LOOKED_UP = """
+import torch
+
+class Steps(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.steps = [torch.relu, torch.exp, torch.tanh, torch.sigmoid]
+
+    def forward(self, x):
+        for step in self.steps:
+            x = step(x)
+        return getattr(torch, "abs")(x)
+
+def get_inputs():
+    return [torch.rand(8, 8)]
+"""
+WRITTEN_OUT = """
+import torch
+
+class Chain(torch.nn.Module):
+    def forward(self, t):
+        return t.relu().exp().tanh().sigmoid().abs()
+
+def get_inputs():
+    return [torch.rand(2, 3)]
+"""
+
+
+@pytest.mark.slow
+def test_traces_find_what_the_text_hides(tmp_path):
+    """Operators that are looked up when the code is run; what cannot be run is counted and harms nothing."""
+    runnable = tasks(12, seed=4, runnable=True)
+    source = written(tmp_path / "bench.jsonl", [{"code": task.code()} for task in runnable] + [{"code": LOOKED_UP}])
+    negatives = [one_operator_replaced(task.code(), place) or OTHERS[0] for place, task in enumerate(runnable)]
+    texts = [task.functional() for task in runnable] + [WRITTEN_OUT, "import torch\nclass B: pass\n"] + negatives
+    stage = kb.Decontaminate(against=(str(source),), trace=True, action="mark", workers=1)
+    result = stage.run(rows_of(texts))
+    kinds = result.dataset["contamination_kind"][:]
+    assert kinds[12] == "trace"
+    assert result.dataset["contaminated_by"][12] == "bench:12"
+    assert sum(kind in CERTAIN for kind in kinds[:12]) >= 11
+    assert kinds[13:] == [None] * 13
+    assert any("0 problems, " in note and " codes of rows" in note for note in result.notes)
+    text_alone = kb.Decontaminate(against=(str(source),), action="mark").run(rows_of(texts)).dataset
+    assert text_alone["contamination_kind"][12] is None
+
+
+def test_a_trace_needs_a_level_that_it_can_reach():
+    """With exact it would have no effect."""
+    with pytest.raises(ValueError, match="level task"):
+        kb.Decontaminate(against=("sample",), level="exact", trace=True)

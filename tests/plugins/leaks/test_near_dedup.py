@@ -10,6 +10,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.testing import check_stage
+from kbtools_plugins.leaks import sets as blocks
 from kbtools_plugins.leaks.shingles import shingles
 from kbtools_plugins.leaks.tokens import stream
 from tests.plugins.leaks.slow_reference import jaccard
@@ -197,3 +198,13 @@ def test_split_measures_what_leaks_and_warns():
     assert any(f"leakage: {shares['0.8']:.1%} of the rows of 'validation'" in note for note in result.notes)
     assert "leakage" not in kb.Split(group_by="none", leakage=False).run(ds).facts
     assert "leakage" not in kb.Split(group_by="none").run(ds.remove_columns("python_code")).facts
+
+
+def test_a_split_that_is_too_large_to_be_measured_without_numba_says_so(monkeypatch):
+    """The split itself is as it would be."""
+    monkeypatch.setattr(blocks, "has_numba", lambda: False)
+    monkeypatch.setattr(blocks, "_MOST_IN_PYTHON", 10)
+    result = kb.Split(group_by="name").run(rows(30))
+    assert "leakage" not in result.facts
+    assert any("leakage was not measured" in note and "kbtools[dedup]" in note for note in result.notes)
+    assert sum(part.num_rows for part in result.dataset.values()) == 30

@@ -40,6 +40,8 @@ OPERATIONS = {
     "{x} - {x}.amax(dim=-1, keepdim=True)": "torch.sub({x}, torch.amax({x}, dim=-1, keepdim=True))",
 }
 """Each operation and how others write it."""
+_RESHAPING = ("Conv", "Pool", "Group", "sum", "mean", "logsumexp")
+"""Steps that want, or give, tensors of another shape."""
 _REPLACED = {
     "nn.ReLU()": "nn.Tanh()",
     "nn.GELU()": "nn.SiLU()",
@@ -101,8 +103,9 @@ class Task:
         built = []
         for step in self.steps:
             if step.is_layer and "_weight" in LAYERS[step.text]:
-                built.append(f"        self.{step.attribute}_weight = nn.Parameter(torch.randn({step.m}, {step.n}))")
-                built.append(f"        self.{step.attribute}_bias = nn.Parameter(torch.zeros({step.m}))")
+                size = f"{step.m}, {step.n}" if "Linear" in step.text or "Conv" in step.text else f"{step.n}"
+                built.append(f"        self.{step.attribute}_weight = nn.Parameter(torch.randn({size}))")
+                built.append(f"        self.{step.attribute}_bias = nn.Parameter(torch.zeros({size.split(',')[0]}))")
         lines = [f"        h{place + 1} = {step.functional(f'h{place}')}" for place, step in enumerate(self.steps)]
         body = [*lines, f"        x = h{len(self.steps)}"]
         return _module(f"class {self.name}Functional(nn.Module):", built, "h0", body)
@@ -137,14 +140,16 @@ def _module(head: str, built: list[str], argument: str, lines: list[str]) -> str
     )
 
 
-def tasks(count: int, seed: int = 0, steps: tuple[int, int] = (4, 9)) -> list[Task]:
-    """Different problems, the same for the same seed."""
+def tasks(count: int, seed: int = 0, steps: tuple[int, int] = (4, 9), *, runnable: bool = False) -> list[Task]:
+    """Different problems, the same for the same seed; those that are runnable keep the shape of their inputs."""
     rng = random.Random(seed)
+    choices = [text for text in (*LAYERS, *OPERATIONS) if not runnable or not any(word in text for word in _RESHAPING)]
+    widths, others = ([64], [64]) if runnable else ([16, 32, 64], [8, 24, 48])
     found: dict[tuple[str, ...], Task] = {}
     while len(found) < count:
-        texts = [rng.choice([*LAYERS, *OPERATIONS]) for _ in range(rng.randint(*steps))]
+        texts = [rng.choice(choices) for _ in range(rng.randint(*steps))]
         made = [
-            Step(text, f"layer{place}", rng.choice([16, 32, 64]), rng.choice([8, 24, 48]), rng.randrange(1, 40) / 8)
+            Step(text, f"layer{place}", rng.choice(widths), rng.choice(others), rng.randrange(1, 40) / 8)
             for place, text in enumerate(texts)
         ]
         found.setdefault(tuple(texts), Task(f"Problem{len(found)}", tuple(made)))

@@ -36,13 +36,13 @@ class Case:
     races: bool = True
 
 
-def run(case: Case) -> tuple[LaunchReport, dict[str, float]]:
+def run(case: Case, seed: int | None = None) -> tuple[LaunchReport, dict[str, float]]:
     """Launch a case; its error per output, relative to the largest value of the truth."""
     torch.manual_seed(0)
     arguments = case.arguments()
     before = {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in arguments.items()}
     compiled = compile_kernel(case.kernel, arguments, case.options, case.target)
-    report = execute(compiled, case.grid, arguments, check_races=case.races)
+    report = execute(compiled, case.grid, arguments, check_races=case.races, seed=seed)
     return report, {name: error(arguments[name], truth) for name, truth in case.truth(before).items()}
 
 
@@ -59,7 +59,11 @@ def error(got: torch.Tensor, truth: torch.Tensor) -> float:
 
 
 def execute(
-    compiled: CompiledKernel, grid: Sequence[int], arguments: Arguments, check_races: bool = True
+    compiled: CompiledKernel,
+    grid: Sequence[int],
+    arguments: Arguments,
+    check_races: bool = True,
+    seed: int | None = None,
 ) -> LaunchReport:
     """Run a compiled kernel on the machine."""
     buffers: dict[int, Buffer] = {}
@@ -75,6 +79,7 @@ def execute(
         shared_bytes=compiled.shared_bytes,
         scratch_bytes=compiled.scratch_bytes,
         check_races=check_races,
+        seed=seed,
     )
 
 

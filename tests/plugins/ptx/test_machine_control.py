@@ -158,3 +158,23 @@ def test_a_bad_operand_is_refused(line):
     """Registers, variables and labels have to exist."""
     with pytest.raises((BadText, Unsupported)):
         run(kernel(f"{line};"), buffer([0]), empty(1))
+
+
+def test_shadows_of_large_buffers_are_bounded():
+    """Looking for races costs four times a buffer of 32-bit numbers."""
+    text = kernel(AT + "st.global.u32 [%d4], %r0;")
+    with pytest.raises(LimitExceeded, match="to see races in buffers as large as out"):
+        run(text, buffer([0]), empty(1 << 20), limits=Limits(memory=1 << 23))
+    run(text, buffer([0]), empty(1 << 20), limits=Limits(memory=1 << 23), check_races=False)
+
+
+def test_a_text_that_is_too_large_is_refused():
+    """Decoding it would take for ever."""
+    with pytest.raises(BadText, match="more than 100000 statements"):
+        run(kernel("ret;" * 100_000), buffer([0]), empty(1))
+
+
+def test_a_grid_may_be_as_large_as_a_device_allows():
+    """Programs are made as they are needed."""
+    with pytest.raises(LimitExceeded, match="steps"):
+        run(kernel("mov.u32 %r0, 1;"), buffer([0]), empty(1), grid=(2**31 - 1,), limits=Limits(steps=100))

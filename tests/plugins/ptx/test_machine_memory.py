@@ -23,6 +23,7 @@ def test_reading_past_the_end_names_line_program_and_thread():
     with pytest.raises(OutOfBounds, match="reads 4 bytes past the end of x, which has 400") as caught:
         run(kernel(AT + "ld.global.u32 %r4, [%d3];"), buffer(range(100)), empty(128), grid=(4,))
     assert (caught.value.line.number, caught.value.program, caught.value.thread) == (10, (3, 0, 0), 4)
+    assert str(caught.value) == "line 10 reads 4 bytes past the end of x, which has 400, in program 3, thread 4"
 
 
 def test_an_access_before_the_start_is_told_as_such():

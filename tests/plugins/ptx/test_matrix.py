@@ -68,3 +68,23 @@ def test_integer_products_wrap_or_are_clamped(a: str, b: str) -> None:
     assert np.array_equal(matrix_product(a, b, "s32")(left, right, total), (exact % 2**32).astype(np.uint32))
     clamped = np.clip(exact, -(2**31), 2**31 - 1).astype(np.int32).view(np.uint32)
     assert np.array_equal(matrix_product(a, b, "s32", saturate=True)(left, right, total), clamped)
+
+
+def test_sums_that_cancel_are_exact() -> None:
+    large, one = np.float32(2.0**60), np.float32(1.0)
+    a = np.zeros((1, 16, 8), np.float32)
+    a[0, :, :3] = large, one, -large
+    b = np.ones((1, 8, 8), np.float32)
+    c = np.full((1, 16, 8), 2.0**-30, np.float32)
+    got = matrix_product("tf32", "tf32", "f32")(*(values.view(np.uint32) for values in (a, b, c)))
+    assert np.all(got.view(np.float32) == np.float32(1 + 2.0**-30))
+
+
+def test_infinities_and_nan_of_operands_come_out() -> None:
+    a, b, c = tiles("f16", 1, 16, 16, seed=1), tiles("f16", 1, 16, 8, seed=2), tiles("f32", 1, 16, 8, seed=3)
+    a[0, 0, 0], a[0, 1, 1], a[0, 2, 2:4] = 0x7C00, 0x7E00, (0x7C00, 0xFC00)
+    b[0, :4] = 0x3C00
+    got = widen(matrix_product("f16", "f16", "f32")(a, b, c), "f32")[0]
+    assert np.all(got[0] == np.inf)
+    assert np.isnan(got[1:3]).all()
+    assert np.isfinite(got[3:]).all()

@@ -228,3 +228,20 @@ def test_operations_that_ptx_does_not_have_are_refused() -> None:
     ):
         with pytest.raises(Unsupported, match="^ptx:"):
             choose()
+
+
+@pytest.mark.parametrize("kind", ["f32", "f64", "f16", "bf16"])
+def test_operands_broadcast_and_are_left_alone(kind: str) -> None:
+    rows, columns, one = random_bits(kind, 3, 1).T, random_bits(kind, 4, 2), random_bits(kind, 1, 3)
+    for name, arity in {**ARITY, "max": 2, "min": 2, "abs": 1, "ex2": 1, "rsqrt": 1}.items():
+        for rounding in ("", "rm"):
+            asked = Modifiers(rounding=rounding, ftz=kind == "f32", approximate=name in ("ex2", "rsqrt"))
+            try:
+                run = arithmetic(name, kind, asked, seed=1)
+            except Unsupported:
+                continue
+            operands = [rows, columns, one][:arity]
+            whole = np.broadcast_arrays(*operands)
+            for bits in operands:
+                bits.flags.writeable = False
+            assert np.array_equal(run(*operands), run(*(bits.copy() for bits in whole))), name

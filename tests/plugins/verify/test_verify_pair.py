@@ -248,3 +248,57 @@ def test_large_shapes_are_cut_down_on_both_sides(processes: WarmPair) -> None:
     assert any("cut down to" in note for note in verdict.notes)
     literal = REFERENCE.replace("(6, 50)", "(4096, 4096)").replace("[50]", "[4096]")
     assert verify(literal, CANDIDATE, processes=processes).verdict == "unsupported:too_large"
+
+
+BF16_REFERENCE = """
+import torch
+import torch.nn as nn
+
+class Twice(nn.Module):
+    def forward(self, x):
+        return x * 2 + 1
+
+def get_inputs():
+    return [torch.randn(300).to(torch.bfloat16)]
+
+def get_init_inputs():
+    return [[], {}]
+"""
+BF16_CANDIDATE = """
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+@triton.jit
+def twice(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at, mask=at < n)
+    tl.store(out_ptr + at, x * 2 + 1, mask=at < n)
+
+class TwiceNew(nn.Module):
+    def forward(self, x):
+        out = torch.empty_like(x)
+        twice[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        return out
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ((), "pass"),
+        (("x * 2 + 1, mask", "x * 2, mask"), "wrong_output"),
+        (("mask=at < n)\n\nclass", "mask=at < n + 9)\n\nclass"), "runtime_error"),
+    ],
+)
+def test_the_ptx_tier_decides_what_the_interpreter_cannot(changes, outcome):
+    """bf16 runs as a device would run it; an access past the end names its line and its thread."""
+    candidate = BF16_CANDIDATE.replace(*changes) if changes else BF16_CANDIDATE
+    settings = VerifySettings(tier="ptx", seed=1)
+    found = verify(BF16_REFERENCE, candidate, settings=settings)
+    assert (found.verdict, found.tier) == (outcome, "ptx"), found.error
+    if outcome == "runtime_error":
+        assert "line" in found.error
+        assert "thread" in found.error
+    assert verify(BF16_REFERENCE, BF16_CANDIDATE, settings=VerifySettings(seed=1)).verdict == "unsupported:bfloat16"

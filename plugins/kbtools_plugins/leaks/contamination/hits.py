@@ -13,9 +13,10 @@ from pydantic import JsonValue
 
 import kbtools as kb
 from kbtools.data.table import batches, field_of, row_name, tables
-from kbtools_plugins.leaks.contamination import codes
+from kbtools_plugins.leaks.contamination import codes, tracing
 from kbtools_plugins.leaks.contamination.matching import Hit, Index, Kind, Sighting
 from kbtools_plugins.leaks.contamination.sources import EvaluationSet
+from kbtools_plugins.leaks.contamination.tracing import Traces
 from kbtools_plugins.leaks.distinct import digest_of
 from kbtools_plugins.leaks.pairs import Pair, shown
 
@@ -46,27 +47,34 @@ class Hits:
     by_row: Mapping[int, RowHit]
     unparsed: int
     """Different codes of rows that do not parse."""
+    traces: Traces | None = None
 
     @classmethod
-    def of(cls, sets: Sequence[EvaluationSet], ds: Dataset, places: Mapping[str, str], kinds: Sequence[Kind]) -> Hits:
-        """Look at every code, then give each row the surest of its hits."""
+    def of(
+        cls, sets: Sequence[EvaluationSet], ds: Dataset, places: Mapping[str, str], kinds: Sequence[Kind], trace: int
+    ) -> Hits:
+        """Look at every code, then give each row the surest of its hits; `trace` is how many are run at a time."""
         index = Index([problem for one in sets for problem in one.problems])
         seen: dict[bytes, Sighting] = {}
         unparsed = 0
         found: list[tuple[int, str, bytes]] = []
+        references: dict[bytes, str] = {}
         for row, role, text in _codes(batches(ds, list(places.values()), rows=_ROWS), places):
             digest = digest_of(text)
             if digest not in seen:
                 code = codes.read(text)
                 seen[digest] = index.look(code)
                 unparsed += not code.parsed
+            if trace and role == "reference_code":
+                references[digest] = text
             found.append((row, role, digest))
         verdicts = {digest: index.verdict(sighting) for digest, sighting in seen.items()}
-        return cls(sets, places, index, _surest(found, verdicts, kinds), unparsed)
+        traces = _trace(index, references, verdicts, trace) if trace else None
+        return cls(sets, places, index, _surest(found, verdicts, kinds), unparsed, traces)
 
     def certain(self) -> list[int]:
         """Rows that hold a problem, and are not only similar to one."""
-        return sorted(row for row, hit in self.by_row.items() if hit.kind != "similar")
+        return sorted(row for row, hit in self.by_row.items() if hit.certain)
 
     def title(self, hit: Hit) -> str:
         """Set and name of the problem."""
@@ -97,12 +105,21 @@ class Hits:
         """What could not be compared as code."""
         if self.unparsed:
             yield f"codes of rows that do not parse and are compared by their words and signs: {self.unparsed}."
+        yield from self._silent()
         broken = [
             problem.title for problem, code in zip(self.index.problems, self.index.read, strict=True) if not code.parsed
         ]
         if broken:
             named = ", ".join(broken[:_NAMED])
             yield f"problems that do not parse and are found only by their words and signs: {len(broken)} ({named})."
+
+    def _silent(self) -> Iterator[str]:
+        """What could not be run for a trace."""
+        if self.traces and (self.traces.silent_problems or self.traces.silent_codes):
+            yield (
+                "could not be run on tensors without data, so they have no trace: "
+                f"{self.traces.silent_problems} problems, {self.traces.silent_codes} codes of rows."
+            )
 
     def _counts(self) -> dict[str, Counter[str]]:
         counts: dict[str, Counter[str]] = {one.name: Counter() for one in self.sets}
@@ -124,6 +141,16 @@ class Hits:
     def _text(self, ds: Dataset, row: int, hit: RowHit) -> str:
         found = _codes(tables(ds.select([row]), list(self.places.values()), 1), self.places)
         return next(text for _, _, text in found if digest_of(text) == hit.code)
+
+
+def _trace(index: Index, references: Mapping[bytes, str], verdicts: dict[bytes, Hit | None], workers: int) -> Traces:
+    """Run the reference codes for which their text has given no certain hit, and add what is found to the verdicts."""
+    open_ones = {
+        digest: text for digest, text in references.items() if (hit := verdicts[digest]) is None or not hit.certain
+    }
+    found = tracing.compare([problem.code for problem in index.problems], open_ones, workers)
+    verdicts.update({digest: Hit(number, "trace", 1.0) for digest, number in found.found.items()})
+    return found
 
 
 def _codes(found: Iterator[pa.Table], places: Mapping[str, str]) -> Iterator[tuple[int, str, str]]:

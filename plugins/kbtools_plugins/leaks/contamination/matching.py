@@ -20,8 +20,8 @@ from kbtools_plugins.leaks.contamination.sources import Problem
 if TYPE_CHECKING:
     import numpy as np
 
-Kind = Literal["exact", "operators", "contained", "similar"]
-KINDS: tuple[Kind, ...] = ("exact", "operators", "contained", "similar")
+Kind = Literal["exact", "operators", "trace", "contained", "similar"]
+KINDS: tuple[Kind, ...] = ("exact", "operators", "trace", "contained", "similar")
 """From the surest to the least sure."""
 CONTAINED = 0.8
 """Weighted share of a problem's shingles from which a code contains it."""
@@ -37,6 +37,11 @@ class Hit:
     problem: int
     kind: Kind
     score: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the code holds the problem, rather than being like it."""
+        return self.kind != "similar"
 
     @property
     def order(self) -> tuple[int, float, int]:
@@ -70,7 +75,7 @@ class Index:
     problems: Sequence[Problem]
     read: list[Code] = field(init=False)
     signatures: list[Signature] = field(init=False)
-    """Of each problem; replaced by those of traces where there are some."""
+    """Of each problem."""
     _by_digest: dict[tuple[str, bytes], int] = field(default_factory=dict)
     _by_operators: dict[tuple[str, ...], list[int]] = field(default_factory=lambda: defaultdict(list))
     _by_shingle: dict[str, dict[int, list[int]]] = field(default_factory=lambda: defaultdict(dict))

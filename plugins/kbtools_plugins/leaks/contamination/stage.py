@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import kbtools as kb
 from kbtools.data.table import row_name, take
@@ -24,7 +25,7 @@ _COLUMNS = {
     "contamination_score": "float64",
     "contamination_where": "string",
 }
-_REACH: dict[str, tuple[Kind, ...]] = {"exact": KINDS[:1], "task": KINDS[:3], "similar": KINDS}
+_REACH: dict[str, tuple[Kind, ...]] = {"exact": KINDS[:1], "task": KINDS[:4], "similar": KINDS}
 """Kinds of hits that a level looks for."""
 _NAMED = 5
 
@@ -43,12 +44,25 @@ class Decontaminate(kb.Stage):
     """Equal code but for names, formatting and harness (exact); also the same operators in the same order, or code that
     contains a problem and does all that it does (task); also code that is only similar (similar), which is marked and
     never dropped."""
+    trace: bool = False
+    """Also run each reference code on tensors without data, in verify's sandbox, and compare the operators that it
+    really applies: finds rewrites whose text has nothing in common with the problem's (extra `verify`)."""
+    workers: Annotated[int, Field(ge=1)] = 2
+    """Codes that are run at a time with --trace."""
     action: Literal["drop", "mark", "fail"] = "drop"
     """Drop the rows; keep all and add contaminated_by, contamination_kind, contamination_score and contamination_where;
     or fail and name them. Where rows are only similar, these columns are added as well."""
 
+    @model_validator(mode="after")
+    def _traces_tasks(self) -> Decontaminate:
+        if self.trace and self.level == "exact":
+            raise ValueError("a trace finds the same task, so it needs the level task or similar")
+        return self
+
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
         """Read the evaluation sets: one that is missing or empty ends the run before its first row."""
+        if self.trace and any(importlib.util.find_spec(package) is None for package in ("torch", "triton")):
+            raise kb.errors.MissingExtra("verify", "tracing code")
         return tuple(f"against {found.name}: {len(found.problems)} problems" for found in self._sets())
 
     def output_features(self, features: Features) -> Features:
@@ -58,7 +72,8 @@ class Decontaminate(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Hold every code of every row against the problems."""
-        found = Hits.of(self._sets(), ds, codes.places(ds.features, self.columns), _REACH[self.level])
+        places, workers = codes.places(ds.features, self.columns), self.workers if self.trace else 0
+        found = Hits.of(self._sets(), ds, places, _REACH[self.level], workers)
         lost = found.certain() if self.action != "mark" else []
         if lost and self.action == "fail":
             raise kb.errors.RowError(self._complaint(ds, found, lost))

@@ -29,8 +29,9 @@ Guard = tuple[int, bool] | None
 class Builder:
     """The steps of one block after another."""
 
-    def __init__(self, function: Function, module: Module) -> None:
+    def __init__(self, function: Function, module: Module, seed: int | None = None) -> None:
         self.slots = Slots(function, module)
+        self.seed = seed
         self.threads = None if function.threads is None else prod(function.threads)
         self.steps: list[Step] = []
         self.all: list[Step] = []

@@ -1,6 +1,6 @@
 """The door of `decode`: a parsed kernel becomes a `Program`."""
 
-from kbtools_plugins.ptx.faults import BadText
+from kbtools_plugins.ptx.faults import BadText, LimitExceeded
 from kbtools_plugins.ptx.instructions import table
 from kbtools_plugins.ptx.text.calls import with_calls
 from kbtools_plugins.ptx.text.kernel import Function, Instruction, Module
@@ -9,6 +9,9 @@ from . import flow, origins
 from .blocks import Piece, cut
 from .builder import Builder
 from .program import Barrier, Block, Branch, End, Jump, Program
+
+MOST_LIVE = 50_000_000
+"""Blocks times registers."""
 
 
 def entry(module: Module, name: str | None) -> Function:
@@ -21,11 +24,15 @@ def entry(module: Module, name: str | None) -> Function:
     return kernels[name]
 
 
-def decode(module: Module, name: str | None = None) -> Program:
-    """A kernel that can be run; Unsupported for what the machine does not execute."""
+def decode(module: Module, name: str | None = None, seed: int | None = None) -> Program:
+    """A kernel that can be run; Unsupported for what the machine does not execute.
+
+    `seed` is that of `numerics.arithmetic`.
+    """
     function = with_calls(entry(module, name), module)
     pieces = cut(function)
-    builder = Builder(function, module)
+    check_size(function, len(pieces))
+    builder = Builder(function, module, seed)
     blocks = [block(builder, pieces, at) for at in range(len(pieces))]
     slots = builder.slots
     given = {*slots.constants, *slots.specials, *slots.symbols, *(load.slot for load in slots.loads)}
@@ -55,6 +62,12 @@ def decode(module: Module, name: str | None = None) -> Program:
         version=module.version,
         target=module.target,
     )
+
+
+def check_size(function: Function, blocks: int) -> None:
+    """What is needed where takes memory by these; Triton's largest kernels are a hundredth of it."""
+    if blocks * len(function.registers) > MOST_LIVE:
+        raise LimitExceeded(f"{function.name} has {len(function.registers)} registers and {blocks} blocks")
 
 
 def block(builder: Builder, pieces: list[Piece], at: int) -> Block:

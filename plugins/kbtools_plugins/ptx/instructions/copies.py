@@ -126,7 +126,9 @@ def lanes(group: Group, transposed: bool) -> tuple[Bits, Bits, Bits]:
 def rows_from(group: Group, address: Bits, matrix: int, row: Bits) -> Bits:
     """Address of a row, which a lane of the same warp names."""
     base = np.arange(group.threads) // 32 * 32
-    every = np.broadcast_to(address, (address.shape[0], group.threads))
+    every = address
+    if address.shape[1] != group.threads:
+        every = np.broadcast_to(address, (address.shape[0], group.threads))
     return every.take(np.minimum(base + 8 * matrix + row, group.threads - 1), axis=1)
 
 

@@ -28,7 +28,7 @@ def operation(builder: Builder, instruction: Instruction) -> None:
     if count != least and not (instruction.family in ("min", "max") and count == 3):
         raise builder.unsupported()
     name = "fma" if instruction.family == "mad" else instruction.family
-    function = numerics.arithmetic(name, kind, asked)
+    function = numerics.arithmetic(name, kind, asked, builder.seed)
     if asked.approximate or asked.full:
         builder.approximate.add(instruction.opcode)
     if count == 3 and name in ("min", "max"):

@@ -61,37 +61,25 @@ class Fragments:
         self.a_count, self.b_count = 16 * depth // WARP // self.each, 8 * depth // WARP // self.each
         self.c_count = 4 * accumulator // 32
 
-    def unpack(self, value: Bits, width: int) -> Bits:
-        """Registers (warps, lanes) as elements (warps, lanes, elements of a register)."""
-        return np.ascontiguousarray(value).view(UNSIGNED[width]).reshape(*value.shape, -1)
+    def elements(self, registers: list[Bits], width: int) -> Bits:
+        """All registers as (registers, warps, 8 groups of lanes, elements of the four lanes of a group)."""
+        return np.stack(registers).view(UNSIGNED[width]).reshape(len(registers), len(registers[0]), 8, -1)
 
     def left(self, registers: list[Bits]) -> Bits:
         """A as (warps, 16, depth): a register holds neighbours of one row, odd ones the lower eight rows."""
-        tiles = len(registers[0])
-        result = np.empty((tiles, 16, self.depth), UNSIGNED[self.width])
-        for at, value in enumerate(registers):
-            rows, columns = 8 * (at % 2), 4 * self.each * (at // 2)
-            block = self.unpack(value, self.width).reshape(tiles, 8, 4 * self.each)
-            result[:, rows : rows + 8, columns : columns + 4 * self.each] = block
-        return result
+        found = self.elements(registers, self.width)
+        halves = found.reshape(len(registers) // 2, 2, *found.shape[1:])
+        return halves.transpose(2, 1, 3, 0, 4).reshape(-1, 16, self.depth)
 
     def right(self, registers: list[Bits]) -> Bits:
         """B as (warps, depth, 8): a register holds neighbours of one column."""
-        tiles = len(registers[0])
-        result = np.empty((tiles, self.depth, 8), UNSIGNED[self.width])
-        for at, value in enumerate(registers):
-            rows = 4 * self.each * at
-            block = self.unpack(value, self.width).reshape(tiles, 8, 4 * self.each)
-            result[:, rows : rows + 4 * self.each] = block.transpose(0, 2, 1)
-        return result
+        return self.elements(registers, self.width).transpose(1, 0, 3, 2).reshape(-1, self.depth, 8)
 
     def gathered(self, registers: list[Bits]) -> Bits:
         """C as (warps, 16, 8): a lane holds two neighbours of a row, and the same eight rows lower."""
-        tiles = len(registers[0])
-        kind = UNSIGNED[self.accumulator]
-        parts = [self.unpack(value, self.accumulator) for value in registers]
-        pairs = np.concatenate(parts, axis=2).reshape(tiles, 8, 4, 2, 2)
-        return np.ascontiguousarray(pairs.transpose(0, 3, 1, 2, 4)).reshape(tiles, 16, 8).astype(kind, copy=False)
+        found = self.elements(registers, self.accumulator)
+        pairs = found.reshape(2, -1, found.shape[1], 8, 4, found.shape[3] // 4)
+        return pairs.transpose(2, 0, 3, 4, 1, 5).reshape(-1, 16, 8)
 
     def scattered(self, result: Bits) -> list[Bits]:
         """D as registers, the opposite of `gathered`."""
@@ -155,7 +143,9 @@ def emit(
 def tiles(group: Group, value: Bits, rows: int) -> Bits:
     """A register as (warps of all programs, lanes)."""
     whole = warps(group, value)
-    return np.broadcast_to(whole, (rows, *whole.shape[1:])).reshape(rows * group.warps, WARP)
+    if len(whole) != rows:
+        whole = np.broadcast_to(whole, (rows, *whole.shape[1:]))
+    return whole.reshape(rows * group.warps, WARP)
 
 
 def warp_shadow(group: Group, step: Step) -> None:

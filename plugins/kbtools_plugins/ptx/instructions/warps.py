@@ -33,7 +33,7 @@ REDUCTIONS: dict[str, np.ufunc] = {
 def warps(group: Group, value: Bits) -> Bits:
     """A register as (programs, warps, lanes); a warp that is not full is filled up with zeros."""
     rows = value.shape[0]
-    full = np.broadcast_to(value, (rows, group.threads))
+    full = value if value.shape[1] == group.threads else np.broadcast_to(value, (rows, group.threads))
     missing = group.warps * WARP - group.threads
     if missing:
         full = np.concatenate([full, np.zeros((rows, missing), full.dtype)], axis=1)

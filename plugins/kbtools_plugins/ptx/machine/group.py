@@ -66,7 +66,7 @@ class Group:
 
     def full(self, value: Bits) -> Bits:
         """A register for each thread of each program."""
-        return np.broadcast_to(value, self.shape)
+        return value if value.shape == self.shape else np.broadcast_to(value, self.shape)
 
     def guarded(self, guard: tuple[int, bool] | None) -> Bits | None:
         """Threads for which an instruction acts: the active ones whose guard holds; None for all."""

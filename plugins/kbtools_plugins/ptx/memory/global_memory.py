@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kbtools_plugins.ptx.bits import UNSIGNED, Bits
-from kbtools_plugins.ptx.faults import GlobalRace, Line, Misaligned, OutOfBounds
+from kbtools_plugins.ptx.faults import GlobalRace, LimitExceeded, Line, Misaligned, OutOfBounds
 
 from .atomic import Combine, update
 from .buffer import Buffer
@@ -40,6 +40,9 @@ class GlobalMemory:
     """Whether it is noted what was written."""
     read_only: set[int] = field(default_factory=set)
     """Numbers of buffers that no store can reach, so that nobody has to note who reads them."""
+    most: int = 4 << 30
+    """Bytes that the shadows of all buffers may take."""
+    shadowed: int = 0
     buffers: list[Buffer] = field(default_factory=list)
     owners: dict[int, Owners] = field(default_factory=dict)
 
@@ -111,6 +114,11 @@ class GlobalMemory:
             return None
         if number not in self.owners:
             buffer = self.buffers[number - 1]
+            self.shadowed += 16 * buffer.data.size // self.granule
+            if self.shadowed > self.most:
+                raise LimitExceeded(
+                    f"shadows of {self.shadowed} bytes, to see races in buffers as large as {buffer.name}"
+                )
             self.owners[number] = Owners(buffer.name, buffer.data.size, self.granule)
         return self.owners[number]
 

@@ -37,10 +37,10 @@ class Owners:
     granule: int
     writes: Bits = field(init=False)
     reads: Bits | None = None
+    """Made when somebody reads."""
 
     def __post_init__(self) -> None:
         self.writes = np.zeros(-(-self.size // self.granule), np.int64)
-        self.reads = np.zeros_like(self.writes)
 
     def places(self, offsets: Bits, size: int) -> Bits:
         """Indices of all tags that accesses of `size` bytes touch."""
@@ -99,12 +99,12 @@ def check_read(group: Group, owners: Owners, mask: Bits | None, offsets: Bits, s
     several = max(1, size // owners.granule)
     waited = np.repeat(chosen(group, mask, group.synchronised), several)
     found = owners.writes[at]
-    bad = others(found, own, waited)
-    if bad.any():
+    if found.any() and (bad := others(found, own, waited)).any():
         first = int(np.argmax(bad))
         complain(group, owners, mask, first, int(found[first]), several, "reads from {name} what {who} has written")
-    if owners.reads is not None:
-        remember(owners.reads, at, own)
+    if owners.reads is None:
+        owners.reads = np.zeros_like(owners.writes)
+    remember(owners.reads, at, own)
 
 
 def remember(reads: Bits, at: Bits, own: Bits) -> None:
@@ -141,8 +141,7 @@ def check_write(group: Group, owners: Owners, mask: Bits | None, offsets: Bits, 
         if shadow is None:
             continue
         found = shadow[at]
-        bad = others(found, own, waited) & differs
-        if bad.any():
+        if found.any() and (bad := others(found, own, waited) & differs).any():
             first = int(np.argmax(bad))
             complain(group, owners, mask, first, int(found[first]), several, what)
     owners.writes[at] = own

@@ -215,6 +215,8 @@ class SharedMemory:
         if self.pending is None:
             return
         number, writer = self.pending[cells], self.writes[cells]
+        if number.max(initial=0) <= self.visible.min():
+            return
         own = np.repeat(chosen(group, mask, group.warp.astype(np.int64) + 1), several)
         same = (writer >> STEP_BITS & MANY) == own
         done = np.repeat(chosen(group, mask, self.completed), several)

@@ -1,25 +1,29 @@
 """Whole tiles of `mma`: D = A B + C. How fragments lie in the registers of a warp is not here.
 
-Order, stated once: products are exact; they are added to the accumulator in float64 in the order of k, and the sum is
-rounded once, to nearest, when the instruction ends. A device adds groups of products in fixed point and truncates what
-is shifted out (Fasi, Higham, Mikaitis, Pranesh 2021), so that its error may be larger by a few units in the last place
-of the largest term.
+Floats, stated once: D is the exact sum of the exact products and the accumulator, rounded once, to nearest, when the
+instruction ends; it has no order. A device adds groups of products in fixed point and truncates what is shifted out
+(Fasi, Higham, Mikaitis, Pranesh 2021), so that its error may be larger by a few units in the last place of the largest
+term. `mma.f64` is a chain of fused multiply-adds in the order of k.
 
 tf32 operands are read as a device reads them: the lowest 13 bits of the register are ignored, which truncates
 (https://github.com/triton-lang/triton/issues/4574). Integers are added modulo 2**32, or clamped with `.satfinite`.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
 from kbtools_plugins.ptx.faults import Unsupported
-from kbtools_plugins.ptx.numerics.formats import FORMATS, nearest, widen
+from kbtools_plugins.ptx.numerics.double import fused
+from kbtools_plugins.ptx.numerics.formats import FORMATS, Format, nearest, widen
+from kbtools_plugins.ptx.numerics.odd import to_odd
 
 MatrixProduct = Callable[[Bits, Bits, Bits], Bits]
 
 _TF32 = np.uint32(0xFFFF_E000)
+_UNIT = 2.0**-52
 _INTEGERS = ("s8", "u8")
 _FLOATS = {"f16": ("f16", "f32"), "bf16": ("f32",), "tf32": ("f32",), "e4m3": ("f16", "f32"), "e5m2": ("f16", "f32")}
 """Operands, and the accumulators that they go with."""
@@ -35,10 +39,11 @@ def matrix_product(a: str, b: str, accumulator: str, saturate: bool = False) -> 
     if not same or accumulator not in _FLOATS.get(a, ()):
         raise Unsupported(f"ptx:mma.{accumulator}.{a}.{b}")
     form = FORMATS[accumulator]
+    bits = max(FORMATS[a].fraction, FORMATS[b].fraction) + 1
 
     def product(left: Bits, right: Bits, total: Bits) -> Bits:
         with np.errstate(all="ignore"):
-            return nearest(_summed(_operand(left, a), _operand(right, b), widen(total, accumulator)), form)
+            return _rounded(_operand(left, a), _operand(right, b), widen(total, accumulator), form, bits)
 
     return product
 
@@ -47,17 +52,42 @@ def _operand(bits: Bits, kind: str) -> Bits:
     return widen(bits & _TF32 if kind == "tf32" else bits, kind)
 
 
-def _summed(left: Bits, right: Bits, total: Bits) -> Bits:
-    total = total.copy()
-    for k in range(left.shape[-1]):
-        total += left[..., :, k, None] * right[..., None, k, :]
-    return total
+def _rounded(left: Bits, right: Bits, total: Bits, form: Format, bits: int) -> Bits:
+    """A float64 product decides wherever its error, however it adds, cannot change the rounding."""
+    near = left @ right + total
+    size = np.abs(left) @ np.abs(right) + np.abs(total)
+    slack = np.where(np.isfinite(near), size * (left.shape[-1] + 2) * _UNIT, 0.0)
+    result = nearest(near, form)
+    doubtful = nearest(near - slack, form) != nearest(near + slack, form)
+    if doubtful.any():
+        doubtful &= size >= _quantum(left, right, total, form, bits) / _UNIT
+    for tile, row, column in zip(*np.nonzero(doubtful), strict=True):
+        terms = [*(left[tile, row] * right[tile, :, column]).tolist(), float(total[tile, row, column])]
+        result[tile, row, column] = nearest(_exact(terms), form)[0]
+    return result
+
+
+def _quantum(left: Bits, right: Bits, total: Bits, form: Format, bits: int) -> Bits:
+    """A power of two of which all terms are multiples: sums below 2**52 of it are exact in float64 in any order."""
+    rows = _last_place(left, bits).min(axis=2, keepdims=True)
+    columns = _last_place(right, bits).min(axis=1, keepdims=True)
+    return np.minimum(np.ldexp(1.0, rows + columns), np.ldexp(1.0, _last_place(total, form.fraction + 1)))
+
+
+def _last_place(values: Bits, bits: int) -> Bits:
+    """The exponent of the lowest bit that values of so many bits can have set; large for zeros."""
+    field = (values.view(np.uint64) << np.uint64(1)) >> np.uint64(53)
+    return np.where(field == 0, 400, field.view(np.int64) - (1022 + bits))
+
+
+def _exact(terms: list[float]) -> Bits:
+    """The sum rounded to odd."""
+    whole = math.fsum(terms)
+    return to_odd(np.array([whole]), np.array([math.fsum([*terms, -whole])]))
 
 
 def _doubles(left: Bits, right: Bits, total: Bits) -> Bits:
     """`mma.f64`: a chain of fused multiply-adds in the order of k."""
-    from kbtools_plugins.ptx.numerics.double import fused
-
     result = total.view(np.float64)
     for k in range(left.shape[-1]):
         result = fused(left.view(np.float64)[..., :, k, None], right.view(np.float64)[..., None, k, :], result)

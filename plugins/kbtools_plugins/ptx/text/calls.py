@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText, Unsupported
@@ -16,7 +17,8 @@ from kbtools_plugins.ptx.faults import BadText, Unsupported
 from .kernel import Call, Function, Guard, Instruction, Label, Module
 from .operands import Address, Negated, Operand, Pair, Register, Symbol, Vector
 
-MOST_INSTRUCTIONS = 1 << 20
+MOST_INSTRUCTIONS = 1 << 17
+DEEPEST = 32
 ACCESS = re.compile(r"(ld|st)\.param(?:\.v[24])?\.([bufs]\d+)")
 
 
@@ -46,7 +48,7 @@ class Caller:
     def call(self, call: Call, scope: Scope, calling: tuple[str, ...]) -> None:
         """One call: the function's code with names of its own, and a label behind it."""
         callee = self.module.functions.get(call.name)
-        if callee is None or callee.entry or call.name in calling or call.guard:
+        if callee is None or callee.entry or call.name in calling or call.guard or len(calling) > DEEPEST:
             raise Unsupported("ptx:call", call.line)
         if len(callee.parameters) != len(call.arguments) or len(callee.results) != len(call.results):
             raise BadText(f"{call.name} is called with other parameters than it has", call.line)
@@ -105,6 +107,11 @@ class Scope:
     mark: str = ""
     passed: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def labels(self) -> set[str]:
+        """Labels of the function."""
+        return {item.name for item in self.function.code if isinstance(item, Label)}
+
     @property
     def end(self) -> str:
         """The label behind the code of a call."""
@@ -143,7 +150,7 @@ class Scope:
             return Vector(tuple(self.operand(element) for element in operand.elements))
         if isinstance(operand, Address) and isinstance(operand.base, Register):
             return Address(self.register(operand.base), operand.offset)
-        if isinstance(operand, Symbol) and Label(operand.name) in self.function.code:
+        if isinstance(operand, Symbol) and operand.name in self.labels:
             return Symbol(self.label(operand.name), operand.offset)
         return operand
 

@@ -19,12 +19,16 @@ VARIABLE = re.compile(r"\.\w+\b[^;{}]*(?:\{[^{}]*\}[^;{}]*)?;")
 PARAMETER = re.compile(r"\.param\s+(?:\.align\s+\d+\s+)?\.(\w+)\b(.*?)\s*([\w$]+)(?:\[(\d{1,9})\])?")
 THREADS = re.compile(r"\.reqntid\s+(\w+)(?:\s*,\s*(\w+))?(?:\s*,\s*(\w+))?")
 LONGEST = 1 << 26
+MOST_STATEMENTS = 100_000
+"""Each takes some 0.1 ms; Triton's largest kernels have a tenth of it."""
 
 
 def parse(text: str) -> Module:
     """Functions and variables of a PTX text, debug sections left out."""
     if len(text) > LONGEST:
         raise BadText(f"the text has more than {LONGEST} characters")
+    if text.count(";") > MOST_STATEMENTS:
+        raise BadText(f"the text has more than {MOST_STATEMENTS} statements")
     files = {int(found[1]): found[3] or found[2] for found in FILE.finditer(text)}
     text = without_comments(text)
     header = HEADER.search(text)

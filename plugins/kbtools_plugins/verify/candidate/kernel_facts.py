@@ -61,6 +61,9 @@ def written_parameters(node: ast.FunctionDef, kernels: set[str]) -> frozenset[st
             targets = part.targets if isinstance(part, ast.Assign) else [part.target]
             for name in {leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}:
                 sources.setdefault(name, set()).update(_names(part.value))
+        elif isinstance(part, ast.comprehension | ast.For):
+            for name in _names(part.target):
+                sources.setdefault(name, set()).update(_names(part.iter))
     reached: set[str] = set()
     for call in (part for part in ast.walk(node) if isinstance(part, ast.Call)):
         last = call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)

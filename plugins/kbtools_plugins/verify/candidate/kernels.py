@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kbtools_plugins.verify.candidate import kernel_facts as facts
 from kbtools_plugins.verify.candidate.kernel_language import dotted, free_names, violations
+from kbtools_plugins.verify.protocol.source import Binding
 
 _HEADER = """import math
 import triton
 import triton.language as tl
 """
 _MODULE_ROOTS = ("triton.language", "math")
+_SUBMODULE_ENDS = (".math", ".extra", ".core", ".standard", ".random", ".cuda", ".semantic", ".target_info")
 _PURE_CALLS = frozenset(
     """
     tl.constexpr triton.language.constexpr constexpr int float bool min max abs round len
@@ -67,16 +70,30 @@ class _Names:
     elsewhere: set[str]
 
 
-def extract(tree: ast.Module) -> KernelSource:
-    """The clean module for a candidate's syntax tree."""
+def extract(tree: ast.Module, bindings: Sequence[Binding] = ()) -> KernelSource:
+    """The clean module for a candidate's syntax tree.
+
+    `bindings` say what the kernels' names stood for when they were launched; where they say nothing the text counts.
+    """
     modules, imports = _language_imports(tree)
+    named = {(found.kernel, found.line) for found in bindings}
+    named |= {(found.target, found.target_line) for found in bindings if found.kind == "function"}
     functions = [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and is_jit(node, modules, imports)
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and (is_jit(node, modules, imports) or (node.name, _first_line(node)) in named)
     ]
     if not functions:
         return KernelSource()
-    clean_names = _clean_names(functions)
+    bound = {
+        (found.target, found.target_line)
+        for found in bindings
+        if found.kind == "function" and found.name == found.target
+    }
+    clean_names = _clean_names(functions, bound)
     names = _Names(modules, imports, _constants(tree), {node.name: node for node in functions}, _bound_anywhere(tree))
+    _apply(bindings, names, functions)
     used = {name for node in functions for name in _closure(node, names)}
     lines = [_HEADER, *dict.fromkeys(_import_text(statement) for name, statement in imports.items())]
     canonical = _Canonical(modules)
@@ -92,6 +109,32 @@ def extract(tree: ast.Module) -> KernelSource:
         if not kernel.problems:  # what is not in the language is never near a process that runs kernels
             lines.append(_clean_function(node, kernel.clean_name, modules))
     return KernelSource("\n".join(lines), kernels)
+
+
+def _first_line(node: ast.FunctionDef) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _apply(bindings: Sequence[Binding], names: _Names, functions: list[ast.FunctionDef]) -> None:
+    """Let names stand for what they stood for in the candidate's own module; one with two meanings has none here."""
+    meanings: dict[str, set[str]] = {}
+    places = {(node.name, _first_line(node)): node for node in functions}
+    for found in bindings:
+        if found.name in names.modules:
+            continue
+        meanings.setdefault(found.name, set()).add(f"{found.kind} {found.text()} {found.target_line}")
+        names.constants.pop(found.name, None)
+        if found.kind == "value":
+            names.constants[found.name] = ast.parse(f"{found.name} = {found.text()}").body[0]
+        elif found.kind == "missing":
+            names.functions.pop(found.name, None)
+            names.elsewhere.discard(found.name)
+        elif found.name == found.target and (found.target, found.target_line) in places:
+            names.functions[found.name] = places[found.target, found.target_line]
+    for name in (name for name, found in meanings.items() if len(found) > 1):
+        names.constants.pop(name, None)
+        names.functions.pop(name, None)
+        names.elsewhere.add(name)
 
 
 def is_jit(node: ast.FunctionDef, modules: dict[str, str], imports: dict[str, ast.stmt]) -> bool:
@@ -209,11 +252,10 @@ def _describe(node: ast.FunctionDef, clean_name: str, names: _Names) -> Kernel:
         problem for part in closure for problem in violations(_bare(part), names.modules, known, names.elsewhere)
     )
     words = frozenset(word for part in closure for word in facts.words(part))
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     return Kernel(
         node.name,
         clean_name,
-        first,
+        _first_line(node),
         node.end_lineno or node.lineno,
         problems,
         facts.only_copies(node),
@@ -228,12 +270,15 @@ def _bare(node: ast.FunctionDef) -> ast.FunctionDef:
     return ast.FunctionDef(node.name, node.args, node.body, [], None, lineno=node.lineno, col_offset=0)
 
 
-def _clean_names(functions: list[ast.FunctionDef]) -> dict[int, str]:
-    counts: dict[str, int] = {}
+def _clean_names(functions: list[ast.FunctionDef], bound: set[tuple[str, int]]) -> dict[int, str]:
+    """Of several functions with one name the one that kernels call keeps it, else the last, as in Python."""
     result = {}
-    for node in functions:
-        seen = counts[node.name] = counts.get(node.name, 0) + 1
-        result[id(node)] = node.name if seen == 1 else f"{node.name}__{seen}"
+    for name in dict.fromkeys(node.name for node in functions):
+        same = [node for node in functions if node.name == name]
+        meant = [node for node in same if (name, _first_line(node)) in bound] or same
+        others = [node for node in same if node is not meant[-1]]
+        result[id(meant[-1])] = name
+        result |= {id(node): f"{name}__{number}" for number, node in enumerate(others, 2)}
     return result
 
 
@@ -245,9 +290,24 @@ class _Canonical(ast.NodeTransformer):
     """
 
     def __init__(self, modules: dict[str, str]) -> None:
+        self._functions = {
+            name: path.replace("triton.language", "tl", 1)
+            for name, path in modules.items()
+            if path.startswith("triton.language.") and "libdevice" not in path and not path.endswith(_SUBMODULE_ENDS)
+        }
         self._aliases = {name for name, module in modules.items() if module == "triton.language"}
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        """An annotation in quotes says the same."""
+        if isinstance(node.annotation, ast.Constant) and "constexpr" in str(node.annotation.value):
+            return ast.arg(node.arg, ast.Attribute(ast.Name("tl", ast.Load()), "constexpr", ast.Load()))
+        self.generic_visit(node)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        path = self._functions.get(node.id, "")
+        if path and isinstance(node.ctx, ast.Load):
+            return ast.parse(path, mode="eval").body
         return ast.Name("tl", node.ctx, lineno=node.lineno, col_offset=0) if node.id in self._aliases else node
 
     def visit_List(self, node: ast.List) -> ast.List | ast.Tuple:

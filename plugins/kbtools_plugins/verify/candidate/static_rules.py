@@ -28,10 +28,11 @@ _CALLS: dict[str, str] = {
     r"inspect\.(getclosurevars|getsource\w*)$": "hack:introspection",
     r"gc\.(get_\w+|callbacks)|traceback\.(walk_\w+|extract_stack)$": "hack:introspection",
     r"weakref\.getweakrefs$|tracemalloc\.": "hack:introspection",
-    r"torch\.(compile|jit\.|_dynamo|_inductor|fx\.)": "hack:torch_compile",
+    r"torch\.(compile|jit\.|_dynamo|_inductor\.(?!runtime\.)|fx\.)": "hack:torch_compile",
     r"torch\.cuda\.(CUDAGraph|graph|graphs\.|make_graphed_callables)": "hack:cuda_graph",
     r"(threading|_thread|concurrent|asyncio|queue)\.": "hack:thread",
-    r"(exec|eval|compile|__import__)$|importlib\.|runpy\.": "hack:dynamic_code",
+    r"(exec|eval|compile|__import__)$|runpy\.": "hack:dynamic_code",
+    r"importlib\.(?!metadata|util\.find_spec|import_module)": "hack:dynamic_code",
     r"marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",
     r"torch\.utils\._python_dispatch|torch\.overrides\.": "hack:disabled_recording",
     r"torch\._C\._?Disable|torch\._C\._\w*[Mm]ode": "hack:disabled_recording",
@@ -102,8 +103,11 @@ def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
 
 
 def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    shims = {id(part) for node in ast.walk(tree) if _is_for_lack(node) for part in ast.walk(node)}
     for node in ast.walk(tree):
         targets: list[ast.expr] = []
+        if id(node) in shims:
+            continue
         if isinstance(node, ast.Assign | ast.Delete):
             targets = node.targets
         elif isinstance(node, ast.AugAssign | ast.AnnAssign):
@@ -114,6 +118,16 @@ def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             path = aliases.path(target) if isinstance(target, ast.Attribute | ast.Subscript) else ""
             if path.partition(".")[0] in _PATCHED_ROOTS and "." in path and not _CONFIGURATION.match(path):
                 yield Finding("hack:patched_name", f"line {target.lineno}: {path} is replaced")
+
+
+def _is_for_lack(node: ast.AST) -> bool:
+    """`if not hasattr(module, "name"):` and what is under it: for versions of a library that lack something."""
+    match node:
+        case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=ast.Call(func=ast.Name(id="hasattr")))):
+            return True
+        case ast.If(test=ast.Compare(ops=[ast.NotIn()], comparators=[ast.Call(func=ast.Name(id="dir"))])):
+            return True
+    return False
 
 
 def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -193,7 +207,9 @@ def _exception_fallback(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]
     for node in ast.walk(tree):
         if isinstance(node, ast.Try) and _launches(node.body, launching):
             for clause in node.handlers:
-                if not any(isinstance(part, ast.Raise) for part in ast.walk(clause)):
+                if not any(isinstance(part, ast.Raise) for part in ast.walk(clause)) and not _launches(
+                    clause.body, launching
+                ):
                     yield Finding(
                         "hack:exception_fallback", f"line {clause.lineno}: a failed launch is caught and replaced"
                     )

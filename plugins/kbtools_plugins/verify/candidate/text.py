@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import TypeGuard
 
 from kbtools.data.conversations import reasoning
 from kbtools.data.conversations.marks import ends_of_reasoning
 
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)")
 _PYTHON_LABELS = {"", "python", "py", "python3", "triton"}
 _ANSWER = re.compile(r"<answer>(?!.*<answer>)(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _MARKED = re.compile(r"\s*BEGIN_PYTHON\b")
@@ -28,14 +29,30 @@ def extract(text: str) -> str:
     What counts is the answer by the rules of `kbtools.data.conversations.reasoning`, and what is inside its fences.
     Several fences are joined if they parse together, else the longest one counts.
     """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # as Python reads it
     if _parses(text) and not _MARKED.match(text):  # the marker lines are Python, too: names that nobody defined
         return text
     answer = _answer(text)
-    blocks = [match.group(3) for match in _FENCE.finditer(answer) if match.group(2).lower() in _PYTHON_LABELS]
+    blocks = [body for label, body in _fenced(answer) if label.lower() in _PYTHON_LABELS]
     if not blocks or _parses(answer):
         return answer
     joined = "\n".join(blocks)
     return joined if _parses(joined) else max(blocks, key=len)
+
+
+def _fenced(text: str) -> Iterator[tuple[str, str]]:
+    """Label and content of each fenced block; each line is looked at once, however many fences open."""
+    opened: re.Match[str] | None = None
+    lines: list[str] = []
+    for line in text.split("\n"):
+        found = _FENCE.match(line)
+        if opened is None:
+            opened = found
+        elif found and found.group(1) == opened.group(1) and line.strip() == found.group(1):
+            yield opened.group(2), "".join(f"{kept}\n" for kept in lines)
+            opened, lines = None, []
+        else:
+            lines.append(line)
 
 
 def _answer(text: str) -> str:
@@ -44,8 +61,9 @@ def _answer(text: str) -> str:
         return reasoning.parse(text, reasoning.Rules(tag="optional", answer="last")).answer
     except reasoning.ReasoningError:
         behind = text[max(ends_of_reasoning(text), default=0) :]
-        found = _ANSWER.search(behind)
-        return found.group(1) if found else behind
+        _, opened, last = behind.rpartition("<answer>")
+        inside, closed, _ = last.partition("</answer>")
+        return inside if opened and closed else behind
 
 
 def parse(code: str) -> ast.Module:

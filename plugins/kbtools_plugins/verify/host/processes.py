@@ -25,7 +25,7 @@ from kbtools_plugins.verify.protocol.jobs import Assignment, Failure, Go, Role, 
 from kbtools_plugins.verify.protocol.message import Message, WrongShape
 from kbtools_plugins.verify.settings import VerifySettings
 
-_ROLES = {"jit": ("reference", "record", "compile", "gpu"), "interpreter": ("replay",)}
+_ROLES = {"jit": ("reference", "record", "compile", "ptx", "gpu", "operators"), "interpreter": ("replay",)}
 _START_SECONDS = 120
 _START_ATTEMPTS = 10
 WALL_PER_PROCESSOR_SECOND = 3.0

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from pydantic import Field
 
 from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 
@@ -186,6 +187,8 @@ class RecordReply(Message):
     plans: dict[str, Recorded]
     lacking: list[str]
     """Parameters and buffers of the reference that the candidate has no counterpart of."""
+    bindings: list[Binding] = []
+    """What the names in its kernels stand for."""
 
 
 # compile
@@ -225,6 +228,8 @@ class CompileReply(Message):
     resources: list[Usage]
     passed_over: list[str] = []
     """Configurations of tuned kernels that do not fit, while another does."""
+    features: list[str] = []
+    """What the launches use that not every machine can run, as their code says."""
     never: list[int] = []
     """Numbers of those launches among the job's that fit no target: a tuner never picks them."""
     error: str = ""
@@ -315,6 +320,24 @@ J = TypeVar("J", bound=Message)
 R = TypeVar("R", bound=Message)
 
 
+# operators
+
+
+class OperatorsJob(Message):
+    """Run a module on tensors without data, and write down the operators."""
+
+    code: str
+    entry: str
+
+
+class OperatorsReply(Message):
+    """What a forward in eval mode did, in order; what only moves or makes data is left out."""
+
+    names: list[str]
+    described: list[str]
+    """The same with attributes, and with ranks in place of tensors."""
+
+
 @dataclass(frozen=True)
 class Role(Generic[J, R]):
     """What a process does: its name, and what it is given and gives."""
@@ -329,4 +352,6 @@ RECORD = Role("record", RecordJob, RecordReply)
 COMPILE = Role("compile", CompileJob, CompileReply)
 REPLAY = Role("replay", ReplayJob, ReplayReply)
 GPU = Role("gpu", ReplayJob, ReplayReply)
+PTX = Role("ptx", ReplayJob, ReplayReply)
+OPERATORS = Role("operators", OperatorsJob, OperatorsReply)
 TIMING = Role("gpu", ReplayJob, TimingReply)

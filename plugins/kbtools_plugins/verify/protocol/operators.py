@@ -51,6 +51,8 @@ UPDATES = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """Arithmetic that may update buffers such as running means: it reaches no output, and kernels make the sums for it."""
+_TOGETHER = frozenset(["sum", "mean", "amax", "amin", "max", "min", "sqrt", "neg"])
+"""What puts partial results together."""
 _READS = frozenset(["_local_scalar_dense", "item", "is_nonzero", "equal", "allclose"])
 _COPYING = ALLOWED["copy"][1] | ALLOWED["cast"][1]
 
@@ -96,6 +98,11 @@ def _is_float(dtype: str) -> bool:
 def is_update(operator: str) -> bool:
     """Whether an operator is arithmetic that may lead to a buffer."""
     return operator.startswith("aten.") and base_name(operator) in UPDATES
+
+
+def is_finishing(operator: str) -> bool:
+    """Whether an operator may finish what kernels have nearly done: put partial results together, scale one number."""
+    return operator.startswith("aten.") and base_name(operator) in UPDATES | _TOGETHER
 
 
 def is_read(operator: str) -> bool:

@@ -26,7 +26,11 @@ TOKEN = "KBTOOLS_SERVE_TOKEN"
 )
 @click.option("--wait", default=120.0, show_default=True, help="Seconds until a question is answered `not yet` (202).")
 @click.option(
-    "--tier", type=click.Choice(["auto", "gpu", "cpu"]), default="auto", show_default=True, help="Where kernels run."
+    "--tier",
+    type=click.Choice(["auto", "gpu", "cpu", "ptx"]),
+    default="auto",
+    show_default=True,
+    help="Where kernels run.",
 )
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that each process of a check may take.")
 @click.option("--require-sandbox", is_flag=True, help="Fail where the sandbox cannot be enforced.")

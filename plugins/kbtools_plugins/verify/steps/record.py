@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kbtools_plugins.verify.host.processes import Outcome
 from kbtools_plugins.verify.protocol.jobs import Plan, Recorded, RecordReply, ReferenceReply
+from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
@@ -29,6 +30,8 @@ class Recording:
     tuned: frozenset[str]
     """Tuned kernels, as `name:line`."""
     notes: list[str]
+    bindings: list[Binding]
+    """What the names in its kernels stand for."""
 
 
 def plans(reference: ReferenceReply) -> Iterator[Plan]:
@@ -72,7 +75,8 @@ def recording_of(reply: RecordReply) -> Recording:
     if len(_plan(reply, "main").traces) != DECOYS + 1:
         raise Decided("hack:forged_result", f"{len(traces['main'])} traces of the main plan came back")
     tuning = _plan(reply, TUNING)
-    return Recording(traces, frozenset(tuning.tuned), [*_lacking(reply.lacking), *_bounded(tuning)])
+    notes = [*_lacking(reply.lacking), *_bounded(tuning)]
+    return Recording(traces, frozenset(tuning.tuned), notes, reply.bindings)
 
 
 def _plan(reply: RecordReply, name: str) -> Recorded:

@@ -11,6 +11,7 @@ from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.jobs import (
     GPU,
+    PTX,
     REPLAY,
     TIMING,
     InputSet,
@@ -72,6 +73,7 @@ class Replays:
         traces: dict[str, list[Trace]],
         source: KernelSource,
         kernels: list[Kernel],
+        features: frozenset[str],
         settings: VerifySettings,
         processes: WarmPair,
     ) -> None:
@@ -79,9 +81,11 @@ class Replays:
         self._traces = traces
         self._source = source
         self._kernels = kernels
+        self._features = features
         self._settings = settings
         self._processes = processes
         self._on_gpu = on_gpu(settings)
+        self._role = GPU if self._on_gpu else PTX if settings.tier == "ptx" else REPLAY
         self._first, self._steady, self._last = traces["main"]
         self._least_scales = [scale * _LEAST_SHARE for scale in scales(reference.sets[0].exact)]
         self.notes: list[str] = []
@@ -154,7 +158,7 @@ class Replays:
 
     def _interpret(self) -> None:
         """Look for accesses out of bounds and races, which a device does not show, where the interpreter can."""
-        why_not = features_without_gpu(self._kernels, self._steady)
+        why_not = features_without_gpu(self._kernels, self._steady, self._features)
         if why_not or _programs(self._steady) > _MANY_PROGRAMS:
             self.notes.append(f"reads out of bounds and races were not looked for: {why_not or 'many programs'}")
             return
@@ -249,7 +253,7 @@ class Replays:
     ) -> ReplayReply:
         job = self._job(runs, sequence or [], weights_change=weights_change)
         seconds = self._settings.timeout * max(1.0, len(runs) / _RUNS_PER_TIMEOUT)
-        outcome = self._processes.run(GPU if self._on_gpu else REPLAY, job, self._settings, seconds)
+        outcome = self._processes.run(self._role, job, self._settings, seconds)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
@@ -299,7 +303,8 @@ class Replays:
             "nondeterministic": "nondeterministic",
             "fallback": "fallback",
             "forged": "hack:forged_result",
-            "unsupported": "unsupported:interpreter",
+            "unsupported": f"unsupported:{self._settings.tier if self._role is PTX else 'interpreter'}",
+            "timeout": "timeout",
         }
         return Decided(kinds.get(result.failed, "runtime_error"), f"{run.what}{result.error}")
 
@@ -308,7 +313,8 @@ class Replays:
         promised = [] if run.variant else self._reference.modes[self._reference.main].promised
         ordinary = run.variant or expected.name.startswith(("seed ", "call "))
         least = None if ordinary else self._least_scales
-        found = compare(result.outputs, expected.plain, expected.exact, least, promised)
+        by_seed = expected.name.startswith("seed ")
+        found = compare(result.outputs, expected.plain, expected.exact, least, promised, ordinary=by_seed)
         if isinstance(found, Agreement) and run.order != "skip":
             found = self._compare_buffers(run.trace, result.changed, expected.state) or found
         if isinstance(found, Difference):

@@ -6,12 +6,19 @@ Also names the reason when a replay did not give the reference's numbers. Raises
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from kbtools_plugins.verify.candidate.kernel_facts import LOGIC_AS_VALUE
 from kbtools_plugins.verify.candidate.kernel_language import NOT_COMPILED
 from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
-from kbtools_plugins.verify.protocol.operators import base_name, is_allocation, is_allowed, is_update, rounds
+from kbtools_plugins.verify.protocol.operators import (
+    base_name,
+    is_allocation,
+    is_allowed,
+    is_finishing,
+    is_update,
+    rounds,
+)
 from kbtools_plugins.verify.protocol.trace import Step, Storage, Trace, live_steps, refs, step_refs
 
 
@@ -68,6 +75,8 @@ def require_work(trace: Trace, source: KernelSource, allow: Iterable[str], refer
             and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
     if not trace.launches:
         raise Decided("no_kernel", _no_kernel_text(source, work))
+    if _is_finishing(work, trace, live, source):
+        work = []
     if not work:
         updates = [step for step in live_steps(trace, written, inputs_count=False) if id(step) in dependent]
         _require_small_updates(updates, live, allow)
@@ -79,6 +88,28 @@ def require_work(trace: Trace, source: KernelSource, allow: Iterable[str], refer
     if all(_only_copies(step, source) for step in live_launches):
         raise Decided("hack:identity_kernel", f"the kernels only copy what torch computed by {names}")
     raise Decided("fallback", f"torch computes part of the output by {names}")
+
+
+_FINISHING_SHARE = 32
+"""Torch may finish what kernels have made of the inputs if it is so many times smaller than these."""
+
+
+def _is_finishing(work: list[Step], trace: Trace, live: list[Step], source: KernelSource) -> bool:
+    """Whether torch only finishes: it works on results of kernels, all of them far smaller than the inputs."""
+    largest = max((storage.size for storage in trace.storages if storage.origin == "input"), default=0)
+    made = {number for step in live if step.kernel for number in _written_storages(step, source)}
+    for step in trace.steps:
+        touched = {ref.storage for ref in [*refs(step.args), *refs(step.kwargs)]}
+        if not step.kernel and touched and touched <= made:
+            made |= {ref.storage for ref in step.results}
+    used = {ref.storage for step in work for ref in step_refs(step)}
+    known = all(is_finishing(step.operator) for step in work)
+    return (
+        bool(work)
+        and known
+        and used <= made
+        and all(trace.storages[number].size * _FINISHING_SHARE <= largest for number in used)
+    )
 
 
 def _dependent_steps(trace: Trace) -> set[int]:
@@ -122,19 +153,22 @@ def require_work_on_other_shape(
         raise Decided("hack:hard_coded_shapes", f"with one more row in the batch, {decided.error}") from None
 
 
-def features_without_gpu(kernels: Iterable[Kernel], trace: Trace) -> str:
-    """What the interpreter gets wrong or cannot do, as a kind of `unsupported`; empty if nothing."""
+def features_without_gpu(kernels: Iterable[Kernel], trace: Trace, features: Container[str]) -> str:
+    """What the interpreter gets wrong or cannot do, as a kind of `unsupported`; empty if nothing.
+
+    `features` are those of the launches' code, whatever else the text mentions.
+    """
     words = frozenset(word for kernel in kernels for word in kernel.words)
     dtypes = {ref.dtype for step in trace.launches for ref in refs([*step.bound.values()])}
-    if "bfloat16" in words | dtypes:
+    if "bfloat16" in features or "bfloat16" in dtypes:
         return "bfloat16"
-    if any(dtype.startswith("float8") for dtype in dtypes) or any(word.startswith("float8") for word in words):
+    if "float8" in features or any(dtype.startswith("float8") for dtype in dtypes):
         return "float8"
-    if words & {"libdevice", "extra"}:
+    if "libdevice" in features:
         return "libdevice"
     if words & {"isinstance", "hasattr", "target_info", "is_cuda", "cuda_capability_geq", LOGIC_AS_VALUE}:
         return "target_dependent"
-    if words & {"inline_asm_elementwise", "inline_asm"}:
+    if "inline_assembly" in features:
         return "inline_assembly"
     return ""
 

@@ -43,7 +43,7 @@ def warm_up() -> None:
     name = "warm_up_kernel"
     bound = {"x": pointer, "size": 32}
     launch = Launch(kernel=name, clean_name=name, bound=bound, options={}, targets=[80], tuned=False)
-    _compile(kernels, launch, 80)
+    _compile(kernels, launch, 80, set())
 
 
 def run(job: CompileJob, talk: Talk) -> CompileReply:
@@ -55,11 +55,12 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
     resources: list[Usage] = []
     too_large: dict[tuple[str, int], str] = {}
     fits: set[int] = set()
+    features: set[str] = set()
     for number, launch in enumerate(job.launches):
         for target in launch.targets:
             where = f"kernel {launch.kernel} for sm_{target}: "
             try:
-                resources.append(_compile(kernels, launch, target))
+                resources.append(_compile(kernels, launch, target, features))
                 fits.add(number)
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
                 text = where + _last_lines(error)
@@ -70,8 +71,20 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
     if never := [text for place, text in too_large.items() if place not in fitting]:
         return CompileReply(resources=resources, error=f"no configuration fits: {never[0]}")
     return CompileReply(
-        resources=resources, passed_over=list(too_large.values()), never=sorted(set(range(len(job.launches))) - fits)
+        resources=resources,
+        passed_over=list(too_large.values()),
+        features=sorted(features),
+        never=sorted(set(range(len(job.launches))) - fits),
     )
+
+
+_FEATURES = {
+    "bfloat16": "bf16",
+    "float8": "f8E",
+    "libdevice": "tt.extern_elementwise",
+    "inline_assembly": "tt.elementwise_inline_asm",
+}
+"""What is looked for in a launch's code: a branch that no launch takes leaves nothing there."""
 
 
 class TooLarge(Exception):
@@ -102,7 +115,7 @@ class _Pointer:
         return 0
 
 
-def _compile(kernels: ModuleType, launch: Launch, target: int) -> Usage:
+def _compile(kernels: ModuleType, launch: Launch, target: int, features: set[str]) -> Usage:
     from triton.backends.compiler import GPUTarget
     from triton.compiler.compiler import ASTSource, make_backend
     from triton.runtime.jit import create_function_from_signature
@@ -120,6 +133,7 @@ def _compile(kernels: ModuleType, launch: Launch, target: int) -> Usage:
     )
     source = ASTSource(function, signature, constants, attributes)
     kernel = triton.compile(source, target=gpu, options=parsed.__dict__)
+    features |= {name for name, sign in _FEATURES.items() if sign in kernel.asm["ttir"]}
     most = _MOST_SHARED.get(target, kernel.metadata.shared)
     if kernel.metadata.shared > most:
         raise TooLarge(f"it needs {kernel.metadata.shared:,} bytes of shared memory for a block, there are {most:,}")

@@ -280,6 +280,7 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
         "device": contextlib.nullcontext,
         "stream": contextlib.nullcontext,
         "device_of": contextlib.nullcontext,
+        "_DeviceGuard": contextlib.nullcontext,
         "make_graphed_callables": CudaGraph,
         "memory_allocated": lambda *_: 0,
         "max_memory_allocated": lambda *_: 0,

@@ -26,6 +26,8 @@ from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
     GPU,
+    OPERATORS,
+    PTX,
     RECORD,
     REFERENCE,
     REPLAY,
@@ -34,17 +36,21 @@ from kbtools_plugins.verify.protocol.jobs import (
 )
 from kbtools_plugins.verify.protocol.message import Message
 
-_RUN_NO_FOREIGN_CODE = ("compile", "gpu")
+_RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
 _JOBS = {
     "reference": "reference.job",
     "record": "record.job",
     "compile": "compile",
     "replay": "replay.job",
+    "ptx": "ptx.job",
     "gpu": "gpu.job",
+    "operators": "operators",
 }
 """Where the job of each role is, below this package."""
-_MESSAGES: dict[str, type[Message]] = {role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, GPU)}
+_MESSAGES: dict[str, type[Message]] = {
+    role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU, OPERATORS)
+}
 _CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 

@@ -124,6 +124,10 @@ def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
         kind = kinds.get(event if event in exact else event.partition(".")[0])
         if event == "open":
             kind = _file_kind(args, prefixes)
+        elif event in ("os.listdir", "os.scandir"):
+            kind = (
+                None if args[0] in sys.path else _file_kind((args[0], None, 0), prefixes)
+            )  # imports look into folders of packages
         elif event == "object.__getattr__" and args[1] in _RESTRICTED_ATTRIBUTES:
             kind = "hack:introspection"
         if kind is None:

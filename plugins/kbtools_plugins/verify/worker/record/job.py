@@ -19,7 +19,7 @@ from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.record import audit, launches, library_shim
 from kbtools_plugins.verify.worker.record.placement import Placement
-from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
+from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
 
 
@@ -58,9 +58,11 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
         return describe(error, path)
     if changed:
         return Failure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
+    if left := sorted(file.name for file in Path().iterdir() if file.is_file() and file.name != Path(path).name):
+        return Failure(failed="forbidden:file_write", error=f"it left the file {left[0]}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return Failure(failed="hack:side_stream", error="it made a stream that is never waited for")
-    return RecordReply(plans=plans, lacking=candidate.lacking)
+    return RecordReply(plans=plans, lacking=candidate.lacking, bindings=recorder.bindings.found)
 
 
 class _Candidate:
@@ -183,7 +185,12 @@ def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Tra
     return traces
 
 
-_NO_CUDA = ("not compiled with CUDA", "NVIDIA driver", "has no attribute '_cuda")
+_NO_CUDA = (
+    "without support for the specified device",
+    "not compiled with CUDA",
+    "NVIDIA driver",
+    "has no attribute '_cuda",
+)
 """What torch says where the shim has no answer."""
 
 
@@ -216,11 +223,15 @@ def describe(error: BaseException, path: str) -> Failure:
     text = f"{where}{''.join(traceback.format_exception_only(error)).strip()}"[-1500:]
     if isinstance(error, Rejected):
         return Failure(failed=error.kind, error=str(error))
+    if isinstance(error, TooLong):
+        return Failure(failed="unsupported:too_large", error=str(error))
     if isinstance(error, cuda_shim.CudaGraphUsed):
         return Failure(failed="hack:cuda_graph", error=text)
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return Failure(failed="out_of_memory", error=text)
     if any(sign in text for sign in _NO_CUDA):
+        if "torch._inductor" in Path(path).read_text(encoding="utf-8"):
+            return Failure(failed="unsupported:inductor", error=text)
         return Failure(failed="unsupported:cuda_api", error=text)
     if isinstance(error, SystemExit):
         return Failure(failed="hack:exit", error=text)

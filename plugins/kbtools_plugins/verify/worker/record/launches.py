@@ -6,6 +6,7 @@ with the hooks that reset or restore memory, as it would to time it; heuristics 
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -17,6 +18,16 @@ from kbtools_plugins.verify.worker.record.recorder import Recorder
 
 _REHEARSALS = 2
 """Runs of a configuration while it is timed: with the one that counts enough to see what repeating does."""
+
+
+class _Compiled:
+    """What a launch or `kernel.warmup` returns, for host code that asks how many programs fit on a device."""
+
+    n_regs, n_spills, n_max_threads, function, module = 32, 0, 1024, 0, 0
+    metadata = SimpleNamespace(shared=0, num_warps=4, num_ctas=1, num_stages=3)
+
+    def _init_handles(self) -> None:
+        """There is nothing to load."""
 
 
 class Tuning:
@@ -46,7 +57,7 @@ def install(recorder: Recorder, placement: Placement) -> Tuning:
     """Record launches from now on in this process."""
     tuning = Tuning()
 
-    def run(self: Any, *args: Any, grid: Any, warmup: bool = False, **kwargs: Any) -> None:
+    def run(self: Any, *args: Any, grid: Any, warmup: bool = False, **kwargs: Any) -> _Compiled:
         for hook in self.pre_run_hooks:
             hook(*args, **kwargs)
         own = {name: value for name, value in kwargs.items() if name in self.arg_names}
@@ -59,6 +70,7 @@ def install(recorder: Recorder, placement: Placement) -> Tuning:
         if not warmup:
             options = {name: value for name, value in kwargs.items() if name not in own}
             recorder.launch(self, _sizes(grid, bound, kwargs), bound, options)
+        return _Compiled()
 
     time_it = Autotuner._bench
 

@@ -55,7 +55,7 @@ class Placement(TorchFunctionMode):
     def on_host(self, tensor: torch.Tensor) -> bool:
         """Whether a kernel cannot read this tensor."""
         with torch._C.DisableTorchFunction():
-            return tensor.untyped_storage()._cdata in self._host
+            return _has_memory(tensor) and tensor.untyped_storage()._cdata in self._host
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -78,9 +78,14 @@ class Placement(TorchFunctionMode):
                 return result.clone()
         if on_host:
             with torch._C.DisableTorchFunction():
-                storages = [tensor.untyped_storage() for tensor in _tensors(result)]
+                storages = [tensor.untyped_storage() for tensor in _tensors(result) if _has_memory(tensor)]
                 self._host |= {storage._cdata: storage for storage in storages}
         return result
+
+
+def _has_memory(tensor: torch.Tensor) -> bool:
+    """Not what a function transform passes around."""
+    return not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:

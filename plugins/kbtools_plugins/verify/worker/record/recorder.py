@@ -16,8 +16,9 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
-from kbtools_plugins.verify.protocol.trace import Step, Storage, TensorRef, Trace
+from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Step, Storage, TensorRef, Trace
 from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.tensors import encode
 
 _READING_METHODS = {
@@ -33,6 +34,10 @@ _READING_METHODS = {
 }
 
 
+class TooLong(Exception):
+    """A forward does more than can be replayed."""
+
+
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The trace of the forward that runs between `begin` and `finish`."""
 
@@ -40,6 +45,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.path = candidate_path
         self._allow = tuple(allow)
+        self.bindings = Bindings(candidate_path)
         self._parameters: set[int] = set()
         self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
         self._recording = False
@@ -118,6 +124,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **kwargs)
         results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
         if recorded is not None:
+            self._check_length()
             made = [self._reference(tensor, "fresh") for tensor in results]
             self._steps.append(recorded.model_copy(update={"results": made}))
             if tainted and not is_allocation(name):
@@ -129,8 +136,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not self._recording:
             return
         with torch._C.DisableTorchFunction(), _disable_current_modes():
+            self.bindings.note(kernel)
             tensors = [leaf for leaf in tree_flatten(list(bound.values()))[0] if isinstance(leaf, torch.Tensor)]
             own = kernel.fn.__code__.co_filename == self.path
+            self._check_length()
             plain = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}
             step = Step(
                 kernel=kernel.fn.__name__ if own else f"{kernel.fn.__module__}.{kernel.fn.__name__}",
@@ -146,6 +155,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._launched += [tensor.untyped_storage() for tensor in tensors]
             self._tainted |= keys
             self._from_inputs |= keys
+
+    def _check_length(self) -> None:
+        if len(self._steps) >= MAX_STEPS:
+            raise TooLong(f"one forward does more than {MAX_STEPS:,} operators and launches")
 
     def note_read(self, tensors: Iterable[torch.Tensor]) -> None:
         """Remember that the candidate looked at a value here, if it depends on an input."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -98,6 +98,82 @@ def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     if all(new is old or new.stride() == old.stride() for new, old in zip(changed, leaves, strict=True)):
         return None
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+
+Change = Callable[[torch.Tensor], torch.Tensor]
+Variation = Callable[[], "tuple[Any, ...] | None"]
+_TRUTH_VALUES = 2
+"""Integers of so many values are a mask: they are not made larger."""
+_MOST_INTEGER = 2**30
+_MOST_ALONE = 4
+"""Inputs that are varied one by one."""
+
+
+def alone(inputs: tuple[Any, ...], fixed: list[bool]) -> Iterator[tuple[str, list[Variation]]]:
+    """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
+
+    What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
+    changes. `fixed` are those tensors that `get_inputs()` makes the same each time.
+    """
+    leaves, spec = tree_flatten(inputs)
+    places = [number for number, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.numel()]
+    for number, is_fixed in list(zip(places, fixed, strict=True))[:_MOST_ALONE]:
+        larger, stays = _larger(leaves[number]), is_fixed and not all(fixed)
+        ways: dict[str, list[Change]] = {
+            "larger": larger,
+            "permuted": [_permuted] if stays else [],
+            "varied": [varied] if stays else [],
+        }
+        for what, changes in ways.items():
+            if changes:
+                yield f"input {number} alone, {what}", [_with(leaves, spec, number, change) for change in changes]
+
+
+def structured(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples."""
+    leaves, spec = tree_flatten(inputs)
+    changed = [_in_order(leaf) if isinstance(leaf, torch.Tensor) and leaf.numel() > 1 else leaf for leaf in leaves]
+    if all(new is old for new, old in zip(changed, leaves, strict=True)):
+        return None
+    return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+
+def _in_order(tensor: torch.Tensor) -> torch.Tensor:
+    flat = tensor.flatten()
+    if tensor.is_floating_point():
+        return flat.sort().values.view(tensor.shape)
+    if tensor.dtype == torch.bool or tensor.is_complex() or len(set(flat.tolist())) == flat.numel():
+        return tensor
+    return flat[:1].expand(flat.numel()).clone().view(tensor.shape)
+
+
+def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    def made() -> tuple[Any, ...]:
+        changed = [change(leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
+        return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+    return made
+
+
+def _larger(tensor: torch.Tensor) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+    if tensor.is_floating_point():
+        return [_signed_times_10, lambda values: values * 10, _signed]
+    if tensor.dtype != torch.int64 or len(set(tensor.flatten().tolist())) <= _TRUTH_VALUES:
+        return []
+    factor = _MOST_INTEGER // max(1, int(tensor.abs().max()))
+    return [lambda values: values * factor] if factor > 1 else []
+
+
+def _signed(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.where(torch.rand(tensor.shape) < 0.5, tensor, -tensor)
+
+
+def _signed_times_10(tensor: torch.Tensor) -> torch.Tensor:
+    return _signed(tensor) * 10
+
+
+def _permuted(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.flatten()[torch.randperm(tensor.numel())].view(tensor.shape)
 
 
 _TRIED = 12

@@ -34,9 +34,12 @@ from kbtools_plugins.verify.worker.reference import state as module_state
 from kbtools_plugins.verify.worker.reference.inputs import (
     SCALES,
     VARIANTS,
+    Variation,
+    alone,
     map_floats,
     needed_bytes,
     other_booleans,
+    structured,
     varied,
     with_plain_values_of,
 )
@@ -132,11 +135,15 @@ class _Reference:
     def _modes(self) -> list[str]:
         return ["train", "eval"] if isinstance(self._instance, torch.nn.Module) else ["train"]
 
-    def _inputs(self, seed: int) -> tuple[Any, ...]:
+    def _given(self, seed: int) -> tuple[Any, ...]:
+        """What the reference's own function gives."""
         torch.manual_seed(seed)
         random.seed(seed)
         given = self._module.get_inputs()
-        inputs = tuple(given) if isinstance(given, list | tuple) else (given,)
+        return tuple(given) if isinstance(given, list | tuple) else (given,)
+
+    def _inputs(self, seed: int) -> tuple[Any, ...]:
+        inputs = self._given(seed)
         if seed != self._seeds[0] and module_state.equal(inputs, self._inputs(self._seeds[0])):
             return tuple(tree_map_only(torch.Tensor, varied, inputs))
         return inputs
@@ -161,6 +168,25 @@ class _Reference:
         for name, inputs in {"other booleans": other_booleans(first), **others}.items():
             if inputs is not None and (found := self._try(name, inputs, mode)) is not None:
                 yield found
+        yield from self._varied(first, mode)
+
+    def _varied(self, first: tuple[Any, ...], mode: str) -> Iterator[InputSet]:
+        """Sets in which one input alone is another one, and one of numbers in order."""
+        torch.manual_seed(self._seeds[0])
+        again = _tensors(self._given(self._seeds[-1] + 1))
+        ones = [tensor for tensor in _tensors(first) if tensor.numel()]
+        others = [tensor for tensor in again if tensor.numel()]
+        fixed = [module_state.equal(one, other) for one, other in zip(ones, others, strict=True)]
+        in_order: list[Variation] = [lambda: structured(first)]
+        ways = [*alone(first, fixed), ("values in order", in_order)]
+        shapes = [tensor.shape for tensor in _tensors(self._forward(self._instance, mode, clone_tree(first)))]
+        for name, changes in ways:
+            for change in changes:
+                inputs = change()
+                found = None if inputs is None else self._try(name, inputs, mode)
+                if found and [list(shape) for shape in shapes] == [tensor.shape for tensor in flatten(found.plain)[1]]:
+                    yield found
+                    break
 
     def _seeded(self, first: tuple[Any, ...], mode: str) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
@@ -171,7 +197,14 @@ class _Reference:
             drawn = random.Random(self._seeds[0])
             further = (self._seed(len(sets) + 1, drawn.getrandbits(31), first, mode) for _ in range(_FURTHER_SEEDS))
             sets += islice((found for found in further if not _same_result(found, sets[0])), 1)
+            if all(_same_result(found, sets[0]) for found in sets):
+                sets += self._turned(first, mode, sets[0])
         return sets
+
+    def _turned(self, first: tuple[Any, ...], mode: str, known: InputSet) -> list[InputSet]:
+        """Inputs of other signs, if these give another result: where all are fixed, nothing else asks for signs."""
+        found = self._try("seed of other signs", map_floats(lambda tensor: -tensor.flip(-1), first) or first, mode)
+        return [found] if found and not _same_result(found, known) else []
 
     def _sequence(self, first: tuple[Any, ...], mode: str) -> Sequence | None:
         """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.jobs import ReplayJob, ReplayReply, ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_update, moves
+from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_finishing, is_update, moves
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, refs
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.interpreter import Interpreter, OutOfBounds, Race
@@ -28,6 +28,10 @@ from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, en
 
 class Work(Exception):
     """An operator that may only move data computes something."""
+
+
+class OutOfTime(Exception):
+    """A kernel needs more instructions, memory or time than a check has."""
 
 
 class Forged(Exception):
@@ -199,7 +203,7 @@ class Machine:
     def operate(self, step: Step) -> None:
         """Run one operator."""
         updates = id(step) in self._updates and is_update(step.operator)
-        if not updates and not is_allowed(step.operator, self._allow, False):
+        if not (updates or is_allowed(step.operator, self._allow, False) or is_finishing(step.operator)):
             raise PermissionError(f"operator {step.operator} at line {step.line} is not replayed")
         namespace, name, overload = [*step.operator.split("."), "default"][:3]
         operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
@@ -312,10 +316,11 @@ def _failure(error: Exception) -> RunResult:
         Race: "nondeterministic",
         Work: "fallback",
         Forged: "forged",
+        OutOfTime: "timeout",
         MemoryError: "out_of_memory",
         torch.OutOfMemoryError: "out_of_memory",
         NotImplementedError: "unsupported",
     }
-    own = isinstance(cause, OutOfBounds | Race | Work | Forged)
+    own = isinstance(cause, OutOfBounds | Race | Work | Forged | OutOfTime)
     text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
     return RunResult(failed=kinds.get(type(cause), "runtime_error"), error=text)

@@ -1,6 +1,6 @@
 """NumPy overwrites the input itself, then a kernel copies it."""
 # reference: softmax
-# verdict: hack:host_computation | unsupported:host_reads_data | wrong_output | hack:mutated_input
+# verdict: hack:host_computation | unsupported:host_reads_data | wrong_output | hack:mutated_input | runtime_error
 
 import numpy
 import torch

@@ -1,6 +1,6 @@
 """The bias is copied when the module is built, before it is given values."""
 # reference: affine_norm
-# verdict: wrong_output
+# verdict: wrong_output | runtime_error
 
 import torch
 import torch.nn as nn

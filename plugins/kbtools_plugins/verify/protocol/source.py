@@ -1,0 +1,29 @@
+"""What a name in a kernel stands for: found where the candidate runs, used where its kernels are copied."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kbtools_plugins.verify.protocol.message import Message
+
+
+class Binding(Message):
+    """One name of one kernel at its first launch: a value, another kernel, or nothing at all."""
+
+    kernel: str
+    line: int
+    """The first of the kernel's text, decorators included."""
+    name: str
+    kind: Literal["value", "function", "missing"]
+    value: bool | int | float | str | None = None
+    constexpr: bool = False
+    target: str = ""
+    """The kernel that a function is, and its line."""
+    target_line: int = 0
+
+    def text(self) -> str:
+        """The value as it is written in a module of kernels."""
+        plain = repr(self.value)
+        if isinstance(self.value, float) and not plain[-1].isdigit():
+            plain = f"float({plain!r})"
+        return f"tl.constexpr({plain})" if self.constexpr else plain

@@ -1,0 +1,62 @@
+"""What the names in a kernel stand for when it is launched: the text alone cannot say which assignment was the last."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any
+
+from triton.runtime.jit import JITFunction
+
+from kbtools_plugins.verify.protocol.source import Binding
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+class Bindings:
+    """The names of all kernels that were launched, and of the kernels that these call."""
+
+    def __init__(self, candidate_path: str) -> None:
+        self._path = candidate_path
+        self._seen: set[int] = set()
+        self.found: list[Binding] = []
+
+    def note(self, kernel: Any) -> None:
+        """Look up the names of a kernel, unless that was done."""
+        function: Any = kernel.fn
+        code = function.__code__
+        if id(code) in self._seen or code.co_filename != self._path:
+            return
+        self._seen.add(id(code))
+        held = {name: cell.cell_contents for name, cell in _cells(function)}
+        for name in sorted({*_names(code), *held}):
+            if name in held or name in function.__globals__:
+                self._add(function, name, held.get(name, function.__globals__.get(name)))
+            elif not hasattr(builtins, name):
+                self._add(function, name, None, kind="missing")
+
+    def _add(self, function: Any, name: str, value: Any, kind: str = "") -> None:
+        constexpr = type(value).__name__ == "constexpr"
+        plain = value.value if constexpr else value
+        known: dict[str, Any] = {"kind": kind}
+        if isinstance(value, JITFunction):
+            first = value.fn.__code__.co_firstlineno
+            known = {"kind": "function", "target": value.fn.__name__, "target_line": first}
+            self.note(value)
+        elif not kind and isinstance(plain, _PLAIN):
+            known = {"kind": "value", "value": plain, "constexpr": constexpr}
+        if known["kind"]:
+            line = function.__code__.co_firstlineno
+            self.found.append(Binding(kernel=function.__name__, line=line, name=name, **known))
+
+
+def _cells(function: Any) -> Iterator[tuple[str, Any]]:
+    yield from zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
