@@ -1,9 +1,13 @@
 """Runs that stop before they spend more than allowed, and go on later."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from kbtools.errors import ConfigError, UsageError
-from kbtools.models import BudgetReached, Options, Prices, Sampling, run_requests
+from kbtools.models import Answer, BudgetReached, Kind, Options, Prices, Sampling, Usage, run_requests
+from kbtools.models.engine.budget import Budget, Spend, left_after
 
 SHORT = Sampling(max_tokens=20)
 
@@ -69,3 +73,61 @@ def test_a_hung_call_counts_with_its_worst_case(serve, store, ask):
     worst = 4 * (len("row 0") + 64 + 16 + 20)
     with pytest.raises(BudgetReached):
         run_requests(ask(50, sampling=SHORT), backend, store, Options(max_tokens=worst, timeout=0.2, backoff=0.01))
+
+
+def test_spending_adds_up_and_is_taken_back():
+    """Nothing is spent at first; each of calls, tokens and cost is counted by itself."""
+    assert Spend() == Spend(0, 0, 0.0)
+    assert Spend(1, 20, 0.5) + Spend(2, 30, 0.25) == Spend(3, 50, 0.75)
+    assert Spend(3, 50, 0.75) - Spend(1, 20, 0.5) == Spend(2, 30, 0.25)
+
+
+def test_a_further_round_may_spend_what_the_first_left():
+    """Never less than nothing; what has no limit keeps none."""
+    options = Options(max_requests=10, max_tokens=100, max_cost=1.0, prices=Prices(1.0, 1.0))
+    left = left_after(options, Spend(4, 70, 0.75))
+    assert (left.max_requests, left.max_tokens, left.max_cost) == (6, 30, 0.25)
+    overspent = left_after(options, Spend(40, 700, 7.5))
+    assert (overspent.max_requests, overspent.max_tokens, overspent.max_cost) == (0, 0, 0.0)
+    assert left_after(Options(), Spend(4, 70, 0.75)) == Options()
+
+
+OK = Answer(Kind.OK, raw="{}")
+RESERVED = Spend(1, 50, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "spent"),
+    [
+        (replace(OK, usage=Usage(7, 5)), Spend(1, 12)),
+        (replace(OK, usage=Usage(7, None)), RESERVED),
+        (replace(OK, usage=Usage(None, 5)), RESERVED),
+        (OK, RESERVED),
+        (Answer(Kind.SERVER, error="503"), Spend(1)),
+        (Answer(Kind.TIMEOUT, error="late", maybe_billed=True), RESERVED),
+        (None, Spend()),
+    ],
+)
+def test_what_is_booked_follows_from_the_answer(answer, spent):
+    """Known tokens count as they are; unknown ones that may have been billed as the worst case."""
+    budget = Budget(Options(max_tokens=100))
+    assert budget.try_reserve(RESERVED)
+    budget.settle(RESERVED, answer)
+    assert budget.spent == spent
+    assert budget.try_reserve(Spend(0, 100 - spent.tokens))
+
+
+def test_a_call_waits_for_others_only_where_that_can_help():
+    """Reserved tokens that come back let it go on; spent ones do not."""
+
+    async def scene() -> tuple[bool, bool]:
+        budget = Budget(Options(max_tokens=100))
+        await budget.reserve(Spend(1, 80))
+        waiting = asyncio.create_task(budget.reserve(Spend(1, 60)))
+        await asyncio.sleep(0)
+        early = waiting.done()
+        budget.settle(Spend(1, 80), replace(OK, usage=Usage(30, 10)))
+        assert await waiting
+        return early, await budget.reserve(Spend(1, 61))
+
+    assert asyncio.run(scene()) == (False, False)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from kbtools.models.engine.limits import AdaptiveLimit, Pace, Sleepers
+from kbtools.models.engine.limits import STREAK, AdaptiveLimit, Pace, Sleepers
 
 
 def after(limit: AdaptiveLimit, answers: int, every: int) -> int:
@@ -102,3 +102,67 @@ def test_sleepers_wake_for_a_drain():
         return True
 
     assert asyncio.run(scene())
+
+
+def test_every_window_counts_its_own_answers():
+    """A window's share follows from its answers alone, and a limit of one still has windows."""
+    limit = AdaptiveLimit(32)
+    after(limit, 32, every=2)  # half throttled: a quarter less, half a step more
+    assert limit.limit == 25
+    one = AdaptiveLimit(1)
+    one.record(overloaded=True)
+    assert one.limit == 1
+
+
+def test_pace_is_limited_by_either_kind_of_limit():
+    """Requests, tokens, or both; without limits nothing is booked."""
+    assert [Pace(rpm, tpm).limited for rpm, tpm in ((60, None), (None, 60), (60, 60), (None, None))] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert Pace(None, None).delay(1_000_000, now=5.0) == 0.0
+
+
+def test_burst_is_one_second_and_no_more():
+    """After a pause, one second's worth may start at once, however long the pause was."""
+    pace = Pace(rpm=120, tpm=None)
+    pace.delay(1, now=0.0)
+    assert [pace.delay(1, now=1_000.0) for _ in range(5)] == [0.0, 0.0, 0.0, 0.5, 1.0]
+
+
+def test_pauses_that_a_server_asks_for_hold_for_everybody():
+    """A later pause never shortens an earlier one; a good answer ends a streak of throttling."""
+    pace = Pace(None, None)
+    pace.record(throttled=False, retry_after=None, pause=5.0, now=10.0)
+    pace.record(throttled=False, retry_after=None, pause=1.0, now=10.0)
+    assert pace.pause_left(12.0) == 3.0
+    assert pace.pause_left(20.0) == 0.0
+    streak = Pace(None, None)
+    for _ in range(STREAK - 1):
+        streak.record(throttled=True, retry_after=9.0, pause=0.0, now=0.0)
+    assert streak.pause_left(0.0) == 0.0
+    streak.record(throttled=False, retry_after=9.0, pause=0.0, now=0.0)
+    streak.record(throttled=True, retry_after=9.0, pause=0.0, now=0.0)
+    assert streak.pause_left(0.0) == 0.0
+    for _ in range(STREAK):
+        streak.record(throttled=True, retry_after=9.0, pause=0.0, now=0.0)
+    assert streak.pause_left(0.0) == 9.0
+
+
+def test_a_sleeper_that_wakes_leaves_nothing_behind():
+    """No timer and no future stays, whether the time was over or it was woken."""
+
+    async def scene() -> tuple[int, int]:
+        sleepers = Sleepers()
+        await sleepers.sleep(0.001)
+        left = len(sleepers._futures)
+        sleeping = asyncio.create_task(sleepers.sleep(3600.0))
+        await asyncio.sleep(0)
+        sleepers.wake()
+        await sleeping
+        await sleepers.sleep(3600.0)
+        return left, len([timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()])
+
+    assert asyncio.run(scene()) == (0, 0)
