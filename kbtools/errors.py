@@ -9,10 +9,12 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 if TYPE_CHECKING:  # pydantic takes longer to import than `kbtools --help` may take
     from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
 
 
 E = TypeVar("E", bound=BaseException)
@@ -90,7 +92,24 @@ def did_you_mean(word: str, choices: Iterable[str], *, all_if_none_near: bool = 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """A pydantic error as one line: each fault with its field, and the nearest field for an unknown one."""
-    return "; ".join(_fault(item["loc"], item["type"], item["msg"], item["input"], model) for item in error.errors())
+    faults: dict[tuple[int | str, ...], list[ErrorDetails]] = {}
+    for item in error.errors():
+        faults.setdefault(_without_choice(item["loc"], model), []).append(item)
+    return "; ".join(_any_of(place, items, model) for place, items in faults.items())
+
+
+def _any_of(place: tuple[int | str, ...], items: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
+    """The fault of a place; where a value may be of several types, what each of them asks for."""
+    first, *others = items
+    asked = " or ".join([first["msg"], *(item["msg"].removeprefix("Input should be ") for item in others)])
+    return _fault(place, first["type"], asked, first["input"], model)
+
+
+def _without_choice(where: tuple[int | str, ...], model: type[BaseModel]) -> tuple[int | str, ...]:
+    """A place without the name that pydantic gives to one of several types of a field, as in `temperature.float`."""
+    field = model.model_fields.get(str(where[0])) if len(where) == 2 else None
+    several = field is not None and get_origin(field.annotation) in (Union, UnionType)
+    return where[:1] if several and field is not None and _model_in(field.annotation) is None else where
 
 
 def _fault(where: Sequence[int | str], kind: str, message: str, given: Any, model: type[BaseModel]) -> str:
