@@ -9,7 +9,7 @@ MISSING = "there is no such dataset on the Hub, or it is private"
 
 def load(client, *words, out="out.parquet", **settings):
     """A run that only loads and saves."""
-    return client.kbtools("apply", "filter", "--where", "reward >= 0", "--out", out, *words, **settings)
+    return client.kbtools("apply", "filter", "--where", "reward >= 0", "--out", out, "--overwrite", *words, **settings)
 
 
 def test_commit_is_recorded_and_a_copy_in_the_cache_is_no_answer(client, hub, rows):
