@@ -188,7 +188,7 @@ class Copy:
             "PYTHONPATH": os.pathsep.join(str(self.folder / part) for part in (".", "plugins", "recipes")),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+        command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider", *tests]
         with (self.folder / "log").open("w") as log:
             process = Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True)
             try:

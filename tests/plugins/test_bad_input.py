@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,29 @@ TABLE: dict[str, Stated] = {
         rows=4,
     ),
     "split": Stated(kb.Split, {"info": NO_NAME}, rows=4),
+    "near-dedup": Stated(lambda: kb.NearDedup(by="none"), {"info": replace(NO_CODE, null=4)}, rows=4),
+    "pass-rate": Stated(
+        kb.PassRate,
+        {
+            "reward": Broken((SchemaError, "reward"), (SchemaError, "single values"), 4),
+            "info": NO_NAME,
+        },
+        rows=4,
+    ),
+    "select": Stated(
+        kb.Select,
+        {
+            "reward": Broken((SchemaError, "reward"), (SchemaError, "numbers"), 0),
+            "info": NO_NAME,
+            "completion": replace(NO_COMPLETION, null=0),
+        },
+        rows=4,
+    ),
+    "explode-turns": Stated(
+        kb.ExplodeTurns, {"completion": replace(NO_COMPLETION, null=(RowError, "4 x not-messages"))}, rows=4
+    ),
+    "to-preferences": Stated(kb.ToPreferences, {"info": NO_NAME, "completion": replace(NO_COMPLETION, null=0)}, rows=0),
+    "to-repair": Stated(kb.ToRepair, {"info": NO_NAME, "completion": replace(NO_COMPLETION, null=0)}, rows=0),
     "sample": Stated(lambda: kb.Sample(per_group=1), {"info": NO_NAME}, rows=4),
     "compare": Stated(
         lambda: kb.Compare(group="task", template="comparison@v1", **MODEL),
@@ -216,7 +239,11 @@ def expect(stated: Stated, ds: datasets.Dataset, outcome: Outcome) -> datasets.D
     return None
 
 
-ELSEWHERE = {"push": "takes rows of any columns, and needs a Hub: tests/hub"}
+ELSEWHERE = {
+    "push": "takes rows of any columns, and needs a Hub: tests/hub",
+    "judge": "chooses one of the judges, each of which has its row",
+    "decontaminate": "needs a set to hold the rows against: tests/plugins/leaks",
+}
 """Stages that have no row in the table, and where they are tested."""
 
 SLOW = {"verify": pytest.mark.slow}  # starts processes with torch for every check

@@ -57,7 +57,7 @@ def test_what_people_look_at_first_comes_first():
     names = ["zeta", "num_tokens", "style", "difficulty_score", "info.reward", "difficulty", "reward"]
     ranked = summary.ranked([label_column(name, ["a"]) for name in names])
     assert [found.path for found in ranked] == [
-        "reward", "difficulty", "style", "info.reward", "difficulty_score", "num_tokens", "zeta",
+        "reward", "difficulty", "difficulty_score", "style", "info.reward", "num_tokens", "zeta",
     ]  # fmt: skip
 
 

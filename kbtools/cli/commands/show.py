@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,8 @@ def _print(name: str, parts: Iterable[Text], screen: Console) -> None:
             screen.print(part, soft_wrap=True)
     else:
         rule = "─" * max(0, screen.width - cell_len(name) - 1)
-        click.echo("\n".join(["", f"{name} {rule}", *(part.plain.expandtabs(8) for part in parts)]))
+        lines = ["", f"{name} {rule}", *(part.plain.expandtabs(8) for part in parts)]
+        sys.stdout.write("\n".join(lines) + "\n")  # click would answer an ASCII terminal in UTF-8
 
 
 def _filtered(ds: Dataset, where: str | None, columns: dict[str, str]) -> Dataset:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _AGAIN = "the same answer as a better row of its module"
 _WORSE = "worse than the best rows of its module"
 _UNSCORED = "without a score"
+_EMPTY = "without an answer"
 
 
 class Select(kb.Stage):
@@ -47,19 +48,21 @@ class Select(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Rank the rows of each task and keep the first few, in the order in which they came."""
-        rows, unscored = self._ranked(ds)
+        every = self._rows(ds)
+        empty, rest = every.filter(every["code"] == ""), every.filter(every["code"] != "")
+        unscored, rows = rest.filter(rest["score"].is_null()), _ranked(rest)
         first = rows.unique(["per", "code"], keep="first", maintain_order=True) if self.repeats == "drop" else rows
         kept = first.group_by("per", maintain_order=True).head(self.best)
         again, worse = rows.join(first, on="row", how="anti"), first.join(kept, on="row", how="anti")
-        drops = [(_UNSCORED, unscored), (_AGAIN, again), (_WORSE, worse)]
+        drops = [(_EMPTY, empty), (_UNSCORED, unscored), (_AGAIN, again), (_WORSE, worse)]
         return kb.Result(
             take(ds, kept["row"].sort().to_numpy(), self.fingerprint(ds, "kept")),
             dropped=tuple(self._drop(ds, some, reason) for reason, some in drops if some.height),
             facts={"modules": kept["per"].n_unique(), "repeated answers": again.height},
         )
 
-    def _ranked(self, ds: Dataset) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The rows with a score, best first, and those without."""
+    def _rows(self, ds: Dataset) -> pl.DataFrame:
+        """Task, score, and the answer's digest and length, for every row."""
         import polars as pl
 
         per, completion, score = self._places(ds.features)
@@ -70,9 +73,7 @@ class Select(kb.Stage):
         rows = rows.with_columns(code=pl.Series(digests, dtype=pl.String), length=pl.Series(lengths, dtype=pl.Int64))
         if score is None:
             rows = rows.with_columns(score=-rows["length"])
-        scored = rows.filter(rows["score"].is_not_null())
-        order = scored.sort(["score", "length", "row"], descending=[True, False, False])
-        return order, rows.filter(rows["score"].is_null())
+        return rows
 
     def _drop(self, ds: Dataset, rows: pl.DataFrame, reason: str) -> kb.Drop:
         return kb.Drop(take(ds, rows["row"].sort().to_numpy(), self.fingerprint(ds, reason)), reason)
@@ -83,3 +84,9 @@ class Select(kb.Stage):
         completion = schema.require(schema.find("completion"), "messages")
         shortest = self.by == "length" and "length" not in features
         return per, completion, None if shortest else schema.require(schema.locate(self.by), "number")
+
+
+def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a score, best first."""
+    scored = rows.filter(rows["score"].is_not_null())
+    return scored.sort(["score", "length", "row"], descending=[True, False, False])

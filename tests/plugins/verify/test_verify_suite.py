@@ -65,6 +65,11 @@ TWINS = {
     "torch_fallback": "twin_unused_torch final_reshape",
     "training_branch": "twin_training_flag batchnorm",
     "value_ranges": "softmax online_softmax",
+    "host_memory": "twin_made_on_host_and_moved",
+    "rebound": "twin_constant_chosen",
+    "sequence": "twin_workspace_cleared",
+    "tuning": "twin_reset_to_zero",
+    "uninitialised": "twin_running_minimum",
 }
 """For each kind of trick, right candidates that come as near to it as honest code does."""
 
