@@ -302,3 +302,18 @@ def test_the_ptx_tier_decides_what_the_interpreter_cannot(changes, outcome):
         assert "line" in found.error
         assert "thread" in found.error
     assert verify(BF16_REFERENCE, BF16_CANDIDATE, settings=VerifySettings(seed=1)).verdict == "unsupported:bfloat16"
+
+
+FP8_REFERENCE = BF16_REFERENCE.replace("x * 2 + 1", "(x.float() * 2).clamp(-448, 448).to(torch.float8_e4m3fn)")
+FP8_CANDIDATE = BF16_CANDIDATE.replace("empty_like(x)", "empty_like(x, dtype=torch.float8_e4m3fn)").replace(
+    "x * 2 + 1, mask", "tl.clamp(x.to(tl.float32) * 2, -448.0, 448.0).to(tl.float8e4nv), mask"
+)
+
+
+@pytest.mark.parametrize(("bound", "outcome"), [("448.0", "pass"), ("1.0", "wrong_output")])
+def test_fp8_is_decided_and_compiled_where_it_exists(bound, outcome):
+    """Such a reference is one like any other, and targets before sm_89 are not held against the kernel."""
+    candidate = FP8_CANDIDATE.replace("448.0", bound)
+    found = verify(FP8_REFERENCE, candidate, settings=VerifySettings(tier="ptx", seed=1))
+    assert found.verdict == outcome, found.error
+    assert {resources.target for resources in found.resources} == {90}

@@ -127,7 +127,7 @@ def to_numpy(tensor: Tensor) -> Array:
     if tensor.dtype == "bfloat16":
         wide = np.frombuffer(tensor.tensor, dtype=np.uint16).astype(np.uint32) << 16
         return wide.view(np.float32).reshape(tensor.shape)
-    return np.frombuffer(tensor.tensor, dtype=np.dtype(tensor.dtype)).reshape(tensor.shape)
+    return np.frombuffer(tensor.tensor, dtype=_dtype(tensor.dtype)).reshape(tensor.shape)
 
 
 def scales(exact: Tree) -> list[Array]:
@@ -223,6 +223,16 @@ def _compare_values(
 def _storable(dtype: str) -> np.dtype[Any]:
     """What the true value is rounded to first, so that both overflow alike."""
     return np.dtype("float32" if dtype == "bfloat16" or dtype.startswith("float8") else dtype)
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """The type of this name; those of 8-bit floats come from a package of their own."""
+    if not name.startswith("float8"):
+        return np.dtype(name)
+    import ml_dtypes
+
+    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+    return found
 
 
 def _wide(values: Array) -> np.dtype[Any]:

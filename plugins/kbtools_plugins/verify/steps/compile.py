@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.candidate.kernels import KernelSource
@@ -76,7 +76,7 @@ def distinct_launches(
                 clean_name=names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
                 bound=bound,
                 options=step.options,
-                targets=targets,
+                targets=_able(bound, targets),
                 tuned=f"{step.kernel}:{step.kernel_line}" in tuned,
             )
             found.setdefault(json.dumps(launch.tree(), sort_keys=True), launch)
@@ -114,3 +114,14 @@ def _functions(tree: Tree) -> list[tuple[str, int]]:
     if isinstance(tree, list):
         return [found for value in tree for found in _functions(value)]
     return []
+
+
+_SINCE_89 = "float8_e4m3fn"
+"""The type for which devices have instructions since sm_89, and Triton none before."""
+
+
+def _able(bound: Mapping[str, Tree], targets: list[int]) -> list[int]:
+    """The targets that have all types of a launch: a candidate is not to blame for those that do not."""
+    if _SINCE_89 not in json.dumps(bound):
+        return targets
+    return [target for target in targets if target >= 89] or [89]

@@ -106,3 +106,13 @@ def clone_strided(tensor: torch.Tensor) -> torch.Tensor:
     copy = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
     copy_values(tensor, copy)
     return copy
+
+
+def widened(tensor: torch.Tensor) -> torch.Tensor:
+    """8-bit floats, on which torch knows few operators, as float32, which holds them exactly; others as they are."""
+    return tensor.float() if tensor.is_floating_point() and tensor.element_size() == 1 else tensor
+
+
+def all_finite(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has no infinity and no NaN."""
+    return bool(widened(tensor).isfinite().all())

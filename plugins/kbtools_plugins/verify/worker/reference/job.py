@@ -46,6 +46,7 @@ from kbtools_plugins.verify.worker.reference.inputs import (
 from kbtools_plugins.verify.worker.reference.layout import Operators
 from kbtools_plugins.verify.worker.tensors import (
     Unsendable,
+    all_finite,
     clone_tree,
     copy_values,
     decode_tensor,
@@ -277,7 +278,7 @@ class _Reference:
                 None if module_state.equal(before, now) else encode_tensor(now)
                 for before, now in zip(tensors, after, strict=True)
             ],
-            finite=all(bool(leaf.isfinite().all()) for leaf in outputs),
+            finite=all(map(all_finite, outputs)),
         )
 
     def _exact(self, inputs: tuple[Any, ...], plain: Any, plainly_used: Any, wide: Any) -> tuple[Any, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
+from kbtools_plugins.verify.worker.tensors import all_finite, widened
+
 Forward = Callable[[torch.nn.Module], Any]
 """One forward in some mode on inputs of its own; may change the module."""
 
@@ -34,7 +36,7 @@ def _works(module: torch.nn.Module, forward: Forward) -> bool:
         outputs = tree_flatten(forward(copy.deepcopy(module)))[0]
     except Exception:  # noqa: BLE001 - whatever it raises, such values are none that it takes
         return False
-    return all(bool(leaf.isfinite().all()) for leaf in outputs if isinstance(leaf, torch.Tensor))
+    return all(all_finite(leaf) for leaf in outputs if isinstance(leaf, torch.Tensor))
 
 
 def changes(before: torch.nn.Module, after: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -75,6 +77,9 @@ def equal(one: Any, other: Any) -> bool:
     """Whether two structures hold the same values; NaN equals NaN."""
     ones, others = tree_flatten(one)[0], tree_flatten(other)[0]
     return len(ones) == len(others) and all(
-        torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) if isinstance(a, torch.Tensor) else bool(a == b)
-        for a, b in zip(ones, others, strict=True)
+        _equal_tensors(a, b) if isinstance(a, torch.Tensor) else bool(a == b) for a, b in zip(ones, others, strict=True)
     )
+
+
+def _equal_tensors(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return torch.equal(torch.nan_to_num(widened(one)), torch.nan_to_num(widened(other)))
