@@ -53,12 +53,12 @@ def test_hub_that_stays_broken_leaves_the_repository_as_it_was(client, hub, json
     client.upload("me/mine", rows[:3])
     before = hub.state("me/mine")
     hub.faults(answers(503, times=99))
-    failed = client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED)
+    failed = client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED, "--overwrite")
     assert failed.code == 3
     assert "lands whole or not at all" in failed.err
     assert hub.state("me/mine") == before
     hub.faults()
-    assert client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED).code == 0
+    assert client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED, "--overwrite").code == 0
     assert len(hub.log("PUT", "/objects/")) == 2  # one by the plain client, one by the push that failed
 
 
@@ -140,7 +140,14 @@ def test_thirty_pushes_with_faults_and_kills(client, hub, tmp_path, rows):
         hub.faults(*chance.choice(RANDOM), {"path": ".", "do": "slow", "seconds": 0.3, "skip": chance.randrange(12)})
         since = len(hub.log())
         process = client.popen(
-            "-c", "from kbtools.cli import main; main()", "apply", "push", "--dataset", "mine.jsonl", *LICENSED
+            "-c",
+            "from kbtools.cli import main; main()",
+            "apply",
+            "push",
+            "--dataset",
+            "mine.jsonl",
+            *LICENSED,
+            "--overwrite",
         )
         if attempt % 3 == 2:
             killed += kill_at(process, hub, chance.choice(MOMENTS), since)
@@ -156,9 +163,9 @@ def test_thirty_pushes_with_faults_and_kills(client, hub, tmp_path, rows):
     assert killed >= 5
     assert landed >= 20
     hub.faults()
-    assert client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED).code == 0
+    assert client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED, "--overwrite").code == 0
     commits = hub.state("me/mine")["commits"]["main"]
-    assert client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED).code == 0
+    assert client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED, "--overwrite").code == 0
     assert hub.state("me/mine")["commits"]["main"] == commits
 
 

@@ -49,9 +49,9 @@ class VerdictStore:
             row = self._connection.execute("SELECT verdict FROM verdicts WHERE key = ?", [key]).fetchone()
         return Verification.model_validate_json(row[0]) if row else None
 
-    def put(self, key: str, verdict: Verification) -> None:
-        """Keep a verdict, unless chance had a part in it."""
-        if verdict.verdict not in _NOT_KEPT:
+    def put(self, key: str, verdict: Verification, *, told: bool = False) -> None:
+        """Keep a verdict, unless chance had a part in it and nobody was `told` of it."""
+        if told or verdict.verdict not in _NOT_KEPT:
             with self._lock:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO verdicts VALUES (?, ?)", [key, verdict.model_dump_json()]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ Submit = Callable[[Pair, Watcher], "Future[Verification]"]
 
 KILLED = "unsupported:killed"
 _ATTEMPTS = 5
-_REMEMBERED = 10_000
-"""Verdicts kept in memory: those that the store does not keep, since chance had a part in them, are repeated, too."""
+_TOLD = "told "
+"""Before the key of what this service has answered: kept even where chance had a part in it, and said again."""
 
 
 class Full(Exception):
@@ -61,7 +60,6 @@ class Desk:
         self._submit, self._workers, self._places = submit, workers, places
         self._settings, self._store = settings, store
         self._running: dict[str, asyncio.Task[Verification]] = {}
-        self._said: OrderedDict[str, Verification] = OrderedDict()
 
     @property
     def waiting(self) -> int:
@@ -79,7 +77,7 @@ class Desk:
         if key in self._running:
             self.counters.joined += 1
             return self._running[key]
-        known = self._said.get(key) or self._store.get(key)
+        known = self._store.get(key) or self._store.get(_TOLD + key)
         if known is None and self.waiting >= self._places:
             self.counters.refused += 1
             raise Full(self._time_to_a_place())
@@ -115,13 +113,11 @@ class Desk:
         return verdict
 
     def _keeper(self, key: str) -> Watcher:
-        """Called in a worker's thread: the verdict is on disk, or remembered, before it is told."""
+        """Called in a worker's thread: the verdict is on disk before it is told."""
 
         def keep(verdict: Verification) -> None:
             if verdict.verdict != KILLED:
                 self._store.put(key, verdict)
-                self._said[key] = verdict
-                while len(self._said) > _REMEMBERED:
-                    self._said.popitem(last=False)
+                self._store.put(_TOLD + key, verdict, told=True)
 
         return keep

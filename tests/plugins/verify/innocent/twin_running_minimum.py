@@ -15,6 +15,7 @@ def smallest_kernel(x_ptr, out_ptr, width, BLOCK: tl.constexpr):
         at = start + tl.arange(0, BLOCK)
         x = tl.load(x_ptr + row * width + at, mask=at < width, other=float("inf"))
         tl.store(out_ptr + row, tl.minimum(tl.load(out_ptr + row), tl.min(x, 0)))
+        tl.debug_barrier()  # the next step's load is of all warps
 
 
 class ModelNew(nn.Module):
