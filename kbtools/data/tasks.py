@@ -44,7 +44,7 @@ def tasks_of(ds: Dataset, column: str) -> Mapping[str, Task]:
         )
         for module, code, point in zip(*cells, strict=True):
             if module is not None and code:
-                found.setdefault(str(module), {}).setdefault(code, Task(row, code, _defined(code, point)))
+                found.setdefault(str(module), {}).setdefault(code, Task(row, code, defined(code, point)))
             row += 1
     if not found:
         raise DataError("the dataset has no row with the name and the reference of a task.")
@@ -57,6 +57,6 @@ def _name(module: str, task: Task, sharing: int) -> str:
     return module if sharing == 1 else f"{module}-{digest[:8]}"
 
 
-def _defined(code: str, name: object) -> str | None:
+def defined(code: str, name: object) -> str | None:
     """The name if the reference defines it: a column of names need not be one of entry points."""
     return name if isinstance(name, str) and (f"class {name}" in code or f"def {name}" in code) else None

@@ -14,6 +14,7 @@ from pydantic import Field
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows
+from kbtools.data.tasks import defined
 from kbtools.engines import crew
 from kbtools_plugins.verify.reward import check_formula, reward_of
 from kbtools_plugins.verify.settings import Target, Tier, VerifySettings, on_gpu
@@ -152,7 +153,7 @@ class Verify(kb.Stage):
                 for code, kernel, name in zip(
                     texts.of_column(table, reference), texts.of_column(table, candidate), names, strict=True
                 ):
-                    found.append(Pair(code, kernel, _defined(code, name)) if code and kernel else None)
+                    found.append(Pair(code, kernel, defined(code, name)) if code and kernel else None)
         finally:
             on_rows.reset(silent)
         return found
@@ -196,11 +197,6 @@ class Verify(kb.Stage):
             "fingerprint": json.dumps(values["fingerprint"], sort_keys=True),
             "reward": reward,
         }
-
-
-def _defined(code: str, name: object) -> str | None:
-    """The name if the reference defines it: a column of names need not be one of entry points."""
-    return name if isinstance(name, str) and (f"class {name}" in code or f"def {name}" in code) else None
 
 
 def _interval(name: str, found: tuple[float, float, float] | None) -> dict[str, float | None]:
