@@ -29,7 +29,7 @@ def test_correlations_are_measured_on_the_rows():
     assert found.origin == "measured on the rows of this report"
     assert found.section.title == "Correlations"
     (chart,) = found.section.charts
-    assert [estimate.label for estimate in chart.estimates][0] == "difficulty, style"
+    assert chart.estimates[0].label == "difficulty, style"
     assert len(chart.estimates) == 3
 
 
