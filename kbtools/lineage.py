@@ -242,7 +242,7 @@ def _from_parquet(path: Path) -> Lineage:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text_file.read(path, "recipe"))
+        return tomllib.loads(text_file.read_text(path, "recipe"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 

@@ -19,7 +19,7 @@ from kbtools import pipeline, prompts
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.ui import completion
 from kbtools.cli.ui.display import console
-from kbtools.cli.ui.rows import one_split
+from kbtools.cli.ui.row_views import one_split
 from kbtools.cli.ui.text import printable
 from kbtools.data import texts
 from kbtools.data.columns import ROLES, Schema
