@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TypeGuard
 
 from kbtools_plugins.verify.candidate.aliases import Aliases, constant_text
 from kbtools_plugins.verify.candidate.kernel_language import dotted
@@ -68,7 +69,15 @@ _MOST_FINDINGS = 100
 def findings(tree: ast.Module) -> list[Finding]:
     """The tricks in the text, in the order of the rules."""
     aliases = Aliases(tree)
-    return list(islice((found for rule in _RULES for found in rule(tree, aliases)), _MOST_FINDINGS))
+    found = islice((found for rule in _RULES for found in rule(tree, aliases)), _MOST_FINDINGS)
+    kernels = [range(node.lineno, (node.end_lineno or 0) + 1) for node in ast.walk(tree) if _is_kernel(node)]
+    return [one.model_copy(update={"in_kernel": any(one.first in lines for lines in kernels)}) for one in found]
+
+
+def _is_kernel(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+    targets = [item.func if isinstance(item, ast.Call) else item for item in decorators]
+    return any(_last_name(target) == "jit" for target in targets)
 
 
 def _found(node: ast.AST, verdict: str, text: str) -> Finding:

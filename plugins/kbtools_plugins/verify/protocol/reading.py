@@ -27,6 +27,8 @@ class Finding(Message):
     text: str
     first: int
     last: int
+    in_kernel: bool = False
+    """Whether it is in a kernel, which no Python runs."""
 
 
 class ReadReply(Message):

@@ -59,8 +59,10 @@ def smaller(budget: Budget, reference: str, candidate: str) -> list[Smaller]:
 
 def executed(findings: Iterable[Finding], ran: list[int] | None) -> Finding | None:
     """The first trick whose lines have run; the first of all where nobody knows what ran."""
-    lines = None if ran is None else set(ran)
-    return next((found for found in findings if lines is None or not lines.isdisjoint(_lines(found))), None)
+    for found in findings:
+        if ran is None or found.in_kernel or not set(ran).isdisjoint(_lines(found)):
+            return found
+    return None
 
 
 def _lines(found: Finding) -> range:
