@@ -8,7 +8,7 @@ those of other plugins, where only one of them has a class of that name.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kbtools import data as data
@@ -126,7 +126,7 @@ _HOME = {
 
 if not TYPE_CHECKING:  # a checker reports every name that is not imported above
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name in _MODULES:
             return importlib.import_module(f"kbtools.{name}")
         if name in _HOME:
@@ -136,7 +136,7 @@ if not TYPE_CHECKING:  # a checker reports every name that is not imported above
         raise AttributeError(f"module 'kbtools' has no attribute {name!r}")
 
 
-def _class_of_a_plugin(name: str) -> Any:
+def _class_of_a_plugin(name: str) -> object:
     from kbtools.plugins import registry
 
     found = registry().named_in_python(name)

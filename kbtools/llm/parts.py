@@ -29,7 +29,7 @@ class RowFailure(Exception):
         super().__init__(message)
         self.kind = kind
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the message and the kind, not from the message alone."""
         return rebuilt, (type(self), self.args, self.__dict__)
 
@@ -43,7 +43,7 @@ class Question:
     contract: Contract
     _known: dict[str, Terms] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def about(self, values: Mapping[str, Any], model: str, sample: int = 0) -> Request:
+    def about(self, values: Mapping[str, object], model: str, sample: int = 0) -> Request:
         """The request for the values that the prompt needs."""
         return Request(self._terms(model), turns_of(self.prompt.render(values)), sample)
 

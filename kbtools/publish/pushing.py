@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.card import Card, document, privacy
 from kbtools.card.facts import Facts, gather
@@ -163,7 +163,7 @@ def _splits(data: Dataset | DatasetDict) -> dict[str, Dataset]:
     return splits
 
 
-def _judged(facts: Mapping[str, Any]) -> set[str]:
+def _judged(facts: Mapping[str, object]) -> set[str]:
     """Names of the columns that a stage counted verdicts of, whether for one dataset or for each of its splits."""
     parts = [facts, *(part for part in facts.values() if isinstance(part, dict))]
     return {name for part in parts if isinstance(part.get("verdicts"), dict) for name in part["verdicts"]}

@@ -81,13 +81,13 @@ class GeneratePrompts(TextGenerationStage):
             raise RowFailure("gives-code-away", f"the prompt repeats code of the module: {leaked[:80]!r}")
         return {"prompt": text}
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, object] | None], features: Features) -> pa.Table:
         """The columns of synthetic-tasks."""
         import datasets
         import pyarrow as pa
 
         kept = self._kept(datasets.Features.from_arrow_schema(table.schema))
-        columns: dict[str, Any] = {"prompt": pa.array([value and value["prompt"] for value in values], pa.string())}
+        columns: dict[str, object] = {"prompt": pa.array([value and value["prompt"] for value in values], pa.string())}
         columns.update({name: field_of(table, path) for name, path in kept.items()})
         if "uuid" in features:
             columns["uuid"] = table.column("uuid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, JsonValue
 
@@ -87,7 +87,7 @@ class ToRepair(kb.Stage):
         wrong, right = [repair.wrong.row for repair in repairs], [repair.right.row for repair in repairs]
         prompts = gathered(self, ds, places.prompt, wrong, "user", self.reasoning)
         answers = gathered(self, ds, places.completion, wrong, "assistant", "drop")
-        columns: dict[str, Sequence[Any]] = {
+        columns: dict[str, Sequence[object]] = {
             "prompt": [
                 [*before, *answer, self._feedback(repair, error)]
                 for before, answer, repair, error in zip(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -59,7 +59,7 @@ class Decontaminate(kb.Stage):
             raise ValueError("a trace finds the same task, so it needs the level task or similar")
         return self
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Read the evaluation sets: one that is missing or empty ends the run before its first row."""
         if self.trace and any(importlib.util.find_spec(package) is None for package in ("torch", "triton")):
             raise kb.errors.MissingExtra("verify", "tracing code")
