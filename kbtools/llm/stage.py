@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kbtools.data.table import empty
 from kbtools.errors import ConfigError, SchemaError
 from kbtools.llm.options import CallOptions
-from kbtools.llm.parts import RowInputs, TextContract, found_paths
-from kbtools.llm.replay import replay
+from kbtools.llm.parts import RowFailure, RowInputs, TextContract, found_paths
+from kbtools.llm.replay import parsed_rows, replay
 from kbtools.llm.rows import answered, first_requests, follow_up_requests, repeated, row_inputs
 from kbtools.models.choice import default_model, model_backend
 from kbtools.models.contract import Contract, ParsedReply, Repairing
@@ -109,6 +109,12 @@ class ModelStage(CallOptions, Stage):
         """What to ask about a row once its first replies are there; nothing by default."""
         return ()
 
+    def outcomes(
+        self, given: Iterable[RowInputs], model: str, store: ResponseStore
+    ) -> Sequence[Mapping[str, Any] | RowFailure]:
+        """What comes of each row by the stored replies: its values, or why there are none."""
+        return parsed_rows(self, given, model, store)
+
     def extra_inputs(self, ds: Dataset) -> Iterable[RowInputs]:
         """What is asked about beside the rows, for the facts alone; its failures are no failures of rows."""
         return ()
@@ -188,7 +194,11 @@ class ModelStage(CallOptions, Stage):
         ds = repeated(self, ds)
         with closing(self.backend()) as backend, ResponseStore(self.store) as store:
             self.ask(ds, backend, store)
-            return replay(self, ds, backend.model, store)
+            return self.replayed(ds, backend.model, store)
+
+    def replayed(self, ds: Dataset, model: str, store: ResponseStore) -> Result:
+        """The result from what is stored, without a call."""
+        return replay(self, ds, model, store)
 
     def ask(self, ds: Dataset, backend: ModelBackend, store: ResponseStore, spent: Spend = NOTHING_SPENT) -> Spend:
         """Bring all requests to stored replies; returns `spent` with what this took off the budget."""

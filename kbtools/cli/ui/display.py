@@ -69,6 +69,7 @@ def plan_text(calls: RequestPlan) -> str:
     if calls.most_completion_tokens is not None:
         parts.append(f"at most {calls.most_completion_tokens:,} reply tokens")
     parts += [f"cost at most {money_text(calls.cost)}"] if calls.cost is not None else ["cost unknown without [prices]"]
+    parts += [f"up to {calls.may_follow:,} further requests follow from the replies"] if calls.may_follow else []
     return ", ".join(parts)
 
 

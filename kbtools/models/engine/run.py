@@ -93,6 +93,8 @@ class RequestPlan:
     """Sum of max_tokens over the requests to send; None if one of them has none."""
     cost: float | None = None
     """Of the prompts alone, plus `most_completion_tokens` if known; None without prices."""
+    may_follow: int = 0
+    """Most calls that can follow from the replies, where a conversation goes on; their prompts are not known yet."""
     first: Request | None = None
     """The first request, sent or not, to be shown in full."""
 
