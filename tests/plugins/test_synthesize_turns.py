@@ -1,6 +1,8 @@
 """Rollouts of several turns: wrong answers are followed by what was found, and everything is kept, told and paid once."""
 
 import json
+import re
+from pathlib import Path
 
 import datasets
 import pytest
@@ -241,3 +243,19 @@ def test_wrong_options_are_found_before_anything_is_asked(model_server, marks, f
     _, model = model_server(reply=rights_itself)
     with pytest.raises(UsageError, match=said):
         kb.apply(modules(), kb.Synthesize(model=model, **fields))
+
+
+def test_feedback_of_the_page_on_plugins(model_server, install):
+    """The example of docs/plugins.md, installed, says what it wants and is listed."""
+    page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
+    install(
+        "few-kernels", re.search(r'^```python title="few_kernels.py"\n(.*?)^```$', page, re.DOTALL | re.MULTILINE)[1]
+    )
+    kernels = {2: 3, 4: 1}
+    _, model = model_server(
+        reply=lambda body: f"<answer>{'@triton.jit\n' * kernels[len(body['messages'])]}</answer>",
+    )
+    row = kb.Synthesize(model=model, turns=3, feedback="few-kernels")(modules())[0]
+    assert row["turn_verdicts"] == ["kernels", "pass"]
+    assert "it has 3 kernels and should have 1 to 1" in row["completion"][1]["content"]
+    assert "few-kernels" in kb.plugins.registry().feedbacks()

@@ -41,6 +41,8 @@ class VerifyFeedback(Feedback):
     """Compute capabilities that each kernel must compile for, as in 80,90."""
     seeds: int = Field(2, ge=1)
     """Sets of secret random inputs."""
+    seed: int | None = None
+    """Makes those inputs the same in every run; the model must not know it."""
     allow: tuple[str, ...] = ()
     """Further torch operators a candidate may use, as in aten.sum."""
     time: bool = False
