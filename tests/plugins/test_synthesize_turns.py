@@ -1,4 +1,4 @@
-"""Rollouts of several turns: wrong answers are followed by what was found, and everything is kept, told and paid once."""
+"""Rollouts of several turns: wrong answers are followed by what was found, and everything is kept and paid once."""
 
 import json
 import re
@@ -248,12 +248,11 @@ def test_wrong_options_are_found_before_anything_is_asked(model_server, marks, f
 def test_feedback_of_the_page_on_plugins(model_server, install):
     """The example of docs/plugins.md, installed, says what it wants and is listed."""
     page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
-    install(
-        "few-kernels", re.search(r'^```python title="few_kernels.py"\n(.*?)^```$', page, re.DOTALL | re.MULTILINE)[1]
-    )
-    kernels = {2: 3, 4: 1}
+    found = re.search(r'^```python title="few_kernels.py"\n(.*?)^```$', page, re.DOTALL | re.MULTILINE)
+    install("few-kernels", found[1])
+    said = {2: "@triton.jit " * 3, 4: "@triton.jit"}
     _, model = model_server(
-        reply=lambda body: f"<answer>{'@triton.jit\n' * kernels[len(body['messages'])]}</answer>",
+        reply=lambda body: f"<answer>{said[len(body['messages'])]}</answer>",
     )
     row = kb.Synthesize(model=model, turns=3, feedback="few-kernels")(modules())[0]
     assert row["turn_verdicts"] == ["kernels", "pass"]
