@@ -2,7 +2,7 @@
 
 Run as `python -m benchmarks.repair_loop --modules 49 --kills 10`. A real HTTP server on loopback answers each
 module with two wrong rollouts of the sample and then a right one; `verify` checks each. One run is left alone,
-another is killed at random moments. Both have seeded inputs, so their rows must be the same but for the milliseconds of calls.
+another is killed at random moments. Both have seeded inputs: but for the milliseconds of calls their rows are the same.
 """
 
 from __future__ import annotations
