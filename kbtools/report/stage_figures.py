@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kbtools.data.table import rows_text
 from kbtools.errors import KbError
 from kbtools.lineage import Lineage
 from kbtools.plugins import registry
@@ -214,7 +215,7 @@ def from_lineage(lineage: Lineage, stage: str, form: type[F]) -> Finding[F] | No
     """What the last stage of this name recorded; None when there was no such stage."""
     for position, record in reversed(list(enumerate(lineage.records, start=1))):
         if record.stage == stage:
-            origin = f"measured by stage {position} ({stage}) of the pipeline, on {record.rows_in:,} rows"
+            origin = f"measured by stage {position} ({stage}) of the pipeline, on {rows_text(record.rows_in)}"
             return _validated(record.facts, form, origin)
     return None
 
