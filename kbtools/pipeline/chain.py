@@ -13,6 +13,7 @@ from kbtools import lineage as lineages
 from kbtools.data.io.local_files import gatherable
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray, crew, opened
+from kbtools.figures import Table
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.models.engine.distinct import Chain, asked_by_chain
 from kbtools.pipeline.observers import Bars, Observer, reporting
@@ -20,7 +21,7 @@ from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.sharding import run_sharded
 from kbtools.pipeline.step import checked
 from kbtools.plugins import registry
-from kbtools.result import Drop, Failure, Result, Table
+from kbtools.result import Drop, Failure, Result
 from kbtools.shards import Segment, segments
 from kbtools.stage import Stage, check_chain, flat
 
