@@ -16,6 +16,7 @@ FLOORS = (
     "drawing",
     "verify_client",
     "data",
+    "paths",
     "prompts",
     "hooks",
     "plugins",

@@ -23,7 +23,7 @@ from kbtools.lineage import Lineage
 from kbtools.report import code_pairs, stage_figures, summary, svg
 from kbtools.report.charts import Drawing, Funnel
 from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
-from kbtools.report.rows import Packed, Places, pack, place
+from kbtools.report.packing import Packed, Places, pack, place
 from kbtools.report.text import number, visible
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import kbtools as kb
 from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import rows_text
 from kbtools_plugins.analysis import scales
+from kbtools_plugins.analysis.base import Analysis, Findings
 from kbtools_plugins.analysis.correlation import (
     METHODS,
     Coefficient,
@@ -19,7 +20,6 @@ from kbtools_plugins.analysis.correlation import (
     correlate,
 )
 from kbtools_plugins.analysis.correlation_plot import draw
-from kbtools_plugins.analysis.stage import Analysis, Findings
 from kbtools_plugins.extras import require_analysis
 
 if TYPE_CHECKING:
