@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kbtools import data as data
     from kbtools import errors as errors
+    from kbtools import figures as figures
     from kbtools import lineage as lineage
     from kbtools import llm as llm
     from kbtools import plugins as plugins
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kbtools.data.columns import Schema as Schema
     from kbtools.engines import Processes as Processes
     from kbtools.engines import Ray as Ray
+    from kbtools.figures import Table as Table
     from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
     from kbtools.judge import Verdict as Verdict
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from kbtools.result import Drop as Drop
     from kbtools.result import Failure as Failure
     from kbtools.result import Result as Result
-    from kbtools.result import Table as Table
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
     from kbtools.verify_client import VerifyClient as VerifyClient
@@ -53,12 +54,12 @@ if TYPE_CHECKING:
     from kbtools_plugins.leaks.contamination.stage import Decontaminate as Decontaminate
     from kbtools_plugins.leaks.near_dedup import NearDedup as NearDedup
     from kbtools_plugins.lengths.stage import Lengths as Lengths
-    from kbtools_plugins.model_judges.judge import ModelJudge as ModelJudge
+    from kbtools_plugins.model_judges.model_judge import ModelJudge as ModelJudge
     from kbtools_plugins.model_judges.panel import PanelJudge as PanelJudge
     from kbtools_plugins.push import Push as Push
     from kbtools_plugins.sample import Sample as Sample
     from kbtools_plugins.split import Split as Split
-    from kbtools_plugins.static.judge import StaticJudge as StaticJudge
+    from kbtools_plugins.static.static_judge import StaticJudge as StaticJudge
     from kbtools_plugins.strip_reasoning import StripReasoning as StripReasoning
     from kbtools_plugins.synthesize import Synthesize as Synthesize
     from kbtools_plugins.training.pass_rate import PassRate as PassRate
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from kbtools_plugins.verify import verify as verify
     from kbtools_plugins.verify.stage import Verify as Verify
 
-_MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing", "verify_client")
+_MODULES = ("llm", "data", "errors", "figures", "lineage", "plugins", "prompts", "stage", "testing", "verify_client")
 _HOME = {
     "Schema": "kbtools.data.columns",
     "hookimpl": "kbtools.hooks",
@@ -89,7 +90,7 @@ _HOME = {
     "Failure": "kbtools.result",
     "Result": "kbtools.result",
     "Stage": "kbtools.stage",
-    "Table": "kbtools.result",
+    "Table": "kbtools.figures",
     "VerifyClient": "kbtools.verify_client",
     "Agreement": "kbtools_plugins.analysis.agreement",
     "Correlate": "kbtools_plugins.analysis.correlate",
@@ -102,12 +103,12 @@ _HOME = {
     "Filter": "kbtools_plugins.filter",
     "GeneratePrompts": "kbtools_plugins.generate_prompts",
     "Lengths": "kbtools_plugins.lengths.stage",
-    "ModelJudge": "kbtools_plugins.model_judges.judge",
+    "ModelJudge": "kbtools_plugins.model_judges.model_judge",
     "PanelJudge": "kbtools_plugins.model_judges.panel",
     "Push": "kbtools_plugins.push",
     "Sample": "kbtools_plugins.sample",
     "Split": "kbtools_plugins.split",
-    "StaticJudge": "kbtools_plugins.static.judge",
+    "StaticJudge": "kbtools_plugins.static.static_judge",
     "StripReasoning": "kbtools_plugins.strip_reasoning",
     "Synthesize": "kbtools_plugins.synthesize",
     "NearDedup": "kbtools_plugins.leaks.near_dedup",

@@ -167,8 +167,9 @@ def _identity(data: Dataset | DatasetDict) -> tuple[tuple[str, str], ...]:
     return (("", data._fingerprint),)
 
 
-def read(path: Path) -> Recipe:
+def read(name: str | Path) -> Recipe:
     """A recipe (TOML) or a lineage (JSON, or a data file that has one) from a file; unknown keys are errors."""
+    path = local_path(name)
     if path.suffix == ".toml":
         return _validated(Recipe, _filled_in(_toml(path), str(path)), path)
     if path.suffix == ".json":
@@ -211,8 +212,9 @@ def read_hub(uri: str) -> Lineage:
     return _validated(Lineage, text_file.parsed(text, uri), uri)
 
 
-def read_lineage(path: Path) -> Lineage:
+def read_lineage(name: str | Path) -> Lineage:
     """The lineage beside a data file, or else the one inside it."""
+    path = local_path(name)
     for beside in (lineage_file(path), path / "kbtools-lineage.json"):
         if beside.is_file():
             return _validated(Lineage, text_file.read_json(beside, "lineage"), beside)
@@ -240,7 +242,7 @@ def _from_parquet(path: Path) -> Lineage:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text_file.read(path, "recipe"))
+        return tomllib.loads(text_file.read_text(path, "recipe"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 

@@ -13,10 +13,11 @@ from rich.text import Text
 from kbtools.cli.ui.display import config_text, console, why_text
 from kbtools.cli.ui.text import printable
 from kbtools.lineage import Lineage, StageRecord, read_lineage
+from kbtools.paths import PathType
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathType())
 @click.option("--json", "as_json", is_flag=True, help="Print the lineage as JSON, which `kbtools run` also takes.")
 def lineage_command(file: Path, as_json: bool) -> None:
     """Show how FILE was made: an output of kbtools, or the lineage beside it."""

@@ -15,7 +15,7 @@ from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.ui import completion
 from kbtools.cli.ui.display import console
-from kbtools.cli.ui.rows import one_split, rendered
+from kbtools.cli.ui.row_views import one_split, rendered
 from kbtools.cli.ui.text import printable
 from kbtools.data.columns import Schema
 from kbtools.data.table import column, row_names, rows_text

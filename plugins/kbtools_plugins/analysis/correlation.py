@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
+from kbtools.figures import Facts
 from kbtools_plugins.analysis.coefficients import kendall
 from kbtools_plugins.analysis.resampling import Bootstrap, CellCounts, Modules, Statistic, bootstrap
 from kbtools_plugins.analysis.scales import Kind, Scale
-from kbtools_plugins.analysis.stage import Figures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ _COUNTED_LEVELS = 20
 """Columns with at most so many values are counted rather than sorted."""
 
 
-class Coefficient(Figures):
+class Coefficient(Facts):
     """One correlation."""
 
     value: float | None = None
@@ -47,7 +47,7 @@ class Coefficient(Figures):
     """Bootstrap samples behind the interval."""
 
 
-class Pair(Figures):
+class Pair(Facts):
     """The correlations of two columns, over the rows that have both."""
 
     x: str
@@ -65,7 +65,7 @@ class Pair(Figures):
         return found
 
 
-class Column(Figures):
+class Column(Facts):
     """A column that was correlated."""
 
     name: str
@@ -75,7 +75,7 @@ class Column(Figures):
     missing: int
 
 
-class CorrelationFigures(Figures):
+class CorrelationFigures(Facts):
     """All pairs."""
 
     rows: int

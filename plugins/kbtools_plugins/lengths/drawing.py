@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbtools import drawing
-from kbtools_plugins.lengths.figures import Budget, Distribution, LengthFigures
+from kbtools_plugins.lengths.figures import Distribution, LengthFigures, TrainingCosts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def draw_distribution(axes: Axes, part: Distribution) -> None:
     axes.legend()
 
 
-def draw_costs(axes: Axes, budget: Budget, rows: int) -> None:
+def draw_costs(axes: Axes, budget: TrainingCosts, rows: int) -> None:
     """Share of rows and tokens lost at each limit, and what padding and packing make of the rest."""
     limits = budget.limits
     lengths = [limit.seq_len for limit in limits]

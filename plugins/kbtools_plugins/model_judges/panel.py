@@ -17,7 +17,7 @@ from kbtools.judge import VerdictField
 from kbtools.llm.replay import replay
 from kbtools.llm.stage import NOTHING_SPENT
 from kbtools.models.store import ResponseStore
-from kbtools_plugins.model_judges.judge import ModelJudge, aggregate, field_of_schema
+from kbtools_plugins.model_judges.model_judge import ModelJudge, aggregate, field_of_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
