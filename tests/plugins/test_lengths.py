@@ -339,7 +339,7 @@ def test_a_tokenizer_that_the_fast_counter_cannot_read(tmp_path):
 
 
 @given(st.lists(st.text(max_size=300), max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_fast_and_exact_counts_agree(tmp_path_factory, texts):
     """Any text has the same length under both counters."""
     tokie = pytest.importorskip("tokie")
