@@ -17,6 +17,7 @@ FLOORS = (
     "drawing",
     "verify_client",
     "data",
+    "paths",
     "prompts",
     "hooks",
     "plugins",

@@ -67,9 +67,9 @@ def register_stages() -> list[type[kb.Stage]]:
 @kb.hookimpl
 def register_judges() -> list[type[kb.Judge]]:
     """Every built-in judge."""
-    from kbtools_plugins.model_judges.judge import ModelJudge
+    from kbtools_plugins.model_judges.model_judge import ModelJudge
     from kbtools_plugins.model_judges.panel import PanelJudge
-    from kbtools_plugins.static.judge import StaticJudge
+    from kbtools_plugins.static.static_judge import StaticJudge
 
     return [
         ModelJudge,

@@ -46,6 +46,10 @@ def explain(verdict: Verification) -> str:
     for what, general in (("other shapes", verdict.shape_general), ("non-contiguous inputs", verdict.layout_general)):
         if general is not None:
             lines.append(f"  on {what}: {'right too' if general else 'not right'}")
+    if verdict.torch_share:
+        lines.append(f"  torch finishes results of {verdict.torch_share:.1%} of the largest input's size")
+    if verdict.in_place is False:
+        lines.append("  it leaves an input alone that the reference updates")
     if verdict.speedup is not None:
         lines.append(
             f"  speedup: {verdict.speedup:.2f} ({verdict.kernel_ms} ms against {verdict.ref_ms} ms: median, low, high)"

@@ -34,6 +34,8 @@ _COLUMNS: dict[str, str] = {
     "resources": "string",
     "shape_general": "bool",
     "layout_general": "bool",
+    "torch_share": "float64",
+    "in_place": "bool",
     "speedup": "float64",
     **{f"{what}_ms{end}": "float64" for what in ("ref", "kernel") for end in ("", "_low", "_high")},
     "notes": "string",
@@ -66,6 +68,10 @@ class Verify(kb.Stage):
     """Further torch operators a candidate may use, as in aten.sum."""
     time: bool = False
     """Measure the speedup and reward with it (GPU only)."""
+    strict_fallback: bool = False
+    """Leave nothing to torch: even putting partial sums together is a fallback."""
+    strict_mutation: bool = False
+    """Hold a candidate to updating those inputs in place that its reference updates."""
     require_sandbox: bool = False
     """Fail where seccomp or Landlock is missing, instead of noting it."""
     reward: str = ""
@@ -173,6 +179,8 @@ class Verify(kb.Stage):
             "resources": json.dumps(values["resources"]),
             "shape_general": verdict.shape_general,
             "layout_general": verdict.layout_general,
+            "torch_share": verdict.torch_share,
+            "in_place": verdict.in_place,
             "speedup": verdict.speedup,
             **_interval("ref_ms", verdict.ref_ms),
             **_interval("kernel_ms", verdict.kernel_ms),
