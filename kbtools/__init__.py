@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from kbtools_plugins.split import Split as Split
     from kbtools_plugins.static.static_judge import StaticJudge as StaticJudge
     from kbtools_plugins.strip_reasoning import StripReasoning as StripReasoning
-    from kbtools_plugins.synthesize import Synthesize as Synthesize
+    from kbtools_plugins.synthesize.stage import Synthesize as Synthesize
     from kbtools_plugins.training.pass_rate import PassRate as PassRate
     from kbtools_plugins.training.preferences import ToPreferences as ToPreferences
     from kbtools_plugins.training.repair import ToRepair as ToRepair
@@ -110,7 +110,7 @@ _HOME = {
     "Split": "kbtools_plugins.split",
     "StaticJudge": "kbtools_plugins.static.static_judge",
     "StripReasoning": "kbtools_plugins.strip_reasoning",
-    "Synthesize": "kbtools_plugins.synthesize",
+    "Synthesize": "kbtools_plugins.synthesize.stage",
     "NearDedup": "kbtools_plugins.leaks.near_dedup",
     "PassRate": "kbtools_plugins.training.pass_rate",
     "ToPreferences": "kbtools_plugins.training.preferences",

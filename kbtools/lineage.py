@@ -71,6 +71,17 @@ class StageRecord(_Strict):
     seconds: float | None = None
     """Wall time; left out of what is embedded in the data file, so that equal runs give equal bytes."""
 
+    def why(self) -> tuple[str, ...]:
+        """How many rows were dropped or failed, and why: a line for each reason, none of them twice."""
+        both = self.failed_and_dropped()
+        lines = [f"{rows:,} {reason}" for reason, rows in self.dropped.items() if reason not in both]
+        lines += [f"{rows:,} failed{' and dropped' * (kind in both)}: {kind}" for kind, rows in self.failed.items()]
+        return tuple(lines)
+
+    def failed_and_dropped(self) -> dict[str, int]:
+        """Rows that were dropped because they failed, by kind of fault."""
+        return {kind: rows for kind, rows in self.failed.items() if self.dropped.get(kind) == rows}
+
 
 class Recipe(_Strict):
     """What to do: a source, the stages in order, and where the result goes."""

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "figures",
+    "feedback",
     "engines",
     "drawing",
     "verify_client",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources.abc import Traversable
 
 import kbtools as kb
+from kbtools.feedback import Feedback
 
 
 @kb.hookimpl
@@ -26,7 +27,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
-    from kbtools_plugins.synthesize import Synthesize
+    from kbtools_plugins.synthesize.stage import Synthesize
     from kbtools_plugins.training.pass_rate import PassRate
     from kbtools_plugins.training.preferences import ToPreferences
     from kbtools_plugins.training.repair import ToRepair
@@ -75,6 +76,14 @@ def register_judges() -> list[type[kb.Judge]]:
         PanelJudge,
         StaticJudge,
     ]
+
+
+@kb.hookimpl
+def register_feedback() -> list[type[Feedback]]:
+    """Every built-in way to check answers between turns."""
+    from kbtools_plugins.verify.feedback import VerifyFeedback
+
+    return [VerifyFeedback]
 
 
 @kb.hookimpl

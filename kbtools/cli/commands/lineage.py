@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.ui.display import config_text, console, why_text
+from kbtools.cli.ui.display import config_text, console
 from kbtools.cli.ui.text import printable
 from kbtools.lineage import Lineage, StageRecord, read_lineage
 from kbtools.paths import PathType
@@ -69,7 +69,7 @@ def _record_cells(record: StageRecord | None) -> tuple[str, ...]:
         f"{record.distribution} {record.version}".strip(),
         f"{record.rows_in:,}",
         f"{record.rows_out:,}",
-        why_text(record),
+        "\n".join(record.why()),
         "\n".join(f"{spec} {digest[:12]}" for spec, digest in record.prompts.items()),
         "" if record.seconds is None else f"{record.seconds:.2f}",
     )

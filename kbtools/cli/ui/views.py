@@ -48,6 +48,7 @@ PLAN_FIGURES = (
     "prompt_tokens",
     "most_completion_tokens",
     "cost",
+    "may_follow",
 )
 
 
