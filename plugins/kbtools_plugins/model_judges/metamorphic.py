@@ -139,7 +139,7 @@ def _moved(trial: Trial, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[
     return found
 
 
-def _told(change: str, found: Mapping[str, object]) -> str:
+def _told(change: str, found: Mapping[str, Any]) -> str:
     said = []
     for name, figures in found.items():
         if isinstance(figures, Mapping) and "share_changed" in figures:
