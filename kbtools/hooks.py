@@ -12,6 +12,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from kbtools.judge import Judge
+    from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
 
 GROUP = "kbtools"
@@ -33,6 +34,11 @@ def register_judges() -> list[type[Judge]]:  # type: ignore[empty-body]  # a spe
 @hookspec
 def register_prompts() -> list[Traversable]:  # type: ignore[empty-body]  # a specification has no body
     """Folders that hold `<name>/v<N>.j2` prompt files."""
+
+
+@hookspec
+def register_rollout_layouts() -> list[RolloutLayout]:  # type: ignore[empty-body]  # a specification has no body
+    """Layouts of rollouts that `convert-rollouts` reads beside its own."""
 
 
 @hookspec(firstresult=True)

@@ -24,6 +24,7 @@ from kbtools.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from kbtools.judge import Judge
+    from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
 
 T = TypeVar("T", bound="Stage")
@@ -47,6 +48,7 @@ class Plugin:
     stages: tuple[type[Stage], ...] = ()
     judges: tuple[type[Judge], ...] = ()
     prompts: tuple[prompts.Prompt, ...] = ()
+    layouts: tuple[RolloutLayout, ...] = ()
     error: str | None = None
     promised: tuple[str, ...] = ()
     """Names that the source of a plugin that failed would have offered."""
@@ -164,6 +166,7 @@ def _load(entry: importlib.metadata.EntryPoint, shared: pluggy.PluginManager) ->
                 for folder in folders
                 for prompt in prompts.read_folder(folder, origin.distribution)
             ),
+            layouts=tuple(layout for offered in own.hook.register_rollout_layouts() for layout in offered),
         )
         for cls in (*loaded.stages, *loaded.judges):
             cls.check_class()

@@ -18,6 +18,7 @@ FLOORS = (
     "prompts",
     "hooks",
     "plugins",
+    "rollouts",
     "result",
     "stage",
     "failed_rows",
