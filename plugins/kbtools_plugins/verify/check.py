@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import atexit
 import hashlib
 import secrets
@@ -11,9 +10,9 @@ from functools import cache
 from importlib.metadata import version
 
 from kbtools.errors import KbError
-from kbtools_plugins.verify.candidate import kernels, shrink, static_rules, text
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
+from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
 from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
@@ -28,7 +27,7 @@ from kbtools_plugins.verify.protocol.jobs import (
 )
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
-from kbtools_plugins.verify.steps import record, trace_rules
+from kbtools_plugins.verify.steps import read, record, trace_rules
 from kbtools_plugins.verify.steps.compile import compile_job, picked
 from kbtools_plugins.verify.steps.reference import only_moves, require_fit
 from kbtools_plugins.verify.steps.replay import Replays
@@ -40,6 +39,8 @@ _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS = 2**17, 2**21
 """Sizes of inputs and parameters that the interpreter does quickly, and at all."""
 _ELEMENTS_ON_DEVICE = 2**22
 """The same on a GPU, where what travels between processes and the reference's float64 run on a CPU are the limit."""
+_LAUNCHES_PER_TIMEOUT = 16
+"""Launches to compile that --timeout is meant for; a kernel with many configurations gets more."""
 _TIER = "interpreter+compile"
 
 
@@ -77,23 +78,21 @@ class PairCheck:
         self._texts = (reference, candidate)
         self._entry_point = entry_point
         self._settings = settings
-        self._processes = processes
+        self._processes = Budget(processes, settings)
         self._evidence = Evidence()
 
     def run(self) -> Verification:
         """The verdict; never raises for a fault of the reference or the candidate."""
         try:
-            return self._evidence.verdict("pass", "", self._check(), self._settings)
+            found = Decided("pass", "", self._check())
         except Decided as decided:
-            return self._evidence.verdict(decided.verdict, decided.error, decided.max_error, self._settings)
+            found = decided
         except (WorkerDied, KbError):
             raise
-        except (RecursionError, MemoryError) as error:
-            text = f"too deep or too long to be read: {type(error).__name__}"
-            return self._evidence.verdict("compile_error", text, None, self._settings)
         except Exception as error:  # noqa: BLE001 - one odd pair must not end the check of all others
-            text = f"the check itself failed: {''.join(traceback.format_exception(error)[-3:])}"
-            return self._evidence.verdict("unsupported:internal", text, None, self._settings)
+            found = Decided("unsupported:internal", f"the check itself failed: {_last_lines(error)}")
+        self._evidence.processor_seconds = round(self._processes.used, 3)
+        return self._evidence.verdict(found.verdict, found.error, found.max_error, self._settings)
 
     def _check(self) -> float:
         with self._evidence.timed("read"):
@@ -103,7 +102,7 @@ class PairCheck:
         with self._evidence.timed("record"):
             self._recording = self._record()
             self._traces = self._recording.traces
-            self._source = kernels.extract(self._tree, self._recording.bindings)
+            self._source = read.kernels(self._processes, self._code, self._recording.bindings)
         self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
@@ -118,25 +117,9 @@ class PairCheck:
             return self._replay()
 
     def _read(self) -> None:
-        reference, candidate = self._texts
-        try:
-            self._reference_code = text.extract(reference)
-            self._reference_name = text.reference_entry(text.parse(self._reference_code), self._entry_point)
-        except text.NoCode as error:
-            raise Decided("reference_error", f"the reference: {error}") from None
-        try:
-            tree = self._take(text.extract(candidate))
-            self._name = text.candidate_entry(tree, self._reference_name)
-        except text.NoCode as error:
-            raise Decided("compile_error", f"the candidate: {error}") from None
-        if finding := static_rules.first_finding(tree, self._reference_name):
-            raise Decided(finding.verdict, finding.text)
-
-    def _take(self, code: str) -> ast.Module:
-        """Make this the candidate's code."""
-        tree = text.parse(code)
-        self._code, self._tree = code, tree
-        return tree
+        found = read.texts(self._processes, *self._texts, self._entry_point)
+        self._reference_code, self._reference_name = found.reference, found.reference_name
+        self._code, self._name, self._findings = found.candidate, found.name, found.findings
 
     def _run_reference(self) -> ReferenceReply:
         comfortable, most = _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS
@@ -163,19 +146,16 @@ class PairCheck:
             most_elements=most_elements,
             floor=self._settings.time and on_gpu(self._settings),
         )
-        return self._processes.run(REFERENCE, job, self._settings)
+        return self._processes.run(REFERENCE, job)
 
     def _smaller_reference(self, comfortable: int) -> Outcome[ReferenceReply] | None:
         """The largest version that is done quickly, if any; from then on both sides have its constants."""
-        names = set(shrink.constants(self._reference_code))
-        for limit in shrink.LIMITS if names else ():
-            code = shrink.shrunk(self._reference_code, names, limit)
-            outcome = self._reference_outcome(code, comfortable)
+        for pair in read.smaller(self._processes, self._reference_code, self._code):
+            outcome = self._reference_outcome(pair.reference, comfortable)
             if not outcome.failed:
-                self._reference_code = code
-                self._take(shrink.shrunk(self._code, names, limit))
+                self._reference_code, self._code = pair.reference, pair.candidate
                 self._evidence.notes.append(
-                    f"sizes above {limit} among the module's constants were cut down to {limit}"
+                    f"sizes above {pair.limit} among the module's constants were cut down to {pair.limit}"
                     + (", times are for these" if self._settings.time else "")
                 )
                 return outcome
@@ -194,7 +174,7 @@ class PairCheck:
         found = record.recording_of(self._recorded(state, list(record.plans(self._reference)), card=0))
         reply = self._recorded(state | decoys, [record.plan_elsewhere(self._reference)], card=1)
         found.traces[record.ELSEWHERE] = record.traces_elsewhere(reply)
-        self._evidence.notes += found.notes
+        self._evidence.notes += [*found.notes, *read.remarks(self._findings)]
         return found
 
     def _recorded(self, state: dict[str, Tensor], plans: list[Plan], card: int) -> RecordReply:
@@ -208,8 +188,12 @@ class PairCheck:
             allow=list(self._settings.allow),
             card=card,
             plans=plans,
+            watch=bool(self._findings),
         )
-        outcome = self._processes.run(RECORD, job, self._settings)
+        outcome = self._processes.run(RECORD, job)
+        ran = outcome.reply.ran if outcome.reply else outcome.ran
+        if finding := read.executed(self._findings, ran):
+            raise Decided(finding.verdict, finding.text)
         if outcome.failed:
             raise Decided(record.verdict_of_failure(outcome), outcome.error)
         return outcome.known()
@@ -244,7 +228,8 @@ class PairCheck:
         tried = self._traces[record.TUNING]
         run = [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
         job = compile_job(run, tried, self._source, self._recording.tuned, self._settings)
-        outcome = self._processes.run(COMPILE, job, self._settings)
+        seconds = self._settings.timeout * max(1.0, len(job.launches) / _LAUNCHES_PER_TIMEOUT)
+        outcome = self._processes.run(COMPILE, job, seconds)
         self._evidence.tier = "gpu" if on_gpu(self._settings) else "ptx" if self._settings.tier == "ptx" else _TIER
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
@@ -294,6 +279,10 @@ class PairCheck:
             self._evidence.notes.append(f"timed against the eager reference only: {reply.not_compiled}")
         self._evidence.kernel_ms, self._evidence.ref_ms = (kernel[0], kernel[1], kernel[2]), (best[0], best[1], best[2])
         self._evidence.speedup = best[0] / kernel[0]
+
+
+def _last_lines(error: Exception) -> str:
+    return "".join(traceback.format_exception(error)[-3:])
 
 
 def _is_too_large(outcome: Outcome[ReferenceReply]) -> bool:

@@ -21,6 +21,7 @@ class Evidence:
     resources: tuple[Resources, ...] = ()
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    processor_seconds: float = 0.0
     shape_general: bool | None = None
     layout_general: bool | None = None
     speedup: float | None = None

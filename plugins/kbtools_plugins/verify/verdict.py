@@ -51,6 +51,8 @@ class Verification(BaseModel):
     kernel_ms: tuple[float, float, float] | None = None
     seconds: Mapping[str, float] = {}
     """Time spent per step."""
+    processor_seconds: float = 0.0
+    """Processor time of all jobs, in whichever processes."""
     fingerprint: Mapping[str, str] = {}
 
     @property

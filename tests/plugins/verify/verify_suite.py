@@ -19,8 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from kbtools_plugins.verify import Verification, VerifySettings, verify
-from kbtools_plugins.verify.candidate import static_rules
 from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.steps import read as reading
 
 HERE = Path(__file__).parent
 
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.no_static_rules:
-        static_rules._RULES.clear()
+        reading.executed = lambda findings, ran: None
     candidates = [found for found in load() if options.only in f"{found.group}/{found.kind}/{found.name}"]
     started = time.monotonic()
     verdicts = run(candidates, options.workers)

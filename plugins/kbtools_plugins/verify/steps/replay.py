@@ -7,8 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
-from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.protocol.jobs import (
     GPU,
     PTX,
@@ -26,6 +25,7 @@ from kbtools_plugins.verify.protocol.jobs import (
     UpdatedBuffer,
 )
 from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.tolerance import (
     Agreement,
     Difference,
@@ -75,7 +75,7 @@ class Replays:
         kernels: list[Kernel],
         features: frozenset[str],
         settings: VerifySettings,
-        processes: WarmPair,
+        processes: Budget,
     ) -> None:
         self._reference = reference
         self._traces = traces
@@ -163,7 +163,7 @@ class Replays:
             self.notes.append(f"reads out of bounds and races were not looked for: {why_not or 'many programs'}")
             return
         run = Run(self._steady, self._reference.sets[0])
-        outcome = self._processes.run(REPLAY, self._job([run], []), self._settings)
+        outcome = self._processes.run(REPLAY, self._job([run], []))
         for result in outcome.reply.results if outcome.reply else []:
             if result.failed in ("out_of_bounds", "nondeterministic"):
                 raise self._failure(run, result)
@@ -239,7 +239,7 @@ class Replays:
         """The timing job's reply (GPU only); Decided if there is none or if what was timed was not the work."""
         run = Run(self._steady, self._reference.sets[0], what="while it was timed: ")
         job = self._job([run], []).model_copy(update={"timing": timing})
-        outcome = self._processes.run(TIMING, job, self._settings, self._settings.timeout + _TIMING_SECONDS)
+        outcome = self._processes.run(TIMING, job, self._settings.timeout + _TIMING_SECONDS)
         if outcome.failed:
             raise Decided(f"unsupported:timing_{outcome.failed}", f"the timing ended with {outcome.error}")
         reply = outcome.known()
@@ -253,7 +253,7 @@ class Replays:
     ) -> ReplayReply:
         job = self._job(runs, sequence or [], weights_change=weights_change)
         seconds = self._settings.timeout * max(1.0, len(runs) / _RUNS_PER_TIMEOUT)
-        outcome = self._processes.run(self._role, job, self._settings, seconds)
+        outcome = self._processes.run(self._role, job, seconds)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")

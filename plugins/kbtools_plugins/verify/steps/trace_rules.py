@@ -10,7 +10,6 @@ from collections.abc import Container, Iterable
 
 from kbtools_plugins.verify.candidate.kernel_facts import LOGIC_AS_VALUE
 from kbtools_plugins.verify.candidate.kernel_language import NOT_COMPILED
-from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.operators import (
     base_name,
     is_allocation,
@@ -19,6 +18,7 @@ from kbtools_plugins.verify.protocol.operators import (
     is_update,
     rounds,
 )
+from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.trace import Step, Storage, Trace, live_steps, refs, step_refs
 
 
@@ -224,7 +224,7 @@ def _constants(trace: Trace) -> list[Storage]:
 
 def _written_storages(step: Step, source: KernelSource) -> set[int]:
     kernel = source.find(step.kernel, step.kernel_line)
-    names = kernel.written if kernel else frozenset(step.bound)
+    names = kernel.written if kernel else list(step.bound)
     return {ref.storage for ref in refs([value for name, value in step.bound.items() if name in names])}
 
 
