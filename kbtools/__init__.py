@@ -53,15 +53,15 @@ if TYPE_CHECKING:
     from kbtools_plugins.leaks.contamination.stage import Decontaminate as Decontaminate
     from kbtools_plugins.leaks.near_dedup import NearDedup as NearDedup
     from kbtools_plugins.lengths.stage import Lengths as Lengths
-    from kbtools_plugins.model_judges.judge import ModelJudge as ModelJudge
+    from kbtools_plugins.model_judges.model_judge import ModelJudge as ModelJudge
     from kbtools_plugins.model_judges.panel import PanelJudge as PanelJudge
     from kbtools_plugins.push import Push as Push
     from kbtools_plugins.rollouts.stage import ConvertRollouts as ConvertRollouts
     from kbtools_plugins.sample import Sample as Sample
     from kbtools_plugins.split import Split as Split
-    from kbtools_plugins.static.judge import StaticJudge as StaticJudge
+    from kbtools_plugins.static.static_judge import StaticJudge as StaticJudge
     from kbtools_plugins.strip_reasoning import StripReasoning as StripReasoning
-    from kbtools_plugins.synthesize import Synthesize as Synthesize
+    from kbtools_plugins.synthesize.stage import Synthesize as Synthesize
     from kbtools_plugins.training.pass_rate import PassRate as PassRate
     from kbtools_plugins.training.preferences import ToPreferences as ToPreferences
     from kbtools_plugins.training.repair import ToRepair as ToRepair
@@ -103,14 +103,14 @@ _HOME = {
     "Filter": "kbtools_plugins.filter",
     "GeneratePrompts": "kbtools_plugins.generate_prompts",
     "Lengths": "kbtools_plugins.lengths.stage",
-    "ModelJudge": "kbtools_plugins.model_judges.judge",
+    "ModelJudge": "kbtools_plugins.model_judges.model_judge",
     "PanelJudge": "kbtools_plugins.model_judges.panel",
     "Push": "kbtools_plugins.push",
     "Sample": "kbtools_plugins.sample",
     "Split": "kbtools_plugins.split",
-    "StaticJudge": "kbtools_plugins.static.judge",
+    "StaticJudge": "kbtools_plugins.static.static_judge",
     "StripReasoning": "kbtools_plugins.strip_reasoning",
-    "Synthesize": "kbtools_plugins.synthesize",
+    "Synthesize": "kbtools_plugins.synthesize.stage",
     "NearDedup": "kbtools_plugins.leaks.near_dedup",
     "PassRate": "kbtools_plugins.training.pass_rate",
     "ToPreferences": "kbtools_plugins.training.preferences",

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.table import column, keep, row_name
+from kbtools.data.table import column, keep, row_name, rows_text
 from kbtools.errors import RowError
 from kbtools.result import Drop, Failure, Result
 from kbtools.stage import Stage
@@ -87,4 +87,5 @@ def _message(stage: Stage, ds: Dataset, failed: Sequence[Failure], what: str, re
     choices: Sequence[str] = type(stage).model_fields["on_error"].annotation.__args__  # type: ignore[union-attr]
     options = " or ".join(f"--on-error {choice}" for choice in choices if choice != "raise")
     advice = f"{remedy}, or say with {options}" if remedy else f"Say with {options}"
-    return f"{total} of {ds.num_rows} rows {what}: {counts}. {examples}. {advice} what shall become of them."
+    what = what.replace("have ", "has ", 1) if total == 1 else what
+    return f"{total} of {rows_text(ds.num_rows)} {what}: {counts}. {examples}. {advice} what shall become of them."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from kbtools.feedback import Feedback
     from kbtools.judge import Judge
     from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
@@ -29,6 +30,11 @@ def register_stages() -> list[type[Stage]]:  # type: ignore[empty-body]  # a spe
 @hookspec
 def register_judges() -> list[type[Judge]]:  # type: ignore[empty-body]  # a specification has no body
     """Judge classes that this plugin adds; the default of each one's field `judge` is what users write."""
+
+
+@hookspec
+def register_feedback() -> list[type[Feedback]]:  # type: ignore[empty-body]  # a specification has no body
+    """Classes that check answers between the turns of a conversation; each one's `name` is what users write."""
 
 
 @hookspec

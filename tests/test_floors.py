@@ -12,10 +12,12 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "figures",
+    "feedback",
     "engines",
     "drawing",
     "verify_client",
     "data",
+    "paths",
     "prompts",
     "hooks",
     "plugins",

@@ -107,6 +107,7 @@ def _metadata(card: Card, old: Metadata, existing: Sequence[str]) -> Metadata:
 def section(card: Card) -> str:
     """The section of one configuration, as Markdown."""
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # Markdown
+    environment.filters["rows"] = rows_text
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     text = (resources.files("kbtools.card") / TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(text).render(**_values(card)).strip()
@@ -162,14 +163,12 @@ def _columns(card: Card) -> list[dict[str, str]]:
 
 
 def _step(fields: Mapping[str, Any], record: StageRecord) -> dict[str, Any]:
-    why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
-    why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
     return {
         "stage": record.stage,
         "settings": ", ".join(f"{key} = {value}" for key, value in fields.items() if key != "stage"),
         "rows_in": record.rows_in,
         "rows_out": record.rows_out,
-        "why": "; ".join(why),
+        "why": "; ".join(record.why()),
         "package": f"{record.distribution} {record.version}".strip(),
     }
 
@@ -223,9 +222,11 @@ def _licence_warnings(card: Card) -> list[str]:
     ]
     if others:
         rows = sum(named[licence] for licence in others)
-        warnings.append(f"{rows:,} rows name a licence other than `{card.license}`: their own licence holds for them.")
+        warnings.append(
+            f"a licence other than `{card.license}` is named by {rows_text(rows)}: their own licence holds for them."
+        )
     if named.get("unknown"):
-        warnings.append(f"the licence of {named['unknown']:,} rows is unknown: they name none.")
+        warnings.append(f"the licence of {rows_text(named['unknown'])} is unknown: none is named.")
     return warnings
 
 

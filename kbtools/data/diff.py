@@ -53,7 +53,7 @@ class SplitDifference:
 
 
 @dataclass(frozen=True)
-class Difference:
+class DatasetDiff:
     """How two datasets differ."""
 
     schema: list[str]
@@ -67,7 +67,7 @@ class Difference:
         return not self.schema and all(split.same for split in self.splits.values())
 
 
-def compare(old: Dataset | DatasetDict, new: Dataset | DatasetDict, key: Sequence[str] = ()) -> Difference:
+def compare(old: Dataset | DatasetDict, new: Dataset | DatasetDict, key: Sequence[str] = ()) -> DatasetDiff:
     """The differences from old to new; rows are the same row when their key is equal.
 
     The key is that of the layout when not given (`example_id`, `uuid`, ...), and the whole row where there is none.
@@ -79,7 +79,7 @@ def compare(old: Dataset | DatasetDict, new: Dataset | DatasetDict, key: Sequenc
     if both:
         schema += _schema_changes(before[both[0]], after[both[0]])
     columns = tuple(key) or _own_key([*before.values(), *after.values()])
-    return Difference(schema, {name: _split(before[name], after[name], columns) for name in both}, columns)
+    return DatasetDiff(schema, {name: _split(before[name], after[name], columns) for name in both}, columns)
 
 
 def _splits(data: Dataset | DatasetDict) -> dict[str, Dataset]:

@@ -30,7 +30,7 @@ def replay(stage: ModelStage, ds: Dataset, model: str, store: ResponseStore) -> 
     features = stage.new_features(ds.features)
 
     def replayed(table: pa.Table) -> pa.Table:
-        return _to_table(stage, table, parsed_rows(stage, inputs_of(table, paths), model, store), features)
+        return _to_table(stage, table, stage.outcomes(inputs_of(table, paths), model, store), features)
 
     done = map_batches(
         ds,

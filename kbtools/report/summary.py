@@ -16,7 +16,7 @@ from kbtools.lineage import Lineage, StageRecord
 from kbtools.report.charts import Funnel, Step, distribution, lengths, named
 from kbtools.report.columns import Column, Labels, missing
 from kbtools.report.duplicates import Repeats, repeats
-from kbtools.report.rows import Places, Tally
+from kbtools.report.packing import Places, Tally
 
 if TYPE_CHECKING:
     from datasets import Dataset

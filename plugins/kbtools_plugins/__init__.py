@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources.abc import Traversable
 
 import kbtools as kb
+from kbtools.feedback import Feedback
 from kbtools.rollouts import RolloutLayout
 
 
@@ -27,7 +28,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
-    from kbtools_plugins.synthesize import Synthesize
+    from kbtools_plugins.synthesize.stage import Synthesize
     from kbtools_plugins.training.pass_rate import PassRate
     from kbtools_plugins.training.preferences import ToPreferences
     from kbtools_plugins.training.repair import ToRepair
@@ -67,9 +68,9 @@ def register_stages() -> list[type[kb.Stage]]:
 @kb.hookimpl
 def register_judges() -> list[type[kb.Judge]]:
     """Every built-in judge."""
-    from kbtools_plugins.model_judges.judge import ModelJudge
+    from kbtools_plugins.model_judges.model_judge import ModelJudge
     from kbtools_plugins.model_judges.panel import PanelJudge
-    from kbtools_plugins.static.judge import StaticJudge
+    from kbtools_plugins.static.static_judge import StaticJudge
 
     return [
         ModelJudge,
@@ -84,6 +85,14 @@ def register_rollout_layouts() -> list[RolloutLayout]:
     from kbtools_plugins.rollouts import atif, evals, prime_rl, verifiers
 
     return [evals.LAYOUT, verifiers.LAYOUT, prime_rl.LAYOUT, atif.LAYOUT]
+
+
+@kb.hookimpl
+def register_feedback() -> list[type[Feedback]]:
+    """Every built-in way to check answers between turns."""
+    from kbtools_plugins.verify.feedback import VerifyFeedback
+
+    return [VerifyFeedback]
 
 
 @kb.hookimpl

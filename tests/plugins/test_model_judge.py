@@ -131,7 +131,7 @@ def test_several_samples_are_aggregated_with_their_spread(model_server):
 )
 def test_labels_are_aggregated_by_majority(labels, chosen, spread):
     """Of equally frequent labels the lower median wins; the spread is the share that differs."""
-    from kbtools_plugins.model_judges.judge import aggregate
+    from kbtools_plugins.model_judges.model_judge import aggregate
 
     assert aggregate(labels, ["low", "medium", "high"]) == (chosen, pytest.approx(spread))
 

@@ -10,13 +10,14 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.ui.display import config_text, console, why_text
+from kbtools.cli.ui.display import config_text, console
 from kbtools.cli.ui.text import printable
 from kbtools.lineage import Lineage, StageRecord, read_lineage
+from kbtools.paths import PathType
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathType())
 @click.option("--json", "as_json", is_flag=True, help="Print the lineage as JSON, which `kbtools run` also takes.")
 def lineage_command(file: Path, as_json: bool) -> None:
     """Show how FILE was made: an output of kbtools, or the lineage beside it."""
@@ -69,7 +70,7 @@ def _record_cells(record: StageRecord | None) -> tuple[str, ...]:
         f"{record.distribution} {record.version}".strip(),
         f"{record.rows_in:,}",
         f"{record.rows_out:,}",
-        why_text(record),
+        "\n".join(record.why()),
         "\n".join(f"{spec} {digest[:12]}" for spec, digest in record.prompts.items()),
         "" if record.seconds is None else f"{record.seconds:.2f}",
     )

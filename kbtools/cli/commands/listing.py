@@ -113,6 +113,7 @@ def _names(plugin: Plugin) -> dict[str, list[str]]:
     return {
         "stages": sorted(cls.registered_name() for cls in plugin.stages),
         "judges": sorted(cls.registered_name() for cls in plugin.judges),
+        "feedback": sorted(cls.registered_name() for cls in plugin.feedback),
         "prompts": sorted(prompt.spec for prompt in plugin.prompts),
     }
 

@@ -49,6 +49,7 @@ PLAN_FIGURES = (
     "prompt_tokens",
     "most_completion_tokens",
     "cost",
+    "may_follow",
 )
 
 

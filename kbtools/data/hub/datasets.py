@@ -48,7 +48,7 @@ def _address(name: str) -> tuple[str, str | None, str]:
     return (repo, revision or None, "") if is_hub_id(repo) and not Path(name).exists() else (name, None, "")
 
 
-def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
+def read_dataset(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset, and the source with the commit that was read."""
     source = plain(source)
     import datasets

@@ -17,7 +17,7 @@ from kbtools.data.writable import writable
 from kbtools.models.backends.faults import EXCERPT, error_in, fault
 from kbtools.models.engine.retry import rate_limit_pause
 from kbtools.models.kinds import RETRIED, Kind
-from kbtools.models.reading import parsed_json, read
+from kbtools.models.reading import parsed_json, read_payload
 from kbtools.models.reply import Answer
 
 STREAMS = ("data:", "event:", "id:", "retry:")
@@ -47,7 +47,7 @@ def _received(status: int, headers: Mapping[str, str], raw: str) -> Answer:
 
 
 def _reply(status: int, raw: str, payload: Any) -> Answer:
-    reading = read(payload)
+    reading = read_payload(payload)
     failure = reading.failure
     if failure is not None and (failure.kind in FINAL or failure.kind in RETRIED):
         return Answer(failure.kind, raw, status, failure.error, reading.usage, maybe_billed=True)

@@ -13,7 +13,7 @@ import kbtools as kb
 from kbtools.data.conversations.messages import Message
 from kbtools.data.table import column
 from kbtools_plugins.conversations import ReasoningForm
-from kbtools_plugins.feedback import finding
+from kbtools_plugins.feedback import finding, message
 from kbtools_plugins.training.candidates import Candidate, Columns, by_task, candidates, gathered
 from kbtools_plugins.training.pairs import messages_feature, paired
 
@@ -124,7 +124,4 @@ class ToRepair(kb.Stage):
 
     def _feedback(self, repair: Repair, error: str) -> Message:
         kind = repair.wrong.kind
-        messages = kb.prompt(self.feedback).render({"verdict": kind, "finding": finding(kind, error)})
-        if [message["role"] for message in messages] != ["user"]:
-            raise kb.errors.UsageError(f"prompt {self.feedback} must be one user message to be feedback.")
-        return dict(messages[0])
+        return message(kb.prompt(self.feedback), kind, finding(kind, error))

@@ -205,13 +205,18 @@ class PairCheck:
             trace for name, traces in self._traces.items() if name not in self._reference.variants for trace in traces
         ]
         self._kernels = [kernel for trace in required for kernel in trace_rules.launched(trace, self._source)]
-        reference_only_moves = only_moves(self._reference)
+        reference_only_moves, strict = only_moves(self._reference), self._settings.strict_fallback
         if not any(trace.launches for trace in self._traces["main"]):
             self._look_for_detection()
         for trace in required:
-            trace_rules.require_work(trace, self._source, self._settings.allow, reference_only_moves)
+            share = trace_rules.require_work(
+                trace, self._source, self._settings.allow, reference_only_moves, strict=strict
+            )
+            self._evidence.torch_share = max(self._evidence.torch_share or 0.0, share)
         for trace in self._traces.get("shape", []):
-            trace_rules.require_work_on_other_shape(trace, self._source, self._settings.allow, reference_only_moves)
+            trace_rules.require_work_on_other_shape(
+                trace, self._source, self._settings.allow, reference_only_moves, strict=strict
+            )
         for name in self._reference.variants:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
@@ -254,6 +259,7 @@ class PairCheck:
         self._evidence.notes += run.notes
         self._evidence.shape_general = run.general.get("shape")
         self._evidence.layout_general = run.general.get("layout")
+        self._evidence.in_place = run.in_place
         if self._settings.time and on_gpu(self._settings):
             self._time(run)
         return worst

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from kbtools.errors import UsageError
 from kbtools.errors import explain as explain_fields
+from kbtools.paths import PathType
 from kbtools_plugins.verify.candidate.text import NoCode, parse
 from kbtools_plugins.verify.settings import Tier, VerifySettings
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = PathType(exists=True, dir_okay=False)
 
 
 @click.command("verify")

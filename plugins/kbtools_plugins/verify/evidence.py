@@ -24,6 +24,8 @@ class Evidence:
     processor_seconds: float = 0.0
     shape_general: bool | None = None
     layout_general: bool | None = None
+    torch_share: float | None = None
+    in_place: bool | None = None
     speedup: float | None = None
     ref_ms: tuple[float, float, float] | None = None
     kernel_ms: tuple[float, float, float] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 import kbtools as kb
-from kbtools.data.table import row_name, take
+from kbtools.data.table import row_name, rows_text, take
 from kbtools_plugins.leaks.columns import free, with_columns
 from kbtools_plugins.leaks.contamination import codes, sources
 from kbtools_plugins.leaks.contamination.hits import Hits
@@ -120,4 +120,5 @@ class Decontaminate(kb.Stage):
             f"{row_name(ds, row, self.columns)} holds {found.title(found.by_row[row])} ({found.by_row[row].kind})"
             for row in lost[:_NAMED]
         )
-        return f"{len(lost)} of {ds.num_rows} rows hold problems of an evaluation set: {named}. Use --action drop."
+        many = f"{len(lost)} of {rows_text(ds.num_rows)}"
+        return f"problems of an evaluation set are in {many}: {named}. Use --action drop."

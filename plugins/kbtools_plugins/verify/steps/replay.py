@@ -91,6 +91,8 @@ class Replays:
         self.notes: list[str] = []
         self.general: dict[str, bool] = {}
         """Whether the candidate is also right on another shape or layout, for those that could be tried."""
+        self.in_place: bool | None = None
+        """Whether it updates the inputs that the reference updates, if there are any."""
 
     def check(self) -> float:
         """The largest relative error; Decided if any required replay disagrees."""
@@ -326,11 +328,20 @@ class Replays:
                 return Difference(
                     "hack:mutated_input", f"{run.what}it changed input {index}, which the reference leaves alone"
                 )
-            if wanted is not None and isinstance(compare_tensor("", now, wanted, wanted), Difference):
+            if wanted is not None and not self._is_updated(run, before, now, wanted):
                 return Difference(
                     "wrong_output", f"{run.what}input {index}, which the reference updates, ends up different"
                 )
         return found
+
+    def _is_updated(self, run: Run, before: Tensor, now: Tensor, wanted: Tensor) -> bool:
+        """Whether an input is as the reference leaves it; or as it was, where the new values are returned as well."""
+        updated = not isinstance(compare_tensor("", now, wanted, wanted), Difference)
+        returned = any(output.tensor == wanted.tensor for output in flatten(run.expected.plain)[1])
+        left_alone = now.tensor == before.tensor and returned and not self._settings.strict_mutation
+        if not run.variant:
+            self.in_place = updated and self.in_place is not False
+        return updated or left_alone
 
     def _compare_buffers(
         self, trace: Trace, got: dict[str, Tensor], wanted: dict[str, UpdatedBuffer]

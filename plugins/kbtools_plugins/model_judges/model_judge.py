@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import PrivateAttr
 
 import kbtools as kb
-from kbtools.data.table import column
+from kbtools.data.table import column, rows_text
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
 from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
@@ -247,8 +247,8 @@ class ModelJudge(ModelStage, kb.Judge):
         """That letters were not certain enough, and how far changed code moved the ratings."""
         uncertain = facts.get("asked_in_words", 0)
         aloud = (
-            f"{uncertain:,} rows were asked in words: their letters had less than {LEAST_MASS:g} of the probability, "
-            "or the server gave no log probabilities",
+            f"{rows_text(uncertain)} asked in words: the letters had less than {LEAST_MASS:g} of the probability, or "
+            "the server gave no log probabilities",
         )
         return (*(aloud if uncertain else ()), *metamorphic.told(facts.get("metamorphic")))
 
