@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from kbtools_plugins.chat import ToMessages as ToMessages
     from kbtools_plugins.chat import ToPromptCompletion as ToPromptCompletion
     from kbtools_plugins.compare import Compare as Compare
-    from kbtools_plugins.convert_rollouts import ConvertRollouts as ConvertRollouts
     from kbtools_plugins.dedup import Dedup as Dedup
     from kbtools_plugins.filter import Filter as Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts as GeneratePrompts
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from kbtools_plugins.model_judges.model_judge import ModelJudge as ModelJudge
     from kbtools_plugins.model_judges.panel import PanelJudge as PanelJudge
     from kbtools_plugins.push import Push as Push
+    from kbtools_plugins.rollouts.stage import ConvertRollouts as ConvertRollouts
     from kbtools_plugins.sample import Sample as Sample
     from kbtools_plugins.split import Split as Split
     from kbtools_plugins.static.static_judge import StaticJudge as StaticJudge
@@ -98,7 +98,7 @@ _HOME = {
     "ToMessages": "kbtools_plugins.chat",
     "ToPromptCompletion": "kbtools_plugins.chat",
     "Compare": "kbtools_plugins.compare",
-    "ConvertRollouts": "kbtools_plugins.convert_rollouts",
+    "ConvertRollouts": "kbtools_plugins.rollouts.stage",
     "Dedup": "kbtools_plugins.dedup",
     "Filter": "kbtools_plugins.filter",
     "GeneratePrompts": "kbtools_plugins.generate_prompts",

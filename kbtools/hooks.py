@@ -13,6 +13,7 @@ import pluggy
 if TYPE_CHECKING:
     from kbtools.feedback import Feedback
     from kbtools.judge import Judge
+    from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
 
 GROUP = "kbtools"
@@ -39,6 +40,11 @@ def register_feedback() -> list[type[Feedback]]:  # type: ignore[empty-body]  # 
 @hookspec
 def register_prompts() -> list[Traversable]:  # type: ignore[empty-body]  # a specification has no body
     """Folders that hold `<name>/v<N>.j2` prompt files."""
+
+
+@hookspec
+def register_rollout_layouts() -> list[RolloutLayout]:  # type: ignore[empty-body]  # a specification has no body
+    """Layouts of rollouts that `convert-rollouts` reads beside its own."""
 
 
 @hookspec(firstresult=True)
