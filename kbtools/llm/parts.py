@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.columns import Schema
 from kbtools.errors import rebuilt
@@ -77,7 +77,7 @@ class TextContract:
         """The form in words."""
         return "text"
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         """The text without the white space around it."""
         return {"text": text.strip()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.table import map_batches
 from kbtools.data.writable import writable
@@ -94,7 +94,7 @@ def _sorted_out(stage: ModelStage, ds: Dataset, done: Dataset, model: str, store
     return replace(result, notes=stage.notes(facts), facts=facts)
 
 
-def _sampling(stage: ModelStage, ds: Dataset, model: str) -> dict[str, Any]:
+def _sampling(stage: ModelStage, ds: Dataset, model: str) -> dict[str, object]:
     """How replies were drawn, as the first request says it: the prompt's own and the fields that were given."""
     first = next(first_requests(stage, row_inputs(stage, ds), model), None)
     return first.sampling.fields() if first else {}

@@ -41,7 +41,7 @@ class Contract(Protocol):
     def shape(self) -> str:
         """The form in words, completing "reply with ..."."""
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         """The fields of a reply text; raises Invalid."""
 
 
@@ -67,7 +67,7 @@ class JsonContract:
             "json_schema": {"name": clean, "schema": dict(self.schema), "strict": True},
         }
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         fenced = FENCED.fullmatch(text)
         try:
             value = json.loads(

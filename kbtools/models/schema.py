@@ -50,13 +50,13 @@ def _type_of(schema: Mapping[str, Any], name: str) -> Any:
     return Annotated[_plain(schema, kinds, name), Field(strict=True, **_limits(schema, kinds))]
 
 
-def _choice(choices: list[Any]) -> Any:
+def _choice(choices: list[Any]) -> object:
     """One of these values. Literal alone would take True and 1.0 for 1."""
-    literal: Any = Literal[tuple(choices)]
+    literal: object = Literal[tuple(choices)]
     if all(isinstance(choice, str) for choice in choices):
         return literal
 
-    def same_type(value: Any) -> Any:
+    def same_type(value: Any) -> object:
         if not any(type(value) is type(choice) and value == choice for choice in choices):
             raise ValueError(f"Input should be one of {choices}")
         return value
@@ -74,7 +74,7 @@ def _plain(schema: Mapping[str, Any], kind: str | None, name: str) -> Any:
     raise UsageError(f"schema of {name}: type is {kind!r}; expected one of object, array, null, {', '.join(SCALARS)}")
 
 
-def _object(schema: Mapping[str, Any], name: str) -> Any:
+def _object(schema: Mapping[str, Any], name: str) -> object:
     required = set(schema.get("required", ()))
     properties = schema.get("properties", {})
     if unknown := required - properties.keys():
@@ -96,7 +96,7 @@ def _limits(schema: Mapping[str, Any], kind: str | None) -> dict[str, Any]:
     return {LIMITS[word]: value for word, value in schema.items() if word in LIMITS}
 
 
-def _union(options: list[Any]) -> Any:
+def _union(options: list[Any]) -> object:
     union = options[0]
     for option in options[1:]:
         union = union | option

@@ -7,7 +7,7 @@ wrong is a failure of its row like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -78,7 +78,7 @@ class GeneratePrompts(TextGenerationStage):
         values = {name: text for name, text in inputs.items() if name != REPEAT}
         return [self.question.about(values, model, int(inputs.get(REPEAT) or 0))]
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, object]:
         """The prompt, once it names the class and is seen to hold no code of the reference."""
         refuse_failures(replies)
         text = (replies[0].fields or {})["text"]

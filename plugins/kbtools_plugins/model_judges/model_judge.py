@@ -197,7 +197,7 @@ class ModelJudge(ModelStage, kb.Judge):
     def _letter_request(self, inputs: RowInputs, model: str) -> Request:
         return self.by_letter.about({**inputs, "form": "letter"}, model)
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, object]:
         """The verdict from all replies for a row; RowFailure when one of them is not usable."""
         if self.expected:
             return self._expected(*replies)
@@ -229,7 +229,7 @@ class ModelJudge(ModelStage, kb.Judge):
     def _trial(self) -> Trial:
         return Trial(self, self.scores(), self.metamorphic)
 
-    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, object]:
         """The rubric, how often each label was given, how many letters were not certain enough, and the shifts."""
         names = self.column_names(_before(self, done.features))
         found: dict[str, Any] = {"rubric": self.prompt.spec, "verdicts": verdict_counts(done, self.fields(), names)}
@@ -275,7 +275,7 @@ def field_of_schema(kind: Mapping[str, Any], *, averaged: bool) -> VerdictField:
     return VerdictField(datasets.Value(types[kind["type"]]))
 
 
-def aggregate(values: Sequence[Any], labels: Sequence[str] | None) -> tuple[Any, float]:
+def aggregate(values: Sequence[Any], labels: Sequence[str] | None) -> tuple[object, float]:
     """Several ratings as one, and their spread.
 
     Labels: the most frequent (of equally frequent ones the lower median by the labels' order), and the share of ratings

@@ -142,7 +142,7 @@ class PanelJudge(ModelJudge):
         return table
 
 
-def _agreed(ratings: Sequence[Any], labels: Sequence[str] | None) -> tuple[Any, float | None]:
+def _agreed(ratings: Sequence[Any], labels: Sequence[str] | None) -> tuple[object, float | None]:
     """The aggregate of a row, null when a model gave no verdict: a panel of fewer is another panel."""
     return (None, None) if None in ratings else aggregate(ratings, labels)
 

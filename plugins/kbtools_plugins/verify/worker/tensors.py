@@ -96,7 +96,7 @@ def _torch_attribute(path: str) -> object:
     return value
 
 
-def clone_tree(value: Any) -> Any:
+def clone_tree(value: object) -> Any:
     """The same structure with every tensor copied, strides kept."""
     return tree_map_only(torch.Tensor, clone_strided, value)
 

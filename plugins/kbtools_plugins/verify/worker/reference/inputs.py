@@ -39,7 +39,7 @@ def _between_extremes(tensor: torch.Tensor) -> torch.Tensor:
     return inner if inner.numel() and bool(inner.min() < inner.max()) else flat
 
 
-def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[object, ...]:
     """The other inputs' tensors with the first ones' numbers and strings: a trace is made for these."""
     ones, spec = tree_flatten(first)
     others = tree_flatten(other)[0]
@@ -179,7 +179,7 @@ def _permuted(tensor: torch.Tensor) -> torch.Tensor:
 _TRIED = 12
 
 
-def needed_bytes(inputs: tuple[Any, ...], outputs: Callable[[tuple[Any, ...]], Any], seed: int) -> float:
+def needed_bytes(inputs: tuple[Any, ...], outputs: Callable[[tuple[object, ...]], Any], seed: int) -> float:
     """Bytes of the floating inputs that outputs depend on: the share of random elements whose change shows, of each."""
     generator = torch.Generator().manual_seed(seed)
     plain = outputs(clone_tree(inputs))
