@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
     from kbtools.verify_client import VerifyClient as VerifyClient
+    from kbtools_plugins.add_labels import AddLabels as AddLabels
     from kbtools_plugins.analysis.agreement import Agreement as Agreement
     from kbtools_plugins.analysis.correlate import Correlate as Correlate
     from kbtools_plugins.analysis.stats import Stats as Stats
@@ -92,6 +93,7 @@ _HOME = {
     "Stage": "kbtools.stage",
     "Table": "kbtools.figures",
     "VerifyClient": "kbtools.verify_client",
+    "AddLabels": "kbtools_plugins.add_labels",
     "Agreement": "kbtools_plugins.analysis.agreement",
     "Correlate": "kbtools_plugins.analysis.correlate",
     "Stats": "kbtools_plugins.analysis.stats",

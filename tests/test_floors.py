@@ -33,6 +33,7 @@ FLOORS = (
     "publish",
     "pipeline",
     "report",
+    "labelling",
     "testing",
     "cli",
 )

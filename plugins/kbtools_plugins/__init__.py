@@ -11,6 +11,7 @@ from kbtools.feedback import Feedback
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.add_labels import AddLabels
     from kbtools_plugins.analysis.agreement import Agreement
     from kbtools_plugins.analysis.correlate import Correlate
     from kbtools_plugins.analysis.stats import Stats
@@ -37,6 +38,7 @@ def register_stages() -> list[type[kb.Stage]]:
 
     return [
         kb.Judge,
+        AddLabels,
         Agreement,
         Compare,
         ConvertRollouts,
