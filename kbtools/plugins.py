@@ -25,6 +25,7 @@ from kbtools.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from kbtools.feedback import Feedback
     from kbtools.judge import Judge
+    from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class Plugin:
     judges: tuple[type[Judge], ...] = ()
     feedback: tuple[type[Feedback], ...] = ()
     prompts: tuple[prompts.Prompt, ...] = ()
+    layouts: tuple[RolloutLayout, ...] = ()
     error: str | None = None
     promised: tuple[str, ...] = ()
     """Names that the source of a plugin that failed would have offered."""
@@ -175,6 +177,7 @@ def _load(entry: importlib.metadata.EntryPoint, shared: pluggy.PluginManager) ->
                 for folder in folders
                 for prompt in prompts.read_folder(folder, origin.distribution)
             ),
+            layouts=tuple(layout for offered in own.hook.register_rollout_layouts() for layout in offered),
         )
         for cls in (*loaded.stages, *loaded.judges):
             cls.check_class()

@@ -21,6 +21,7 @@ FLOORS = (
     "prompts",
     "hooks",
     "plugins",
+    "rollouts",
     "result",
     "stage",
     "failed_rows",

@@ -26,6 +26,7 @@ from kbtools.errors import UsageError, explain
 from kbtools.feedback import Assessment, Feedback
 from kbtools.llm import (
     REPEAT,
+    Further,
     RowFailure,
     RowInputs,
     TextGenerationStage,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
     from kbtools.models.backend import ModelBackend
+    from kbtools.models.engine.distinct import Chain
 
 TASK = "kernelbook-triton"
 _ENOUGH = "its module has enough right answers"
@@ -74,7 +76,7 @@ class Synthesize(TextGenerationStage):
     """Prompt that asks for the kernel."""
     tag: reasoning.TagRule = "required"
     """Whether a reply needs answer tags, which the prompt asks for; a prompt of your own may not."""
-    rollouts: int = 1
+    rollouts: int = Field(1, ge=1)
     """Rollouts per module."""
     feedback: str = ""
     """What checks each answer, such as verify; see `kbtools plugins`."""
@@ -112,18 +114,16 @@ class Synthesize(TextGenerationStage):
 
     def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
         """What can be wrong with the feedback, then all that a model can lack."""
-        if self.enough > self.repeats():
+        if self.enough > self.rollouts:
             raise UsageError(f"--enough {self.enough} of --rollouts {self.rollouts} can never be reached.")
         if self._feedback is not None:
             self._tell(Assessment(verdict="wrong_output", passed=False, reward=0.0))
             self._feedback.preflight()
         return super().preflight(before)
 
-    def repeats(self) -> int:
+    def further(self) -> Further:
         """One row for each rollout."""
-        if self.rollouts < 1:
-            raise UsageError(f"--rollouts {self.rollouts}: at least one per module is needed.")
-        return self.rollouts
+        return Further(times=self.rollouts)
 
     def main_column(self) -> str:
         """The conversation's answer."""
@@ -138,7 +138,6 @@ class Synthesize(TextGenerationStage):
 
     def new_features(self, features: Features) -> Features:
         """The evals layout, in its exact order, and with feedback what was found in each turn."""
-        self.repeats()
         return type(features)({**evals_features(), **(_found_features() if self.feedback else {})})
 
     def requests(self, inputs: RowInputs, model: str) -> Sequence[Request]:
@@ -169,7 +168,7 @@ class Synthesize(TextGenerationStage):
         replaying = self._replaying(backend.model, store)
         return Rounds(replaying, lambda: row_inputs(self, ds), backend, self.options()).run(spent)
 
-    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[RequestPlan, ...]:
+    def plan_calls(self, ds: Dataset, seen: Chain) -> tuple[RequestPlan, ...]:
         """What would be asked next, and how many calls can follow from the replies and what is found of them."""
         if self._feedback is None or ds.num_rows == 0:
             return super().plan_calls(ds, seen)
@@ -182,7 +181,7 @@ class Synthesize(TextGenerationStage):
                 store,
                 self.options(),
                 review=self.review(),
-                seen=seen,
+                seen=seen.of(store.path, self.review()),
             )
             left = sum(
                 self.turns - len(dialogue.turns) - (dialogue.status is Status.UNANSWERED)
