@@ -151,4 +151,8 @@ def _class_of_a_plugin(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_HOME])
+    from kbtools.plugins import registry
+
+    plugins = registry().plugins
+    theirs = {cls.__name__ for plugin in plugins for cls in (*plugin.stages, *plugin.judges)}
+    return sorted({*_MODULES, *_HOME, *theirs})
