@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
 from kbtools.errors import rebuilt
@@ -22,6 +22,8 @@ REPEAT = "__kbtools_repeat__"
 """Name in a inputs under which stands which of several repetitions of the row it is."""
 RowInputs = Mapping[str, str | None]
 """The texts of a row by their role."""
+RowValues = Mapping[str, Any]
+"""The values of a row's new columns by their names."""
 
 
 @dataclass(frozen=True)

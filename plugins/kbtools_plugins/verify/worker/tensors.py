@@ -14,6 +14,9 @@ from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.paritybench import MockConfig
 
+Inputs = tuple[Any, ...]
+"""What a module is called with: tensors and plain values, nested in any way."""
+
 
 class Unsendable(Exception):
     """A value that has no form outside its process."""
