@@ -28,6 +28,8 @@ on_rows: ContextVar[Callable[[int], None]] = ContextVar("on_rows", default=lambd
 on_counts: ContextVar[Callable[[Mapping[str, int]], None]] = ContextVar("on_counts", default=lambda counts: None)
 """Called with how a stage's rows have turned out so far, as verdicts and their numbers."""
 
+on_message: ContextVar[Callable[[str], None]] = ContextVar("on_message", default=lambda text: None)
+"""Called with what people are to know before a stage goes on, such as what a push is about to replace."""
 
 row_numbers: ContextVar[Callable[[int], str]] = ContextVar("row_numbers", default=str)
 """How a row's index is written in names of rows; in a part of a dataset the index alone would name another row."""

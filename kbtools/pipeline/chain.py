@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
+from kbtools.data.io import own_files
 from kbtools.data.io.local_files import gatherable
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray, crew, opened
@@ -69,7 +70,7 @@ def run(
     watcher = observer or bars
     token = asked_by_chain.set(Chain())
     try:
-        with opened(engine, watcher.say):
+        with opened(engine, watcher.say), own_files.made_from(lineages.of(data).source):
             for line in [] if preflighted else preflight(lineages.of(data), chain):
                 watcher.say(line)
             return execute(data, chain, watcher)
