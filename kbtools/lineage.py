@@ -113,7 +113,7 @@ def limited_name(name: str, limit: int | None) -> str:
     return name if limit is None or name.endswith(mark) else name + mark
 
 
-def _suffix(fields: Mapping[str, Any]) -> str:
+def _suffix(fields: Mapping[str, object]) -> str:
     cls = registry().class_of(fields)
     return cls.suffix if cls else ""
 
@@ -268,7 +268,7 @@ def _filled_in(data: Any, where: str) -> Any:
     return filled
 
 
-def _replaced(data: Any, missing: dict[str, None]) -> Any:
+def _replaced(data: object, missing: dict[str, None]) -> object:
     """As `_filled_in`; names that have no value are noted in `missing`."""
     if isinstance(data, dict):
         return {key: _replaced(value, missing) for key, value in data.items()}

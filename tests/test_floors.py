@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "figures",
+    "feedback",
     "engines",
     "verify_client",
     "data",
@@ -20,6 +21,7 @@ FLOORS = (
     "prompts",
     "hooks",
     "plugins",
+    "rollouts",
     "result",
     "stage",
     "failed_rows",

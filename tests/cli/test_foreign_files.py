@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 import kbtools as kb
+from kbtools.models import ResponseStore
 from tests.rows import evals
 
 STATS = ("apply", "stats", "--plots", "plots")
@@ -28,7 +29,7 @@ def here(file, tmp_path, monkeypatch):
     """The folder of `rows.jsonl`, an empty store and a recipe."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KBTOOLS_STORE", "s.sqlite")
-    kb.models.ResponseStore("s.sqlite").close()
+    ResponseStore("s.sqlite").close()
     (tmp_path / "r.toml").write_text(
         '[source]\ndataset = "rows.jsonl"\n[[stages]]\nstage = "stats"\nplots = "plots"\n[output]\nout = "o.json"\n'
     )

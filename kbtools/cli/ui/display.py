@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -83,6 +82,7 @@ def plan_text(calls: RequestPlan) -> str:
     if calls.most_completion_tokens is not None:
         parts.append(f"at most {calls.most_completion_tokens:,} reply tokens")
     parts += [f"cost at most {money_text(calls.cost)}"] if calls.cost is not None else ["cost unknown without [prices]"]
+    parts += [f"up to {calls.may_follow:,} further requests follow from the replies"] if calls.may_follow else []
     return ", ".join(parts)
 
 
@@ -134,6 +134,6 @@ def outcome(record: StageRecord) -> str:
     return f"{', '.join(parts)} in {record.seconds or 0:.2f} s"
 
 
-def config_text(config: Mapping[str, Any]) -> str:
+def config_text(config: Mapping[str, object]) -> str:
     """The fields of a stage in one line."""
     return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import length_hint
-from typing import Any, Protocol
+from typing import Protocol
 
 from kbtools.errors import UsageError, rebuilt
 from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
@@ -41,7 +41,7 @@ class Interrupted(KeyboardInterrupt):
             "run the same command again to go on from there"
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the message and the counters, not from the message alone."""
         return rebuilt, (type(self), self.args, self.__dict__)
 
@@ -96,6 +96,8 @@ class RequestPlan:
     """Sum of max_tokens over the requests to send; None if one of them has none."""
     cost: float | None = None
     """Of the prompts alone, plus `most_completion_tokens` if known; None without prices."""
+    may_follow: int = 0
+    """Most calls that can follow from the replies, where a conversation goes on; their prompts are not known yet."""
     first: Request | None = None
     """The first request, sent or not, to be shown in full."""
 

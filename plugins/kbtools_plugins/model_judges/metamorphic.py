@@ -57,9 +57,9 @@ def variants(trial: Trial, ds: Dataset) -> Iterator[RowInputs]:
         yield from _changed(trial, inputs).values()
 
 
-def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[str, object]:
     """For each change: the rows it was made to, those whose variant has no verdict, and how far each rating moved."""
-    pairs: dict[str, list[tuple[Any, Any]]] = {name: [] for name in _changes(trial)}
+    pairs: dict[str, list[tuple[object, object]]] = {name: [] for name in _changes(trial)}
     failed = dict.fromkeys(pairs, 0)
     rows = 0
     for some in chunks(_sampled(trial, ds), ROWS):
