@@ -181,6 +181,35 @@ def selected(group: Group, step: Step) -> None:
     put(group, step, step.writes[0], bits)
 
 
+def paired(group: Group, step: Step) -> None:
+    """Two values made one register: the first is its upper half, the second its lower one."""
+    upper, lower = (affected(group, (slot,)) for slot in step.reads[:2])
+    by_halves(group, step, upper, lower)
+
+
+def unpacked(group: Group, step: Step) -> None:
+    """Two values of one register, each made another half."""
+    source = step.reads[0]
+    found = group.poison.get(source)
+    half = group.program.widths[source] // 2
+    upper = None if found is None else (found >> found.dtype.type(half)) != 0
+    lower = None if found is None else (found & found.dtype.type((1 << half) - 1)) != 0
+    by_halves(group, step, upper, lower)
+
+
+def by_halves(group: Group, step: Step, upper: Bits | None, lower: Bits | None) -> None:
+    """Sets the shadow of a result whose halves depend on different things."""
+    slot = step.writes[0]
+    half, kind = group.program.widths[slot] // 2, UNSIGNED[group.program.widths[slot]]
+    low = kind((1 << half) - 1)
+    bits = None
+    for where, mask in ((upper, ~low), (lower, low)):
+        if where is not None:
+            part = np.where(where, mask, kind(0))
+            bits = part if bits is None else bits | part
+    put(group, step, slot, bits)
+
+
 def halves(group: Group, step: Step) -> None:
     """Arithmetic on two values of 16 bits in one register."""
     union_of = [group.poison[slot] for slot in step.reads if slot in group.poison and group.poison[slot].dtype != bool]
