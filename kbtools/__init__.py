@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kbtools import data as data
     from kbtools import errors as errors
+    from kbtools import figures as figures
     from kbtools import lineage as lineage
     from kbtools import llm as llm
     from kbtools import plugins as plugins
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kbtools.data.columns import Schema as Schema
     from kbtools.engines import Processes as Processes
     from kbtools.engines import Ray as Ray
+    from kbtools.figures import Table as Table
     from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
     from kbtools.judge import Verdict as Verdict
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from kbtools.result import Drop as Drop
     from kbtools.result import Failure as Failure
     from kbtools.result import Result as Result
-    from kbtools.result import Table as Table
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
     from kbtools.verify_client import VerifyClient as VerifyClient
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from kbtools_plugins.verify import verify as verify
     from kbtools_plugins.verify.stage import Verify as Verify
 
-_MODULES = ("llm", "data", "errors", "lineage", "plugins", "prompts", "stage", "testing", "verify_client")
+_MODULES = ("llm", "data", "errors", "figures", "lineage", "plugins", "prompts", "stage", "testing", "verify_client")
 _HOME = {
     "Schema": "kbtools.data.columns",
     "hookimpl": "kbtools.hooks",
@@ -89,7 +90,7 @@ _HOME = {
     "Failure": "kbtools.result",
     "Result": "kbtools.result",
     "Stage": "kbtools.stage",
-    "Table": "kbtools.result",
+    "Table": "kbtools.figures",
     "VerifyClient": "kbtools.verify_client",
     "Agreement": "kbtools_plugins.analysis.agreement",
     "Correlate": "kbtools_plugins.analysis.correlate",

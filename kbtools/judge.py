@@ -30,7 +30,7 @@ from kbtools.data.table import column, map_batches
 from kbtools.errors import KbError, SchemaError
 from kbtools.plugins import registry
 from kbtools.result import Result, merge
-from kbtools.stage import Scope, Stage
+from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +80,6 @@ class Judge(Stage, metaclass=_NamedJudge):
 
     name: ClassVar[str] = "judge"
     suffix: ClassVar[str] = "judged"
-    scope: ClassVar[Scope] = "row"
     chooses_by: ClassVar[str] = "judge"
     reads: ClassVar[tuple[str, ...]] = ()
     """Roles whose texts `rate` receives, such as `reference_code` and `completion`; the dataset must have them."""
@@ -99,7 +98,8 @@ class Judge(Stage, metaclass=_NamedJudge):
     @classmethod
     def check_class(cls) -> None:
         """KbError also for a judge that has no name of its own, and would answer to that of its base."""
-        super().check_class()
+        if cls is not Judge:  # the base states no scope: each judge has to
+            super().check_class()
         if "judge" not in get_annotations(cls) or not isinstance(cls.model_fields["judge"].default, str):
             raise KbError(f"{cls.__module__}.{cls.__name__} must give its field `judge` its own name as default.")
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from kbtools.figures import Table
+
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
@@ -30,15 +32,6 @@ class Failure:
     count: int
     examples: tuple[str, ...] = ()
     """The first few rows, each by index and id."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Figures of a stage as people read them; what programs read of them stands in `Result.facts`."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from kbtools.data.table import column, with_constant
 from kbtools.errors import KbError, SchemaError
+from kbtools.figures import Section
 from kbtools.plugins import registry
 from kbtools.result import Result, merge
 
@@ -87,6 +88,11 @@ class Stage(BaseModel, ABC):
     def output_features(self, features: Features) -> Features:
         """Features of the result for these features of the input; raises SchemaError when they do not fit."""
         return features
+
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> Section | None:
+        """What a report shows of facts that this stage has recorded; nothing by default."""
+        return None
 
     def only_reads(self) -> bool:
         """Whether the result is the very dataset that came in, so that there is nothing to save after such stages."""

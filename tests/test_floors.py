@@ -11,6 +11,7 @@ from kbtools.plugins import registry
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
+    "figures",
     "engines",
     "drawing",
     "verify_client",

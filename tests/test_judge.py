@@ -23,6 +23,7 @@ class LengthVerdict(kb.Verdict):
 class LengthJudge(kb.Judge):
     """Rate code by its length."""
 
+    scope: ClassVar[kb.stage.Scope] = "row"
     reads: ClassVar[tuple[str, ...]] = ("reference_code",)
     may_read: ClassVar[tuple[str, ...]] = ("completion",)
     verdict: ClassVar[type[kb.Verdict]] = LengthVerdict
@@ -99,6 +100,7 @@ def test_failing_judge_names_its_class():
     class Nothing(kb.Judge):
         """Does nothing."""
 
+        scope: ClassVar[kb.stage.Scope] = "row"
         judge: Literal["nothing"] = "nothing"
         """This judge."""
 

@@ -1,6 +1,6 @@
 """Stages chain, are checked as a whole before any row, and treat splits as their scope says."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import datasets
 import pytest
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 import kbtools as kb
 from kbtools.data.table import map_batches, take
 from kbtools.errors import KbError, SchemaError
+from kbtools.llm import ModelStage
 from kbtools.testing import check_stage
 from tests.rows import evals
 
@@ -191,6 +192,36 @@ def test_a_stage_states_its_scope():
         with pytest.raises(KbError, match=r"test_stage.NoScope does not state its scope"):
             call(ds)
         assert AddOne.touched == []
+
+
+class SilentJudge(kb.Judge):
+    """Rate nothing, and not say what has to be seen at once."""
+
+    judge: Literal["silent"] = "silent"
+    """This judge."""
+
+
+class SilentModelStage(ModelStage):
+    """Ask nothing, and not say what has to be seen at once."""
+
+    name: ClassVar[str] = "silent"
+
+    def requests(self, inputs, model):
+        """None."""
+        return ()
+
+    def parse(self, inputs, replies):
+        """Nothing."""
+        return {}
+
+
+@pytest.mark.parametrize("stage", [SilentJudge(), SilentModelStage()])
+def test_judges_and_stages_that_ask_state_their_scope_too(stage):
+    """The bases state none that a subclass would get without a word."""
+    with pytest.raises(AssertionError, match="does not state its scope"):
+        check_stage(stage, evals([1.0]))
+    with pytest.raises(KbError, match="does not state its scope"):
+        stage.run(evals([1.0]))
 
 
 def test_rows_lost_without_a_reason_are_noted_in_the_record():

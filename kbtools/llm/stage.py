@@ -30,7 +30,7 @@ from kbtools.models.spec import with_dialect
 from kbtools.models.store import ResponseStore
 from kbtools.plugins import prompt
 from kbtools.result import Result
-from kbtools.stage import Placement, Scope, Stage
+from kbtools.stage import Placement, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +51,6 @@ class ModelStage(CallOptions, Stage):
     else has a default. `follow_up`, with `follows_up`, is the hook for what can only be asked once replies are there.
     """
 
-    scope: ClassVar[Scope] = "row"
     placement: ClassVar[Placement] = "driver"
     reads: ClassVar[tuple[str, ...]] = ()
     """Roles whose texts a row's `inputs` hold, such as `reference_code`; the dataset must have them."""

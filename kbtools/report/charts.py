@@ -1,6 +1,6 @@
-"""Charts as data: what is drawn, without how. `svg` draws them for the page, `plots` for a paper.
+"""The charts of columns and of the pipeline, as data: `svg` draws them for the page, `plots` for a paper.
 
-Every chart knows how many rows it shows and how many had no value.
+What a chart is, `kbtools.figures` says; here charts are made of columns.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kbtools.figures import Bars, Chart, Histogram
 from kbtools.report.columns import Column, Labels, Numbers, missing
 
 if TYPE_CHECKING:
@@ -19,80 +20,6 @@ if TYPE_CHECKING:
 MOST_BARS = 12
 _BINS = 32
 _FEW_VALUES = 12
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Rows by a number; bin i covers edges[i] <= value < edges[i+1], the last bin also its upper edge."""
-
-    title: str
-    unit: str
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-    n: int
-    missing: int
-    mean: float
-    quartiles: tuple[float, float, float]
-    """The 25th, 50th and 75th percentiles, interpolated between the nearest rows."""
-    ends: tuple[float, float]
-    """Smallest and largest value."""
-    infinite: int = 0
-    """Rows whose value is infinite, which are in no bin."""
-    log: bool = False
-    """Bins grow by a factor: the axis is logarithmic."""
-
-
-@dataclass(frozen=True)
-class Bars:
-    """Rows by label."""
-
-    title: str
-    labels: tuple[str, ...]
-    counts: tuple[int, ...]
-    n: int
-    missing: int
-    other: int = 0
-    """Different labels beyond those shown."""
-    other_rows: int = 0
-    path: str = ""
-    """Column by which the page can show the rows of a bar; empty when there is none."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A coefficient with its 95% interval; without a value, why."""
-
-    label: str
-    n: int
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    undefined: str | None = None
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Coefficients between -1 and 1, one a line."""
-
-    title: str
-    unit: str
-    estimates: tuple[Estimate, ...]
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Rows by the labels of two columns."""
-
-    title: str
-    down: str
-    across: str
-    labels: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-
-    @property
-    def n(self) -> int:
-        """Rows that have both labels."""
-        return sum(map(sum, self.counts))
 
 
 @dataclass(frozen=True)
@@ -112,7 +39,8 @@ class Funnel:
     steps: tuple[Step, ...]
 
 
-Chart = Histogram | Bars | Intervals | Matrix | Funnel
+Drawing = Chart | Funnel
+"""What is drawn on the page and for papers."""
 
 
 def distribution(column: Column, title: str = "", unit: str = "") -> Histogram | Bars | None:

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from kbtools.data.io import save as saving
 from kbtools.lineage import Lineage
 from kbtools.report import code_pairs, stage_figures, summary, svg
-from kbtools.report.charts import Chart, Funnel
+from kbtools.report.charts import Drawing, Funnel
 from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
 from kbtools.report.rows import Packed, Places, pack, place
 from kbtools.report.text import number, visible
@@ -60,24 +60,21 @@ class Report:
     key: str
     """Column that names the rows: the row's id where every row has its own."""
     packed: Packed
-    correlations: stage_figures.Finding[stage_figures.Correlations]
-    agreement: stage_figures.Finding[stage_figures.Agreement] | None
-    lengths: stage_figures.Finding[stage_figures.Lengths] | None
+    findings: Sequence[stage_figures.Finding]
+    """What stages found, a section each."""
 
     @property
     def rows(self) -> int:
         """Rows of all splits."""
         return sum(ds.num_rows for ds in self.splits.values())
 
-    def charts(self) -> dict[str, list[Chart]]:
+    def charts(self) -> dict[str, list[Drawing]]:
         """The figures by section."""
         funnel = summary.funnel(self.lineage)
-        correlations, agreement = self.correlations.figures, self.agreement and self.agreement.figures
         return {
             "pipeline": [funnel] if funnel else [],
             "distributions": [*summary.distributions(self.columns, self.packed.tally, self.key)],
-            "correlations": [correlations.chart()] if correlations else [],
-            "agreement": [*agreement.charts()] if agreement else [],
+            **{found.slug: [*found.section.charts] for found in self.findings if found.section},
         }
 
 
@@ -97,9 +94,7 @@ def make(data: Dataset | DatasetDict, lineage: Lineage, options: Options) -> Rep
         places,
         key,
         pack(list(splits.values()), columns, shown, places, key),
-        _correlations(data, lineage, options),
-        _agreement(data, lineage, columns, options),
-        stage_figures.from_lineage(lineage, "lengths", stage_figures.Lengths),
+        _findings(data, lineage, columns, options),
     )
 
 
@@ -140,23 +135,19 @@ def _values(found: Column) -> Any:
     return found.codes if isinstance(found, Labels) else found.values
 
 
-def _correlations(
-    data: Dataset | DatasetDict, lineage: Lineage, options: Options
-) -> stage_figures.Finding[stage_figures.Correlations]:
-    known = stage_figures.from_lineage(lineage, "correlate", stage_figures.Correlations)
-    fields = {"plots": None, "resamples": options.resamples, "columns": dict(options.columns)}
-    return known or stage_figures.measured(data, "correlate", stage_figures.Correlations, **fields)
-
-
-def _agreement(
+def _findings(
     data: Dataset | DatasetDict, lineage: Lineage, columns: Sequence[Column], options: Options
-) -> stage_figures.Finding[stage_figures.Agreement] | None:
-    known = stage_figures.from_lineage(lineage, "agreement", stage_figures.Agreement)
+) -> list[stage_figures.Finding]:
+    """What the pipeline measured; correlations, and agreement where columns hold verdicts, are measured now if not."""
+    known = {found.stage: found for found in stage_figures.recorded(lineage, data if isinstance(data, dict) else ())}
+    common = {"plots": None, "resamples": options.resamples, "columns": dict(options.columns)}
+    first = [known.pop("correlate", None) or stage_figures.measured(data, "correlate", **common)]
     between = stage_figures.verdict_columns(columns)
-    if known or not between:
-        return known
-    fields = {"between": between, "resamples": options.resamples, "columns": dict(options.columns)}
-    return stage_figures.measured(data, "agreement", stage_figures.Agreement, **fields)
+    if "agreement" in known:
+        first.append(known.pop("agreement"))
+    elif between:
+        first.append(stage_figures.measured(data, "agreement", between=between, **common))
+    return [*first, *known.values()]
 
 
 # ---- HTML -----------------------------------------------------------------------------------------------------------
@@ -223,7 +214,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "signed": svg.signed,
         "draw": _drawn,
         "caption": svg.caption,
         "number": number,
@@ -232,5 +222,5 @@ def _environment() -> Environment:
     return environment
 
 
-def _drawn(chart: Chart) -> Markup:
+def _drawn(chart: Drawing) -> Markup:
     return Markup("") if isinstance(chart, Funnel) else svg.draw(chart)

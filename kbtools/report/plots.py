@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbtools import drawing
-from kbtools.report.charts import Bars, Chart, Estimate, Funnel, Histogram, Intervals, Matrix
+from kbtools.figures import Bars, Estimate, Histogram, Intervals, Matrix
+from kbtools.report.charts import Drawing, Funnel
 from kbtools.report.svg import caption
 from kbtools.report.text import clipped
 
@@ -19,7 +20,7 @@ _WIDTH = 4.5
 """Inches: a column of a paper."""
 
 
-def save(sections: Mapping[str, Sequence[Chart]], folder: Path) -> list[str]:
+def save(sections: Mapping[str, Sequence[Drawing]], folder: Path) -> list[str]:
     """Draw every chart into a folder, named by its section and title; returns the files."""
     files: list[str] = []
     names: set[str] = set()
@@ -45,7 +46,7 @@ def _names(section: str, title: str) -> Iterator[str]:
         yield f"{name}-{number}"
 
 
-def _save_one(chart: Chart, folder: Path, name: str) -> list[str]:
+def _save_one(chart: Drawing, folder: Path, name: str) -> list[str]:
     with drawing.figure(_WIDTH, _height(chart)) as page:
         axes = page.subplots()
         draw(axes, chart)
@@ -53,7 +54,7 @@ def _save_one(chart: Chart, folder: Path, name: str) -> list[str]:
         return drawing.save(page, folder, name)
 
 
-def _height(chart: Chart) -> float:
+def _height(chart: Drawing) -> float:
     if isinstance(chart, Histogram):
         return 3.0
     if isinstance(chart, Matrix):
@@ -62,7 +63,7 @@ def _height(chart: Chart) -> float:
     return 1.2 + (0.42 if isinstance(chart, Intervals) else 0.26) * len(lines)
 
 
-def draw(axes: Axes, chart: Chart) -> None:
+def draw(axes: Axes, chart: Drawing) -> None:
     """One chart on its axes, with units and n."""
     if isinstance(chart, Histogram):
         _histogram(axes, chart)

@@ -1,240 +1,119 @@
-"""What the analysis stages found, for the report: taken from the lineage, or measured now on the rows at hand.
+"""What stages found, for the report: taken from the lineage, or measured now on the rows at hand.
 
-The stages are asked by name, as any plugin's: the report knows the form of their figures and nothing of their code.
+A stage says itself what is shown of its facts (`Stage.figures`), so that anybody's analysis appears like the built-in
+ones; the report knows no stage's figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from kbtools.errors import KbError
+from kbtools.figures import Section
 from kbtools.lineage import Lineage
 from kbtools.plugins import registry
-from kbtools.report.charts import Estimate, Intervals, Matrix
 from kbtools.report.columns import Column, Labels
+from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 
-class Facts(BaseModel):
-    """The part of a stage's figures that the report shows."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Coefficient(Facts):
-    """A figure with its 95% interval, p and q, as far as they are given."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
-    q_value: float | None = None
-    undefined: str | None = None
-
-    def estimate(self, label: str, n: int) -> Estimate:
-        """For a chart."""
-        return Estimate(label, n, self.value, self.low, self.high, self.undefined)
-
-
-class Correlation(Facts):
-    """Two columns."""
-
-    x: str
-    y: str
-    n: int
-    spearman: Coefficient
-    pearson: Coefficient
-    kendall: Coefficient
-
-
-class Correlations(Facts):
-    """What `correlate` found."""
-
-    rows: int
-    resampled: str
-    resamples: int
-    pairs: tuple[Correlation, ...]
-
-    def chart(self) -> Intervals:
-        """Spearman's rho of every pair."""
-        estimates = tuple(pair.spearman.estimate(f"{pair.x}, {pair.y}", pair.n) for pair in self.pairs)
-        return Intervals("Rank correlations", "Spearman's rho with 95% interval", estimates)
-
-
-class PairAgreement(Facts):
-    """Two columns of verdicts."""
-
-    x: str
-    y: str
-    n: int
-    agreement: Coefficient
-    kappa: Coefficient
-    confusion: tuple[tuple[int, ...], ...]
-
-
-class GroupAgreement(Facts):
-    """All columns over the same rows."""
-
-    group: str | None = None
-    rated: int
-    alpha: Coefficient
-    pairs: tuple[PairAgreement, ...]
-
-
-class Difference(Facts):
-    """A row on which the columns differ."""
-
-    index: int
-    row: str
-    values: dict[str, str | None]
-
-
-class Agreement(Facts):
-    """What `agreement` found."""
-
-    columns: tuple[str, ...]
-    labels: tuple[str, ...]
-    level: str
-    resampled: str
-    resamples: int
-    whole: GroupAgreement
-    groups: tuple[GroupAgreement, ...] = ()
-    differences: tuple[Difference, ...] = ()
-
-    def charts(self) -> list[Intervals | Matrix]:
-        """The coefficients, and a confusion table for each pair."""
-        pairs = self.whole.pairs
-        found = [pair.kappa.estimate(f"kappa {pair.x}, {pair.y}", pair.n) for pair in pairs]
-        found.append(self.whole.alpha.estimate("alpha of all columns", self.whole.rated))
-        tables = [
-            Matrix(f"{pair.x} by {pair.y}", pair.x, pair.y, self.labels, pair.confusion)
-            for pair in pairs
-            if len(self.labels) <= 12
-        ]
-        return [Intervals("Agreement", "coefficient with 95% interval", tuple(found)), *tables]
-
-
-class Cost(Facts):
-    """What a sequence length costs, with longer rows cut or dropped."""
-
-    tokens_lost_share: float
-    padding_waste: float | None
-    packing_efficiency: float | None
-
-
-class Limit(Facts):
-    """A sequence length."""
-
-    seq_len: int
-    rows_over: int
-    rows_over_share: float
-    truncated: Cost
-    dropped: Cost
-
-
-class Coverage(Facts):
-    """The sequence length that a share of the rows asks for."""
-
-    percent: float
-    needed: int
-    limit: Limit
-
-
-class Recommendation(Facts):
-    """A sequence length, and why."""
-
-    limit: Limit
-    reasons: tuple[str, ...]
-
-
-class Budget(Facts):
-    """What lengths mean for training."""
-
-    limits: tuple[Limit, ...]
-    coverage: tuple[Coverage, ...]
-    recommendation: Recommendation
-
-    @property
-    def telling(self) -> tuple[Limit, ...]:
-        """The limits up to the first that no row is over: longer ones say nothing new."""
-        enough = next((place for place, limit in enumerate(self.limits) if not limit.rows_over), len(self.limits))
-        return self.limits[: enough + 1]
-
-
-class Tokenizer(Facts):
-    """Who counted."""
-
-    name: str
-
-
-class Percentile(Facts):
-    """A length that so many percent of the rows do not exceed."""
-
-    percent: float
-    value: int
-
-
-class Part(Facts):
-    """The tokens of one part of the conversations."""
-
-    count: int
-    total: int
-    mean: float | None
-    percentiles: tuple[Percentile, ...]
-
-
-class Lengths(Facts):
-    """What `lengths` found."""
-
-    tokenizer: Tokenizer
-    parts: dict[str, Part]
-    budget: Budget | None
-
-
-F = TypeVar("F", bound=Facts)
-
-
 @dataclass(frozen=True)
-class Finding(Generic[F]):
-    """Figures and where they come from; without figures, why there are none."""
+class Finding:
+    """What a stage found and where it comes from; without a section, why there is none."""
 
-    figures: F | None
+    stage: str
+    section: Section | None
     origin: str
     here: bool = False
     """Whether the figures are of the very rows of the report, so that its indices are theirs."""
 
+    @property
+    def title(self) -> str:
+        """Heading of the section."""
+        return self.section.title if self.section else self.stage
 
-def from_lineage(lineage: Lineage, stage: str, form: type[F]) -> Finding[F] | None:
-    """What the last stage of this name recorded; None when there was no such stage."""
-    for position, record in reversed(list(enumerate(lineage.records, start=1))):
-        if record.stage == stage:
-            origin = f"measured by stage {position} ({stage}) of the pipeline, on {record.rows_in:,} rows"
-            return _validated(record.facts, form, origin)
-    return None
+    @property
+    def slug(self) -> str:
+        """The stage's name as part of an address or of a file's name."""
+        return re.sub(r"[^a-z0-9]+", "-", self.stage.lower()).strip("-") or "stage"
 
 
-def measured(data: Dataset | DatasetDict, stage: str, form: type[F], **fields: Any) -> Finding[F]:
+def recorded(lineage: Lineage, splits: Collection[str]) -> list[Finding]:
+    """What the last stage of each name recorded, in the order of the pipeline; stages without figures are left out."""
+    found: dict[str, Finding] = {}
+    names = {*splits, *((lineage.output and lineage.output.splits) or ())}
+    for position, record in enumerate(lineage.records, start=1):
+        entry = lineage.stages[position - 1] if len(lineage.stages) == len(lineage.records) else {}
+        cls = registry().class_of({"stage": record.stage, **entry})
+        origin = f"measured by stage {position} ({record.stage}) of the pipeline, on {record.rows_in:,} rows"
+        finding = _shown(cls, record.stage, record.facts, origin, names) if cls else None
+        if finding:
+            found.pop(record.stage, None)
+            found[record.stage] = finding
+    return list(found.values())
+
+
+def measured(data: Dataset | DatasetDict, stage: str, **fields: object) -> Finding:
     """What the stage finds in these rows now."""
     try:
-        result = registry().stage(stage)(**fields).run(data)
-    except KbError as error:
-        return Finding(None, f"not measured: {error}")
-    return _validated(result.facts, form, "measured on the rows of this report", here=True)
+        made = registry().stage(stage).model_validate(fields)
+        facts = dict(made.run(data).facts)
+    except (KbError, ValidationError) as error:
+        return Finding(stage, None, f"not measured: {error}")
+    names = tuple(data) if isinstance(data, dict) else ()
+    origin = "measured on the rows of this report"
+    shown = _shown(type(made), stage, facts, origin, names)
+    return replace(shown, here=True) if shown else Finding(stage, None, f"{origin}; the stage shows no figures")
 
 
-def _validated(facts: Mapping[str, Any], form: type[F], origin: str, *, here: bool = False) -> Finding[F]:
+def _shown(
+    cls: type[Stage], stage: str, facts: Mapping[str, JsonValue], origin: str, splits: Collection[str]
+) -> Finding | None:
+    """What the class shows of its facts; None for a stage that has nothing to show."""
     try:
-        return Finding(form.model_validate(dict(facts)), origin, here)
-    except ValidationError as error:
-        return Finding(
-            None, f"{origin}; its figures have a form that this report cannot show ({error.error_count()} faults)"
+        sections = list(_sections(cls, facts, splits))
+    except Exception as error:  # noqa: BLE001  # anybody's code: the rest of the report is written all the same
+        why = (
+            f"{error.error_count()} faults"
+            if isinstance(error, ValidationError)
+            else f"{type(error).__name__}: {error}"
         )
+        return Finding(stage, None, f"{origin}; its figures have a form that this report cannot show ({why})")
+    return Finding(stage, _joined(sections), origin) if sections else None
+
+
+def _sections(cls: type[Stage], facts: Mapping[str, JsonValue], splits: Collection[str]) -> Iterator[Section]:
+    """The section of the facts; of a stage that was run split by split, one for each split."""
+    by_split = cls.scope != "dataset" and facts and set(facts) <= set(splits)
+    for name, some in facts.items() if by_split else [("", facts)]:
+        section = cls.figures(some) if isinstance(some, Mapping) else None
+        if section is not None:
+            yield _of_split(name, section) if name else section
+
+
+def _of_split(name: str, section: Section) -> Section:
+    return replace(
+        section,
+        text=tuple(f"{name}: {sentence}" for sentence in section.text),
+        charts=tuple(replace(chart, title=f"{name}: {chart.title}") for chart in section.charts),
+        tables=tuple(replace(table, title=f"{name}: {table.title}") for table in section.tables),
+    )
+
+
+def _joined(sections: Sequence[Section]) -> Section:
+    return Section(
+        sections[0].title,
+        tuple(sentence for section in sections for sentence in section.text),
+        tuple(chart for section in sections for chart in section.charts),
+        tuple(table for section in sections for table in section.tables),
+    )
 
 
 def verdict_columns(columns: Sequence[Column]) -> tuple[str, ...]:

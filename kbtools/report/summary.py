@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.table import column
+from kbtools.figures import Bars, Histogram
 from kbtools.lineage import Lineage, StageRecord
-from kbtools.report.charts import Bars, Funnel, Histogram, Step, distribution, lengths, named
+from kbtools.report.charts import Funnel, Step, distribution, lengths, named
 from kbtools.report.columns import Column, Labels, missing
 from kbtools.report.duplicates import Repeats, repeats
 from kbtools.report.rows import Places, Tally

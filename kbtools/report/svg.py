@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from kbtools.report.charts import Bars, Estimate, Histogram, Intervals, Matrix, round_step
+from kbtools.figures import Bars, Estimate, Histogram, Intervals, Matrix
+from kbtools.report.charts import round_step
 from kbtools.report.text import clipped, number, visible
 
 WIDTH = 360

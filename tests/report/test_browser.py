@@ -60,9 +60,10 @@ def test_every_section_is_drawn_without_breaking_the_page(browser, tmp_path):
     """Lengths, agreement and failures too; nothing is wider than a telephone's screen."""
     ds, lineage = analysed(tmp_path)
     browser.open(report_file(ds, tmp_path, lineage))
-    wanted = ["pipeline", "distributions", "correlations", "agreement", "lengths", "duplicates", "failures"]
+    stages = ["stage-correlate", "stage-agreement", "stage-lengths"]
+    wanted = ["pipeline", "distributions", *stages, "duplicates", "failures"]
     assert browser.js("return [...document.querySelectorAll('section[id]')].map((e) => e.id)") == wanted
-    assert browser.texts("#lengths tr.chosen th") == ["1,024"]
+    assert browser.texts("#stage-lengths tr.chosen th") == ["1,024"]
     browser.driver.set_window_size(420, 900)
     assert browser.js("return document.documentElement.scrollWidth <= innerWidth")
     browser.driver.set_window_size(1400, 1000)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kbtools.report.charts import Bars, Histogram, distribution, histogram, label_bars
+from kbtools.figures import Bars, Histogram
+from kbtools.report.charts import distribution, histogram, label_bars
 from kbtools.report.columns import Numbers, label_column
 
 NUMBERS = st.lists(st.floats(-1e12, 1e12, allow_subnormal=False), min_size=1, max_size=200)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from kbtools.report.charts import Bars, Estimate, Funnel, Intervals, Matrix, Step, histogram
+from kbtools.figures import Bars, Estimate, Intervals, Matrix
+from kbtools.report.charts import Funnel, Step, histogram
 from kbtools.report.columns import Numbers
 from kbtools.report.plots import save
 from tests.report.material import ATTACKS

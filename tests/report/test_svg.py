@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from kbtools.figures import Bars, Estimate, Intervals, Matrix
 from kbtools.report import svg
-from kbtools.report.charts import Bars, Estimate, Intervals, Matrix, histogram
+from kbtools.report.charts import histogram
 from kbtools.report.columns import Numbers
 from tests.report.material import ATTACKS
 

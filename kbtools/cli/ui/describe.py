@@ -69,7 +69,7 @@ def card(name: str, cls: type[Stage]) -> StageCard:
         text=text,
         distribution=origin.distribution if origin else "kbtools",
         version=origin.version if origin else version("kbtools"),
-        scope=cls.scope,
+        scope=getattr(cls, "scope", "that of the judge"),
         suffix=cls.suffix,
         fields=tuple(field_card(name, cls.model_fields[name]) for name in _field_order(cls)),
         reads=judge.reads if judge else (),

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 import kbtools as kb
 from kbtools.data.columns import column_type, type_text
-from kbtools.data.table import column, row_name, rows_text
+from kbtools.data.table import column, row_name
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.agreement_plot import draw
+from kbtools_plugins.analysis.agreement_tables import charts, coefficients, differences, tables
 from kbtools_plugins.analysis.coefficients import Level
 from kbtools_plugins.analysis.ratings import (
     AgreementFigures,
     Difference,
-    Estimate,
     GroupAgreement,
     Verdicts,
     compare,
@@ -68,6 +68,12 @@ class Agreement(Analysis):
             named = ", ".join(f"{path} ({kind})" for path, kind in kinds.items())
             raise kb.errors.SchemaError(f"verdicts of different kinds cannot be compared: {named}.")
         return features
+
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
+        """The coefficients as a chart, a confusion table for each pair, and the rows that differ most."""
+        found = AgreementFigures.model_validate(facts)
+        return kb.figures.Section("Agreement", charts=charts(found), tables=(coefficients(found), *differences(found)))
 
     def analyse(self, ds: Dataset) -> Findings:
         """Put the columns on one scale and compare them, over all rows and in each group."""
@@ -184,45 +190,3 @@ def _notes(figures: AgreementFigures) -> tuple[str, ...]:
     if figures.resampled == "rows" and figures.resamples:
         return ("no column names the modules, so the bootstrap draws single rows (--columns module_name=COLUMN)",)
     return ()
-
-
-def tables(figures: AgreementFigures) -> tuple[kb.Table, ...]:
-    """Coefficients, a confusion table for each pair, and the rows that differ most."""
-    groups = (figures.whole, *figures.groups)
-    lines = [line for group in groups for line in _lines(group)]
-    weights = "unweighted" if figures.level == "nominal" else "quadratic weights"
-    title = f"agreement on {' < '.join(figures.labels) if figures.level != 'nominal' else ', '.join(figures.labels)} "
-    title += f"(95% intervals from {figures.resamples:,} bootstrap samples of {figures.resampled}; kappa: {weights}; "
-    title += f"alpha: {figures.level})"
-    header = ("group", "columns", "n", "same", "from", "to", "kappa", "from", "to", "alpha", "from", "to")
-    found = [kb.Table(title, header, tuple(lines))]
-    found += [_confusion(figures, place) for place in range(len(figures.whole.pairs)) if len(figures.labels) <= 12]
-    if figures.differences:
-        head = ("row", *figures.columns, "spread")
-        rows = [(d.row, *(value or "-" for value in d.values.values()), f"{d.spread:g}") for d in figures.differences]
-        found.append(kb.Table("rows that differ most", head, tuple(rows)))
-    return tuple(found)
-
-
-def _lines(group: GroupAgreement) -> list[tuple[str, ...]]:
-    name = "all" if group.group is None else group.group
-    pairs = [
-        (name, f"{pair.x}, {pair.y}", f"{pair.n:,}", *_cells(pair.agreement), *_cells(pair.kappa), "", "", "")
-        for pair in group.pairs
-    ]
-    return [*pairs, (name, "together", f"{group.rated:,}", "", "", "", "", "", "", *_cells(group.alpha))]
-
-
-def _cells(found: Estimate) -> tuple[str, str, str]:
-    if found.value is None:
-        return (f"undefined: {found.undefined}", "", "")
-    low, high = ("-" if end is None else f"{end:.3f}" for end in (found.low, found.high))
-    return (f"{found.value:.3f}", low, high)
-
-
-def _confusion(figures: AgreementFigures, place: int) -> kb.Table:
-    pair = figures.whole.pairs[place]
-    rows = [
-        (label, *(f"{count:,}" for count in line)) for label, line in zip(figures.labels, pair.confusion, strict=True)
-    ]
-    return kb.Table(f"{pair.x} (down) by {pair.y} (across), {rows_text(pair.n)}", ("", *figures.labels), tuple(rows))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 import kbtools as kb
 from kbtools.data.columns import column_type, type_text
@@ -62,6 +63,12 @@ class Correlate(Analysis):
             )
         return features
 
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
+        """Spearman's rho of every pair as a chart, and all coefficients."""
+        found = CorrelationFigures.model_validate(facts)
+        return kb.figures.Section("Correlations", charts=(chart(found),), tables=tables(found))
+
     def analyse(self, ds: Dataset) -> Findings:
         """Read the columns, correlate every pair."""
         orders = {path: [label.strip() for label in labels.split(",")] for path, labels in self.labels.items()}
@@ -116,6 +123,18 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
             f"them instead of {figures.resamples:,}"
         )
     return tuple(found)
+
+
+def chart(figures: CorrelationFigures) -> kb.figures.Intervals:
+    """Spearman's rho of every pair."""
+    estimates = tuple(
+        kb.figures.Estimate(
+            f"{pair.x}, {pair.y}", pair.n, found.value, found.low, found.high, undefined=found.undefined
+        )
+        for pair in figures.pairs
+        for found in [pair.spearman]
+    )
+    return kb.figures.Intervals("Rank correlations", "Spearman's rho with 95% interval", estimates)
 
 
 def tables(figures: CorrelationFigures) -> tuple[kb.Table, ...]:

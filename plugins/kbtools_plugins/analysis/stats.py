@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 import kbtools as kb
 from kbtools.data.table import rows_text
@@ -39,6 +40,11 @@ class Stats(Analysis):
         for path in self.only:
             schema.path(path)
         return features
+
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
+        """The summary of every column."""
+        return kb.figures.Section("Columns", tables=(table(StatsFigures.model_validate(facts)),))
 
     def analyse(self, ds: Dataset) -> Findings:
         """Summarise each column."""

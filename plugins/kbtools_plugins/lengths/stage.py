@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 import kbtools as kb
 from kbtools.data.table import column, empty, row_name
@@ -75,6 +75,12 @@ class Lengths(kb.Stage):
             if name in features:
                 raise kb.errors.SchemaError(f"column {name!r} exists already: leave it out first, or use --no-columns.")
         return type(features)({**features, **{name: datasets.Value("int64") for name in names}})
+
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
+        """The recommendation, and all tables."""
+        found = LengthFigures.model_validate(facts)
+        return kb.figures.Section("Lengths for training", tables=tables.of(found))
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Count one dataset."""

@@ -27,8 +27,9 @@ def _part(name: str, part: Distribution) -> tuple[str, ...]:
 def _budget(budget: Budget) -> list[kb.Table]:
     covering = [(f"{cover.percent:g}%", f"{cover.needed:,}", *_limit(cover.limit)) for cover in budget.coverage]
     chosen = budget.recommendation
+    marked = tuple(n for n, limit in enumerate(budget.limits) if limit.seq_len == chosen.limit.seq_len)
     return [
-        kb.Table("cost of a limit", _LIMIT, tuple(_limit(limit) for limit in budget.limits)),
+        kb.Table("cost of a limit", _LIMIT, tuple(_limit(limit) for limit in budget.limits), marked=marked),
         kb.Table("seq_len that covers the rows", ("rows", "needed", *_LIMIT), tuple(covering)),
         kb.Table(
             f"recommended seq_len: {chosen.limit.seq_len:,}", ("because",), tuple((why,) for why in chosen.reasons)

@@ -43,6 +43,7 @@ class ModelJudge(ModelStage, kb.Judge):
     The fields of the rubric's reply become columns, as difficulty and difficulty_reason.
     """
 
+    scope: ClassVar[kb.stage.Scope] = "row"
     without_model: ClassVar[str] = "Without any model, `judge --judge static` rates code by its syntax."
 
     judge: Literal["model"] = "model"

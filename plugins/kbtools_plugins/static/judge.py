@@ -28,6 +28,7 @@ class StaticVerdict(kb.Verdict):
 class StaticJudge(kb.Judge):
     """Rate difficulty and style from the syntax tree of the code: no model, no GPU, nothing is run."""
 
+    scope: ClassVar[kb.stage.Scope] = "row"
     may_read: ClassVar[tuple[str, ...]] = ("reference_code", "completion", "triton_code")
     verdict: ClassVar[type[kb.Verdict]] = StaticVerdict
 

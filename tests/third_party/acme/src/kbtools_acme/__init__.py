@@ -67,6 +67,7 @@ class Lines(kb.Verdict):
 class AcmeLines(kb.Judge):
     """Count the lines of the completion."""
 
+    scope: ClassVar[kb.stage.Scope] = "row"
     reads: ClassVar[tuple[str, ...]] = ("completion",)
     verdict: ClassVar[type[kb.Verdict]] = Lines
 
