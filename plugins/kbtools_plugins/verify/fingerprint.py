@@ -20,7 +20,9 @@ def fingerprint(settings: VerifySettings) -> dict[str, str]:
         "torch": _version("torch"),
         "triton": _version("triton"),
         "device": _device(settings),
-        "tolerances": ", ".join(f"{dtype} {tolerance:g}" for dtype, tolerance in [*TOLERANCE.items(), ("tf32", TF32_TOLERANCE)]),
+        "tolerances": ", ".join(
+            f"{dtype} {tolerance:g}" for dtype, tolerance in [*TOLERANCE.items(), ("tf32", TF32_TOLERANCE)]
+        ),
         "settings": settings.model_dump_json(exclude={"seed"}),
         "not enforced": ", ".join(missing) or "nothing",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
 from kbtools_plugins.verify.host.processes import WarmPair
@@ -66,6 +66,8 @@ class Run:
     order: str = "forward"
     shift: int = 0
     """The program that comes first."""
+    fused: bool = False
+    """Whether multiplications and additions may be made one."""
     what: str = ""
     variant: str = ""
     """Of which label this run decides; such a run may fail."""
@@ -205,7 +207,7 @@ class Replays:
         runs = [Run(self._steady, sets[0], "skip"), Run(self._steady, sets[0])]
         for number, found in enumerate(sets[1:]):
             order = "reverse" if number == 0 else "forward"
-            runs.append(Run(self._steady, found, order, _unknowable(found), f"on {found.name}: "))
+            runs.append(Run(self._steady, found, order, _unknowable(found), number == 0, f"on {found.name}: "))
         if self._first.shape_of_it() != self._steady.shape_of_it():
             runs.append(Run(self._first, sets[0], what="in its first call: "))
         if self._last.shape_of_it() != self._steady.shape_of_it():
@@ -295,7 +297,7 @@ class Replays:
                     inputs=run.expected.tensors,
                     order=run.order,
                     shift=run.shift,
-                    fused=run.order == "reverse",
+                    fused=run.fused,
                     turn=turn,
                     optional=bool(run.variant),
                 )
@@ -369,17 +371,22 @@ class Replays:
         if found.verdict != "wrong_output":
             return Decided(found.verdict, found.text)
         if again and (run.order == "reverse" or run.shift):
-            plainly = Run(run.trace, run.expected, what=run.what)
-            if isinstance(self._compare(plainly, self._execute([plainly]).results[0]), Agreement):
+            if self._is_right(replace(run, order="forward", shift=0)):
                 return Decided(
                     "nondeterministic", f"the result depends on the order of the grid's programs; {found.text}"
                 )
+            if run.fused and self._is_right(replace(run, order="forward", shift=0, fused=False)):
+                text = "the result depends on whether a compiler fuses multiplications and additions"
+                return Decided("wrong_output", f"{text}; {found.text}", found.max_error)
         if run.trace.state:
             raise Decided("hack:host_computation", f"parameters are worked on outside torch and Triton; {found.text}")
         dtypes = [tensor.dtype for tensor in flatten(run.expected.plain)[1]]
         return why_wrong(
             self._first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else ""
         )
+
+    def _is_right(self, run: Run) -> bool:
+        return isinstance(self._compare(run, self._execute([run]).results[0]), Agreement)
 
 
 def _programs(trace: Trace) -> int:

@@ -69,8 +69,8 @@ class PtxMachine(Machine):
                 self._marks.write(_ref_of(next(views), number))
 
     def execute(self, order: str = "forward", shift: int = 0) -> None:
-        """Run the steps that matter to the outputs; races are seen in any order, so the grid's is left as it is."""
-        self._skips = order == "skip"
+        """Run the steps that matter to the outputs."""
+        self._skips, self._reverse, self._shift = order == "skip", order == "reverse", shift
         with torch.no_grad(), torch.device(self.device):
             for step in self._steps:
                 if not step.kernel:
@@ -159,6 +159,8 @@ class PtxMachine(Machine):
             scratch_bytes=compiled.scratch_bytes,
             check_races=check_races,
             limits=Limits(seconds=_seconds_left()),
+            reverse=self._reverse,
+            shift=self._shift,
         )
         self._ran.add(f"PTX {report.version} for {report.target}")
         for storage, buffer in buffers.items():
