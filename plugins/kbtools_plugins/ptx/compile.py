@@ -9,6 +9,8 @@ from typing import Any
 
 Architecture = int | str
 """80 for NVIDIA's sm_80, "gfx942" for AMD's."""
+WITH_FP8 = 89
+"""The first compute capability that has instructions for all types of fp8."""
 _WAVE_32 = ("gfx10", "gfx11", "gfx12")
 """AMD's architectures whose warps have 32 threads; those of the others have 64."""
 
@@ -64,6 +66,11 @@ def compile_kernel(
         binary=kernel.asm[backend.binary_ext],
         ttir=kernel.asm["ttir"],
     )
+
+
+def lacks_types(error: BaseException, target: Architecture) -> bool:
+    """Whether a kernel was refused because its fp8 came with a later compute capability."""
+    return isinstance(target, int) and target < WITH_FP8 and "not supported in this architecture" in str(error)
 
 
 def _target(architecture: Architecture) -> Any:

@@ -129,6 +129,15 @@ def union(group: Group, step: Step) -> None:
     put(group, step, step.writes[0], bits)
 
 
+def upward(group: Group, step: Step) -> None:
+    """Sums, differences and low halves of products: a bit depends on those below it."""
+    union(group, step)
+    found = group.poison.get(step.writes[0])
+    if found is not None:
+        signed = found.view(np.dtype(f"i{found.itemsize}"))
+        put(group, step, step.writes[0], (-(signed & -signed)).view(found.dtype))
+
+
 def conjunction(group: Group, step: Step) -> None:
     """`and`: a bit that is known to be 0 settles the result."""
     left, right = step.reads[:2]

@@ -196,8 +196,8 @@ class RecordReply(Message):
 # compile
 
 
-PTX_TARGET, PTX_TARGET_FOR_FP8 = 80, 89
-"""What kernels are compiled for that the PTX machine runs; fp8 needs instructions that came with sm_89."""
+PTX_TARGET = 80
+"""What kernels are compiled for that the PTX machine runs, but for those with fp8 that came later."""
 
 
 def architecture_name(target: int | str) -> str:

@@ -31,6 +31,10 @@ TF32_TOLERANCE = 2e-3
 """Instead of float32's where tensor cores work on float32: their operands keep as many bits as a float16 has."""
 _TF32_ROUNDING = 2.0**-11
 _SMALLEST_SCALE = 1e-9
+_OWN_NOISE = {"float32": 4, "float64": 4, "complex64": 4, "complex128": 4}
+"""How often the reference's own error is added; narrower types are rounded after each operator there."""
+_COARSE = 8
+"""A reference in a narrower type than float32 may be so many tolerances off: what counts is the float64 run."""
 
 _OWN_SHARE, _ROUNDINGS, _FEW = 1e-2, 64, 0.05
 """An element is not computed if it is off by this share of itself and by so many roundings; a few may be."""
@@ -117,11 +121,12 @@ def _strides(tensor: Tensor) -> list[int]:
 
 
 def ill_conditioned(plain: Tree, exact: Tree) -> bool:
-    """Whether the reference's own float32 run is further from its float64 run than a candidate may be."""
+    """Whether the reference's own run is further from its float64 run than a candidate may be, or in a narrow type far
+    further."""
     pairs = zip(flatten(plain)[1], flatten(exact)[1], strict=True)
     return any(
         isinstance(
-            _compare_values("", to_numpy(a), to_numpy(b), a.dtype, np.zeros(()), _scale(b), _tolerance(a.dtype)),
+            _compare_values("", to_numpy(a), to_numpy(b), a.dtype, np.zeros(()), _scale(b), _own_tolerance(a.dtype)),
             Difference,
         )
         for a, b in pairs
@@ -185,7 +190,7 @@ def compare_tensor(
         return _compare_exactly(where, to_numpy(mine), to_numpy(its))
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
     with np.errstate(all="ignore"):
-        noise = 4 * local_scale.largest(np.abs(plain - to_numpy(true)))
+        noise = _OWN_NOISE.get(its.dtype, 1) * local_scale.largest(np.abs(plain - to_numpy(true)))
         if cores is not None:
             noise = noise + 2 * local_scale.largest(np.abs(to_numpy(cores) - to_numpy(true)))
     tolerance = TF32_TOLERANCE if cores is not None else _tolerance(its.dtype)
@@ -195,6 +200,11 @@ def compare_tensor(
 
 def _tolerance(dtype: str) -> float:
     return TOLERANCE.get(dtype, _TOLERANCE_8_BIT)
+
+
+def _own_tolerance(dtype: str) -> float:
+    """What a reference's own run may be off by."""
+    return _tolerance(dtype) * (1 if dtype in _OWN_NOISE else _COARSE)
 
 
 def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor, *, tf32: bool = False) -> Difference | None:

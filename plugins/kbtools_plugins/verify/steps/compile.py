@@ -22,7 +22,7 @@ def compile_job(
     known = [_plain(launch) for launch in launches]
     more = distinct_launches(tried, source, now[:1], tuned)
     launches += [launch for launch in more if _plain(launch) not in known]
-    spare = [target for target in later if isinstance(target, int)]
+    spare: list[Target] = [target for target in later if isinstance(target, int)]
     return CompileJob(source=source.text, launches=launches, spare=spare)
 
 

@@ -14,7 +14,7 @@ import torch
 import triton
 import triton.language as tl
 
-from kbtools_plugins.ptx.compile import Architecture, CompiledKernel, compile_kernel
+from kbtools_plugins.ptx.compile import WITH_FP8, Architecture, CompiledKernel, compile_kernel, lacks_types
 from kbtools_plugins.verify.protocol.jobs import CompileJob, CompileReply, Launch, Usage, architecture_name
 from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
@@ -57,14 +57,14 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
     """
     kernels = load_kernels(job.source)
     resources: list[Usage] = []
-    too_large: dict[tuple[str, int], str] = {}
+    too_large: dict[tuple[str, Architecture], str] = {}
     fits: set[int] = set()
     features: set[str] = set()
     for number, launch in enumerate(job.launches):
         for target in launch.targets:
             where = f"kernel {launch.kernel} for {architecture_name(target)}: "
             try:
-                resources.append(_compile(kernels, launch, target, features))
+                resources.append(_usage(kernels, launch, target, features))
                 fits.add(number)
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
                 text = where + _last_lines(error)
@@ -129,6 +129,16 @@ class _Pointer:
     def ptr_range(self) -> int:
         """Small enough for 32-bit offsets."""
         return 0
+
+
+def _usage(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:
+    """What it needs on this target, or on the first that has its types: no candidate is to blame for older ones."""
+    try:
+        return _compile(kernels, launch, target, features)
+    except Exception as error:
+        if lacks_types(error, target):
+            return _compile(kernels, launch, WITH_FP8, features)
+        raise
 
 
 def _compile(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:

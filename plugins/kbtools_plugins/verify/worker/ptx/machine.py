@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from kbtools_plugins.ptx.compile import CompiledKernel, compile_kernel
+from kbtools_plugins.ptx.compile import WITH_FP8, CompiledKernel, compile_kernel, lacks_types
 from kbtools_plugins.ptx.faults import Fault, GlobalRace, LimitExceeded, SharedRace, Uninitialised
 from kbtools_plugins.ptx.faults import Unsupported as UnknownInstruction
 from kbtools_plugins.ptx.launch import Buffer, launch
 from kbtools_plugins.ptx.machine.limits import Limits
 from kbtools_plugins.ptx.memory.buffer import Pointer
-from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, PTX_TARGET_FOR_FP8, ReplayRun, RunResult
+from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import ALLOWED, base_name, is_allocation, moves
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, refs
@@ -125,9 +125,9 @@ class PtxMachine(Machine):
 
     def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, Any]) -> None:
         """Compile and run one kernel; a fault of it is raised as those of the other machines are."""
-        compiled = compile_kernel(kernel, arguments, step.options, _target(arguments))
+        compiled = _compiled(kernel, arguments, step.options)
         if self._fused and _ADDS.search(compiled.text) and _MULTIPLIES.search(compiled.text):
-            compiled = compile_kernel(kernel, arguments, {"enable_fp_fusion": True} | step.options, _target(arguments))
+            compiled = _compiled(kernel, arguments, {"enable_fp_fusion": True} | step.options)
         try:
             self._run(compiled, step, arguments, check_races=self._race is None)
         except UnknownInstruction as error:
@@ -215,10 +215,15 @@ def _only_views(step: Step) -> bool:
     return base_name(step.operator) in ALLOWED["view"][1]
 
 
-def _target(arguments: dict[str, Any]) -> int:
-    """The lowest target that has instructions for all types."""
-    fp8 = any("float8" in str(getattr(value, "dtype", "")) for value in arguments.values())
-    return PTX_TARGET_FOR_FP8 if fp8 else PTX_TARGET
+def _compiled(kernel: Any, arguments: dict[str, Any], options: dict[str, Any]) -> CompiledKernel:
+    """For the lowest target that has all types."""
+    try:
+        fp8 = any("float8_e4m3fn" in str(getattr(value, "dtype", "")) for value in arguments.values())
+        return compile_kernel(kernel, arguments, options, WITH_FP8 if fp8 else PTX_TARGET)
+    except Exception as error:
+        if lacks_types(error, PTX_TARGET):
+            return compile_kernel(kernel, arguments, options, WITH_FP8)
+        raise
 
 
 def _values(value: Any, kind: Any, buffers: dict[int, Buffer]) -> list[Any]:
