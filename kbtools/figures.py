@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict
+
 _NUMBER = re.compile(r"([+-]?[\d.,]+(e[+-]?\d+)?%?|-|undefined|)")
+
+
+class Facts(BaseModel):
+    """Base of the figures that a stage records: frozen, plain data, with None for what is not defined."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Table:
         if any(len(row) != len(self.header) for row in self.rows):
             raise ValueError(f"table {self.title!r}: every row needs {len(self.header)} cells, one for each heading.")
         if self.about and len(self.about) != len(self.rows):
-            raise ValueError(f"table {self.title!r}: `about` needs an index for each of {len(self.rows)} rows.")
+            raise ValueError(f"table {self.title!r}: `about` needs an index for each row.")
 
     @property
     def numeric(self) -> tuple[bool, ...]:

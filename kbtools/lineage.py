@@ -71,6 +71,17 @@ class StageRecord(_Strict):
     seconds: float | None = None
     """Wall time; left out of what is embedded in the data file, so that equal runs give equal bytes."""
 
+    def why(self) -> tuple[str, ...]:
+        """How many rows were dropped or failed, and why: a line for each reason, none of them twice."""
+        both = self.failed_and_dropped()
+        lines = [f"{rows:,} {reason}" for reason, rows in self.dropped.items() if reason not in both]
+        lines += [f"{rows:,} failed{' and dropped' * (kind in both)}: {kind}" for kind, rows in self.failed.items()]
+        return tuple(lines)
+
+    def failed_and_dropped(self) -> dict[str, int]:
+        """Rows that were dropped because they failed, by kind of fault."""
+        return {kind: rows for kind, rows in self.failed.items() if self.dropped.get(kind) == rows}
+
 
 class Recipe(_Strict):
     """What to do: a source, the stages in order, and where the result goes."""
@@ -102,7 +113,7 @@ def limited_name(name: str, limit: int | None) -> str:
     return name if limit is None or name.endswith(mark) else name + mark
 
 
-def _suffix(fields: Mapping[str, Any]) -> str:
+def _suffix(fields: Mapping[str, object]) -> str:
     cls = registry().class_of(fields)
     return cls.suffix if cls else ""
 
@@ -167,8 +178,9 @@ def _identity(data: Dataset | DatasetDict) -> tuple[tuple[str, str], ...]:
     return (("", data._fingerprint),)
 
 
-def read(path: Path) -> Recipe:
+def read(name: str | Path) -> Recipe:
     """A recipe (TOML) or a lineage (JSON, or a data file that has one) from a file; unknown keys are errors."""
+    path = local_path(name)
     if path.suffix == ".toml":
         return _validated(Recipe, _filled_in(_toml(path), str(path)), path)
     if path.suffix == ".json":
@@ -211,8 +223,9 @@ def read_hub(uri: str) -> Lineage:
     return _validated(Lineage, text_file.parsed(text, uri), uri)
 
 
-def read_lineage(path: Path) -> Lineage:
+def read_lineage(name: str | Path) -> Lineage:
     """The lineage beside a data file, or else the one inside it."""
+    path = local_path(name)
     for beside in (lineage_file(path), path / "kbtools-lineage.json"):
         if beside.is_file():
             return _validated(Lineage, text_file.read_json(beside, "lineage"), beside)
@@ -240,7 +253,7 @@ def _from_parquet(path: Path) -> Lineage:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text_file.read(path, "recipe"))
+        return tomllib.loads(text_file.read_text(path, "recipe"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 
@@ -255,7 +268,7 @@ def _filled_in(data: Any, where: str) -> Any:
     return filled
 
 
-def _replaced(data: Any, missing: dict[str, None]) -> Any:
+def _replaced(data: object, missing: dict[str, None]) -> object:
     """As `_filled_in`; names that have no value are noted in `missing`."""
     if isinstance(data, dict):
         return {key: _replaced(value, missing) for key, value in data.items()}

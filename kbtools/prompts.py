@@ -81,7 +81,7 @@ class Prompt:
         except yaml.YAMLError as error:
             raise DataError(f"the front matter of prompt {self.spec} is wrong: {error}") from error
 
-    def render(self, values: Mapping[str, Any]) -> list[dict[str, str]]:
+    def render(self, values: Mapping[str, object]) -> list[dict[str, str]]:
         """The messages for these values; UsageError names a value that the template needs and did not get."""
         try:
             return [{"role": role, "content": turn.render(values).strip("\n")} for role, turn in self._turns()]
@@ -148,7 +148,7 @@ def root() -> Traversable:
 def read_folder(folder: Traversable, origin: str) -> list[Prompt]:
     """Every `<name>/v<N>.j2` of a folder."""
     return [
-        Prompt(name.name, int(version[1]), text_file.read(file, "prompt"), origin)
+        Prompt(name.name, int(version[1]), text_file.read_text(file, "prompt"), origin)
         for name in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if name.is_dir()
         for file in name.iterdir()
@@ -181,4 +181,4 @@ def _from_path(path: Path) -> Prompt:
         raise UsageError(f"there is no prompt file {str(path)!r}.")
     version = _VERSION.match(path.stem)
     name = path.parent.name if version else path.stem
-    return Prompt(name, int(version[1]) if version else 1, text_file.read(path, "prompt"), str(path))
+    return Prompt(name, int(version[1]) if version else 1, text_file.read_text(path, "prompt"), str(path))

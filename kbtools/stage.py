@@ -102,7 +102,7 @@ class Stage(BaseModel, ABC):
         """Text of every prompt that this stage uses, by `name@vN`: part of the cache key and of the lineage."""
         return {}
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """What can be known to fail is found here, before any work; returns lines for people to read.
 
         `before` is the recipe up to this stage as plain data, as `kbtools.Recipe` reads it.

@@ -33,7 +33,7 @@ def check_recipe(name: str, text: str, *, overwrite: bool) -> None:
     if not name.endswith(".toml"):
         raise UsageError(f"--save-recipe {name}: the name of a recipe ends in .toml.")
     path = local_path(name)
-    if path.is_file() and not overwrite and text_file.read(path, "recipe") != text:
+    if path.is_file() and not overwrite and text_file.read_text(path, "recipe") != text:
         raise UsageError(f"--save-recipe {name}: another recipe has this name. Give another, or say --overwrite.")
 
 

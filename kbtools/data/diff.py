@@ -53,7 +53,7 @@ class SplitDifference:
 
 
 @dataclass(frozen=True)
-class Difference:
+class DatasetDiff:
     """How two datasets differ."""
 
     schema: list[str]
@@ -67,7 +67,7 @@ class Difference:
         return not self.schema and all(split.same for split in self.splits.values())
 
 
-def compare(old: Dataset | DatasetDict, new: Dataset | DatasetDict, key: Sequence[str] = ()) -> Difference:
+def compare(old: Dataset | DatasetDict, new: Dataset | DatasetDict, key: Sequence[str] = ()) -> DatasetDiff:
     """The differences from old to new; rows are the same row when their key is equal.
 
     The key is that of the layout when not given (`example_id`, `uuid`, ...), and the whole row where there is none.
@@ -79,7 +79,7 @@ def compare(old: Dataset | DatasetDict, new: Dataset | DatasetDict, key: Sequenc
     if both:
         schema += _schema_changes(before[both[0]], after[both[0]])
     columns = tuple(key) or _own_key([*before.values(), *after.values()])
-    return Difference(schema, {name: _split(before[name], after[name], columns) for name in both}, columns)
+    return DatasetDiff(schema, {name: _split(before[name], after[name], columns) for name in both}, columns)
 
 
 def _splits(data: Dataset | DatasetDict) -> dict[str, Dataset]:
@@ -159,12 +159,12 @@ def _at(row: Mapping[str, Any], place: Sequence[str]) -> Any:
     return value
 
 
-def _digest(value: Any) -> bytes:
+def _digest(value: object) -> bytes:
     text = value if isinstance(value, str) else "\0" + json.dumps(value, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _count(side: _Side, name: str, value: Any) -> None:
+def _count(side: _Side, name: str, value: object) -> None:
     if value is None:
         side.nulls[name] += 1
     elif isinstance(value, str | int | float):

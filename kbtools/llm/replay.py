@@ -30,7 +30,7 @@ def replay(stage: ModelStage, ds: Dataset, model: str, store: ResponseStore) -> 
     features = stage.new_features(ds.features)
 
     def replayed(table: pa.Table) -> pa.Table:
-        return _to_table(stage, table, parsed_rows(stage, inputs_of(table, paths), model, store), features)
+        return _to_table(stage, table, stage.outcomes(inputs_of(table, paths), model, store), features)
 
     done = map_batches(
         ds,
@@ -44,7 +44,7 @@ def replay(stage: ModelStage, ds: Dataset, model: str, store: ResponseStore) -> 
 
 def parsed_rows(
     stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore
-) -> list[Mapping[str, Any] | RowFailure]:
+) -> list[Mapping[str, object] | RowFailure]:
     """What the stage concludes of each inputs from the stored replies, or why it cannot."""
     rows = [with_follow_up(stage, row, model, store) for row in asked(stage, given, model)]
     replies = iter(_settled(stage, [request for row in rows for request in row.requests], store))
@@ -63,7 +63,7 @@ def _settled(stage: ModelStage, requests: Sequence[Request], store: ResponseStor
     return [found[index] for index in range(len(requests))]
 
 
-def _parsed_row(stage: ModelStage, row: Row, replies: list[ParsedReply]) -> Mapping[str, Any] | RowFailure:
+def _parsed_row(stage: ModelStage, row: Row, replies: list[ParsedReply]) -> Mapping[str, object] | RowFailure:
     if row.fault is not None:
         return row.fault
     try:
@@ -75,7 +75,7 @@ def _parsed_row(stage: ModelStage, row: Row, replies: list[ParsedReply]) -> Mapp
 
 
 def _to_table(
-    stage: ModelStage, table: pa.Table, outcomes: Sequence[Mapping[str, Any] | RowFailure], features: Features
+    stage: ModelStage, table: pa.Table, outcomes: Sequence[Mapping[str, object] | RowFailure], features: Features
 ) -> pa.Table:
     import pyarrow as pa
 

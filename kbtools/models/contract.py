@@ -129,7 +129,7 @@ def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | ReplyFailure:
     return understood(contract, reply.reading()) if reply.ok else ReplyFailure(reply.kind, reply.error)
 
 
-def understood(contract: Contract, reading: Reading) -> dict[str, Any] | ReplyFailure:
+def understood(contract: Contract, reading: Reading) -> dict[str, object] | ReplyFailure:
     """The fields of what a model said, or why it has none."""
     if reading.failure is not None:
         return reading.failure
@@ -140,7 +140,7 @@ def understood(contract: Contract, reading: Reading) -> dict[str, Any] | ReplyFa
     return unwritable(fields) or fields
 
 
-def _fields(contract: Contract, reading: Reading) -> dict[str, Any]:
+def _fields(contract: Contract, reading: Reading) -> dict[str, object]:
     """The fields of a text that is all JSON, in which marks of reasoning mean nothing, or of what follows them."""
     if isinstance(contract, JsonContract) and (reading.text or "").lstrip().startswith(("{", "```")):
         try:
@@ -233,7 +233,7 @@ def _check(schema: str, value: dict[str, Any]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> TypeAdapter[Any]:
+def _validator(schema: str) -> TypeAdapter[object]:
     # Kept here and not in the contract, so that contracts can be pickled.
     return validator({"type": "object", **json.loads(schema)})
 
@@ -246,14 +246,14 @@ def _explained(error: ValidationError) -> Iterator[str]:
         )
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) < len(pairs):
         raise ValueError("a key occurs twice")
     return value
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON value")
 
 

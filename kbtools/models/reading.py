@@ -50,10 +50,10 @@ def read_text(raw: str) -> Reading:
         payload = parsed_json(raw)
     except ValueError as error:
         return Reading(failure=ReplyFailure(Kind.MALFORMED, str(error)))
-    return read(payload)
+    return read_payload(payload)
 
 
-def parsed_json(raw: str) -> Any:
+def parsed_json(raw: str) -> object:
     """The JSON value of a text; ValueError says what is wrong with it."""
     try:
         return json.loads(raw.removeprefix("\ufeff"))
@@ -61,7 +61,7 @@ def parsed_json(raw: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def read(payload: object) -> Reading:
+def read_payload(payload: object) -> Reading:
     """The parts of a chat completion or a Responses API object."""
     if not isinstance(payload, Mapping):
         return _unknown(f"it is a JSON {type(payload).__name__}, no object")

@@ -55,7 +55,7 @@ def again(recipe: Recipe) -> Dataset | DatasetDict:
 
 def load_source(source: Source) -> Dataset | DatasetDict:
     """As `load`, from a description."""
-    data, found = loading.read(source)
+    data, found = loading.read_source(source)
     lineages.attach(data, Lineage(source=found, versions=lineages.versions()))
     return data
 

@@ -81,7 +81,7 @@ def pinned(source: Source | None) -> Source | None:
     return source.model_copy(update={"dataset": place, "limit": None})
 
 
-def read(rows: Rows, key: str) -> Dataset:
+def read_shard(rows: Rows, key: str) -> Dataset:
     """A worker's rows, in memory: so nothing is written beside what they come from."""
     import datasets
     import pyarrow as pa
@@ -104,6 +104,6 @@ def _loaded(source: Source) -> Dataset:
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "loading.lock"):
-        found, _ = load.read(source)
+        found, _ = load.read_source(source)
     assert not isinstance(found, dict), "a task names its split"
     return gatherable(found, source.dataset)  # as the driver has it

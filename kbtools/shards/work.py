@@ -50,7 +50,7 @@ def work(task: Task, stages: Sequence[Stage], step: Step) -> Manifest:
 
 def _through(task: Task, stages: Sequence[Stage], step: Step, part: Path) -> list[Findings]:
     """The rows through all stages, and what they found."""
-    ds = inputs.read(task.rows, task.key)
+    ds = inputs.read_shard(task.rows, task.key)
     findings = []
     for number, stage in enumerate(stages):
         began = time.perf_counter()

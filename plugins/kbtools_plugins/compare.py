@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
+    from kbtools.models.engine.distinct import Chain
     from kbtools.models.engine.run import RequestPlan
     from kbtools.models.store import ResponseStore
 
@@ -175,7 +176,7 @@ class Compare(ModelStage):
         result = super().transform(pairs)
         return replace(result, dropped=(*result.dropped, *left_over))
 
-    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[RequestPlan, ...]:
+    def plan_calls(self, ds: Dataset, seen: Chain) -> tuple[RequestPlan, ...]:
         """The calls for the pairs, where rows are compared."""
         return super().plan_calls(self._pairs(ds)[0] if self.group else ds, seen)
 

@@ -81,7 +81,7 @@ class Stripping:
             errors.append(error)
         return pa.array(cells, kind), errors
 
-    def _cell(self, value: Any) -> tuple[Any, MaybeError]:
+    def _cell(self, value: object) -> tuple[object, MaybeError]:
         try:
             if value is None:
                 raise ReasoningError("null-value")
@@ -136,7 +136,7 @@ class Stripping:
         return texts, errors
 
 
-def unmarked(value: Any) -> bool:
+def unmarked(value: object) -> bool:
     """Whether a cell holds an assistant's text with neither reasoning nor marks of an answer in it."""
     try:
         said = [value] if isinstance(value, str) and not looks_encoded(value) else assistant_texts(value)

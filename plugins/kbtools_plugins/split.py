@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 import kbtools as kb
-from kbtools.data.table import batches, frame, require_values, take
+from kbtools.data.table import batches, frame, require_values, rows_text, take
 from kbtools_plugins.leaks.leakage import Leakage
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def _uneven(parts: dict[str, pl.DataFrame], fractions: dict[str, float], total: 
     """What to say of splits that are more than a fifth larger or smaller than asked for."""
     asked = {name: fractions[name] * total for name in parts}
     return tuple(
-        f"split {name!r} has {part.height} of {total} rows, not {asked[name]:.0f}: groups are kept whole."
+        f"split {name!r} has {part.height} of {rows_text(total)}, not {asked[name]:.0f}: groups are kept whole."
         for name, part in parts.items()
         if abs(part.height - asked[name]) > max(1, asked[name] / 5)
     )

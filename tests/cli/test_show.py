@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from kbtools.cli.ui.rows import rendered
+from kbtools.cli.ui.row_views import rendered
 from kbtools.cli.ui.text import printable
 from tests.rows import evals, evals_row
 

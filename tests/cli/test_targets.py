@@ -1,6 +1,7 @@
 """Names that a run must not write to: nothing that is read, and nothing that could not be read again."""
 
 import shutil
+from pathlib import Path
 
 import datasets
 import pytest
@@ -109,6 +110,21 @@ def test_home_is_meant_by_a_tilde(cli, file, tmp_path, monkeypatch):
     names = {path.name for path in (tmp_path / "home").iterdir()}
     assert names == {"x.parquet", "x.parquet.lineage.json", "y.jsonl", "y.jsonl.lineage.json", "r.toml"}
     assert not (tmp_path / "~").exists()
+
+
+def test_home_is_meant_by_a_tilde_in_every_command(cli, file, tmp_path, monkeypatch):
+    """Folders and files that are read or written, options and arguments."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    assert cli("apply", *KEEP_ALL, "--dataset", file, "--out=~/x.parquet").code == 0
+    assert cli("new", "judge", "brevity", "--out=~/made").code == 0
+    assert cli("lineage", "~/x.parquet").code == 0
+    assert cli("report", "~/x.parquet", "--out=~/r.html", "--plots=~/drawn", "--resamples=0").code == 0
+    assert f"no response store at {home / 's.sqlite'}" in cli("store", "--store=~/s.sqlite", "export", "~/s.jsonl").err
+    assert kb.lineage.read("~/x.parquet.lineage.json") == kb.lineage.read_lineage("~/x.parquet")
+    assert {path.name for path in home.iterdir()} >= {"made", "r.html", "drawn"}
+    assert not (tmp_path / "~").exists()
+    assert not Path("~").exists()
 
 
 @pytest.mark.parametrize("option", ["--dataset", "--out", "--dropped"])

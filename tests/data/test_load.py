@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import kbtools as kb
 from kbtools.data.io import jsonl
-from kbtools.data.io.load import read
+from kbtools.data.io.load import read_source
 from kbtools.data.io.source import Source
 from kbtools.errors import ConfigError, DataError, UsageError
 from tests.rows import evals
@@ -197,10 +197,10 @@ def test_edited_file_is_read_anew(tmp_path):
 def test_pinned_digest_refuses_another_file_of_the_same_name(tmp_path):
     """A recipe made from one file does not run on its successor."""
     path = tmp_path / "x.jsonl"
-    _, source = read(Source(dataset=_jsonl(path, {"a": 1})))
+    _, source = read_source(Source(dataset=_jsonl(path, {"a": 1})))
     _jsonl(path, {"a": 2})
     with pytest.raises(DataError, match="not the file that the recipe was made from"):
-        read(source)
+        read_source(source)
 
 
 def test_limit_takes_the_first_rows_of_each_split(tmp_path):
@@ -258,7 +258,7 @@ def test_source_refuses_what_it_has_no_use_for(tmp_path, key):
     kb.save(datasets.DatasetDict(train=ds, test=ds), tmp_path / "two.parquet")
     for name in ("sample", "one.parquet", "folder", "two.parquet"):
         with pytest.raises(UsageError, match=f"{key} 'main' means nothing there"):
-            read(Source(dataset=name, **{key: "main"}))
+            read_source(Source(dataset=name, **{key: "main"}))
 
 
 def test_digest_pins_files_only(tmp_path):
@@ -266,7 +266,7 @@ def test_digest_pins_files_only(tmp_path):
     evals([1.0]).save_to_disk(tmp_path / "folder")
     for name in ("folder", "me/x"):
         with pytest.raises(UsageError, match="sha256 'abc' means nothing there"):
-            read(Source(dataset=name, sha256="abc"))
+            read_source(Source(dataset=name, sha256="abc"))
 
 
 def test_address_of_a_lineage_says_everything_itself():

@@ -9,7 +9,7 @@ from kbtools.models import Sampling, run_requests
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Dialect
 from kbtools.models.kinds import Kind
-from kbtools.models.reading import read
+from kbtools.models.reading import read_payload
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
@@ -55,7 +55,7 @@ def test_responses_api(serve, store, ask):
 )
 def test_what_is_no_reply_is_a_failure(payload):
     """A missing part is named, not guessed, and nothing is raised."""
-    failure = read(payload).failure
+    failure = read_payload(payload).failure
     assert failure.kind is Kind.UNKNOWN_SHAPE
     assert re.search("no object|no choices|no message|neither text", failure.error)
 

@@ -131,7 +131,7 @@ def test_several_samples_are_aggregated_with_their_spread(model_server):
 )
 def test_labels_are_aggregated_by_majority(labels, chosen, spread):
     """Of equally frequent labels the lower median wins; the spread is the share that differs."""
-    from kbtools_plugins.model_judges.judge import aggregate
+    from kbtools_plugins.model_judges.model_judge import aggregate
 
     assert aggregate(labels, ["low", "medium", "high"]) == (chosen, pytest.approx(spread))
 
@@ -214,7 +214,7 @@ def test_uncertain_letter_is_asked_in_words_aloud(model_server):
     assert done.dataset["style"][:] == [7.0, 7.0]
     assert len(server.log) == 4
     assert done.records[0].facts["asked_in_words"] == 2
-    assert "2 rows were asked in words" in done.records[0].notes[0]
+    assert "2 rows asked in words" in done.records[0].notes[0]
 
 
 def _hesitant(body):

@@ -7,7 +7,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.testing import check_judge
-from kbtools_plugins.static.judge import StaticJudge, StaticVerdict
+from kbtools_plugins.static.static_judge import StaticJudge, StaticVerdict
 
 REFERENCE = "import torch\ndef f(x):\n    return torch.softmax(x, dim=1)\n"
 KERNEL = """import triton

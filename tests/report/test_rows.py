@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbtools.report.columns import small_columns
-from kbtools.report.rows import Places, pack, packed, plain
+from kbtools.report.packing import Places, pack, packed, plain
 from tests.report.material import ATTACKS, hostile, judged
 
 
@@ -36,7 +36,7 @@ def test_rows_come_back_in_order():
 
 def test_chunks_begin_where_the_index_says(monkeypatch):
     """A browser finds the chunk of a row by the first rows."""
-    monkeypatch.setattr("kbtools.report.rows._CHUNK_CHARACTERS", 2_000)
+    monkeypatch.setattr("kbtools.report.packing._CHUNK_CHARACTERS", 2_000)
     index, _, done = packed_rows(judged(30))
     sizes = [len(unpack(chunk)) for chunk in done.chunks]
     assert len(sizes) > 3

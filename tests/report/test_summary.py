@@ -6,7 +6,7 @@ from kbtools.lineage import Lineage, StageRecord
 from kbtools.report import summary
 from kbtools.report.columns import label_column, small_columns
 from kbtools.report.duplicates import repeats
-from kbtools.report.rows import Places, Tally
+from kbtools.report.packing import Places, Tally
 from tests.report.material import judged
 
 EMPTY = Tally({}, {})

@@ -12,7 +12,7 @@ from rich.text import Text
 from kbtools import pipeline
 from kbtools.cli.ui.display import console
 from kbtools.cli.ui.stdout import heard_or_not
-from kbtools.data.diff import Difference, SplitDifference, compare
+from kbtools.data.diff import DatasetDiff, SplitDifference, compare
 from kbtools.data.hub.datasets import is_on_hub
 from kbtools.data.io.source import Source
 from kbtools.data.table import rows_text
@@ -54,7 +54,7 @@ def _with_config(sources: list[Source], config: str | None) -> list[Source]:
     ]
 
 
-def _show(found: Difference) -> None:
+def _show(found: DatasetDiff) -> None:
     for change in found.schema:
         click.echo(change)
     rows = (

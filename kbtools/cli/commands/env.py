@@ -16,6 +16,7 @@ import click
 
 from kbtools.cli.templating import write_package
 from kbtools.errors import UsageError
+from kbtools.paths import PathType
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -24,7 +25,7 @@ _PROMPT = "triton-conversion"
 
 
 @click.command()
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out", type=PathType(file_okay=False))
 @click.option("--dataset", required=True, help="Where the tasks are: a Hub id, a file, or `sample`.")
 @click.option("--split", help="Split of the dataset.")
 @click.option("--task-column", default="module_name", show_default=True, help="Column with the names of the tasks.")

@@ -11,14 +11,13 @@ import click
 
 from kbtools.cli.templating import write_package
 from kbtools.errors import KbError, UsageError
+from kbtools.paths import PathType
 from kbtools.plugins import registry
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _RESERVED = ("judge", "model", "pipeline")
 
-_out = click.option(
-    "--out", default=".", type=click.Path(file_okay=False, path_type=Path), help="Folder to write the package into."
-)
+_out = click.option("--out", default=".", type=PathType(file_okay=False), help="Folder to write the package into.")
 
 
 @click.group()

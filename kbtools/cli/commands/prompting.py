@@ -19,14 +19,15 @@ from kbtools import pipeline, prompts
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.ui import completion
 from kbtools.cli.ui.display import console
-from kbtools.cli.ui.rows import one_split
+from kbtools.cli.ui.row_views import one_split
 from kbtools.cli.ui.text import printable
 from kbtools.data import texts
 from kbtools.data.columns import ROLES, Schema
 from kbtools.data.io import text_file
 from kbtools.data.io.save import write_text
-from kbtools.data.table import field_of, top_column
+from kbtools.data.table import field_of, rows_text, top_column
 from kbtools.errors import DataError, UsageError, did_you_mean
+from kbtools.paths import PathType
 from kbtools.plugins import registry
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def prompts_command(ctx: click.Context, as_json: bool) -> None:
     console().print(table)
 
 
-def _as_json(prompt: prompts.Prompt) -> dict[str, Any]:
+def _as_json(prompt: prompts.Prompt) -> dict[str, object]:
     front = prompt.front.model_dump(mode="json")
     return {"name": prompt.name, "version": prompt.version, "from": prompt.origin, "sha256": prompt.sha256, **front}
 
@@ -128,7 +129,7 @@ def render(spec: str, dataset: str, split: str | None, row: int, form: str, as_j
 def values_of(prompt: prompts.Prompt, ds: Dataset, row: int, columns: Mapping[str, str]) -> dict[str, str | None]:
     """The text of every name that the prompt needs: where the layout has that role, else the column of that name."""
     if not 0 <= row < ds.num_rows:
-        raise UsageError(f"--row {row}: the dataset has {ds.num_rows} rows, counted from 0.")
+        raise UsageError(f"--row {row}: the dataset has {rows_text(ds.num_rows)}, counted from 0.")
     schema = Schema(ds.features, columns)
     found: dict[str, str | None] = {}
     for name in prompt.front.columns:
@@ -141,7 +142,7 @@ def values_of(prompt: prompts.Prompt, ds: Dataset, row: int, columns: Mapping[st
 
 
 @prompts_command.command("lock")
-@click.argument("folder", type=click.Path(file_okay=False, exists=True, path_type=Path), default="prompts")
+@click.argument("folder", type=PathType(file_okay=False, exists=True), default="prompts")
 def lock(folder: Path) -> None:
     """Write the new versions of FOLDER (default: prompts) into its lock file; refuse if a locked one has changed."""
     faults = [fault for fault in faults_of(folder) if not fault.startswith("new")]
@@ -153,7 +154,7 @@ def lock(folder: Path) -> None:
 
 
 @prompts_command.command("check")
-@click.argument("folder", type=click.Path(file_okay=False, exists=True, path_type=Path), default="prompts")
+@click.argument("folder", type=PathType(file_okay=False, exists=True), default="prompts")
 def check(folder: Path) -> None:
     """Check that no locked version in FOLDER (default: prompts) has changed, and that all are locked and sound."""
     faults = faults_of(folder)

@@ -56,7 +56,7 @@ def report_command(dataset: str, out: str, plots: str | None, title: str | None,
     if plots:
         from kbtools.report.plots import save
 
-        files = save(report.charts(), Path(plots))
+        files = save(report.charts(), local_path(plots))
         click.echo(f"drew {len(files) // 2} figures as PNG and SVG in {plots}")
     size = target.stat().st_size
     if warning := page.too_large(report, size):
@@ -68,7 +68,7 @@ def report_command(dataset: str, out: str, plots: str | None, title: str | None,
 
 def _lineage(dataset: str, data: Dataset | DatasetDict) -> Lineage:
     """How the rows were made, if a record beside them says so; otherwise only where they were loaded from."""
-    path = Path(dataset)
+    path = local_path(dataset)
     loaded = lineages.of(data)
     try:
         if path.exists() or split_names_beside(path):

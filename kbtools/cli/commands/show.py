@@ -15,7 +15,7 @@ from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.ui import completion
 from kbtools.cli.ui.display import console
-from kbtools.cli.ui.rows import one_split, rendered
+from kbtools.cli.ui.row_views import one_split, rendered
 from kbtools.cli.ui.text import printable
 from kbtools.data.columns import Schema
 from kbtools.data.table import column, row_names, rows_text
@@ -82,7 +82,7 @@ def _chosen(ds: Dataset, row: int | None, row_id: str | None, count: int, column
     """Indices of the rows to show."""
     if row is not None:
         if not -ds.num_rows <= row < ds.num_rows:
-            raise UsageError(f"--row {row}: there are {ds.num_rows} rows, counted from 0.")
+            raise UsageError(f"--row {row}: there are {rows_text(ds.num_rows)}, counted from 0.")
         return [row % ds.num_rows]
     if row_id is None:
         return range(min(count, ds.num_rows))

@@ -13,6 +13,7 @@ from kbtools.cli.ui.display import console
 from kbtools.errors import DataError, RowError
 from kbtools.models.reply import Reply
 from kbtools.models.store import ResponseStore, default_path, import_export, maintenance
+from kbtools.paths import PathType
 
 DAY = 86_400.0
 
@@ -81,7 +82,7 @@ def show_command(path: Path, key: str) -> None:
 
 
 @store_command.command("export")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathType())
 @click.option("--model", help="Only replies of this model.")
 @click.pass_obj
 def export_command(path: Path, file: Path, model: str | None) -> None:
@@ -94,7 +95,7 @@ def export_command(path: Path, file: Path, model: str | None) -> None:
 
 
 @store_command.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=PathType(exists=True, dir_okay=False))
 @click.pass_obj
 def import_command(path: Path, file: Path) -> None:
     """Add the replies of an export; those that are stored already stay as they are."""

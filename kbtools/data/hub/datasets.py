@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.hub import client as hub
 from kbtools.data.io.data_file import is_named
@@ -48,7 +48,7 @@ def _address(name: str) -> tuple[str, str | None, str]:
     return (repo, revision or None, "") if is_hub_id(repo) and not Path(name).exists() else (name, None, "")
 
 
-def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
+def read_dataset(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset, and the source with the commit that was read."""
     source = plain(source)
     import datasets
@@ -100,7 +100,7 @@ def _doing(source: Source) -> str:
     return f"loading {source.dataset} at {source.revision or 'its cached revision'}"
 
 
-def _check_fallback(builder: Any, source: Source) -> None:
+def _check_fallback(builder: object, source: Source) -> None:
     """`datasets` takes whatever the cache holds when it could not read what it was asked for."""
     import datasets
     from datasets.packaged_modules.cache.cache import Cache

@@ -26,7 +26,7 @@ SAMPLE = "sample"
 _OF_THE_HUB = ("revision", "config")
 
 
-def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
+def read_source(source: Source) -> tuple[Dataset | DatasetDict, Source]:
     """The dataset that a source describes, and the source with the revision or digest of what was read."""
     path = sample.path() if source.dataset == SAMPLE else local_path(source.dataset)
     if path.is_dir():
@@ -45,7 +45,7 @@ def read(source: Source) -> tuple[Dataset | DatasetDict, Source]:
         if not from_hub.is_on_hub(source):
             raise UsageError(_no_such_file(source.dataset))
         _check_fits(source, "a dataset on the Hub, pinned by its revision", ("sha256",))
-        data, found = from_hub.read(source)
+        data, found = from_hub.read_dataset(source)
         return _limited(local_files.gatherable(data, source.dataset), source.limit), found
     return _limited(_one_split(data, source), source.limit), found
 
@@ -81,7 +81,7 @@ def _from_folder(path: Path, source: Source) -> Dataset | DatasetDict:
 
     if saved_folder.is_saved(path):
         _check_fits(source, "a saved dataset", ("config",))
-        return local_files.gatherable(saved_folder.read(path), path)
+        return local_files.gatherable(saved_folder.read_folder(path), path)
     splits = hub_folder.files_by_split(path, source.config)
     return datasets.DatasetDict({name: local_files.as_one(files) for name, files in splits.items()})
 

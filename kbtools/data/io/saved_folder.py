@@ -74,7 +74,7 @@ def _files(ds: Dataset) -> int | None:
     return None if ds.num_rows else 1
 
 
-def read(folder: Path) -> Dataset | DatasetDict:
+def read_folder(folder: Path) -> Dataset | DatasetDict:
     """The dataset, memory-mapped; DataError when a file of it is missing or damaged."""
     import datasets
     import pyarrow as pa

@@ -10,7 +10,7 @@ from typing import Any
 from kbtools.errors import DataError, UsageError
 
 
-def read(path: Path | Traversable, what: str) -> str:
+def read_text(path: Path | Traversable, what: str) -> str:
     """The text of a file; `what` it should be is for the message when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def read(path: Path | Traversable, what: str) -> str:
 
 def read_json(path: Path, what: str) -> Any:
     """What a JSON file holds."""
-    return parsed(read(path, what), path)
+    return parsed(read_text(path, what), path)
 
 
 def parsed(text: str, where: Path | str) -> Any:

@@ -11,13 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from email.message import Message
-from typing import Any
 
 from kbtools.data.writable import writable
 from kbtools.models.backends.faults import EXCERPT, error_in, fault
 from kbtools.models.engine.retry import rate_limit_pause
 from kbtools.models.kinds import RETRIED, Kind
-from kbtools.models.reading import parsed_json, read
+from kbtools.models.reading import parsed_json, read_payload
 from kbtools.models.reply import Answer
 
 STREAMS = ("data:", "event:", "id:", "retry:")
@@ -46,8 +45,8 @@ def _received(status: int, headers: Mapping[str, str], raw: str) -> Answer:
     return _reply(status, raw, payload) if good and not error_in(payload) else fault(status, headers, raw, payload)
 
 
-def _reply(status: int, raw: str, payload: Any) -> Answer:
-    reading = read(payload)
+def _reply(status: int, raw: str, payload: object) -> Answer:
+    reading = read_payload(payload)
     failure = reading.failure
     if failure is not None and (failure.kind in FINAL or failure.kind in RETRIED):
         return Answer(failure.kind, raw, status, failure.error, reading.usage, maybe_billed=True)

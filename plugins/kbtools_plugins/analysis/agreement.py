@@ -13,17 +13,17 @@ from kbtools.data.table import column, row_name
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.agreement_plot import draw
 from kbtools_plugins.analysis.agreement_tables import charts, coefficients, differences, tables
+from kbtools_plugins.analysis.base import Analysis, Findings
 from kbtools_plugins.analysis.coefficients import Level
 from kbtools_plugins.analysis.ratings import (
     AgreementFigures,
-    Difference,
+    DisagreeingRow,
     GroupAgreement,
     Verdicts,
     compare,
     most_different,
 )
 from kbtools_plugins.analysis.scales import Scale
-from kbtools_plugins.analysis.stage import Analysis, Findings
 from kbtools_plugins.extras import require_analysis
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Agreement(Analysis):
             whole=compare(verdicts, None, self.resamples, self.seed),
             groups=tuple(self._groups(ds, verdicts)),
             differences=tuple(
-                Difference(
+                DisagreeingRow(
                     index=index,
                     row=row_name(ds, index, self.columns),
                     values={scale.name: scale.label(scale.values[index]) for scale in found},

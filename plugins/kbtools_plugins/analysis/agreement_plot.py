@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kbtools import drawing
-from kbtools_plugins.analysis.ratings import AgreementFigures, Estimate, PairAgreement
+from kbtools.data.table import rows_text
+from kbtools_plugins.analysis.ratings import AgreementEstimate, AgreementFigures, PairAgreement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,7 @@ def draw_coefficients(axes: Axes, figures: AgreementFigures) -> None:
     axes.set(xlim=(left, 1.02), ylim=(len(labels) - 0.5, -0.7))
 
 
-def _draw_estimate(axes: Axes, place: int, found: Estimate, colour: str, mark: str) -> None:
+def _draw_estimate(axes: Axes, place: int, found: AgreementEstimate, colour: str, mark: str) -> None:
     if found.value is None:
         axes.text(0.02, place, "undefined", fontsize=7, va="center")
         return
@@ -72,4 +73,4 @@ def draw_confusion(axes: Axes, pair: PairAgreement, labels: tuple[str, ...]) -> 
         axes.set_xticks(range(len(labels)), labels)
         axes.set_yticks(range(len(labels)), labels)
     axes.grid(visible=False)
-    axes.set(xlabel=f"{pair.y} (numbers: rows)", ylabel=pair.x, title=f"n = {pair.n:,} rows")
+    axes.set(xlabel=f"{pair.y} (numbers: rows)", ylabel=pair.x, title=f"n = {rows_text(pair.n)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import kbtools as kb
 from kbtools.data.table import rows_text
-from kbtools_plugins.analysis.ratings import AgreementFigures, Estimate, GroupAgreement, PairAgreement
+from kbtools_plugins.analysis.ratings import AgreementEstimate, AgreementFigures, GroupAgreement, PairAgreement
 
 _MOST_LABELS = 12
 """Labels up to which rows are counted by both of two columns."""
@@ -32,7 +32,7 @@ def _countable(figures: AgreementFigures) -> tuple[PairAgreement, ...]:
     return figures.whole.pairs if 0 < len(figures.labels) <= _MOST_LABELS else ()
 
 
-def _estimate(label: str, n: int, found: Estimate) -> kb.figures.Estimate:
+def _estimate(label: str, n: int, found: AgreementEstimate) -> kb.figures.Estimate:
     return kb.figures.Estimate(label, n, found.value, found.low, found.high, found.undefined)
 
 
@@ -64,7 +64,7 @@ def _lines(group: GroupAgreement) -> list[tuple[str, ...]]:
     return [*pairs, (name, "together", f"{group.rated:,}", "", "", "", "", "", "", *_cells(group.alpha))]
 
 
-def _cells(found: Estimate) -> tuple[str, str, str]:
+def _cells(found: AgreementEstimate) -> tuple[str, str, str]:
     if found.value is None:
         return (f"undefined: {found.undefined}", "", "")
     low, high = ("-" if end is None else f"{end:.3f}" for end in (found.low, found.high))

@@ -11,6 +11,7 @@ import kbtools as kb
 from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import rows_text
 from kbtools_plugins.analysis import scales
+from kbtools_plugins.analysis.base import Analysis, Findings
 from kbtools_plugins.analysis.correlation import (
     METHODS,
     Coefficient,
@@ -19,7 +20,6 @@ from kbtools_plugins.analysis.correlation import (
     correlate,
 )
 from kbtools_plugins.analysis.correlation_plot import draw
-from kbtools_plugins.analysis.stage import Analysis, Findings
 from kbtools_plugins.extras import require_analysis
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
     repeated = [pair for pair in figures.pairs if pair.modules < pair.n]
     if repeated:
         found.append(
-            f"{repeated[0].n:,} rows come from {repeated[0].modules:,} modules: the intervals and p-values of Pearson "
-            "take rows as independent, those of Spearman and Kendall do not"
+            f"{rows_text(repeated[0].n)} come from {repeated[0].modules:,} modules: the intervals and p-values of "
+            "Pearson take rows as independent, those of Spearman and Kendall do not"
         )
     ranked = [coefficient for pair in figures.pairs for coefficient in (pair.spearman, pair.kendall)]
     samples = [coefficient.resamples for coefficient in ranked if coefficient.resamples]

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
+from kbtools.data.table import rows_text
+from kbtools.figures import Facts
 from kbtools_plugins.analysis.coefficients import kendall
 from kbtools_plugins.analysis.resampling import Bootstrap, CellCounts, Modules, Statistic, bootstrap
 from kbtools_plugins.analysis.scales import Kind, Scale
-from kbtools_plugins.analysis.stage import Figures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,7 @@ _COUNTED_LEVELS = 20
 """Columns with at most so many values are counted rather than sorted."""
 
 
-class Coefficient(Figures):
+class Coefficient(Facts):
     """One correlation."""
 
     value: float | None = None
@@ -47,7 +48,7 @@ class Coefficient(Figures):
     """Bootstrap samples behind the interval."""
 
 
-class Pair(Figures):
+class Pair(Facts):
     """The correlations of two columns, over the rows that have both."""
 
     x: str
@@ -65,7 +66,7 @@ class Pair(Figures):
         return found
 
 
-class Column(Figures):
+class Column(Facts):
     """A column that was correlated."""
 
     name: str
@@ -75,7 +76,7 @@ class Column(Figures):
     missing: int
 
 
-class CorrelationFigures(Figures):
+class CorrelationFigures(Facts):
     """All pairs."""
 
     rows: int
@@ -128,10 +129,10 @@ def _pair(x: Scale, y: Scale, groups: np.ndarray, resamples: int, seed: int) -> 
 
 def _undefined(x: Scale, y: Scale, a: np.ndarray, b: np.ndarray) -> str | None:
     if len(a) < 3:
-        return f"only {len(a)} rows have both columns"
+        return f"both columns are known in only {rows_text(len(a))}"
     constant = [scale.name for scale, values in ((x, a), (y, b)) if (values == values[0]).all()]
     verb = "is" if len(constant) == 1 else "are"
-    return f"{' and '.join(constant)} {verb} constant in these {len(a):,} rows" if constant else None
+    return f"{' and '.join(constant)} {verb} constant in these {rows_text(len(a))}" if constant else None
 
 
 def _coefficient(

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
+from kbtools.data.table import rows_text
+from kbtools.figures import Facts
 from kbtools_plugins.analysis import coefficients
 from kbtools_plugins.analysis.coefficients import Level
 from kbtools_plugins.analysis.resampling import CellCounts, Modules, Statistic, bootstrap
-from kbtools_plugins.analysis.stage import Figures
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Estimate(Figures):
+class AgreementEstimate(Facts):
     """A coefficient with its 95% interval."""
 
     value: float | None = None
@@ -32,33 +33,33 @@ class Estimate(Figures):
     """Why there is no value."""
 
 
-class PairAgreement(Figures):
+class PairAgreement(Facts):
     """Two columns, over the rows that have both."""
 
     x: str
     y: str
     n: int
     modules: int
-    agreement: Estimate
+    agreement: AgreementEstimate
     """Share of rows with the same verdict."""
-    kappa: Estimate
+    kappa: AgreementEstimate
     """Cohen's kappa, with quadratic weights unless the labels have no order."""
     confusion: tuple[tuple[int, ...], ...]
     """Rows by label of x (down) and label of y (across)."""
 
 
-class GroupAgreement(Figures):
+class GroupAgreement(Facts):
     """All columns, over all rows or those of one group."""
 
     group: str | None
     rows: int
     rated: int
     """Rows with at least two verdicts, which alpha compares."""
-    alpha: Estimate
+    alpha: AgreementEstimate
     pairs: tuple[PairAgreement, ...]
 
 
-class Difference(Figures):
+class DisagreeingRow(Facts):
     """A row on which the columns differ."""
 
     index: int
@@ -69,7 +70,7 @@ class Difference(Figures):
     different verdicts there are beyond one."""
 
 
-class AgreementFigures(Figures):
+class AgreementFigures(Facts):
     """Everything that `agreement` finds."""
 
     columns: tuple[str, ...]
@@ -81,7 +82,7 @@ class AgreementFigures(Figures):
     seed: int
     whole: GroupAgreement
     groups: tuple[GroupAgreement, ...] = ()
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[DisagreeingRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,10 @@ def _pair(verdicts: Verdicts, x: int, y: int, resamples: int, seed: int) -> Pair
         y=verdicts.names[y],
         n=len(a),
         modules=modules.count,
-        agreement=Estimate(undefined=reason) if reason else draws.estimate(float(np.mean(a == b)), agreement),
-        kappa=Estimate(undefined=no_kappa) if no_kappa else draws.estimate(_kappa(table, verdicts.level), kappa),
+        agreement=AgreementEstimate(undefined=reason) if reason else draws.estimate(float(np.mean(a == b)), agreement),
+        kappa=AgreementEstimate(undefined=no_kappa)
+        if no_kappa
+        else draws.estimate(_kappa(table, verdicts.level), kappa),
         confusion=tuple(tuple(line) for line in table.tolist()),
     )
 
@@ -153,12 +156,12 @@ class Draws:
     resamples: int
     seed: int
 
-    def estimate(self, value: float, statistic: Statistic) -> Estimate:
+    def estimate(self, value: float, statistic: Statistic) -> AgreementEstimate:
         """A coefficient with the interval of the same statistic over samples."""
         if value != value:
-            return Estimate(undefined="it is not defined for these verdicts")
+            return AgreementEstimate(undefined="it is not defined for these verdicts")
         found = bootstrap(statistic, self.modules, self.resamples, self.seed)
-        return Estimate(value=value, low=found.low, high=found.high)
+        return AgreementEstimate(value=value, low=found.low, high=found.high)
 
 
 def _kappa(table: np.ndarray, level: Level) -> float:
@@ -186,19 +189,19 @@ def _no_kappa(verdicts: Verdicts, a: np.ndarray, b: np.ndarray) -> str | None:
     if verdicts.level != "nominal" and len(steps) and not np.allclose(steps, steps[0]):
         return "the values are not evenly spaced, and kappa weighs by position"
     if len(np.unique(np.concatenate([a, b]))) < 2:
-        return f"all {len(a)} rows have the same verdict in both columns"
+        return f"both columns have one and the same verdict ({rows_text(len(a))})"
     return None
 
 
-def _alpha(verdicts: Verdicts, resamples: int, seed: int) -> Estimate:
+def _alpha(verdicts: Verdicts, resamples: int, seed: int) -> AgreementEstimate:
     import numpy as np
 
     rated = (verdicts.positions >= 0).sum(axis=1) > 1
     positions = verdicts.positions[rated]
     if not len(positions):
-        return Estimate(undefined="no row has two verdicts")
+        return AgreementEstimate(undefined="no row has two verdicts")
     if len(np.unique(positions[positions >= 0])) < 2:
-        return Estimate(undefined=f"all verdicts of these {len(positions)} rows are the same")
+        return AgreementEstimate(undefined=f"all verdicts are the same ({rows_text(len(positions))})")
     modules = Modules.of(verdicts.modules[rated])
     size = len(verdicts.domain)
     coincidences = _coincidences(positions, size, modules)

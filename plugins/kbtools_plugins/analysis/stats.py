@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 import kbtools as kb
 from kbtools.data.table import rows_text
-from kbtools_plugins.analysis.stage import Analysis, Findings
+from kbtools_plugins.analysis.base import Analysis, Findings
 from kbtools_plugins.analysis.stats_plot import draw
 from kbtools_plugins.analysis.summary import ColumnSummary, StatsFigures, leaves, summarise
 from kbtools_plugins.extras import require_analysis

@@ -7,11 +7,11 @@ need some megabytes a column. Two of a million values share a digest with a chan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import batches, field_of, top_column
-from kbtools_plugins.analysis.stage import Figures
+from kbtools.figures import Facts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,21 +25,21 @@ _BINS = 40
 Measure = Literal["value", "characters", "items"]
 
 
-class Frequent(Figures):
+class Frequent(Facts):
     """A value that stands in several rows."""
 
     value: str
     count: int
 
 
-class Histogram(Figures):
+class ValueBins(Facts):
     """Rows by value; bin i covers edges[i] <= value < edges[i+1], the last bin also its upper edge."""
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
 
 
-class Spread(Figures):
+class Spread(Facts):
     """The distribution of numbers, or of the lengths of texts and lists."""
 
     of: Measure
@@ -53,10 +53,10 @@ class Spread(Figures):
     """Standard deviation of the sample; 0 for one value, None as for the mean."""
     percentiles: dict[str, int | float]
     """Smallest value that so many percent of the values do not exceed."""
-    histogram: Histogram
+    histogram: ValueBins
 
 
-class ColumnSummary(Figures):
+class ColumnSummary(Facts):
     """One column, or one field of a nested column."""
 
     name: str
@@ -73,7 +73,7 @@ class ColumnSummary(Figures):
     """None for columns without numbers or lengths, or without a single finite value."""
 
 
-class StatsFigures(Figures):
+class StatsFigures(Facts):
     """All columns."""
 
     rows: int
@@ -85,7 +85,7 @@ def leaves(features: Features) -> list[str]:
     return [path for name, feature in features.items() for path in _leaves(name, feature)]
 
 
-def _leaves(path: str, feature: Any) -> list[str]:
+def _leaves(path: str, feature: object) -> list[str]:
     if isinstance(feature, dict) and feature:
         return [inner for name, field in feature.items() for inner in _leaves(f"{path}.{name}", field)]
     return [path]
@@ -103,7 +103,7 @@ def summarise(ds: Dataset, paths: Sequence[str], top: int) -> StatsFigures:
 class _Seen:
     """What is kept of one column: digests, numbers or lengths, and how many values are null."""
 
-    def __init__(self, feature: Any) -> None:
+    def __init__(self, feature: object) -> None:
         self.type = type_text(feature)
         self.nulls = 0
         self.measure: Measure | None = None
@@ -202,7 +202,7 @@ def _spread(numbers: np.ndarray, measure: Measure) -> Spread:
     )
 
 
-def _histogram(numbers: np.ndarray) -> Histogram:
+def _histogram(numbers: np.ndarray) -> ValueBins:
     """At most `_BINS` equal bins, counted from the smallest value, so that large numbers close together stay apart."""
     import numpy as np
 
@@ -212,9 +212,9 @@ def _histogram(numbers: np.ndarray) -> Histogram:
     with np.errstate(over="ignore"):
         above = (wide - low).astype(np.float64)
     if not (np.isfinite(above) & (above >= 0)).all():  # the range is more than the type can hold
-        return Histogram(edges=(float(low), float(high)), counts=(len(numbers),))
+        return ValueBins(edges=(float(low), float(high)), counts=(len(numbers),))
     counts, edges = np.histogram(above, bins=min(_BINS, max(len(np.unique(numbers)), 1)))
-    return Histogram(edges=tuple((edges + float(low)).tolist()), counts=tuple(counts.tolist()))
+    return ValueBins(edges=tuple((edges + float(low)).tolist()), counts=tuple(counts.tolist()))
 
 
 def _shown(ds: Dataset, path: str, row: int) -> str:

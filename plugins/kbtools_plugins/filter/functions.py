@@ -21,7 +21,7 @@ def divide(left: Any, right: Any) -> Any:
     return pc.divide(pc.multiply(left, 1.0), right)
 
 
-def _text_function(name: str, key: str) -> Callable[[Any, Any], Any]:
+def _text_function(name: str, key: str) -> Callable[[object, object], object]:
     def run(values: Any, text: Any) -> Any:
         import pyarrow.compute as pc
 
@@ -30,7 +30,7 @@ def _text_function(name: str, key: str) -> Callable[[Any, Any], Any]:
     return run
 
 
-def _plain_function(name: str) -> Callable[[Any, Any], Any]:
+def _plain_function(name: str) -> Callable[[object, object], object]:
     def run(values: Any, text: Any) -> Any:
         import pyarrow.compute as pc
 
@@ -47,7 +47,7 @@ def _length(values: Any, text: Any) -> Any:
     return pc.list_value_length(values) if is_list else pc.utf8_length(values)
 
 
-FUNCTIONS: Mapping[str, tuple[Callable[[Any, Any], Any], bool]] = {
+FUNCTIONS: Mapping[str, tuple[Callable[[object, object], object], bool]] = {
     "contains": (_text_function("match_substring", "pattern"), True),
     "startswith": (_text_function("starts_with", "pattern"), True),
     "endswith": (_text_function("ends_with", "pattern"), True),

@@ -8,15 +8,16 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from kbtools.data.table import rows_text
 from kbtools_plugins.lengths.figures import (
-    Budget,
     Cost,
     Coverage,
     Distribution,
-    Histogram,
+    LengthBins,
     Limit,
     Percentile,
     Recommendation,
+    TrainingCosts,
 )
 from kbtools_plugins.lengths.packing import pack
 
@@ -72,7 +73,7 @@ def _interval(ordered: np.ndarray, share: float) -> tuple[int | None, int | None
     return low, high
 
 
-def _histogram(ordered: np.ndarray) -> Histogram:
+def _histogram(ordered: np.ndarray) -> LengthBins:
     import numpy as np
 
     low, high = int(ordered[0]), int(ordered[-1])
@@ -80,7 +81,7 @@ def _histogram(ordered: np.ndarray) -> Histogram:
     start = low // width * width
     edges = np.arange(start, high + width + 1, width) if high >= start + width else np.array([start, start + width])
     counts, _ = np.histogram(ordered, bins=edges)
-    return Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
+    return LengthBins(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
 
 
 def _round_width(width: float) -> int:
@@ -120,7 +121,7 @@ def _cost(lengths: np.ndarray, seq_len: int, total: int) -> Cost:
     )
 
 
-def budget(lengths: np.ndarray, multiple: int, max_length: int | None) -> Budget | None:
+def budget(lengths: np.ndarray, multiple: int, max_length: int | None) -> TrainingCosts | None:
     """The costs of all limits, the lengths that cover nearly all rows, and a recommendation; None for no rows."""
     import numpy as np
 
@@ -128,7 +129,7 @@ def budget(lengths: np.ndarray, multiple: int, max_length: int | None) -> Budget
         return None
     ordered = np.sort(lengths)
     limits = tuple(limit(ordered, seq_len) for seq_len in LIMITS)
-    return Budget(
+    return TrainingCosts(
         limits=limits,
         coverage=tuple(_coverage(ordered, percent, multiple) for percent in COVERAGE),
         recommendation=_recommend(ordered, max_length),
@@ -169,7 +170,7 @@ def _cheap(ordered: np.ndarray, seq_len: int) -> bool:
 
 
 def _rows_over(cost: Limit) -> str:
-    return f"{cost.rows_over:,} rows, {cost.rows_over_share:.2%}"
+    return f"{rows_text(cost.rows_over)}, {cost.rows_over_share:.2%}"
 
 
 def _costs(chosen: Limit) -> list[str]:
@@ -197,6 +198,6 @@ def _doubts(ordered: np.ndarray) -> list[str]:
         return []
     low, high = ("unknown" if end is None else f"{end:,}" for end in (tail.low, tail.high))
     return [
-        f"{len(ordered):,} rows say little about the longest ones: the 99th percentile is {tail.value:,} with a 95% "
-        f"interval from {low} to {high}"
+        f"{rows_text(len(ordered))} say little about the longest ones: the 99th percentile is {tail.value:,} with a "
+        f"95% interval from {low} to {high}"
     ]

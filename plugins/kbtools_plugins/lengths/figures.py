@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from kbtools.figures import Facts
 
 
-class Figures(BaseModel):
-    """Base of all figures: frozen, and documented field by field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Percentile(Figures):
+class Percentile(Facts):
     """The smallest observed length that at least `percent` of the rows do not exceed."""
 
     percent: float
@@ -21,14 +15,14 @@ class Percentile(Figures):
     high: int | None = None
 
 
-class Histogram(Figures):
+class LengthBins(Facts):
     """Rows by length; bin i covers edges[i] <= length < edges[i+1], the last bin also its upper edge."""
 
     edges: tuple[int, ...]
     counts: tuple[int, ...]
 
 
-class Distribution(Figures):
+class Distribution(Facts):
     """The lengths of one part of the conversations, in tokens."""
 
     count: int
@@ -41,10 +35,10 @@ class Distribution(Figures):
     median: float | None = None
     """Middle value, or the mean of the two in the middle."""
     percentiles: tuple[Percentile, ...] = ()
-    histogram: Histogram | None = None
+    histogram: LengthBins | None = None
 
 
-class Cost(Figures):
+class Cost(Facts):
     """What training at one length costs under one way with longer rows."""
 
     rows: int
@@ -59,7 +53,7 @@ class Cost(Figures):
     """Share of tokens in the packed samples."""
 
 
-class Limit(Figures):
+class Limit(Facts):
     """What a sequence length means for the rows."""
 
     seq_len: int
@@ -71,7 +65,7 @@ class Limit(Figures):
     """Longer rows are left out."""
 
 
-class Coverage(Figures):
+class Coverage(Facts):
     """The sequence length that a share of the rows asks for."""
 
     percent: float
@@ -81,14 +75,14 @@ class Coverage(Figures):
     """At `needed`, rounded up to the trainer's multiple."""
 
 
-class Recommendation(Figures):
+class Recommendation(Facts):
     """A sequence length, and why."""
 
     limit: Limit
     reasons: tuple[str, ...]
 
 
-class Budget(Figures):
+class TrainingCosts(Facts):
     """What the lengths of whole conversations mean for training."""
 
     limits: tuple[Limit, ...]
@@ -96,7 +90,7 @@ class Budget(Figures):
     recommendation: Recommendation
 
 
-class TokenizerRecord(Figures):
+class TokenizerRecord(Facts):
     """Which tokenizer counted, exactly."""
 
     name: str
@@ -107,11 +101,11 @@ class TokenizerRecord(Figures):
     """The library that counted."""
 
 
-class LengthFigures(Figures):
+class LengthFigures(Facts):
     """Everything that `lengths` finds."""
 
     tokenizer: TokenizerRecord
     parts: dict[str, Distribution]
     """By name: conversation, prompt, completion, reasoning, answer."""
-    budget: Budget | None
+    budget: TrainingCosts | None
     """None when there are no rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import kbtools as kb
-from kbtools_plugins.lengths.figures import Budget, Distribution, LengthFigures, Limit
+from kbtools_plugins.lengths.figures import Distribution, LengthFigures, Limit, TrainingCosts
 
 
 def of(figures: LengthFigures) -> tuple[kb.Table, ...]:
@@ -24,7 +24,7 @@ def _part(name: str, part: Distribution) -> tuple[str, ...]:
     return (name, *(_number(value) for value in (part.count, *shown, part.max, part.total)))
 
 
-def _budget(budget: Budget) -> list[kb.Table]:
+def _budget(budget: TrainingCosts) -> list[kb.Table]:
     covering = [(f"{cover.percent:g}%", f"{cover.needed:,}", *_limit(cover.limit)) for cover in budget.coverage]
     chosen = budget.recommendation
     marked = tuple(n for n, limit in enumerate(budget.limits) if limit.seq_len == chosen.limit.seq_len)

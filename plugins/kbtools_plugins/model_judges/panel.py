@@ -17,12 +17,13 @@ from kbtools.judge import VerdictField
 from kbtools.llm.replay import replay
 from kbtools.llm.stage import NOTHING_SPENT
 from kbtools.models.store import ResponseStore
-from kbtools_plugins.model_judges.judge import ModelJudge, aggregate, field_of_schema
+from kbtools_plugins.model_judges.model_judge import ModelJudge, aggregate, field_of_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
+    from kbtools.models.engine.distinct import Chain
     from kbtools.models.engine.run import RequestPlan
 
 _OF_ONE = ("judge", "model", "models", "prefix")
@@ -124,7 +125,7 @@ class PanelJudge(ModelJudge):
             facts={"models": list(self.models), "rubric": self.prompt.spec, "judges": facts},
         )
 
-    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[RequestPlan, ...]:
+    def plan_calls(self, ds: Dataset, seen: Chain) -> tuple[RequestPlan, ...]:
         """The calls to every model."""
         return tuple(plan for single in self.singles() for plan in single.plan_calls(ds, seen))
 

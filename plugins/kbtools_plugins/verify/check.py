@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import atexit
 import hashlib
 import secrets
@@ -11,9 +10,9 @@ from functools import cache
 from importlib.metadata import version
 
 from kbtools.errors import KbError
-from kbtools_plugins.verify.candidate import kernels, shrink, static_rules, text
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
+from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
 from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
@@ -31,7 +30,7 @@ from kbtools_plugins.verify.protocol.jobs import (
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
-from kbtools_plugins.verify.steps import record, trace_rules
+from kbtools_plugins.verify.steps import read, record, trace_rules
 from kbtools_plugins.verify.steps.compile import compile_job, later_job, picked, targets
 from kbtools_plugins.verify.steps.reference import only_moves, require_fit
 from kbtools_plugins.verify.steps.replay import Replays
@@ -48,6 +47,8 @@ _ELEMENTS: dict[Machine, tuple[int, int]] = {
 the reference's float64 run on a CPU are the limit."""
 _TIERS: dict[Machine, str] = {"gpu": "gpu", "ptx": "ptx", "interpreter": "interpreter+compile"}
 """What a verdict says of the machine that its kernels ran on."""
+_LAUNCHES_PER_TIMEOUT = 16
+"""Launches to compile that --timeout is meant for; a kernel with many configurations gets more."""
 
 
 def verify(
@@ -84,23 +85,21 @@ class PairCheck:
         self._texts = (reference, candidate)
         self._entry_point = entry_point
         self._settings = settings
-        self._processes = processes
+        self._processes = Budget(processes, settings)
         self._evidence = Evidence()
 
     def run(self) -> Verification:
         """The verdict; never raises for a fault of the reference or the candidate."""
         try:
-            return self._evidence.verdict("pass", "", self._check(), self._settings)
+            found = Decided("pass", "", self._check())
         except Decided as decided:
-            return self._evidence.verdict(decided.verdict, decided.error, decided.max_error, self._settings)
+            found = decided
         except (WorkerDied, KbError):
             raise
-        except (RecursionError, MemoryError) as error:
-            text = f"too deep or too long to be read: {type(error).__name__}"
-            return self._evidence.verdict("compile_error", text, None, self._settings)
         except Exception as error:  # noqa: BLE001 - one odd pair must not end the check of all others
-            text = f"the check itself failed: {''.join(traceback.format_exception(error)[-3:])}"
-            return self._evidence.verdict("unsupported:internal", text, None, self._settings)
+            found = Decided("unsupported:internal", f"the check itself failed: {_last_lines(error)}")
+        self._evidence.processor_seconds = round(self._processes.used, 3)
+        return self._evidence.verdict(found.verdict, found.error, found.max_error, self._settings)
 
     def _check(self) -> float:
         with self._evidence.timed("read"):
@@ -110,7 +109,7 @@ class PairCheck:
         with self._evidence.timed("record"):
             self._recording = self._record()
             self._traces = self._recording.traces
-            self._source = kernels.extract(self._tree, self._recording.bindings)
+            self._source = read.kernels(self._processes, self._code, self._recording.bindings)
         self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
@@ -128,25 +127,9 @@ class PairCheck:
         return worst
 
     def _read(self) -> None:
-        reference, candidate = self._texts
-        try:
-            self._reference_code = text.extract(reference)
-            self._reference_name = text.reference_entry(text.parse(self._reference_code), self._entry_point)
-        except text.NoCode as error:
-            raise Decided("reference_error", f"the reference: {error}") from None
-        try:
-            tree = self._take(text.extract(candidate))
-            self._name = text.candidate_entry(tree, self._reference_name)
-        except text.NoCode as error:
-            raise Decided("compile_error", f"the candidate: {error}") from None
-        if finding := static_rules.first_finding(tree, self._reference_name):
-            raise Decided(finding.verdict, finding.text)
-
-    def _take(self, code: str) -> ast.Module:
-        """Make this the candidate's code."""
-        tree = text.parse(code)
-        self._code, self._tree = code, tree
-        return tree
+        found = read.texts(self._processes, *self._texts, self._entry_point)
+        self._reference_code, self._reference_name = found.reference, found.reference_name
+        self._code, self._name, self._findings = found.candidate, found.name, found.findings
 
     def _run_reference(self) -> ReferenceReply:
         comfortable, most = _ELEMENTS[machine(self._settings)]
@@ -171,19 +154,16 @@ class PairCheck:
             most_elements=most_elements,
             floor=self._settings.time and on_gpu(self._settings),
         )
-        return self._processes.run(REFERENCE, job, self._settings)
+        return self._processes.run(REFERENCE, job)
 
     def _smaller_reference(self, comfortable: int) -> Outcome[ReferenceReply] | None:
         """The largest version that is done quickly, if any; from then on both sides have its constants."""
-        names = set(shrink.constants(self._reference_code))
-        for limit in shrink.LIMITS if names else ():
-            code = shrink.shrunk(self._reference_code, names, limit)
-            outcome = self._reference_outcome(code, comfortable)
+        for pair in read.smaller(self._processes, self._reference_code, self._code):
+            outcome = self._reference_outcome(pair.reference, comfortable)
             if not outcome.failed:
-                self._reference_code = code
-                self._take(shrink.shrunk(self._code, names, limit))
+                self._reference_code, self._code = pair.reference, pair.candidate
                 self._evidence.notes.append(
-                    f"sizes above {limit} among the module's constants were cut down to {limit}"
+                    f"sizes above {pair.limit} among the module's constants were cut down to {pair.limit}"
                     + (", times are for these" if self._settings.time else "")
                 )
                 return outcome
@@ -202,7 +182,7 @@ class PairCheck:
         found = record.recording_of(self._recorded(state, list(record.plans(self._reference)), card=0))
         reply = self._recorded(state | decoys, [record.plan_elsewhere(self._reference)], card=1)
         found.traces[record.ELSEWHERE] = record.traces_elsewhere(reply)
-        self._evidence.notes += found.notes
+        self._evidence.notes += [*found.notes, *read.remarks(self._findings)]
         return found
 
     def _recorded(self, state: dict[str, Tensor], plans: list[Plan], card: int) -> RecordReply:
@@ -216,8 +196,12 @@ class PairCheck:
             allow=list(self._settings.allow),
             card=card,
             plans=plans,
+            watch=bool(self._findings),
         )
-        outcome = self._processes.run(RECORD, job, self._settings)
+        outcome = self._processes.run(RECORD, job)
+        ran = outcome.reply.ran if outcome.reply else outcome.ran
+        if finding := read.executed(self._findings, ran):
+            raise Decided(finding.verdict, finding.text)
         if outcome.failed:
             raise Decided(record.verdict_of_failure(outcome), outcome.error)
         return outcome.known()
@@ -229,13 +213,18 @@ class PairCheck:
             trace for name, traces in self._traces.items() if name not in self._reference.variants for trace in traces
         ]
         self._kernels = [kernel for trace in required for kernel in trace_rules.launched(trace, self._source)]
-        reference_only_moves = only_moves(self._reference)
+        reference_only_moves, strict = only_moves(self._reference), self._settings.strict_fallback
         if not any(trace.launches for trace in self._traces["main"]):
             self._look_for_detection()
         for trace in required:
-            trace_rules.require_work(trace, self._source, self._settings.allow, reference_only_moves)
+            share = trace_rules.require_work(
+                trace, self._source, self._settings.allow, reference_only_moves, strict=strict
+            )
+            self._evidence.torch_share = max(self._evidence.torch_share or 0.0, share)
         for trace in self._traces.get("shape", []):
-            trace_rules.require_work_on_other_shape(trace, self._source, self._settings.allow, reference_only_moves)
+            trace_rules.require_work_on_other_shape(
+                trace, self._source, self._settings.allow, reference_only_moves, strict=strict
+            )
         for name in self._reference.variants:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
@@ -269,7 +258,8 @@ class PairCheck:
 
     def _compiled(self, job: CompileJob) -> CompileReply:
         """What was compiled; Decided if a launch was not."""
-        outcome = self._processes.run(COMPILE, job, self._settings)
+        seconds = self._settings.timeout * max(1.0, len(job.launches) / _LAUNCHES_PER_TIMEOUT)
+        outcome = self._processes.run(COMPILE, job, seconds)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
@@ -297,6 +287,7 @@ class PairCheck:
         self._evidence.notes += run.notes
         self._evidence.shape_general = run.general.get("shape")
         self._evidence.layout_general = run.general.get("layout")
+        self._evidence.in_place = run.in_place
         if self._settings.time and on_gpu(self._settings):
             self._time(run)
         return worst
@@ -322,6 +313,10 @@ class PairCheck:
             self._evidence.notes.append(f"timed against the eager reference only: {reply.not_compiled}")
         self._evidence.kernel_ms, self._evidence.ref_ms = (kernel[0], kernel[1], kernel[2]), (best[0], best[1], best[2])
         self._evidence.speedup = best[0] / kernel[0]
+
+
+def _last_lines(error: Exception) -> str:
+    return "".join(traceback.format_exception(error)[-3:])
 
 
 def _is_too_large(outcome: Outcome[ReferenceReply]) -> bool:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 from pydantic import ValidationError
 
 from kbtools.errors import UsageError
 from kbtools.errors import explain as explain_fields
+from kbtools.paths import PathType
 from kbtools_plugins.verify.candidate.text import NoCode, parse
 from kbtools_plugins.verify.settings import Tier, VerifySettings
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = PathType(exists=True, dir_okay=False)
 
 
 @click.command("verify")
@@ -75,7 +76,7 @@ def verify_command(
     return 0 if verdict.passed else 1
 
 
-def _settings(**fields: Any) -> VerifySettings:
+def _settings(**fields: object) -> VerifySettings:
     try:
         return VerifySettings(**fields)
     except ValidationError as error:

@@ -23,8 +23,11 @@ class Evidence:
     ran: frozenset[str] = frozenset()
     """Versions and targets of the PTX that was executed."""
     seconds: dict[str, float] = field(default_factory=dict)
+    processor_seconds: float = 0.0
     shape_general: bool | None = None
     layout_general: bool | None = None
+    torch_share: float | None = None
+    in_place: bool | None = None
     speedup: float | None = None
     ref_ms: tuple[float, float, float] | None = None
     kernel_ms: tuple[float, float, float] | None = None

@@ -24,10 +24,14 @@ _MEANING = {
 }
 
 
+def meaning(verdict: str) -> str:
+    """What a verdict says, in one sentence."""
+    return _MEANING[verdict.partition(":")[0]]
+
+
 def explain(verdict: Verification) -> str:
     """Several lines; the first one is the verdict with its meaning."""
-    name = verdict.verdict.partition(":")[0]
-    lines = [f"{verdict.verdict}: {_MEANING[name]}"]
+    lines = [f"{verdict.verdict}: {meaning(verdict.verdict)}"]
     if verdict.error:
         lines.append(f"  {verdict.error}")
     if verdict.kernels:
@@ -43,6 +47,10 @@ def explain(verdict: Verification) -> str:
     for what, general in (("other shapes", verdict.shape_general), ("non-contiguous inputs", verdict.layout_general)):
         if general is not None:
             lines.append(f"  on {what}: {'right too' if general else 'not right'}")
+    if verdict.torch_share:
+        lines.append(f"  torch finishes results of {verdict.torch_share:.1%} of the largest input's size")
+    if verdict.in_place is False:
+        lines.append("  it leaves an input alone that the reference updates")
     if verdict.speedup is not None:
         lines.append(
             f"  speedup: {verdict.speedup:.2f} ({verdict.kernel_ms} ms against {verdict.ref_ms} ms: median, low, high)"

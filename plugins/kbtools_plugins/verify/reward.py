@@ -23,6 +23,8 @@ FORMULA_NAMES = (
     "max_error",
     "shape_general",
     "layout_general",
+    "torch_share",
+    "in_place",
     "kernel_ms",
     "ref_ms",
     "launches",
@@ -70,6 +72,8 @@ def formula_values(verdict: Verification) -> dict[str, Value]:
         "max_error": verdict.max_error,
         "shape_general": verdict.shape_general,
         "layout_general": verdict.layout_general,
+        "torch_share": verdict.torch_share,
+        "in_place": verdict.in_place,
         "kernel_ms": verdict.kernel_ms[0] if verdict.kernel_ms else None,
         "ref_ms": verdict.ref_ms[0] if verdict.ref_ms else None,
         "launches": sum(verdict.kernels.values()),
@@ -125,7 +129,7 @@ _DIVISION = "division by zero"
 def _probes() -> list[dict[str, Value]]:
     """Verdicts of every kind: passed and timed, passed only, not passed."""
     timed: dict[str, Value] = dict.fromkeys(FORMULA_NAMES, 1.5)
-    timed |= {"passed": True, "shape_general": True, "layout_general": False}
+    timed |= {"passed": True, "shape_general": True, "layout_general": False, "in_place": True}
     untimed: dict[str, Value] = timed | {"speedup": None, "kernel_ms": None, "ref_ms": None}
     return [timed, untimed, dict.fromkeys(FORMULA_NAMES, None) | {"passed": False, "launches": 0.0}]
 

@@ -36,6 +36,10 @@ class VerifySettings(BaseModel):
     """Hold float32 results of `tl.dot` in tf32, which is Triton's default, to float32's tolerance."""
     allow: tuple[str, ...] = ()
     """Further torch operators a candidate may use on inputs, as in `aten.sum`."""
+    strict_fallback: bool = False
+    """Leave nothing to torch: even putting partial sums together is a fallback."""
+    strict_mutation: bool = False
+    """Hold a candidate to updating those inputs in place that its reference updates."""
     require_sandbox: bool = False
     """Fail instead of going on where seccomp or Landlock is missing."""
     seed: int | None = None

@@ -44,6 +44,10 @@ class Verification(BaseModel):
     """Whether it is also right on other shapes; None where they could not be changed."""
     layout_general: bool | None = None
     """Whether it is also right on non-contiguous inputs; None where no input can be one."""
+    torch_share: float | None = None
+    """How large the results of kernels are that torch finishes, beside the largest input; None if nothing was run."""
+    in_place: bool | None = None
+    """Whether inputs that the reference updates are updated; None where it updates none."""
     notes: tuple[str, ...] = ()
     speedup: float | None = None
     ref_ms: tuple[float, float, float] | None = None
@@ -51,6 +55,8 @@ class Verification(BaseModel):
     kernel_ms: tuple[float, float, float] | None = None
     seconds: Mapping[str, float] = {}
     """Time spent per step."""
+    processor_seconds: float = 0.0
+    """Processor time of all jobs, in whichever processes."""
     fingerprint: Mapping[str, str] = {}
 
     @property

@@ -81,7 +81,7 @@ def test_lists_become_tuples() -> None:
 def test_the_kernel_language_is_no_problem(line: str) -> None:
     """Ordinary kernels are free of problems."""
     (kernel,) = _extract(_kernel(line)).kernels["k"]
-    assert kernel.problems == ()
+    assert kernel.problems == []
 
 
 def test_problems_of_called_kernels_count() -> None:
@@ -103,7 +103,7 @@ def test_copies_and_writes_are_seen() -> None:
     copy = "@triton.jit\ndef k(a_ptr, b_ptr):\n    v = tl.load(a_ptr)\n    p = b_ptr + 1\n    tl.store(p, v)\n"
     (kernel,) = _extract(copy).kernels["k"]
     assert kernel.only_copies
-    assert kernel.written == {"b_ptr"}
+    assert kernel.written == ["b_ptr"]
 
 
 def test_aliases_of_jit_and_language_are_followed() -> None:

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from kbtools.errors import RowError, UsageError
-from kbtools_plugins.verify.candidate.static_rules import first_finding
+from kbtools_plugins.verify.candidate.static_rules import findings
 from kbtools_plugins.verify.candidate.text import NoCode, candidate_entry, extract, parse, reference_entry
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.reward import check_formula, reward_of
@@ -86,7 +86,7 @@ def test_entry_points_follow_the_conventions() -> None:
 )
 def test_tricks_are_recognised_through_aliases(code: str, verdict: str) -> None:
     """Each by its kind."""
-    finding = first_finding(ast.parse(code), "Model")
+    finding = next(iter(findings(ast.parse(code))), None)
     assert finding is not None
     assert finding.verdict == verdict
 
@@ -102,7 +102,7 @@ def test_tricks_are_recognised_through_aliases(code: str, verdict: str) -> None:
 )
 def test_honest_lines_are_no_tricks(code: str) -> None:
     """What resembles a trick and is none."""
-    assert first_finding(ast.parse(code), "Model") is None
+    assert findings(ast.parse(code)) == []
 
 
 def test_messages_survive_the_wire_and_forgeries_do_not() -> None:

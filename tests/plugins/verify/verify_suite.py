@@ -19,9 +19,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from kbtools_plugins.verify import Verification, VerifySettings, verify
-from kbtools_plugins.verify.candidate import static_rules
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.settings import Tier
+from kbtools_plugins.verify.steps import read as reading
 
 HERE = Path(__file__).parent
 
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.no_static_rules:
-        static_rules._RULES.clear()
+        reading.executed = lambda findings, ran: None
     candidates = [
         on_tier(found, options.tier) for found in load() if options.only in f"{found.group}/{found.kind}/{found.name}"
     ]

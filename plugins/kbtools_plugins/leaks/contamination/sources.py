@@ -49,7 +49,7 @@ def split_column(text: str) -> tuple[str, str | None]:
 def read(text: str) -> EvaluationSet:
     """All splits of one set; DataError where it holds no code."""
     dataset, column = split_column(text)
-    data, found = load.read(Source(dataset=dataset))
+    data, found = load.read_source(Source(dataset=dataset))
     problems: list[Problem] = []
     for ds in data.values() if isinstance(data, dict) else [data]:
         schema = Schema(ds.features)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 import kbtools as kb
-from kbtools.data.table import row_name, take
+from kbtools.data.table import row_name, rows_text, take
 from kbtools_plugins.leaks.columns import free, with_columns
 from kbtools_plugins.leaks.contamination import codes, sources
 from kbtools_plugins.leaks.contamination.hits import Hits
@@ -59,7 +59,7 @@ class Decontaminate(kb.Stage):
             raise ValueError("a trace finds the same task, so it needs the level task or similar")
         return self
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Read the evaluation sets: one that is missing or empty ends the run before its first row."""
         if self.trace and any(importlib.util.find_spec(package) is None for package in ("torch", "triton")):
             raise kb.errors.MissingExtra("verify", "tracing code")
@@ -120,4 +120,5 @@ class Decontaminate(kb.Stage):
             f"{row_name(ds, row, self.columns)} holds {found.title(found.by_row[row])} ({found.by_row[row].kind})"
             for row in lost[:_NAMED]
         )
-        return f"{len(lost)} of {ds.num_rows} rows hold problems of an evaluation set: {named}. Use --action drop."
+        many = f"{len(lost)} of {rows_text(ds.num_rows)}"
+        return f"problems of an evaluation set are in {many}: {named}. Use --action drop."

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kbtools_plugins.verify.candidate import kernel_facts as facts
 from kbtools_plugins.verify.candidate.kernel_language import dotted, free_names, violations
 from kbtools_plugins.verify.candidate.lines import original_lines
+from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.source import Binding
 
 _HEADER = """import math
@@ -27,41 +28,6 @@ _PURE_CALLS = frozenset(
     tl.constexpr triton.language.constexpr constexpr int float bool min max abs round len
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One `@triton.jit` function of the candidate."""
-
-    name: str
-    clean_name: str
-    """Its name in the clean module: its own, or a numbered one where several share it."""
-    line: int
-    end_line: int
-    problems: tuple[str, ...]
-    """What in it (or in what it calls) is outside the kernel language."""
-    only_copies: bool
-    """Whether it stores what it loads, without any arithmetic on it."""
-    constants: frozenset[str]
-    """Parameters that are compile-time constants."""
-    written: frozenset[str]
-    """Parameters that it may write through."""
-    words: frozenset[str]
-    """Names and attributes in it and in what it calls, to tell which features it needs."""
-
-
-@dataclass(frozen=True)
-class KernelSource:
-    """The clean module of one candidate."""
-
-    text: str = _HEADER
-    lines: tuple[int, ...] = ()
-    """The candidate's line of each line of the text, 0 for those that are ours."""
-    kernels: dict[str, list[Kernel]] = field(default_factory=dict)
-
-    def find(self, name: str, line: int) -> Kernel | None:
-        """The kernel of this name whose text, decorators included, starts nearest to `line`."""
-        return min(self.kernels.get(name, []), key=lambda kernel: abs(kernel.line - line), default=None)
 
 
 @dataclass
@@ -88,7 +54,7 @@ def extract(tree: ast.Module, bindings: Sequence[Binding] = ()) -> KernelSource:
         and (is_jit(node, modules, imports) or (node.name, _first_line(node)) in named)
     ]
     if not functions:
-        return KernelSource()
+        return KernelSource(text=_HEADER)
     bound = {
         (found.target, found.target_line)
         for found in bindings
@@ -114,7 +80,7 @@ def extract(tree: ast.Module, bindings: Sequence[Binding] = ()) -> KernelSource:
             lines.append(_clean_function(node, kernel.clean_name, modules))
             originals[kernel.clean_name] = node
     text = "\n".join(lines)
-    return KernelSource(text, original_lines(text, originals), kernels)
+    return KernelSource(text=text, lines=list(original_lines(text, originals)), kernels=kernels)
 
 
 def _first_line(node: ast.FunctionDef) -> int:
@@ -254,20 +220,19 @@ def _closure(node: ast.FunctionDef, names: _Names) -> set[str]:
 def _describe(node: ast.FunctionDef, clean_name: str, names: _Names) -> Kernel:
     closure = [node, *(names.functions[name] for name in sorted(_closure(node, names)) if name in names.functions)]
     known = set(names.constants) | set(names.functions)
-    problems = tuple(
+    problems = [
         problem for part in closure for problem in violations(_bare(part), names.modules, known, names.elsewhere)
-    )
-    words = frozenset(word for part in closure for word in facts.words(part))
+    ]
     return Kernel(
-        node.name,
-        clean_name,
-        _first_line(node),
-        node.end_lineno or node.lineno,
-        problems,
-        facts.only_copies(node),
-        facts.constant_parameters(node),
-        facts.written_parameters(node, set(names.functions)),
-        words,
+        name=node.name,
+        clean_name=clean_name,
+        line=_first_line(node),
+        end_line=node.end_lineno or node.lineno,
+        problems=problems,
+        only_copies=facts.only_copies(node),
+        constants=sorted(facts.constant_parameters(node)),
+        written=sorted(facts.written_parameters(node, set(names.functions))),
+        words=sorted({word for part in closure for word in facts.words(part)}),
     )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from kbtools_plugins.verify.protocol.reading import Smaller
 
 _OPERATIONS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -21,6 +23,16 @@ _OPERATIONS: dict[type[ast.operator], Callable[[int, int], int]] = {
 _MOST_OPERAND, _MOST_BITS = 2**48, 48
 LIMITS = (1024, 512, 256, 128, 64, 32)
 """Sizes that constants are cut down to, in the order in which they are tried."""
+
+
+def smaller(reference: str, candidate: str) -> Iterator[Smaller]:
+    """Versions of a pair with the reference's constants cut down to one limit after the other."""
+    names, before = set(constants(reference)), reference
+    for limit in LIMITS if names else ():
+        cut = shrunk(reference, names, limit)
+        if cut != before:
+            yield Smaller(limit=limit, reference=cut, candidate=shrunk(candidate, names, limit))
+        before = cut
 
 
 def constants(code: str) -> dict[str, int]:

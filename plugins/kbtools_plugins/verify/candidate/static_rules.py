@@ -1,7 +1,8 @@
 """Known tricks, recognised in the candidate's syntax tree with aliases resolved.
 
 These rules reject; they never make anything pass. Each names a thing that honest kernel code has no use for, so that
-a rejection can say which line is at fault even where the trick would have gained nothing.
+a rejection can say which line is at fault even where the trick would have gained nothing. What a text shows counts once
+its lines have run; until then it is a remark.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from itertools import islice
+from typing import TypeGuard
 
 from kbtools_plugins.verify.candidate.aliases import Aliases, constant_text
 from kbtools_plugins.verify.candidate.kernel_language import dotted
+from kbtools_plugins.verify.protocol.reading import Finding
 
 _CALLS: dict[str, str] = {
     r"ctypes\.|cffi\.|_ctypes\.": "forbidden:ctypes",
@@ -37,7 +40,8 @@ _CALLS: dict[str, str] = {
     r"torch\.utils\._python_dispatch|torch\.overrides\.": "hack:disabled_recording",
     r"torch\._C\._?Disable|torch\._C\._\w*[Mm]ode": "hack:disabled_recording",
     r"time\.\w+$|datetime\.": "hack:timing_detection",
-    r"torch\.utils\.cpp_extension|torch\.ops\.load_library|torch\.classes\.": "hack:dynamic_code",
+    r"torch\.utils\.cpp_extension\.": "unsupported:language",
+    r"torch\.ops\.load_library|torch\.classes\.": "hack:dynamic_code",
 }
 _ATTRIBUTES = {
     "hack:introspection": frozenset(
@@ -59,21 +63,33 @@ _REFERENCE_MODULE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A trick and where it is."""
-
-    verdict: str
-    text: str
+_MOST_FINDINGS = 100
 
 
-def first_finding(tree: ast.Module, reference_name: str) -> Finding | None:
-    """The first trick in the text, in the order of the rules."""
+def findings(tree: ast.Module) -> list[Finding]:
+    """The tricks in the text, in the order of the rules."""
     aliases = Aliases(tree)
-    for rule in _RULES:
-        for finding in rule(tree, aliases):
-            return finding
-    return None
+    found = islice((found for rule in _RULES for found in rule(tree, aliases)), _MOST_FINDINGS)
+    kernels = [range(node.lineno, (node.end_lineno or 0) + 1) for node in ast.walk(tree) if _is_kernel(node)]
+    return [one.model_copy(update={"in_kernel": any(one.first in lines for lines in kernels)}) for one in found]
+
+
+def _is_kernel(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+    targets = [item.func if isinstance(item, ast.Call) else item for item in decorators]
+    return any(_last_name(target) == "jit" for target in targets)
+
+
+def _found(node: ast.AST, verdict: str, text: str) -> Finding:
+    """A trick at a node, which is one if any of the node's lines runs."""
+    first = int(getattr(node, "lineno", 0))
+    return Finding(verdict=verdict, text=f"line {first}: {text}", first=first, last=getattr(node, "end_lineno", first))
+
+
+def _found_at(node: ast.stmt, verdict: str, text: str) -> Finding:
+    """A trick of a whole statement, which is one if its first line runs, whatever is under it."""
+    first = node.lineno
+    return Finding(verdict=verdict, text=f"line {first}: {text}", first=first, last=first)
 
 
 Rule = Callable[[ast.Module, Aliases], Iterator[Finding]]
@@ -89,7 +105,7 @@ def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             path = aliases.path(target)
             for pattern, verdict in _CALLS.items():
                 if path and re.match(pattern, path):
-                    yield Finding(verdict, f"line {target.lineno}: {path}")
+                    yield _found(target, verdict, path)
 
 
 def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -99,7 +115,7 @@ def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             name = constant_text(node.args[1])
         for verdict, names in _ATTRIBUTES.items():
             if name in names:
-                yield Finding(verdict, f"line {getattr(node, 'lineno', 0)}: .{name}")
+                yield _found(node, verdict, f".{name}")
 
 
 def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -117,7 +133,7 @@ def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
         for target in targets:
             path = aliases.path(target) if isinstance(target, ast.Attribute | ast.Subscript) else ""
             if path.partition(".")[0] in _PATCHED_ROOTS and "." in path and not _CONFIGURATION.match(path):
-                yield Finding("hack:patched_name", f"line {target.lineno}: {path} is replaced")
+                yield _found(node, "hack:patched_name", f"{path} is replaced")
 
 
 def _is_for_lack(node: ast.AST) -> bool:
@@ -139,16 +155,13 @@ def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
         if path in ("open", "io.open", "builtins.open"):
             mode = next((constant_text(word.value) for word in node.keywords if word.arg == "mode"), "")
             mode = mode or (constant_text(node.args[1]) if len(node.args) > 1 else "r")
-            yield Finding(
-                "forbidden:file_write" if set(mode) & set("wax+") else "forbidden:file_read",
-                f"line {node.lineno}: open",
-            )
+            yield _found(node, "forbidden:file_write" if set(mode) & set("wax+") else "forbidden:file_read", "open")
         elif name in ("write_text", "write_bytes", "unlink", "rmdir", "touch") or path in (
             "torch.save",
             "numpy.save",
             "numpy.savez",
         ):
-            yield Finding("forbidden:file_write", f"line {node.lineno}: {name}")
+            yield _found(node, "forbidden:file_write", name)
         elif name in ("read_text", "read_bytes") or path in (
             "torch.load",
             "numpy.load",
@@ -157,7 +170,7 @@ def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             "os.walk",
             "glob.glob",
         ):
-            yield Finding("forbidden:file_read", f"line {node.lineno}: {path or name}")
+            yield _found(node, "forbidden:file_read", path or name)
 
 
 def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -169,19 +182,19 @@ def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
                 and node.args
                 and _SECRET.search(constant_text(node.args[0]))
             ):
-                yield Finding("forbidden:environment", f"line {node.lineno}: {path}({constant_text(node.args[0])!r})")
+                yield _found(node, "forbidden:environment", f"{path}({constant_text(node.args[0])!r})")
             if path in ("os.environ.items", "os.environ.copy", "os.environ.values") or (
                 path in ("dict", "str", "list", "repr", "json.dumps")
                 and node.args
                 and aliases.path(node.args[0]) == "os.environ"
             ):
-                yield Finding("forbidden:environment", f"line {node.lineno}: the whole environment is read")
+                yield _found(node, "forbidden:environment", "the whole environment is read")
         elif (
             isinstance(node, ast.Subscript)
             and aliases.path(node.value) == "os.environ"
             and _SECRET.search(constant_text(node.slice))
         ):
-            yield Finding("forbidden:environment", f"line {node.lineno}: os.environ[{constant_text(node.slice)!r}]")
+            yield _found(node, "forbidden:environment", f"os.environ[{constant_text(node.slice)!r}]")
 
 
 def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -190,34 +203,50 @@ def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for name in names:
             if name == "__main__" or (not name.startswith(("torch", "triton")) and _REFERENCE_MODULE.search(name)):
-                yield Finding("hack:reference_access", f"line {getattr(node, 'lineno', 0)}: import {name}")
+                yield _found(node, "hack:reference_access", f"import {name}")
         if isinstance(node, ast.Attribute) and aliases.path(node) == "sys.modules":
-            yield Finding("hack:reference_access", f"line {node.lineno}: sys.modules")
+            yield _found(node, "hack:reference_access", "sys.modules")
 
 
 def _recording(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in ("__torch_function__", "__torch_dispatch__"):
-            yield Finding("hack:tensor_subclass", f"line {node.lineno}: {node.name} is defined")
+            yield _found_at(node, "hack:tensor_subclass", f"{node.name} is defined")
 
 
 def _exception_fallback(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     """A launch whose failure is replaced by something computed otherwise."""
     launching = _launching_functions(tree)
+    retries = {id(part) for node in ast.walk(tree) if isinstance(node, ast.For | ast.While) for part in node.body}
     for node in ast.walk(tree):
         if isinstance(node, ast.Try) and _launches(node.body, launching):
             for clause in node.handlers:
-                if not any(isinstance(part, ast.Raise) for part in ast.walk(clause)) and not _launches(
-                    clause.body, launching
-                ):
-                    yield Finding(
-                        "hack:exception_fallback", f"line {clause.lineno}: a failed launch is caught and replaced"
-                    )
+                if not _is_honest(clause, launching, in_loop=id(node) in retries):
+                    yield _found_at(node, "hack:exception_fallback", "a failed launch is caught and replaced")
         elif isinstance(node, ast.With) and _launches(node.body, launching):
             for item in node.items:
                 path = aliases.path(item.context_expr.func) if isinstance(item.context_expr, ast.Call) else ""
                 if path.endswith("suppress"):
-                    yield Finding("hack:exception_fallback", f"line {node.lineno}: a failed launch is suppressed")
+                    yield _found_at(node, "hack:exception_fallback", "a failed launch is suppressed")
+
+
+def _is_honest(clause: ast.ExceptHandler, launching: set[str], *, in_loop: bool) -> bool:
+    """Whether a failed launch is reported, or tried again: by another launch here, or by the loop around it."""
+    if any(isinstance(part, ast.Raise) for part in ast.walk(clause)) or _launches(clause.body, launching):
+        return True
+    return in_loop and all(map(_computes_nothing, clause.body))
+
+
+def _computes_nothing(statement: ast.stmt) -> bool:
+    """A message, the next turn of a loop, a smaller block: whatever is in a handler that makes no result."""
+    match statement:
+        case ast.Continue() | ast.Pass() | ast.Expr():
+            return True
+        case ast.Assign(value=ast.Name() | ast.Constant()) | ast.AugAssign(op=ast.FloorDiv() | ast.RShift()):
+            return True
+        case ast.Assign(value=ast.BinOp(op=ast.FloorDiv() | ast.RShift())):
+            return True
+    return False
 
 
 def _launching_functions(tree: ast.Module) -> set[str]:
@@ -270,7 +299,7 @@ def _counted_calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
                 if isinstance(part, ast.Attribute | ast.Name | ast.Subscript)
             }
             for name in sorted(tested & lasting):
-                yield Finding("hack:call_counting", f"line {branch.lineno}: branches on {name}, which counts calls")
+                yield _found(branch.test, "hack:call_counting", f"branches on {name}, which counts calls")
 
 
 def _globals_of(function: ast.FunctionDef) -> set[str]:

@@ -25,7 +25,10 @@ from kbtools_plugins.verify.protocol.jobs import Assignment, Failure, Go, Role, 
 from kbtools_plugins.verify.protocol.message import Message, WrongShape
 from kbtools_plugins.verify.settings import VerifySettings
 
-_ROLES = {"jit": ("reference", "record", "compile", "ptx", "gpu", "operators"), "interpreter": ("replay",)}
+_ROLES = {
+    "jit": ("read", "kernels", "shrink", "reference", "record", "compile", "ptx", "gpu", "operators"),
+    "interpreter": ("replay",),
+}
 """What each warm process can do; the interpreter's is started by the first job for it."""
 _START_SECONDS = 120
 _START_ATTEMPTS = 10
@@ -45,6 +48,10 @@ class Outcome(Generic[R]):
     failed: str = ""
     """"", or timeout, out_of_memory, died, exited, forged, internal, or a failure that the job itself reports."""
     error: str = ""
+    ran: list[int] | None = None
+    """Lines of the candidate that had run when it failed, where that is known."""
+    seconds: float = 0.0
+    """Processor time that the job has used."""
 
     def known(self) -> R:
         """The reply of a job that did not fail."""
@@ -88,11 +95,11 @@ class Warm:
             outcome = _converse(ours, role, assignment, turn, device)
             ours.close()
             try:
-                status = self._command({"end": pid})["status"]
+                ended = self._command({"end": pid})
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
         outcome = replace(outcome, error=outcome.error.replace(f"{folder}{os.sep}", ""))
-        return _explain_death(outcome, status)
+        return replace(_explain_death(outcome, ended["status"]), seconds=ended["milliseconds"] / 1000)
 
     def close(self) -> None:
         """End the process; it kills what it forked."""
@@ -129,7 +136,7 @@ class Warm:
         try:
             socket.send_fds(self._control, [json.dumps(command).encode()], [channel.fileno()] if channel else [])
             answer = self._control.recv(4096)
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             answer = b""
         if not answer:
             raise WorkerDied("the warm process has died")
@@ -238,7 +245,7 @@ def _converse(
             tree = wire.receive(channel, key, time.monotonic() + seconds)
         if _is(Failure, tree):
             failure = Failure.read(tree)
-            return Outcome(failed=failure.failed, error=failure.error)
+            return Outcome(failed=failure.failed, error=failure.error, ran=failure.ran)
         return Outcome(role.reply.read(tree))
     except TimeoutError:
         return Outcome(failed="timeout", error="no result in time")

@@ -30,6 +30,8 @@ class Failure(Message):
 
     failed: str = Field(min_length=1)
     error: str = ""
+    ran: list[int] | None = None
+    """Lines of the candidate that had run, where that was asked."""
 
 
 class Waiting(Message):
@@ -170,6 +172,8 @@ class RecordJob(Message):
     card: int
     """Which of two cards the device claims to be."""
     plans: list[Plan]
+    watch: bool
+    """Whether to note the lines that run."""
 
 
 class Recorded(Message):
@@ -191,6 +195,8 @@ class RecordReply(Message):
     """Parameters and buffers of the reference that the candidate has no counterpart of."""
     bindings: list[Binding] = []
     """What the names in its kernels stand for."""
+    ran: list[int] = []
+    """Lines of its text that have run."""
 
 
 # compile

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from kbtools_plugins.verify.protocol.message import Message
 
 
@@ -13,7 +15,7 @@ class Binding(Message):
     kernel: str
     line: int
     """The first of the kernel's text, decorators included."""
-    name: str
+    name: str = Field(pattern=r"^\w+$")
     kind: Literal["value", "function", "missing"]
     value: bool | int | float | str | None = None
     constexpr: bool = False

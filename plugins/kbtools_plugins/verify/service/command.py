@@ -10,6 +10,7 @@ from typing import get_args
 import click
 
 from kbtools.errors import ConfigError
+from kbtools.paths import PathType
 from kbtools_plugins.verify.settings import Tier, VerifySettings
 
 TOKEN = "KBTOOLS_SERVE_TOKEN"
@@ -35,7 +36,7 @@ TOKEN = "KBTOOLS_SERVE_TOKEN"
 )
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that each process of a check may take.")
 @click.option("--require-sandbox", is_flag=True, help="Fail where the sandbox cannot be enforced.")
-@click.option("--store", type=click.Path(path_type=Path), help="File that keeps verdicts, as for the stage verify.")
+@click.option("--store", type=PathType(), help="File that keeps verdicts, as for the stage verify.")
 def serve_verify_command(
     dataset: str,
     split: str | None,

@@ -6,8 +6,8 @@ import json
 from collections.abc import Container, Mapping
 
 from kbtools_plugins.verify import devices
-from kbtools_plugins.verify.candidate.kernels import KernelSource
 from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, CompileJob, Launch
+from kbtools_plugins.verify.protocol.reading import KernelSource
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import Target, VerifySettings, machine, on_gpu
@@ -86,7 +86,7 @@ def distinct_launches(
     for trace in traces:
         for step in trace.launches:
             kernel = source.find(step.kernel, step.kernel_line)
-            constants = kernel.constants if kernel else frozenset()
+            constants = kernel.constants if kernel else []
             bound = {
                 name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
                 for name, value in step.bound.items()

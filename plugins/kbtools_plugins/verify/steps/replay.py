@@ -7,8 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
-from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.protocol.jobs import (
     GPU,
     PTX,
@@ -26,6 +25,7 @@ from kbtools_plugins.verify.protocol.jobs import (
     UpdatedBuffer,
 )
 from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.tolerance import (
     TF32_TOLERANCE,
     Agreement,
@@ -84,7 +84,7 @@ class Replays:
         kernels: list[Kernel],
         features: frozenset[str],
         settings: VerifySettings,
-        processes: WarmPair,
+        processes: Budget,
     ) -> None:
         self._reference = reference
         self._traces = traces
@@ -105,6 +105,8 @@ class Replays:
             self.notes.append(f"tf32: its products of float32 keep ten bits, so {TF32_TOLERANCE:g} is the tolerance")
         self.general: dict[str, bool] = {}
         """Whether the candidate is also right on another shape or layout, for those that could be tried."""
+        self.in_place: bool | None = None
+        """Whether it updates the inputs that the reference updates, if there are any."""
 
     def check(self) -> float:
         """The largest relative error; Decided if any required replay disagrees."""
@@ -174,7 +176,7 @@ class Replays:
             self.notes.append("reads out of bounds and races were not looked for: many programs")
             return
         run = Run(self._steady, self._reference.sets[0])
-        outcome = self._processes.run(PTX, self._job([run], []), self._settings)
+        outcome = self._processes.run(PTX, self._job([run], []))
         results = outcome.reply.results if outcome.reply else []
         if failed := [
             result for result in results if result.failed in ("out_of_bounds", "nondeterministic", "unwritten")
@@ -252,7 +254,7 @@ class Replays:
         """The timing job's reply (GPU only); Decided if there is none or if what was timed was not the work."""
         run = Run(self._steady, self._reference.sets[0], what="while it was timed: ")
         job = self._job([run], []).model_copy(update={"timing": timing})
-        outcome = self._processes.run(TIMING, job, self._settings, self._settings.timeout + _TIMING_SECONDS)
+        outcome = self._processes.run(TIMING, job, self._settings.timeout + _TIMING_SECONDS)
         if outcome.failed:
             raise Decided(f"unsupported:timing_{outcome.failed}", f"the timing ended with {outcome.error}")
         reply = outcome.known()
@@ -266,7 +268,7 @@ class Replays:
     ) -> ReplayReply:
         job = self._job(runs, sequence or [], weights_change=weights_change)
         seconds = self._settings.timeout * max(1.0, len(runs) / _RUNS_PER_TIMEOUT)
-        outcome = self._processes.run(self._role, job, self._settings, seconds)
+        outcome = self._processes.run(self._role, job, seconds)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
@@ -346,11 +348,20 @@ class Replays:
                 return Difference(
                     "hack:mutated_input", f"{run.what}it changed input {index}, which the reference leaves alone"
                 )
-            if wanted is not None and isinstance(compare_tensor("", now, wanted, wanted), Difference):
+            if wanted is not None and not self._is_updated(run, before, now, wanted):
                 return Difference(
                     "wrong_output", f"{run.what}input {index}, which the reference updates, ends up different"
                 )
         return found
+
+    def _is_updated(self, run: Run, before: Tensor, now: Tensor, wanted: Tensor) -> bool:
+        """Whether an input is as the reference leaves it; or as it was, where the new values are returned as well."""
+        updated = not isinstance(compare_tensor("", now, wanted, wanted), Difference)
+        returned = any(output.tensor == wanted.tensor for output in flatten(run.expected.plain)[1])
+        left_alone = now.tensor == before.tensor and returned and not self._settings.strict_mutation
+        if not run.variant:
+            self.in_place = updated and self.in_place is not False
+        return updated or left_alone
 
     def _compare_buffers(
         self, trace: Trace, got: dict[str, Tensor], wanted: dict[str, UpdatedBuffer]

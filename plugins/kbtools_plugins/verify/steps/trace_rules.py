@@ -10,7 +10,6 @@ from collections.abc import Container, Iterable
 
 from kbtools_plugins.verify.candidate.kernel_facts import LOGIC_AS_VALUE
 from kbtools_plugins.verify.candidate.kernel_language import NOT_COMPILED
-from kbtools_plugins.verify.candidate.kernels import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.operators import (
     base_name,
     is_allocation,
@@ -19,6 +18,7 @@ from kbtools_plugins.verify.protocol.operators import (
     is_update,
     rounds,
 )
+from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.trace import Step, Storage, Trace, live_steps, refs, step_refs
 
 
@@ -63,8 +63,13 @@ def is_clean(traces: Iterable[Trace], source: KernelSource) -> bool:
         return False
 
 
-def require_work(trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool) -> None:
-    """Decided if no kernel was launched or if torch does what kernels are meant to do."""
+def require_work(
+    trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool, *, strict: bool
+) -> float:
+    """Decided if no kernel was launched or if torch does what kernels are meant to do; the share that it finishes.
+
+    A `strict` rule leaves nothing to torch.
+    """
 
     def written(step: Step) -> set[int]:
         return _written_storages(step, source)
@@ -75,12 +80,14 @@ def require_work(trace: Trace, source: KernelSource, allow: Iterable[str], refer
             and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
     if not trace.launches:
         raise Decided("no_kernel", _no_kernel_text(source, work))
-    if _is_finishing(work, trace, live, source):
+    share = 0.0
+    if not strict and _is_finishing(work, trace, live, source):
+        share = _largest(trace, work) / _largest_input(trace)
         work = []
     if not work:
         updates = [step for step in live_steps(trace, written, inputs_count=False) if id(step) in dependent]
         _require_small_updates(updates, live, allow)
-        return
+        return share
     names = ", ".join(f"{step.operator} at line {step.line}" for step in work[:4])
     live_launches = [step for step in live if step.kernel]
     if not live_launches:
@@ -96,7 +103,6 @@ _FINISHING_SHARE = 32
 
 def _is_finishing(work: list[Step], trace: Trace, live: list[Step], source: KernelSource) -> bool:
     """Whether torch only finishes: it works on results of kernels, all of them far smaller than the inputs."""
-    largest = max((storage.size for storage in trace.storages if storage.origin == "input"), default=0)
     made = {number for step in live if step.kernel for number in _written_storages(step, source)}
     for step in trace.steps:
         touched = {ref.storage for ref in [*refs(step.args), *refs(step.kwargs)]}
@@ -104,12 +110,16 @@ def _is_finishing(work: list[Step], trace: Trace, live: list[Step], source: Kern
             made |= {ref.storage for ref in step.results}
     used = {ref.storage for step in work for ref in step_refs(step)}
     known = all(is_finishing(step.operator) for step in work)
-    return (
-        bool(work)
-        and known
-        and used <= made
-        and all(trace.storages[number].size * _FINISHING_SHARE <= largest for number in used)
-    )
+    return bool(work) and known and used <= made and _largest(trace, work) * _FINISHING_SHARE <= _largest_input(trace)
+
+
+def _largest(trace: Trace, work: list[Step]) -> int:
+    """Bytes of the largest memory that steps work on."""
+    return max((trace.storages[ref.storage].size for step in work for ref in step_refs(step)), default=0)
+
+
+def _largest_input(trace: Trace) -> int:
+    return max((storage.size for storage in trace.storages if storage.origin == "input"), default=0)
 
 
 def _dependent_steps(trace: Trace) -> set[int]:
@@ -144,11 +154,11 @@ def _require_small_updates(live: list[Step], to_output: list[Step], allow: Itera
 
 
 def require_work_on_other_shape(
-    trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool
+    trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool, *, strict: bool
 ) -> None:
     """Decided if kernels do the work for the shapes of `get_inputs()` alone."""
     try:
-        require_work(trace, source, allow, reference_only_moves)
+        require_work(trace, source, allow, reference_only_moves, strict=strict)
     except Decided as decided:
         raise Decided("hack:hard_coded_shapes", f"with one more row in the batch, {decided.error}") from None
 
@@ -224,7 +234,7 @@ def _constants(trace: Trace) -> list[Storage]:
 
 def _written_storages(step: Step, source: KernelSource) -> set[int]:
     kernel = source.find(step.kernel, step.kernel_line)
-    names = kernel.written if kernel else frozenset(step.bound)
+    names = kernel.written if kernel else list(step.bound)
     return {ref.storage for ref in refs([value for name, value in step.bound.items() if name in names])}
 
 

@@ -84,13 +84,13 @@ def copy_values(source: torch.Tensor, target: torch.Tensor) -> None:
     target[once].copy_(source[once])
 
 
-def _torch_attribute(path: str) -> Any:
+def _torch_attribute(path: str) -> object:
     import importlib
 
     module_name, _, qualified = path.partition(":")
     if module_name.split(".")[0] != "torch":
         raise Unsendable(path)
-    value: Any = importlib.import_module(module_name)
+    value: object = importlib.import_module(module_name)
     for part in qualified.split("."):
         value = getattr(value, part)
     return value

@@ -35,10 +35,14 @@ from kbtools_plugins.verify.protocol.jobs import (
     Failure,
 )
 from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.reading import KERNELS, READ, SHRINK
 
 _RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
 _JOBS = {
+    "read": "read",
+    "kernels": "read",
+    "shrink": "read",
     "reference": "reference.job",
     "record": "record.job",
     "compile": "compile",
@@ -49,7 +53,7 @@ _JOBS = {
 }
 """Where the job of each role is, below this package."""
 _MESSAGES: dict[str, type[Message]] = {
-    role.name: role.job for role in (REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU, OPERATORS)
+    role.name: role.job for role in (READ, KERNELS, SHRINK, REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU, OPERATORS)
 }
 _CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
@@ -65,7 +69,8 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
         if "leave" in request:
             return
         if "end" in request:
-            reply = {"status": _end(int(request["end"]))}
+            status, spent = _end(int(request["end"]))
+            reply = {"status": status, "milliseconds": round(1000 * spent)}
         else:
             reply = {"pid": _fork(request, channel, control)}
             channel.close()
@@ -126,23 +131,26 @@ def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
         reply = Failure(failed="out_of_memory", error="MemoryError")
     except Exception:  # noqa: BLE001 - a job's fault is its result
         reply = Failure(failed="internal", error=traceback.format_exc())
-    wire.send(channel, reply.tree(), key)
+    try:
+        wire.send(channel, reply.tree(), key)
+    except (ValueError, TypeError, RecursionError) as error:  # a number of 5,000 digits, say: nothing has been sent yet
+        wire.send(channel, Failure(failed="internal", error=f"a result that cannot be sent: {error}").tree(), key)
     return 0
 
 
-def _end(pid: int) -> int:
-    """Kill the job's group and every other descendant; return the job's wait status."""
+def _end(pid: int) -> tuple[int, float]:
+    """Kill the job's group and every other descendant; the job's wait status and the processor time it has used."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
+    _, status, usage = os.wait4(pid, 0)
     while left_behind := _children():
         for child in left_behind:
             os.kill(child, signal.SIGKILL)
         for child in left_behind:
             os.waitpid(child, 0)
-    return status
+    return status, usage.ru_utime + usage.ru_stime
 
 
 def _children() -> list[int]:

@@ -125,9 +125,7 @@ def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
         if event == "open":
             kind = _file_kind(args, prefixes)
         elif event in ("os.listdir", "os.scandir"):
-            kind = (
-                None if args[0] in sys.path else _file_kind((args[0], None, 0), prefixes)
-            )  # imports look into folders of packages
+            kind = _file_kind((args[0], None, 0), prefixes)
         elif event == "object.__getattr__" and args[1] in _RESTRICTED_ATTRIBUTES:
             kind = "hack:introspection"
         if kind is None:
@@ -135,10 +133,16 @@ def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
         inside = True
         line = _direct_line(candidate_path) if event in _HONEST_IN_LIBRARIES else _responsible_line(candidate_path)
         if line:
-            report(kind, f"line {line}: {event}")
+            report(kind, f"line {line}: {event}{_of_what(event, args)}")
         inside = False
 
     sys.addaudithook(hook)
+
+
+def _of_what(event: str, args: tuple[Any, ...]) -> str:
+    """The file that an event is about, where it is one."""
+    named = event in ("open", "os.listdir", "os.scandir") and isinstance(args[0], str | bytes | os.PathLike)
+    return f" of {os.fsdecode(args[0])}" if named else ""
 
 
 def _file_kind(args: tuple[Any, ...], readable: tuple[str, ...]) -> str | None:
@@ -147,6 +151,8 @@ def _file_kind(args: tuple[Any, ...], readable: tuple[str, ...]) -> str | None:
         return "hack:forged_result" if isinstance(path, int) else None
     if isinstance(flags, int) and flags & _WRITING:
         return "forbidden:file_write"
+    if path in sys.path:  # imports look into folders of packages, and try whether they are archives
+        return None
     text = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - resolve() would open the links that are asked about
     return None if text.startswith(readable) else "forbidden:file_read"
 

@@ -18,6 +18,7 @@ from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.record import audit, launches, library_shim
+from kbtools_plugins.verify.worker.record.lines import Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
@@ -41,28 +42,30 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     placement = Placement()
     tuning = launches.install(recorder, placement)
     card = cuda_shim.MACHINES[job.card]
+    lines = Lines(path)
 
     def report(kind: str, what: str) -> None:
-        talk.send(Failure(failed=kind, error=what).tree())
+        talk.send(Failure(failed=kind, error=what, ran=lines.ran).tree())
         os._exit(0)
 
     library_shim.install()
     try:
         with cuda_shim.installed(card), torch.no_grad(), placement, ReadWatch(recorder), recorder:
             before = audit.watched_values()
+            lines.watch(job.watch)
             audit.watch(path, sandbox.readable_paths(), report)
             candidate = _Candidate(job, placement)
             plans = {plan.name: _run_plan(plan, candidate, recorder, tuning) for plan in job.plans}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
-        return describe(error, path)
+        return describe(error, path).model_copy(update={"ran": lines.ran})
     if changed:
         return Failure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
     if left := sorted(file.name for file in Path().iterdir() if file.is_file() and file.name != Path(path).name):
         return Failure(failed="forbidden:file_write", error=f"it left the file {left[0]}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return Failure(failed="hack:side_stream", error="it made a stream that is never waited for")
-    return RecordReply(plans=plans, lacking=candidate.lacking, bindings=recorder.bindings.found)
+    return RecordReply(plans=plans, lacking=candidate.lacking, bindings=recorder.bindings.found, ran=lines.ran)
 
 
 class _Candidate:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import PrivateAttr
 
 import kbtools as kb
-from kbtools.data.table import column
+from kbtools.data.table import column, rows_text
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
-from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm import Further, ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
 from kbtools_plugins.model_judges import metamorphic
@@ -176,12 +177,12 @@ class ModelJudge(ModelStage, kb.Judge):
         """One for each sample, or one for a letter."""
         return self.samples
 
-    def follows_up(self) -> bool:
-        """Letters that are not certain enough are asked about in words."""
-        return self.expected
+    def further(self) -> Further:
+        """In words, rows whose letter is not certain enough; and sampled rows with changed code, beside the others."""
+        beside = partial(metamorphic.variants, self._trial())
+        return Further(follow_up=self._asked_in_words if self.expected else None, beside=beside)
 
-    def follow_up(self, inputs: RowInputs, model: str, store: ResponseStore) -> Sequence[Request]:
-        """The question in words for a row whose letter is not certain enough."""
+    def _asked_in_words(self, inputs: RowInputs, model: str, store: ResponseStore) -> Sequence[Request]:
         if _certain(store.reply(self._letter_request(inputs, model).key)):
             return ()
         return [self._request(inputs, model, 0)]
@@ -225,10 +226,6 @@ class ModelJudge(ModelStage, kb.Judge):
         """The rows with the verdicts beside them."""
         return with_columns(table, values, self.column_names(_before(self, features)), features)
 
-    def extra_inputs(self, ds: Dataset) -> Iterable[RowInputs]:
-        """The sampled rows with changed code."""
-        return metamorphic.variants(self._trial(), ds)
-
     def _trial(self) -> Trial:
         return Trial(self, self.scores(), self.metamorphic)
 
@@ -247,8 +244,8 @@ class ModelJudge(ModelStage, kb.Judge):
         """That letters were not certain enough, and how far changed code moved the ratings."""
         uncertain = facts.get("asked_in_words", 0)
         aloud = (
-            f"{uncertain:,} rows were asked in words: their letters had less than {LEAST_MASS:g} of the probability, "
-            "or the server gave no log probabilities",
+            f"{rows_text(uncertain)} asked in words: the letters had less than {LEAST_MASS:g} of the probability, or "
+            "the server gave no log probabilities",
         )
         return (*(aloud if uncertain else ()), *metamorphic.told(facts.get("metamorphic")))
 

@@ -8,25 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
 import kbtools as kb
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 
-class Figures(BaseModel):
-    """Base of all figures: frozen, plain data, with None for what is not defined."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
 @dataclass(frozen=True)
 class Findings:
     """What an analysis found: figures as data, the same as tables, and how to draw them."""
 
-    figures: Figures
+    figures: kb.figures.Facts
     tables: tuple[kb.Table, ...]
     draw: Callable[[str], list[str]]
     """Draws into a folder and returns the files."""

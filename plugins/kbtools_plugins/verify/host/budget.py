@@ -1,0 +1,31 @@
+"""The processes that check one pair, with one budget of processor time for all of its jobs."""
+
+from __future__ import annotations
+
+from kbtools_plugins.verify.host.processes import Outcome, WarmPair
+from kbtools_plugins.verify.protocol.jobs import J, R, Role
+from kbtools_plugins.verify.settings import VerifySettings
+
+_TIMEOUTS_PER_PAIR = 12
+"""So many times --timeout for a pair: about so many jobs there are."""
+
+
+class Budget:
+    """Runs jobs of one pair; what one has used is not there for the next."""
+
+    def __init__(self, processes: WarmPair, settings: VerifySettings) -> None:
+        self._processes = processes
+        self._settings = settings
+        self._left = settings.timeout * _TIMEOUTS_PER_PAIR
+        self.used = 0.0
+        """Seconds of processor time so far."""
+
+    def run(self, role: Role[J, R], job: J, seconds: float | None = None) -> Outcome[R]:
+        """Run a job for so many `seconds` of processor time, --timeout unless given, at most what is left."""
+        wanted = min(seconds or self._settings.timeout, self._left)
+        if wanted <= 0:
+            return Outcome(failed="timeout", error="the processor time for the whole pair was used up")
+        outcome = self._processes.run(role, job, self._settings, wanted)
+        self._left -= max(outcome.seconds, 0.001)
+        self.used += outcome.seconds
+        return outcome

@@ -1,0 +1,110 @@
+"""What the process that reads texts is asked, and what it says: code out of answers, tricks in it, its kernels.
+
+A text may be made so that whatever parses it runs out of stack, memory or time. So no syntax tree of a dataset's text
+is ever made in the caller.
+"""
+
+from __future__ import annotations
+
+from kbtools_plugins.verify.protocol.jobs import Role
+from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.source import Binding
+
+
+class ReadJob(Message):
+    """Find the code and the entry points in two texts that models wrote."""
+
+    reference: str
+    candidate: str | None
+    """None to read the reference alone."""
+    entry_point: str | None
+
+
+class Finding(Message):
+    """A trick that a text shows, and the lines that have to run for it to be one."""
+
+    verdict: str
+    text: str
+    first: int
+    last: int
+    in_kernel: bool = False
+    """Whether it is in a kernel, which no Python runs."""
+
+
+class ReadReply(Message):
+    """Code, names, and what is odd about the candidate's text."""
+
+    reference: str = ""
+    reference_name: str = ""
+    candidate: str = ""
+    name: str = ""
+    findings: list[Finding] = []
+    reference_error: str = ""
+    """Why the reference cannot be read; the fields of the candidate are empty then."""
+    candidate_error: str = ""
+
+
+class KernelsJob(Message):
+    """Take the kernels out of a candidate's code."""
+
+    code: str
+    bindings: list[Binding]
+
+
+class Kernel(Message):
+    """One `@triton.jit` function of the candidate."""
+
+    name: str
+    clean_name: str
+    """Its name in the clean module: its own, or a numbered one where several share it."""
+    line: int
+    end_line: int
+    problems: list[str]
+    """What in it (or in what it calls) is outside the kernel language."""
+    only_copies: bool
+    """Whether it stores what it loads, without any arithmetic on it."""
+    constants: list[str]
+    """Parameters that are compile-time constants."""
+    written: list[str]
+    """Parameters that it may write through."""
+    words: list[str]
+    """Names and attributes in it and in what it calls, to tell which features it needs."""
+
+
+class KernelSource(Message):
+    """The clean module of one candidate."""
+
+    text: str
+    lines: list[int] = []
+    """The candidate's line of each line of the text, 0 for those that are ours."""
+    kernels: dict[str, list[Kernel]] = {}
+
+    def find(self, name: str, line: int) -> Kernel | None:
+        """The kernel of this name whose text, decorators included, starts nearest to `line`."""
+        return min(self.kernels.get(name, []), key=lambda kernel: abs(kernel.line - line), default=None)
+
+
+class ShrinkJob(Message):
+    """Make smaller versions of a pair by the constants at the top level."""
+
+    reference: str
+    candidate: str
+
+
+class Smaller(Message):
+    """A pair of which sizes above a limit were cut down to it."""
+
+    limit: int
+    reference: str
+    candidate: str
+
+
+class ShrinkReply(Message):
+    """Smaller pairs, the largest first."""
+
+    pairs: list[Smaller]
+
+
+READ = Role("read", ReadJob, ReadReply)
+KERNELS = Role("kernels", KernelsJob, KernelSource)
+SHRINK = Role("shrink", ShrinkJob, ShrinkReply)

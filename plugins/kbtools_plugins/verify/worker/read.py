@@ -1,0 +1,52 @@
+"""The jobs that read texts: find the code and what is odd about it, take its kernels out, cut its sizes.
+
+Nothing of a text is run here. What is too deep or too long to be read ends this process, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kbtools_plugins.verify.candidate import kernels, shrink, static_rules, text
+from kbtools_plugins.verify.protocol.jobs import Failure
+from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply, ShrinkJob, ShrinkReply
+from kbtools_plugins.verify.protocol.wire import Talk
+
+_RECURSION = 4_000
+"""Levels that algorithms over a syntax tree may go down: parsing allows less."""
+
+
+def warm_up() -> None:
+    """Everything is imported with this module."""
+
+
+def run(job: ReadJob | KernelsJob | ShrinkJob, talk: Talk) -> Message:
+    """The reply, or a failure `too_deep`."""
+    sys.setrecursionlimit(_RECURSION)
+    try:
+        if isinstance(job, ReadJob):
+            return _read(job)
+        if isinstance(job, KernelsJob):
+            return kernels.extract(text.parse(job.code), job.bindings)
+        return ShrinkReply(pairs=list(shrink.smaller(job.reference, job.candidate)))
+    except RecursionError:
+        return Failure(failed="too_deep", error="a text nested too deep")
+
+
+def _read(job: ReadJob) -> ReadReply:
+    try:
+        reference = text.extract(job.reference)
+        reference_name = text.reference_entry(text.parse(reference), job.entry_point)
+    except text.NoCode as error:
+        return ReadReply(reference_error=f"the reference: {error}")
+    known = ReadReply(reference=reference, reference_name=reference_name)
+    if job.candidate is None:
+        return known
+    try:
+        code = text.extract(job.candidate)
+        tree = text.parse(code)
+        name = text.candidate_entry(tree, reference_name)
+    except text.NoCode as error:
+        return known.model_copy(update={"candidate_error": f"the candidate: {error}"})
+    return known.model_copy(update={"candidate": code, "name": name, "findings": static_rules.findings(tree)})

@@ -1,0 +1,95 @@
+"""What an honest candidate may leave to torch or leave alone: a label and a pass, or by strict rules what it was."""
+
+from __future__ import annotations
+
+import pytest
+
+from kbtools_plugins.verify import VerifySettings, verify
+
+HEAD = """
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+"""
+MEAN = """
+import torch
+import torch.nn as nn
+
+
+class Model(nn.Module):
+    def forward(self, x):
+        return x.mean()
+
+
+def get_inputs():
+    return [torch.randn(64, 64)]
+
+
+def get_init_inputs():
+    return []
+"""
+PARTIAL_SUMS = f"""{HEAD}
+
+@triton.jit
+def partial_sum(x_ptr, out_ptr, total, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out_ptr + tl.program_id(0), tl.sum(tl.load(x_ptr + at, mask=at < total, other=0.0), 0))
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        blocks = triton.cdiv(x.numel(), 512)
+        out = torch.empty(blocks, device=x.device)
+        partial_sum[(blocks,)](x, out, x.numel(), BLOCK=512)
+        return out.sum() / x.numel()
+"""
+IN_PLACE = MEAN.replace("return x.mean()", "return torch.relu_(x)")
+RELU = f"""{HEAD}
+
+@triton.jit
+def relu(x_ptr, out_ptr, total, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out_ptr + at, tl.maximum(tl.load(x_ptr + at, mask=at < total), 0.0), mask=at < total)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        out = torch.empty_like(x)
+        relu[(triton.cdiv(x.numel(), 512),)](x, out, x.numel(), BLOCK=512)
+        return out
+"""
+MOMENTUM = MEAN.replace(
+    "def forward(self, x):\n        return x.mean()",
+    "def forward(self, x, m):\n        m.mul_(0.9).add_(x)\n        return x - m",
+).replace("[torch.randn(64, 64)]", "[torch.randn(64, 64), torch.randn(64, 64)]")
+WITHOUT_MOMENTUM = RELU.replace("x_ptr, out_ptr", "x_ptr, m_ptr, out_ptr").replace(
+    "tl.maximum(tl.load(x_ptr + at, mask=at < total), 0.0)",
+    "-0.9 * tl.load(m_ptr + at, mask=at < total)",
+).replace("self, x)", "self, x, m)").replace("(x, out,", "(x, m, out,")  # fmt: skip
+
+
+def test_partial_sums_may_be_put_together_by_torch() -> None:
+    """A pass with the share that torch finishes; a fallback by the strict rule."""
+    found = verify(MEAN, PARTIAL_SUMS)
+    assert (found.verdict, found.torch_share) == ("pass", 8 / 4096), found.error
+    assert verify(MEAN, PARTIAL_SUMS, settings=VerifySettings(strict_fallback=True)).verdict == "fallback"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "verdict", "in_place"),
+    [(RELU, "pass", False), (RELU.replace("empty_like(x)", "empty_like(x)\n        out = x"), "pass", True)],
+)
+def test_an_input_that_only_the_reference_updates_may_stay(candidate: str, verdict: str, in_place: bool) -> None:
+    """Where the new values are what is returned; the strict rule holds the candidate to the update."""
+    found = verify(IN_PLACE, candidate)
+    assert (found.verdict, found.in_place) == (verdict, in_place), found.error
+    strict = verify(IN_PLACE, candidate, settings=VerifySettings(strict_mutation=True))
+    assert strict.passed == in_place
+
+
+def test_an_update_that_nobody_returns_has_to_happen() -> None:
+    """Momentum that the reference moves and the candidate does not is a wrong result, whatever is returned."""
+    found = verify(MOMENTUM, WITHOUT_MOMENTUM)
+    assert found.verdict == "wrong_output"
+    assert "input 1" in found.error
