@@ -75,10 +75,10 @@ class Marks:
         return whole.as_strided([*ref.shape, width], [*strides, 1], ref.offset * width)
 
 
-def moved(operator: Callable[..., Any], fill: Callable[[bool], tuple[Any, Any]]) -> Any:
+def moved(operator: Callable[..., Any], fill: Callable[[bool], tuple[Any, Any]]) -> torch.Tensor:
     """For each element of what a copying operator makes, whether it comes from one that was never written.
 
     `fill` gives the operator's arguments with ones or zeros in the place of such elements: the results differ there.
     """
-    results = [operator(*args, **kwargs) for args, kwargs in (fill(True), fill(False))]
+    results: list[torch.Tensor] = [operator(*args, **kwargs) for args, kwargs in (fill(True), fill(False))]
     return widened(results[0]) != widened(results[1])
