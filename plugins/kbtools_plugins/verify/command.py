@@ -60,7 +60,7 @@ def verify_command(
 
     settings = _settings(
         tier=tier,
-        targets=tuple(part.strip() for part in targets.split(",") if part.strip()),
+        targets=_targets(targets),
         seeds=seeds,
         timeout=timeout,
         strict_fp32=strict_fp32,
@@ -74,6 +74,13 @@ def verify_command(
     found = {**verdict.model_dump(mode="json"), "reward": verdict.reward}
     click.echo(json.dumps(found, indent=1) if as_json else explain(verdict))
     return 0 if verdict.passed else 1
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not all(part.isdecimal() or part.startswith("gfx") for part in parts):
+        raise UsageError(f"--targets {text!r} is no list of targets such as 80,90 or 80,gfx942.")
+    return parts
 
 
 def _settings(**fields: object) -> VerifySettings:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import devices
@@ -12,7 +13,19 @@ from kbtools_plugins.verify import devices
 Tier = Literal["auto", "gpu", "cpu", "ptx", "interpreter"]
 """`cpu` is what there is without a GPU, which is `ptx`."""
 Machine = Literal["gpu", "ptx", "interpreter"]
-Target = Annotated[int, Field(ge=75)] | Annotated[str, Field(pattern=r"^gfx[0-9a-f]{3,4}$")]
+_OLDEST = 75
+
+
+def target(text: object) -> int | str:
+    """80 for "80", "gfx942" for itself; ValueError for what Triton does not compile for."""
+    if isinstance(text, str) and re.fullmatch("gfx[0-9a-f]{3,4}", text):
+        return text
+    if str(text).isdecimal() and int(str(text)) >= _OLDEST:
+        return int(str(text))
+    raise ValueError(f"{text!r} is no target such as gfx942, 80 or 90, at least {_OLDEST}")
+
+
+Target = Annotated[int | str, BeforeValidator(target)]
 """What Triton compiles for, 80 for sm_80 or gfx942: a candidate is not to blame for one that it does not."""
 
 
