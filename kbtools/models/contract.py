@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from kbtools.models.kinds import Kind, ReplyFailure
 from kbtools.models.reading import Reading, unwritable
 from kbtools.models.reply import Reply
 from kbtools.models.request import Message, Request, canonical_json
-from kbtools.models.schema import validator
+from kbtools.models.schema import JsonSchema, validator
 from kbtools.models.store import ResponseStore
 
 _PARSER = "Start the server with --reasoning-parser, or ask with less reasoning"
@@ -46,7 +46,7 @@ class Contract(Protocol):
     def shape(self) -> str:
         """The form in words, completing "reply with ..."."""
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         """The fields of a reply text; raises Invalid."""
 
 
@@ -54,7 +54,7 @@ class Contract(Protocol):
 class JsonContract:
     """A JSON object that fits a schema: bare, in one code fence that is the whole reply, or as the end of a text."""
 
-    schema: Mapping[str, Any]
+    schema: JsonSchema
     _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class JsonContract:
             "json_schema": {"name": clean, "schema": dict(self.schema), "strict": True},
         }
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         try:
             value = whole(text)
         except ValueError as error:
@@ -93,7 +93,7 @@ class TagContract:
     without outer space, must be written as one.
     """
 
-    schema: Mapping[str, Any]
+    schema: JsonSchema
     _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -252,7 +252,7 @@ def _explained(error: ValidationError) -> Iterator[str]:
         )
 
 
-def _tagged(text: str, name: str, field: Mapping[str, Any]) -> str | int | float:
+def _tagged(text: str, name: str, field: JsonSchema) -> str | int | float:
     values = re.findall(rf"<{re.escape(name)}>(.*?)</{re.escape(name)}>", text, re.DOTALL)
     if len(values) != 1:
         raise Invalid(f"it has {len(values)} <{name}>...</{name}>, expected 1")

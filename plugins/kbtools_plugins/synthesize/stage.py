@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError
 
 import kbtools as kb
 from kbtools.data import texts
@@ -36,6 +36,7 @@ from kbtools.llm import (
     row_inputs,
 )
 from kbtools.llm.assessments import Assessments
+from kbtools.llm.parts import RowValues
 from kbtools.llm.rows import first_requests, repeated
 from kbtools.llm.stage import NOTHING_SPENT
 from kbtools.models.contract import ParsedReply
@@ -92,7 +93,7 @@ class Synthesize(TextGenerationStage):
     _feedback: Feedback | None = PrivateAttr(default=None)
     _telling: Prompt | None = PrivateAttr(default=None)
 
-    def model_post_init(self, context: Any) -> None:
+    def model_post_init(self, context: object) -> None:
         """Read both prompts once, and the options of the feedback."""
         super().model_post_init(context)
         if not self.feedback:
@@ -107,12 +108,12 @@ class Synthesize(TextGenerationStage):
         told = {self._telling.spec: self._telling.text} if self._telling else {}
         return {**super().prompts(), **told}
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """As of every stage that asks, with the versions of both prompts spelled out."""
         told = {"feedback_prompt": self.pinned(self.feedback_prompt)} if self.feedback else {}
         return {**super().config(), **told}
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """What can be wrong with the feedback, then all that a model can lack."""
         if self.enough > self.rollouts:
             raise UsageError(f"--enough {self.enough} of --rollouts {self.rollouts} can never be reached.")
@@ -147,7 +148,7 @@ class Synthesize(TextGenerationStage):
         needed["module_name"] = class_name(inputs["module_name"] or "", inputs["reference_code"] or "")
         return [self.question.about(needed, model, int(inputs.get(REPEAT) or 0))]
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The prompt that was sent, and the completion with its reasoning apart."""
         refuse_failures(replies)
         (settled,) = replies
@@ -193,7 +194,7 @@ class Synthesize(TextGenerationStage):
 
     def outcomes(
         self, given: Iterable[RowInputs], model: str, store: ResponseStore
-    ) -> Sequence[Mapping[str, Any] | RowFailure]:
+    ) -> Sequence[RowValues | RowFailure]:
         """The conversation of each rollout, or why there is none."""
         if self._feedback is None:
             return super().outcomes(given, model, store)
@@ -226,12 +227,11 @@ class Synthesize(TextGenerationStage):
 
     def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
         """That reasoning could not be kept."""
-        hidden = facts.get("hidden_reasoning", 0)
-        return (f"{rows_text(hidden)} with reasoning that is encrypted or redacted, which cannot be kept",) * bool(
-            hidden
-        )
+        rows = rows_text(facts.get("hidden_reasoning", 0))
+        told = f"{rows} with reasoning that is encrypted or redacted, which cannot be kept"
+        return (told,) if facts.get("hidden_reasoning") else ()
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """Rows of the evals layout; what was not measured is null."""
         import datasets
         import pyarrow as pa
@@ -296,7 +296,7 @@ def class_name(module_name: str, code: str) -> str:
 _FOUND = ("verdict", "error", "passed_turn", "turn_verdicts", "turn_rewards")
 
 
-def _row(inputs: Mapping[str, str | None], value: Mapping[str, Any]) -> dict[str, Any]:
+def _row(inputs: Mapping[str, str | None], value: RowValues) -> dict[str, Any]:
     row_id = inputs.get("row_id") or ""
     triton = inputs.get("triton_code")
     return {

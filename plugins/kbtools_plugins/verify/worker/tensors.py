@@ -14,6 +14,9 @@ from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.paritybench import MockConfig
 
+Inputs = tuple[Any, ...]
+"""What a module is called with: tensors and plain values, nested in any way."""
+
 
 class Unsendable(Exception):
     """A value that has no form outside its process."""
@@ -96,7 +99,7 @@ def _torch_attribute(path: str) -> object:
     return value
 
 
-def clone_tree(value: Any) -> Any:
+def clone_tree(value: object) -> Any:
     """The same structure with every tensor copied, strides kept."""
     return tree_map_only(torch.Tensor, clone_strided, value)
 
