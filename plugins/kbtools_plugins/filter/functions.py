@@ -24,7 +24,7 @@ def divide(left: pa.Array, right: pa.Array) -> pa.Array:
     return pc.divide(pc.multiply(left, 1.0), right)
 
 
-def _text_function(name: str, key: str) -> Callable[[pa.Array, str], pa.Array]:
+def _text_function(name: str, key: str) -> Callable[[pa.Array, object], pa.Array]:
     def run(values: pa.Array, text: object) -> pa.Array:
         import pyarrow.compute as pc
 
@@ -33,7 +33,7 @@ def _text_function(name: str, key: str) -> Callable[[pa.Array, str], pa.Array]:
     return run
 
 
-def _plain_function(name: str) -> Callable[[pa.Array, str], pa.Array]:
+def _plain_function(name: str) -> Callable[[pa.Array, object], pa.Array]:
     def run(values: pa.Array, text: object) -> pa.Array:
         import pyarrow.compute as pc
 
@@ -50,7 +50,7 @@ def _length(values: pa.Array, text: object) -> pa.Array:
     return pc.list_value_length(values) if is_list else pc.utf8_length(values)
 
 
-FUNCTIONS: Mapping[str, tuple[Callable[[pa.Array, str], pa.Array], bool]] = {
+FUNCTIONS: Mapping[str, tuple[Callable[[pa.Array, object], pa.Array], bool]] = {
     "contains": (_text_function("match_substring", "pattern"), True),
     "startswith": (_text_function("starts_with", "pattern"), True),
     "endswith": (_text_function("ends_with", "pattern"), True),
