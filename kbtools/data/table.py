@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
@@ -186,8 +187,23 @@ def map_batches(
         features=features,
         remove_columns=[name for name in ds.column_names if name not in features],
         new_fingerprint=fingerprint,
+        cache_file_name=_cache_file(ds, fingerprint),
     )
     return mapped.with_format(None)
+
+
+def _cache_file(ds: Dataset, fingerprint: str) -> str | None:
+    """Where new values go: never beside the rows, for those may be a source or a shard that others share.
+
+    None for rows in memory, whose new values stay there, and where caching is turned off.
+    """
+    import datasets
+
+    if not ds.cache_files or not datasets.is_caching_enabled():
+        return None
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / "stages"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / f"{fingerprint}.arrow")
 
 
 def with_constant(ds: Dataset, name: str, value: str) -> Dataset:
