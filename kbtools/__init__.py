@@ -8,7 +8,7 @@ those of other plugins, where only one of them has a class of that name.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kbtools import data as data
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
     from kbtools.verify_client import VerifyClient as VerifyClient
+    from kbtools_plugins.add_labels import AddLabels as AddLabels
     from kbtools_plugins.analysis.agreement import Agreement as Agreement
     from kbtools_plugins.analysis.correlate import Correlate as Correlate
     from kbtools_plugins.analysis.stats import Stats as Stats
     from kbtools_plugins.chat import ToMessages as ToMessages
     from kbtools_plugins.chat import ToPromptCompletion as ToPromptCompletion
     from kbtools_plugins.compare import Compare as Compare
-    from kbtools_plugins.convert_rollouts import ConvertRollouts as ConvertRollouts
     from kbtools_plugins.dedup import Dedup as Dedup
     from kbtools_plugins.filter import Filter as Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts as GeneratePrompts
@@ -57,11 +57,12 @@ if TYPE_CHECKING:
     from kbtools_plugins.model_judges.model_judge import ModelJudge as ModelJudge
     from kbtools_plugins.model_judges.panel import PanelJudge as PanelJudge
     from kbtools_plugins.push import Push as Push
+    from kbtools_plugins.rollouts.stage import ConvertRollouts as ConvertRollouts
     from kbtools_plugins.sample import Sample as Sample
     from kbtools_plugins.split import Split as Split
     from kbtools_plugins.static.static_judge import StaticJudge as StaticJudge
     from kbtools_plugins.strip_reasoning import StripReasoning as StripReasoning
-    from kbtools_plugins.synthesize import Synthesize as Synthesize
+    from kbtools_plugins.synthesize.stage import Synthesize as Synthesize
     from kbtools_plugins.training.pass_rate import PassRate as PassRate
     from kbtools_plugins.training.preferences import ToPreferences as ToPreferences
     from kbtools_plugins.training.repair import ToRepair as ToRepair
@@ -92,13 +93,14 @@ _HOME = {
     "Stage": "kbtools.stage",
     "Table": "kbtools.figures",
     "VerifyClient": "kbtools.verify_client",
+    "AddLabels": "kbtools_plugins.add_labels",
     "Agreement": "kbtools_plugins.analysis.agreement",
     "Correlate": "kbtools_plugins.analysis.correlate",
     "Stats": "kbtools_plugins.analysis.stats",
     "ToMessages": "kbtools_plugins.chat",
     "ToPromptCompletion": "kbtools_plugins.chat",
     "Compare": "kbtools_plugins.compare",
-    "ConvertRollouts": "kbtools_plugins.convert_rollouts",
+    "ConvertRollouts": "kbtools_plugins.rollouts.stage",
     "Dedup": "kbtools_plugins.dedup",
     "Filter": "kbtools_plugins.filter",
     "GeneratePrompts": "kbtools_plugins.generate_prompts",
@@ -110,7 +112,7 @@ _HOME = {
     "Split": "kbtools_plugins.split",
     "StaticJudge": "kbtools_plugins.static.static_judge",
     "StripReasoning": "kbtools_plugins.strip_reasoning",
-    "Synthesize": "kbtools_plugins.synthesize",
+    "Synthesize": "kbtools_plugins.synthesize.stage",
     "NearDedup": "kbtools_plugins.leaks.near_dedup",
     "PassRate": "kbtools_plugins.training.pass_rate",
     "ToPreferences": "kbtools_plugins.training.preferences",
@@ -126,7 +128,7 @@ _HOME = {
 
 if not TYPE_CHECKING:  # a checker reports every name that is not imported above
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name in _MODULES:
             return importlib.import_module(f"kbtools.{name}")
         if name in _HOME:
@@ -136,7 +138,7 @@ if not TYPE_CHECKING:  # a checker reports every name that is not imported above
         raise AttributeError(f"module 'kbtools' has no attribute {name!r}")
 
 
-def _class_of_a_plugin(name: str) -> Any:
+def _class_of_a_plugin(name: str) -> object:
     from kbtools.plugins import registry
 
     found = registry().named_in_python(name)
@@ -149,4 +151,8 @@ def _class_of_a_plugin(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_HOME])
+    from kbtools.plugins import registry
+
+    plugins = registry().plugins
+    theirs = {cls.__name__ for plugin in plugins for cls in (*plugin.stages, *plugin.judges)}
+    return sorted({*_MODULES, *_HOME, *theirs})

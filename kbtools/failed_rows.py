@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kbtools.data.table import column, keep, row_name
+from kbtools.data.table import column, keep, row_name, rows_text
 from kbtools.errors import RowError
 from kbtools.result import Drop, Failure, Result
 from kbtools.stage import Stage
@@ -66,7 +66,7 @@ def _drop(stage: Stage, ds: Dataset, kind: str, kinds: np.ndarray) -> Drop:
     return Drop(keep(ds, kinds == kind, stage.fingerprint(ds, kind)), kind)
 
 
-def _failures(stage: Stage, ds: Dataset, errors: Sequence[Any], kinds: np.ndarray) -> Iterator[Failure]:
+def _failures(stage: Stage, ds: Dataset, errors: Sequence[object], kinds: np.ndarray) -> Iterator[Failure]:
     import numpy as np
 
     for kind, number in Counter(kinds[kinds != ""].tolist()).most_common():
@@ -87,4 +87,5 @@ def _message(stage: Stage, ds: Dataset, failed: Sequence[Failure], what: str, re
     choices: Sequence[str] = type(stage).model_fields["on_error"].annotation.__args__  # type: ignore[union-attr]
     options = " or ".join(f"--on-error {choice}" for choice in choices if choice != "raise")
     advice = f"{remedy}, or say with {options}" if remedy else f"Say with {options}"
-    return f"{total} of {ds.num_rows} rows {what}: {counts}. {examples}. {advice} what shall become of them."
+    what = what.replace("have ", "has ", 1) if total == 1 else what
+    return f"{total} of {rows_text(ds.num_rows)} {what}: {counts}. {examples}. {advice} what shall become of them."

@@ -37,7 +37,7 @@ class Table:
         if any(len(row) != len(self.header) for row in self.rows):
             raise ValueError(f"table {self.title!r}: every row needs {len(self.header)} cells, one for each heading.")
         if self.about and len(self.about) != len(self.rows):
-            raise ValueError(f"table {self.title!r}: `about` needs an index for each of {len(self.rows)} rows.")
+            raise ValueError(f"table {self.title!r}: `about` needs an index for each row.")
 
     @property
     def numeric(self) -> tuple[bool, ...]:

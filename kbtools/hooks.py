@@ -6,12 +6,14 @@ A plugin is a module named by an entry point of the group ``kbtools``. It implem
 from __future__ import annotations
 
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
+    from kbtools.feedback import Feedback
     from kbtools.judge import Judge
+    from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
 
 GROUP = "kbtools"
@@ -31,10 +33,20 @@ def register_judges() -> list[type[Judge]]:  # type: ignore[empty-body]  # a spe
 
 
 @hookspec
+def register_feedback() -> list[type[Feedback]]:  # type: ignore[empty-body]  # a specification has no body
+    """Classes that check answers between the turns of a conversation; each one's `name` is what users write."""
+
+
+@hookspec
 def register_prompts() -> list[Traversable]:  # type: ignore[empty-body]  # a specification has no body
     """Folders that hold `<name>/v<N>.j2` prompt files."""
 
 
+@hookspec
+def register_rollout_layouts() -> list[RolloutLayout]:  # type: ignore[empty-body]  # a specification has no body
+    """Layouts of rollouts that `convert-rollouts` reads beside its own."""
+
+
 @hookspec(firstresult=True)
-def resolve_model(spec: str) -> Any:
+def resolve_model(spec: str) -> object:
     """A model backend for this model spec, or None when the spec is not this plugin's; the first answer counts."""

@@ -23,10 +23,12 @@ from kbtools import hooks, prompts
 from kbtools.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from kbtools.feedback import Feedback
     from kbtools.judge import Judge
+    from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
 
-T = TypeVar("T", bound="Stage")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Plugin:
     origin: Origin
     stages: tuple[type[Stage], ...] = ()
     judges: tuple[type[Judge], ...] = ()
+    feedback: tuple[type[Feedback], ...] = ()
     prompts: tuple[prompts.Prompt, ...] = ()
+    layouts: tuple[RolloutLayout, ...] = ()
     error: str | None = None
     promised: tuple[str, ...] = ()
     """Names that the source of a plugin that failed would have offered."""
@@ -67,6 +71,10 @@ class Registry:
         """Judge classes by name, clashes as for stages."""
         return _by_name(self.plugins, "judges")
 
+    def feedbacks(self) -> dict[str, type[Feedback]]:
+        """Feedback classes by name, clashes as for stages."""
+        return _by_name(self.plugins, "feedback")
+
     def prompt_files(self) -> list[prompts.Prompt]:
         """Every version of every prompt."""
         return [prompt for plugin in self.plugins for prompt in plugin.prompts]
@@ -86,6 +94,10 @@ class Registry:
         """The judge class of a name."""
         return self._find("judge", name, self.judges())
 
+    def feedback(self, name: str) -> type[Feedback]:
+        """The feedback class of a name."""
+        return self._find("feedback", name, self.feedbacks())
+
     def prompt(self, spec: str) -> prompts.Prompt:
         """The prompt of a spec such as `difficulty`, `difficulty@v1`, `distribution/name` or a path."""
         return prompts.resolve(spec, self.prompt_files())
@@ -95,9 +107,9 @@ class Registry:
         known: dict[str, type[Stage]] = {**self.stages(), **self.judges()}
         return next((name for name, other in known.items() if other is cls), cls.registered_name())
 
-    def origin(self, cls: type[Stage]) -> Origin | None:
+    def origin(self, cls: type[Stage | Feedback]) -> Origin | None:
         """The distribution that offers a class; None for one that is in no plugin, as in a notebook."""
-        return next((p.origin for p in self.plugins if cls in (*p.stages, *p.judges)), None)
+        return next((p.origin for p in self.plugins if cls in (*p.stages, *p.judges, *p.feedback)), None)
 
     def named_in_python(self, name: str) -> list[type[Stage]]:
         """The classes of this Python name, whoever offers them."""
@@ -108,7 +120,7 @@ class Registry:
             return known[name]
         distribution, slash, bare = name.rpartition("/")
         for plugin in self.plugins:
-            offered = _names(plugin, f"{kind}s")
+            offered = _names(plugin, _FIELD[kind])
             if slash and plugin.origin.distribution == distribution and bare in offered:
                 return cast("type[T]", offered[bare])
         claimants = sorted(full for full in known if full.endswith(f"/{name}"))
@@ -158,12 +170,14 @@ def _load(entry: importlib.metadata.EntryPoint, shared: pluggy.PluginManager) ->
             origin,
             stages=tuple(cls for offered in own.hook.register_stages() for cls in offered),
             judges=tuple(cls for offered in own.hook.register_judges() for cls in offered),
+            feedback=tuple(cls for offered in own.hook.register_feedback() for cls in offered),
             prompts=tuple(
                 prompt
                 for folders in own.hook.register_prompts()
                 for folder in folders
                 for prompt in prompts.read_folder(folder, origin.distribution)
             ),
+            layouts=tuple(layout for offered in own.hook.register_rollout_layouts() for layout in offered),
         )
         for cls in (*loaded.stages, *loaded.judges):
             cls.check_class()
@@ -172,6 +186,10 @@ def _load(entry: importlib.metadata.EntryPoint, shared: pluggy.PluginManager) ->
         fault = f"{type(error).__name__}: {error}"
         return Plugin(entry.name, entry.value, origin, error=fault, promised=_promised(entry.value))
     return loaded
+
+
+_FIELD = {"stage": "stages", "judge": "judges", "feedback": "feedback"}
+"""Field of a plugin that holds its classes of a kind."""
 
 
 def _names(plugin: Plugin, kind: str) -> dict[str, type[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING
 
+from kbtools.data.table import rows_text
 from kbtools.errors import KbError
 from kbtools.judge import Judge, Verdict
 from kbtools.result import Result
@@ -45,7 +46,7 @@ def check_stage(stage: Stage, ds: Dataset) -> Dataset:
         assert part.features == declared, f"{stage.name}: declared {declared}, gave {part.features}"
     rows_out = sum(part.num_rows for part in parts)
     gone = ds.num_rows - rows_out - sum(result.dropped_counts().values()) - result.merged
-    assert gone <= 0, f"{stage.name}: {gone} rows are gone without a reason"
+    assert gone <= 0, f"{stage.name}: {rows_text(gone)} are gone without a reason"
     assert _rows(ds) == before, f"{stage.name} changed its input"
     again = stage.run(ds).dataset
     for part, same in zip(parts, again.values() if isinstance(again, dict) else [again], strict=True):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.servers.openai_server import OpenAIServer
@@ -24,6 +25,13 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 for name in ("DATASET_PATH", "TEST_MODE", "HF_TOKEN", "KBTOOLS_MODEL", "DATA_MODEL", "PRIME_API_KEY", "OPENAI_API_KEY"):
     os.environ.pop(name, None)
 
+
+# The same examples in every run, however busy the machine; HYPOTHESIS_PROFILE=explore looks for new ones.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 _TESTS = Path(__file__).parent
 _BY_FOLDER = {"plugins/verify": "verify", "hub": "hub", "models": "models"}

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "figures",
+    "feedback",
     "engines",
     "drawing",
     "verify_client",
@@ -20,6 +21,7 @@ FLOORS = (
     "prompts",
     "hooks",
     "plugins",
+    "rollouts",
     "result",
     "stage",
     "failed_rows",
@@ -32,6 +34,7 @@ FLOORS = (
     "publish",
     "pipeline",
     "report",
+    "labelling",
     "testing",
     "cli",
 )

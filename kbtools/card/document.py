@@ -107,6 +107,7 @@ def _metadata(card: Card, old: Metadata, existing: Sequence[str]) -> Metadata:
 def section(card: Card) -> str:
     """The section of one configuration, as Markdown."""
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # Markdown
+    environment.filters["rows"] = rows_text
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     text = (resources.files("kbtools.card") / TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(text).render(**_values(card)).strip()
@@ -161,20 +162,18 @@ def _columns(card: Card) -> list[dict[str, str]]:
     ]
 
 
-def _step(fields: Mapping[str, Any], record: StageRecord) -> dict[str, Any]:
-    why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
-    why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
+def _step(fields: Mapping[str, object], record: StageRecord) -> dict[str, object]:
     return {
         "stage": record.stage,
         "settings": ", ".join(f"{key} = {value}" for key, value in fields.items() if key != "stage"),
         "rows_in": record.rows_in,
         "rows_out": record.rows_out,
-        "why": "; ".join(why),
+        "why": "; ".join(record.why()),
         "package": f"{record.distribution} {record.version}".strip(),
     }
 
 
-def _model(fields: Mapping[str, Any], record: StageRecord) -> str:
+def _model(fields: Mapping[str, object], record: StageRecord) -> str:
     known = {key: value for part in (fields, record.facts) for key, value in part.items() if key in _MODEL_KEYS}
     if not {"model", "models"} & set(known):
         return ""
@@ -184,7 +183,7 @@ def _model(fields: Mapping[str, Any], record: StageRecord) -> str:
     return ", ".join(f"{key} = {_listed(value)}" for key, value in said.items()) + own
 
 
-def _listed(value: Any) -> str:
+def _listed(value: object) -> str:
     return " and ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
@@ -194,12 +193,12 @@ def _reported(records: Sequence[StageRecord]) -> str:
     return shown if told else ""
 
 
-def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _figures(facts: Mapping[str, object]) -> dict[str, Any]:
     """What can be read in a list: pairs of codes are shown side by side by the report."""
     return {key: value for key, value in facts.items() if key != "code_pairs"}
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> Any:
     """Figures to six digits, for reading; the lineage has all of them."""
     if isinstance(value, dict):
         return {key: _rounded(part) for key, part in value.items()}
@@ -223,9 +222,11 @@ def _licence_warnings(card: Card) -> list[str]:
     ]
     if others:
         rows = sum(named[licence] for licence in others)
-        warnings.append(f"{rows:,} rows name a licence other than `{card.license}`: their own licence holds for them.")
+        warnings.append(
+            f"a licence other than `{card.license}` is named by {rows_text(rows)}: their own licence holds for them."
+        )
     if named.get("unknown"):
-        warnings.append(f"the licence of {named['unknown']:,} rows is unknown: they name none.")
+        warnings.append(f"the licence of {rows_text(named['unknown'])} is unknown: none is named.")
     return warnings
 
 

@@ -18,6 +18,7 @@ from kbtools.cli.ui.stdout import heard_or_not
 from kbtools.data.io import load as loading
 from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
+from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray
 from kbtools.errors import ConfigError, UsageError
 from kbtools.lineage import Output, Recipe, limited_name
@@ -178,8 +179,9 @@ def _run(run: _Prepared, options: RunOptions) -> int:
 
 def _loading(source: Source, options: RunOptions) -> str:
     """What is loaded; that it is not all of it where the command line does not say so."""
-    few = source.limit is not None and options.limit is None
-    return f"loading {source.dataset}" + (f", of each split only the first {source.limit:,} rows" if few else "")
+    if source.limit is None or options.limit is not None:
+        return f"loading {source.dataset}"
+    return f"loading {source.dataset}, of each split only the first {rows_text(source.limit)}"
 
 
 def _saved(data: Dataset | DatasetDict, run: _Prepared, *, overwrite: bool) -> list[Path]:

@@ -152,7 +152,7 @@ def require_values(ds: Dataset, rows: Sequence[int], what: str, remedy: str, col
     """RowError that names the first of these rows, when there are any: those where `what` is null or NaN."""
     if len(rows):
         named = ", ".join(row_name(ds, int(row), columns) for row in rows[:3])
-        raise RowError(f"{what} is null or NaN in {len(rows)} rows: {named}. {remedy}")
+        raise RowError(f"{what} is null or NaN in {rows_text(len(rows))}: {named}. {remedy}")
 
 
 def map_batches(
@@ -226,7 +226,12 @@ def empty(features: Features) -> Dataset:
 
 def rows_text(count: int) -> str:
     """How many rows, as `1 row` or `1,234 rows`."""
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+    return counted(count, "row")
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 reply`, `2 replies`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def row_name(ds: Dataset, index: int, columns: dict[str, str] | None = None) -> str:

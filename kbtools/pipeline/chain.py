@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
 from kbtools.data.io.local_files import gatherable
+from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray, crew, opened
+from kbtools.figures import Table
 from kbtools.lineage import Lineage, Recipe, StageRecord
+from kbtools.models.engine.distinct import Chain, asked_by_chain
 from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.sharding import run_sharded
 from kbtools.pipeline.step import checked
 from kbtools.plugins import registry
-from kbtools.result import Drop, Failure, Result, Table
+from kbtools.result import Drop, Failure, Result
 from kbtools.shards import Segment, segments
 from kbtools.stage import Stage, check_chain, flat
 
@@ -64,12 +67,14 @@ def run(
     chain = tuple(flat(stages))
     bars = Bars()
     watcher = observer or bars
+    token = asked_by_chain.set(Chain())
     try:
         with opened(engine, watcher.say):
             for line in [] if preflighted else preflight(lineages.of(data), chain):
                 watcher.say(line)
             return execute(data, chain, watcher)
     finally:
+        asked_by_chain.reset(token)
         bars.close()
 
 
@@ -167,7 +172,7 @@ def _record(stage: Stage, rows: tuple[int, int], result: Result, seconds: float)
     unexplained = rows_in - rows_out - sum(dropped.values()) - result.merged
     notes = result.notes
     if unexplained > 0:
-        notes = (*notes, f"{unexplained} rows left out without a reason: a defect of stage {stage.name!r}")
+        notes = (*notes, f"{rows_text(unexplained)} left out without a reason: a defect of stage {stage.name!r}")
     return StageRecord(
         stage=stage.name,
         distribution=origin.distribution if origin else type(stage).__module__,

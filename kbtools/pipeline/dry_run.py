@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.errors import SchemaError
 from kbtools.llm import ModelStage
+from kbtools.models.engine.distinct import Chain
 from kbtools.models.engine.run import RequestPlan
 from kbtools.pipeline.chain import count
 from kbtools.stage import Stage, check_chain
@@ -39,7 +40,7 @@ def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedSt
     after = [list(check_chain(features, stages[: position + 1])) for position in range(len(stages))]
     steps: list[PlannedStage] = []
     reached: Dataset | DatasetDict | None = data
-    seen: set[int] = set()
+    seen = Chain()
     for stage, columns in zip(stages, after, strict=True):
         reached = _within_reach(reached, stage)
         rows = None if reached is None else count(reached)

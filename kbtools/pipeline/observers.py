@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from kbtools.data.table import on_counts, on_rows
+from kbtools.data.table import on_counts, on_rows, rows_text
 from kbtools.lineage import StageRecord
 from kbtools.llm import on_calls
 from kbtools.models.engine.progress import Progress
@@ -82,10 +82,13 @@ class Bars:
     def finished(self, record: StageRecord) -> None:
         """Close the bar, and log what came of the stage."""
         self.close()
+        both = record.failed_and_dropped()
         for reason, rows in record.dropped.items():
-            logger.info("%s dropped %d rows: %s", record.stage, rows, reason)
+            if reason not in both:
+                logger.info("%s dropped %s: %s", record.stage, rows_text(rows), reason)
         for kind, rows in record.failed.items():
-            logger.warning("%s: %d rows failed: %s", record.stage, rows, kind)
+            fate = "failed and dropped" if kind in both else "failed"
+            logger.warning("%s: %s %s: %s", record.stage, rows_text(rows), fate, kind)
         for note in record.notes:
             logger.warning("%s: %s", record.stage, note)
 

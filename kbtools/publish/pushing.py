@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.card import Card, document, privacy
 from kbtools.card.facts import Facts, gather
@@ -20,8 +20,9 @@ from kbtools.data.hub import client as hub
 from kbtools.data.hub.commit import Change, Head, Landed, LocalFile, Place, commit
 from kbtools.data.io import shards
 from kbtools.data.io.shards import Shard
-from kbtools.data.table import on_rows
+from kbtools.data.table import on_rows, rows_text
 from kbtools.errors import ConfigError, DataError, KbError, UsageError
+from kbtools.judge import label_counts
 from kbtools.lineage import Lineage
 from kbtools.publish.standing import check_replaceable, lineage_file, standing
 from kbtools.publish.target import PushRequest, plan_push
@@ -61,7 +62,7 @@ def push(data: Dataset | DatasetDict, request: PushRequest, lineage: Lineage) ->
     every = _splits(data)
     splits = {name: ds for name, ds in every.items() if ds.num_rows}  # `load_dataset` fails on a split without rows
     empty = tuple(name for name in every if name not in splits)
-    labelled = {name for record in lineage.records for name in _judged(record.facts)}
+    labelled = {name for record in lineage.records for name in label_counts(record.facts)}
     facts = _facts(splits, {"difficulty", "style", *labelled})
     with tempfile.TemporaryDirectory(prefix="kbtools-push-") as folder:
         limit = shards.parse_size(request.max_shard_size)
@@ -121,8 +122,8 @@ def _land(place: Place, request: PushRequest, card: Card, local: Mapping[str, Sh
             seen.add(path)
             report(local[path].rows)
 
-    rows = ", ".join(f"{name} {count:,}" for name, count in card.facts.splits.items())
-    message = request.message or f"{card.config}: {rows} rows"
+    rows = ", ".join(f"{name} {rows_text(count)}" for name, count in card.facts.splits.items())
+    message = request.message or f"{card.config}: {rows}"
     return commit(place, partial(_change, request, card, local), message, uploaded)
 
 
@@ -146,7 +147,7 @@ def _check_rows(repo: str, sha: str, paths: Mapping[str, list[str]], rows: Mappi
     for split, names in paths.items():
         found = hub.parquet_rows(repo, sha, names)
         if found != rows[split]:
-            raise KbError(f"{repo} at {sha[:12]} has {found:,} rows in {split}, not the {rows[split]:,} pushed.")
+            raise KbError(f"{repo} at {sha[:12]} has {rows_text(found)} in {split}, not the {rows[split]:,} pushed.")
 
 
 def _splits(data: Dataset | DatasetDict) -> dict[str, Dataset]:
@@ -161,12 +162,6 @@ def _splits(data: Dataset | DatasetDict) -> dict[str, Dataset]:
     if wrong:
         raise UsageError(f"{wrong[0]!r} cannot be the name of a split on the Hub: use letters, digits and dots.")
     return splits
-
-
-def _judged(facts: Mapping[str, Any]) -> set[str]:
-    """Names of the columns that a stage counted verdicts of, whether for one dataset or for each of its splits."""
-    parts = [facts, *(part for part in facts.values() if isinstance(part, dict))]
-    return {name for part in parts if isinstance(part.get("verdicts"), dict) for name in part["verdicts"]}
 
 
 def _size(parts: list[Shard]) -> SplitSize:

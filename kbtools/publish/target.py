@@ -14,6 +14,7 @@ from kbtools.data.hub import datasets as from_hub
 from kbtools.data.hub.commit import Place, head_of
 from kbtools.data.io import load, shards
 from kbtools.data.io.source import Source
+from kbtools.data.table import rows_text
 from kbtools.errors import UsageError
 from kbtools.lineage import Recipe, limited_name
 from kbtools.publish.standing import Standing, check_replaceable, standing
@@ -156,7 +157,9 @@ def _lines(place: Place, found: Any, recipe: Recipe) -> tuple[str, ...]:
     lines = [f"will push to {hub.endpoint()}/datasets/{place.repo}{where} ({new}{state}){how}"]
     source = recipe.source
     if source is not None and source.limit is not None:
-        lines.append(f"warning: only the first {source.limit:,} rows of each split are pushed (--limit or TEST_MODE)")
+        lines.append(
+            f"warning: only the first {rows_text(source.limit)} of each split are pushed (--limit or TEST_MODE)"
+        )
     if not place.private and source is not None and (hidden := _hidden(source)):
         lines.append(f"warning: {source.dataset} is {hidden}, and what is made of it goes public")
     return tuple(lines)

@@ -19,6 +19,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoesca
 from markupsafe import Markup
 
 from kbtools.data.io import save as saving
+from kbtools.data.table import rows_text
 from kbtools.lineage import Lineage
 from kbtools.report import code_pairs, stage_figures, summary, svg
 from kbtools.report.charts import Drawing, Funnel
@@ -180,8 +181,8 @@ def too_large(report: Report, size: int) -> str | None:
         return None
     fitting = int(report.rows * MOST_BYTES / size / len(report.splits) * 0.95)
     return (
-        f"the report holds all {report.rows:,} rows and has {size / 1e6:,.0f} MB: browsers open it, but mail and "
-        f"viewers often stop at {MOST_BYTES / 1e6:.0f} MB. About {fitting:,} rows of each split would fit "
+        f"the report holds all {rows_text(report.rows)} and has {size / 1e6:,.0f} MB: browsers open it, but mail and "
+        f"viewers often stop at {MOST_BYTES / 1e6:.0f} MB. About {rows_text(fitting)} of each split would fit "
         f"(--limit {fitting}); long rows are mostly reasoning, which `kbtools apply strip-reasoning` takes out."
     )
 
@@ -199,9 +200,9 @@ def _digest(text: str) -> str:
 
 
 @cache
-def asset(name: str) -> str:
-    """A file of the page's own, as the package ships it."""
-    return (resources.files("kbtools.report") / "assets" / name).read_text(encoding="utf-8")
+def asset(name: str, package: str = "kbtools.report") -> str:
+    """A file of a page's own, as the package ships it."""
+    return (resources.files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
@@ -214,6 +215,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "rows": rows_text,
         "draw": _drawn,
         "caption": svg.caption,
         "number": number,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbtools import drawing
+from kbtools.data.table import rows_text
 from kbtools.figures import Bars, Estimate, Histogram, Intervals, Matrix
 from kbtools.report.charts import Drawing, Funnel
 from kbtools.report.svg import caption
@@ -147,5 +148,5 @@ def _matrix(axes: Axes, chart: Matrix) -> None:
     labels = [_plain(label, 14) for label in chart.labels]
     axes.set_xticks(range(len(labels)), labels)
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel=f"{_plain(chart.across, 40)} (n = {chart.n:,} rows)", ylabel=_plain(chart.down, 40))
+    axes.set(xlabel=f"{_plain(chart.across, 40)} (n = {rows_text(chart.n)})", ylabel=_plain(chart.down, 40))
     axes.grid(visible=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, ValidationError
 
+from kbtools.data.table import rows_text
 from kbtools.errors import KbError
 from kbtools.figures import Section
 from kbtools.lineage import Lineage
@@ -52,7 +53,7 @@ def recorded(lineage: Lineage, splits: Collection[str]) -> list[Finding]:
     for position, record in enumerate(lineage.records, start=1):
         entry = lineage.stages[position - 1] if len(lineage.stages) == len(lineage.records) else {}
         cls = registry().class_of({"stage": record.stage, **entry})
-        origin = f"measured by stage {position} ({record.stage}) of the pipeline, on {record.rows_in:,} rows"
+        origin = f"measured by stage {position} ({record.stage}) of the pipeline, on {rows_text(record.rows_in)}"
         finding = _shown(cls, record.stage, record.facts, origin, names) if cls else None
         if finding:
             found.pop(record.stage, None)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from kbtools.data.table import rows_text
 from kbtools.figures import Bars, Estimate, Histogram, Intervals, Matrix
 from kbtools.report.charts import round_step
 from kbtools.report.text import clipped, number, visible
@@ -56,7 +57,7 @@ def histogram(chart: Histogram) -> Markup:
     def bins() -> Iterator[Markup]:
         for (start, end), count in zip(pairwise(chart.edges), chart.counts, strict=True):
             tall = _PLOT_HEIGHT * count / top
-            what = tag("title", f"{number(start)} to {number(end)}: {count:,} rows")
+            what = tag("title", f"{number(start)} to {number(end)}: {rows_text(count)}")
             yield tag("rect", what, class_="bar", x=x(start) + 0.5, width=max(x(end) - x(start) - 1, 0.5),
                       y=_TOP + _PLOT_HEIGHT - tall, height=tall)  # fmt: skip
 
@@ -120,7 +121,7 @@ def _bar_line(chart: Bars, place: int, left: float) -> list[Markup]:
     y = 4 + _LINE * place
     text = f"{count:,} ({share:.0%})" if share >= 0.1 or not count else f"{count:,} ({share:.1%})"
     return [
-        tag("title", f"{label}: {count:,} of {chart.n:,} rows"),
+        tag("title", f"{label}: {count:,} of {rows_text(chart.n)}"),
         tag("text", clipped(label or "(empty)", int((left - 8) / 7)), class_="label", x=left - 8, y=y + 14,
             text_anchor="end"),
         tag("rect", class_="bar", x=left, y=y + 2, width=max(wide, 1 if count else 0), height=_LINE - 6),
@@ -215,7 +216,7 @@ def matrix(chart: Matrix) -> Markup:
 def _cell(chart: Matrix, line: int, place: int, x: float, y: float, wide: float, tall: float) -> Markup:
     count, total = chart.counts[line][place], sum(chart.counts[line])
     share = count / total if total else 0.0
-    what = f"{chart.down} {chart.labels[line]}, {chart.across} {chart.labels[place]}: {count:,} rows"
+    what = f"{chart.down} {chart.labels[line]}, {chart.across} {chart.labels[place]}: {rows_text(count)}"
     return tag(
         "g",
         tag("title", what),
@@ -244,7 +245,7 @@ def describe(chart: Histogram | Bars | Intervals | Matrix) -> str:
         text = f"n = {chart.n:,}, median (dashed) {median}, middle half {first} to {third}, mean {number(chart.mean)}, "
         return f"{text}range {number(chart.ends[0])} to {number(chart.ends[1])}{_absent(chart.missing, chart.infinite)}"
     if isinstance(chart, Bars):
-        more = f", {chart.other:,} more values in {chart.other_rows:,} rows" if chart.other else ""
+        more = f", {chart.other:,} more values in {rows_text(chart.other_rows)}" if chart.other else ""
         return f"n = {chart.n:,}{more}{_absent(chart.missing)}"
     if isinstance(chart, Matrix):
         return f"n = {chart.n:,}"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbtools.data.table import empty
-from kbtools.result import Drop, Failure, Result, Table
+from kbtools.figures import Table
+from kbtools.result import Drop, Failure, Result
 from kbtools.shards.manifest import ROWS, Findings, Manifest, read_rows
 from kbtools.shards.row_names import filled
 from kbtools.shards.task import folder_of

@@ -5,17 +5,19 @@ from __future__ import annotations
 from importlib.resources.abc import Traversable
 
 import kbtools as kb
+from kbtools.feedback import Feedback
+from kbtools.rollouts import RolloutLayout
 
 
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.add_labels import AddLabels
     from kbtools_plugins.analysis.agreement import Agreement
     from kbtools_plugins.analysis.correlate import Correlate
     from kbtools_plugins.analysis.stats import Stats
     from kbtools_plugins.chat import ToMessages, ToPromptCompletion
     from kbtools_plugins.compare import Compare
-    from kbtools_plugins.convert_rollouts import ConvertRollouts
     from kbtools_plugins.dedup import Dedup
     from kbtools_plugins.filter import Filter
     from kbtools_plugins.generate_prompts import GeneratePrompts
@@ -23,10 +25,11 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.leaks.near_dedup import NearDedup
     from kbtools_plugins.lengths.stage import Lengths
     from kbtools_plugins.push import Push
+    from kbtools_plugins.rollouts.stage import ConvertRollouts
     from kbtools_plugins.sample import Sample
     from kbtools_plugins.split import Split
     from kbtools_plugins.strip_reasoning import StripReasoning
-    from kbtools_plugins.synthesize import Synthesize
+    from kbtools_plugins.synthesize.stage import Synthesize
     from kbtools_plugins.training.pass_rate import PassRate
     from kbtools_plugins.training.preferences import ToPreferences
     from kbtools_plugins.training.repair import ToRepair
@@ -36,6 +39,7 @@ def register_stages() -> list[type[kb.Stage]]:
 
     return [
         kb.Judge,
+        AddLabels,
         Agreement,
         Compare,
         ConvertRollouts,
@@ -75,6 +79,22 @@ def register_judges() -> list[type[kb.Judge]]:
         PanelJudge,
         StaticJudge,
     ]
+
+
+@kb.hookimpl
+def register_rollout_layouts() -> list[RolloutLayout]:
+    """Every built-in layout of rollouts."""
+    from kbtools_plugins.rollouts import atif, evals, prime_rl, verifiers
+
+    return [evals.LAYOUT, verifiers.LAYOUT, prime_rl.LAYOUT, atif.LAYOUT]
+
+
+@kb.hookimpl
+def register_feedback() -> list[type[Feedback]]:
+    """Every built-in way to check answers between turns."""
+    from kbtools_plugins.verify.feedback import VerifyFeedback
+
+    return [VerifyFeedback]
 
 
 @kb.hookimpl

@@ -17,7 +17,7 @@ from kbtools.data.columns import column_type, is_message_list
 from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
-from kbtools.data.table import column, field_of, map_batches
+from kbtools.data.table import column, field_of, map_batches, rows_text
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.result import merge
 from kbtools_plugins.conversations import ReasoningForm, Turn, split_last, turns_of, with_system, write, write_sharegpt
@@ -61,7 +61,7 @@ class _ToChat(kb.Stage):
     def _written(self, prompt: list[Turn], completion: list[Turn]) -> dict[str, list[Message]]:
         """The columns of one conversation; `prompt` is empty where it stands in one column."""
 
-    def _turn_feature(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+    def _turn_feature(self, extra: Mapping[str, object]) -> dict[str, object]:
         import datasets
 
         fields = {"role": datasets.Value("string"), "content": datasets.Value("string")}
@@ -113,10 +113,10 @@ class _ToChat(kb.Stage):
 
     def _notes(self, counts: Mapping[str, int]) -> Iterator[str]:
         if count := counts[_FACTS[_EMPTY_THINK]]:
-            what = f"puts an empty think block into {_rows(count)} without reasoning"
+            what = f"puts an empty think block into {rows_text(count)} without reasoning"
             yield f"the chat template of {self.check_template} {what}"
         if count := counts[_FACTS[_HIDDEN]]:
-            yield f"{_rows(count)} with reasoning that is encrypted or redacted: what cannot be read is not kept"
+            yield f"{rows_text(count)} with reasoning that is encrypted or redacted: what cannot be read is not kept"
 
     def _converted(self, table: pa.Table) -> pa.Table:
         import datasets
@@ -190,7 +190,7 @@ class ToMessages(_ToChat):
     def _outputs(self) -> tuple[str, ...]:
         return ("messages",) if self.format == "messages" else ("conversations",)
 
-    def _turn_feature(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+    def _turn_feature(self, extra: Mapping[str, object]) -> dict[str, object]:
         import datasets
 
         if self.format == "messages":
@@ -284,10 +284,6 @@ class _Places:
         known = {"role", *self.extra}
         if any(value is not None and name not in known for turn in turns for name, value in turn.fields.items()):
             raise ReasoningError("other-fields")
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _extra(feature: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, model_validator
 
 import kbtools as kb
-from kbtools.data.table import frame, keep, require_values
+from kbtools.data.table import frame, keep, require_values, rows_text
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -58,7 +58,9 @@ class Sample(kb.Stage):
         kept = np.zeros(ds.num_rows, bool)
         kept[self._chosen(ds)] = True
         count = self.first or self.random
-        notes = [f"asked for {count} rows, but there are only {ds.num_rows}"] if count and count > ds.num_rows else []
+        notes = (
+            [f"asked for {rows_text(count)}, but there are only {ds.num_rows}"] if count and count > ds.num_rows else []
+        )
         rest = kb.Drop(keep(ds, ~kept, self.fingerprint(ds, "rest")), "not in the sample")
         return kb.Result(keep(ds, kept, self.fingerprint(ds, "kept")), dropped=(rest,), notes=tuple(notes))
 

@@ -100,7 +100,7 @@ def test_rows_of_any_kind(before, rows, ascii_only):
     assert differences(encoded(before, ascii_only), known) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_broken_lines(data):
     """Lines with a byte changed, left out or put in, and lines cut short, are never read as something else."""

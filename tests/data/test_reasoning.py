@@ -333,27 +333,26 @@ TEXTS = st.one_of(st.text(), st.lists(MARKS, max_size=14).map("".join))
 RULES = st.builds(Rules, tag=st.sampled_from(["required", "optional"]), answer=st.sampled_from(["only", "last"]))
 
 
-def accepted(text: str, rules: Rules) -> str:
-    """The stripped text, or another example where it is refused."""
+def accepted(text: str, rules: Rules) -> str | None:
+    """The stripped text, or None where it is refused; texts of few marks are, about half the time."""
     try:
         return strip(text, rules)
     except ReasoningError:
-        assume(False)
-        raise
+        return None
 
 
 @given(TEXTS, RULES)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @example("r <answer>\n```\n</think><answer>\n```\n</answer>", Rules())
 @example("<answer>\n<answer>x</answer>\n</answer>", Rules())
 def test_stripping_is_idempotent(text: str, rules: Rules):
     """What was stripped once comes out of a second pass unchanged."""
     once = accepted(text, rules)
-    assert strip(once, replace(rules, tag="optional")) == once
+    assert once is None or strip(once, replace(rules, tag="optional")) == once
 
 
 @given(st.text(min_size=1), st.sampled_from(["only", "last"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_text_without_reasoning_is_unchanged(text: str, answer: AnswerRule):
     """A text without any mark of reasoning or answers comes out as it went in, where tags are optional."""
     assume(not text.isspace() and "_PYTHON" not in text and not marks_in(text) and "<|" not in text)
@@ -361,11 +360,11 @@ def test_text_without_reasoning_is_unchanged(text: str, answer: AnswerRule):
 
 
 @given(TEXTS, RULES)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_the_answer_is_a_piece_of_the_text(text: str, rules: Rules):
     """Nothing is added to an answer and nothing taken from its middle."""
-    assert accepted(text, rules) in text
-    assert parse(text, rules).answer in text
+    stripped = accepted(text, rules)
+    assert stripped is None or (stripped in text and parse(text, rules).answer in text)
 
 
 SENTINEL = "\N{SKULL}"
@@ -377,7 +376,7 @@ INNER = st.sampled_from(["A", "\n  A = '</think>'\n", "'<answer>'", "\n```\n</an
 
 
 @given(st.lists(ASIDES, min_size=1, max_size=3), INNER, st.sampled_from(["", "\n", "\n\nSo:\n"]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_nothing_inside_a_block_survives(asides: list[str], inner: str, between: str):
     """Whatever stands in think blocks, the answer behind them comes out and nothing else."""
     blocks = "".join(f"<think>{SENTINEL}{aside}{SENTINEL}</think>" for aside in asides)
@@ -385,11 +384,11 @@ def test_nothing_inside_a_block_survives(asides: list[str], inner: str, between:
 
 
 @given(ASIDES, ASIDES, st.sampled_from(["", "\n", "\n\nSo:\n"]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_nothing_of_prefilled_reasoning_survives(aside: str, other: str, between: str):
     """With the opening tag pre-filled no reasoning survives either, though a doubtful text may be refused."""
     text = f"{SENTINEL}{aside}{SENTINEL}{other}{SENTINEL}</think>{between}<answer>A</answer>"
-    assert SENTINEL not in accepted(text, Rules())
+    assert SENTINEL not in (accepted(text, Rules()) or "")
 
 
 FILLERS = st.lists(st.sampled_from(["```\n", "```py\n", "~~~\n", "\n", " ", "'", "code"]), max_size=5).map("".join)
@@ -397,7 +396,7 @@ BOUNDS = st.sampled_from([("<answer>", "</answer>"), ("\nBEGIN_PYTHON\n", "\nEND
 
 
 @given(st.sampled_from(["", "</think>", "<think>{}</think>"]), BOUNDS, FILLERS, FILLERS, FILLERS, FILLERS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_usual_text_is_read_as_any_other(
     block: str, bounds: tuple[str, str], before: str, reasoning: str, answer: str, after: str
 ):

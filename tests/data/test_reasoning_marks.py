@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbtools.data.conversations.fields import PART_TYPES, REASONING_FIELDS, merged, said
@@ -39,12 +39,11 @@ BLOCKS = st.builds(
 
 
 @given(st.lists(BLOCKS, min_size=1, max_size=4), st.sampled_from(["", "\n", "\n\n"]), CODES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_nothing_inside_a_block_survives_whatever_its_marks(blocks: list[str], between: str, code: list[str]):
     """Blocks of all families, in any case and with attributes, one behind the other: the answer alone is left."""
     answer = f"<answer>{''.join(code)}</answer>"
     assert strip(between.join([*blocks, answer])) == answer
-    assume(not answer[8:-9].isspace())
     assert strip(between.join([*blocks, "x = 1\n"]), OPTIONAL).strip() == "x = 1"
     assert behind_reasoning(between.join([*blocks, '{"a": 1}'])).strip() == '{"a": 1}'
 
@@ -58,17 +57,16 @@ def outcome(text: str) -> str:
 
 
 @given(st.sampled_from(EXAMPLES), st.sampled_from(EXAMPLES), THOUGHTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_marks_of_another_family_are_text_inside_a_block(pair: tuple[str, str], other: tuple[str, str], thought: str):
     """A model may talk about the marks of other models while it thinks."""
-    assume(pair != other)
-    for mention in other:
+    for mention in other if pair != other else ():
         text = f"{pair[0]}{thought} {mention} {thought}{pair[1]}<answer>A</answer>"
         assert outcome(text) in ("<answer>A</answer>", "unclosed-think")
 
 
 @given(st.sampled_from(EXAMPLES), THOUGHTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_closing_mark_alone_ends_prefilled_reasoning(pair: tuple[str, str], thought: str):
     """With the opening mark in the chat template, all that stands before the closing one goes."""
     try:
@@ -78,13 +76,16 @@ def test_a_closing_mark_alone_ends_prefilled_reasoning(pair: tuple[str, str], th
     assert SECRET not in behind_reasoning(f"{thought}{pair[1]}A")
 
 
-@given(st.tuples(st.sampled_from(EXAMPLES), st.sampled_from(EXAMPLES)), st.text("abc \n"), st.text("xyz\n"))
-@settings(max_examples=300, deadline=None)
+@given(
+    st.tuples(st.sampled_from(EXAMPLES), st.sampled_from(EXAMPLES)),
+    st.text("abc \n").map("a{}".format),
+    st.text("xyz\n").map("{}x".format),
+)
+@settings(max_examples=300)
 def test_what_is_kept_and_what_is_stripped_are_all_there_is(
     pairs: tuple[tuple[str, str], tuple[str, str]], thought: str, answer: str
 ):
     """Reasoning and answer put between other marks are read as the same reasoning and the same answer."""
-    assume(answer.strip() and thought.strip())
     pair, again = pairs
     first = parse(f"{pair[0]}{thought}{pair[1]}<answer>{answer}</answer>")
     assert (first.reasoning, first.answer) == (thought, answer)

@@ -63,9 +63,7 @@ def test_missing_values_are_refused_with_the_rows_named() -> None:
     """No such rows, no error."""
     ds = evals([0.1, 0.2])
     require_values(ds, [], "reward", "", {})
-    with pytest.raises(
-        kb.errors.RowError, match=r"reward is null or NaN in 1 rows: row 1 \(example_id 101\). Do this."
-    ):
+    with pytest.raises(kb.errors.RowError, match=r"reward is null or NaN in 1 row: row 1 \(example_id 101\). Do this."):
         require_values(ds, [1], "reward", "Do this.", {})
 
 

@@ -41,7 +41,7 @@ def echo() -> Echo:
 def test_chunks_are_answered_and_stored(store, ask, echo):
     """All requests once, in chunks of the backend's size."""
     progress = run_requests([*ask(25), *ask(3)], echo, store)
-    assert (progress.done, progress.sent, progress.tokens_out) == (28, 25, 75)
+    assert (progress.done, progress.duplicates, progress.sent, progress.tokens_out) == (25, 3, 25, 75)
     assert [len(chunk) for chunk in echo.chunks] == [10, 10, 5]
     assert run_requests(ask(25), echo, store).from_store == 25
     assert store.reply(ask(3)[2].key).reading().text == "row 2"

@@ -47,11 +47,16 @@ def test_one_row_added_is_one_call_more(serve, store, ask):
 
 
 def test_equal_requests_are_sent_once(serve, store, ask):
-    """Duplicates share a reply, near each other or far apart."""
+    """Duplicates share a reply, near each other or far apart; all of them count as equal, in a dry run too."""
     server, backend = serve(delay=0.02)
-    progress = run_requests([*ask(400), *ask(400)[::-1], *ask(2), *ask(2)], backend, store)
+    requests = [*ask(400), *ask(400)[::-1], *ask(2), *ask(2)]
+    run_requests(ask(10), backend, store)
+    planned = plan_requests(requests, backend, store)
+    progress = run_requests(requests, backend, store)
     assert len(server.log) == 400
-    assert progress.done + progress.duplicates == progress.requests == 804
+    assert progress.requests == planned.requests == 804
+    assert (progress.done, progress.duplicates, progress.from_store, progress.sent) == (400, 404, 10, 390)
+    assert (planned.duplicates, planned.stored, planned.to_send) == (404, 10, 390)
 
 
 def test_storm_of_faults_loses_nothing(serve, store, ask):

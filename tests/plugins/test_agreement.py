@@ -212,7 +212,7 @@ def test_labels_that_are_no_verdict():
     """unparsable is no point on the scale: it counts as missing, and the run says so."""
     result = kb.Agreement(between=("a", "b"), **QUICK).run(judged(["low", "unparsable"], ["low", "high"]))
     assert result.facts["whole"]["pairs"][0]["n"] == 1
-    assert "count as missing: a in 1 rows" in result.notes[0]
+    assert "count as missing: a in 1 row" in result.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_answers_without_tags_and_without_theirs() -> None:
 )
 def test_rows_in_trouble(turns: list[dict[str, Any]], kind: str) -> None:
     """They are errors that name the row, or are dropped for their kind."""
-    with pytest.raises(kb.errors.RowError, match=f"1 of 1 rows cannot be made a conversation: 1 x {kind}. row 0"):
+    with pytest.raises(kb.errors.RowError, match=f"1 of 1 row cannot be made a conversation: 1 x {kind}. row 0"):
         kb.ToMessages()(pair(turns))
     assert kb.ToMessages(on_error="drop").run(pair(turns)).dropped_counts() == {kind: 1}
 

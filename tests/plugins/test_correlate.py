@@ -179,10 +179,10 @@ def test_constant_columns_are_undefined():
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ([], "only 0 rows"),
-        ([1.0], "only 1 rows"),
-        ([None, None, None, None], "only 0 rows"),
-        ([1.0, 2.0], "only 2 rows"),
+        ([], "both columns are known in only 0 rows"),
+        ([1.0], "both columns are known in only 1 row"),
+        ([None, None, None, None], "both columns are known in only 0 rows"),
+        ([1.0, 2.0], "both columns are known in only 2 rows"),
     ],
 )
 def test_too_few_rows(values, reason):
@@ -214,13 +214,13 @@ def test_labels_of_another_scale_must_be_given():
     ds = datasets.Dataset.from_dict(
         {"example_id": [7, 8, 9, 10], "difficulty": ["low", "awful", "high", "low"], "reward": [1.0, 2.0, 3.0, 4.0]}
     )
-    with pytest.raises(RowError, match=r"'awful', in 1 rows, first row 1 \(example_id 8\).*--labels"):
+    with pytest.raises(RowError, match=r"'awful', in 1 row, first row 1 \(example_id 8\).*--labels"):
         kb.Correlate(**QUICK).run(ds)
     ordered = kb.Correlate(labels={"difficulty": "low, high, awful"}, **QUICK).run(ds)
     assert pairs(ordered)["difficulty", "reward"]["n"] == 4
     ignored = kb.Correlate(ignore=("awful",), **QUICK).run(ds)
     assert pairs(ignored)["difficulty", "reward"]["n"] == 3
-    assert any("count as missing: difficulty in 1 rows" in note for note in ignored.notes)
+    assert any("count as missing: difficulty in 1 row" in note for note in ignored.notes)
 
 
 def test_truth_values_and_nested_columns():

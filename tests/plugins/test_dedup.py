@@ -94,7 +94,7 @@ def test_infinite_score_is_best_and_zero_equals_minus_zero() -> None:
 @pytest.mark.parametrize("score", [None, math.nan])
 def test_missing_score_is_an_error_that_names_the_row(score: float | None) -> None:
     """NaN is null; the message gives the column, the row with its id, and the options."""
-    with pytest.raises(kb.errors.RowError, match=r"reward is null or NaN in 1 rows: row 1 \(example_id 101\).*--nulls"):
+    with pytest.raises(kb.errors.RowError, match=r"reward is null or NaN in 1 row: row 1 \(example_id 101\).*--nulls"):
         kb.Dedup().run(evals([0.5, score], ["A", "A"]))
 
 

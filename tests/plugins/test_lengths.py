@@ -103,7 +103,7 @@ def test_template_that_drops_reasoning_is_noticed(tmp_path):
     silent = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     path = chat.folder(tmp_path / "t", template=silent)
     result = kb.Lengths(tokenizer=str(path)).run(conversations(("thoughts", "x"), ("", "y")))
-    assert "does not render the whole reasoning of 1 rows" in result.notes[0]
+    assert "does not render the whole reasoning of 1 row" in result.notes[0]
 
 
 def test_prompt_that_is_no_prefix_leaves_the_completion_open(tmp_path):
@@ -339,7 +339,7 @@ def test_a_tokenizer_that_the_fast_counter_cannot_read(tmp_path):
 
 
 @given(st.lists(st.text(max_size=300), max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_fast_and_exact_counts_agree(tmp_path_factory, texts):
     """Any text has the same length under both counters."""
     tokie = pytest.importorskip("tokie")

@@ -202,7 +202,7 @@ def test_patterns_stand_from_hard_to_easy() -> None:
     assert levels == sorted(levels, reverse=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(), st.none() | st.text())
 def test_any_text_gets_an_assessment(kernel: str, reference: str | None) -> None:
     """Whatever stands in the columns, the outcome is an assessment with reasons and scores in range."""
@@ -213,7 +213,7 @@ def test_any_text_gets_an_assessment(kernel: str, reference: str | None) -> None
     assert (found.difficulty_score is None) == (found.difficulty == "unparsable")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, len(ADD)), st.integers(0, len(ADD)))
 def test_any_cut_of_a_kernel_gets_an_assessment(start: int, end: int) -> None:
     """Truncated generations are assessed or unparsable, never an exception."""

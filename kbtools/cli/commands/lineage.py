@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.ui.display import config_text, console, why_text
+from kbtools.cli.ui.display import config_text, console
 from kbtools.cli.ui.text import printable
 from kbtools.lineage import Lineage, StageRecord, read_lineage
 from kbtools.paths import PathType
@@ -58,7 +57,7 @@ def _table(lineage: Lineage) -> Table:
     return table
 
 
-def _config_cells(entry: dict[str, Any] | None, record: StageRecord | None) -> tuple[str, str]:
+def _config_cells(entry: dict[str, object] | None, record: StageRecord | None) -> tuple[str, str]:
     name = str(entry.get("stage", "(no name)")) if entry else record.stage if record else ""
     return name, config_text(entry or {})
 
@@ -70,7 +69,7 @@ def _record_cells(record: StageRecord | None) -> tuple[str, ...]:
         f"{record.distribution} {record.version}".strip(),
         f"{record.rows_in:,}",
         f"{record.rows_out:,}",
-        why_text(record),
+        "\n".join(record.why()),
         "\n".join(f"{spec} {digest[:12]}" for spec, digest in record.prompts.items()),
         "" if record.seconds is None else f"{record.seconds:.2f}",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import click
 from rich.table import Table
@@ -113,11 +112,12 @@ def _names(plugin: Plugin) -> dict[str, list[str]]:
     return {
         "stages": sorted(cls.registered_name() for cls in plugin.stages),
         "judges": sorted(cls.registered_name() for cls in plugin.judges),
+        "feedback": sorted(cls.registered_name() for cls in plugin.feedback),
         "prompts": sorted(prompt.spec for prompt in plugin.prompts),
     }
 
 
-def _plugin_json(plugin: Plugin) -> dict[str, Any]:
+def _plugin_json(plugin: Plugin) -> dict[str, object]:
     return {
         "distribution": plugin.origin.distribution,
         "version": plugin.origin.version,

@@ -25,7 +25,7 @@ from kbtools.data import texts
 from kbtools.data.columns import ROLES, Schema
 from kbtools.data.io import text_file
 from kbtools.data.io.save import write_text
-from kbtools.data.table import field_of, top_column
+from kbtools.data.table import field_of, rows_text, top_column
 from kbtools.errors import DataError, UsageError, did_you_mean
 from kbtools.paths import PathType
 from kbtools.plugins import registry
@@ -65,7 +65,7 @@ def prompts_command(ctx: click.Context, as_json: bool) -> None:
     console().print(table)
 
 
-def _as_json(prompt: prompts.Prompt) -> dict[str, Any]:
+def _as_json(prompt: prompts.Prompt) -> dict[str, object]:
     front = prompt.front.model_dump(mode="json")
     return {"name": prompt.name, "version": prompt.version, "from": prompt.origin, "sha256": prompt.sha256, **front}
 
@@ -129,7 +129,7 @@ def render(spec: str, dataset: str, split: str | None, row: int, form: str, as_j
 def values_of(prompt: prompts.Prompt, ds: Dataset, row: int, columns: Mapping[str, str]) -> dict[str, str | None]:
     """The text of every name that the prompt needs: where the layout has that role, else the column of that name."""
     if not 0 <= row < ds.num_rows:
-        raise UsageError(f"--row {row}: the dataset has {ds.num_rows} rows, counted from 0.")
+        raise UsageError(f"--row {row}: the dataset has {rows_text(ds.num_rows)}, counted from 0.")
     schema = Schema(ds.features, columns)
     found: dict[str, str | None] = {}
     for name in prompt.front.columns:

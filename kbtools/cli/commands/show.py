@@ -82,7 +82,7 @@ def _chosen(ds: Dataset, row: int | None, row_id: str | None, count: int, column
     """Indices of the rows to show."""
     if row is not None:
         if not -ds.num_rows <= row < ds.num_rows:
-            raise UsageError(f"--row {row}: there are {ds.num_rows} rows, counted from 0.")
+            raise UsageError(f"--row {row}: there are {rows_text(ds.num_rows)}, counted from 0.")
         return [row % ds.num_rows]
     if row_id is None:
         return range(min(count, ds.num_rows))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +12,8 @@ from rich.text import Text
 
 from kbtools.cli.ui.stdout import to_nowhere
 from kbtools.cli.ui.text import printable
-from kbtools.data.table import rows_text
+from kbtools.data.table import counted, rows_text
+from kbtools.judge import label_counts
 from kbtools.lineage import StageRecord
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.run import RequestPlan
@@ -37,12 +37,21 @@ def calls_text(progress: Progress) -> str:
     """Counters of running calls in one line, or what is waited for before there can be any."""
     if progress.waiting_for and not progress.finished and not progress.draining:
         return progress.waiting_for
-    parts = [f"waiting for {progress.in_flight:,} calls, Ctrl-C again gives them up"] if progress.draining else []
+    parts = (
+        [f"waiting for {counted(progress.in_flight, 'call')}, Ctrl-C again gives them up"] if progress.draining else []
+    )
     parts += [progress.waiting_for] if progress.waiting_for else []
-    parts += [f"{progress.done:,} replies of {progress.model}", f"{progress.from_store:,} of them from the store"]
-    parts += [f"{progress.duplicates:,} requests equal to another"] if progress.duplicates else []
+    parts += [
+        f"{counted(progress.done, 'reply', 'replies')} of {progress.model}",
+        f"{progress.from_store:,} of them from the store",
+    ]
+    parts += [f"{counted(progress.duplicates, 'request')} equal to another"] if progress.duplicates else []
     parts += [f"{progress.failed:,} failed"] if progress.failed else []
-    parts += [f"{progress.retries:,} retries (the last after: {progress.last_fault:.100})"] if progress.retries else []
+    parts += (
+        [f"{counted(progress.retries, 'retry', 'retries')} (the last after: {progress.last_fault:.100})"]
+        if progress.retries
+        else []
+    )
     other = progress.other_endpoints.total()
     parts += [f"{other:,} of them from other endpoints"] if other else []
     parts += [f"{progress.tokens_in:,} tokens in, {progress.tokens_out:,} out", f"{progress.rate:.1f} req/s"]
@@ -63,21 +72,29 @@ def money_text(amount: float) -> str:
 
 def plan_text(calls: RequestPlan) -> str:
     """What a stage would ask, in one line."""
-    parts = [f"{calls.requests:,} requests", f"{calls.duplicates:,} equal to another", f"{calls.stored:,} stored"]
+    parts = [
+        f"{counted(calls.requests, 'request')}",
+        f"{calls.duplicates:,} equal to another",
+        f"{calls.stored:,} stored",
+    ]
     parts += [f"{calls.repeated:,} failed before and would be repeated"] if calls.repeated else []
     parts += [f"{calls.to_send:,} to send", f"about {calls.prompt_tokens:,} prompt tokens"]
     if calls.most_completion_tokens is not None:
         parts.append(f"at most {calls.most_completion_tokens:,} reply tokens")
     parts += [f"cost at most {money_text(calls.cost)}"] if calls.cost is not None else ["cost unknown without [prices]"]
+    parts += [f"up to {calls.may_follow:,} further requests follow from the replies"] if calls.may_follow else []
     return ", ".join(parts)
 
 
 def summary_table(records: Sequence[StageRecord]) -> Table:
-    """Stage, rows in, out, dropped and why, failed, seconds."""
+    """Stage, rows in, out, dropped and why, failed, the labels that judges gave, seconds."""
     table = Table("stage", title_justify="left")
     for heading in ("in", "out", "dropped"):
         table.add_column(heading, justify="right")
     table.add_column("why")
+    judged = any(label_counts(record.facts) for record in records)
+    if judged:
+        table.add_column("labels")
     table.add_column("seconds", justify="right")
     for record in records:
         table.add_row(
@@ -85,29 +102,38 @@ def summary_table(records: Sequence[StageRecord]) -> Table:
             f"{record.rows_in:,}",
             f"{record.rows_out:,}",
             f"{sum(record.dropped.values()):,}",
-            Text(printable(why_text(record))),
+            Text(printable("\n".join(record.why()))),
+            *([Text(printable(labels_text(record)))] if judged else []),
             "" if record.seconds is None else f"{record.seconds:.2f}",
         )
     return table
 
 
-def why_text(record: StageRecord) -> str:
-    """Why rows were dropped or failed, a line for each reason."""
-    why = [f"{rows:,} {reason}" for reason, rows in record.dropped.items()]
-    why += [f"{rows:,} failed: {kind}" for kind, rows in record.failed.items()]
-    return "\n".join(why)
+def labels_text(record: StageRecord) -> str:
+    """How often a judge gave each label, a line for each column; `none` for rows without a verdict."""
+    gone = sum(record.failed_and_dropped().values())
+    columns = label_counts(record.facts).items()
+    return "\n".join(f"{column}: {counts_text(_labels(counts, gone))}" for column, counts in columns)
+
+
+def _labels(counts: Mapping[str, int], gone: int) -> dict[str, int]:
+    """The labels that were given, then the rows without one as far as they are still there."""
+    without = counts.get("None", 0) - gone
+    given = {label: number for label, number in counts.items() if label != "None"}
+    return {**given, "none": without} if without > 0 else given
 
 
 def outcome(record: StageRecord) -> str:
     """What came of a stage, in one line."""
-    dropped = sum(record.dropped.values())
-    failed = sum(record.failed.values())
+    both = sum(record.failed_and_dropped().values())
+    dropped, failed = sum(record.dropped.values()) - both, sum(record.failed.values()) - both
     parts = [rows_text(record.rows_out)]
     parts += [f"{dropped:,} dropped"] if dropped else []
+    parts += [f"{both:,} failed and dropped"] if both else []
     parts += [f"{failed:,} failed"] if failed else []
     return f"{', '.join(parts)} in {record.seconds or 0:.2f} s"
 
 
-def config_text(config: Mapping[str, Any]) -> str:
+def config_text(config: Mapping[str, object]) -> str:
     """The fields of a stage in one line."""
     return " ".join(f"{key}={value!r}" for key, value in config.items() if key != "stage")

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from kbtools.data.io.arrow_file import check_names
 from kbtools.data.io.data_file import DataFile
+from kbtools.data.table import rows_text
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def tables(file: DataFile) -> Iterator[pa.Table]:
         raise DataError(f"{path} is not a readable csv file ({str(error).splitlines()[0]}).") from error
     if frame.height != len(whether_blank):
         raise DataError(
-            f"{path} can be read as {frame.height} rows and as {len(whether_blank)}: mend its line ends and quotes."
+            f"{path} can be read as {rows_text(frame.height)} and as {len(whether_blank)}: "
+            "mend its line ends and quotes."
         )
     for name, kind in frame.schema.items():
         if kind == pl.Int128:

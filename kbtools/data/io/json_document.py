@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from kbtools.data.io import jsonl
+from kbtools.data.io import agent_traces, jsonl
 from kbtools.data.io.data_file import DataFile
 from kbtools.errors import DataError
 
@@ -41,10 +41,13 @@ def is_document(file: DataFile) -> bool:
 
 def tables(file: DataFile) -> Iterator[pa.Table]:
     """The rows as Arrow tables; DataError names the item that is wrong."""
+    of_traces: bool | None = None
     with file.opened() as stream:
         numbered = enumerate(_Values(file, stream).rows(), start=1)
         while some := list(islice(numbered, _TABLE_ROWS)):
             rows = [_row(value, file, number) for number, value in some]
+            of_traces = agent_traces.is_trace(rows[0]) if of_traces is None else of_traces
+            rows = [agent_traces.as_text(row) for row in rows] if of_traces else rows
             yield jsonl.table(rows, file.path, [number for number, _ in some], "item")
 
 

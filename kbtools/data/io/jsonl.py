@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kbtools.data.io import agent_traces
 from kbtools.data.io.arrow_file import unified
 from kbtools.data.io.data_file import DataFile
 from kbtools.errors import DataError
@@ -31,11 +32,12 @@ def tables(file: DataFile, known: pa.Schema | None = None) -> Iterator[pa.Table]
 
     `known` is what earlier reading has shown: a block that fits it has all of its columns.
     """
-    path = file.path
-    for first, block in _blocks(file):
-        table = None if known is None else quick_table(block, known)
+    path, of_traces = file.path, False
+    for number, (first, block) in enumerate(_blocks(file)):
+        of_traces = _begins_with_trace(block) if number == 0 else of_traces
+        table = None if known is None or of_traces else quick_table(block, known)
         if table is None:
-            table = strict_table(path, first, block)
+            table = strict_table(path, first, block, of_traces=of_traces)
             known = table.schema if known is None else _widened(known, table.schema, path, first)
         yield table
 
@@ -64,10 +66,19 @@ def _blocks(file: DataFile) -> Iterator[tuple[int, bytes]]:
 # ---- slowly, line by line --------------------------------------------------------------------------------------------
 
 
-def strict_table(path: Path, first: int, block: bytes) -> pa.Table:
+def _begins_with_trace(block: bytes) -> bool:
+    try:
+        row = json.loads(block.lstrip().partition(b"\n")[0].decode("utf-8-sig"))
+        return isinstance(row, dict) and agent_traces.is_trace(row)
+    except (ValueError, RecursionError):  # the line is named where it is read
+        return False
+
+
+def strict_table(path: Path, first: int, block: bytes, *, of_traces: bool = False) -> pa.Table:
     """The lines as one Arrow table of all fields seen, in order of appearance; DataError names a line."""
     numbered = [(number, line) for number, line in enumerate(block.split(b"\n"), start=first) if line.strip()]
     rows = [_parse(line, path, number) for number, line in numbered]
+    rows = [agent_traces.as_text(row) for row in rows] if of_traces else rows
     return table(rows, path, [number for number, _ in numbered], "line")
 
 

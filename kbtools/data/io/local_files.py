@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kbtools.data import sample
 from kbtools.data.columns import evals_features, type_text
 from kbtools.data.io import arrow_file, csv_file, json_document, jsonl, plain_types
+from kbtools.data.io.agent_traces import is_trace
 from kbtools.data.io.data_file import DataFile, data_file
 from kbtools.errors import DataError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, DatasetDict, Features
 
-_CACHE_FORMAT = 3
+_CACHE_FORMAT = 4
 """Counted up when the same file becomes other rows or types than before."""
 Data = TypeVar("Data", "Dataset", "DatasetDict", "Dataset | DatasetDict")
 
@@ -156,7 +157,8 @@ def _common(parts: Sequence[Dataset], paths: Sequence[Path]) -> Features:
     for ds, path in zip(parts, paths, strict=True):
         if not ds.column_names:  # JSON lines without a row say no columns
             continue
-        if difference := _difference(ds.column_names, names):
+        traces = is_trace(ds.column_names) and is_trace(names)
+        if not traces and (difference := _difference(ds.column_names, names)):
             raise DataError(
                 f"{path} and {paths[first]} are parts of one dataset, but their columns differ: {difference}. "
                 "Give them the same columns, or load each by itself."
@@ -202,7 +204,18 @@ def _aligned(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table
     """The tables with their columns in one order; types grow as they are written."""
     for table in tables:
         if table.column_names:
-            yield from (batch for batch in _pieces(table.select(schema.names)))
+            yield from (batch for batch in _pieces(_with_columns(table, schema)))
+
+
+def _with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with all of these columns, those of other files being null."""
+    import pyarrow as pa
+
+    columns = {
+        field.name: table.column(field.name) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    }
+    return pa.table(columns)
 
 
 def _pieces(table: pa.Table) -> Iterator[pa.Table]:

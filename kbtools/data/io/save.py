@@ -6,11 +6,12 @@ output as NAME.lineage.json and, where the format has room for it, into the file
 
 from __future__ import annotations
 
-import errno
 import gzip
+import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 METADATA_KEY = b"kbtools"
 _TEXT_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _BATCH_ROWS = 10_000
-_RENAMINGS = 50
-"""Attempts at taking the place of a folder that other threads write, too."""
 _PIECE_BYTES = 1 << 24
 _SIZED = 256
 """Rows by whose size pieces are cut."""
@@ -52,7 +51,19 @@ def check_target(path: Path) -> None:
 
 def _is_dataset(folder: Path) -> bool:
     """Whether a folder may be replaced by a saved dataset: it is one, or holds nothing."""
-    return saved_folder.is_saved(folder) or not any(folder.iterdir())
+    with _replacing(folder):
+        return saved_folder.is_saved(folder) or not any(folder.iterdir())
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[None]:
+    """Alone among the threads and processes of this machine in looking at a folder or putting another in its place."""
+    from filelock import FileLock
+
+    locks = Path(tempfile.gettempdir(), f"kbtools-locks-{os.getuid()}")
+    locks.mkdir(mode=0o700, exist_ok=True)
+    with FileLock(locks / hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:32]):
+        yield
 
 
 def write(data: Dataset | DatasetDict, path: Path, embedded: str) -> list[Path]:
@@ -224,26 +235,22 @@ def _write_folder(data: Dataset | DatasetDict, path: Path) -> Path:
     part, old = aside(path), aside(path, "old")
     try:
         saved_folder.write(data, part)
-        _replace_folder(path, part, old)
+        with _replacing(path):
+            _replace_folder(path, part, old)
     except OSError as error:
         raise _unwritten(path, error) from error
     finally:
-        if old.exists() and not path.exists():  # stopped between the two renamings
-            old.rename(path)
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
     return path
 
 
 def _replace_folder(path: Path, part: Path, old: Path) -> None:
-    """Rename a folder into the place of another, which others may be doing at the same moment."""
-    for left in reversed(range(_RENAMINGS)):
-        try:
-            if path.exists():
-                path.rename(old)
-            part.rename(path)
-            return
-        except OSError as error:
-            if not left or error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
-                raise
-            shutil.rmtree(old, ignore_errors=True)
+    """Rename a folder into the place of another, which comes back when that is stopped half way."""
+    if path.exists():
+        path.rename(old)
+    try:
+        part.rename(path)
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)

@@ -77,6 +77,7 @@ def count_usage(progress: Progress, prices: Prices | None, usage: Usage) -> None
 
 def count_reply(progress: Progress, request: Request, reply: Reply, review: Review | None) -> Request | None:
     """Count a committed reply as the stage's review judges it; returns the follow-up that the review asks for."""
+    progress.answered += 1
     verdict: Request | ReplyFailure | None = None
     if not reply.ok:
         verdict = ReplyFailure(reply.kind, reply.error)

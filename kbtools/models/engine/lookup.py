@@ -84,6 +84,7 @@ class Lookup:
 
 def count_known(progress: Progress, known: Classified) -> None:
     """Add to the counters what needs no call."""
+    progress.looked_up(known.stored + len(known.failed) + len(known.wanted), len(known.wanted))
     progress.from_store += known.stored
     progress.done += known.stored
     progress.failed += len(known.failed)

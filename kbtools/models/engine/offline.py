@@ -16,6 +16,7 @@ from kbtools.errors import ConfigError, KbError
 from kbtools.models.backend import ChunkBackend, ChunkRun, Review
 from kbtools.models.engine.accounting import count_reply, count_usage, reply_from
 from kbtools.models.engine.budget import Budget, Spend
+from kbtools.models.engine.distinct import Distinct
 from kbtools.models.engine.lookup import Lookup, count_known
 from kbtools.models.engine.progress import Progress
 from kbtools.models.kinds import STOPS_RUN
@@ -38,6 +39,7 @@ class ChunkDriver:
         options: Options,
         progress: Progress,
         review: Review | None,
+        seen: Distinct,
     ) -> None:
         self.problem: BaseException | None = None
         self._backend = backend
@@ -45,6 +47,7 @@ class ChunkDriver:
         self._options = options
         self._progress = progress
         self._review = review
+        self._seen = seen
         self._owner = claims.new_owner()
         self._stopping = threading.Event()
         self._lookup = Lookup(store, backend.endpoint, review, options.repeat_failures, time.time())
@@ -75,11 +78,11 @@ class ChunkDriver:
     def _work(self, source: Iterator[Request]) -> None:
         while not self._stopping.is_set():
             taken = list(islice(source, max(0, self._backend.chunk_size - len(self._waiting))))
-            self._progress.requests += len(taken)
-            unique = {request.key: request for request in [*self._waiting, *taken]}
-            self._progress.duplicates += len(self._waiting) + len(taken) - len(unique)
+            fresh = self._seen.new(taken)
+            self._progress.taken(len(taken), len(taken) - len(fresh))
+            unique = {request.key: request for request in [*self._waiting, *fresh]}
             self._waiting.clear()
-            if not unique:
+            if not (unique or taken):
                 return
             granted = self._claimed(unique)
             self._complete(granted)

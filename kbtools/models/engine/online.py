@@ -18,6 +18,7 @@ from kbtools.errors import KbError
 from kbtools.models.backend import OnlineBackend, Review
 from kbtools.models.engine.accounting import CircuitBreaker, count_reply
 from kbtools.models.engine.attempts import Attempts, CallRunner
+from kbtools.models.engine.distinct import Distinct
 from kbtools.models.engine.lookup import Lookup, count_known
 from kbtools.models.engine.progress import Progress
 from kbtools.models.options import Options
@@ -42,6 +43,7 @@ class Scheduler:
         options: Options,
         progress: Progress,
         review: Review | None,
+        seen: Distinct,
     ) -> None:
         self.problem: BaseException | None = None
         self._backend = backend
@@ -49,6 +51,7 @@ class Scheduler:
         self._options = options
         self._progress = progress
         self._review = review
+        self._seen = seen
         self._owner = claims.new_owner()
         self._breaker = CircuitBreaker(backend.endpoint)
         self._draining = False
@@ -89,7 +92,6 @@ class Scheduler:
             self._store, self._backend.endpoint, self._review, self._options.repeat_failures, time.time()
         )
         self._jobs: set[asyncio.Task[None]] = set()
-        self._live: set[str] = set()
         self._room = asyncio.Semaphore(2 * self._options.max_in_flight + CHUNK)
         self._opening = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
@@ -116,7 +118,8 @@ class Scheduler:
                 # In a thread: rendering prompts must not hold up the calls under way.
                 taken = await asyncio.to_thread(list, islice(source, CHUNK))
                 exhausted = not taken
-                chunk = self._without_duplicates(taken)
+                chunk = self._seen.new(taken)
+                self._progress.taken(len(taken), len(taken) - len(chunk))
             else:
                 await self._calls.sleepers.sleep(looked + POLL - time.monotonic())
             if time.monotonic() - looked >= POLL:
@@ -125,17 +128,6 @@ class Scheduler:
                 parked.clear()
             parked.extend(await self._admit(chunk))
 
-    def _without_duplicates(self, requests: list[Request]) -> list[Request]:
-        fresh = []
-        for request in requests:
-            self._progress.requests += 1
-            if request.key in self._live:
-                self._progress.duplicates += 1
-            else:
-                self._live.add(request.key)
-                fresh.append(request)
-        return fresh
-
     async def _admit(self, requests: list[Request]) -> list[Request]:
         """Start jobs for what is to be sent, and return the requests that another process is sending."""
         if not requests:
@@ -143,7 +135,6 @@ class Scheduler:
         by_key = {request.key: request for request in requests}
         known = await asyncio.to_thread(self._lookup.classify, requests)
         count_known(self._progress, known)
-        self._live.difference_update(by_key.keys() - known.wanted.keys())
         for follow_up in known.follow_ups:
             await self._start(self._follow(follow_up))
         granted = await self._claim(known.wanted)
@@ -174,7 +165,6 @@ class Scheduler:
         follow_ups: list[Request] = []
         if not await self._calls.ask(request, partial(self._keep, follow_ups)):
             self._commit.submit(partial(claims.release, keys=[request.key], owner=self._owner))
-        self._live.discard(request.key)
         for follow_up in follow_ups:
             await self._follow(follow_up)
 

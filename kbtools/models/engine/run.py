@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import length_hint
-from typing import Any, Protocol
+from typing import Protocol
 
 from kbtools.errors import UsageError, rebuilt
 from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
+from kbtools.models.engine.distinct import Distinct
 from kbtools.models.engine.lookup import Lookup
 from kbtools.models.engine.offline import ChunkDriver
 from kbtools.models.engine.online import CHUNK, Scheduler
@@ -40,7 +41,7 @@ class Interrupted(KeyboardInterrupt):
             "run the same command again to go on from there"
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the message and the counters, not from the message alone."""
         return rebuilt, (type(self), self.args, self.__dict__)
 
@@ -54,11 +55,13 @@ def run_requests(
     *,
     review: Review | None = None,
     total: int | None = None,
+    seen: Distinct | None = None,
 ) -> Progress:
     """Bring every request to a stored reply or a stored failure, sending only what the store lacks.
 
     `requests` is read lazily, in a thread. `progress` is called in the caller's thread four times a second and at
-    the end; `total` is for its ETA. `review` judges each reply, see `backend.Review`.
+    the end; `total` is for its ETA. `review` judges each reply, see `backend.Review`. A request that is in `seen`
+    has been settled by an earlier call of the same run.
 
     Returns the final counters; rows that failed are counted there and stored, they raise nothing.
     Raises ConfigError (credentials, nobody there), BudgetReached, StoreError, Interrupted, and what
@@ -66,7 +69,7 @@ def run_requests(
     """
     options = options or Options()
     counters = Progress(total if total is not None else length_hint(requests, 0) or None)
-    driver = _driver(backend, store, options, counters, review)
+    driver = _driver(backend, store, options, counters, review, seen or Distinct())
     counters.model = backend.model
     _run(driver, requests, counters, _telling(progress, backend))
     if driver.problem is not None:
@@ -93,6 +96,8 @@ class RequestPlan:
     """Sum of max_tokens over the requests to send; None if one of them has none."""
     cost: float | None = None
     """Of the prompts alone, plus `most_completion_tokens` if known; None without prices."""
+    may_follow: int = 0
+    """Most calls that can follow from the replies, where a conversation goes on; their prompts are not known yet."""
     first: Request | None = None
     """The first request, sent or not, to be shown in full."""
 
@@ -104,23 +109,19 @@ def plan_requests(
     options: Options | None = None,
     *,
     review: Review | None = None,
-    seen: set[int] | None = None,
+    seen: Distinct | None = None,
 ) -> RequestPlan:
-    """What `run_requests` with these arguments would do, without a call. Remembers a number per distinct request.
-
-    These numbers go into `seen`, so that several plans of one run count what they share once.
-    """
+    """What `run_requests` with these arguments would do, without a call."""
     options = options or Options()
     lookup = Lookup(store, backend.endpoint, review, options.repeat_failures, time.time())
     result = RequestPlan()
-    seen = set() if seen is None else seen
+    seen = seen or Distinct()
     for chunk in chunks(requests, CHUNK):
         result.first = result.first or chunk[0]
         result.requests += len(chunk)
-        fresh = {request.key: request for request in chunk if int(request.key[:16], 16) not in seen}
-        seen.update(int(key[:16], 16) for key in fresh)
+        fresh = seen.new(chunk)
         result.duplicates += len(chunk) - len(fresh)
-        _add(result, lookup, list(fresh.values()))
+        _add(result, lookup, fresh)
     if options.prices is not None:
         result.cost = options.prices.of(result.prompt_tokens, result.most_completion_tokens or 0)
     return result
@@ -168,13 +169,18 @@ class _Driver(Protocol):
 
 
 def _driver(
-    backend: ModelBackend, store: ResponseStore, options: Options, counters: Progress, review: Review | None
+    backend: ModelBackend,
+    store: ResponseStore,
+    options: Options,
+    counters: Progress,
+    review: Review | None,
+    seen: Distinct,
 ) -> _Driver:
     if isinstance(backend, OnlineBackend):
         _allow_open_files(options.max_in_flight + SPARE_FILES)
-        return Scheduler(backend, store, options, counters, review)
+        return Scheduler(backend, store, options, counters, review, seen)
     if isinstance(backend, ChunkBackend):
-        return ChunkDriver(backend, store, options, counters, review)
+        return ChunkDriver(backend, store, options, counters, review, seen)
     raise UsageError(
         f"{type(backend).__name__} is no model backend: it has neither connect() nor complete(); "
         "see kbtools.models.backend"

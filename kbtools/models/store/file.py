@@ -32,6 +32,10 @@ CREATE TABLE IF NOT EXISTS batch_lines (
     key TEXT PRIMARY KEY, nonce TEXT NOT NULL, request BLOB NOT NULL
 );
 """
+ASSESSMENTS = """
+CREATE TABLE IF NOT EXISTS assessments (key TEXT PRIMARY KEY, assessment BLOB NOT NULL)
+"""
+"""What checks said of answers: beside the replies, which a conversation goes on from. Older versions pass it over."""
 
 
 class StoreError(KbError):
@@ -139,6 +143,7 @@ def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(ASSESSMENTS)
     if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
         return
     for statement in SCHEMA.split(";"):

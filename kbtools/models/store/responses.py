@@ -77,9 +77,20 @@ class ResponseStore:
         return self.replies([key]).get(key)
 
     def last_write(self) -> str:
-        """A text that is another one after every reply that is stored, by whatever process."""
+        """A text that is another one after every reply and assessment that is stored, by whatever process."""
         last = self.select("SELECT rowid, stored FROM replies ORDER BY rowid DESC LIMIT 1")
-        return f"{self.path.resolve()} {last}"
+        assessed = self.select("SELECT max(rowid) FROM assessments")
+        return f"{self.path.resolve()} {last} {assessed}"
+
+    def assessments(self, keys: Iterable[str]) -> dict[str, str]:
+        """What checks said of answers, as JSON, of those keys that are stored."""
+        query = "SELECT key, assessment FROM assessments WHERE key IN ({})"
+        return {key: unpack(blob) for key, blob in self.select_by_key(query, keys)}
+
+    def put_assessment(self, key: str, text: str) -> None:
+        """Keep what a check said of an answer; what was kept before stays, for a model may have been told of it."""
+        with self.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO assessments VALUES (?, ?)", [key, pack(text)])
 
     def put(self, replies: Iterable[Reply]) -> None:
         """Store replies in one transaction, replacing what was there."""

@@ -35,6 +35,9 @@ function visible(text) {
 
 const thousands = (number) => number.toLocaleString("en-US");
 
+/** How many rows, as `1 row` or `2 rows`. */
+const rowsText = (count) => `${thousands(count)} ${count === 1 ? "row" : "rows"}`;
+
 /** A number as people read it: thousands apart, about four digits of a fraction. */
 function readable(number) {
   if (!Number.isFinite(number)) return String(number);

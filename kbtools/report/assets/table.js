@@ -58,7 +58,7 @@ class Table {
   /** Of the rows that fit the filters keep those whose texts hold the words; a newer search ends this one. */
   async narrow(search) {
     const told = (done) => {
-      byId("count").textContent = `searching texts: ${thousands(done)} of ${thousands(this.found.length)} rows`;
+      byId("count").textContent = `searching texts: ${thousands(done)} of ${rowsText(this.found.length)}`;
       return search === this.searches;
     };
     const fits = await searchTexts(this.rows, this.found, this.query.words, told);
@@ -152,7 +152,7 @@ class Table {
     const found = this.found.length;
     const unread = [...this.query.filters].filter(([path, text]) => !this.rows.column(path) || !demand(this.rows.column(path), text));
     const ignored = unread.map(([path, text]) => `; filter ${path}: ${text} is not understood and was left out`).join("");
-    byId("count").textContent = `${thousands(found)} of ${thousands(this.rows.count)} rows${ignored}`;
+    byId("count").textContent = `${thousands(found)} of ${rowsText(this.rows.count)}${ignored}`;
     byId("page-text").textContent = count ? `${thousands(start + 1)} to ${thousands(start + count)}` : "no rows";
     byId("previous-page").disabled = start === 0;
     byId("next-page").disabled = start + count >= found;

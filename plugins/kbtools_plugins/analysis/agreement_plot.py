@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kbtools import drawing
+from kbtools.data.table import rows_text
 from kbtools_plugins.analysis.ratings import AgreementEstimate, AgreementFigures, PairAgreement
 
 if TYPE_CHECKING:
@@ -72,4 +73,4 @@ def draw_confusion(axes: Axes, pair: PairAgreement, labels: tuple[str, ...]) -> 
         axes.set_xticks(range(len(labels)), labels)
         axes.set_yticks(range(len(labels)), labels)
     axes.grid(visible=False)
-    axes.set(xlabel=f"{pair.y} (numbers: rows)", ylabel=pair.x, title=f"n = {pair.n:,} rows")
+    axes.set(xlabel=f"{pair.y} (numbers: rows)", ylabel=pair.x, title=f"n = {rows_text(pair.n)}")

@@ -112,8 +112,8 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
     repeated = [pair for pair in figures.pairs if pair.modules < pair.n]
     if repeated:
         found.append(
-            f"{repeated[0].n:,} rows come from {repeated[0].modules:,} modules: the intervals and p-values of Pearson "
-            "take rows as independent, those of Spearman and Kendall do not"
+            f"{rows_text(repeated[0].n)} come from {repeated[0].modules:,} modules: the intervals and p-values of "
+            "Pearson take rows as independent, those of Spearman and Kendall do not"
         )
     ranked = [coefficient for pair in figures.pairs for coefficient in (pair.spearman, pair.kendall)]
     samples = [coefficient.resamples for coefficient in ranked if coefficient.resamples]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
+from kbtools.data.table import rows_text
 from kbtools.figures import Facts
 from kbtools_plugins.analysis.coefficients import kendall
 from kbtools_plugins.analysis.resampling import Bootstrap, CellCounts, Modules, Statistic, bootstrap
@@ -128,10 +129,10 @@ def _pair(x: Scale, y: Scale, groups: np.ndarray, resamples: int, seed: int) -> 
 
 def _undefined(x: Scale, y: Scale, a: np.ndarray, b: np.ndarray) -> str | None:
     if len(a) < 3:
-        return f"only {len(a)} rows have both columns"
+        return f"both columns are known in only {rows_text(len(a))}"
     constant = [scale.name for scale, values in ((x, a), (y, b)) if (values == values[0]).all()]
     verb = "is" if len(constant) == 1 else "are"
-    return f"{' and '.join(constant)} {verb} constant in these {len(a):,} rows" if constant else None
+    return f"{' and '.join(constant)} {verb} constant in these {rows_text(len(a))}" if constant else None
 
 
 def _coefficient(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
+from kbtools.data.table import rows_text
 from kbtools.figures import Facts
 from kbtools_plugins.analysis import coefficients
 from kbtools_plugins.analysis.coefficients import Level
@@ -188,7 +189,7 @@ def _no_kappa(verdicts: Verdicts, a: np.ndarray, b: np.ndarray) -> str | None:
     if verdicts.level != "nominal" and len(steps) and not np.allclose(steps, steps[0]):
         return "the values are not evenly spaced, and kappa weighs by position"
     if len(np.unique(np.concatenate([a, b]))) < 2:
-        return f"all {len(a)} rows have the same verdict in both columns"
+        return f"both columns have one and the same verdict ({rows_text(len(a))})"
     return None
 
 
@@ -200,7 +201,7 @@ def _alpha(verdicts: Verdicts, resamples: int, seed: int) -> AgreementEstimate:
     if not len(positions):
         return AgreementEstimate(undefined="no row has two verdicts")
     if len(np.unique(positions[positions >= 0])) < 2:
-        return AgreementEstimate(undefined=f"all verdicts of these {len(positions)} rows are the same")
+        return AgreementEstimate(undefined=f"all verdicts are the same ({rows_text(len(positions))})")
     modules = Modules.of(verdicts.modules[rated])
     size = len(verdicts.domain)
     coincidences = _coincidences(positions, size, modules)

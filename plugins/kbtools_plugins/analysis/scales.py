@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import kbtools as kb
 from kbtools.data.columns import column_type
-from kbtools.data.table import column, row_name
+from kbtools.data.table import column, row_name, rows_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +101,7 @@ def _ranked(ds: Dataset, path: str, cells: pa.Array, reading: Reading, columns: 
 
 def ignored_note(found: Sequence[Scale]) -> tuple[str, ...]:
     """Which columns hold labels that are no verdict."""
-    named = [f"{scale.name} in {scale.ignored:,} rows" for scale in found if scale.ignored]
+    named = [f"{scale.name} in {rows_text(scale.ignored)}" for scale in found if scale.ignored]
     return (f"labels that are no verdict (--ignore) count as missing: {', '.join(named)}",) if named else ()
 
 
@@ -151,7 +151,7 @@ def _unknown_label(
     shown = ", ".join(repr(label[:40]) for label in unknown[:5])
     more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
     return kb.errors.RowError(
-        f"column {path!r} holds labels that are not in the order {' < '.join(labels)}: {shown}{more}, in {len(rows)} "
-        f"rows, first {row_name(ds, int(rows[0]), columns)}. Give the whole order, lowest first, with --labels, "
-        "or name labels that are no verdict with --ignore."
+        f"column {path!r} holds labels that are not in the order {' < '.join(labels)}: {shown}{more}, in "
+        f"{rows_text(len(rows))}, first {row_name(ds, int(rows[0]), columns)}. Give the whole order, lowest "
+        "first, with --labels, or name labels that are no verdict with --ignore."
     )

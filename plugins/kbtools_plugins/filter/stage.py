@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
-from kbtools.data.table import batches, keep, row_name
+from kbtools.data.table import batches, keep, row_name, rows_text
 from kbtools_plugins.filter.expression import Expression
 
 if TYPE_CHECKING:
@@ -79,6 +79,6 @@ class Filter(kb.Stage):
     def _null_message(self, ds: Dataset, expression: Expression, rows: Any) -> str:
         named = ", ".join(row_name(ds, int(index), self.columns) for index in rows[:3])
         return (
-            f"{self.where!r} is null for {len(rows)} rows, since {' or '.join(expression.paths)} is null or NaN there: "
-            f"{named}. Say what shall become of them with --nulls drop or --nulls keep."
+            f"{self.where!r} is null for {rows_text(len(rows))}, since {' or '.join(expression.paths)} is null or NaN "
+            f"there: {named}. Say what shall become of them with --nulls drop or --nulls keep."
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from kbtools.data.table import rows_text
 from kbtools_plugins.lengths.figures import (
     Cost,
     Coverage,
@@ -169,7 +170,7 @@ def _cheap(ordered: np.ndarray, seq_len: int) -> bool:
 
 
 def _rows_over(cost: Limit) -> str:
-    return f"{cost.rows_over:,} rows, {cost.rows_over_share:.2%}"
+    return f"{rows_text(cost.rows_over)}, {cost.rows_over_share:.2%}"
 
 
 def _costs(chosen: Limit) -> list[str]:
@@ -197,6 +198,6 @@ def _doubts(ordered: np.ndarray) -> list[str]:
         return []
     low, high = ("unknown" if end is None else f"{end:,}" for end in (tail.low, tail.high))
     return [
-        f"{len(ordered):,} rows say little about the longest ones: the 99th percentile is {tail.value:,} with a 95% "
-        f"interval from {low} to {high}"
+        f"{rows_text(len(ordered))} say little about the longest ones: the 99th percentile is {tail.value:,} with a "
+        f"95% interval from {low} to {high}"
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbtools import drawing
+from kbtools.data.table import rows_text
 from kbtools_plugins.lengths.figures import Distribution, LengthFigures, TrainingCosts
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def draw(figures: LengthFigures, folder: str | Path) -> list[str]:
 
 def draw_distribution(axes: Axes, part: Distribution) -> None:
     """Histogram, with the lengths that half and 99% of the rows do not exceed."""
-    axes.set(xlabel="tokens per row", ylabel="rows", title=f"Distribution (n = {part.count:,} rows)")
+    axes.set(xlabel="tokens per row", ylabel="rows", title=f"Distribution (n = {rows_text(part.count)})")
     if part.histogram is None:
         return
     edges = part.histogram.edges
@@ -57,5 +58,5 @@ def draw_costs(axes: Axes, budget: TrainingCosts, rows: int) -> None:
     axes.axvline(chosen, color=drawing.GREEN, linestyle="--", label=f"recommended: {chosen:,}")
     axes.set_xscale("log", base=2)
     axes.set_xticks(lengths, [f"{length // 1024}k" if place % 2 == 0 else "" for place, length in enumerate(lengths)])
-    axes.set(xlabel="seq_len (tokens)", ylabel="share (%)", title=f"Cost of a limit (n = {rows:,} rows)")
+    axes.set(xlabel="seq_len (tokens)", ylabel="share (%)", title=f"Cost of a limit (n = {rows_text(rows)})")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, JsonValue
 
 import kbtools as kb
-from kbtools.data.table import column, empty, row_name
+from kbtools.data.table import column, empty, row_name, rows_text
 from kbtools_plugins.extras import require_analysis
 from kbtools_plugins.lengths import drawing, tables
 from kbtools_plugins.lengths.conversation import Places
@@ -163,19 +163,19 @@ def remarks(rows: RowCounter, counts: Dataset, split: str) -> list[str]:
     if kinds := Tally(kind for kind in unsplit if kind):
         named = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
         notes.append(
-            f"reasoning and answer cannot be told apart in {kinds.total():,} rows, whose num_tokens_reasoning and "
+            f"reasoning and answer cannot be told apart in {rows_text(kinds.total())}, whose num_tokens_reasoning and "
             f"num_tokens_answer are therefore null ({named}; first {_first(rows, unsplit)})"
         )
     for what, count in Tally(what for what in left_out if what).items():
         notes.append(
-            f"the chat template does not render the whole {what} of {count:,} rows, so that num_tokens lacks it "
+            f"the chat template does not render the whole {what} of {rows_text(count)}, so that num_tokens lacks it "
             f"(first {_first(rows, [found == what for found in left_out])})"
         )
     apart = [rendered is None for rendered in column(counts, "completion").to_pylist()]
     if any(apart):
         notes.append(
-            f"the chat template renders the prompt of {sum(apart):,} rows differently when an answer follows, so that "
-            f"num_tokens_completion is null (first {_first(rows, apart)})"
+            f"the chat template renders the prompt of {rows_text(sum(apart))} differently when an answer follows, so "
+            f"that num_tokens_completion is null (first {_first(rows, apart)})"
         )
     return [f"{split}: {note}" if split else note for note in notes]
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kbtools.data.table import rows_text
 from kbtools.errors import UsageError
 from kbtools.llm import RowFailure, RowInputs, parsed_rows, row_inputs
 from kbtools.models.store import chunks
@@ -56,9 +57,9 @@ def variants(trial: Trial, ds: Dataset) -> Iterator[RowInputs]:
         yield from _changed(trial, inputs).values()
 
 
-def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[str, object]:
     """For each change: the rows it was made to, those whose variant has no verdict, and how far each rating moved."""
-    pairs: dict[str, list[tuple[Any, Any]]] = {name: [] for name in _changes(trial)}
+    pairs: dict[str, list[tuple[object, object]]] = {name: [] for name in _changes(trial)}
     failed = dict.fromkeys(pairs, 0)
     rows = 0
     for some in chunks(_sampled(trial, ds), ROWS):
@@ -83,7 +84,7 @@ def told(found: Mapping[str, Any] | None) -> tuple[str, ...]:
     if not found["rows"]:
         return (f"--metamorphic {found['share']}: no row fell into the sample; ask for a larger share.",)
     parts = (_told(name, change) for name, change in found["changes"].items())
-    return (f"metamorphic, {found['rows']:,} rows sampled: {'; '.join(parts)}",)
+    return (f"metamorphic, {rows_text(found['rows'])} sampled: {'; '.join(parts)}",)
 
 
 def _sampled(trial: Trial, ds: Dataset) -> Iterator[Texts]:
@@ -124,8 +125,8 @@ def _changed(trial: Trial, given: Texts) -> dict[str, Texts]:
     return {name: other for name, other in made.items() if other != given}
 
 
-def _moved(trial: Trial, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"rows": len(pairs), "failed": failed}
+def _moved(trial: Trial, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, object]:
+    found: dict[str, object] = {"rows": len(pairs), "failed": failed}
     for name, kind in trial.scores.items() if pairs else ():
         before, after = ([pair[side][name] for pair in pairs] for side in (0, 1))
         if kind.get("type") in ("integer", "number") and "enum" not in kind:
@@ -146,4 +147,4 @@ def _told(change: str, found: Mapping[str, Any]) -> str:
         elif isinstance(figures, Mapping):
             said.append(f"{name} {figures['mean_change']:+.2f} on average")
     said += [f"{found['failed']:,} without a verdict"] if found["failed"] else []
-    return f"{change} ({found['rows']:,} rows) {', '.join(said)}".strip()
+    return f"{change} ({rows_text(found['rows'])}) {', '.join(said)}".strip()

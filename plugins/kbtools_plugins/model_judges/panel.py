@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import JsonValue
+
 import kbtools as kb
 from kbtools.data.table import empty, map_batches
 from kbtools.judge import VerdictField
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
+    from kbtools.models.engine.distinct import Chain
     from kbtools.models.engine.run import RequestPlan
 
 _OF_ONE = ("judge", "model", "models", "prefix")
@@ -36,7 +39,7 @@ class PanelJudge(ModelJudge):
     models: tuple[str, ...]
     """Model specs of the panel, separated by commas."""
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """As of a single judge, whose model does not count here."""
         return {name: value for name, value in super().config().items() if name != "model"}
 
@@ -74,7 +77,7 @@ class PanelJudge(ModelJudge):
             fields[f"{name}_disagreement"] = VerdictField(datasets.Value("float64"))
         return fields
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """As of every judge of the panel."""
         self.check_models()
         return tuple(line for single in self.singles() for line in single.preflight(before))
@@ -124,7 +127,7 @@ class PanelJudge(ModelJudge):
             facts={"models": list(self.models), "rubric": self.prompt.spec, "judges": facts},
         )
 
-    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[RequestPlan, ...]:
+    def plan_calls(self, ds: Dataset, seen: Chain) -> tuple[RequestPlan, ...]:
         """The calls to every model."""
         return tuple(plan for single in self.singles() for plan in single.plan_calls(ds, seen))
 
@@ -141,7 +144,7 @@ class PanelJudge(ModelJudge):
         return table
 
 
-def _agreed(ratings: Sequence[Any], labels: Sequence[str] | None) -> tuple[Any, float | None]:
+def _agreed(ratings: Sequence[Any], labels: Sequence[str] | None) -> tuple[object, float | None]:
     """The aggregate of a row, null when a model gave no verdict: a panel of fewer is another panel."""
     return (None, None) if None in ratings else aggregate(ratings, labels)
 

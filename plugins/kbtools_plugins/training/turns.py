@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,7 +11,7 @@ from kbtools.data.columns import column_type, is_message_list
 from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import Message, looks_encoded, writable_messages
 from kbtools.data.conversations.reasoning import ReasoningError
-from kbtools.data.table import field_of, map_batches
+from kbtools.data.table import column, field_of, keep, map_batches
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 
 if TYPE_CHECKING:
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 _TURN, _TURNS = "turn", "turns"
+_NEW = "new_turns"
 
 
 class ExplodeTurns(kb.Stage):
     """Make each assistant turn a row: the turn as `completion`, all that was seen before it as `prompt`.
 
-    Columns with one value a turn (such as `turn_rewards`) give each row the value of its turn:
+    Columns with one value a turn (such as `turn_rewards`) give each row the value of its turn. Where `convert-rollouts`
+    wrote `new_turns`, a turn that branches of a trace share is one row, and turns that no model wrote are none:
 
         kbtools apply explode-turns --per-turn turn_rewards --dataset conversations.parquet
     """
@@ -46,7 +48,8 @@ class ExplodeTurns(kb.Stage):
 
         prompt, completion = self._places(features)
         turn = _turn_feature(features, prompt, completion)
-        others = {name: kind for name, kind in features.items() if name not in (prompt, completion)}
+        done = {prompt, completion, *([_NEW] if _says_new(features) else [])}
+        others = {name: kind for name, kind in features.items() if name not in done}
         taken = [name for name in (_TURN, _TURNS, "prompt", "completion") if name in others]
         if taken:
             raise kb.errors.SchemaError(f"column {taken[0]!r} is there already and holds something else.")
@@ -66,6 +69,7 @@ class ExplodeTurns(kb.Stage):
     def transform(self, ds: Dataset) -> kb.Result:
         """Find the rows that cannot be taken apart, then write the turns of the others."""
         features = self.output_features(ds.features)
+        dropped, ds = self._with_new_turns(ds)
         marked = map_batches(
             ds, self._marked, features=with_error(ds.features), fingerprint=self.fingerprint(ds, "marked")
         )
@@ -74,7 +78,19 @@ class ExplodeTurns(kb.Stage):
         done = map_batches(
             whole.dataset, self._exploded, features=features, fingerprint=self.fingerprint(whole.dataset), rows=200
         )
-        return replace(whole, dataset=done)
+        return replace(whole, dataset=done, dropped=(*dropped, *whole.dropped))
+
+    def _with_new_turns(self, ds: Dataset) -> tuple[tuple[kb.Drop, ...], Dataset]:
+        """The rows that have a turn of their own, and the others."""
+        import numpy as np
+
+        if not _says_new(ds.features):
+            return (), ds
+        new = np.array([turns is None or any(turns) for turns in column(ds, _NEW).to_pylist()], dtype=bool)
+        if new.all():
+            return (), ds
+        drop = kb.Drop(keep(ds, ~new, self.fingerprint(ds, "seen")), "no-new-turn")
+        return (drop,), keep(ds, new, self.fingerprint(ds, "new"))
 
     def _marked(self, table: pa.Table) -> pa.Table:
         import pyarrow as pa
@@ -87,6 +103,8 @@ class ExplodeTurns(kb.Stage):
             turns = len(cells.conversation().spoken)
         except ReasoningError as error:
             return str(error)
+        if cells.new is not None and len(cells.new) != len(cells.completion):
+            return f"other-length: {_NEW} has {len(cells.new)} values for {len(cells.completion)} messages"
         for name, values in cells.per_turn.items():
             if len(values or ()) != turns:
                 return f"other-length: {name} has {len(values or ())} values for {turns} assistant turns"
@@ -114,6 +132,8 @@ class ExplodeTurns(kb.Stage):
     def _turns(self, index: int, cells: _Cells) -> Iterator[_Row]:
         conversation = cells.conversation()
         for number, place in enumerate(conversation.spoken, start=1):
+            if place not in conversation.learned:
+                continue
             yield _Row(
                 index,
                 [self._earlier(message) for message in conversation.messages[:place]],
@@ -135,8 +155,10 @@ class ExplodeTurns(kb.Stage):
         prompts = field_of(table, prompt).to_pylist() if prompt else [None] * table.num_rows
         completions = field_of(table, completion).to_pylist()
         lists = {name: table.column(name).to_pylist() for name in self.per_turn}
+        says_new = _says_new(datasets.Features.from_arrow_schema(table.schema))
+        new = table.column(_NEW).to_pylist() if says_new else [None] * table.num_rows
         for row, (before, after) in enumerate(zip(prompts, completions, strict=True)):
-            yield _Cells(before, after, {name: values[row] for name, values in lists.items()})
+            yield _Cells(before, after, {name: values[row] for name, values in lists.items()}, new[row])
 
     def _places(self, features: Features) -> tuple[str | None, str]:
         """Columns of the prompt and of the completion; no prompt where one column holds the whole conversation."""
@@ -153,6 +175,8 @@ class _Cells:
     prompt: Any
     completion: Any
     per_turn: Mapping[str, Any]
+    new: Sequence[bool] | None
+    """For each message of the completion, whether it is a turn to learn; None where nothing says so."""
 
     def conversation(self) -> _Conversation:
         """The messages; ReasoningError where there are none, or none of an assistant."""
@@ -161,7 +185,8 @@ class _Cells:
         spoken = [len(before) + place for place, message in enumerate(after) if message["role"] == "assistant"]
         if not spoken:
             raise ReasoningError("no-assistant-turn")
-        return _Conversation([*before, *after], spoken)
+        learned = [at for at in spoken if self.new is None or self.new[at - len(before)]]
+        return _Conversation([*before, *after], spoken, learned)
 
 
 @dataclass(frozen=True)
@@ -170,6 +195,8 @@ class _Conversation:
 
     messages: list[Message]
     spoken: list[int]
+    learned: list[int]
+    """Those of them that are rows."""
 
 
 @dataclass(frozen=True)
@@ -212,3 +239,9 @@ def _element(features: Features, name: str) -> Any:
     if inner is None or isinstance(inner, dict):
         raise kb.errors.SchemaError(f"column {name!r} must be a list of single values, one for each assistant turn.")
     return inner
+
+
+def _says_new(features: Features) -> bool:
+    """Whether the rows come from `convert-rollouts`, which says which turns are new."""
+    inner = getattr(features.get(_NEW), "feature", None)
+    return getattr(inner, "dtype", "") == "bool"

@@ -23,10 +23,14 @@ _MEANING = {
 }
 
 
+def meaning(verdict: str) -> str:
+    """What a verdict says, in one sentence."""
+    return _MEANING[verdict.partition(":")[0]]
+
+
 def explain(verdict: Verification) -> str:
     """Several lines; the first one is the verdict with its meaning."""
-    name = verdict.verdict.partition(":")[0]
-    lines = [f"{verdict.verdict}: {_MEANING[name]}"]
+    lines = [f"{verdict.verdict}: {meaning(verdict.verdict)}"]
     if verdict.error:
         lines.append(f"  {verdict.error}")
     if verdict.kernels:

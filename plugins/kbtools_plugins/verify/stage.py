@@ -6,8 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,9 +14,9 @@ import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows
 from kbtools.data.tasks import defined
-from kbtools.engines import crew
+from kbtools_plugins.verify.checked import require_machine, verdicts
 from kbtools_plugins.verify.reward import check_formula, reward_of
-from kbtools_plugins.verify.settings import Target, Tier, VerifySettings, on_gpu
+from kbtools_plugins.verify.settings import Target, Tier, VerifySettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,15 +81,9 @@ class Verify(kb.Stage):
     store: str = ""
     """File that keeps verdicts; by default KBTOOLS_VERDICTS, or verdicts.sqlite in the user's data directory."""
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """MissingExtra without torch and triton, ConfigError where a GPU is demanded that is not there."""
-        from kbtools_plugins.verify.distributed import agreed, require_packages
-
-        if (workers := crew()) is not None:
-            agreed(workers, self.settings())
-            return ()
-        require_packages()
-        on_gpu(self.settings())
+        require_machine(self.settings())
         return ()
 
     def output_features(self, features: Features) -> Features:
@@ -165,11 +158,6 @@ class Verify(kb.Stage):
         return found
 
     def _verdicts(self, pairs: list[Pair]) -> list[Verification]:
-        from kbtools_plugins.verify.cache import VerdictStore, default_path
-        from kbtools_plugins.verify.distributed import verify_on
-        from kbtools_plugins.verify.pool import verify_all
-
-        store = VerdictStore(Path(self.store).expanduser() if self.store else default_path())
         one_done, tell, counts = on_rows.get(), on_counts.get(), Counter[str]()
 
         def report(verdict: Verification) -> None:
@@ -177,14 +165,9 @@ class Verify(kb.Stage):
             tell(dict(counts.most_common()))
             one_done(1)
 
-        try:
-            if (workers := crew()) is not None:
-                return verify_on(workers, pairs, self.settings(), store, report)
-            return verify_all(pairs, self.settings(), self.workers, store, report)
-        finally:
-            store.close()
+        return verdicts(pairs, self.settings(), self.workers, self.store, report)
 
-    def _record(self, verdict: Verification) -> dict[str, Any]:
+    def _record(self, verdict: Verification) -> dict[str, object]:
         values = verdict.model_dump(mode="json")
         reward = reward_of(self.reward, verdict) if self.reward else verdict.reward
         return {
@@ -212,12 +195,12 @@ def _interval(name: str, found: tuple[float, float, float] | None) -> dict[str, 
     return {name: median, f"{name}_low": low, f"{name}_high": high}
 
 
-def _digest(records: list[dict[str, Any]]) -> str:
+def _digest(records: list[dict[str, object]]) -> str:
     return hashlib.sha256(json.dumps(records).encode()).hexdigest()
 
 
-def _missing() -> dict[str, Any]:
-    empty: dict[str, Any] = dict.fromkeys(_COLUMNS)
+def _missing() -> dict[str, object]:
+    empty: dict[str, object] = dict.fromkeys(_COLUMNS)
     return empty | {
         "verdict": "unsupported:no_code",
         "tier": "static",

@@ -1,0 +1,98 @@
+"""Asking and checking in turn until no dialogue goes on: the only part of the loop that costs anything.
+
+Each round replays what is stored, asks what is missing, and checks the answers that nobody has assessed. Killed
+anywhere, the next run begins with what is stored and repeats at most the calls and checks that were under way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+from kbtools.data.table import on_counts, on_rows
+from kbtools.feedback import Attempt
+from kbtools.llm import RowInputs, on_calls
+from kbtools.models.backend import ModelBackend
+from kbtools.models.contract import Accepting
+from kbtools.models.engine.budget import Spend, left_after
+from kbtools.models.engine.run import run_requests
+from kbtools.models.options import Options
+from kbtools.models.request import Request
+from kbtools.models.store import chunks
+from kbtools_plugins.synthesize.dialogue import Dialogue, Status
+from kbtools_plugins.synthesize.replaying import Replaying
+
+CHECKED_TOGETHER = 1_000
+
+
+class Rounds:
+    """One run over the rows of a dataset."""
+
+    def __init__(
+        self, replaying: Replaying, rows: Callable[[], Iterable[RowInputs]], backend: ModelBackend, options: Options
+    ) -> None:
+        self._replaying = replace(replaying, since=time.time())
+        self._rows = rows
+        self._backend = backend
+        self._options = options
+        self._tried: set[int] = set()
+        """Attempts whose check failed itself in this run."""
+        self._verdicts: Counter[str] = Counter()
+
+    def run(self, spent: Spend) -> Spend:
+        """Until nothing is missing that can be had; returns `spent` with what this took off the budget."""
+        while True:
+            requests = self._pending()
+            first = next(requests, None)
+            if first is not None:
+                left = left_after(self._options, spent)
+                calls = chain([first], requests)
+                spent += run_requests(
+                    calls, self._backend, self._replaying.store, left, on_calls.get(), review=Accepting()
+                ).booked
+            if not self._check() and first is None:
+                return spent
+
+    def _pending(self) -> Iterator[Request]:
+        return pending(self._dialogues())
+
+    def _dialogues(self) -> Iterator[Dialogue]:
+        return self._replaying.dialogues(self._rows())
+
+    def _check(self) -> bool:
+        """Assess the answers that wait for it; whether there were any."""
+        checked = False
+        for attempts in chunks(self._unchecked(), CHECKED_TOGETHER):
+            checked = True
+            silent = on_rows.set(lambda rows: None), on_counts.set(lambda counts: None)
+            try:
+                for attempt, found in zip(attempts, self._replaying.assessments.make(attempts), strict=True):
+                    self._verdicts[found.verdict if found else "not checked"] += 1
+                    if found is None:
+                        self._tried.add(hash(attempt))
+            finally:
+                on_rows.reset(silent[0])
+                on_counts.reset(silent[1])
+            on_counts.get()(dict(self._verdicts.most_common()))
+        return checked
+
+    def _unchecked(self) -> Iterator[Attempt]:
+        """Each attempt that waits for its assessment, once."""
+        seen = set(self._tried)
+        for dialogue in self._dialogues():
+            if dialogue.status is not Status.UNCHECKED:
+                continue
+            attempt = dialogue.turns[-1].attempt
+            if hash(attempt) not in seen:
+                seen.add(hash(attempt))
+                yield attempt
+
+
+def pending(dialogues: Iterable[Dialogue]) -> Iterator[Request]:
+    """The requests that the dialogues wait for."""
+    for dialogue in dialogues:
+        if dialogue.status is Status.UNANSWERED and dialogue.fault is None and dialogue.request is not None:
+            yield dialogue.request
