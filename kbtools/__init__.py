@@ -8,7 +8,7 @@ those of other plugins, where only one of them has a class of that name.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kbtools import data as data
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
     from kbtools.verify_client import VerifyClient as VerifyClient
+    from kbtools_plugins.add_labels import AddLabels as AddLabels
     from kbtools_plugins.analysis.agreement import Agreement as Agreement
     from kbtools_plugins.analysis.correlate import Correlate as Correlate
     from kbtools_plugins.analysis.stats import Stats as Stats
@@ -93,6 +94,7 @@ _HOME = {
     "Stage": "kbtools.stage",
     "Table": "kbtools.figures",
     "VerifyClient": "kbtools.verify_client",
+    "AddLabels": "kbtools_plugins.add_labels",
     "Agreement": "kbtools_plugins.analysis.agreement",
     "Correlate": "kbtools_plugins.analysis.correlate",
     "Stats": "kbtools_plugins.analysis.stats",
@@ -128,7 +130,7 @@ _HOME = {
 
 if not TYPE_CHECKING:  # a checker reports every name that is not imported above
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name in _MODULES:
             return importlib.import_module(f"kbtools.{name}")
         if name in _HOME:
@@ -138,7 +140,7 @@ if not TYPE_CHECKING:  # a checker reports every name that is not imported above
         raise AttributeError(f"module 'kbtools' has no attribute {name!r}")
 
 
-def _class_of_a_plugin(name: str) -> Any:
+def _class_of_a_plugin(name: str) -> object:
     from kbtools.plugins import registry
 
     found = registry().named_in_python(name)
@@ -151,4 +153,8 @@ def _class_of_a_plugin(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_HOME])
+    from kbtools.plugins import registry
+
+    plugins = registry().plugins
+    theirs = {cls.__name__ for plugin in plugins for cls in (*plugin.stages, *plugin.judges)}
+    return sorted({*_MODULES, *_HOME, *theirs})

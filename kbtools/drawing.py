@@ -27,7 +27,7 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GREY = (
 """The colours of Okabe and Ito, which people with any kind of colour vision can tell apart."""
 PALETTE = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, GREY)
 
-_STYLE: dict[Any, Any] = {
+_STYLE: dict[Any, object] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.labelsize": 9,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.table import column, keep, row_name, rows_text
 from kbtools.errors import RowError
@@ -66,7 +66,7 @@ def _drop(stage: Stage, ds: Dataset, kind: str, kinds: np.ndarray) -> Drop:
     return Drop(keep(ds, kinds == kind, stage.fingerprint(ds, kind)), kind)
 
 
-def _failures(stage: Stage, ds: Dataset, errors: Sequence[Any], kinds: np.ndarray) -> Iterator[Failure]:
+def _failures(stage: Stage, ds: Dataset, errors: Sequence[object], kinds: np.ndarray) -> Iterator[Failure]:
     import numpy as np
 
     for kind, number in Counter(kinds[kinds != ""].tolist()).most_common():

@@ -6,7 +6,7 @@ A plugin is a module named by an entry point of the group ``kbtools``. It implem
 from __future__ import annotations
 
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -48,5 +48,5 @@ def register_rollout_layouts() -> list[RolloutLayout]:  # type: ignore[empty-bod
 
 
 @hookspec(firstresult=True)
-def resolve_model(spec: str) -> Any:
+def resolve_model(spec: str) -> object:
     """A model backend for this model spec, or None when the spec is not this plugin's; the first answer counts."""

@@ -81,7 +81,7 @@ class Prompt:
         except yaml.YAMLError as error:
             raise DataError(f"the front matter of prompt {self.spec} is wrong: {error}") from error
 
-    def render(self, values: Mapping[str, Any]) -> list[dict[str, str]]:
+    def render(self, values: Mapping[str, object]) -> list[dict[str, str]]:
         """The messages for these values; UsageError names a value that the template needs and did not get."""
         try:
             return [{"role": role, "content": turn.render(values).strip("\n")} for role, turn in self._turns()]

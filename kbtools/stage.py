@@ -102,7 +102,7 @@ class Stage(BaseModel, ABC):
         """Text of every prompt that this stage uses, by `name@vN`: part of the cache key and of the lineage."""
         return {}
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """What can be known to fail is found here, before any work; returns lines for people to read.
 
         `before` is the recipe up to this stage as plain data, as `kbtools.Recipe` reads it.
@@ -152,7 +152,7 @@ class Stage(BaseModel, ABC):
         """This stage as a recipe writes it."""
         return {"stage": registry().name_of(type(self)), **self.config()}
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+    def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
         """A stage with some fields changed, checked like a new one: pydantic's own copy would take any value."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
         return self.model_validate({**given, **(update or {})})

@@ -34,6 +34,7 @@ FLOORS = (
     "publish",
     "pipeline",
     "report",
+    "labelling",
     "testing",
     "cli",
 )

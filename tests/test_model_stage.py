@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import kbtools as kb
+from kbtools.llm import REPEAT, Further
+from kbtools.models import chat
 from kbtools.pipeline import plan, run
 from kbtools.testing import check_stage
 from tests.rows import evals
@@ -54,3 +56,37 @@ def test_its_failures_are_named_dropped_or_kept(summarise, model_server):
     assert done.dataset["summary"][:] == [None]
     assert done.dataset["summary_error"][0].startswith("several-lines: the summary has several lines")
     assert run(ds, [summarise(model=model, on_error="drop")]).dataset.num_rows == 0
+
+
+def test_further_asks_again_and_makes_several_rows(summarise, model_server):
+    """One hook says how often a row is asked about, and what is asked once its first replies are stored."""
+
+    class Checked(summarise):
+        """Ask twice about each row, and once more about what was said."""
+
+        name = "checked"
+
+        def requests(self, inputs, model):
+            """One request for each time."""
+            return [chat(model, [{"role": "user", "content": f"time {inputs[REPEAT]}"}])]
+
+        def further(self):
+            """Two rows from each, and a second question."""
+            return Further(times=2, follow_up=self._again)
+
+        def _again(self, inputs, model, store):
+            (first,) = self.requests(inputs, model)
+            said = store.reply(first.key).reading().text
+            return [chat(model, [{"role": "user", "content": f"is {said} right?"}])]
+
+        def parse(self, inputs, replies):
+            """Both answers."""
+            return {"summary": ", ".join(reply.fields["text"] for reply in replies)}
+
+    server, model = model_server(reply=lambda body: body["messages"][-1]["content"].upper())
+    ds = evals([1.0], ["A"])
+    (planned,) = plan(ds, [Checked(model=model)])
+    assert sum(calls.to_send for calls in planned.calls) == 2  # the second round is not known yet
+    done = Checked(model=model)(ds)
+    assert done["summary"][:] == ["TIME 0, IS TIME 0 RIGHT?", "TIME 1, IS TIME 1 RIGHT?"]
+    assert len(server.log) == 4

@@ -162,7 +162,7 @@ def _columns(card: Card) -> list[dict[str, str]]:
     ]
 
 
-def _step(fields: Mapping[str, Any], record: StageRecord) -> dict[str, Any]:
+def _step(fields: Mapping[str, object], record: StageRecord) -> dict[str, object]:
     return {
         "stage": record.stage,
         "settings": ", ".join(f"{key} = {value}" for key, value in fields.items() if key != "stage"),
@@ -173,7 +173,7 @@ def _step(fields: Mapping[str, Any], record: StageRecord) -> dict[str, Any]:
     }
 
 
-def _model(fields: Mapping[str, Any], record: StageRecord) -> str:
+def _model(fields: Mapping[str, object], record: StageRecord) -> str:
     known = {key: value for part in (fields, record.facts) for key, value in part.items() if key in _MODEL_KEYS}
     if not {"model", "models"} & set(known):
         return ""
@@ -183,7 +183,7 @@ def _model(fields: Mapping[str, Any], record: StageRecord) -> str:
     return ", ".join(f"{key} = {_listed(value)}" for key, value in said.items()) + own
 
 
-def _listed(value: Any) -> str:
+def _listed(value: object) -> str:
     return " and ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
@@ -193,12 +193,12 @@ def _reported(records: Sequence[StageRecord]) -> str:
     return shown if told else ""
 
 
-def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _figures(facts: Mapping[str, object]) -> dict[str, Any]:
     """What can be read in a list: pairs of codes are shown side by side by the report."""
     return {key: value for key, value in facts.items() if key != "code_pairs"}
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> Any:
     """Figures to six digits, for reading; the lineage has all of them."""
     if isinstance(value, dict):
         return {key: _rounded(part) for key, part in value.items()}

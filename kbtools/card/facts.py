@@ -61,7 +61,7 @@ def _values(ds: Dataset, name: str) -> Iterable[Any]:
         yield from table.column(name).to_pylist()
 
 
-def _sortable(value: Any) -> tuple[bool, str, float, str]:
+def _sortable(value: object) -> tuple[bool, str, float, str]:
     number = float(value) if isinstance(value, int | float) else 0.0
     return value is None, type(value).__name__, number, str(value)
 

@@ -69,7 +69,7 @@ def with_config(
     return {**old, "configs": by_name[0], "dataset_info": by_name[1]}
 
 
-def _config_order(entry: Mapping[str, Any]) -> tuple[bool, str]:
+def _config_order(entry: Mapping[str, object]) -> tuple[bool, str]:
     name = str(entry.get("config_name", "default"))
     return name != "default", name
 
@@ -79,7 +79,7 @@ def _infos(metadata: Metadata) -> list[dict[str, Any]]:
     return found if isinstance(found, list) else [found]
 
 
-def _info(features: Features, sizes: Mapping[str, SplitSize]) -> dict[str, Any]:
+def _info(features: Features, sizes: Mapping[str, SplitSize]) -> dict[str, object]:
     return {
         "features": features._to_yaml_list(),
         "splits": [{"name": n, "num_bytes": size.nbytes, "num_examples": size.rows} for n, size in sizes.items()],
@@ -126,7 +126,7 @@ def size_category(rows: int) -> str:
 
 
 def replaced_files(
-    metadata: Metadata, config: str, existing: Mapping[str, Any], splits: Mapping[str, Any]
+    metadata: Metadata, config: str, existing: Mapping[str, object], splits: Mapping[str, object]
 ) -> frozenset[str]:
     """Shards of the former state of a configuration: nothing that another one lists, nothing of other names."""
     others = [
@@ -148,12 +148,12 @@ def replaced_files(
     )
 
 
-def _data_files(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _data_files(entry: Mapping[str, object]) -> list[dict[str, object]]:
     files = entry.get("data_files", [])
     return [item for item in files if isinstance(item, dict) and "split" in item] if isinstance(files, list) else []
 
 
-def _patterns(entry: Mapping[str, Any]) -> list[str]:
+def _patterns(entry: Mapping[str, object]) -> list[str]:
     """Everything that a configuration may list as its files, in any of the ways in which the Hub lets it be written."""
     found: list[str] = []
     pending = [entry.get("data_files", [])]

@@ -45,7 +45,7 @@ def public_source(source: Source) -> Source:
     return source.model_copy(update={"dataset": _file_name(source.dataset)})
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: object) -> Any:
     if isinstance(value, dict):
         return {_text(key): _cleaned(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -9,7 +9,6 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -32,6 +31,7 @@ _COMMANDS = {
     "pull": ("pull", "Copy a dataset of the Hub into a file."),
     "diff": ("diff", "Compare two datasets or two revisions of one."),
     "show": ("show", "Look at rows, readably."),
+    "label": ("label", "Label rows by hand in a browser: kbtools label judged.parquet --column difficulty"),
     "report": ("report", "Write an HTML report: pipeline, figures, and a browser for the rows."),
     "store": ("store", "Look at the stored replies of models; export, import, check, clean."),
     "doctor": ("doctor", "Check versions, extras, GPU and credentials."),
@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """As click does, which takes a reader that has gone for a failure."""
         with heard_or_not():
             return super().invoke(ctx)

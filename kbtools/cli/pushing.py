@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import click
 
@@ -19,7 +18,7 @@ def push_options() -> list[click.Option]:
     return [option for option in stage_options(push) if option.name != "overwrite"] if push else []
 
 
-def with_push(recipe: Recipe, push: bool, fields: Mapping[str, Any], *, overwrite: bool) -> Recipe:
+def with_push(recipe: Recipe, push: bool, fields: Mapping[str, object], *, overwrite: bool) -> Recipe:
     """The recipe with a push at its end, if one was asked for; UsageError for options of a push that is not there.
 
     `overwrite` holds for every push of the run.

@@ -198,7 +198,7 @@ def column_type(features: Features, path: str) -> Any | None:
     return found
 
 
-def all_paths(features: Mapping[str, Any], prefix: str = "") -> list[str]:
+def all_paths(features: Mapping[str, object], prefix: str = "") -> list[str]:
     """Every column and every nested field of a struct, dotted."""
     paths: list[str] = []
     for name, feature in features.items():
@@ -208,7 +208,7 @@ def all_paths(features: Mapping[str, Any], prefix: str = "") -> list[str]:
     return paths
 
 
-def type_text(feature: Any) -> str:
+def type_text(feature: object) -> str:
     """A feature's type as people write it: `string`, `list of {role, content}`, `struct`."""
     if isinstance(feature, dict):
         return "{" + ", ".join(feature) + "}"
@@ -218,7 +218,7 @@ def type_text(feature: Any) -> str:
     return str(getattr(feature, "dtype", type(feature).__name__))
 
 
-def _is_kind(feature: Any, kind: Kind) -> bool:
+def _is_kind(feature: object, kind: Kind) -> bool:
     dtype = str(getattr(feature, "dtype", ""))
     if kind == "text":
         return dtype in ("string", "large_string", "string_view")

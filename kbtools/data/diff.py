@@ -150,7 +150,7 @@ def _ambiguous(key: tuple[str, ...], value: Key) -> DataError:
     return DataError(f"two rows of one split have {text}, so that is no key: give columns that tell rows apart, --key.")
 
 
-def _at(row: Mapping[str, Any], place: Sequence[str]) -> Any:
+def _at(row: Mapping[str, object], place: Sequence[str]) -> object:
     value: Any = row
     for part in place:
         value = None if value is None else value[part]
@@ -159,12 +159,12 @@ def _at(row: Mapping[str, Any], place: Sequence[str]) -> Any:
     return value
 
 
-def _digest(value: Any) -> bytes:
+def _digest(value: object) -> bytes:
     text = value if isinstance(value, str) else "\0" + json.dumps(value, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _count(side: _Side, name: str, value: Any) -> None:
+def _count(side: _Side, name: str, value: object) -> None:
     if value is None:
         side.nulls[name] += 1
     elif isinstance(value, str | int | float):

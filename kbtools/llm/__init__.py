@@ -8,6 +8,7 @@ is (`contract`) and what it concludes from the replies (`parse`); calls, retries
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import (
     REPEAT,
+    Further,
     Question,
     RowFailure,
     RowInputs,
@@ -24,6 +25,7 @@ from kbtools.llm.writing import TextGenerationStage
 __all__ = [
     "REPEAT",
     "CallOptions",
+    "Further",
     "ModelStage",
     "Question",
     "RowFailure",

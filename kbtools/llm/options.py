@@ -7,7 +7,7 @@ command line and keys of a recipe. What the engine makes of the limits is in `kb
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -60,7 +60,7 @@ class CallOptions(BaseModel):
     max_cost: float | None = Field(default=None, exclude=True)
     """Stop before spending more than this; needs [prices] in kbtools.toml."""
 
-    def sampling(self, defaults: Mapping[str, Any]) -> Sampling:
+    def sampling(self, defaults: Mapping[str, object]) -> Sampling:
         """The prompt's sampling, overridden by the fields that were given."""
         own = {
             "temperature": self.temperature,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,28 @@ from kbtools.prompts import Prompt
 from kbtools.stage import Stage
 
 if TYPE_CHECKING:
-    from datasets import Features
+    from datasets import Dataset, Features
+
+    from kbtools.models.store import ResponseStore
 
 REPEAT = "__kbtools_repeat__"
 """Name in a inputs under which stands which of several repetitions of the row it is."""
 RowInputs = Mapping[str, str | None]
 """The texts of a row by their role."""
+RowValues = Mapping[str, Any]
+"""The values of a row's new columns by their names."""
+
+
+@dataclass(frozen=True)
+class Further:
+    """What a stage asks beyond one round of requests for each row."""
+
+    times: int = 1
+    """How often each row is asked about: the result has a row for each, whose inputs hold its number under `REPEAT`."""
+    follow_up: Callable[[RowInputs, str, ResponseStore], Sequence[Request]] | None = None
+    """What to ask about a row, with which model, once its first replies are stored."""
+    beside: Callable[[Dataset], Iterable[RowInputs]] | None = None
+    """What is asked about beside the rows, for the facts alone: its failures are not failures of rows."""
 
 
 class RowFailure(Exception):
@@ -29,7 +45,7 @@ class RowFailure(Exception):
         super().__init__(message)
         self.kind = kind
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the message and the kind, not from the message alone."""
         return rebuilt, (type(self), self.args, self.__dict__)
 
@@ -43,7 +59,7 @@ class Question:
     contract: Contract
     _known: dict[str, Terms] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def about(self, values: Mapping[str, Any], model: str, sample: int = 0) -> Request:
+    def about(self, values: Mapping[str, object], model: str, sample: int = 0) -> Request:
         """The request for the values that the prompt needs."""
         return Request(self._terms(model), turns_of(self.prompt.render(values)), sample)
 
@@ -63,7 +79,7 @@ class TextContract:
         """The form in words."""
         return "text"
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         """The text without the white space around it."""
         return {"text": text.strip()}
 

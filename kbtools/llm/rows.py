@@ -35,11 +35,12 @@ def repeated(stage: ModelStage, ds: Dataset) -> Dataset:
     """Each row as often as the stage wants, with the number of the repetition."""
     import numpy as np
 
-    if stage.repeats() == 1:
+    times = stage.further().times
+    if times == 1:
         return ds
-    rows = np.repeat(np.arange(ds.num_rows), stage.repeats())
-    times = np.tile(np.arange(stage.repeats()), ds.num_rows)
-    return take(ds, rows, stage.fingerprint(ds, "repeated")).add_column(REPEAT, times)
+    rows = np.repeat(np.arange(ds.num_rows), times)
+    numbers = np.tile(np.arange(times), ds.num_rows)
+    return take(ds, rows, stage.fingerprint(ds, "repeated")).add_column(REPEAT, numbers)
 
 
 def row_inputs(stage: ModelStage, ds: Dataset) -> Iterator[RowInputs]:
@@ -84,9 +85,10 @@ def follow_up_requests(
 
 def with_follow_up(stage: ModelStage, row: Row, model: str, store: ResponseStore) -> Row:
     """The row with the requests that the replies to its first ones call for."""
-    if row.fault is not None or not stage.follows_up():
+    follow_up = stage.further().follow_up
+    if row.fault is not None or follow_up is None:
         return row
-    return replace(row, requests=(*row.requests, *stage.follow_up(row.inputs, model, store)))
+    return replace(row, requests=(*row.requests, *follow_up(row.inputs, model, store)))
 
 
 def answered(stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore) -> Iterator[RowInputs]:

@@ -14,10 +14,12 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import JsonValue
+
 from kbtools.data.table import empty
 from kbtools.errors import ConfigError, SchemaError
 from kbtools.llm.options import CallOptions
-from kbtools.llm.parts import RowFailure, RowInputs, TextContract, found_paths
+from kbtools.llm.parts import Further, RowFailure, RowInputs, RowValues, TextContract, found_paths
 from kbtools.llm.replay import parsed_rows, replay
 from kbtools.llm.rows import answered, first_requests, follow_up_requests, repeated, row_inputs
 from kbtools.models.choice import default_model, model_backend
@@ -50,7 +52,7 @@ class ModelStage(CallOptions, Stage):
     """A stage that asks a model about every row.
 
     A stage of one's own names the roles that it `reads`, and writes `requests`, `parse` and `new_columns`; everything
-    else has a default. `follow_up`, with `follows_up`, is the hook for what can only be asked once replies are there.
+    else has a default. `further` is the hook for what is asked beyond that.
     """
 
     placement: ClassVar[Placement] = "driver"
@@ -82,10 +84,10 @@ class ModelStage(CallOptions, Stage):
         return TextContract()
 
     @abstractmethod
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The values of the new columns for one row, from its parsed replies in order; RowFailure for none."""
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """The output of a batch, from its rows and their values (None for a row that failed); one row for each."""
         import pyarrow as pa
 
@@ -102,23 +104,15 @@ class ModelStage(CallOptions, Stage):
         """What the engine does with each first reply: one repair request for a reply that does not fit."""
         return Repairing(self.contract())
 
-    def follows_up(self) -> bool:
-        """Whether `follow_up` may ask something."""
-        return False
-
-    def follow_up(self, inputs: RowInputs, model: str, store: ResponseStore) -> Sequence[Request]:
-        """What to ask about a row once its first replies are there; nothing by default."""
-        return ()
+    def further(self) -> Further:
+        """What is asked beyond one round of `requests` for each row; nothing by default."""
+        return Further()
 
     def outcomes(
         self, given: Iterable[RowInputs], model: str, store: ResponseStore
-    ) -> Sequence[Mapping[str, Any] | RowFailure]:
+    ) -> Sequence[RowValues | RowFailure]:
         """What comes of each row by the stored replies: its values, or why there are none."""
         return parsed_rows(self, given, model, store)
-
-    def extra_inputs(self, ds: Dataset) -> Iterable[RowInputs]:
-        """What is asked about beside the rows, for the facts alone; its failures are no failures of rows."""
-        return ()
 
     def contract_of(self, request: Request) -> Contract:
         """The contract of one of the row's requests, where they differ."""
@@ -136,7 +130,7 @@ class ModelStage(CallOptions, Stage):
         """A prompt's spec with its version spelled out, so that a recorded run asks the same again."""
         return spec if spec.endswith(".j2") else f"{spec.partition('@')[0]}@v{prompt(spec).version}"
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """The fields that differ from their defaults, and the model that was asked."""
         found = super().config()
         return {**found, "model": self.spec()} if self.model or default_model() else found
@@ -151,13 +145,9 @@ class ModelStage(CallOptions, Stage):
             return after
         return type(features)({**after, f"{self.main_column()}_error": datasets.Value("string")})
 
-    def repeats(self) -> int:
-        """How many rows of the result each row becomes; the inputs then hold which one under `REPEAT`."""
-        return 1
-
     def keeps_rows(self) -> bool:
         """Whether the result has a row for each row, apart from those that failed."""
-        return self.repeats() == 1
+        return self.further().times == 1
 
     def calls_per_row(self) -> int:
         """Requests of the first round for each row, for the estimate of the time to go."""
@@ -182,7 +172,7 @@ class ModelStage(CallOptions, Stage):
         """Limits of the run, completed by what the configuration says of the model."""
         return self.limits(self.spec())
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """An unknown model, a missing key or an invalid limit fails before any row is loaded."""
         self.options()
         self.backend().close()
@@ -207,7 +197,7 @@ class ModelStage(CallOptions, Stage):
         first, total = first_requests(self, self._all(ds), backend.model), ds.num_rows * self.calls_per_row()
         left, review = left_after(self.options(), spent), self.review()
         spent += run(first, options=left, review=review, total=total, seen=_seen(store, review)).booked
-        if self.follows_up():
+        if self.further().follow_up:
             more, review = follow_up_requests(self, self._all(ds), backend.model, store), Repairing(self.contract())
             left = left_after(self.options(), spent)
             spent += run(more, options=left, review=review, seen=_seen(store, review)).booked
@@ -227,14 +217,15 @@ class ModelStage(CallOptions, Stage):
             plan = partial(plan_requests, backend=backend, store=store, options=options)
             first, review = first_requests(self, self._all(ds), model), self.review()
             plans = [plan(first, review=review, seen=seen.of(store.path, review))]
-            if self.follows_up():
+            if self.further().follow_up:
                 review = Repairing(self.contract())
                 more = follow_up_requests(self, answered(self, self._all(ds), model, store), model, store)
                 plans.append(plan(more, review=review, seen=seen.of(store.path, review)))
         return (plans[0], *(further for further in plans[1:] if further.requests))
 
     def _all(self, ds: Dataset) -> Iterable[RowInputs]:
-        return chain(row_inputs(self, ds), self.extra_inputs(ds))
+        beside = self.further().beside
+        return chain(row_inputs(self, ds), beside(ds) if beside else ())
 
 
 def _seen(store: ResponseStore, review: object) -> Distinct | None:

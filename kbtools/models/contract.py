@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from kbtools.models.kinds import Kind, ReplyFailure
 from kbtools.models.reading import Reading, unwritable
 from kbtools.models.reply import Reply
 from kbtools.models.request import Message, Request, canonical_json
-from kbtools.models.schema import validator
+from kbtools.models.schema import JsonSchema, validator
 from kbtools.models.store import ResponseStore
 
 FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n\s*```\s*", re.DOTALL)
@@ -41,7 +41,7 @@ class Contract(Protocol):
     def shape(self) -> str:
         """The form in words, completing "reply with ..."."""
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         """The fields of a reply text; raises Invalid."""
 
 
@@ -49,7 +49,7 @@ class Contract(Protocol):
 class JsonContract:
     """A JSON object that fits a schema, bare or in one code fence that is the whole reply."""
 
-    schema: Mapping[str, Any]
+    schema: JsonSchema
     _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class JsonContract:
             "json_schema": {"name": clean, "schema": dict(self.schema), "strict": True},
         }
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         fenced = FENCED.fullmatch(text)
         try:
             value = json.loads(
@@ -89,7 +89,7 @@ class TagContract:
     without outer space, must be written as one.
     """
 
-    schema: Mapping[str, Any]
+    schema: JsonSchema
     _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | ReplyFailure:
     return understood(contract, reply.reading()) if reply.ok else ReplyFailure(reply.kind, reply.error)
 
 
-def understood(contract: Contract, reading: Reading) -> dict[str, Any] | ReplyFailure:
+def understood(contract: Contract, reading: Reading) -> dict[str, object] | ReplyFailure:
     """The fields of what a model said, or why it has none."""
     if reading.failure is not None:
         return reading.failure
@@ -140,7 +140,7 @@ def understood(contract: Contract, reading: Reading) -> dict[str, Any] | ReplyFa
     return unwritable(fields) or fields
 
 
-def _fields(contract: Contract, reading: Reading) -> dict[str, Any]:
+def _fields(contract: Contract, reading: Reading) -> dict[str, object]:
     """The fields of a text that is all JSON, in which marks of reasoning mean nothing, or of what follows them."""
     if isinstance(contract, JsonContract) and (reading.text or "").lstrip().startswith(("{", "```")):
         try:
@@ -233,7 +233,7 @@ def _check(schema: str, value: dict[str, Any]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> TypeAdapter[Any]:
+def _validator(schema: str) -> TypeAdapter[object]:
     # Kept here and not in the contract, so that contracts can be pickled.
     return validator({"type": "object", **json.loads(schema)})
 
@@ -246,18 +246,18 @@ def _explained(error: ValidationError) -> Iterator[str]:
         )
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) < len(pairs):
         raise ValueError("a key occurs twice")
     return value
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _tagged(text: str, name: str, field: Mapping[str, Any]) -> str | int | float:
+def _tagged(text: str, name: str, field: JsonSchema) -> str | int | float:
     values = re.findall(rf"<{re.escape(name)}>(.*?)</{re.escape(name)}>", text, re.DOTALL)
     if len(values) != 1:
         raise Invalid(f"it has {len(values)} <{name}>...</{name}>, expected 1")

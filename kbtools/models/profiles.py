@@ -11,7 +11,6 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -110,7 +109,7 @@ def config_paths() -> tuple[Path, ...]:
 
 def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
     """Merge the configuration files that exist; ConfigError names the file and the entry."""
-    tables: dict[str, dict[str, Any]] = {"model": {}, "profiles": {}, "prices": {}}
+    tables: dict[str, dict[str, object]] = {"model": {}, "profiles": {}, "prices": {}}
     for path in config_paths() if paths is None else paths:
         if not path.is_file():
             continue
@@ -128,7 +127,7 @@ def read_config(paths: Sequence[Path] | None = None) -> ModelsConfig:
     return ModelsConfig(**tables)
 
 
-def _check_tables(path: Path, written: Mapping[str, Any]) -> None:
+def _check_tables(path: Path, written: Mapping[str, object]) -> None:
     """ConfigError for a misspelt table; other tables may be somebody else's."""
     for name in written.keys() - ModelsConfig.model_fields.keys():
         if near := did_you_mean(name, ModelsConfig.model_fields, all_if_none_near=False):

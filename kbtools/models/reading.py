@@ -53,7 +53,7 @@ def read_text(raw: str) -> Reading:
     return read_payload(payload)
 
 
-def parsed_json(raw: str) -> Any:
+def parsed_json(raw: str) -> object:
     """The JSON value of a text; ValueError says what is wrong with it."""
     try:
         return json.loads(raw.removeprefix("\ufeff"))

@@ -145,7 +145,7 @@ def chat(
     messages: Iterable[Mapping[str, str]],
     *,
     sampling: Sampling = SERVER_DEFAULTS,
-    response_format: Mapping[str, Any] | None = None,
+    response_format: Mapping[str, object] | None = None,
     sample: int = 0,
 ) -> Request:
     """A request from `{role, content}` mappings, as prompts and datasets hold them."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kbtools import lineage as lineages
 from kbtools.card.metadata import folder_of, listed_files, rows_by_split, spells_out_default, split_front
@@ -70,7 +69,7 @@ def check_replaceable(repo: str, found: Standing | None, *, overwrite: bool) -> 
 
 
 def _foreign(
-    repo: str, config: str, head: Head, metadata: Mapping[str, Any], own: list[str], source: Source | None
+    repo: str, config: str, head: Head, metadata: Mapping[str, object], own: list[str], source: Source | None
 ) -> str:
     """Why what is there is not an earlier state of the same dataset; nothing where it is."""
     if lineage_file(config) not in head.files:

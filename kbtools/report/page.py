@@ -200,9 +200,9 @@ def _digest(text: str) -> str:
 
 
 @cache
-def asset(name: str) -> str:
-    """A file of the page's own, as the package ships it."""
-    return (resources.files("kbtools.report") / "assets" / name).read_text(encoding="utf-8")
+def asset(name: str, package: str = "kbtools.report") -> str:
+    """A file of a page's own, as the package ships it."""
+    return (resources.files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:

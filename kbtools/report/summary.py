@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.table import column
 from kbtools.figures import Bars, Histogram
@@ -56,11 +56,11 @@ def stages(lineage: Lineage) -> list[StageView]:
     ]
 
 
-def _config(fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _config(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple((key, _setting(value)) for key, value in fields.items() if key != "stage")
 
 
-def _setting(value: Any) -> str:
+def _setting(value: object) -> str:
     """A setting as the command line takes it."""
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))

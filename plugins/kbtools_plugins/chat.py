@@ -63,7 +63,7 @@ class _ToChat(kb.Stage):
     def _written(self, prompt: list[Turn], completion: list[Turn]) -> dict[str, list[Message]]:
         """The columns of one conversation; `prompt` is empty where it stands in one column."""
 
-    def _turn_feature(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+    def _turn_feature(self, extra: Mapping[str, object]) -> dict[str, object]:
         import datasets
 
         fields = {"role": datasets.Value("string"), "content": datasets.Value("string")}
@@ -198,7 +198,7 @@ class ToMessages(_ToChat):
     def _outputs(self) -> tuple[str, ...]:
         return ("messages",) if self.format == "messages" else ("conversations",)
 
-    def _turn_feature(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+    def _turn_feature(self, extra: Mapping[str, object]) -> dict[str, object]:
         import datasets
 
         if self.format == "messages":

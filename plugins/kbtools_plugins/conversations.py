@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from kbtools.data.conversations.fields import REASONING_FIELDS, merged, said
 from kbtools.data.conversations.messages import Message, calls_tool, looks_encoded, writable_messages
@@ -40,7 +40,7 @@ class Turn:
         return self.role == "assistant" and bool(self.content)
 
 
-def turns_of(value: Any, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
+def turns_of(value: object, role: str, rules: Rules, reasoning: str | None = None) -> list[Turn]:
     """The turns of a cell; a plain text is one turn of this role, which may have its reasoning beside it."""
     if value is None:
         raise ReasoningError("null-value")

@@ -258,7 +258,7 @@ def _top(ds: Dataset, places: _Places, best: pl.DataFrame, columns: dict[str, st
     ]
 
 
-def _key(values: Any) -> Any:
+def _key(values: Any) -> object:
     plain = [value if isinstance(value, str | int | float | None) else str(value) for value in values]
     return plain[0] if len(plain) == 1 else plain
 

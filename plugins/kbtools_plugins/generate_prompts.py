@@ -6,12 +6,24 @@ wrong is a failure of its row like any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
 
 import kbtools as kb
 from kbtools.data.table import field_of
-from kbtools.llm import REPEAT, RowFailure, RowInputs, TextGenerationStage, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm import (
+    REPEAT,
+    Further,
+    RowFailure,
+    RowInputs,
+    TextGenerationStage,
+    found_paths,
+    refuse_failures,
+    refuse_nulls,
+)
+from kbtools.llm.parts import RowValues
 from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
 
@@ -34,14 +46,12 @@ class GeneratePrompts(TextGenerationStage):
 
     template: str = "task-prompt"
     """Prompt that asks for the task prompt."""
-    samples: int = 1
+    samples: int = Field(1, ge=1)
     """Task prompts per module, each in other words."""
 
-    def repeats(self) -> int:
+    def further(self) -> Further:
         """One row for each phrasing."""
-        if self.samples < 1:
-            raise kb.errors.UsageError(f"--samples {self.samples}: at least one prompt per module is needed.")
-        return self.samples
+        return Further(times=self.samples)
 
     def main_column(self) -> str:
         """The generated text."""
@@ -55,7 +65,6 @@ class GeneratePrompts(TextGenerationStage):
         """prompt, module_name, python_code, and triton_code and uuid where the input has them."""
         import datasets
 
-        self.repeats()
         texts = dict.fromkeys(["prompt", *self._kept(features)], datasets.Value("string"))
         uuid = {"uuid": features["uuid"]} if "uuid" in features else {}
         return type(features)({**texts, **uuid})
@@ -70,7 +79,7 @@ class GeneratePrompts(TextGenerationStage):
         values = {name: text for name, text in inputs.items() if name != REPEAT}
         return [self.question.about(values, model, int(inputs.get(REPEAT) or 0))]
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The prompt, once it names the class and is seen to hold no code of the reference."""
         refuse_failures(replies)
         text = (replies[0].fields or {})["text"]
@@ -81,13 +90,13 @@ class GeneratePrompts(TextGenerationStage):
             raise RowFailure("gives-code-away", f"the prompt repeats code of the module: {leaked[:80]!r}")
         return {"prompt": text}
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """The columns of synthetic-tasks."""
         import datasets
         import pyarrow as pa
 
         kept = self._kept(datasets.Features.from_arrow_schema(table.schema))
-        columns: dict[str, Any] = {"prompt": pa.array([value and value["prompt"] for value in values], pa.string())}
+        columns: dict[str, object] = {"prompt": pa.array([value and value["prompt"] for value in values], pa.string())}
         columns.update({name: field_of(table, path) for name, path in kept.items()})
         if "uuid" in features:
             columns["uuid"] = table.column("uuid")

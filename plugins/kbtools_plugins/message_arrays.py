@@ -81,7 +81,7 @@ class Stripping:
             errors.append(error)
         return pa.array(cells, kind), errors
 
-    def _cell(self, value: Any) -> tuple[Any, MaybeError]:
+    def _cell(self, value: object) -> tuple[object, MaybeError]:
         try:
             if value is None:
                 raise ReasoningError("null-value")
@@ -136,7 +136,7 @@ class Stripping:
         return texts, errors
 
 
-def unmarked(value: Any) -> bool:
+def unmarked(value: object) -> bool:
     """Whether a cell holds an assistant's text with neither reasoning nor marks of an answer in it."""
     try:
         said = [value] if isinstance(value, str) and not looks_encoded(value) else assistant_texts(value)
@@ -197,7 +197,7 @@ def _turns_type(kind: pa.DataType) -> pa.DataType:
     return pa.large_list(struct) if pa.types.is_large_list(kind) else pa.list_(struct)
 
 
-def replaced_feature(features: Mapping[str, Any], path: str, feature: Any) -> dict[str, Any]:
+def replaced_feature(features: Mapping[str, Any], path: str, feature: object) -> dict[str, object]:
     """The features with another one at a path."""
     if path in features:
         return {**features, path: feature}

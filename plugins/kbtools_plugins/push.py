@@ -48,7 +48,7 @@ class Push(kb.Stage):
     max_shard_size: str = "500MB"
     """Size of a file from which on the next one is begun."""
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Check the token, the right to write and the licence, and say where the rows will go."""
         from kbtools.data.hub import client as hub
         from kbtools.publish import plan_push

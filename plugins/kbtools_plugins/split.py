@@ -28,7 +28,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _words(value: Any) -> Any:
+def _words(value: Any) -> object:
     """One word or several with commas between them, where a list is meant."""
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
@@ -55,6 +55,8 @@ class Split(kb.Stage):
     """Role or column whose values get the same share in every split, as far as whole groups allow."""
     merge: bool = False
     """Join the splits that the dataset already has, and split all its rows anew."""
+    drop_columns: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    """Columns that are left out once the rows are split, as those that only the split needed."""
     leakage: bool = True
     """Measure how many held-out rows have a near-duplicate in train by their reference code (1 to 2 ms for each
     different code)."""
@@ -66,9 +68,13 @@ class Split(kb.Stage):
         return self
 
     def output_features(self, features: Features) -> Features:
-        """The same features, once the columns to group and to stratify by are known to be there."""
+        """Those that are not left out, once the columns to group and to stratify by are known to be there."""
         self._paths(features)
-        return features
+        if missing := [name for name in self.drop_columns if name not in features]:
+            raise kb.errors.SchemaError(
+                f"--drop-columns: there is no column {', '.join(missing)}; there are {', '.join(features)}."
+            )
+        return type(features)({name: kind for name, kind in features.items() if name not in self.drop_columns})
 
     def transform_splits(self, splits: DatasetDict) -> kb.Result:
         """Split the only split there is, or all of them joined if that was asked for."""
@@ -104,8 +110,9 @@ class Split(kb.Stage):
         }
         leakage = self._leakage(done)
         notes = (*_uneven(parts, fractions, ds.num_rows), *leakage.notes())
+        slim = {name: ds.remove_columns(list(self.drop_columns)) for name, ds in done.items()}
         return kb.Result(
-            datasets.DatasetDict(done), notes=notes, facts=facts | leakage.facts(), tables=leakage.tables()
+            datasets.DatasetDict(slim), notes=notes, facts=facts | leakage.facts(), tables=leakage.tables()
         )
 
     def _leakage(self, done: dict[str, Dataset]) -> Leakage:
@@ -232,7 +239,7 @@ def _chosen(free: list[int], sizes: list[int], strata: list[Any], fraction: floa
     What one stratum could not give or gave too much is carried over to the next. At least one group and at most
     `spare` groups are chosen.
     """
-    totals: dict[Any, int] = {}
+    totals: dict[object, int] = {}
     for group, stratum in enumerate(strata):
         totals[stratum] = totals.get(stratum, 0) + sizes[group]
     chosen: set[int] = set()

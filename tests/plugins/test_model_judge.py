@@ -214,7 +214,7 @@ def test_uncertain_letter_is_asked_in_words_aloud(model_server):
     assert done.dataset["style"][:] == [7.0, 7.0]
     assert len(server.log) == 4
     assert done.records[0].facts["asked_in_words"] == 2
-    assert "2 rows were asked in words" in done.records[0].notes[0]
+    assert "2 rows asked in words" in done.records[0].notes[0]
 
 
 def _hesitant(body):

@@ -206,3 +206,15 @@ def test_any_groups_are_split_whole_reproducibly_and_near_the_size(
     again = stage.run(ds.select(order)).dataset
     assert all(sorted(out[name]["id"]) == sorted(again[name]["id"]) for name in out)
     assert abs(out["validation"].num_rows - validation * ds.num_rows) <= max(sizes)
+
+
+def test_columns_that_only_the_split_needed_are_left_out() -> None:
+    """Groups and leakage are those of the whole rows; a column that is not there is an error before the first row."""
+    ds = modules(20).add_column("key", [row // 2 for row in range(20)])
+    out = check_stage(kb.Split.model_validate({"group_by": "key", "drop_columns": "key"}), ds)
+    kept = kb.Split(group_by=("key",)).run(ds).dataset
+    for name, part in out.items():
+        assert part.column_names == modules(1).column_names
+        assert part["example_id"][:] == kept[name]["example_id"][:]
+    with pytest.raises(kb.errors.SchemaError, match="--drop-columns: there is no column other"):
+        kb.Split(drop_columns=("other",)).output_features(ds.features)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.table import Table
@@ -58,7 +57,7 @@ def _table(lineage: Lineage) -> Table:
     return table
 
 
-def _config_cells(entry: dict[str, Any] | None, record: StageRecord | None) -> tuple[str, str]:
+def _config_cells(entry: dict[str, object] | None, record: StageRecord | None) -> tuple[str, str]:
     name = str(entry.get("stage", "(no name)")) if entry else record.stage if record else ""
     return name, config_text(entry or {})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import click
 from rich.table import Table
@@ -118,7 +117,7 @@ def _names(plugin: Plugin) -> dict[str, list[str]]:
     }
 
 
-def _plugin_json(plugin: Plugin) -> dict[str, Any]:
+def _plugin_json(plugin: Plugin) -> dict[str, object]:
     return {
         "distribution": plugin.origin.distribution,
         "version": plugin.origin.version,

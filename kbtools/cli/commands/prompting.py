@@ -65,7 +65,7 @@ def prompts_command(ctx: click.Context, as_json: bool) -> None:
     console().print(table)
 
 
-def _as_json(prompt: prompts.Prompt) -> dict[str, Any]:
+def _as_json(prompt: prompts.Prompt) -> dict[str, object]:
     front = prompt.front.model_dump(mode="json")
     return {"name": prompt.name, "version": prompt.version, "from": prompt.origin, "sha256": prompt.sha256, **front}
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
@@ -70,7 +69,7 @@ def upload_command(ctx: click.Context, kind: str) -> int:
     fields = dict(options.push_fields)
     if repo := fields.get("repo") or os.environ.get(chosen.repo):
         fields["repo"] = repo
-    stages: tuple[dict[str, Any], ...] = (_SPLIT,) if chosen.is_split and not _is_split(source) else ()
+    stages: tuple[dict[str, object], ...] = (_SPLIT,) if chosen.is_split and not _is_split(source) else ()
     recipe = Recipe(source=source, seed=options.seed, stages=stages, engine=engine_of(options))
     return execute(recipe, options.model_copy(update={"push": True, "push_fields": fields}))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -51,7 +51,7 @@ class StageCard:
     adds: tuple[str, ...] = ()
     """Columns that a judge adds."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain data."""
         return asdict(self)
 
@@ -95,7 +95,7 @@ def field_card(name: str, field: FieldInfo) -> FieldCard:
     )
 
 
-def type_name(annotation: Any) -> str:
+def type_name(annotation: object) -> str:
     """An annotation as people write it: the choices of a Literal, `list of str`, the type without None."""
     if get_origin(annotation) is Annotated:
         return type_name(get_args(annotation)[0])
@@ -111,7 +111,7 @@ def type_name(annotation: Any) -> str:
     return getattr(annotation, "__name__", str(annotation))
 
 
-def _default(value: Any) -> str:
+def _default(value: object) -> str:
     if value is None or value in ("", (), [], {}):
         return "none"
     if isinstance(value, bool):

@@ -44,7 +44,7 @@ def rendered(row: Mapping[str, Any], *, full: bool) -> Iterator[Text]:
         yield from _field(name, value, full)
 
 
-def _field(path: str, value: Any, full: bool) -> Iterator[Text]:
+def _field(path: str, value: object, full: bool) -> Iterator[Text]:
     turns = _messages(value)
     if turns is not None:
         yield _heading(path, "1 message" if len(turns) == 1 else f"{len(turns)} messages")
@@ -61,7 +61,7 @@ def _field(path: str, value: Any, full: bool) -> Iterator[Text]:
         yield Text.assemble((printable(path), "bold cyan"), ": ", _text(shown, full, dim=value is None))
 
 
-def _messages(value: Any) -> Sequence[Mapping[str, Any]] | None:
+def _messages(value: object) -> Sequence[Mapping[str, object]] | None:
     """The messages that a value holds as a list or as JSON text, or None."""
     if not value or not (isinstance(value, list) or (isinstance(value, str) and looks_encoded(value))):
         return None
@@ -71,7 +71,7 @@ def _messages(value: Any) -> Sequence[Mapping[str, Any]] | None:
         return None
 
 
-def _turn(turn: Mapping[str, Any], full: bool) -> Iterator[Text]:
+def _turn(turn: Mapping[str, object], full: bool) -> Iterator[Text]:
     yield Text(f"[{printable(str(turn['role']))}]", style="bold magenta")
     for name, value in turn.items():
         if name in REASONING_FIELDS and value:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import click
 from rich import progress as bars
@@ -247,11 +246,11 @@ class JsonView(View):
         click.echo(json.dumps(result, ensure_ascii=False))
 
 
-def _step_json(step: PlannedStage) -> dict[str, Any]:
+def _step_json(step: PlannedStage) -> dict[str, object]:
     return {**asdict(replace(step, calls=())), "calls": [_calls_json(calls) for calls in step.calls]}
 
 
-def _calls_json(calls: RequestPlan) -> dict[str, Any]:
+def _calls_json(calls: RequestPlan) -> dict[str, object]:
     first = json.loads(calls.first.canonical()) if calls.first is not None else None
     return {**{name: getattr(calls, name) for name in PLAN_FIGURES}, "first": first}
 

@@ -43,7 +43,7 @@ def writable_messages(value: object) -> list[Message]:
     return messages
 
 
-def _turns(value: object) -> Sequence[Mapping[str, Any]]:
+def _turns(value: object) -> Sequence[Mapping[str, object]]:
     turns = _from_json(value) if isinstance(value, str) else value
     if not isinstance(turns, Sequence) or isinstance(turns, str | bytes):
         raise ReasoningError("not-messages")
@@ -130,7 +130,7 @@ def strip_content(content: Content, rules: Rules = STRICT, *, calls_tool: bool =
     return kept if isinstance(content, str) else _replace_text(split(content)[0], text, kept)
 
 
-def calls_tool(message: Mapping[str, Any]) -> bool:
+def calls_tool(message: Mapping[str, object]) -> bool:
     """Whether the turn asks for a tool; empty lists and their JSON do not count."""
     return any(message.get(field) not in (*_NO_CALLS, [], {}) for field in CALL_FIELDS)
 

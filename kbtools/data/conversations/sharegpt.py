@@ -26,12 +26,12 @@ NAMES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"
 """What ShareGPT calls the roles."""
 
 
-def is_sharegpt(message: Mapping[str, Any]) -> bool:
+def is_sharegpt(message: Mapping[str, object]) -> bool:
     """Whether a message has ShareGPT's fields and not those of other messages."""
     return isinstance(message.get("from"), str) and "value" in message and "role" not in message
 
 
-def message_of(turn: Mapping[str, Any]) -> dict[str, Any]:
+def message_of(turn: Mapping[str, Any]) -> dict[str, object]:
     """The message that a turn is; a function call becomes a call, and has no content."""
     name = turn["from"].lower()
     if name not in ROLES:
@@ -42,7 +42,7 @@ def message_of(turn: Mapping[str, Any]) -> dict[str, Any]:
     return {"role": ROLES[name], "content": turn["value"], **rest}
 
 
-def turn_of(message: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
+def turn_of(message: Mapping[str, object], like: Mapping[str, object]) -> dict[str, object]:
     """The message as the turn that it came from, with what was changed or dropped since."""
     value = like["value"] if message.get("function_call") is not None else message.get("content")
     kept = {field: value for field, value in like.items() if field in ("from", "value") or field in message}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.hub import client as hub
 from kbtools.data.io.data_file import is_named
@@ -100,7 +100,7 @@ def _doing(source: Source) -> str:
     return f"loading {source.dataset} at {source.revision or 'its cached revision'}"
 
 
-def _check_fallback(builder: Any, source: Source) -> None:
+def _check_fallback(builder: object, source: Source) -> None:
     """`datasets` takes whatever the cache holds when it could not read what it was asked for."""
     import datasets
     from datasets.packaged_modules.cache.cache import Cache

@@ -40,6 +40,6 @@ def completion(
     return received_text(raw)
 
 
-def _entry(token: Token) -> dict[str, Any]:
+def _entry(token: Token) -> dict[str, object]:
     top = [{"token": text, "logprob": logprob} for text, logprob in token.top]
     return {"token": token.text, "logprob": token.logprob, "top_logprobs": top}

@@ -93,7 +93,7 @@ def by_status(status: int) -> Kind:
     return Kind.BAD_REQUEST if 400 <= status < 500 else Kind.SERVER
 
 
-def error_in(payload: Any) -> Mapping[str, Any]:
+def error_in(payload: object) -> Mapping[str, object]:
     """The error object of a body or of its first choice, in the shapes that servers use; empty if there is none."""
     if not isinstance(payload, Mapping):
         return {}
@@ -105,13 +105,13 @@ def error_in(payload: Any) -> Mapping[str, Any]:
     return error if isinstance(error, Mapping) else {"message": error}
 
 
-def _choice_error(payload: Mapping[str, Any]) -> Any:
+def _choice_error(payload: Mapping[str, object]) -> object:
     choices = payload.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return (first.get("error") if isinstance(first, Mapping) else None) or {}
 
 
-def _kind(status: int, error: Mapping[str, Any], message: str) -> Kind:
+def _kind(status: int, error: Mapping[str, object], message: str) -> Kind:
     for word in (error.get("code"), error.get("type")):
         if isinstance(word, str) and word.lower() in BY_CODE:
             return BY_CODE[word.lower()]
@@ -125,7 +125,7 @@ def _kind(status: int, error: Mapping[str, Any], message: str) -> Kind:
     return kind
 
 
-def _parameter(error: Mapping[str, Any], message: str) -> str:
+def _parameter(error: Mapping[str, object], message: str) -> str:
     """The parameter of ours that the server refuses altogether; empty if it refuses something else."""
     places = [place for place in _places(error) if place in SETTINGS]
     if not _REFUSED.search(f"{message} {error.get('code')} {error.get('type')}"):
@@ -134,7 +134,7 @@ def _parameter(error: Mapping[str, Any], message: str) -> str:
     return (places or sorted(named, key=message.find) or [""])[0]
 
 
-def _places(error: Mapping[str, Any]) -> Iterator[str]:
+def _places(error: Mapping[str, object]) -> Iterator[str]:
     """Names of parameters as OpenAI's and pydantic's errors give them: `response_format.json_schema` is one's part."""
     param = error.get("param")
     if isinstance(param, str):
@@ -145,7 +145,7 @@ def _places(error: Mapping[str, Any]) -> Iterator[str]:
         yield from (part for part in place if isinstance(part, str)) if isinstance(place, list) else ()
 
 
-def _status_in(error: Mapping[str, Any]) -> int:
+def _status_in(error: Mapping[str, object]) -> int:
     """The status of the upstream that a gateway reports inside a 200; 200 where it tells none."""
     for name in ("code", "status", "status_code"):
         value = error.get(name)

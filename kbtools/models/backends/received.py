@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from email.message import Message
-from typing import Any
 
 from kbtools.data.writable import writable
 from kbtools.models.backends.faults import EXCERPT, error_in, fault
@@ -46,7 +45,7 @@ def _received(status: int, headers: Mapping[str, str], raw: str) -> Answer:
     return _reply(status, raw, payload) if good and not error_in(payload) else fault(status, headers, raw, payload)
 
 
-def _reply(status: int, raw: str, payload: Any) -> Answer:
+def _reply(status: int, raw: str, payload: object) -> Answer:
     reading = read_payload(payload)
     failure = reading.failure
     if failure is not None and (failure.kind in FINAL or failure.kind in RETRIED):

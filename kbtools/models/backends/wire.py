@@ -38,7 +38,7 @@ class Dialect:
         """All of the body but the turns."""
         return self._chat(terms, sample, model) if self.api == "chat" else self._response(terms, sample, model)
 
-    def _chat(self, terms: Terms, sample: int, model: str) -> dict[str, Any]:
+    def _chat(self, terms: Terms, sample: int, model: str) -> dict[str, object]:
         fields = terms.wire_sampling(sample)
         if "max_tokens" in fields:
             fields[self.max_tokens_field] = fields.pop("max_tokens")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import length_hint
-from typing import Any, Protocol
+from typing import Protocol
 
 from kbtools.errors import UsageError, rebuilt
 from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
@@ -41,7 +41,7 @@ class Interrupted(KeyboardInterrupt):
             "run the same command again to go on from there"
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the message and the counters, not from the message alone."""
         return rebuilt, (type(self), self.args, self.__dict__)
 

@@ -7,7 +7,7 @@ need some megabytes a column. Two of a million values share a digest with a chan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import batches, field_of, top_column
@@ -85,7 +85,7 @@ def leaves(features: Features) -> list[str]:
     return [path for name, feature in features.items() for path in _leaves(name, feature)]
 
 
-def _leaves(path: str, feature: Any) -> list[str]:
+def _leaves(path: str, feature: object) -> list[str]:
     if isinstance(feature, dict) and feature:
         return [inner for name, field in feature.items() for inner in _leaves(f"{path}.{name}", field)]
     return [path]
@@ -103,7 +103,7 @@ def summarise(ds: Dataset, paths: Sequence[str], top: int) -> StatsFigures:
 class _Seen:
     """What is kept of one column: digests, numbers or lengths, and how many values are null."""
 
-    def __init__(self, feature: Any) -> None:
+    def __init__(self, feature: object) -> None:
         self.type = type_text(feature)
         self.nulls = 0
         self.measure: Measure | None = None

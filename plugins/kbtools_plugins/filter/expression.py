@@ -244,7 +244,7 @@ def _call(expression: Expression, node: Any) -> Evaluator:
 
 
 _CONSTANTS: Mapping[str, Any] = {"null": None, "true": True, "false": False}
-_COMPILERS: Mapping[type[ast.expr], Callable[[Expression, Any], Evaluator]] = {
+_COMPILERS: Mapping[type[ast.expr], Callable[[Expression, object], Evaluator]] = {
     ast.Name: _name,
     ast.Attribute: _attribute,
     ast.Constant: _constant,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def without_nan(values: Any) -> Any:
+def without_nan(values: Any) -> object:
     """NaN compares to nothing, as null does."""
     import pyarrow.compute as pc
     import pyarrow.types as pt
@@ -14,15 +14,15 @@ def without_nan(values: Any) -> Any:
     return pc.if_else(pc.is_nan(values), None, values) if pt.is_floating(values.type) else values
 
 
-def divide(left: Any, right: Any) -> Any:
+def divide(left: Any, right: object) -> object:
     """As in Python: 1 / 2 is 0.5; but a number divided by zero is infinite, and 0 / 0 is NaN."""
     import pyarrow.compute as pc
 
     return pc.divide(pc.multiply(left, 1.0), right)
 
 
-def _text_function(name: str, key: str) -> Callable[[Any, Any], Any]:
-    def run(values: Any, text: Any) -> Any:
+def _text_function(name: str, key: str) -> Callable[[object, object], object]:
+    def run(values: Any, text: object) -> object:
         import pyarrow.compute as pc
 
         return getattr(pc, name)(values, **{key: text})
@@ -30,8 +30,8 @@ def _text_function(name: str, key: str) -> Callable[[Any, Any], Any]:
     return run
 
 
-def _plain_function(name: str) -> Callable[[Any, Any], Any]:
-    def run(values: Any, text: Any) -> Any:
+def _plain_function(name: str) -> Callable[[object, object], object]:
+    def run(values: Any, text: object) -> object:
         import pyarrow.compute as pc
 
         return getattr(pc, name)(values)
@@ -39,7 +39,7 @@ def _plain_function(name: str) -> Callable[[Any, Any], Any]:
     return run
 
 
-def _length(values: Any, text: Any) -> Any:
+def _length(values: Any, text: object) -> object:
     import pyarrow.compute as pc
     import pyarrow.types as pt
 
@@ -47,7 +47,7 @@ def _length(values: Any, text: Any) -> Any:
     return pc.list_value_length(values) if is_list else pc.utf8_length(values)
 
 
-FUNCTIONS: Mapping[str, tuple[Callable[[Any, Any], Any], bool]] = {
+FUNCTIONS: Mapping[str, tuple[Callable[[object, object], object], bool]] = {
     "contains": (_text_function("match_substring", "pattern"), True),
     "startswith": (_text_function("starts_with", "pattern"), True),
     "endswith": (_text_function("ends_with", "pattern"), True),

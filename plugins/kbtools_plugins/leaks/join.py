@@ -157,5 +157,5 @@ def components(threshold: float, starts: Array, keys: Array, heads: Array, owner
     return joins
 
 
-HELPERS: tuple[Callable[..., Any], ...] = (prefix, similarity, insert, nearest, root)
+HELPERS: tuple[Callable[..., object], ...] = (prefix, similarity, insert, nearest, root)
 """What the loops call, in the order in which one needs the other."""

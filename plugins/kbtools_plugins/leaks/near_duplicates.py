@@ -1,8 +1,9 @@
-"""Which rows of a dataset are nearly the same: the ranked rows, the sets of their code, and how these are matched."""
+"""Which rows of a dataset are alike: the ranked rows, their different codes, and how these are matched."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from kbtools.data import texts
 from kbtools.data.table import row_name, tables
-from kbtools_plugins.leaks.distinct import Collection, collect, content_digests
+from kbtools_plugins.leaks.comparison import Compared, Comparison
+from kbtools_plugins.leaks.distinct import content_digests
 from kbtools_plugins.leaks.pairs import Code, Pair, shown
 from kbtools_plugins.leaks.ranking import ranked
-from kbtools_plugins.leaks.sets import Matches, Sets
-from kbtools_plugins.leaks.tokens import Normalise
+from kbtools_plugins.leaks.sets import Matches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,16 +30,16 @@ class NearDuplicates:
     ds: Dataset
     code: str
     rows: pl.DataFrame
-    """Rows with code, the best first, with the index of their set as `set`."""
-    sets: Sets
-    threshold: float
-    matches: Matches
+    """Rows with code, the best first, with the number of their code as `code`."""
+    compared: Compared
     unparsed: list[int]
     """A row of each code that does not parse."""
+    silent: list[int]
+    """A row of each code that could not be run, where it had to be."""
 
     @classmethod
     def find(
-        cls, ds: Dataset, code: str, score: str | None, within: str | None, threshold: float, normalise: Normalise
+        cls, ds: Dataset, code: str, score: str | None, within: str | None, comparison: Comparison
     ) -> NearDuplicates:
         """Read and match a dataset's rows by a column of code."""
         import polars as pl
@@ -47,18 +48,22 @@ class NearDuplicates:
         salts = [_salt(value) for value in rows["within"]] if within else [0] * rows.height
         rows = rows.with_columns(salt=pl.Series(salts, dtype=pl.UInt64))
         different = rows.unique(["text", "salt"], keep="first", maintain_order=True)
-        collection = Collection(normalise)
-        found = collect(ds.select(different["row"].to_numpy()), code, different["salt"].to_list(), collection)
-        unparsed = [different["row"][place] for place in collection.unparsed]
-        different = different.select("text", "salt", set=pl.Series(found, dtype=pl.Int32))
+        compared = comparison.compare(ds.select(different["row"].to_numpy()), code, different["salt"].to_list())
+        unparsed, silent = ([different["row"][place] for place in places]
+                            for places in (compared.unparsed, compared.silent))  # fmt: skip
+        different = different.select("text", "salt", code=pl.Series(compared.codes, dtype=pl.Int32))
         rows = rows.join(different, on=["text", "salt"], how="left", maintain_order="left")
-        sets = collection.joined()
-        return cls(ds, code, rows, sets, threshold, sets.greedy(threshold), unparsed)
+        return cls(ds, code, rows, compared, unparsed, silent)
 
     @cached_property
     def best(self) -> np.ndarray:
-        """The best row of each set."""
-        return self.rows.unique("set", keep="first", maintain_order=True).sort("set")["row"].to_numpy()
+        """The best row of each code."""
+        return self.rows.unique("code", keep="first", maintain_order=True).sort("code")["row"].to_numpy()
+
+    @property
+    def matches(self) -> Matches:
+        """What each code was matched with."""
+        return self.compared.matches
 
     @cached_property
     def kept(self) -> np.ndarray:
@@ -76,23 +81,28 @@ class NearDuplicates:
 
         keeper, similarity = np.arange(self.ds.num_rows), np.ones(self.ds.num_rows)
         matched = self.matches.matched
-        of_set = np.where(matched < 0, np.arange(len(matched)), matched)
-        rows, sets = self.rows["row"].to_numpy(), self.rows["set"].to_numpy()
-        keeper[rows] = self.best[of_set[sets]] if len(sets) else rows
-        similarity[rows] = np.where(matched < 0, 1.0, self.matches.similarities)[sets] if len(sets) else 1.0
+        of_code = np.where(matched < 0, np.arange(len(matched)), matched)
+        rows, codes = self.rows["row"].to_numpy(), self.rows["code"].to_numpy()
+        keeper[rows] = self.best[of_code[codes]] if len(codes) else rows
+        similarity[rows] = np.where(matched < 0, 1.0, self.matches.similarities)[codes] if len(codes) else 1.0
         return keeper, similarity
 
     def clusters(self) -> list[str]:
         """For each row the name of its cluster: the rows that chains of similar pairs connect."""
         import polars as pl
 
-        roots = pl.Series("cluster", self.sets.components(self.threshold))
-        rows = self.rows.select("row", "text", cluster=roots.gather(self.rows["set"]))
+        roots = pl.Series("cluster", self.compared.components())
+        rows = self.rows.select("row", "text", cluster=roots.gather(self.rows["code"]))
         names = rows.group_by("cluster").agg(pl.col("text").min())
         named = dict(rows.join(names, on="cluster", suffix="_least").select("row", "text_least").iter_rows())
         alone = [row for row in range(self.ds.num_rows) if row not in named]
         contents = dict(zip(alone, content_digests(self.ds, alone), strict=True))
         return [named[row].hex() if row in named else contents[row][:32] for row in range(self.ds.num_rows)]
+
+    def ways(self) -> Counter[str]:
+        """How many rows are left out by the first way that finds them: "" where their code is that of a better row."""
+        kept = self.kept[self.rows["row"].to_numpy()]
+        return Counter(self.compared.ways.get(code, "") for code in self.rows["code"].to_numpy()[~kept].tolist())
 
     def pairs(self, most: int, columns: dict[str, str]) -> Iterator[Pair]:
         """The rows that are least like the kept row that they were left out for, each beside it."""

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.errors import MissingExtra
 from kbtools_plugins.leaks import join
@@ -99,14 +99,14 @@ class Sets:
             parents[index] = parents[parents[index]]
         return parents
 
-    def _matches(self, loop: Callable[..., Any], threshold: float, *more: int) -> Matches:
+    def _matches(self, loop: Callable[..., object], threshold: float, *more: int) -> Matches:
         import numpy as np
 
         found = Matches(np.full(len(self), -1, np.int32), np.zeros(len(self)))
         self._run(loop, threshold, [found.matched, found.similarities], *more)
         return found
 
-    def _run(self, loop: Callable[..., Any], threshold: float, results: list[np.ndarray], *more: int) -> None:
+    def _run(self, loop: Callable[..., object], threshold: float, results: list[np.ndarray], *more: int) -> None:
         """Run one loop, which writes its results into these arrays."""
         import numpy as np
 
@@ -149,12 +149,12 @@ def has_numba() -> bool:
 
 
 @cache
-def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(loop: Callable[..., object]) -> Callable[..., object]:
     """The loop as machine code, kept on disk from the first time on."""
     import numba
     from numba.extending import register_jitable
 
     for helper in join.HELPERS:
         register_jitable(helper)
-    done: Callable[..., Any] = numba.njit(cache=True)(loop)
+    done: Callable[..., object] = numba.njit(cache=True)(loop)
     return done

@@ -73,7 +73,7 @@ class Places:
         for values in zip(*cells, strict=True):
             yield dict(zip(found, values, strict=True))
 
-    def read(self, row: dict[str, Any]) -> Conversation:
+    def read(self, row: dict[str, object]) -> Conversation:
         """A row's cells as a conversation."""
         tools = _tools(row.get("tools"))
         if self.prompt == self.completion:
@@ -87,7 +87,7 @@ class Places:
         return Conversation(prompt, completion, tools)
 
 
-def _messages(cell: Any, what: str, role: str) -> tuple[Message, ...]:
+def _messages(cell: object, what: str, role: str) -> tuple[Message, ...]:
     """A cell as messages: a list of them, the same as JSON text, or plain text as one message of this role."""
     if cell is None:
         raise ConversationError(f"its {what} is null")
@@ -111,7 +111,7 @@ def _messages(cell: Any, what: str, role: str) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def _tools(cell: Any) -> tuple[Any, ...] | None:
+def _tools(cell: object) -> tuple[object, ...] | None:
     """Tools as a list, or as JSON text of one."""
     if isinstance(cell, str) and cell.strip():
         try:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import kbtools as kb
 from kbtools_plugins.lengths.template import ChatTemplate
@@ -133,7 +133,7 @@ def _read_tokenizer(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, object]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -143,7 +143,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _template_sources(files: Files, config: dict[str, Any], chat_template: str | None) -> dict[str, str]:
+def _template_sources(files: Files, config: dict[str, object], chat_template: str | None) -> dict[str, str]:
     """Template texts by name: the one given, else the tokenizer's own file, else what its config holds."""
     given = Path(chat_template).expanduser() if chat_template else files.template
     if given is not None:
@@ -159,12 +159,12 @@ def _template_sources(files: Files, config: dict[str, Any], chat_template: str |
     )
 
 
-def _token_text(value: Any) -> str:
+def _token_text(value: object) -> str:
     """Special tokens are written as text or as {"content": text, ...}."""
     return str(value["content"]) if isinstance(value, dict) else str(value)
 
 
-def _max_length(config: dict[str, Any]) -> int | None:
+def _max_length(config: dict[str, object]) -> int | None:
     """Tokenizers without a limit carry an absurdly large number."""
     found = config.get("model_max_length")
     return int(found) if isinstance(found, int | float) and 0 < found < 1e9 else None

@@ -57,9 +57,9 @@ def variants(trial: Trial, ds: Dataset) -> Iterator[RowInputs]:
         yield from _changed(trial, inputs).values()
 
 
-def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+def shifts(trial: Trial, ds: Dataset, model: str, store: ResponseStore) -> dict[str, object]:
     """For each change: the rows it was made to, those whose variant has no verdict, and how far each rating moved."""
-    pairs: dict[str, list[tuple[Any, Any]]] = {name: [] for name in _changes(trial)}
+    pairs: dict[str, list[tuple[object, object]]] = {name: [] for name in _changes(trial)}
     failed = dict.fromkeys(pairs, 0)
     rows = 0
     for some in chunks(_sampled(trial, ds), ROWS):
@@ -125,8 +125,8 @@ def _changed(trial: Trial, given: Texts) -> dict[str, Texts]:
     return {name: other for name, other in made.items() if other != given}
 
 
-def _moved(trial: Trial, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"rows": len(pairs), "failed": failed}
+def _moved(trial: Trial, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, object]:
+    found: dict[str, object] = {"rows": len(pairs), "failed": failed}
     for name, kind in trial.scores.items() if pairs else ():
         before, after = ([pair[side][name] for pair in pairs] for side in (0, 1))
         if kind.get("type") in ("integer", "number") and "enum" not in kind:

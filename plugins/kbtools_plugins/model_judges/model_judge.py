@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import PrivateAttr
+from pydantic import JsonValue, PrivateAttr
 
 import kbtools as kb
 from kbtools.data.table import column, rows_text
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
-from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm import Further, ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm.parts import RowValues
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
 from kbtools_plugins.model_judges import metamorphic
@@ -63,7 +65,7 @@ class ModelJudge(ModelStage, kb.Judge):
     _in_words: Question = PrivateAttr()
     _by_letter: Question = PrivateAttr()
 
-    def model_post_init(self, context: Any) -> None:
+    def model_post_init(self, context: object) -> None:
         """Read the rubric once: a file may change while the judge runs."""
         self._prompt = kb.prompt(self.rubric)
         schema = self.reply_schema()
@@ -92,7 +94,7 @@ class ModelJudge(ModelStage, kb.Judge):
         """The rubric's text."""
         return {self.prompt.spec: self.prompt.text}
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """The fields, with the rubric's version and the model spelled out, so that a repeat asks the same."""
         return {**super().config(), "rubric": self.pinned(self.rubric)}
 
@@ -167,7 +169,7 @@ class ModelJudge(ModelStage, kb.Judge):
             return [self._letter_request(inputs, model)]
         return [self._request(inputs, model, sample) for sample in range(self.samples)]
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Fields that do not go together, then all that a model can lack."""
         self.check_fields()
         return super().preflight(before)
@@ -176,12 +178,12 @@ class ModelJudge(ModelStage, kb.Judge):
         """One for each sample, or one for a letter."""
         return self.samples
 
-    def follows_up(self) -> bool:
-        """Letters that are not certain enough are asked about in words."""
-        return self.expected
+    def further(self) -> Further:
+        """In words, rows whose letter is not certain enough; and sampled rows with changed code, beside the others."""
+        beside = partial(metamorphic.variants, self._trial())
+        return Further(follow_up=self._asked_in_words if self.expected else None, beside=beside)
 
-    def follow_up(self, inputs: RowInputs, model: str, store: ResponseStore) -> Sequence[Request]:
-        """The question in words for a row whose letter is not certain enough."""
+    def _asked_in_words(self, inputs: RowInputs, model: str, store: ResponseStore) -> Sequence[Request]:
         if _certain(store.reply(self._letter_request(inputs, model).key)):
             return ()
         return [self._request(inputs, model, 0)]
@@ -196,7 +198,7 @@ class ModelJudge(ModelStage, kb.Judge):
     def _letter_request(self, inputs: RowInputs, model: str) -> Request:
         return self.by_letter.about({**inputs, "form": "letter"}, model)
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The verdict from all replies for a row; RowFailure when one of them is not usable."""
         if self.expected:
             return self._expected(*replies)
@@ -212,7 +214,7 @@ class ModelJudge(ModelStage, kb.Judge):
                 verdict[name] = "\n".join(map(str, values))
         return verdict
 
-    def _expected(self, letter: ParsedReply, in_words: ParsedReply | None = None) -> Mapping[str, Any]:
+    def _expected(self, letter: ParsedReply, in_words: ParsedReply | None = None) -> RowValues:
         """The weighted score of a letter, or the score in words where the letter was not certain enough."""
         score, name = letter_score(letter.reply), next(iter(self.scores()))
         mass = score.mass if score else None
@@ -221,18 +223,14 @@ class ModelJudge(ModelStage, kb.Judge):
         refuse_failures([in_words])
         return {RAW: in_words.raw, name: float((in_words.fields or {})[name]), f"{name}_mass": mass}
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """The rows with the verdicts beside them."""
         return with_columns(table, values, self.column_names(_before(self, features)), features)
-
-    def extra_inputs(self, ds: Dataset) -> Iterable[RowInputs]:
-        """The sampled rows with changed code."""
-        return metamorphic.variants(self._trial(), ds)
 
     def _trial(self) -> Trial:
         return Trial(self, self.scores(), self.metamorphic)
 
-    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, object]:
         """The rubric, how often each label was given, how many letters were not certain enough, and the shifts."""
         names = self.column_names(_before(self, done.features))
         found: dict[str, Any] = {"rubric": self.prompt.spec, "verdicts": verdict_counts(done, self.fields(), names)}
@@ -278,7 +276,7 @@ def field_of_schema(kind: Mapping[str, Any], *, averaged: bool) -> VerdictField:
     return VerdictField(datasets.Value(types[kind["type"]]))
 
 
-def aggregate(values: Sequence[Any], labels: Sequence[str] | None) -> tuple[Any, float]:
+def aggregate(values: Sequence[Any], labels: Sequence[str] | None) -> tuple[object, float]:
     """Several ratings as one, and their spread.
 
     Labels: the most frequent (of equally frequent ones the lower median by the labels' order), and the share of ratings

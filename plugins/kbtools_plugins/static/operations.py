@@ -21,6 +21,7 @@ _NOT_TENSORS = words(
     data_ptr item tolist element_size nelement get_device storage_offset layout type"""
 )
 _PLAIN_NAMES = words("""len range int float bool isinstance str math print enumerate zip tuple list""")
+_REGISTERS = frozenset({"register_buffer", "register_parameter"})
 _PLAIN_TYPES = frozenset({"int", "float", "bool", "str", "tuple", "list"})
 # torch functions that compute nothing worth naming
 _ADMINISTRATION = words(
@@ -107,10 +108,12 @@ def _ops(scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submod
             op = _called(node, names, tensors)
             if op and id(node) not in submodules.built and not (building and not _is_layer(node, names)):
                 yield op
-        elif building or id(node) in inside:
+        elif building:
             continue
         elif isinstance(node, ast.BinOp | ast.UnaryOp | ast.AugAssign):
             yield from _operator(node, tensors)
+        elif id(node) in inside:
+            continue
         elif isinstance(node, ast.Attribute) and _is_self(node):
             yield from submodules.ops.get(node.attr, ())
         elif isinstance(node, ast.Attribute) and id(node) not in callees and (placed := _placed(node, names)):
@@ -181,12 +184,22 @@ def _operator(node: ast.BinOp | ast.UnaryOp | ast.AugAssign, tensors: set[int]) 
 def _submodules(nodes: list[ast.AST], names: Names) -> _Submodules:
     found = _Submodules({}, set(), set())
     for node in nodes:
+        if isinstance(node, ast.Call) and (name := _registered(node)):
+            found.tensors.add(name)
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for attribute in (target for target in targets if isinstance(target, ast.Attribute) and _is_self(target)):
             _read_attribute(found, attribute.attr, node.value, names)
     return found
+
+
+def _registered(call: ast.Call) -> str | None:
+    """The attribute of `self` that a call makes a tensor."""
+    function, first = call.func, call.args[0] if call.args else None
+    if not (isinstance(function, ast.Attribute) and _is_self(function) and function.attr in _REGISTERS):
+        return None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
 
 
 def _read_attribute(found: _Submodules, attribute: str, value: ast.expr, names: Names) -> None:

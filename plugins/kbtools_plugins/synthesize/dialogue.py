@@ -5,16 +5,16 @@ A dialogue only ever follows from stored replies and assessments, so that it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
 
 from kbtools.data.conversations import reasoning
 from kbtools.data.conversations.fields import merged
 from kbtools.data.conversations.messages import Message
 from kbtools.feedback import Assessment, Attempt
 from kbtools.llm import RowFailure, RowInputs
+from kbtools.llm.parts import RowValues
 from kbtools.models.kinds import ReplyFailure
 from kbtools.models.reply import Reply
 from kbtools.models.request import Message as Sent
@@ -117,7 +117,7 @@ class Dialogue:
         self.request = Request(before.terms, (*before.messages, *turns), before.sample, follows=before.key)
         self.status = Status.ASKS
 
-    def values(self) -> Mapping[str, Any] | RowFailure:
+    def values(self) -> RowValues | RowFailure:
         """What the row of the result holds, or why there is none."""
         if self.fault is not None:
             return self.fault

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError
 
 import kbtools as kb
 from kbtools.data import texts
@@ -26,6 +26,7 @@ from kbtools.errors import UsageError, explain
 from kbtools.feedback import Assessment, Feedback
 from kbtools.llm import (
     REPEAT,
+    Further,
     RowFailure,
     RowInputs,
     TextGenerationStage,
@@ -35,6 +36,7 @@ from kbtools.llm import (
     row_inputs,
 )
 from kbtools.llm.assessments import Assessments
+from kbtools.llm.parts import RowValues
 from kbtools.llm.rows import repeated
 from kbtools.llm.stage import NOTHING_SPENT
 from kbtools.models.contract import ParsedReply
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
     from kbtools.models.backend import ModelBackend
+    from kbtools.models.engine.distinct import Chain
 
 TASK = "kernelbook-triton"
 _ENOUGH = "its module has enough right answers"
@@ -74,7 +77,7 @@ class Synthesize(TextGenerationStage):
     """Prompt that asks for the kernel."""
     tag: reasoning.TagRule = "required"
     """Whether a reply needs answer tags, which the prompt asks for; a prompt of your own may not."""
-    rollouts: int = 1
+    rollouts: int = Field(1, ge=1)
     """Rollouts per module."""
     feedback: str = ""
     """What checks each answer, such as verify; see `kbtools plugins`."""
@@ -90,7 +93,7 @@ class Synthesize(TextGenerationStage):
     _feedback: Feedback | None = PrivateAttr(default=None)
     _telling: Prompt | None = PrivateAttr(default=None)
 
-    def model_post_init(self, context: Any) -> None:
+    def model_post_init(self, context: object) -> None:
         """Read both prompts once, and the options of the feedback."""
         super().model_post_init(context)
         if not self.feedback:
@@ -105,25 +108,23 @@ class Synthesize(TextGenerationStage):
         told = {self._telling.spec: self._telling.text} if self._telling else {}
         return {**super().prompts(), **told}
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """As of every stage that asks, with the versions of both prompts spelled out."""
         told = {"feedback_prompt": self.pinned(self.feedback_prompt)} if self.feedback else {}
         return {**super().config(), **told}
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """What can be wrong with the feedback, then all that a model can lack."""
-        if self.enough > self.repeats():
+        if self.enough > self.rollouts:
             raise UsageError(f"--enough {self.enough} of --rollouts {self.rollouts} can never be reached.")
         if self._feedback is not None:
             self._tell(Assessment(verdict="wrong_output", passed=False, reward=0.0))
             self._feedback.preflight()
         return super().preflight(before)
 
-    def repeats(self) -> int:
+    def further(self) -> Further:
         """One row for each rollout."""
-        if self.rollouts < 1:
-            raise UsageError(f"--rollouts {self.rollouts}: at least one per module is needed.")
-        return self.rollouts
+        return Further(times=self.rollouts)
 
     def main_column(self) -> str:
         """The conversation's answer."""
@@ -138,7 +139,6 @@ class Synthesize(TextGenerationStage):
 
     def new_features(self, features: Features) -> Features:
         """The evals layout, in its exact order, and with feedback what was found in each turn."""
-        self.repeats()
         return type(features)({**evals_features(), **(_found_features() if self.feedback else {})})
 
     def requests(self, inputs: RowInputs, model: str) -> Sequence[Request]:
@@ -148,7 +148,7 @@ class Synthesize(TextGenerationStage):
         needed["module_name"] = class_name(inputs["module_name"] or "", inputs["reference_code"] or "")
         return [self.question.about(needed, model, int(inputs.get(REPEAT) or 0))]
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The prompt that was sent, and the completion with its reasoning apart."""
         refuse_failures(replies)
         (settled,) = replies
@@ -169,7 +169,7 @@ class Synthesize(TextGenerationStage):
         replaying = self._replaying(backend.model, store)
         return Rounds(replaying, lambda: row_inputs(self, ds), backend, self.options()).run(spent)
 
-    def plan_calls(self, ds: Dataset, seen: set[int]) -> tuple[RequestPlan, ...]:
+    def plan_calls(self, ds: Dataset, seen: Chain) -> tuple[RequestPlan, ...]:
         """What would be asked next, and how many calls can follow from the replies and what is found of them."""
         if self._feedback is None or ds.num_rows == 0:
             return super().plan_calls(ds, seen)
@@ -182,7 +182,7 @@ class Synthesize(TextGenerationStage):
                 store,
                 self.options(),
                 review=self.review(),
-                seen=seen,
+                seen=seen.of(store.path, self.review()),
             )
             left = sum(
                 self.turns - len(dialogue.turns) - (dialogue.status is Status.UNANSWERED)
@@ -194,7 +194,7 @@ class Synthesize(TextGenerationStage):
 
     def outcomes(
         self, given: Iterable[RowInputs], model: str, store: ResponseStore
-    ) -> Sequence[Mapping[str, Any] | RowFailure]:
+    ) -> Sequence[RowValues | RowFailure]:
         """The conversation of each rollout, or why there is none."""
         if self._feedback is None:
             return super().outcomes(given, model, store)
@@ -224,7 +224,7 @@ class Synthesize(TextGenerationStage):
             "verdicts": {**dict(verdicts.most_common())},
         }
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """Rows of the evals layout; what was not measured is null."""
         import datasets
         import pyarrow as pa
@@ -289,7 +289,7 @@ def class_name(module_name: str, code: str) -> str:
 _FOUND = ("verdict", "error", "passed_turn", "turn_verdicts", "turn_rewards")
 
 
-def _row(inputs: Mapping[str, str | None], value: Mapping[str, Any]) -> dict[str, Any]:
+def _row(inputs: Mapping[str, str | None], value: RowValues) -> dict[str, Any]:
     row_id = inputs.get("row_id") or ""
     triton = inputs.get("triton_code")
     return {

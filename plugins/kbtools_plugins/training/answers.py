@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data import texts
 from kbtools.data.table import batches
@@ -70,11 +70,11 @@ def column_digests(ds: Dataset, path: str | None) -> list[str]:
     return found
 
 
-def _digest(value: Any) -> str:
+def _digest(value: object) -> str:
     return hashlib.sha256(repr(_without_nulls(value)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _without_nulls(value: Any) -> Any:
+def _without_nulls(value: object) -> object:
     """Messages of one column all have the same fields, null where others use them."""
     if isinstance(value, dict):
         return {key: _without_nulls(inner) for key, inner in sorted(value.items()) if inner is not None}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import kbtools as kb
 from kbtools.data.conversations.messages import Message
@@ -114,7 +114,7 @@ def gathered(
     return found
 
 
-def _messages(value: Any, role: str, form: ReasoningForm, row: int) -> list[Message]:
+def _messages(value: object, role: str, form: ReasoningForm, row: int) -> list[Message]:
     rules = Rules("optional", "only", unwrap=False)
     try:
         return [_without_nulls(message) for message in write(turns_of(value, role, rules), form)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def messages_feature(form: ReasoningForm) -> Any:
+def messages_feature(form: ReasoningForm) -> object:
     """A list of messages, with a field for reasoning where it has one of its own."""
     import datasets
 
@@ -26,7 +26,11 @@ def messages_feature(form: ReasoningForm) -> Any:
 
 
 def paired(
-    stage: kb.Stage, ds: Dataset, columns: Mapping[str, Sequence[Any]], used: Set[int], facts: Mapping[str, JsonValue]
+    stage: kb.Stage,
+    ds: Dataset,
+    columns: Mapping[str, Sequence[object]],
+    used: Set[int],
+    facts: Mapping[str, JsonValue],
 ) -> kb.Result:
     """The pairs as a dataset; rows in no pair are dropped, the others have become part of pairs."""
     import datasets

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 import kbtools as kb
+from kbtools.data.conversations.messages import Message
 from kbtools_plugins.conversations import ReasoningForm
 from kbtools_plugins.training.candidates import Candidate, Columns, by_task, candidates, gathered
 from kbtools_plugins.training.pairs import messages_feature, paired
+from kbtools_plugins.training.several_turns import first_tries, has_turns, last_tries, repaired_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-PairKind = Literal["pass-fail", "fast-slow"]
+PairKind = Literal["pass-fail", "fast-slow", "repaired"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class Pair:
 class ToPreferences(kb.Stage):
     """Make preference pairs (`prompt`, `chosen`, `rejected`, as TRL's DPO takes them) from rollouts with verdicts.
 
-    `pass-fail` pairs a right answer with a wrong one; `fast-slow` pairs two right ones whose measured times do not
-    overlap. Both answers are to the very same prompt, and an answer is in one pair at most:
+    `pass-fail` pairs a right answer with a wrong one, `fast-slow` two right ones whose measured times do not overlap,
+    `repaired` the right last answer of several turns with the first try; in the other kinds such rows count by their
+    first try. Both answers are to the very same prompt, and an answer is in one pair of a kind at most:
 
         kbtools apply verify to-preferences --per-task 2 --dataset rollouts.jsonl
     """
@@ -43,7 +46,7 @@ class ToPreferences(kb.Stage):
     suffix: ClassVar[str] = "preferences"
     scope: ClassVar[kb.stage.Scope] = "split"
 
-    kinds: tuple[PairKind, ...] = ("pass-fail", "fast-slow")
+    kinds: tuple[PairKind, ...] = ("pass-fail", "fast-slow", "repaired")
     """Kinds of pairs that are made."""
     per: str = "module_name"
     """Column whose equal values are answers to one task."""
@@ -79,13 +82,19 @@ class ToPreferences(kb.Stage):
     def transform(self, ds: Dataset) -> kb.Result:
         """Pair the rows of each task, then fetch their messages."""
         places = self._places(ds.features)
-        found = candidates(ds, places, self.threshold, self.columns)
+        first = first_tries(self, ds, places.completion)
+        found = candidates(first, places, self.threshold, self.columns)
         pairs = [pair for group in by_task(found) for pair in self._pairs(group)]
+        last = last_tries(self, ds, places.completion)
+        if "repaired" in self.kinds and has_turns(ds.features, places.completion):
+            ends = candidates(last, places, self.threshold, self.columns)
+            pairs += self._repaired(repaired_rows(ds), found, ends)
         used = {candidate.row for pair in pairs for candidate in (pair.chosen, pair.rejected)}
         rows = {name: [getattr(pair, name).row for pair in pairs] for name in ("chosen", "rejected")}
         columns: dict[str, Sequence[Any]] = {
             "prompt": gathered(self, ds, places.prompt, rows["chosen"], "user", self.reasoning),
-            **{name: gathered(self, ds, places.completion, rows[name], "assistant", self.reasoning) for name in rows},
+            "chosen": self._chosen(first, last, places.completion, pairs),
+            "rejected": gathered(self, first, places.completion, rows["rejected"], "assistant", self.reasoning),
             "module_name": [pair.chosen.task[0] for pair in pairs],
             "pair_kind": [pair.kind for pair in pairs],
             **{f"{name}_verdict": [getattr(pair, name).kind for pair in pairs] for name in rows},
@@ -94,14 +103,45 @@ class ToPreferences(kb.Stage):
         }
         return paired(self, ds, columns, used, self._facts(pairs))
 
+    def _chosen(self, first: Dataset, last: Dataset, path: str, pairs: Sequence[Pair]) -> list[list[Message]]:
+        """The chosen messages: of repaired answers the last turn, of the others the first."""
+        sources = {True: last, False: first}
+        found = {
+            repaired: iter(
+                gathered(
+                    self,
+                    source,
+                    path,
+                    [pair.chosen.row for pair in pairs if (pair.kind == "repaired") is repaired],
+                    "assistant",
+                    self.reasoning,
+                )
+            )
+            for repaired, source in sources.items()
+        }
+        return [next(found[pair.kind == "repaired"]) for pair in pairs]
+
     def _places(self, features: Features) -> Columns:
         return Columns.of(features, self.columns, self.per, self.passed)
 
     def _pairs(self, group: list[Candidate]) -> Iterator[Pair]:
         """The pairs of one task, the most different rewards first; each answer at most once in each kind."""
         makers = {"pass-fail": self._pass_fail, "fast-slow": self._fast_slow}
-        for kind in self.kinds:
-            yield from islice(makers[kind](group), self.per_task)
+        for kind, maker in makers.items():
+            if kind in self.kinds:
+                yield from islice(maker(group), self.per_task)
+
+    def _repaired(self, rows: Sequence[int], first: Sequence[Candidate], last: Sequence[Candidate]) -> Iterator[Pair]:
+        """The right last answer and the wrong first one of these rows."""
+        tries, ends = ({candidate.row: candidate for candidate in found} for found in (first, last))
+        made: Counter[tuple[str, str]] = Counter()
+        for row in rows:
+            wrong, right = tries.get(row), ends.get(row)
+            if wrong is None or right is None or wrong.passed or not right.passed or wrong.code == right.code:
+                continue
+            if made[right.task] < self.per_task and self._alike(right, wrong):
+                made[right.task] += 1
+                yield Pair("repaired", right, wrong)
 
     def _pass_fail(self, group: list[Candidate]) -> Iterator[Pair]:
         free = _varied([candidate for candidate in group if not candidate.passed])

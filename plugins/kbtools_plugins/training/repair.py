@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, JsonValue
 
@@ -16,6 +16,7 @@ from kbtools_plugins.conversations import ReasoningForm
 from kbtools_plugins.feedback import finding, message
 from kbtools_plugins.training.candidates import Candidate, Columns, by_task, candidates, gathered
 from kbtools_plugins.training.pairs import messages_feature, paired
+from kbtools_plugins.training.several_turns import first_tries, has_turns, last_tries, repaired_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -33,7 +34,7 @@ class ToRepair(kb.Stage):
     """Make repair turns: a wrong answer and the feedback in the prompt, a right answer as the completion.
 
     The feedback is a versioned prompt that sees the verdict and its finding, never the reference or values of its
-    outputs:
+    outputs. A conversation that came to a right answer in several turns is a repair as it stands:
 
         kbtools apply verify to-repair --per-task 2 --dataset rollouts.jsonl
     """
@@ -80,21 +81,52 @@ class ToRepair(kb.Stage):
         )
 
     def transform(self, ds: Dataset) -> kb.Result:
-        """Choose the repairs of each task, then write their conversations."""
+        """Take the repairs that conversations are, or choose those of each task, and write them."""
         places = self._places(ds.features)
+        if has_turns(ds.features, places.completion):
+            return self._of_turns(ds, places)
         found = candidates(ds, places, self.threshold, self.columns)
         repairs = [repair for group in by_task(found) for repair in self._repairs(group)]
         wrong, right = [repair.wrong.row for repair in repairs], [repair.right.row for repair in repairs]
         prompts = gathered(self, ds, places.prompt, wrong, "user", self.reasoning)
         answers = gathered(self, ds, places.completion, wrong, "assistant", "drop")
-        columns: dict[str, Sequence[Any]] = {
-            "prompt": [
-                [*before, *answer, self._feedback(repair, error)]
-                for before, answer, repair, error in zip(
-                    prompts, answers, repairs, self._errors(ds, wrong), strict=True
-                )
-            ],
-            "completion": gathered(self, ds, places.completion, right, "assistant", self.reasoning),
+        before = [
+            [*prompt, *answer, self._feedback(repair, error)]
+            for prompt, answer, repair, error in zip(prompts, answers, repairs, self._errors(ds, wrong), strict=True)
+        ]
+        after = gathered(self, ds, places.completion, right, "assistant", self.reasoning)
+        return self._written(ds, repairs, before, after)
+
+    def _of_turns(self, ds: Dataset, places: Columns) -> kb.Result:
+        """What was asked, said and found before the right answer, as it was, and that answer."""
+        tries, ends = (
+            {one.row: one for one in candidates(some(self, ds, places.completion), places, 0.0, self.columns)}
+            for some in (first_tries, last_tries)
+        )
+        whole = [Repair(tries[row], ends[row]) for row in repaired_rows(ds) if row in tries and row in ends]
+        repairs = list(self._limited(whole))
+        rows = [repair.right.row for repair in repairs]
+        prompts = gathered(self, ds, places.prompt, rows, "user", self.reasoning)
+        shown = gathered(self, ds, places.completion, rows, "assistant", "drop")
+        said = gathered(self, ds, places.completion, rows, "assistant", self.reasoning)
+        before = [[*prompt, *turns[:-1]] for prompt, turns in zip(prompts, shown, strict=True)]
+        return self._written(ds, repairs, before, [turns[-1:] for turns in said])
+
+    def _limited(self, repairs: Sequence[Repair]) -> Iterator[Repair]:
+        """As many repairs as a task may give."""
+        made: Counter[tuple[str, str]] = Counter()
+        for repair in repairs:
+            made[repair.right.task] += 1
+            if made[repair.right.task] <= self.per_task:
+                yield repair
+
+    def _written(
+        self, ds: Dataset, repairs: Sequence[Repair], before: Sequence[list[Message]], after: Sequence[list[Message]]
+    ) -> kb.Result:
+        wrong, right = [repair.wrong.row for repair in repairs], [repair.right.row for repair in repairs]
+        columns: dict[str, Sequence[object]] = {
+            "prompt": before,
+            "completion": after,
             "module_name": [repair.wrong.task[0] for repair in repairs],
             "wrong_verdict": [repair.wrong.kind for repair in repairs],
             "reward": [repair.right.reward for repair in repairs],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 import kbtools as kb
-from kbtools.data.table import frame, require_values, take
+from kbtools.data.table import frame, require_values, take, top_column
+from kbtools_plugins.leaks.columns import free, with_columns
+from kbtools_plugins.leaks.comparison import ByText
+from kbtools_plugins.leaks.near_duplicates import NearDuplicates
 from kbtools_plugins.training.answers import digests_and_lengths
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 _AGAIN = "the same answer as a better row of its module"
+_NEARLY = "nearly the answer of a better row of its module"
+_RANK = "__kbtools_rank__"
 _WORSE = "worse than the best rows of its module"
 _UNSCORED = "without a score"
 _EMPTY = "without an answer"
@@ -23,9 +28,10 @@ _EMPTY = "without an answer"
 class Select(kb.Stage):
     """Keep the best N rows of each module; of equally good rows the shorter answer, then the first.
 
-    An answer that only differs in comments and formatting from a better one is left out, so that N rows are N answers:
+    An answer that only differs in comments and formatting from a better one is left out, so that N rows are N answers;
+    with `--repeats near` so is one that is nearly the same, as near-dedup finds it:
 
-        kbtools apply filter --where 'reward > 0' select --best 4 --dataset rollouts.jsonl
+        kbtools apply filter --where 'reward > 0' select --best 4 --repeats near --dataset rollouts.jsonl
     """
 
     name: ClassVar[str] = "select"
@@ -38,8 +44,10 @@ class Select(kb.Stage):
     """Column whose equal values are answers to one task."""
     by: str = "reward"
     """Column of numbers of which the highest is best, or `length` for the shortest answer."""
-    repeats: Literal["drop", "keep"] = "drop"
-    """What becomes of an answer whose code a better row of the module has too."""
+    repeats: Literal["drop", "near", "keep"] = "drop"
+    """Drop an answer whose code a better row of its module has too (near: or nearly has), or keep all."""
+    threshold: Annotated[float, Field(ge=0.3, le=1)] = 0.8
+    """Similarity from which two codes are nearly the same, as of near-dedup."""
 
     def output_features(self, features: Features) -> Features:
         """The same features, once task, answer and score are known to be there."""
@@ -51,15 +59,31 @@ class Select(kb.Stage):
         every = self._rows(ds)
         empty, rest = every.filter(every["code"] == ""), every.filter(every["code"] != "")
         unscored, rows = rest.filter(rest["score"].is_null()), _ranked(rest)
-        first = rows.unique(["per", "code"], keep="first", maintain_order=True) if self.repeats == "drop" else rows
-        kept = first.group_by("per", maintain_order=True).head(self.best)
-        again, worse = rows.join(first, on="row", how="anti"), first.join(kept, on="row", how="anti")
-        drops = [(_EMPTY, empty), (_UNSCORED, unscored), (_AGAIN, again), (_WORSE, worse)]
+        first = rows if self.repeats == "keep" else rows.unique(["per", "code"], keep="first", maintain_order=True)
+        unlike = self._unlike(ds, first) if self.repeats == "near" else first
+        kept = unlike.group_by("per", maintain_order=True).head(self.best)
+        again, nearly, worse = (
+            more.join(fewer, on="row", how="anti") for more, fewer in ((rows, first), (first, unlike), (unlike, kept))
+        )
+        drops = [(_EMPTY, empty), (_UNSCORED, unscored), (_AGAIN, again), (_NEARLY, nearly), (_WORSE, worse)]
         return kb.Result(
             take(ds, kept["row"].sort().to_numpy(), self.fingerprint(ds, "kept")),
             dropped=tuple(self._drop(ds, some, reason) for reason, some in drops if some.height),
-            facts={"modules": kept["per"].n_unique(), "repeated answers": again.height},
+            facts={"modules": kept["per"].n_unique(), "repeated answers": again.height + nearly.height},
         )
+
+    def _unlike(self, ds: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows without those whose code is nearly that of a better row of their module."""
+        import polars as pl
+
+        per, completion, _ = self._places(ds.features)
+        view = take(ds, rows["row"].to_numpy(), self.fingerprint(ds, "ranked"))
+        view = view.select_columns(sorted({top_column(ds.features, path) for path in (per, completion)}))
+        places = pl.Series(range(0, -rows.height, -1), dtype=pl.Float64)
+        features = free(view.features, {_RANK: "float64"}, self.name)
+        view = with_columns(view, {_RANK: places.to_arrow()}, features, self.fingerprint(view, "places"))
+        found = NearDuplicates.find(view, completion, _RANK, per, ByText(self.threshold, "names"))
+        return rows.filter(pl.Series(found.kept))
 
     def _rows(self, ds: Dataset) -> pl.DataFrame:
         """Task, score, and the answer's digest and length, for every row."""

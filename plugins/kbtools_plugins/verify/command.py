@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -73,7 +72,7 @@ def verify_command(
     return 0 if verdict.passed else 1
 
 
-def _settings(**fields: Any) -> VerifySettings:
+def _settings(**fields: object) -> VerifySettings:
     try:
         return VerifySettings(**fields)
     except ValidationError as error:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -81,7 +81,7 @@ class Verify(kb.Stage):
     store: str = ""
     """File that keeps verdicts; by default KBTOOLS_VERDICTS, or verdicts.sqlite in the user's data directory."""
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """MissingExtra without torch and triton, ConfigError where a GPU is demanded that is not there."""
         require_machine(self.settings())
         return ()
@@ -167,7 +167,7 @@ class Verify(kb.Stage):
 
         return verdicts(pairs, self.settings(), self.workers, self.store, report)
 
-    def _record(self, verdict: Verification) -> dict[str, Any]:
+    def _record(self, verdict: Verification) -> dict[str, object]:
         values = verdict.model_dump(mode="json")
         reward = reward_of(self.reward, verdict) if self.reward else verdict.reward
         return {
@@ -195,12 +195,12 @@ def _interval(name: str, found: tuple[float, float, float] | None) -> dict[str, 
     return {name: median, f"{name}_low": low, f"{name}_high": high}
 
 
-def _digest(records: list[dict[str, Any]]) -> str:
+def _digest(records: list[dict[str, object]]) -> str:
     return hashlib.sha256(json.dumps(records).encode()).hexdigest()
 
 
-def _missing() -> dict[str, Any]:
-    empty: dict[str, Any] = dict.fromkeys(_COLUMNS)
+def _missing() -> dict[str, object]:
+    empty: dict[str, object] = dict.fromkeys(_COLUMNS)
     return empty | {
         "verdict": "unsupported:no_code",
         "tier": "static",

@@ -238,3 +238,95 @@ def test_conversations_that_cannot_be_taken_apart_are_named() -> None:
         stage(ds)
     result = kb.ExplodeTurns(per_turn=("turn_rewards",), on_error="drop").run(ds)
     assert result.dropped_counts() == {"no-assistant-turn": 1, "other-length": 1}
+
+
+LONG = (
+    "def kernel(x, y):\n    a = x + {0}\n    b = a * y\n    c = b - x\n    d = c / y\n    e = d + a\n    return {1}\n"
+)
+
+
+def test_select_leaves_out_answers_that_are_nearly_the_same() -> None:
+    """The better one stays; other modules may have it too."""
+    ds = rows(
+        row(0, "A", "pass", reward=1.0, code=LONG),
+        row(1, "A", "pass", reward=2.0, code=LONG.replace("kernel", "other")),
+        row(2, "A", "pass", reward=0.5, code="import torch\nprint(torch.ones(3).sum().item())"),
+        row(3, "B", "pass", reward=1.0, code=LONG),
+    )
+    result = kb.Select(best=2, repeats="near").run(ds)
+    assert result.dataset["example_id"][:] == [1, 2, 3]
+    assert result.dropped_counts() == {"nearly the answer of a better row of its module": 1}
+    assert kb.Select(best=2)(ds)["example_id"][:] == [0, 1, 3]
+
+
+LOOP = datasets.Features(
+    {
+        **{name: kind for name, kind in FEATURES.items() if not name.startswith("kernel")},
+        "passed_turn": datasets.Value("int64"),
+        "turn_verdicts": datasets.List(TEXT),
+        "turn_rewards": datasets.List(datasets.Value("float64")),
+    }
+)
+
+
+def conversation(index: int, module: str, *verdicts: str) -> dict[str, Any]:
+    """A rollout of several turns, as `synthesize --turns` writes it."""
+    found = row(index, module, verdicts[-1])
+    turns: list[dict[str, Any]] = []
+    for number, verdict in enumerate(verdicts):
+        content = "" if verdict.startswith("no_answer") else f"<answer>x = {index} + {number}</answer>"
+        turns += [{"role": "assistant", "content": content, "reasoning": f"r{number}"}]
+        turns += [{"role": "user", "content": f"Wrong: {verdict}.", "reasoning": None}]
+    found["completion"] = turns[:-1]
+    found["passed_turn"] = len(verdicts) if verdicts[-1] == "pass" else None
+    found["turn_verdicts"] = list(verdicts)
+    found["turn_rewards"] = [float(verdict == "pass") for verdict in verdicts]
+    return {name: value for name, value in found.items() if name in LOOP}
+
+
+TURNS = (
+    conversation(0, "A", "wrong_output", "compile_error", "pass"),
+    conversation(1, "A", "pass"),
+    conversation(2, "A", "wrong_output", "wrong_output"),
+    conversation(3, "B", "no_answer:empty-answer", "pass"),
+    conversation(4, "C", "timeout", "unsupported:ptx"),
+)
+
+
+def test_repaired_answers_are_preferred_to_first_tries() -> None:
+    """To the first prompt; in the other kinds a rollout of several turns counts by its first try."""
+    ds = datasets.Dataset.from_list(list(TURNS), features=LOOP)
+    out = check_stage(kb.ToPreferences(), ds)
+    found = [(it["pair_kind"], it["chosen_row"], it["rejected_row"]) for it in out]
+    assert found == [("pass-fail", 1, 0), ("repaired", 0, 0)]
+    repaired = out[1]
+    assert repaired["prompt"] == [{"role": "user", "content": "Write A."}]
+    assert repaired["chosen"][0]["content"].endswith("<answer>x = 0 + 2</answer>")
+    assert repaired["rejected"][0]["content"].endswith("<answer>x = 0 + 0</answer>")
+    assert (repaired["chosen_verdict"], repaired["rejected_verdict"]) == ("pass", "wrong_output")
+    assert (repaired["chosen_reward"], repaired["rejected_reward"]) == (1.0, 0.0)
+    assert kb.ToPreferences(kinds=("repaired",))(ds)["chosen_row"][:] == [0]
+
+
+def test_conversation_that_came_right_is_a_repair_as_it_stands() -> None:
+    """What was really asked, said and found stands before the right answer."""
+    ds = datasets.Dataset.from_list(list(TURNS), features=LOOP)
+    out = check_stage(kb.ToRepair(), ds)
+    assert out["wrong_row"][:] == [0]
+    assert [turn["content"] for turn in out[0]["prompt"]] == [
+        "Write A.",
+        "<answer>x = 0 + 0</answer>",
+        "Wrong: wrong_output.",
+        "<answer>x = 0 + 1</answer>",
+        "Wrong: compile_error.",
+    ]
+    assert out[0]["completion"][0]["content"] == "<think>\nr2\n</think>\n\n<answer>x = 0 + 2</answer>"
+
+
+def test_turns_and_pass_rates_of_conversations() -> None:
+    """Each turn is a row with its verdict and reward; a module's rate is that of its last verdicts."""
+    ds = datasets.Dataset.from_list(list(TURNS), features=LOOP)
+    turns = kb.ExplodeTurns(per_turn=("turn_verdicts", "turn_rewards"), earlier_reasoning="drop")(ds)
+    assert turns["turn_verdicts"][:4] == ["wrong_output", "compile_error", "pass", "pass"]
+    assert [message["content"] for message in turns[1]["prompt"]][-1] == "Wrong: wrong_output."
+    assert kb.PassRate()(ds)["pass_rate"][:] == [2 / 3] * 3 + [1.0, None]

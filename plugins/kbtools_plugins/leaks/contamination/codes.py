@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import kbtools as kb
 from kbtools.data.conversations.messages import decode, looks_encoded, text_of
@@ -81,7 +81,7 @@ def places(features: Features, columns: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def blocks(role: str, cell: Any) -> Iterator[str]:
+def blocks(role: str, cell: object) -> Iterator[str]:
     """The texts of code in one cell."""
     for said in _said(cell):
         if role == "reference_code":
@@ -91,7 +91,7 @@ def blocks(role: str, cell: Any) -> Iterator[str]:
         yield from fenced or ([code_of(said)] if role == "completion" else [])
 
 
-def _said(cell: Any) -> list[str]:
+def _said(cell: object) -> list[str]:
     """The texts of a cell: of messages those of every turn."""
     if cell is None:
         return []

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 import kbtools as kb
 from kbtools.data.table import batches, field_of, row_name, tables
-from kbtools_plugins.leaks.contamination import codes, tracing
+from kbtools_plugins.leaks.contamination import codes, computing, tracing
 from kbtools_plugins.leaks.contamination.matching import Hit, Index, Kind, Sighting
 from kbtools_plugins.leaks.contamination.sources import EvaluationSet
-from kbtools_plugins.leaks.contamination.tracing import Traces
+from kbtools_plugins.leaks.contamination.tracing import Ran
 from kbtools_plugins.leaks.distinct import digest_of
 from kbtools_plugins.leaks.pairs import Pair, shown
 
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 _PAIRS, _PROBLEMS, _NAMED = 8, 20, 3
 _ROWS = 500
+_RUNS: dict[Kind, Callable[[Sequence[str], Mapping[bytes, str], int], Ran]] = {
+    "trace": tracing.compare,
+    "computation": computing.compare,
+}
+_WHY_SILENT: dict[Kind, str] = {
+    "trace": "could not be run on tensors without data, so they have no trace",
+    "computation": "could not be run, or gave results that hang on chance, so they were not compared by computation",
+}
 
 
 @dataclass(frozen=True)
@@ -47,13 +55,15 @@ class Hits:
     by_row: Mapping[int, RowHit]
     unparsed: int
     """Different codes of rows that do not parse."""
-    traces: Traces | None = None
+    ran: Mapping[Kind, Ran] = field(default_factory=dict)
+    """What was found by running codes."""
 
     @classmethod
     def of(
-        cls, sets: Sequence[EvaluationSet], ds: Dataset, places: Mapping[str, str], kinds: Sequence[Kind], trace: int
-    ) -> Hits:
-        """Look at every code, then give each row the surest of its hits; `trace` is how many are run at a time."""
+        cls, sets: Sequence[EvaluationSet], ds: Dataset, places: Mapping[str, str], kinds: Sequence[Kind],
+        runs: Sequence[Kind], workers: int,
+    ) -> Hits:  # fmt: skip
+        """Look at every code, then give each row the surest of its hits; `runs` are kinds for which codes are run."""
         index = Index([problem for one in sets for problem in one.problems])
         seen: dict[bytes, Sighting] = {}
         unparsed = 0
@@ -65,12 +75,12 @@ class Hits:
                 code = codes.read(text)
                 seen[digest] = index.look(code)
                 unparsed += not code.parsed
-            if trace and role == "reference_code":
+            if runs and role == "reference_code":
                 references[digest] = text
             found.append((row, role, digest))
         verdicts = {digest: index.verdict(sighting) for digest, sighting in seen.items()}
-        traces = _trace(index, references, verdicts, trace) if trace else None
-        return cls(sets, places, index, _surest(found, verdicts, kinds), unparsed, traces)
+        ran = {kind: _run(kind, index, references, verdicts, workers) for kind in runs}
+        return cls(sets, places, index, _surest(found, verdicts, kinds), unparsed, ran)
 
     def certain(self) -> list[int]:
         """Rows that hold a problem, and are not only similar to one."""
@@ -114,12 +124,10 @@ class Hits:
             yield f"problems that do not parse and are found only by their words and signs: {len(broken)} ({named})."
 
     def _silent(self) -> Iterator[str]:
-        """What could not be run for a trace."""
-        if self.traces and (self.traces.silent_problems or self.traces.silent_codes):
-            yield (
-                "could not be run on tensors without data, so they have no trace: "
-                f"{self.traces.silent_problems} problems, {self.traces.silent_codes} codes of rows."
-            )
+        """What could not be run."""
+        for kind, ran in self.ran.items():
+            if ran.silent_problems or ran.silent_codes:
+                yield (f"{_WHY_SILENT[kind]}: {ran.silent_problems} problems, {ran.silent_codes} codes of rows.")
 
     def _counts(self) -> dict[str, Counter[str]]:
         counts: dict[str, Counter[str]] = {one.name: Counter() for one in self.sets}
@@ -143,13 +151,15 @@ class Hits:
         return next(text for _, _, text in found if digest_of(text) == hit.code)
 
 
-def _trace(index: Index, references: Mapping[bytes, str], verdicts: dict[bytes, Hit | None], workers: int) -> Traces:
-    """Run the reference codes for which their text has given no certain hit, and add what is found to the verdicts."""
+def _run(
+    kind: Kind, index: Index, references: Mapping[bytes, str], verdicts: dict[bytes, Hit | None], workers: int
+) -> Ran:
+    """Run the reference codes that have no certain hit yet, and add what is found to the verdicts."""
     open_ones = {
         digest: text for digest, text in references.items() if (hit := verdicts[digest]) is None or not hit.certain
     }
-    found = tracing.compare([problem.code for problem in index.problems], open_ones, workers)
-    verdicts.update({digest: Hit(number, "trace", 1.0) for digest, number in found.found.items()})
+    found = _RUNS[kind]([problem.code for problem in index.problems], open_ones, workers)
+    verdicts.update({digest: Hit(number, kind, 1.0) for digest, number in found.found.items()})
     return found
 
 

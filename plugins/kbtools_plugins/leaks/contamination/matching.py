@@ -20,8 +20,8 @@ from kbtools_plugins.leaks.contamination.sources import Problem
 if TYPE_CHECKING:
     import numpy as np
 
-Kind = Literal["exact", "operators", "trace", "contained", "similar"]
-KINDS: tuple[Kind, ...] = ("exact", "operators", "trace", "contained", "similar")
+Kind = Literal["exact", "operators", "trace", "contained", "computation", "similar"]
+KINDS: tuple[Kind, ...] = ("exact", "operators", "trace", "contained", "computation", "similar")
 """From the surest to the least sure."""
 CONTAINED = 0.8
 """Weighted share of a problem's shingles from which a code contains it."""

@@ -7,7 +7,7 @@ the constants of the code and the ranks of the inputs count as well.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kbtools_plugins.leaks.harness import without_harness
@@ -36,6 +36,8 @@ _SAME = {
     **{f"{norm}{rank}d": norm for norm in ("batchnorm", "instancenorm") for rank in (1, 2, 3)},
     **{f"dropout{rank}d": "dropout" for rank in (1, 2, 3)},
 }
+_SHAPED = frozenset({"view", "reshape", "expand"})
+"""Methods whose arguments are the sizes of what they give."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Signature:
 
     operators: tuple[str, ...]
     constants: tuple[str, ...] = ()
-    ranks: tuple[int, ...] | None = None
-    """Ranks of the inputs; None where they cannot be told."""
+    ranks: tuple[int, ...] | str | None = None
+    """Ranks of the inputs, or the text that makes them where they cannot be told; None without any."""
 
     def same_task(self, other: Signature) -> bool:
         """Whether two codes apply the same operators, and, where these are few, to the same kind of inputs."""
@@ -76,8 +78,8 @@ def _constants(tree: ast.Module) -> Iterator[str]:
             yield hex(node.value) if type(node.value) is int else repr(node.value)
 
 
-def _ranks(tree: ast.Module) -> tuple[int, ...] | None:
-    """Ranks of what `get_inputs` returns, as far as it makes tensors of sizes that are written out."""
+def _ranks(tree: ast.Module) -> tuple[int, ...] | str | None:
+    """Ranks of what `get_inputs` returns, as far as it makes tensors of sizes that are written out, or its text."""
     makers = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "get_inputs"]
     if not makers:
         return None
@@ -89,20 +91,50 @@ def _ranks(tree: ast.Module) -> tuple[int, ...] | None:
         if isinstance(target, ast.Name)
     }
     returned = [node.value for node in ast.walk(makers[0]) if isinstance(node, ast.Return)]
-    if len(returned) != 1 or not isinstance(returned[0], ast.List | ast.Tuple):
+    if len(returned) == 1 and isinstance(returned[0], ast.List | ast.Tuple):
+        ranks = [_rank(value, assigned) for value in returned[0].elts]
+        if None not in ranks:
+            return tuple(rank for rank in ranks if rank is not None)
+    return _text(makers[0])
+
+
+def _text(maker: ast.FunctionDef) -> str | None:
+    try:
+        return "\n".join(map(ast.unparse, maker.body))
+    except RecursionError:  # nested deeper than Python writes
         return None
-    values = [assigned.get(item.id, item) if isinstance(item, ast.Name) else item for item in returned[0].elts]
-    ranks = [_rank(value) for value in values]
-    return None if None in ranks else tuple(rank for rank in ranks if rank is not None)
 
 
-def _rank(value: ast.expr) -> int | None:
+def _rank(value: ast.expr, assigned: Mapping[str, ast.expr]) -> int | None:
+    """The rank of `torch.rand(a, b)`, of what arithmetic and methods make of it, and of a number."""
+    left: list[ast.expr] = [value]
+    found: list[int] = []
+    known = dict(assigned)
+    while left:
+        part = left.pop()
+        if isinstance(part, ast.BinOp):
+            left += [part.left, part.right]
+        elif isinstance(part, ast.UnaryOp):
+            left.append(part.operand)
+        elif isinstance(part, ast.Name) and part.id in known:
+            left.append(known.pop(part.id))  # once: it may be defined by itself
+        elif isinstance(part, ast.Constant):
+            found.append(0)
+        elif (rank := _called_rank(part)) is not None:
+            found.append(rank)
+        else:
+            return None
+    return max(found, default=None)
+
+
+def _called_rank(value: ast.expr) -> int | None:
     """The rank of `torch.rand(a, b)` or `torch.rand([a, b])`, also with a method called on it."""
     while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-        if isinstance(value.func.value, ast.Name):
+        owner = value.func.value
+        if isinstance(owner, ast.Name) or value.func.attr in _SHAPED:
             sizes = value.args[-1:] if value.func.attr == "randint" else value.args
             if len(sizes) == 1 and isinstance(sizes[0], ast.List | ast.Tuple):
                 return len(sizes[0].elts)
             return len(sizes) or None
-        value = value.func.value
+        value = owner
     return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 import kbtools as kb
 from kbtools.data.table import row_name, rows_text, take
 from kbtools_plugins.leaks.columns import free, with_columns
+from kbtools_plugins.leaks.computation.requirements import require_verify
 from kbtools_plugins.leaks.contamination import codes, sources
 from kbtools_plugins.leaks.contamination.hits import Hits
 from kbtools_plugins.leaks.contamination.matching import KINDS, Kind
@@ -25,7 +25,12 @@ _COLUMNS = {
     "contamination_score": "float64",
     "contamination_where": "string",
 }
-_REACH: dict[str, tuple[Kind, ...]] = {"exact": KINDS[:1], "task": KINDS[:4], "similar": KINDS}
+_REACH: dict[str, tuple[Kind, ...]] = {
+    "exact": KINDS[:1],
+    "task": KINDS[:4],
+    "computation": KINDS[:5],
+    "similar": (*KINDS[:4], "similar"),
+}
 """Kinds of hits that a level looks for."""
 _NAMED = 5
 
@@ -40,15 +45,16 @@ class Decontaminate(kb.Stage):
     against: Annotated[tuple[str, ...], Field(min_length=1)]
     """Evaluation sets, each SOURCE[@REVISION][:COLUMN]: a dataset on the Hub, a file, a folder, and the column of its
     code where its layout does not say it."""
-    level: Literal["exact", "task", "similar"] = "task"
+    level: Literal["exact", "task", "computation", "similar"] = "task"
     """Equal code but for names, formatting and harness (exact); also the same operators in the same order, or code that
-    contains a problem and does all that it does (task); also code that is only similar (similar), which is marked and
-    never dropped."""
+    contains a problem and does all that it does (task); also, with --trace, reference code whose outputs are a
+    problem's when both are run on the same inputs in verify's sandbox (computation, extra `verify`); all that task
+    finds and code that is only similar (similar), which is marked and never dropped."""
     trace: bool = False
     """Also run each reference code on tensors without data, in verify's sandbox, and compare the operators that it
     really applies: finds rewrites whose text has nothing in common with the problem's (extra `verify`)."""
     workers: Annotated[int, Field(ge=1)] = 2
-    """Codes that are run at a time with --trace."""
+    """Codes that are run at a time."""
     action: Literal["drop", "mark", "fail"] = "drop"
     """Drop the rows; keep all and add contaminated_by, contamination_kind, contamination_score and contamination_where;
     or fail and name them. Where rows are only similar, these columns are added as well."""
@@ -59,10 +65,10 @@ class Decontaminate(kb.Stage):
             raise ValueError("a trace finds the same task, so it needs the level task or similar")
         return self
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Read the evaluation sets: one that is missing or empty ends the run before its first row."""
-        if self.trace and any(importlib.util.find_spec(package) is None for package in ("torch", "triton")):
-            raise kb.errors.MissingExtra("verify", "tracing code")
+        if self._runs:
+            require_verify("running reference code")
         return tuple(f"against {found.name}: {len(found.problems)} problems" for found in self._sets())
 
     def output_features(self, features: Features) -> Features:
@@ -72,8 +78,8 @@ class Decontaminate(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Hold every code of every row against the problems."""
-        places, workers = codes.places(ds.features, self.columns), self.workers if self.trace else 0
-        found = Hits.of(self._sets(), ds, places, _REACH[self.level], workers)
+        places = codes.places(ds.features, self.columns)
+        found = Hits.of(self._sets(), ds, places, _REACH[self.level], self._runs, self.workers)
         lost = found.certain() if self.action != "mark" else []
         if lost and self.action == "fail":
             raise kb.errors.RowError(self._complaint(ds, found, lost))
@@ -93,6 +99,13 @@ class Decontaminate(kb.Stage):
     @property
     def _marks(self) -> bool:
         return self.action == "mark" or self.level == "similar"
+
+    @property
+    def _runs(self) -> tuple[Kind, ...]:
+        """Kinds of hits for which codes are run."""
+        if self.level == "computation":
+            return ("trace", "computation")
+        return ("trace",) if self.trace else ()
 
     def _sets(self) -> list[EvaluationSet]:
         return [sources.read(text) for text in self.against]

@@ -7,24 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
-from queue import SimpleQueue
 
+from kbtools_plugins.leaks.computation.sandboxes import Sandbox, Sandboxes
 from kbtools_plugins.leaks.contamination.operators import NOTHING, Signature
 from kbtools_plugins.verify.candidate import text as texts
-from kbtools_plugins.verify.host.processes import WarmPair, WorkerDied
 from kbtools_plugins.verify.protocol.jobs import OPERATORS, OperatorsJob
-from kbtools_plugins.verify.settings import VerifySettings
-
-_SETTINGS = VerifySettings(tier="cpu", timeout=20.0, memory_gb=2.0)
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class Traces:
-    """Which codes do what a problem does, and what could not be run."""
+class Ran:
+    """Which codes do what a problem does, by running them, and what could not be run."""
 
     found: Mapping[bytes, int]
     """The first such problem, by the code's digest."""
@@ -32,7 +25,7 @@ class Traces:
     silent_codes: int = 0
 
 
-def compare(problems: Sequence[str], codes: Mapping[bytes, str], workers: int) -> Traces:
+def compare(problems: Sequence[str], codes: Mapping[bytes, str], workers: int) -> Ran:
     """Hold the traces of codes against those of problems."""
     signatures = traced([*problems, *codes.values()], workers)
     of_problems, of_codes = signatures[: len(problems)], signatures[len(problems) :]
@@ -47,39 +40,22 @@ def compare(problems: Sequence[str], codes: Mapping[bytes, str], workers: int) -
         for number in reversed(by_operators[signature.operators])
         if signature.same_task(of_problems[number] or NOTHING)
     }
-    return Traces(found, of_problems.count(None), of_codes.count(None))
+    return Ran(found, of_problems.count(None), of_codes.count(None))
 
 
 def traced(codes: Sequence[str], workers: int) -> list[Signature | None]:
     """The signature of each code, None for one that cannot be run."""
     if not codes:
         return []
-    idle: SimpleQueue[WarmPair] = SimpleQueue()
-
-    def trace(code: str) -> Signature | None:
-        processes = idle.get()
-        try:
-            return _trace(code, processes)
-        finally:
-            idle.put(processes)
-
-    with ExitStack() as open_ones:
-        for number in range(min(workers, len(codes))):
-            idle.put(open_ones.enter_context(WarmPair(number)))
-        with ThreadPoolExecutor(workers) as threads:
-            return list(threads.map(trace, codes))
+    with Sandboxes.opened(min(workers, len(codes))) as sandboxes:
+        return sandboxes.each(_trace, codes)
 
 
-def _trace(code: str, processes: WarmPair) -> Signature | None:
+def _trace(code: str, sandbox: Sandbox) -> Signature | None:
     try:
         extracted = texts.extract(code)
         job = OperatorsJob(code=extracted, entry=texts.reference_entry(texts.parse(extracted), None))
     except texts.NoCode:
         return None
-    for _ in range(_ATTEMPTS):
-        try:
-            reply = processes.run(OPERATORS, job, _SETTINGS).reply
-        except WorkerDied:
-            continue
-        return Signature(tuple(reply.names), tuple(reply.described), ()) if reply and reply.names else None
-    return None
+    reply = sandbox.ask(OPERATORS, job).reply
+    return Signature(tuple(reply.names), tuple(reply.described), ()) if reply and reply.names else None

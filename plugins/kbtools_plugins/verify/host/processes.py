@@ -26,7 +26,20 @@ from kbtools_plugins.verify.protocol.message import Message, WrongShape
 from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {
-    "jit": ("read", "kernels", "shrink", "reference", "record", "compile", "ptx", "gpu", "operators"),
+    "jit": (
+        "read",
+        "kernels",
+        "shrink",
+        "reference",
+        "record",
+        "compile",
+        "ptx",
+        "gpu",
+        "operators",
+        "probe",
+        "lead",
+        "follow",
+    ),
     "interpreter": ("replay",),
 }
 _START_SECONDS = 120

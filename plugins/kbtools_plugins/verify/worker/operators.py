@@ -55,12 +55,23 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.described: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if not is_allowed(str(func), (), False):
-            name = base_name(str(func)).rstrip("_").lstrip("_")
-            self.names += _PARTS.get(name, (name,))
+        if names := names_of(func):
+            self.names += names
             given = [_described(leaf) for leaf in tree_flatten((args, kwargs or {}))[0]]
-            self.described.append(f"{name}({', '.join(given)})")
+            self.described.append(f"{_name(func)}({', '.join(given)})")
         return func(*args, **(kwargs or {}))
+
+
+def names_of(func: object) -> tuple[str, ...]:
+    """What an operator counts as; nothing for one that only moves or makes data."""
+    if is_allowed(str(func), (), False):
+        return ()
+    name = _name(func)
+    return _PARTS.get(name, (name,))
+
+
+def _name(func: object) -> str:
+    return base_name(str(func)).rstrip("_").lstrip("_")
 
 
 def _described(value: object) -> str:

@@ -14,6 +14,9 @@ from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.paritybench import MockConfig
 
+Inputs = tuple[Any, ...]
+"""What a module is called with: tensors and plain values, nested in any way."""
+
 
 class Unsendable(Exception):
     """A value that has no form outside its process."""
@@ -84,19 +87,19 @@ def copy_values(source: torch.Tensor, target: torch.Tensor) -> None:
     target[once].copy_(source[once])
 
 
-def _torch_attribute(path: str) -> Any:
+def _torch_attribute(path: str) -> object:
     import importlib
 
     module_name, _, qualified = path.partition(":")
     if module_name.split(".")[0] != "torch":
         raise Unsendable(path)
-    value: Any = importlib.import_module(module_name)
+    value: object = importlib.import_module(module_name)
     for part in qualified.split("."):
         value = getattr(value, part)
     return value
 
 
-def clone_tree(value: Any) -> Any:
+def clone_tree(value: object) -> Any:
     """The same structure with every tensor copied, strides kept."""
     return tree_map_only(torch.Tensor, clone_strided, value)
 

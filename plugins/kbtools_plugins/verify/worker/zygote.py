@@ -23,6 +23,7 @@ from types import ModuleType
 
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol import wire
+from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, PROBE
 from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
     GPU,
@@ -50,10 +51,14 @@ _JOBS = {
     "ptx": "ptx.job",
     "gpu": "gpu.job",
     "operators": "operators",
+    "probe": "computation.probe",
+    "lead": "computation.lead",
+    "follow": "computation.follow",
 }
 """Where the job of each role is, below this package."""
 _MESSAGES: dict[str, type[Message]] = {
-    role.name: role.job for role in (READ, KERNELS, SHRINK, REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU, OPERATORS)
+    role.name: role.job
+    for role in (READ, KERNELS, SHRINK, REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU, OPERATORS, PROBE, LEAD, FOLLOW)
 }
 _CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 

@@ -205,7 +205,7 @@ class Rejected(Exception):
         self.kind = kind
 
 
-def _reject_strange(outputs: Any, earlier: list[Any], known: list[torch.Tensor]) -> None:
+def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tensor]) -> None:
     with torch._C.DisableTorchFunction():
         leaves = [leaf for leaf in tree_flatten(outputs)[0] if isinstance(leaf, torch.Tensor)]
         for leaf in leaves:

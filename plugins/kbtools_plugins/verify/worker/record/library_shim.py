@@ -22,10 +22,10 @@ class PlainOperator:
         self._function = function
         self.default = self
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         return self._function(*args, **kwargs)
 
-    def _taken(self, *_: Any, **__: Any) -> Function:
+    def _taken(self, *_: object, **__: object) -> Function:
         return lambda function: function
 
     register_kernel = register_vmap = register_torch_dispatch = _taken
@@ -34,7 +34,7 @@ class PlainOperator:
         """Not needed: the operator is never traced."""
         return function
 
-    def register_autograd(self, *_: Any, **__: Any) -> None:
+    def register_autograd(self, *_: object, **__: object) -> None:
         """Not needed: no gradient is taken."""
 
 
@@ -44,7 +44,7 @@ def install() -> None:
     torch.library.wrap_triton = lambda kernel: kernel
 
 
-def _register(name: str, function: Function | None = None, /, **_: Any) -> Any:
+def _register(name: str, function: Function | None = None, /, **_: object) -> Any:
     if function is None:
         return lambda found: _register(name, found)
     operator = PlainOperator(function)

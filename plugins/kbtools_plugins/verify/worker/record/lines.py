@@ -27,6 +27,6 @@ class Lines:
     def _called(self, frame: FrameType, event: str, argument: object) -> Any:
         return self._ran if frame.f_code.co_filename == self._path else None
 
-    def _ran(self, frame: FrameType, event: str, argument: object) -> Any:
+    def _ran(self, frame: FrameType, event: str, argument: object) -> object:
         self._seen.add(frame.f_lineno)
         return self._ran

@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.tensors import clone_tree
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree
 
 SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "values of 1e-3": lambda tensor: tensor * 1e-3,
@@ -39,7 +39,7 @@ def _between_extremes(tensor: torch.Tensor) -> torch.Tensor:
     return inner if inner.numel() and bool(inner.min() < inner.max()) else flat
 
 
-def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+def with_plain_values_of(first: Inputs, other: Inputs) -> Inputs:
     """The other inputs' tensors with the first ones' numbers and strings: a trace is made for these."""
     ones, spec = tree_flatten(first)
     others = tree_flatten(other)[0]
@@ -51,7 +51,7 @@ def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tupl
     return tuple(torch.utils._pytree.tree_unflatten(merged, spec))
 
 
-def other_booleans(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def other_booleans(inputs: Inputs) -> Inputs | None:
     """A quarter of the truth values turned round; None without any: a mask of ones tells nothing of its use."""
     leaves, spec = tree_flatten(inputs)
     changed = [
@@ -63,7 +63,7 @@ def other_booleans(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs) -> Inputs | None:
     leaves, spec = tree_flatten(inputs)
     if not any(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
         return None
@@ -71,7 +71,7 @@ def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: tuple[Any
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def _longer_batch(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _longer_batch(inputs: Inputs) -> Inputs | None:
     """One more row in every tensor whose first size is that of the first tensor."""
     leaves, spec = tree_flatten(inputs)
     sizes = [leaf.shape[0] for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.dim() > 1]
@@ -86,7 +86,7 @@ def _longer_batch(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return tuple(torch.utils._pytree.tree_unflatten(grown, spec))
 
 
-def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _other_layout(inputs: Inputs) -> Inputs | None:
     """Every floating tensor of two or more dimensions with its last two dimensions swapped in memory."""
     leaves, spec = tree_flatten(inputs)
     changed = [
@@ -101,7 +101,7 @@ def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
 
 
 Change = Callable[[torch.Tensor], torch.Tensor]
-Variation = Callable[[], "tuple[Any, ...] | None"]
+Variation = Callable[[], "Inputs | None"]
 _TRUTH_VALUES = 2
 """Integers of so many values are a mask: they are not made larger."""
 _MOST_INTEGER = 2**30
@@ -109,7 +109,7 @@ _MOST_ALONE = 4
 """Inputs that are varied one by one."""
 
 
-def alone(inputs: tuple[Any, ...], fixed: list[bool]) -> Iterator[tuple[str, list[Variation]]]:
+def alone(inputs: Inputs, fixed: list[bool]) -> Iterator[tuple[str, list[Variation]]]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
@@ -129,7 +129,7 @@ def alone(inputs: tuple[Any, ...], fixed: list[bool]) -> Iterator[tuple[str, lis
                 yield f"input {number} alone, {what}", [_with(leaves, spec, number, change) for change in changes]
 
 
-def structured(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def structured(inputs: Inputs) -> Inputs | None:
     """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples."""
     leaves, spec = tree_flatten(inputs)
     changed = [_in_order(leaf) if isinstance(leaf, torch.Tensor) and leaf.numel() > 1 else leaf for leaf in leaves]
@@ -148,7 +148,7 @@ def _in_order(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    def made() -> tuple[Any, ...]:
+    def made() -> Inputs:
         changed = [change(leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
         return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
@@ -179,7 +179,7 @@ def _permuted(tensor: torch.Tensor) -> torch.Tensor:
 _TRIED = 12
 
 
-def needed_bytes(inputs: tuple[Any, ...], outputs: Callable[[tuple[Any, ...]], Any], seed: int) -> float:
+def needed_bytes(inputs: Inputs, outputs: Callable[[Inputs], Any], seed: int) -> float:
     """Bytes of the floating inputs that outputs depend on: the share of random elements whose change shows, of each."""
     generator = torch.Generator().manual_seed(seed)
     plain = outputs(clone_tree(inputs))
@@ -193,7 +193,7 @@ def needed_bytes(inputs: tuple[Any, ...], outputs: Callable[[tuple[Any, ...]], A
     return total
 
 
-def _with_other_element(inputs: tuple[Any, ...], number: int, place: int) -> tuple[Any, ...]:
+def _with_other_element(inputs: Inputs, number: int, place: int) -> Inputs:
     leaves, spec = tree_flatten(clone_tree(inputs))
     at = torch.unravel_index(torch.tensor(place), leaves[number].shape)
     leaves[number][at] += 1 + 10 * leaves[number].abs().max()  # so much that a maximum or a threshold shows it

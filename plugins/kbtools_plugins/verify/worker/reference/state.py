@@ -59,7 +59,7 @@ def matters(module: torch.nn.Module, name: str, updated: set[str], forwards: lis
         return True
 
 
-def _effect(module: torch.nn.Module, forward: Forward, buffers: list[str]) -> Any:
+def _effect(module: torch.nn.Module, forward: Forward, buffers: list[str]) -> object:
     used = copy.deepcopy(module)
     outputs = forward(used)
     return outputs, [used.state_dict()[name] for name in buffers]
