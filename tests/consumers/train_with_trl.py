@@ -25,16 +25,22 @@ def length(completions: list[Any], task: list[str], **_: Any) -> list[float]:
 
 def trainer_of(kind: str, file: str, tokenizer: Any, folder: Path) -> Any:
     """A trainer of this kind over the rows of a file, with a model that is made on the spot."""
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 16384,
+    }
     LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder / "model")
     model = str(folder / "model")
     rows = load_dataset("parquet", data_files=file, split="train")
     given = {"train_dataset": rows, "processing_class": tokenizer}
     same: dict[str, Any] = {"output_dir": str(folder), "max_steps": 1, "report_to": [], "use_cpu": True, "bf16": False}
     if kind == "sft":
-        return SFTTrainer(model, args=SFTConfig(**same, per_device_train_batch_size=1, max_length=512), **given)
+        return SFTTrainer(model, args=SFTConfig(**same, per_device_train_batch_size=1, max_length=None), **given)
     if kind == "dpo":
-        return DPOTrainer(model, args=DPOConfig(**same, per_device_train_batch_size=1, max_length=512), **given)
+        return DPOTrainer(model, args=DPOConfig(**same, per_device_train_batch_size=1, max_length=None), **given)
     config = GRPOConfig(**same, per_device_train_batch_size=2, num_generations=2, max_completion_length=4)
     return GRPOTrainer(model, length, args=config, **given)
 

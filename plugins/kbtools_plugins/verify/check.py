@@ -18,6 +18,8 @@ from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
     RECORD,
     REFERENCE,
+    CompileJob,
+    CompileReply,
     Plan,
     RecordJob,
     RecordReply,
@@ -26,22 +28,27 @@ from kbtools_plugins.verify.protocol.jobs import (
     Timing,
 )
 from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.settings import VerifySettings, on_gpu
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
-from kbtools_plugins.verify.steps.compile import compile_job, picked
+from kbtools_plugins.verify.steps.compile import compile_job, later_job, picked, targets
 from kbtools_plugins.verify.steps.reference import only_moves, require_fit
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.trace_rules import Decided
 from kbtools_plugins.verify.verdict import Resources, Verification
 
 _ATTEMPTS = 3
-_COMFORTABLE_ELEMENTS, _MOST_ELEMENTS = 2**17, 2**21
-"""Sizes of inputs and parameters that the interpreter does quickly, and at all."""
-_ELEMENTS_ON_DEVICE = 2**22
-"""The same on a GPU, where what travels between processes and the reference's float64 run on a CPU are the limit."""
+_ELEMENTS: dict[Machine, tuple[int, int]] = {
+    "gpu": (2**22, 2**22),
+    "ptx": (2**19, 2**22),
+    "interpreter": (2**17, 2**21),
+}
+"""Sizes of inputs and parameters that a machine does quickly, and at all. On a GPU what travels between processes and
+the reference's float64 run on a CPU are the limit."""
+_TIERS: dict[Machine, str] = {"gpu": "gpu", "ptx": "ptx", "interpreter": "interpreter+compile"}
+"""What a verdict says of the machine that its kernels ran on."""
 _LAUNCHES_PER_TIMEOUT = 16
 """Launches to compile that --timeout is meant for; a kernel with many configurations gets more."""
-_TIER = "interpreter+compile"
 
 
 def verify(
@@ -106,15 +113,18 @@ class PairCheck:
         self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
-        if self._evidence.tier == _TIER and (
+        if machine(self._settings) == "interpreter" and (
             missing := trace_rules.features_without_gpu(self._kernels, self._main_trace, self._features)
         ):
             raise Decided(
                 f"unsupported:{missing}",
-                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx, or run it on a GPU",
+                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx",
             )
         with self._evidence.timed("replay"):
-            return self._replay()
+            worst = self._replay()
+        with self._evidence.timed("compile for other targets"):
+            self._compile_later()
+        return worst
 
     def _read(self) -> None:
         found = read.texts(self._processes, *self._texts, self._entry_point)
@@ -122,9 +132,7 @@ class PairCheck:
         self._code, self._name, self._findings = found.candidate, found.name, found.findings
 
     def _run_reference(self) -> ReferenceReply:
-        comfortable, most = _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS
-        if on_gpu(self._settings):
-            comfortable = most = _ELEMENTS_ON_DEVICE
+        comfortable, most = _ELEMENTS[machine(self._settings)]
         outcome = self._reference_outcome(self._reference_code, comfortable)
         if _is_too_large(outcome):
             outcome = self._smaller_reference(comfortable) or self._reference_outcome(self._reference_code, most)
@@ -231,31 +239,51 @@ class PairCheck:
 
     def _compile(self) -> None:
         tried = self._traces[record.TUNING]
-        run = [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
-        job = compile_job(run, tried, self._source, self._recording.tuned, self._settings)
+        job = compile_job(self._run_traces(), tried, self._source, self._recording.tuned, self._settings)
+        self._evidence.tier = _TIERS[machine(self._settings)]
+        reply = self._compiled(job)
+        self._features = frozenset(reply.features)
+        never = [job.launches[number] for number in reply.never]
+        self._traces[record.TUNING] = picked(tried, never, self._source)
+
+    def _compile_later(self) -> None:
+        """For the targets that nothing is run for; Decided if one of them does not take a kernel."""
+        job = later_job(self._run_traces(), self._source, self._recording.tuned, self._settings)
+        if job is not None:
+            self._compiled(job)
+
+    def _run_traces(self) -> list[Trace]:
+        """Those of all that is run, but for further configurations of tuned kernels."""
+        return [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
+
+    def _compiled(self, job: CompileJob) -> CompileReply:
+        """What was compiled; Decided if a launch was not."""
         seconds = self._settings.timeout * max(1.0, len(job.launches) / _LAUNCHES_PER_TIMEOUT)
         outcome = self._processes.run(COMPILE, job, seconds)
-        self._evidence.tier = "gpu" if on_gpu(self._settings) else "ptx" if self._settings.tier == "ptx" else _TIER
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
         reply = outcome.known()
-        self._evidence.resources = tuple(Resources(**found.tree()) for found in reply.resources)
+        asked = [target for part in targets(self._settings) for target in part]
+        self._evidence.resources += tuple(
+            Resources(**found.tree()) for found in reply.resources if found.target in asked
+        )
         self._evidence.notes += [f"passed over by a tuner: {found}" for found in reply.passed_over]
         if "have been removed" in reply.error:
             text = f"Triton {version('triton')} no longer has what it uses, Triton 3.6 does: {reply.error[-300:]}"
             raise Decided("unsupported:triton_version", text)
         if reply.error:
             raise Decided("compile_error", f"while compiling: {reply.error}")
-        self._features = frozenset(reply.features)
-        never = [job.launches[number] for number in reply.never]
-        self._traces[record.TUNING] = picked(tried, never, self._source)
+        return reply
 
     def _replay(self) -> float:
         run = Replays(
             self._reference, self._traces, self._source, self._kernels, self._features, self._settings, self._processes
         )
-        worst = run.check()
+        try:
+            worst = run.check()
+        finally:
+            self._evidence.ran = run.ran
         self._evidence.notes += run.notes
         self._evidence.shape_general = run.general.get("shape")
         self._evidence.layout_general = run.general.get("layout")

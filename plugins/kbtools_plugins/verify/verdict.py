@@ -19,7 +19,7 @@ class Resources(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kernel: str
-    target: int
+    target: int | str
     registers: int | None = None
     shared_bytes: int | None = None
     spill_bytes: int | None = None

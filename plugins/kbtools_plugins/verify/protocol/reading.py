@@ -75,6 +75,8 @@ class KernelSource(Message):
     """The clean module of one candidate."""
 
     text: str
+    lines: list[int] = []
+    """The candidate's line of each line of the text, 0 for those that are ours."""
     kernels: dict[str, list[Kernel]] = {}
 
     def find(self, name: str, line: int) -> Kernel | None:

@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, widened
 
 SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "values of 1e-3": lambda tensor: tensor * 1e-3,
@@ -22,7 +22,7 @@ SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 def varied(tensor: torch.Tensor) -> torch.Tensor:
     """Other values of the same kind for inputs that `get_inputs()` fixes: signs, zeros and the set of integers stay."""
     if tensor.is_floating_point():
-        return tensor * (0.5 + torch.rand_like(tensor))
+        return _widely(lambda values: values * (0.5 + torch.rand_like(values)), tensor)
     if tensor.numel() > 1 and not tensor.is_complex():
         known = _between_extremes(tensor)
         return known[torch.randint(known.numel(), (tensor.numel(),))].view(tensor.shape)
@@ -67,8 +67,16 @@ def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs) -
     leaves, spec = tree_flatten(inputs)
     if not any(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
         return None
-    changed = [change(leaf) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf for leaf in leaves]
+    changed = [
+        _widely(change, leaf) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
+        for leaf in leaves
+    ]
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
+
+
+def _widely(change: Callable[[torch.Tensor], torch.Tensor], tensor: torch.Tensor) -> torch.Tensor:
+    """The change made in float32 to 8-bit floats, which torch hardly computes with."""
+    return change(widened(tensor)).to(tensor.dtype)
 
 
 def _longer_batch(inputs: Inputs) -> Inputs | None:
@@ -141,7 +149,7 @@ def structured(inputs: Inputs) -> Inputs | None:
 def _in_order(tensor: torch.Tensor) -> torch.Tensor:
     flat = tensor.flatten()
     if tensor.is_floating_point():
-        return flat.sort().values.view(tensor.shape)
+        return _widely(lambda values: values.sort().values, flat).view(tensor.shape)
     if tensor.dtype == torch.bool or tensor.is_complex() or len(set(flat.tolist())) == flat.numel():
         return tensor
     return flat[:1].expand(flat.numel()).clone().view(tensor.shape)
@@ -149,7 +157,7 @@ def _in_order(tensor: torch.Tensor) -> torch.Tensor:
 
 def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     def made() -> Inputs:
-        changed = [change(leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
+        changed = [_widely(change, leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
         return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
     return made

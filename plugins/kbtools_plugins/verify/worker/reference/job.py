@@ -28,7 +28,7 @@ from kbtools_plugins.verify.protocol.jobs import (
 )
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.tolerance import flatten
-from kbtools_plugins.verify.protocol.wire import Talk
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.reference import state as module_state
 from kbtools_plugins.verify.worker.reference.inputs import (
@@ -44,6 +44,7 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.layout import Operators
+from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
     Unsendable,
@@ -260,7 +261,13 @@ class _Reference:
         plain = used(*given)
         wide = self._copy(self._instance, mode)
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
-        return self._called(name, inputs, given, plain, (used, wide))
+        found = self._called(name, inputs, given, plain, (used, wide))
+        return found.model_copy(update={"tf32": self._by_tensor_cores(inputs, mode)})
+
+    def _by_tensor_cores(self, inputs: tuple[Any, ...], mode: str) -> Tree:
+        with TensorCores() as cores:
+            outputs = self._forward(self._instance, mode, clone_tree(inputs))
+        return encode(outputs) if cores.used else None
 
     def _called(
         self, name: str, inputs: Inputs, given: Inputs, plain: object, modules: tuple[object, object]
