@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from kbtools.stage import Pipeline as Pipeline
     from kbtools.stage import Stage as Stage
     from kbtools.verify_client import VerifyClient as VerifyClient
+    from kbtools_plugins.add_labels import AddLabels as AddLabels
     from kbtools_plugins.analysis.agreement import Agreement as Agreement
     from kbtools_plugins.analysis.correlate import Correlate as Correlate
     from kbtools_plugins.analysis.stats import Stats as Stats
@@ -92,6 +93,7 @@ _HOME = {
     "Stage": "kbtools.stage",
     "Table": "kbtools.figures",
     "VerifyClient": "kbtools.verify_client",
+    "AddLabels": "kbtools_plugins.add_labels",
     "Agreement": "kbtools_plugins.analysis.agreement",
     "Correlate": "kbtools_plugins.analysis.correlate",
     "Stats": "kbtools_plugins.analysis.stats",
@@ -149,4 +151,8 @@ def _class_of_a_plugin(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_HOME])
+    from kbtools.plugins import registry
+
+    plugins = registry().plugins
+    theirs = {cls.__name__ for plugin in plugins for cls in (*plugin.stages, *plugin.judges)}
+    return sorted({*_MODULES, *_HOME, *theirs})

@@ -66,7 +66,7 @@ class MissingExtra(ConfigError):
         super().__init__(f"{purpose} needs packages that are not installed: pip install 'kbtools[{extra}]'")
 
 
-def rebuilt(kind: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
+def rebuilt(kind: type[E], args: tuple[Any, ...], state: dict[str, object]) -> E:
     """An exception as it was before it was pickled, without a call of its own `__init__`."""
     error = kind.__new__(kind, *args)
     error.args = args

@@ -65,7 +65,7 @@ else:
     class _NamedJudge(ModelMetaclass):
         """Makes `Judge(judge=NAME, ...)` an instance of the judge of that name."""
 
-        def __call__(cls, **fields: Any) -> Any:  # noqa: N805  # a class is what a metaclass is called on
+        def __call__(cls, **fields: object) -> Any:  # noqa: N805  # a class is what a metaclass is called on
             return super(_NamedJudge, cls.chosen(fields)).__call__(**fields)
 
 
@@ -93,7 +93,7 @@ class Judge(Stage, metaclass=_NamedJudge):
 
     if TYPE_CHECKING:  # Judge(judge="static", ...) builds the named judge, whose own fields the checker cannot know
 
-        def __init__(self, **fields: Any) -> None: ...
+        def __init__(self, **fields: object) -> None: ...
 
     @classmethod
     def check_class(cls) -> None:
@@ -116,12 +116,12 @@ class Judge(Stage, metaclass=_NamedJudge):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _of_its_own_class(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
+    def _of_its_own_class(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Any:
         """`Judge.model_validate` gives an instance of the judge that the fields name."""
         chosen = cls.chosen(value) if isinstance(value, Mapping) else cls
         return handler(value) if chosen is cls else chosen.model_validate(value)
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+    def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
         """As of every stage; with another `judge` a judge of that name."""
         if (update or {}).get("judge", self.judge) == self.judge:
             return super().model_copy(update=update, deep=deep)
@@ -134,7 +134,7 @@ class Judge(Stage, metaclass=_NamedJudge):
 
     @field_validator("judge", mode="before")
     @classmethod
-    def _without_distribution(cls, value: Any) -> Any:
+    def _without_distribution(cls, value: object) -> Any:
         """`distribution/name` chooses among judges of one name; the judge itself only knows its name."""
         return value.rpartition("/")[2] if isinstance(value, str) else value
 
@@ -216,7 +216,7 @@ class Judge(Stage, metaclass=_NamedJudge):
 
 
 def with_columns(
-    table: pa.Table, verdicts: Sequence[Mapping[str, Any] | None], names: Mapping[str, str], features: Features
+    table: pa.Table, verdicts: Sequence[Mapping[str, object] | None], names: Mapping[str, str], features: Features
 ) -> pa.Table:
     """The table with the verdicts' fields appended as columns; None is a verdict that was not given."""
     import pyarrow as pa
@@ -269,7 +269,7 @@ def field_of_class(verdict: type[BaseModel], field: str) -> VerdictField:
     return VerdictField(datasets.Value(_DTYPES[annotation]))
 
 
-_DTYPES: dict[Any, str] = {str: "string", int: "int64", float: "float64", bool: "bool"}
+_DTYPES: dict[object, str] = {str: "string", int: "int64", float: "float64", bool: "bool"}
 
 
 def _without_none(annotation: Any) -> Any:

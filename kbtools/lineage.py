@@ -209,7 +209,7 @@ def read_all(spec: str, names: Sequence[str] = ()) -> list[Recipe]:
     return [Recipe.model_validate(one.model_dump(exclude={"name"})) for one in named]
 
 
-def _by_name(several: _Recipes, path: Path) -> dict[str, dict[str, Any]]:
+def _by_name(several: _Recipes, path: Path) -> dict[str, dict[str, object]]:
     found = {str(one.get("name", "")): one for one in several.recipe}
     if "" in found or len(found) < len(several.recipe):
         raise UsageError(f"{path}: every [[recipe]] needs a `name` of its own.")
@@ -251,14 +251,14 @@ def _from_parquet(path: Path) -> Lineage:
     return _validated(Lineage, text_file.parsed(metadata[METADATA_KEY].decode(), path), path)
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(text_file.read_text(path, "recipe"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
 
 
-def _filled_in(data: Any, where: str) -> Any:
+def _filled_in(data: object, where: str) -> Any:
     """Texts of a recipe with `${NAME}` and `${NAME:-otherwise}` replaced by environment variables."""
     missing: dict[str, None] = {}
     filled = _replaced(data, missing)
@@ -287,7 +287,7 @@ def _variable(match: re.Match[str], missing: dict[str, None]) -> str:
 T = TypeVar("T", bound=BaseModel)
 
 
-def _validated(kind: type[T], data: Any, path: Path | str) -> T:
+def _validated(kind: type[T], data: object, path: Path | str) -> T:
     if isinstance(data, dict) and isinstance(newer := data.get("kbtools_lineage"), int) and newer > FORMAT:
         raise UsageError(
             f"{path} was written by a newer kbtools (format {newer}, known here: {FORMAT}): upgrade kbtools."

@@ -152,7 +152,7 @@ class Stage(BaseModel, ABC):
         """This stage as a recipe writes it."""
         return {"stage": registry().name_of(type(self)), **self.config()}
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+    def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
         """A stage with some fields changed, checked like a new one: pydantic's own copy would take any value."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
         return self.model_validate({**given, **(update or {})})

@@ -56,6 +56,14 @@ def test_every_built_in_class_is_named():
         assert kb._HOME[cls.__name__]
 
 
+def test_dir_is_what_is_there_to_use():
+    """TAB shows every stage and judge and nothing that the module only needs itself."""
+    for name in dir(kb):
+        assert getattr(kb, name) is not None
+    assert {cls.__name__ for plugin in registry().plugins for cls in (*plugin.stages, *plugin.judges)} <= set(dir(kb))
+    assert not {"TYPE_CHECKING", "Any", "annotations", "importlib"} & set(dir(kb))
+
+
 def run(code: str) -> str:
     """What a process prints last, in which the plugins of this test are installed."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -31,6 +31,7 @@ _COMMANDS = {
     "pull": ("pull", "Copy a dataset of the Hub into a file."),
     "diff": ("diff", "Compare two datasets or two revisions of one."),
     "show": ("show", "Look at rows, readably."),
+    "label": ("label", "Label rows by hand in a browser: kbtools label judged.parquet --column difficulty"),
     "report": ("report", "Write an HTML report: pipeline, figures, and a browser for the rows."),
     "store": ("store", "Look at the stored replies of models; export, import, check, clean."),
     "doctor": ("doctor", "Check versions, extras, GPU and credentials."),

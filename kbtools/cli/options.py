@@ -120,7 +120,7 @@ def _option(name: str, field: FieldInfo, *, chooses: bool) -> click.Option:
     return click.Option([flag, name], type=_click_type(annotation), metavar=_metavar(annotation), **settings)
 
 
-def _click_type(annotation: Any) -> Any:
+def _click_type(annotation: Any) -> object:
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
     return annotation if annotation in (int, float) else str
@@ -144,7 +144,7 @@ def _as_dict(ctx: click.Context, param: click.Parameter, values: Any) -> dict[st
     return pairs(values) or None
 
 
-def _split_commas(kind: Any) -> Callable[[click.Context, click.Parameter, Any], tuple[Any, ...]]:
+def _split_commas(kind: Any) -> Callable[[click.Context, click.Parameter, object], tuple[object, ...]]:
     """`--key a,b` and `--key a --key b` alike."""
 
     def split(ctx: click.Context, param: click.Parameter, values: Any) -> tuple[Any, ...]:
@@ -159,7 +159,7 @@ def _split_commas(kind: Any) -> Callable[[click.Context, click.Parameter, Any], 
     return split
 
 
-def _without_none(annotation: Any) -> Any:
+def _without_none(annotation: Any) -> object:
     """The type that a value has when it is there, without constraints."""
     if get_origin(annotation) is Annotated:
         return _without_none(get_args(annotation)[0])

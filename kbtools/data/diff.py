@@ -150,7 +150,7 @@ def _ambiguous(key: tuple[str, ...], value: Key) -> DataError:
     return DataError(f"two rows of one split have {text}, so that is no key: give columns that tell rows apart, --key.")
 
 
-def _at(row: Mapping[str, Any], place: Sequence[str]) -> Any:
+def _at(row: Mapping[str, object], place: Sequence[str]) -> object:
     value: Any = row
     for part in place:
         value = None if value is None else value[part]

@@ -22,6 +22,8 @@ REPEAT = "__kbtools_repeat__"
 """Name in a inputs under which stands which of several repetitions of the row it is."""
 RowInputs = Mapping[str, str | None]
 """The texts of a row by their role."""
+RowValues = Mapping[str, Any]
+"""The values of a row's new columns by their names."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class TextContract:
         """The form in words."""
         return "text"
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         """The text without the white space around it."""
         return {"text": text.strip()}
 

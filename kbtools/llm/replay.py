@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.table import map_batches
 from kbtools.data.writable import writable
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
-from kbtools.llm.parts import RowFailure, RowInputs
+from kbtools.llm.parts import RowFailure, RowInputs, RowValues
 from kbtools.llm.rows import BATCH, Row, asked, first_requests, inputs_of, row_inputs, with_follow_up
 from kbtools.models.contract import Contract, ParsedReply, parse_replies
 from kbtools.models.reading import unwritable
@@ -44,7 +44,7 @@ def replay(stage: ModelStage, ds: Dataset, model: str, store: ResponseStore) -> 
 
 def parsed_rows(
     stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore
-) -> list[Mapping[str, object] | RowFailure]:
+) -> list[RowValues | RowFailure]:
     """What the stage concludes of each inputs from the stored replies, or why it cannot."""
     rows = [with_follow_up(stage, row, model, store) for row in asked(stage, given, model)]
     replies = iter(_settled(stage, [request for row in rows for request in row.requests], store))
@@ -63,7 +63,7 @@ def _settled(stage: ModelStage, requests: Sequence[Request], store: ResponseStor
     return [found[index] for index in range(len(requests))]
 
 
-def _parsed_row(stage: ModelStage, row: Row, replies: list[ParsedReply]) -> Mapping[str, object] | RowFailure:
+def _parsed_row(stage: ModelStage, row: Row, replies: list[ParsedReply]) -> RowValues | RowFailure:
     if row.fault is not None:
         return row.fault
     try:
@@ -75,7 +75,7 @@ def _parsed_row(stage: ModelStage, row: Row, replies: list[ParsedReply]) -> Mapp
 
 
 def _to_table(
-    stage: ModelStage, table: pa.Table, outcomes: Sequence[Mapping[str, object] | RowFailure], features: Features
+    stage: ModelStage, table: pa.Table, outcomes: Sequence[RowValues | RowFailure], features: Features
 ) -> pa.Table:
     import pyarrow as pa
 
@@ -94,7 +94,7 @@ def _sorted_out(stage: ModelStage, ds: Dataset, done: Dataset, model: str, store
     return replace(result, notes=stage.notes(facts), facts=facts)
 
 
-def _sampling(stage: ModelStage, ds: Dataset, model: str) -> dict[str, Any]:
+def _sampling(stage: ModelStage, ds: Dataset, model: str) -> dict[str, object]:
     """How replies were drawn, as the first request says it: the prompt's own and the fields that were given."""
     first = next(first_requests(stage, row_inputs(stage, ds), model), None)
     return first.sampling.fields() if first else {}

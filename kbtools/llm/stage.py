@@ -14,10 +14,12 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import JsonValue
+
 from kbtools.data.table import empty
 from kbtools.errors import ConfigError, SchemaError
 from kbtools.llm.options import CallOptions
-from kbtools.llm.parts import Further, RowFailure, RowInputs, TextContract, found_paths
+from kbtools.llm.parts import Further, RowFailure, RowInputs, RowValues, TextContract, found_paths
 from kbtools.llm.replay import parsed_rows, replay
 from kbtools.llm.rows import answered, first_requests, follow_up_requests, repeated, row_inputs
 from kbtools.models.choice import default_model, model_backend
@@ -82,10 +84,10 @@ class ModelStage(CallOptions, Stage):
         return TextContract()
 
     @abstractmethod
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The values of the new columns for one row, from its parsed replies in order; RowFailure for none."""
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """The output of a batch, from its rows and their values (None for a row that failed); one row for each."""
         import pyarrow as pa
 
@@ -108,7 +110,7 @@ class ModelStage(CallOptions, Stage):
 
     def outcomes(
         self, given: Iterable[RowInputs], model: str, store: ResponseStore
-    ) -> Sequence[Mapping[str, Any] | RowFailure]:
+    ) -> Sequence[RowValues | RowFailure]:
         """What comes of each row by the stored replies: its values, or why there are none."""
         return parsed_rows(self, given, model, store)
 
@@ -128,7 +130,7 @@ class ModelStage(CallOptions, Stage):
         """A prompt's spec with its version spelled out, so that a recorded run asks the same again."""
         return spec if spec.endswith(".j2") else f"{spec.partition('@')[0]}@v{prompt(spec).version}"
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """The fields that differ from their defaults, and the model that was asked."""
         found = super().config()
         return {**found, "model": self.spec()} if self.model or default_model() else found
@@ -170,7 +172,7 @@ class ModelStage(CallOptions, Stage):
         """Limits of the run, completed by what the configuration says of the model."""
         return self.limits(self.spec())
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """An unknown model, a missing key or an invalid limit fails before any row is loaded."""
         self.options()
         self.backend().close()

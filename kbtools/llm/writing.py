@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from pydantic import PrivateAttr
+from pydantic import JsonValue, PrivateAttr
 
 from kbtools.llm.parts import Question, TextContract
 from kbtools.llm.stage import ModelStage
@@ -22,7 +21,7 @@ class TextGenerationStage(ModelStage):
 
     _question: Question = PrivateAttr()
 
-    def model_post_init(self, context: Any) -> None:
+    def model_post_init(self, context: object) -> None:
         """Read the template once: a file may change while the stage runs."""
         found = prompt(self.template)
         self._question = Question(found, self.sampling(found.front.model), TextContract())
@@ -37,7 +36,7 @@ class TextGenerationStage(ModelStage):
         found = self.question.prompt
         return {found.spec: found.text}
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """As of every stage that asks, with the template's version spelled out."""
         return {**super().config(), "template": self.pinned(self.template)}
 

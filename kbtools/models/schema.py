@@ -28,13 +28,16 @@ LIMITS = {
 NOTES = frozenset({"title", "description", "examples", "default", "$schema", "$id", "$comment", "strict"})
 STRUCTURE = frozenset({"type", "enum", "const", "properties", "required", "additionalProperties", "items", "anyOf"})
 
+JsonSchema = Mapping[str, Any]
+"""A JSON schema as it is written: what its keywords hold, the checks below find out."""
 
-def validator(schema: Mapping[str, Any], name: str = "Reply") -> TypeAdapter[Any]:
+
+def validator(schema: JsonSchema, name: str = "Reply") -> TypeAdapter[Any]:
     """A validator of parsed JSON; UsageError names a keyword or type that is not supported."""
     return TypeAdapter(_type_of(schema, name), config=None if _is_object(schema) else ConfigDict(strict=True))
 
 
-def _type_of(schema: Mapping[str, Any], name: str) -> Any:
+def _type_of(schema: JsonSchema, name: str) -> Any:
     if unknown := schema.keys() - LIMITS.keys() - NOTES - STRUCTURE:
         raise UsageError(f"schema of {name}: unsupported keywords {sorted(unknown)}; supported are "
                          f"{sorted(STRUCTURE | LIMITS.keys())}")  # fmt: skip
@@ -50,13 +53,13 @@ def _type_of(schema: Mapping[str, Any], name: str) -> Any:
     return Annotated[_plain(schema, kinds, name), Field(strict=True, **_limits(schema, kinds))]
 
 
-def _choice(choices: list[Any]) -> Any:
+def _choice(choices: list[Any]) -> object:
     """One of these values. Literal alone would take True and 1.0 for 1."""
-    literal: Any = Literal[tuple(choices)]
+    literal: object = Literal[tuple(choices)]
     if all(isinstance(choice, str) for choice in choices):
         return literal
 
-    def same_type(value: Any) -> Any:
+    def same_type(value: Any) -> object:
         if not any(type(value) is type(choice) and value == choice for choice in choices):
             raise ValueError(f"Input should be one of {choices}")
         return value
@@ -64,7 +67,7 @@ def _choice(choices: list[Any]) -> Any:
     return Annotated[literal, BeforeValidator(same_type)]
 
 
-def _plain(schema: Mapping[str, Any], kind: str | None, name: str) -> Any:
+def _plain(schema: JsonSchema, kind: str | None, name: str) -> Any:
     if kind == "object":
         return _object(schema, name)
     if kind == "array":
@@ -74,7 +77,7 @@ def _plain(schema: Mapping[str, Any], kind: str | None, name: str) -> Any:
     raise UsageError(f"schema of {name}: type is {kind!r}; expected one of object, array, null, {', '.join(SCALARS)}")
 
 
-def _object(schema: Mapping[str, Any], name: str) -> Any:
+def _object(schema: JsonSchema, name: str) -> object:
     required = set(schema.get("required", ()))
     properties = schema.get("properties", {})
     if unknown := required - properties.keys():
@@ -90,18 +93,18 @@ def _object(schema: Mapping[str, Any], name: str) -> Any:
     return create_model(name.replace(".", "_"), __config__=ConfigDict(extra=extra, strict=True), **fields)
 
 
-def _limits(schema: Mapping[str, Any], kind: str | None) -> dict[str, Any]:
+def _limits(schema: JsonSchema, kind: str | None) -> dict[str, Any]:
     if kind in ("boolean", "object"):
         return {}
     return {LIMITS[word]: value for word, value in schema.items() if word in LIMITS}
 
 
-def _union(options: list[Any]) -> Any:
+def _union(options: list[Any]) -> object:
     union = options[0]
     for option in options[1:]:
         union = union | option
     return union
 
 
-def _is_object(schema: Mapping[str, Any]) -> bool:
+def _is_object(schema: JsonSchema) -> bool:
     return schema.get("type") == "object"

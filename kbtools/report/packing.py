@@ -145,7 +145,7 @@ def _chunks(rows: Iterator[str]) -> Iterator[list[str]]:
         yield some
 
 
-def _index_column(column: Column) -> dict[str, Any]:
+def _index_column(column: Column) -> dict[str, object]:
     if isinstance(column, Labels):
         kind = "label" if column.few else "text"
         return {"path": column.path, "kind": kind, "labels": column.labels, "values": column.codes.tolist()}
@@ -160,7 +160,7 @@ def _index_number(value: float, whole: bool) -> float | str | None:
     return None if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -172,7 +172,7 @@ def _rows(ds: Dataset, places: Places, tally: Tally) -> Iterator[str]:
             yield _json(payload)
 
 
-def _payload(row: dict[str, Any], places: Places) -> dict[str, Any]:
+def _payload(row: dict[str, object], places: Places) -> dict[str, Any]:
     """The row, its conversations as messages, and what in the assistant's turns is the answer."""
     prompt = turns(row.pop(places.prompt, None), "user") if places.prompt else []
     completion = turns(row.pop(places.completion, None), "assistant") if places.completion else []
@@ -180,7 +180,7 @@ def _payload(row: dict[str, Any], places: Places) -> dict[str, Any]:
     return {"row": plain(row), "prompt": plain(prompt), "completion": plain(completion), "answers": plain(answers)}
 
 
-def turns(value: Any, role: str) -> list[Any]:
+def turns(value: object, role: str) -> list[Any]:
     """A conversation as messages: a plain text is one turn, and what is neither is shown as it is."""
     if value is None:
         return []
@@ -222,7 +222,7 @@ def plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def cell(row: Mapping[str, Any], path: str) -> Any:
+def cell(row: Mapping[str, Any], path: str) -> object:
     """The value at a column path of a row, nested ones too."""
     if path in row:
         return row[path]

@@ -12,6 +12,7 @@ from kbtools.rollouts import RolloutLayout
 @kb.hookimpl
 def register_stages() -> list[type[kb.Stage]]:
     """Every built-in stage."""
+    from kbtools_plugins.add_labels import AddLabels
     from kbtools_plugins.analysis.agreement import Agreement
     from kbtools_plugins.analysis.correlate import Correlate
     from kbtools_plugins.analysis.stats import Stats
@@ -38,6 +39,7 @@ def register_stages() -> list[type[kb.Stage]]:
 
     return [
         kb.Judge,
+        AddLabels,
         Agreement,
         Compare,
         ConvertRollouts,

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import PrivateAttr
+from pydantic import JsonValue, PrivateAttr
 
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, column, empty, take
 from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm.parts import RowValues
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
 
@@ -57,7 +58,7 @@ class Compare(ModelStage):
 
     _question: Question = PrivateAttr()
 
-    def model_post_init(self, context: Any) -> None:
+    def model_post_init(self, context: object) -> None:
         """Read the template once, to be answered as JSON or in tags: a file may change while the stage runs."""
         prompt = kb.prompt(self.template)
         schema = prompt.front.reply or {}
@@ -74,11 +75,11 @@ class Compare(ModelStage):
         prompt = self.question.prompt
         return {prompt.spec: prompt.text}
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """As of every stage that asks, with the template's version spelled out."""
         return {**super().config(), "template": self.pinned(self.template)}
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Which way to compare, then all that a model can lack."""
         self._check_way()
         return super().preflight(before)
@@ -143,7 +144,7 @@ class Compare(ModelStage):
         swapped = {**inputs, "first": inputs["second"], "second": inputs["first"]}
         return [self.question.about({**texts_of_row, "form": self.form}, model) for texts_of_row in (inputs, swapped)]
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The answer that both orders agree on, `inconsistent` where they do not."""
         refuse_failures(replies)
         straight, swapped = (str((reply.fields or {})["better"]) for reply in replies)
@@ -155,7 +156,7 @@ class Compare(ModelStage):
             "comparison_raw": "\n\n".join(reply.raw or "" for reply in replies),
         }
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """The rows with the answers beside them."""
         import pyarrow as pa
 

@@ -15,16 +15,23 @@ from kbtools.prompts import Prompt
 LONGEST = 2_000
 """Characters of a finding: a compiler may write pages, and says last what is wrong."""
 _HEAD = 500
-_VALUES = re.compile(r": \S+ instead of \S+")
-"""The one place where a finding of `verify` quotes values of the output and of the reference."""
+_LEFT_OUT = (
+    (re.compile(r": \S+ instead of \S+"), ""),
+    (re.compile(r" \(the [a-z' ]*scale is [^)]*\)"), ""),
+    (re.compile(r"\d[\d,]* bytes (?=past|before)"), ""),
+    (re.compile(r"\bindex -?\d+ is out of bounds"), "an index is out of bounds"),
+)
+"""What in a finding is a value: of an output, the size of one, or a place that a kernel has computed from an input."""
 _ABOUT_THE_REFERENCE = ("reference_error", "reference_unfit")
 
 
 def finding(verdict: str, error: str) -> str:
-    """The finding without values of outputs; empty where it would be about the reference, whose code it may quote."""
+    """The finding without values; empty where it would be about the reference, whose code it may quote."""
     if verdict.partition(":")[0] in _ABOUT_THE_REFERENCE:
         return ""
-    return shortened(_VALUES.sub("", error))
+    for value, instead in _LEFT_OUT:
+        error = value.sub(instead, error)
+    return shortened(error)
 
 
 def shortened(text: str) -> str:

@@ -6,8 +6,8 @@ wrong is a failure of its row like any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from kbtools.llm import (
     refuse_failures,
     refuse_nulls,
 )
+from kbtools.llm.parts import RowValues
 from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
 
@@ -78,7 +79,7 @@ class GeneratePrompts(TextGenerationStage):
         values = {name: text for name, text in inputs.items() if name != REPEAT}
         return [self.question.about(values, model, int(inputs.get(REPEAT) or 0))]
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The prompt, once it names the class and is seen to hold no code of the reference."""
         refuse_failures(replies)
         text = (replies[0].fields or {})["text"]
@@ -89,7 +90,7 @@ class GeneratePrompts(TextGenerationStage):
             raise RowFailure("gives-code-away", f"the prompt repeats code of the module: {leaked[:80]!r}")
         return {"prompt": text}
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, object] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """The columns of synthetic-tasks."""
         import datasets
         import pyarrow as pa

@@ -197,7 +197,7 @@ def _turns_type(kind: pa.DataType) -> pa.DataType:
     return pa.large_list(struct) if pa.types.is_large_list(kind) else pa.list_(struct)
 
 
-def replaced_feature(features: Mapping[str, Any], path: str, feature: Any) -> dict[str, Any]:
+def replaced_feature(features: Mapping[str, Any], path: str, feature: object) -> dict[str, object]:
     """The features with another one at a path."""
     if path in features:
         return {**features, path: feature}

@@ -28,7 +28,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _words(value: Any) -> Any:
+def _words(value: Any) -> object:
     """One word or several with commas between them, where a list is meant."""
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
@@ -244,7 +244,7 @@ def _chosen(free: list[int], sizes: list[int], strata: list[Any], fraction: floa
     What one stratum could not give or gave too much is carried over to the next. At least one group and at most
     `spare` groups are chosen.
     """
-    totals: dict[Any, int] = {}
+    totals: dict[object, int] = {}
     for group, stratum in enumerate(strata):
         totals[stratum] = totals.get(stratum, 0) + sizes[group]
     chosen: set[int] = set()

@@ -20,6 +20,7 @@ from kbtools import lineage, pipeline
 from kbtools.card import Card, document
 from kbtools.card.facts import gather
 from kbtools.card.metadata import SplitSize
+from kbtools.data.labels import Question, keys, opened
 from kbtools.plugins import registry
 from tests import chat
 from tests.rows import KERNELBOOK
@@ -43,6 +44,14 @@ def rated() -> Data:
     """Rollouts that two raters have labelled."""
     labels = {"a": ["low", "high", "medium"] * 4, "b": ["low", "high", "low"] * 4}
     return rollouts().add_column("a", labels["a"]).add_column("b", labels["b"])
+
+
+def labelled() -> Data:
+    """Rollouts whose labels are in a file beside them."""
+    question = Question(column="difficulty", values=("low", "high"), shown=("info.python_code",))
+    with opened(Path("mine.labels.jsonl"), question) as file:
+        file.add(keys(rollouts(), question.shown)[0], "row 0", "low")
+    return rollouts()
 
 
 def raw_rollouts() -> Data:
@@ -79,6 +88,7 @@ class Case:
 
 VERDICT = json.dumps({"difficulty_reason": "short", "difficulty": "low"})
 CASES = {
+    "add-labels": Case(labelled, {"labels": "mine.labels.jsonl"}),
     "agreement": Case(rated, {"between": ("a", "b"), "resamples": 30}),
     "compare": Case(rated, {"first": "a", "second": "b"}, json.dumps({"reason": "r", "better": "equal"})),
     "convert-rollouts": Case(raw_rollouts),

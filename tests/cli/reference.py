@@ -6,13 +6,13 @@ The page names every command, stage and judge with its options; what an option m
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from kbtools.cli import kbtools as program
-from kbtools.cli.ui.describe import FieldCard, StageCard, card, field_card
+from kbtools.cli.ui.describe import FieldCard, card, field_card
 from kbtools.errors import UsageError
 from kbtools.llm.options import CallOptions
 from kbtools.plugins import registry
@@ -57,29 +57,19 @@ def _lines() -> Iterator[str]:
         yield from (f"| `{name}` | {_cell(each.get_short_help_str(200))} |" for name, each in commands.items() if each)
     calls = [field_card(name, field) for name, field in CallOptions.model_fields.items()]
     yield from ("", _STAGES, f"*Call options* of the stages that ask a model: {_fields(calls)}.", "")
-    for name, cls in sorted(registry().stages().items()):
-        yield from _section(card(name, cls), cls)
-    yield _JUDGES
-    for name, cls in sorted(registry().judges().items()):
-        yield from _section(card(name, cls), cls)
+    yield from _table("stage", registry().stages())
+    yield from ("", _JUDGES)
+    yield from _table("judge", registry().judges())
 
 
-def _section(each: StageCard, cls: type[Stage]) -> Iterator[str]:
-    yield from (f"### {each.name}", "", each.text, "")
-    if "kbtools apply" not in each.text:
-        yield from (f"    {_shortest_call(each)}", "")
-    shared = CallOptions.model_fields if issubclass(cls, CallOptions) else {}
-    own = [field for field in each.fields if field.name not in {"columns", *shared}]
-    also = "; call options" if shared else ""
-    yield from (f"`kbtools.{each.python}`: {_fields(own)}{also}.{_columns(each)}", "")
-
-
-def _shortest_call(each: StageCard) -> str:
-    words = f"judge --judge {each.name}" if each.kind == "judge" else each.name
-    required = [f"{field.option} {field.name.upper()}" for field in each.fields if field.required]
-    names = {field.name for field in each.fields}
-    required += ["--model SPEC"] if "model" in names and "models" not in names else []
-    return " ".join(["kbtools apply", words, *required, "--dataset sample"])
+def _table(kind: str, known: Mapping[str, type[Stage]]) -> Iterator[str]:
+    yield from (f"| {kind} | in Python | what it does | fields |", "|---|---|---|---|")
+    for name, cls in sorted(known.items()):
+        each = card(name, cls)
+        shared = CallOptions.model_fields if issubclass(cls, CallOptions) else {}
+        own = [field for field in each.fields if field.name not in {"columns", *shared}]
+        fields = ", ".join([_fields(own), *(["call options"] if shared else [])])
+        yield f"| `{name}` | `kbtools.{each.python}` | {_cell(each.summary)} | {_cell(fields)} |"
 
 
 def _fields(fields: Iterable[FieldCard]) -> str:
@@ -90,11 +80,6 @@ def _field(field: FieldCard) -> str:
     if field.required:
         return f"`{field.name}` (required)"
     return f"`{field.name}`" if field.default == "none" else f"`{field.name}={field.default}`"
-
-
-def _columns(each: StageCard) -> str:
-    lists = (("Needs", each.reads), ("Uses where present", each.may_read), ("Adds", each.adds))
-    return "".join(f" {label} {', '.join(f'`{name}`' for name in names)}." for label, names in lists if names)
 
 
 def _cell(text: str) -> str:

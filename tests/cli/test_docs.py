@@ -21,8 +21,7 @@ def test_every_command_stage_and_judge_is_on_the_page_and_every_option_in_the_he
     for name in program.list_commands(click.Context(program)):
         assert f"| `{name}` |" in page
     for name, cls in {**registry().stages(), **registry().judges()}.items():
-        assert f"\n### {name}\n" in page
-        assert f"`kbtools.{cls.__name__}`" in page
+        assert f"\n| `{name}` | `kbtools.{cls.__name__}` |" in page
         command = stage_command(name, cls)
         assert command.help
         assert [option.opts for option in command.params if not getattr(option, "help", None)] == []

@@ -17,6 +17,7 @@ import datasets
 import pytest
 
 import kbtools as kb
+from kbtools.data.labels import Question, opened
 from kbtools.errors import KbError, RowError, SchemaError
 from kbtools.pipeline import count
 from kbtools.plugins import registry
@@ -66,6 +67,13 @@ def local_tokenizer() -> str:
     return str(chat.folder(Path(tempfile.mkdtemp())))
 
 
+def labels_of_code() -> kb.Stage:
+    """The stage with a file of labels for PyTorch code, of no row that is here."""
+    file = Path(tempfile.mkdtemp(), "of-code.labels.jsonl")
+    with opened(file, Question(column="difficulty", values=("low", "high"), shown=("info.python_code",))):
+        return kb.AddLabels(labels=file)
+
+
 NO_CODE = Broken((SchemaError, "reference_code"), (SchemaError, "reference_code"), (RowError, "null"))
 NO_COMPLETION = Broken((SchemaError, "columns"), (SchemaError, "text or messages"), (RowError, "is null"))
 NO_NAME = Broken((SchemaError, "module_name"), (SchemaError, "module_name"), (RowError, "info.module_name is null"))
@@ -85,6 +93,11 @@ TABLE: dict[str, Stated] = {
     ),
     "split": Stated(kb.Split, {"info": NO_NAME}, rows=4),
     "near-dedup": Stated(lambda: kb.NearDedup(by="none"), {"info": replace(NO_CODE, null=4)}, rows=4),
+    "add-labels": Stated(
+        labels_of_code,
+        {"info": Broken((SchemaError, "info.python_code"), (SchemaError, "info.python_code"), 4)},
+        rows=4,
+    ),
     "pass-rate": Stated(
         kb.PassRate,
         {

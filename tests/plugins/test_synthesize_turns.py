@@ -258,3 +258,35 @@ def test_feedback_of_the_page_on_plugins(model_server, install):
     assert row["turn_verdicts"] == ["kernels", "pass"]
     assert "it has 3 kernels and should have 1 to 1" in row["completion"][1]["content"]
     assert "few-kernels" in kb.plugins.registry().feedbacks()
+
+
+OFFLINE = """
+import json
+import kbtools as kb
+from kbtools.models.kinds import Kind
+from kbtools.models.reply import Answer
+
+class Offline:
+    model, endpoint, chunk_size = "offline", "here", 2
+
+    def complete(self, requests, run):
+        for request in requests:
+            told = sum(turn.role == "user" for turn in request.messages) - 1
+            said = f"<answer>{'right' if told == 2 else 'wrong'}</answer>"
+            choice = {"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+            yield request, Answer(Kind.OK, json.dumps({"choices": [choice]}))
+
+    def close(self):
+        pass
+
+@kb.hookimpl
+def resolve_model(spec):
+    return Offline() if spec == "offline:here" else None
+"""
+
+
+def test_backends_of_whole_chunks_go_on_in_rounds(install, marks):
+    """As offline engines and batches are: a chunk of first turns, then one of second turns."""
+    install("kb-offline", OFFLINE)
+    out = kb.Synthesize(model="offline:here", turns=3, feedback="marks")(modules(5))
+    assert out["passed_turn"][:] == [3] * 5

@@ -183,7 +183,7 @@ class _StageCommand(OnceCommand):
 
 
 def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, Any]]]:
-    def make(**values: Any) -> tuple[str, dict[str, Any]]:
+    def make(**values: Any) -> tuple[str, dict[str, object]]:
         return name, given(values)
 
     return make
@@ -217,7 +217,7 @@ def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
     return execute(recipe, options)
 
 
-def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, Any]:
+def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, object]:
     return {**fields, "columns": {**fields.get("columns", {}), **options.columns}} if options.columns else fields
 
 

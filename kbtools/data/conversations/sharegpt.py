@@ -31,7 +31,7 @@ def is_sharegpt(message: Mapping[str, object]) -> bool:
     return isinstance(message.get("from"), str) and "value" in message and "role" not in message
 
 
-def message_of(turn: Mapping[str, Any]) -> dict[str, Any]:
+def message_of(turn: Mapping[str, Any]) -> dict[str, object]:
     """The message that a turn is; a function call becomes a call, and has no content."""
     name = turn["from"].lower()
     if name not in ROLES:

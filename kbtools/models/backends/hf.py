@@ -28,7 +28,7 @@ class HfBackend:
         self.model = model
         self.endpoint = f"hf:{model}"
         self._path = path
-        self._loaded: tuple[Any, Any] | None = None
+        self._loaded: tuple[Any, object] | None = None
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -66,7 +66,7 @@ class HfBackend:
             output = model.generate(**prompt, **_generation(fields, room), tokenizer=tokenizer)
         return self._read(output, length, fields, model, tokenizer)
 
-    def _read(self, output: Any, length: int, fields: dict[str, Any], model: Any, tokenizer: Any) -> Answer:
+    def _read(self, output: Any, length: int, fields: dict[str, Any], model: object, tokenizer: Any) -> Answer:
         generated = output.sequences[0, length:]
         text = tokenizer.decode(generated, skip_special_tokens=True)
         stops = [stop for stop in fields.get("stop", ()) if stop in text]
@@ -82,7 +82,7 @@ class HfBackend:
             tokens=_tokens(output, generated, fields, tokenizer) if fields.get("logprobs") else None,
         )
 
-    def _model(self) -> tuple[Any, Any]:
+    def _model(self) -> tuple[object, object]:
         if self._loaded is None:
             try:
                 import torch
@@ -108,9 +108,9 @@ def _place(path: str) -> tuple[str, dict[str, str]]:
     return str(file) if file.exists() else path, {}
 
 
-def _generation(fields: dict[str, Any], room: int) -> dict[str, Any]:
+def _generation(fields: dict[str, Any], room: int) -> dict[str, object]:
     """Arguments of `generate`. Only a given temperature of 0 is greedy; without one the model's default decides."""
-    arguments: dict[str, Any] = {
+    arguments: dict[str, object] = {
         "max_new_tokens": fields.get("max_tokens", room),
         "return_dict_in_generate": True,
         "output_logits": bool(fields.get("logprobs")),

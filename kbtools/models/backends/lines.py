@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from kbtools.models.backends.received import received
 from kbtools.models.backends.wire import Dialect
@@ -31,7 +30,7 @@ def answers(lines: Iterable[bytes]) -> Iterator[tuple[str, Answer]]:
             yield entry["custom_id"], _answer(entry)
 
 
-def _answer(entry: dict[str, Any]) -> Answer:
+def _answer(entry: dict[str, object]) -> Answer:
     response = entry.get("response")
     body = response.get("body") if isinstance(response, dict) else None
     if body is None:

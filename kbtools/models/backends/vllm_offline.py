@@ -106,7 +106,7 @@ def _template_arguments(request: Request) -> str:
     return canonical_json(request.sampling.extra.get("chat_template_kwargs"))
 
 
-def _sampling(engine: Any, request: Request) -> Any:
+def _sampling(engine: Any, request: Request) -> object:
     """vLLM's sampling parameters: the model's own defaults, as `vllm serve` uses them, and the request's."""
     from vllm.sampling_params import StructuredOutputsParams
 

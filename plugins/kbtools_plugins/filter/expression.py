@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NO_KERNEL = re.compile(r"Function '(?P<call>\w+)' has no kernel matching input types \((?P<types>.*)\)")
-Evaluator = Callable[["pa.Table"], Any]
+Evaluator = Callable[["pa.Table"], "pa.Array"]
 
 
 class Expression:
@@ -86,17 +86,17 @@ class Expression:
         return lambda table: without_nan(field_of(table, path))
 
 
-def _name(expression: Expression, node: Any) -> Evaluator:
+def _name(expression: Expression, node: ast.Name) -> Evaluator:
     if node.id in _CONSTANTS and node.id not in expression.schema.features:
         return _constant_of(_CONSTANTS[node.id])
     return expression._column(node.id)
 
 
-def _attribute(expression: Expression, node: Any) -> Evaluator:
+def _attribute(expression: Expression, node: ast.Attribute) -> Evaluator:
     return expression._column(ast.unparse(node))
 
 
-def _constant(expression: Expression, node: Any) -> Evaluator:
+def _constant(expression: Expression, node: ast.Constant) -> Evaluator:
     try:
         return _constant_of(node.value)
     except (OverflowError, UnicodeEncodeError, ValueError) as error:  # of Arrow, whose errors derive from ValueError
@@ -104,7 +104,7 @@ def _constant(expression: Expression, node: Any) -> Evaluator:
         raise kb.errors.UsageError(f"--where {expression.text!r}: no column can hold {text} ({error}).") from error
 
 
-def _constant_of(value: Any) -> Evaluator:
+def _constant_of(value: object) -> Evaluator:
     import pyarrow as pa
 
     if isinstance(value, bytes):
@@ -113,13 +113,13 @@ def _constant_of(value: Any) -> Evaluator:
     return lambda table: scalar
 
 
-def _bool(expression: Expression, node: Any) -> Evaluator:
+def _bool(expression: Expression, node: ast.BoolOp) -> Evaluator:
     import pyarrow.compute as pc
 
     combine = pc.and_kleene if isinstance(node.op, ast.And) else pc.or_kleene
     first, *rest = [expression._compile(value) for value in node.values]
 
-    def run(table: pa.Table) -> Any:
+    def run(table: pa.Table) -> pa.Array:
         answer = first(table)
         for part in rest:
             answer = combine(answer, part(table))
@@ -128,7 +128,7 @@ def _bool(expression: Expression, node: Any) -> Evaluator:
     return run
 
 
-def _unary(expression: Expression, node: Any) -> Evaluator:
+def _unary(expression: Expression, node: ast.UnaryOp) -> Evaluator:
     import pyarrow.compute as pc
 
     operand = expression._compile(node.operand)
@@ -139,7 +139,7 @@ def _unary(expression: Expression, node: Any) -> Evaluator:
     raise expression._refused(node)
 
 
-def _binary(expression: Expression, node: Any) -> Evaluator:
+def _binary(expression: Expression, node: ast.BinOp) -> Evaluator:
     import pyarrow.compute as pc
 
     calls = {ast.Add: pc.add_checked, ast.Sub: pc.subtract_checked, ast.Mult: pc.multiply_checked, ast.Div: divide}
@@ -150,7 +150,7 @@ def _binary(expression: Expression, node: Any) -> Evaluator:
     return lambda table: without_nan(call(left(table), right(table)))
 
 
-def _compare(expression: Expression, node: Any) -> Evaluator:
+def _compare(expression: Expression, node: ast.Compare) -> Evaluator:
     """`a < b < c` is `a < b and b < c`, as in Python."""
     import pyarrow.compute as pc
 
@@ -160,7 +160,7 @@ def _compare(expression: Expression, node: Any) -> Evaluator:
         for left, operator, right in zip(operands, node.ops, operands[1:], strict=False)
     ]
 
-    def run(table: pa.Table) -> Any:
+    def run(table: pa.Table) -> pa.Array:
         answer = parts[0](table)
         for part in parts[1:]:
             answer = pc.and_kleene(answer, part(table))
@@ -179,7 +179,7 @@ def _comparison(expression: Expression, left: ast.expr, operator: ast.cmpop, rig
             raise kb.errors.UsageError(f"--where {expression.text!r}: nothing equals null; write `is null`.")
         value, negated = expression._compile(left), isinstance(operator, ast.IsNot)
         return lambda table: pc.is_valid(value(table)) if negated else pc.is_null(value(table))
-    calls: Mapping[type[ast.cmpop], Any] = {
+    calls: Mapping[type[ast.cmpop], Callable[[pa.Array, pa.Array], pa.Array]] = {
         ast.Eq: pc.equal,
         ast.NotEq: pc.not_equal,
         ast.Lt: pc.less,
@@ -201,7 +201,7 @@ def _membership(expression: Expression, left: ast.expr, right: ast.expr, *, nega
     values = _literal_list(expression, right)
     value = expression._compile(left)
 
-    def run(table: pa.Table) -> Any:
+    def run(table: pa.Table) -> pa.Array:
         found = value(table)
         answer = pc.is_in(found, value_set=pa.array(values, type=found.type))
         answer = pc.invert(answer) if negated else answer
@@ -210,7 +210,7 @@ def _membership(expression: Expression, left: ast.expr, right: ast.expr, *, nega
     return run
 
 
-def _literal_list(expression: Expression, node: ast.expr) -> list[Any]:
+def _literal_list(expression: Expression, node: ast.expr) -> list[object]:
     """The values written after `in`; a text is no list of its letters, and null is in no list."""
     text = ast.unparse(node)
     try:
@@ -226,7 +226,7 @@ def _literal_list(expression: Expression, node: ast.expr) -> list[Any]:
     return list(values)
 
 
-def _call(expression: Expression, node: Any) -> Evaluator:
+def _call(expression: Expression, node: ast.Call) -> Evaluator:
     name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
     if name == "col" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
         return expression._column(str(node.args[0].value))
@@ -239,11 +239,11 @@ def _call(expression: Expression, node: Any) -> Evaluator:
         usage = f"{name}(column, 'text')" if takes_text else f"{name}(column)"
         raise kb.errors.UsageError(f"--where {expression.text!r}: write {usage}.")
     value = expression._compile(node.args[0])
-    text = node.args[1].value if takes_text else None
+    text = node.args[1].value if takes_text and isinstance(node.args[1], ast.Constant) else None
     return lambda table: function(value(table), text)
 
 
-_CONSTANTS: Mapping[str, Any] = {"null": None, "true": True, "false": False}
+_CONSTANTS: Mapping[str, bool | None] = {"null": None, "true": True, "false": False}
 _COMPILERS: Mapping[type[ast.expr], Callable[[Expression, Any], Evaluator]] = {
     ast.Name: _name,
     ast.Attribute: _attribute,

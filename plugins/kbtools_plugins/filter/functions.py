@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
-def without_nan(values: Any) -> Any:
+def without_nan(values: pa.Array) -> pa.Array:
     """NaN compares to nothing, as null does."""
     import pyarrow.compute as pc
     import pyarrow.types as pt
@@ -14,15 +17,15 @@ def without_nan(values: Any) -> Any:
     return pc.if_else(pc.is_nan(values), None, values) if pt.is_floating(values.type) else values
 
 
-def divide(left: Any, right: Any) -> Any:
+def divide(left: pa.Array, right: pa.Array) -> pa.Array:
     """As in Python: 1 / 2 is 0.5; but a number divided by zero is infinite, and 0 / 0 is NaN."""
     import pyarrow.compute as pc
 
     return pc.divide(pc.multiply(left, 1.0), right)
 
 
-def _text_function(name: str, key: str) -> Callable[[object, object], object]:
-    def run(values: Any, text: Any) -> Any:
+def _text_function(name: str, key: str) -> Callable[[pa.Array, object], pa.Array]:
+    def run(values: pa.Array, text: object) -> pa.Array:
         import pyarrow.compute as pc
 
         return getattr(pc, name)(values, **{key: text})
@@ -30,8 +33,8 @@ def _text_function(name: str, key: str) -> Callable[[object, object], object]:
     return run
 
 
-def _plain_function(name: str) -> Callable[[object, object], object]:
-    def run(values: Any, text: Any) -> Any:
+def _plain_function(name: str) -> Callable[[pa.Array, object], pa.Array]:
+    def run(values: pa.Array, text: object) -> pa.Array:
         import pyarrow.compute as pc
 
         return getattr(pc, name)(values)
@@ -39,7 +42,7 @@ def _plain_function(name: str) -> Callable[[object, object], object]:
     return run
 
 
-def _length(values: Any, text: Any) -> Any:
+def _length(values: pa.Array, text: object) -> pa.Array:
     import pyarrow.compute as pc
     import pyarrow.types as pt
 
@@ -47,7 +50,7 @@ def _length(values: Any, text: Any) -> Any:
     return pc.list_value_length(values) if is_list else pc.utf8_length(values)
 
 
-FUNCTIONS: Mapping[str, tuple[Callable[[object, object], object], bool]] = {
+FUNCTIONS: Mapping[str, tuple[Callable[[pa.Array, object], pa.Array], bool]] = {
     "contains": (_text_function("match_substring", "pattern"), True),
     "startswith": (_text_function("starts_with", "pattern"), True),
     "endswith": (_text_function("ends_with", "pattern"), True),

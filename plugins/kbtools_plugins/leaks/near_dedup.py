@@ -7,7 +7,7 @@ is lost to chains of similar rows; chains (`near_cluster`) are for splitting.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
@@ -81,7 +81,7 @@ class NearDedup(kb.Stage):
     def _runs(self) -> bool:
         return self.on == COMPUTATION
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Code is run only where there is a sandbox for it."""
         if self._runs:
             require_verify("running reference code")

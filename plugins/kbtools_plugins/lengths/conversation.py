@@ -73,7 +73,7 @@ class Places:
         for values in zip(*cells, strict=True):
             yield dict(zip(found, values, strict=True))
 
-    def read(self, row: dict[str, Any]) -> Conversation:
+    def read(self, row: dict[str, object]) -> Conversation:
         """A row's cells as a conversation."""
         tools = _tools(row.get("tools"))
         if self.prompt == self.completion:

@@ -36,7 +36,7 @@ class ChatTemplate:
         self._special_tokens = dict(special_tokens)
 
     def render(
-        self, messages: Sequence[Message], tools: Sequence[Any] | None = None, *, generation: bool = False
+        self, messages: Sequence[Message], tools: Sequence[object] | None = None, *, generation: bool = False
     ) -> str:
         """The text of a conversation; with `generation` up to where the model would go on. Raises jinja2's errors."""
         template = self._templates["default"]
@@ -78,7 +78,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     return environment
 
 
-def _to_json(value: Any, **options: Any) -> str:
+def _to_json(value: object, **options: Any) -> str:
     """Jinja's own filter escapes HTML, which templates do not expect."""
     return json.dumps(value, **{"ensure_ascii": False, **options})
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from kbtools.models.contract import Invalid
 from kbtools.models.reply import Reply
@@ -33,7 +32,7 @@ class LetterContract:
         """The form in words."""
         return "one letter from A to K"
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str) -> dict[str, object]:
         """The score of the letter."""
         if text.strip() not in LETTERS or len(text.strip()) != 1:
             raise Invalid(f"{text!r} is not one letter from A to K")

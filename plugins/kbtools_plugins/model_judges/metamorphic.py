@@ -125,8 +125,8 @@ def _changed(trial: Trial, given: Texts) -> dict[str, Texts]:
     return {name: other for name, other in made.items() if other != given}
 
 
-def _moved(trial: Trial, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"rows": len(pairs), "failed": failed}
+def _moved(trial: Trial, pairs: Sequence[tuple[Any, Any]], failed: int) -> dict[str, object]:
+    found: dict[str, object] = {"rows": len(pairs), "failed": failed}
     for name, kind in trial.scores.items() if pairs else ():
         before, after = ([pair[side][name] for pair in pairs] for side in (0, 1))
         if kind.get("type") in ("integer", "number") and "enum" not in kind:

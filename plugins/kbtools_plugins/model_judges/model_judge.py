@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import PrivateAttr
+from pydantic import JsonValue, PrivateAttr
 
 import kbtools as kb
 from kbtools.data.table import column, rows_text
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
 from kbtools.llm import Further, ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
+from kbtools.llm.parts import RowValues
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
 from kbtools_plugins.model_judges import metamorphic
@@ -64,7 +65,7 @@ class ModelJudge(ModelStage, kb.Judge):
     _in_words: Question = PrivateAttr()
     _by_letter: Question = PrivateAttr()
 
-    def model_post_init(self, context: Any) -> None:
+    def model_post_init(self, context: object) -> None:
         """Read the rubric once: a file may change while the judge runs."""
         self._prompt = kb.prompt(self.rubric)
         schema = self.reply_schema()
@@ -93,7 +94,7 @@ class ModelJudge(ModelStage, kb.Judge):
         """The rubric's text."""
         return {self.prompt.spec: self.prompt.text}
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """The fields, with the rubric's version and the model spelled out, so that a repeat asks the same."""
         return {**super().config(), "rubric": self.pinned(self.rubric)}
 
@@ -168,7 +169,7 @@ class ModelJudge(ModelStage, kb.Judge):
             return [self._letter_request(inputs, model)]
         return [self._request(inputs, model, sample) for sample in range(self.samples)]
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Fields that do not go together, then all that a model can lack."""
         self.check_fields()
         return super().preflight(before)
@@ -197,7 +198,7 @@ class ModelJudge(ModelStage, kb.Judge):
     def _letter_request(self, inputs: RowInputs, model: str) -> Request:
         return self.by_letter.about({**inputs, "form": "letter"}, model)
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The verdict from all replies for a row; RowFailure when one of them is not usable."""
         if self.expected:
             return self._expected(*replies)
@@ -213,7 +214,7 @@ class ModelJudge(ModelStage, kb.Judge):
                 verdict[name] = "\n".join(map(str, values))
         return verdict
 
-    def _expected(self, letter: ParsedReply, in_words: ParsedReply | None = None) -> Mapping[str, Any]:
+    def _expected(self, letter: ParsedReply, in_words: ParsedReply | None = None) -> RowValues:
         """The weighted score of a letter, or the score in words where the letter was not certain enough."""
         score, name = letter_score(letter.reply), next(iter(self.scores()))
         mass = score.mass if score else None
@@ -222,14 +223,14 @@ class ModelJudge(ModelStage, kb.Judge):
         refuse_failures([in_words])
         return {RAW: in_words.raw, name: float((in_words.fields or {})[name]), f"{name}_mass": mass}
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """The rows with the verdicts beside them."""
         return with_columns(table, values, self.column_names(_before(self, features)), features)
 
     def _trial(self) -> Trial:
         return Trial(self, self.scores(), self.metamorphic)
 
-    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
+    def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, object]:
         """The rubric, how often each label was given, how many letters were not certain enough, and the shifts."""
         names = self.column_names(_before(self, done.features))
         found: dict[str, Any] = {"rubric": self.prompt.spec, "verdicts": verdict_counts(done, self.fields(), names)}
@@ -275,7 +276,7 @@ def field_of_schema(kind: Mapping[str, Any], *, averaged: bool) -> VerdictField:
     return VerdictField(datasets.Value(types[kind["type"]]))
 
 
-def aggregate(values: Sequence[Any], labels: Sequence[str] | None) -> tuple[Any, float]:
+def aggregate(values: Sequence[Any], labels: Sequence[str] | None) -> tuple[object, float]:
     """Several ratings as one, and their spread.
 
     Labels: the most frequent (of equally frequent ones the lower median by the labels' order), and the share of ratings

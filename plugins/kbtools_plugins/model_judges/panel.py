@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import JsonValue
+
 import kbtools as kb
 from kbtools.data.table import empty, map_batches
 from kbtools.judge import VerdictField
@@ -37,7 +39,7 @@ class PanelJudge(ModelJudge):
     models: tuple[str, ...]
     """Model specs of the panel, separated by commas."""
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """As of a single judge, whose model does not count here."""
         return {name: value for name, value in super().config().items() if name != "model"}
 
@@ -75,7 +77,7 @@ class PanelJudge(ModelJudge):
             fields[f"{name}_disagreement"] = VerdictField(datasets.Value("float64"))
         return fields
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """As of every judge of the panel."""
         self.check_models()
         return tuple(line for single in self.singles() for line in single.preflight(before))
@@ -142,7 +144,7 @@ class PanelJudge(ModelJudge):
         return table
 
 
-def _agreed(ratings: Sequence[Any], labels: Sequence[str] | None) -> tuple[Any, float | None]:
+def _agreed(ratings: Sequence[Any], labels: Sequence[str] | None) -> tuple[object, float | None]:
     """The aggregate of a row, null when a model gave no verdict: a panel of fewer is another panel."""
     return (None, None) if None in ratings else aggregate(ratings, labels)
 

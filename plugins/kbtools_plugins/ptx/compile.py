@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
+
+Architecture = int | str
+"""80 for NVIDIA's sm_80, "gfx942" for AMD's."""
+WITH_FP8 = 89
+"""The first compute capability that has instructions for all types of fp8."""
+_WAVE_32 = ("gfx10", "gfx11", "gfx12")
+"""AMD's architectures whose warps have 32 threads; those of the others have 64."""
 
 
 @dataclass(frozen=True)
@@ -13,17 +21,20 @@ class CompiledKernel:
 
     name: str
     text: str
+    """PTX, or AMD's assembly."""
     parameters: Mapping[str, Any]
     """Names of the function's parameters and their types as Triton writes them: "*fp32", "i64", "constexpr"."""
     num_warps: int
     shared_bytes: int
     scratch_bytes: int
     """Global memory that each program gets."""
-    cubin: bytes
+    binary: bytes
+    ttir: str
+    """The kernel as Triton has parsed it."""
 
 
 def compile_kernel(
-    function: Any, arguments: Mapping[str, Any], options: Mapping[str, Any] | None = None, target: int = 80
+    function: Any, arguments: Mapping[str, Any], options: Mapping[str, Any] | None = None, target: Architecture = 80
 ) -> CompiledKernel:
     """Compile a `@triton.jit` function for one launch, as Triton itself specialises it.
 
@@ -31,11 +42,12 @@ def compile_kernel(
     descriptors, functions, and values of constexpr parameters; options are `num_warps`, `num_stages` and the like.
     """
     import triton
-    from triton.backends.compiler import GPUTarget
     from triton.compiler.compiler import ASTSource, make_backend
+    from triton.runtime import driver
     from triton.runtime.jit import create_function_from_signature
 
-    gpu = GPUTarget("cuda", target, 32)
+    gpu = _target(target)
+    driver.set_active(SimpleNamespace(get_current_target=lambda: gpu))  # kernels may ask what they are compiled for
     backend = make_backend(gpu)
     chosen = dict(options or {})
     bind = create_function_from_signature(function.signature, function.params, backend)
@@ -46,10 +58,24 @@ def compile_kernel(
     metadata = kernel.metadata
     return CompiledKernel(
         name=metadata.name,
-        text=kernel.asm["ptx"],
+        text=kernel.asm["ptx" if gpu.backend == "cuda" else "amdgcn"],
         parameters=dict(signature),
         num_warps=metadata.num_warps,
         shared_bytes=metadata.shared,
-        scratch_bytes=metadata.global_scratch_size,
-        cubin=kernel.asm["cubin"],
+        scratch_bytes=getattr(metadata, "global_scratch_size", 0),
+        binary=kernel.asm[backend.binary_ext],
+        ttir=kernel.asm["ttir"],
     )
+
+
+def lacks_types(error: BaseException, target: Architecture) -> bool:
+    """Whether a kernel was refused because its fp8 came with a later compute capability."""
+    return isinstance(target, int) and target < WITH_FP8 and "not supported in this architecture" in str(error)
+
+
+def _target(architecture: Architecture) -> Any:
+    from triton.backends.compiler import GPUTarget
+
+    if isinstance(architecture, int):
+        return GPUTarget("cuda", architecture, 32)
+    return GPUTarget("hip", architecture, 32 if architecture.startswith(_WAVE_32) else 64)

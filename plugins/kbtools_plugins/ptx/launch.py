@@ -69,13 +69,16 @@ def launch(
     check_races: bool = True,
     poison: bool = True,
     seed: int | None = None,
+    reverse: bool = False,
+    shift: int = 0,
 ) -> LaunchReport:
     """Runs `entry` (the only one of the text, if it has one) for all programs of the grid.
 
     `arguments` are those of the kernel itself; pointers that Triton adds behind them (scratch memory, `scratch_bytes`
     for each program) are added here. `shared_bytes` is what the launch gives beyond what the kernel declares.
     With a `seed` results of `.approx` are moved within what the manual permits: an output that changes much with it
-    hangs on how a device rounds them.
+    hangs on how a device rounds them. Programs that act at the same moment take turns by their numbers, which begin
+    `shift` programs later, or in `reverse`.
     """
     program = load(text, entry, seed)
     sizes = size_of(grid)
@@ -88,7 +91,9 @@ def launch(
         raise BadText(f"a program has {prod(threads)} threads")
     shared = program.static_shared + shared_bytes
     with np.errstate(all="ignore"):
-        for numbers in chunks(program, prod(sizes), prod(threads), shared, meter.limits):
+        for places in chunks(program, prod(sizes), prod(threads), shared, meter.limits):
+            numbers = (places + shift) % prod(sizes)
+            numbers = prod(sizes) - 1 - numbers if reverse else numbers
             box = start.Grid(sizes, threads, shared, numbers)
             run(program, group(program, box, given, memory, meter.limits, check_races, poison), meter)
     return LaunchReport(

@@ -5,20 +5,21 @@ A dialogue only ever follows from stored replies and assessments, so that it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
 
 from kbtools.data.conversations import reasoning
 from kbtools.data.conversations.fields import merged
 from kbtools.data.conversations.messages import Message
 from kbtools.feedback import Assessment, Attempt
 from kbtools.llm import RowFailure, RowInputs
+from kbtools.llm.parts import RowValues
 from kbtools.models.kinds import ReplyFailure
 from kbtools.models.reply import Reply
 from kbtools.models.request import Message as Sent
 from kbtools.models.request import Request
+from kbtools.models.store import ResponseStore, chunks
 
 NO_ANSWER = "no_answer"
 """Verdict on a reply from which no answer can be taken, with the kind of its fault."""
@@ -117,7 +118,7 @@ class Dialogue:
         self.request = Request(before.terms, (*before.messages, *turns), before.sample, follows=before.key)
         self.status = Status.ASKS
 
-    def values(self) -> Mapping[str, Any] | RowFailure:
+    def values(self) -> RowValues | RowFailure:
         """What the row of the result holds, or why there is none."""
         if self.fault is not None:
             return self.fault
@@ -149,6 +150,15 @@ def said_by(reply: Reply, tag: reasoning.TagRule) -> Message:
         "content": parsed.content,
         "reasoning": merged([reading.reasoning, parsed.reasoning]),
     }
+
+
+def hidden_reasoning(requests: Iterable[Request], store: ResponseStore) -> int:
+    """Usable replies some of whose reasoning is encrypted or redacted, so that no rollout can keep it."""
+    return sum(
+        reply.ok and reply.reading().hidden
+        for some in chunks(requests, 500)
+        for reply in store.replies({request.key for request in some}).values()
+    )
 
 
 def _turn(inputs: RowInputs, reply: Reply, tag: reasoning.TagRule) -> Turn:

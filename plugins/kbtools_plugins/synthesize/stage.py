@@ -14,14 +14,14 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError
 
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.columns import evals_features
 from kbtools.data.conversations import reasoning
 from kbtools.data.conversations.messages import Message
-from kbtools.data.table import keep
+from kbtools.data.table import keep, rows_text
 from kbtools.errors import UsageError, explain
 from kbtools.feedback import Assessment, Feedback
 from kbtools.llm import (
@@ -36,7 +36,8 @@ from kbtools.llm import (
     row_inputs,
 )
 from kbtools.llm.assessments import Assessments
-from kbtools.llm.rows import repeated
+from kbtools.llm.parts import RowValues
+from kbtools.llm.rows import first_requests, repeated
 from kbtools.llm.stage import NOTHING_SPENT
 from kbtools.models.contract import ParsedReply
 from kbtools.models.engine.budget import Spend
@@ -45,7 +46,7 @@ from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
 from kbtools.prompts import Prompt
 from kbtools_plugins.feedback import message
-from kbtools_plugins.synthesize.dialogue import Dialogue, Status, said_by
+from kbtools_plugins.synthesize.dialogue import Dialogue, Status, hidden_reasoning, said_by
 from kbtools_plugins.synthesize.replaying import Replaying
 from kbtools_plugins.synthesize.rounds import Rounds, pending
 
@@ -92,7 +93,7 @@ class Synthesize(TextGenerationStage):
     _feedback: Feedback | None = PrivateAttr(default=None)
     _telling: Prompt | None = PrivateAttr(default=None)
 
-    def model_post_init(self, context: Any) -> None:
+    def model_post_init(self, context: object) -> None:
         """Read both prompts once, and the options of the feedback."""
         super().model_post_init(context)
         if not self.feedback:
@@ -107,12 +108,12 @@ class Synthesize(TextGenerationStage):
         told = {self._telling.spec: self._telling.text} if self._telling else {}
         return {**super().prompts(), **told}
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, JsonValue]:
         """As of every stage that asks, with the versions of both prompts spelled out."""
         told = {"feedback_prompt": self.pinned(self.feedback_prompt)} if self.feedback else {}
         return {**super().config(), **told}
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """What can be wrong with the feedback, then all that a model can lack."""
         if self.enough > self.rollouts:
             raise UsageError(f"--enough {self.enough} of --rollouts {self.rollouts} can never be reached.")
@@ -147,7 +148,7 @@ class Synthesize(TextGenerationStage):
         needed["module_name"] = class_name(inputs["module_name"] or "", inputs["reference_code"] or "")
         return [self.question.about(needed, model, int(inputs.get(REPEAT) or 0))]
 
-    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> Mapping[str, Any]:
+    def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The prompt that was sent, and the completion with its reasoning apart."""
         refuse_failures(replies)
         (settled,) = replies
@@ -193,7 +194,7 @@ class Synthesize(TextGenerationStage):
 
     def outcomes(
         self, given: Iterable[RowInputs], model: str, store: ResponseStore
-    ) -> Sequence[Mapping[str, Any] | RowFailure]:
+    ) -> Sequence[RowValues | RowFailure]:
         """The conversation of each rollout, or why there is none."""
         if self._feedback is None:
             return super().outcomes(given, model, store)
@@ -215,7 +216,8 @@ class Synthesize(TextGenerationStage):
     def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
         """How many rollouts were right after each turn, and how the others ended."""
         if not self.feedback:
-            return {}
+            hidden = hidden_reasoning(first_requests(self, row_inputs(self, ds), model), store)
+            return {"hidden_reasoning": hidden} if hidden else {}
         passed = Counter(turn for turn in done["passed_turn"] if turn is not None)
         verdicts = Counter(verdict for verdict in done["verdict"] if verdict is not None)
         return {
@@ -223,7 +225,13 @@ class Synthesize(TextGenerationStage):
             "verdicts": {**dict(verdicts.most_common())},
         }
 
-    def to_table(self, table: pa.Table, values: Sequence[Mapping[str, Any] | None], features: Features) -> pa.Table:
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """That reasoning could not be kept."""
+        rows = rows_text(facts.get("hidden_reasoning", 0))
+        told = f"{rows} with reasoning that is encrypted or redacted, which cannot be kept"
+        return (told,) if facts.get("hidden_reasoning") else ()
+
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """Rows of the evals layout; what was not measured is null."""
         import datasets
         import pyarrow as pa
@@ -288,7 +296,7 @@ def class_name(module_name: str, code: str) -> str:
 _FOUND = ("verdict", "error", "passed_turn", "turn_verdicts", "turn_rewards")
 
 
-def _row(inputs: Mapping[str, str | None], value: Mapping[str, Any]) -> dict[str, Any]:
+def _row(inputs: Mapping[str, str | None], value: RowValues) -> dict[str, Any]:
     row_id = inputs.get("row_id") or ""
     triton = inputs.get("triton_code")
     return {

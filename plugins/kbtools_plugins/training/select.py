@@ -9,6 +9,7 @@ from pydantic import Field
 import kbtools as kb
 from kbtools.data.table import frame, require_values, take, top_column
 from kbtools_plugins.leaks.columns import free, with_columns
+from kbtools_plugins.leaks.comparison import ByText
 from kbtools_plugins.leaks.near_duplicates import NearDuplicates
 from kbtools_plugins.training.answers import digests_and_lengths
 
@@ -81,7 +82,7 @@ class Select(kb.Stage):
         places = pl.Series(range(0, -rows.height, -1), dtype=pl.Float64)
         features = free(view.features, {_RANK: "float64"}, self.name)
         view = with_columns(view, {_RANK: places.to_arrow()}, features, self.fingerprint(view, "places"))
-        found = NearDuplicates.find(view, completion, _RANK, per, self.threshold, "names")
+        found = NearDuplicates.find(view, completion, _RANK, per, ByText(self.threshold, "names"))
         return rows.filter(pl.Series(found.kept))
 
     def _rows(self, ds: Dataset) -> pl.DataFrame:

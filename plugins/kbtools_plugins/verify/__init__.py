@@ -17,7 +17,7 @@ computes the answer that is judged, and never sees the inputs that it is judged 
    the output are a `fallback`; a trace without a launch is `no_kernel`.
 5. *Compile* (own process). Each launch is compiled from the clean module for each target to a cubin.
 6. *Replay* (own process, no candidate Python). The trace runs on the secret inputs, with kernels from the clean
-   module: once as recorded, once with the grid in reverse order, once with launches skipped. Fresh memory is filled
+   module, compiled to PTX and executed on the CPU: as recorded, and with launches skipped. Fresh memory is filled
    with NaN patterns, and each access is checked against the buffers' bounds.
 7. *Compare* (the caller's process, numpy only). Replayed outputs against the reference's; only here can a `pass`
    arise.
@@ -36,10 +36,10 @@ never makes a pass.
 | compile   | no (kernel text)   | no            | no                | no      |
 | replay    | no (kernel text)   | yes           | no                | no      |
 
-All but the caller are forked, one job per fork, from two warm processes that have torch and triton imported
+All but the caller are forked, one job per fork, from a warm process that has torch and triton imported
 (worker/zygote.py), and run in a sandbox (host/sandbox.py). Messages have a type for each role (protocol/jobs.py), are
 length-framed and signed with a key per job (protocol/wire.py), and hold plain values and bytes, never pickles. The GPU
-tier runs the trace on the device (worker/gpu) after a look for accesses out of bounds in the interpreter, and times it;
+tier runs the trace on the device (worker/gpu) after a look for accesses out of bounds on the PTX machine, and times it;
 the rest is the same.
 
 The folders are the processes: candidate/ reads texts, steps/ is the caller's side of each step, host/ starts and ends

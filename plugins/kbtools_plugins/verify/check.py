@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
-import secrets
 import traceback
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +16,8 @@ from kbtools_plugins.verify.protocol.jobs import (
     COMPILE,
     RECORD,
     REFERENCE,
+    CompileJob,
+    CompileReply,
     Plan,
     RecordJob,
     RecordReply,
@@ -26,22 +26,30 @@ from kbtools_plugins.verify.protocol.jobs import (
     Timing,
 )
 from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.settings import VerifySettings, on_gpu
+from kbtools_plugins.verify.protocol.reading import ShrinkJob
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.secret import secret_numbers
+from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
-from kbtools_plugins.verify.steps.compile import compile_job, picked
+from kbtools_plugins.verify.steps.compile import compile_job, later_job, picked, targets
 from kbtools_plugins.verify.steps.reference import only_moves, require_fit
 from kbtools_plugins.verify.steps.replay import Replays
+from kbtools_plugins.verify.steps.structure import sound_cut, what_was_cut
 from kbtools_plugins.verify.steps.trace_rules import Decided
 from kbtools_plugins.verify.verdict import Resources, Verification
 
 _ATTEMPTS = 3
-_COMFORTABLE_ELEMENTS, _MOST_ELEMENTS = 2**17, 2**21
-"""Sizes of inputs and parameters that the interpreter does quickly, and at all."""
-_ELEMENTS_ON_DEVICE = 2**22
-"""The same on a GPU, where what travels between processes and the reference's float64 run on a CPU are the limit."""
+_ELEMENTS: dict[Machine, tuple[int, int]] = {
+    "gpu": (2**22, 2**22),
+    "ptx": (2**18, 5 * 2**20),
+    "interpreter": (2**18, 5 * 2**20),
+}
+"""Sizes of inputs and parameters that a machine does quickly, and at all. On a GPU what travels between processes and
+the reference's float64 run on a CPU are the limit."""
+_TIERS: dict[Machine, str] = {"gpu": "gpu", "ptx": "ptx", "interpreter": "interpreter+compile"}
+"""What a verdict says of the machine that its kernels ran on."""
 _LAUNCHES_PER_TIMEOUT = 16
 """Launches to compile that --timeout is meant for; a kernel with many configurations gets more."""
-_TIER = "interpreter+compile"
 
 
 def verify(
@@ -106,15 +114,18 @@ class PairCheck:
         self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
-        if self._evidence.tier == _TIER and (
+        if machine(self._settings) == "interpreter" and (
             missing := trace_rules.features_without_gpu(self._kernels, self._main_trace, self._features)
         ):
             raise Decided(
                 f"unsupported:{missing}",
-                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx, or run it on a GPU",
+                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx",
             )
         with self._evidence.timed("replay"):
-            return self._replay()
+            worst = self._replay()
+        with self._evidence.timed("compile for other targets"):
+            self._compile_later()
+        return worst
 
     def _read(self) -> None:
         found = read.texts(self._processes, *self._texts, self._entry_point)
@@ -122,19 +133,22 @@ class PairCheck:
         self._code, self._name, self._findings = found.candidate, found.name, found.findings
 
     def _run_reference(self) -> ReferenceReply:
-        comfortable, most = _COMFORTABLE_ELEMENTS, _MOST_ELEMENTS
-        if on_gpu(self._settings):
-            comfortable = most = _ELEMENTS_ON_DEVICE
+        comfortable, most = _ELEMENTS[machine(self._settings)]
+        self._evidence.sizes = "full"
         outcome = self._reference_outcome(self._reference_code, comfortable)
         if _is_too_large(outcome):
-            outcome = self._smaller_reference(comfortable) or self._reference_outcome(self._reference_code, most)
+            cut = self._smaller_reference(comfortable, most)
+            outcome = cut or self._reference_outcome(self._reference_code, most)
         if _is_too_large(outcome):
-            raise Decided("unsupported:too_large", f"{outcome.error[-300:]}, more than {most:,}")
+            text = f"{outcome.error[-300:]}, more than {most:,}, and no smaller sizes have the same structure"
+            raise Decided("unsupported:too_large", text)
         if outcome.failed:
             known = outcome.failed.startswith(("reference_", "unsupported:"))
             raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
         reply = outcome.known()
         require_fit(reply)
+        if reply.fewer_sets:
+            self._evidence.notes.append(f"large inputs: {len(reply.sets)} sets of them only")
         return reply
 
     def _reference_outcome(self, code: str, most_elements: int) -> Outcome[ReferenceReply]:
@@ -148,26 +162,25 @@ class PairCheck:
         )
         return self._processes.run(REFERENCE, job)
 
-    def _smaller_reference(self, comfortable: int) -> Outcome[ReferenceReply] | None:
-        """The largest version that is done quickly, if any; from then on both sides have its constants."""
-        for pair in read.smaller(self._processes, self._reference_code, self._code):
-            outcome = self._reference_outcome(pair.reference, comfortable)
-            if not outcome.failed:
-                self._reference_code, self._code = pair.reference, pair.candidate
-                self._evidence.notes.append(
-                    f"sizes above {pair.limit} among the module's constants were cut down to {pair.limit}"
-                    + (", times are for these" if self._settings.time else "")
-                )
-                return outcome
-        return None
+    def _smaller_reference(self, comfortable: int, most: int) -> Outcome[ReferenceReply] | None:
+        """A version that is done quickly and has the same structure, if any; from then on both sides have its sizes."""
+        job = ShrinkJob(
+            reference=self._reference_code,
+            entry=self._reference_name,
+            candidate=self._code,
+            most_elements=comfortable,
+        )
+        sizes = sound_cut(self._processes, job, self._name, most)
+        outcome = self._reference_outcome(sizes.cut.reference, most) if sizes else None
+        if sizes is None or outcome is None or outcome.failed:
+            return None
+        self._reference_code, self._code = sizes.cut.reference, sizes.cut.candidate
+        self._evidence.sizes = "cut"
+        self._evidence.notes.append(what_was_cut(sizes) + (", times are for these" if self._settings.time else ""))
+        return outcome
 
     def _secrets(self, purpose: str, count: int) -> list[int]:
-        """Numbers that nobody who writes a candidate can know; the same ones for a pair if the settings have a seed."""
-        if self._settings.seed is None:
-            return [secrets.randbits(31) for _ in range(count)]
-        known = "\0".join([purpose, str(self._settings.seed), *self._texts])
-        digests = [hashlib.sha256(f"{number}\0{known}".encode("utf-8", "surrogatepass")) for number in range(count)]
-        return [int.from_bytes(digest.digest()[:4]) >> 1 for digest in digests]
+        return secret_numbers(purpose, count, self._settings.seed, self._texts)
 
     def _record(self) -> record.Recording:
         state, decoys = self._reference.state, self._reference.decoy_state
@@ -231,31 +244,51 @@ class PairCheck:
 
     def _compile(self) -> None:
         tried = self._traces[record.TUNING]
-        run = [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
-        job = compile_job(run, tried, self._source, self._recording.tuned, self._settings)
+        job = compile_job(self._run_traces(), tried, self._source, self._recording.tuned, self._settings)
+        self._evidence.tier = _TIERS[machine(self._settings)]
+        reply = self._compiled(job)
+        self._features = frozenset(reply.features)
+        never = [job.launches[number] for number in reply.never]
+        self._traces[record.TUNING] = picked(tried, never, self._source)
+
+    def _compile_later(self) -> None:
+        """For the targets that nothing is run for; Decided if one of them does not take a kernel."""
+        job = later_job(self._run_traces(), self._source, self._recording.tuned, self._settings)
+        if job is not None:
+            self._compiled(job)
+
+    def _run_traces(self) -> list[Trace]:
+        """Those of all that is run, but for further configurations of tuned kernels."""
+        return [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
+
+    def _compiled(self, job: CompileJob) -> CompileReply:
+        """What was compiled; Decided if a launch was not."""
         seconds = self._settings.timeout * max(1.0, len(job.launches) / _LAUNCHES_PER_TIMEOUT)
         outcome = self._processes.run(COMPILE, job, seconds)
-        self._evidence.tier = "gpu" if on_gpu(self._settings) else "ptx" if self._settings.tier == "ptx" else _TIER
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
         reply = outcome.known()
-        self._evidence.resources = tuple(Resources(**found.tree()) for found in reply.resources)
+        asked = [target for part in targets(self._settings) for target in part]
+        self._evidence.resources += tuple(
+            Resources(**found.tree()) for found in reply.resources if found.target in asked
+        )
         self._evidence.notes += [f"passed over by a tuner: {found}" for found in reply.passed_over]
         if "have been removed" in reply.error:
             text = f"Triton {version('triton')} no longer has what it uses, Triton 3.6 does: {reply.error[-300:]}"
             raise Decided("unsupported:triton_version", text)
         if reply.error:
             raise Decided("compile_error", f"while compiling: {reply.error}")
-        self._features = frozenset(reply.features)
-        never = [job.launches[number] for number in reply.never]
-        self._traces[record.TUNING] = picked(tried, never, self._source)
+        return reply
 
     def _replay(self) -> float:
         run = Replays(
             self._reference, self._traces, self._source, self._kernels, self._features, self._settings, self._processes
         )
-        worst = run.check()
+        try:
+            worst = run.check()
+        finally:
+            self._evidence.ran = run.ran
         self._evidence.notes += run.notes
         self._evidence.shape_general = run.general.get("shape")
         self._evidence.layout_general = run.general.get("layout")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
+from typing import get_args
 
 import click
 from pydantic import ValidationError
@@ -25,14 +26,15 @@ _FILE = PathType(exists=True, dir_okay=False)
 @click.option("--entry-point", help="Class or function of the reference that is meant.")
 @click.option(
     "--tier",
-    type=click.Choice(["auto", "gpu", "cpu", "ptx"]),
+    type=click.Choice(get_args(Tier)),
     default="auto",
     show_default=True,
     help="Where kernels run.",
 )
-@click.option("--targets", default="80,90", show_default=True, help="Compute capabilities to compile for.")
+@click.option("--targets", default="80,90", show_default=True, help="What to compile for, as in 80,90,gfx942.")
 @click.option("--seeds", default=2, show_default=True, help="Sets of secret random inputs.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that each process of the check may take.")
+@click.option("--strict-fp32", is_flag=True, help="Refuse what tf32, the default of tl.dot, is too inexact for.")
 @click.option("--allow", multiple=True, help="A further torch operator that is no fallback, as in aten.sum.")
 @click.option("--require-sandbox", is_flag=True, help="Fail where the sandbox cannot be enforced.")
 @click.option("--time/--no-time", default=False, help="Measure the speedup (GPU only).")
@@ -46,6 +48,7 @@ def verify_command(
     targets: str,
     seeds: int,
     timeout: float,
+    strict_fp32: bool,
     allow: tuple[str, ...],
     require_sandbox: bool,
     time: bool,
@@ -57,9 +60,10 @@ def verify_command(
 
     settings = _settings(
         tier=tier,
-        targets=_numbers(targets),
+        targets=_targets(targets),
         seeds=seeds,
         timeout=timeout,
+        strict_fp32=strict_fp32,
         allow=allow,
         require_sandbox=require_sandbox,
         time=time,
@@ -70,6 +74,13 @@ def verify_command(
     found = {**verdict.model_dump(mode="json"), "reward": verdict.reward}
     click.echo(json.dumps(found, indent=1) if as_json else explain(verdict))
     return 0 if verdict.passed else 1
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not all(part.isdecimal() or part.startswith("gfx") for part in parts):
+        raise UsageError(f"--targets {text!r} is no list of targets such as 80,90 or 80,gfx942.")
+    return parts
 
 
 def _settings(**fields: object) -> VerifySettings:
@@ -102,10 +113,3 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is no UTF-8 text ({error}).") from error
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise UsageError(f"--targets {text!r} is no list of compute capabilities such as 80,90.") from None

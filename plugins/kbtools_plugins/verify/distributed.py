@@ -83,7 +83,7 @@ def _checked(
 
 
 def _kind(workers: Crew, settings: VerifySettings) -> Kind:
-    return workers.kind(gpu=settings.tier != "cpu")
+    return workers.kind(gpu=settings.tier in ("auto", "gpu"))
 
 
 def describe(payload: str) -> str:
@@ -122,5 +122,5 @@ def _refuse_difference(told: Mapping[str, str], mine: Mapping[str, str]) -> None
         both = "; ".join(f"{name}: {mine[name]} on {platform.node()}, {told[name]} elsewhere" for name in names)
         raise ConfigError(
             f"workers are not alike, and verdicts and times of different devices are not comparable: {both}. Run on "
-            "nodes of one kind, or verify with --tier cpu."
+            "nodes of one kind, or verify with --tier ptx."
         )

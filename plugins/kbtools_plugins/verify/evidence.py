@@ -20,10 +20,13 @@ class Evidence:
     kernels: dict[str, int] = field(default_factory=dict)
     resources: tuple[Resources, ...] = ()
     notes: list[str] = field(default_factory=list)
+    ran: frozenset[str] = frozenset()
+    """Versions and targets of the PTX that was executed."""
     seconds: dict[str, float] = field(default_factory=dict)
     processor_seconds: float = 0.0
     shape_general: bool | None = None
     layout_general: bool | None = None
+    sizes: str = ""
     torch_share: float | None = None
     in_place: bool | None = None
     speedup: float | None = None
@@ -41,12 +44,13 @@ class Evidence:
 
     def verdict(self, verdict: str, error: str, max_error: float | None, settings: VerifySettings) -> Verification:
         """The verdict with all that is known."""
-        known = {name: value for name, value in vars(self).items() if name != "notes"}
+        known = {name: value for name, value in vars(self).items() if name not in ("notes", "ran")}
+        ptx = {"ptx": ", ".join(sorted(self.ran))} if self.ran else {}
         return Verification(
             verdict=verdict,
             error=error,
             max_error=max_error,
             notes=tuple(self.notes),
-            fingerprint=fingerprint(settings),
+            fingerprint=fingerprint(settings) | ptx,
             **known,
         )

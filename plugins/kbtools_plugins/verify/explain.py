@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kbtools_plugins.verify.protocol.jobs import architecture_name
 from kbtools_plugins.verify.verdict import Verification
 
 _MEANING = {
@@ -36,7 +37,7 @@ def explain(verdict: Verification) -> str:
     if verdict.kernels:
         lines.append("  kernels: " + ", ".join(f"{kernel} x{count}" for kernel, count in verdict.kernels.items()))
     compiled = (
-        f"  {found.kernel} on sm_{found.target}: {found.registers} registers, "
+        f"  {found.kernel} on {architecture_name(found.target)}: {found.registers} registers, "
         f"{found.shared_bytes} bytes of shared memory, {found.spill_bytes} bytes of stack"
         for found in verdict.resources
     )

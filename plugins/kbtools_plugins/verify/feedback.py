@@ -87,4 +87,6 @@ class VerifyFeedback(Feedback):
         if verdict.passed:
             return Assessment(verdict=verdict.verdict, passed=True, reward=reward)
         told = f"{meaning(verdict.verdict)}\n{finding(verdict.verdict, verdict.error)}".strip()
+        if verdict.max_error is not None:
+            told += f"\nThe largest error is {verdict.max_error:.1e} of the output's scale."
         return Assessment(verdict=verdict.verdict, passed=False, reward=reward, finding=told)

@@ -9,7 +9,7 @@ from importlib import metadata
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.host import sandbox
-from kbtools_plugins.verify.protocol.tolerance import TOLERANCE
+from kbtools_plugins.verify.protocol.tolerance import TF32_TOLERANCE, TOLERANCE
 from kbtools_plugins.verify.settings import VerifySettings, on_gpu
 
 
@@ -20,7 +20,9 @@ def fingerprint(settings: VerifySettings) -> dict[str, str]:
         "torch": _version("torch"),
         "triton": _version("triton"),
         "device": _device(settings),
-        "tolerances": ", ".join(f"{dtype} {tolerance:g}" for dtype, tolerance in TOLERANCE.items()),
+        "tolerances": ", ".join(
+            f"{dtype} {tolerance:g}" for dtype, tolerance in [*TOLERANCE.items(), ("tf32", TF32_TOLERANCE)]
+        ),
         "settings": settings.model_dump_json(exclude={"seed"}),
         "not enforced": ", ".join(missing) or "nothing",
     }

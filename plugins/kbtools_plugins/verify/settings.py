@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import devices
 
-Tier = Literal["auto", "gpu", "cpu", "ptx"]
-Target = Annotated[int, Field(ge=75)]
-"""A compute capability that Triton compiles for, 80 for sm_80: a candidate is not to blame for one that it does not."""
+Tier = Literal["auto", "gpu", "cpu", "ptx", "interpreter"]
+"""`cpu` is what there is without a GPU, which is `ptx`."""
+Machine = Literal["gpu", "ptx", "interpreter"]
+_OLDEST = 75
+
+
+def target(text: object) -> int | str:
+    """80 for "80", "gfx942" for itself; ValueError for what Triton does not compile for."""
+    if isinstance(text, str) and re.fullmatch("gfx[0-9a-f]{3,4}", text):
+        return text
+    if str(text).isdecimal() and int(str(text)) >= _OLDEST:
+        return int(str(text))
+    raise ValueError(f"{text!r} is no target such as gfx942, 80 or 90, at least {_OLDEST}")
+
+
+Target = Annotated[int | str, BeforeValidator(target)]
+"""What Triton compiles for, 80 for sm_80 or gfx942: a candidate is not to blame for one that it does not."""
 
 
 class VerifySettings(BaseModel):
@@ -20,15 +35,18 @@ class VerifySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     tier: Tier = "auto"
-    """Where kernels run: gpu, cpu (Triton's interpreter), ptx (as PTX on the CPU), or auto (a GPU if there is one)."""
+    """Where kernels run: gpu, ptx or cpu (as PTX, on the CPU), interpreter (Triton's), or auto (a GPU if there is one,
+    else ptx)."""
     targets: tuple[Target, ...] = (80, 90)
-    """Compute capabilities that every launched kernel is compiled for, 80 for sm_80."""
+    """What every launched kernel is compiled for: compute capabilities, 80 for sm_80, and architectures of AMD."""
     seeds: int = Field(2, ge=1)
     """Number of secret seeds that inputs are drawn from."""
     timeout: float = Field(default=60.0, gt=0)
     """Seconds that each process (reference, record, compile, replay) may take."""
     memory_gb: float = Field(default=4.0, gt=0)
     """Memory that each process may allocate on top of its imports."""
+    strict_fp32: bool = False
+    """Hold float32 results of `tl.dot` in tf32, which is Triton's default, to float32's tolerance."""
     allow: tuple[str, ...] = ()
     """Further torch operators a candidate may use on inputs, as in `aten.sum`."""
     strict_fallback: bool = False
@@ -43,13 +61,19 @@ class VerifySettings(BaseModel):
     """Measure the speedup (GPU tier only)."""
 
 
+def machine(settings: VerifySettings) -> Machine:
+    """What kernels run on; ConfigError if a GPU is demanded and there is none."""
+    if on_gpu(settings):
+        return "gpu"
+    return "interpreter" if settings.tier == "interpreter" else "ptx"
+
+
 def on_gpu(settings: VerifySettings) -> bool:
     """Whether kernels run on a GPU; ConfigError if one is demanded and there is none."""
-    present, why_none = (
-        ((), f"--tier {settings.tier} uses none") if settings.tier in ("cpu", "ptx") else devices.found()
-    )
+    without = settings.tier not in ("auto", "gpu")
+    present, why_none = ((), f"--tier {settings.tier} uses none") if without else devices.found()
     if settings.tier == "gpu" and not present:
-        raise ConfigError(f"--tier gpu: {why_none}; use --tier cpu.")
+        raise ConfigError(f"--tier gpu: {why_none}; use --tier ptx.")
     if settings.time and not present:
         raise ConfigError(f"--time needs a GPU, and {why_none}: leave --time out, or rewards would be no speedups.")
     return bool(present)

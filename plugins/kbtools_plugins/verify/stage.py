@@ -34,6 +34,7 @@ _COLUMNS: dict[str, str] = {
     "resources": "string",
     "shape_general": "bool",
     "layout_general": "bool",
+    "sizes": "string",
     "torch_share": "float64",
     "in_place": "bool",
     "speedup": "float64",
@@ -57,13 +58,15 @@ class Verify(kb.Stage):
     timeout: float = Field(60.0, gt=0)
     """Seconds that each process of one check may take."""
     tier: Tier = "auto"
-    """Where kernels run: gpu, cpu (Triton's interpreter), ptx (as PTX on the CPU), or auto (a GPU if there is one)."""
+    """Where kernels run: gpu, ptx or cpu (as PTX, on the CPU), interpreter (Triton's), or auto (a GPU if there)."""
     targets: tuple[Target, ...] = (80, 90)
-    """Compute capabilities that each kernel must compile for, as in 80,90."""
+    """What each kernel must compile for: compute capabilities and architectures of AMD, as in 80,90,gfx942."""
     seeds: int = Field(2, ge=1)
     """Sets of secret random inputs."""
     seed: int | None = None
     """Makes those inputs the same in every run; whoever writes candidates must not know it."""
+    strict_fp32: bool = False
+    """Refuse what tf32 is too inexact for, though Triton's `tl.dot` computes so by default."""
     allow: tuple[str, ...] = ()
     """Further torch operators a candidate may use, as in aten.sum."""
     time: bool = False
@@ -179,6 +182,7 @@ class Verify(kb.Stage):
             "resources": json.dumps(values["resources"]),
             "shape_general": verdict.shape_general,
             "layout_general": verdict.layout_general,
+            "sizes": verdict.sizes,
             "torch_share": verdict.torch_share,
             "in_place": verdict.in_place,
             "speedup": verdict.speedup,

@@ -170,7 +170,9 @@ def test_fast_is_preferred_to_slow_only_where_intervals_are_apart() -> None:
 
 def test_repair_shows_the_wrong_answer_the_finding_and_the_right_one() -> None:
     """The reference, and values of outputs, are in no message."""
-    error = "the output differs in 3 of 9 elements, worst at [7, 51]: -0.25 instead of -0.75 (the scale is 1.3)"
+    error = (
+        "the output differs in 3 of 9 elements, worst at [7, 51]: -0.25 instead of -0.75 (the output's scale is 1.3)"
+    )
     ds = rows(row(0, "A", "wrong_output", error=error), row(1, "A", "pass"), row(2, "A", "timeout"))
     out = check_stage(kb.ToRepair(), ds)
     assert list(zip(out["wrong_row"], out["right_row"], strict=True)) == [(0, 1), (2, 1)]
@@ -178,18 +180,30 @@ def test_repair_shows_the_wrong_answer_the_finding_and_the_right_one() -> None:
     assert [message["role"] for message in prompt] == ["user", "assistant", "user"]
     assert prompt[1]["content"] == "<answer>\n```python\nx = 0\n```\n</answer>"
     assert "wrong_output" in prompt[2]["content"]
-    assert "worst at [7, 51] (the scale" in prompt[2]["content"]
+    assert "3 of 9 elements, worst at [7, 51]\n" in prompt[2]["content"]
     everything = str(out[:])
     assert "SECRET_REFERENCE" not in everything
     assert "-0.75" not in everything
     assert "-0.25" not in everything
+    assert "1.3" not in everything
 
 
 def test_values_are_taken_out_of_findings() -> None:
-    """Complex numbers and several findings too; places and counts stay."""
-    text = "first at [1]: (1+2j) instead of (3-4j); worst at [2]: nan instead of 5e-3 (scale 2)"
-    assert finding("wrong_output", text) == "first at [1] worst at [2] (scale 2)"
+    """Complex numbers and several findings too, and what a kernel computes from inputs; places and counts stay."""
+    text = "first at [1]: (1+2j) instead of (3-4j); worst at [2]: nan instead of 5e-3 (the output's scale is 2e-1)"
+    assert finding("wrong_output", text) == "first at [1] worst at [2]"
+    assert finding("runtime_error", "4 reads, 917,416 bytes past the end of x") == "4 reads, past the end of x"
+    assert finding("runtime_error", "index -17 is out of bounds for axis 0") == "an index is out of bounds for axis 0"
     assert finding("reference_error:load", "class Secret(nn.Module): ...") == ""
+
+
+def test_long_finding_keeps_its_last_lines() -> None:
+    """A compiler says last what is wrong; how much is left out is said."""
+    told = finding("compile_error", "while compiling:\n" + "x = 1\n" * 100_000 + "ValueError: BLOCK")
+    assert told.startswith("while compiling:")
+    assert told.endswith("ValueError: BLOCK")
+    assert "[... 598,034 characters left out ...]" in told
+    assert len(told) < 2_100
 
 
 TALK = [

@@ -14,12 +14,13 @@ import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
 from kbtools_plugins.verify import Verification, VerifySettings, verify
 from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.settings import Tier
 from kbtools_plugins.verify.steps import read as reading
 
 HERE = Path(__file__).parent
@@ -61,6 +62,11 @@ def read(path: Path) -> Candidate:
         tuple(head["verdict"].split(" | ")),
         VerifySettings.model_validate(settings),
     )
+
+
+def on_tier(candidate: Candidate, tier: Tier) -> Candidate:
+    """The same candidate, run elsewhere."""
+    return replace(candidate, settings=candidate.settings.model_copy(update={"tier": tier}))
 
 
 def run(candidates: list[Candidate], workers: int) -> list[Verification]:
@@ -110,11 +116,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-static-rules", action="store_true", help="see what the other layers do on their own")
     parser.add_argument("--only", default="", help="candidates whose group/kind/name contains this")
+    parser.add_argument("--tier", default="auto", help="where kernels run: auto, ptx, interpreter or gpu")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.no_static_rules:
         reading.executed = lambda findings, ran: None
-    candidates = [found for found in load() if options.only in f"{found.group}/{found.kind}/{found.name}"]
+    candidates = [
+        on_tier(found, options.tier) for found in load() if options.only in f"{found.group}/{found.kind}/{found.name}"
+    ]
     started = time.monotonic()
     verdicts = run(candidates, options.workers)
     for candidate, verdict in zip(candidates, verdicts, strict=True):
@@ -128,7 +137,8 @@ def main() -> None:
     if options.json:
         rows = [
             json.dumps({"group": candidate.group, "kind": candidate.kind, "name": candidate.name,
-                        "verdict": verdict.verdict, "tier": verdict.tier})
+                        "verdict": verdict.verdict, "tier": verdict.tier, "error": verdict.error,
+                        "seconds": dict(verdict.seconds)})
             for candidate, verdict in zip(candidates, verdicts, strict=True)
         ]  # fmt: skip
         options.json.write_text("[\n" + ",\n".join(rows) + "\n]\n")

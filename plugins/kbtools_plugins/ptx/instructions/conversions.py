@@ -33,7 +33,10 @@ def convert(builder: Builder, instruction: Instruction) -> None:
     asked = modifiers(builder, tuple(options))
     function = numerics.conversion(target, source, asked)
     count = len(instruction.operands) - 1
-    lanewise.emit(builder, instruction.operands, Lanewise(target, (source,) * count, function))
+    shadow = shadows.everything
+    if target.endswith("x2"):
+        shadow = shadows.paired if count == 2 else shadows.unpacked if source.endswith("x2") else shadows.everything
+    lanewise.emit(builder, instruction.operands, Lanewise(target, (source,) * count, function, shadow))
 
 
 def resize(source: str, target: str) -> lanewise.Function:

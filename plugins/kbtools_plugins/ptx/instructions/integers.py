@@ -111,6 +111,9 @@ LOGIC: dict[str, Shadow] = {
     "xor": shadows.union,
     "not": shadows.union,
     "lop3": shadows.union,
+    "add": shadows.upward,
+    "sub": shadows.upward,
+    "mul.lo": shadows.upward,
 }
 
 PREDICATES: dict[str, Function] = {

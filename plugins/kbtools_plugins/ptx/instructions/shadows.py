@@ -129,6 +129,15 @@ def union(group: Group, step: Step) -> None:
     put(group, step, step.writes[0], bits)
 
 
+def upward(group: Group, step: Step) -> None:
+    """Sums, differences and low halves of products: a bit depends on those below it."""
+    union(group, step)
+    found = group.poison.get(step.writes[0])
+    if found is not None:
+        signed = found.view(np.dtype(f"i{found.itemsize}"))
+        put(group, step, step.writes[0], (-(signed & -signed)).view(found.dtype))
+
+
 def conjunction(group: Group, step: Step) -> None:
     """`and`: a bit that is known to be 0 settles the result."""
     left, right = step.reads[:2]
@@ -179,6 +188,35 @@ def selected(group: Group, step: Step) -> None:
     if unknown is not None:
         bits = np.where(unknown, ~bits.dtype.type(0), bits)
     put(group, step, step.writes[0], bits)
+
+
+def paired(group: Group, step: Step) -> None:
+    """Two values made one register: the first is its upper half, the second its lower one."""
+    upper, lower = (affected(group, (slot,)) for slot in step.reads[:2])
+    by_halves(group, step, upper, lower)
+
+
+def unpacked(group: Group, step: Step) -> None:
+    """Two values of one register, each made another half."""
+    source = step.reads[0]
+    found = group.poison.get(source)
+    half = group.program.widths[source] // 2
+    upper = None if found is None else (found >> found.dtype.type(half)) != 0
+    lower = None if found is None else (found & found.dtype.type((1 << half) - 1)) != 0
+    by_halves(group, step, upper, lower)
+
+
+def by_halves(group: Group, step: Step, upper: Bits | None, lower: Bits | None) -> None:
+    """Sets the shadow of a result whose halves depend on different things."""
+    slot = step.writes[0]
+    half, kind = group.program.widths[slot] // 2, UNSIGNED[group.program.widths[slot]]
+    low = kind((1 << half) - 1)
+    bits = None
+    for where, mask in ((upper, ~low), (lower, low)):
+        if where is not None:
+            part = np.where(where, mask, kind(0))
+            bits = part if bits is None else bits | part
+    put(group, step, slot, bits)
 
 
 def halves(group: Group, step: Step) -> None:

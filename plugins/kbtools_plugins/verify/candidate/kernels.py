@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from kbtools_plugins.verify.candidate import kernel_facts as facts
 from kbtools_plugins.verify.candidate.kernel_language import dotted, free_names, violations
+from kbtools_plugins.verify.candidate.lines import original_lines
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.source import Binding
 
@@ -71,12 +72,15 @@ def extract(tree: ast.Module, bindings: Sequence[Binding] = ()) -> KernelSource:
         if name in used
     ]
     kernels: dict[str, list[Kernel]] = {}
+    originals: dict[str, ast.FunctionDef] = {}
     for node in functions:
         kernel = _describe(node, clean_names[id(node)], names)
         kernels.setdefault(node.name, []).append(kernel)
         if not kernel.problems:  # what is not in the language is never near a process that runs kernels
             lines.append(_clean_function(node, kernel.clean_name, modules))
-    return KernelSource(text="\n".join(lines), kernels=kernels)
+            originals[kernel.clean_name] = node
+    text = "\n".join(lines)
+    return KernelSource(text=text, lines=list(original_lines(text, originals)), kernels=kernels)
 
 
 def _first_line(node: ast.FunctionDef) -> int:

@@ -42,7 +42,8 @@ _ROLES = {
     ),
     "interpreter": ("replay",),
 }
-_START_SECONDS = 120
+"""What each warm process can do; the interpreter's is started by the first job for it."""
+_START_SECONDS = 600
 _START_ATTEMPTS = 10
 WALL_PER_PROCESSOR_SECOND = 3.0
 """A job may take so much longer than its processor time: the machine may be busy with others."""
@@ -157,7 +158,7 @@ class Warm:
 
 
 class WarmPair:
-    """The two warm processes that one worker needs: Triton compiling, and Triton interpreting.
+    """The warm processes that one worker needs: Triton compiling and, if that is asked for, Triton interpreting.
 
     Workers take turns on the machine's GPUs by their `number`, where it has any.
     """
@@ -167,7 +168,7 @@ class WarmPair:
         self._scratch = Path(tempfile.mkdtemp(prefix="kbtools-verify-"))
         for cache in ("triton", "inductor"):
             (self._scratch / cache).mkdir()
-        self._warm = {kind: Warm(kind, self._scratch, number) for kind in _ROLES}
+        self._warm = {"jit": Warm("jit", self._scratch, number)}
 
     def run(self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float | None = None) -> Outcome[R]:
         """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started.
@@ -186,6 +187,8 @@ class WarmPair:
         """Wait for a warm process; one that is killed before it had any job says nothing about a candidate."""
         for _ in range(_START_ATTEMPTS):
             try:
+                if kind not in self._warm:
+                    self._warm[kind] = Warm(kind, self._scratch, self._number)
                 return self._warm[kind].wait_until_ready()
             except WorkerDied:
                 self._replace(kind)
@@ -196,12 +199,12 @@ class WarmPair:
         self._warm[kind] = Warm(kind, self._scratch, self._number)
 
     def wait_until_ready(self) -> None:
-        """Block until both can take jobs."""
-        for kind in _ROLES:
+        """Block until jobs can be taken."""
+        for kind in list(self._warm):
             self._start(kind)
 
     def close(self) -> None:
-        """End both and remove their folder."""
+        """End them and remove their folder."""
         for warm in self._warm.values():
             warm.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -230,7 +233,7 @@ def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking whether there is a GPU must not start CUDA before the fork
         "USER": "kbtools",
         "TRITON_INTERPRET": "1" if interpret else "0",
-        "TRITON_DEFAULT_FP_FUSION": "1",
+        "TRITON_DEFAULT_FP_FUSION": "0",  # Triton's default from 3.10 on; one run of each check is fused all the same
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }

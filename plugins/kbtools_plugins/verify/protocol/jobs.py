@@ -78,6 +78,8 @@ class InputSet(Message):
     plain: Tree
     exact: Tree
     """Outputs of a float64 run."""
+    tf32: Tree = None
+    """Outputs if matrix products are those of tensor cores; None where there are none."""
     state: dict[str, UpdatedBuffer]
     after: list[Tensor | None]
     """Those tensors afterwards, None where the forward left them alone."""
@@ -123,6 +125,8 @@ class ReferenceReply(Message):
     modes: dict[str, Mode]
     main: str
     sets: list[InputSet] = Field(min_length=1)
+    fewer_sets: bool
+    """Whether sets were left out because the inputs are large."""
     sequence: Sequence | None
     """None if the reference cannot be called so."""
     counters: list[str]
@@ -200,6 +204,15 @@ class RecordReply(Message):
 # compile
 
 
+PTX_TARGET = 80
+"""What kernels are compiled for that the PTX machine runs, but for those with fp8 that came later."""
+
+
+def architecture_name(target: int | str) -> str:
+    """`sm_80` for 80, `gfx942` for itself."""
+    return f"sm_{target}" if isinstance(target, int) else target
+
+
 class Launch(Message):
     """A launch as a compiler looks at it."""
 
@@ -207,7 +220,7 @@ class Launch(Message):
     clean_name: str
     bound: dict[str, Tree]
     options: dict[str, Tree]
-    targets: list[int]
+    targets: list[int | str]
     tuned: bool
 
 
@@ -216,13 +229,15 @@ class CompileJob(Message):
 
     source: str
     launches: list[Launch]
+    spare: list[int | str] = []
+    """Further targets for configurations of tuned kernels that do not fit theirs."""
 
 
 class Usage(Message):
     """What one launch needs on one target."""
 
     kernel: str
-    target: int
+    target: int | str
     registers: int | None = None
     shared_bytes: int | None = None
     spill_bytes: int | None = None
@@ -254,6 +269,8 @@ class ReplayRun(Message):
     """forward, reverse or skip: how the programs of each launch follow each other, if they run at all."""
     shift: int
     """The program that comes first; a secret, which also decides what fresh memory holds where."""
+    fused: bool = False
+    """Whether multiplications and additions may be made one where kernels are compiled for this run."""
     turn: int
     """Counts the runs: in each, fresh memory holds something else."""
     optional: bool
@@ -283,6 +300,8 @@ class ReplayJob(Message):
     """Run traces on the inputs that count; with `timing`, time the first one."""
 
     source: str
+    lines: list[int] = []
+    """The candidate's line for each line of the source."""
     names: dict[str, str]
     """Names in the clean module, by `name:line`."""
     allow: list[str]
@@ -302,6 +321,8 @@ class RunResult(Message):
     changed: dict[str, Tensor] = {}
     """Parameters and buffers that are not what they were, by the reference's names."""
     inputs: list[Tensor] = []
+    ran: list[str] = []
+    """Versions and targets of the PTX that was executed."""
 
 
 class ReplayReply(Message):

@@ -27,7 +27,14 @@ TOLERANCE = {
 }
 """Allowed error relative to the output's scale, by dtype; other floating types are 8-bit ones."""
 _TOLERANCE_8_BIT = 0.13
+TF32_TOLERANCE = 2e-3
+"""Instead of float32's where tensor cores work on float32: their operands keep as many bits as a float16 has."""
+_TF32_ROUNDING = 2.0**-11
 _SMALLEST_SCALE = 1e-9
+_OWN_NOISE = {"float32": 4, "float64": 4, "complex64": 4, "complex128": 4}
+"""How often the reference's own error is added; narrower types are rounded after each operator there."""
+_COARSE = 8
+"""A reference in a narrower type than float32 may be so many tolerances off: what counts is the float64 run."""
 
 _OWN_SHARE, _ROUNDINGS, _FEW = 1e-2, 64, 0.05
 """An element is not computed if it is off by this share of itself and by so many roundings; a few may be."""
@@ -48,6 +55,13 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Tf32:
+    """Products of float32 may be those of tensor cores; `outputs` are the reference's if its own are, None without."""
+
+    outputs: Tree = None
+
+
+@dataclass(frozen=True)
 class Agreement:
     """The outputs agree; the largest relative error seen."""
 
@@ -62,6 +76,7 @@ def compare(
     promised: list[bool] | None = None,
     *,
     ordinary: bool = False,
+    tf32: Tf32 | None = None,
 ) -> Agreement | Difference:
     """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
 
@@ -76,12 +91,13 @@ def compare(
             "wrong_shape_or_dtype", f"returned {_structure(got)} where the reference returns {_structure(plain)}"
         )
     _, exact_tensors = flatten(exact)
+    cores = _outputs_of_cores(tf32, plain_tensors)
     worst = 0.0
     for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
         where = f"output {index}" if len(got_tensors) > 1 else "the output"
-        found = compare_tensor(where, mine, its, true, least_scales[index] if least_scales else None)
+        found = compare_tensor(where, mine, its, true, least_scales[index] if least_scales else None, cores[index])
         if isinstance(found, Agreement) and ordinary:
-            found = _left_out(where, mine, its, true) or found
+            found = _left_out(where, mine, its, true, tf32=tf32 is not None) or found
         if isinstance(found, Difference):
             return found
         if promised and promised[index] and _strides(mine) != _strides(its):
@@ -89,6 +105,12 @@ def compare(
             return Difference("wrong_shape_or_dtype", strides)
         worst = max(worst, found.max_error)
     return Agreement(worst)
+
+
+def _outputs_of_cores(tf32: Tf32 | None, plain: list[Tensor]) -> list[Tensor | None]:
+    """For each output the reference's by tensor cores, its plain one without, None where float32 is float32."""
+    found = flatten(tf32.outputs)[1] if tf32 and tf32.outputs is not None else plain
+    return [core if tf32 and core.dtype == "float32" else None for core in found]
 
 
 def _strides(tensor: Tensor) -> list[int]:
@@ -99,10 +121,14 @@ def _strides(tensor: Tensor) -> list[int]:
 
 
 def ill_conditioned(plain: Tree, exact: Tree) -> bool:
-    """Whether the reference's own float32 run is further from its float64 run than a candidate may be."""
+    """Whether the reference's own run is further from its float64 run than a candidate may be, or in a narrow type far
+    further."""
     pairs = zip(flatten(plain)[1], flatten(exact)[1], strict=True)
     return any(
-        isinstance(_compare_values("", to_numpy(a), to_numpy(b), a.dtype, np.zeros(()), _scale(b)), Difference)
+        isinstance(
+            _compare_values("", to_numpy(a), to_numpy(b), a.dtype, np.zeros(()), _scale(b), _own_tolerance(a.dtype)),
+            Difference,
+        )
         for a, b in pairs
         if _is_float(a.dtype)
     )
@@ -146,9 +172,17 @@ def _scale(tensor: Tensor) -> Array:
 
 
 def compare_tensor(
-    where: str, mine: Tensor, its: Tensor, true: Tensor, least_scale: Array | None = None
+    where: str,
+    mine: Tensor,
+    its: Tensor,
+    true: Tensor,
+    least_scale: Array | None = None,
+    cores: Tensor | None = None,
 ) -> Agreement | Difference:
-    """Hold one tensor against that of the plain run and that of the float64 run; `where` names it in the text."""
+    """Hold one tensor against that of the plain run and that of the float64 run; `where` names it in the text.
+
+    `cores` is what tensor cores make of the reference where these are allowed to.
+    """
     for what, got, wanted in (("shape", mine.shape, its.shape), ("dtype", mine.dtype, its.dtype)):
         if got != wanted:
             return Difference("wrong_shape_or_dtype", f"{where} has {what} {got}, the reference's has {wanted}")
@@ -156,12 +190,24 @@ def compare_tensor(
         return _compare_exactly(where, to_numpy(mine), to_numpy(its))
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
     with np.errstate(all="ignore"):
-        noise = np.abs(plain - to_numpy(true))
+        noise = _OWN_NOISE.get(its.dtype, 1) * local_scale.largest(np.abs(plain - to_numpy(true)))
+        if cores is not None:
+            noise = noise + 2 * local_scale.largest(np.abs(to_numpy(cores) - to_numpy(true)))
+    tolerance = TF32_TOLERANCE if cores is not None else _tolerance(its.dtype)
     scale = np.maximum(local_scale.scale(to_numpy(true)), np.zeros(()) if least_scale is None else least_scale)
-    return _compare_values(where, to_numpy(mine), to_numpy(true), its.dtype, local_scale.largest(noise), scale)
+    return _compare_values(where, to_numpy(mine), to_numpy(true), its.dtype, noise, scale, tolerance)
 
 
-def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor) -> Difference | None:
+def _tolerance(dtype: str) -> float:
+    return TOLERANCE.get(dtype, _TOLERANCE_8_BIT)
+
+
+def _own_tolerance(dtype: str) -> float:
+    """What a reference's own run may be off by."""
+    return _tolerance(dtype) * (1 if dtype in _OWN_NOISE else _COARSE)
+
+
+def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor, *, tf32: bool = False) -> Difference | None:
     """A share of elements that no rounding explains: what is far below the output's scale can be wrong and within it.
 
     Each element is held to its own size and to the rounding of the reference's own float32 run there.
@@ -171,7 +217,10 @@ def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor) -> Difference
     exact = to_numpy(true).astype(np.float64)
     with np.errstate(all="ignore"):
         size, error = np.abs(exact), np.abs(to_numpy(mine).astype(np.float64) - exact)
-        rounding = np.maximum(np.abs(to_numpy(its).astype(np.float64) - exact), np.finfo(np.float32).eps * size)
+        rounding = np.maximum(
+            np.abs(to_numpy(its).astype(np.float64) - exact),
+            (_TF32_ROUNDING if tf32 else np.finfo(np.float32).eps) * size,
+        )
         counts = np.isfinite(size) & (size > _NOTHING * np.max(size, initial=0.0, where=np.isfinite(size)))
         wrong = counts & (error > _OWN_SHARE * size) & (error > _ROUNDINGS * rounding)
     if not counts.any() or wrong.sum() <= _FEW * counts.sum():
@@ -194,7 +243,7 @@ def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Differe
 
 
 def _compare_values(
-    where: str, mine: Array, true: Array, dtype: str, own_noise: Array, scale: Array
+    where: str, mine: Array, true: Array, dtype: str, noise: Array, scale: Array, tolerance: float
 ) -> Agreement | Difference:
     with np.errstate(all="ignore"):
         wide_mine, wide_true = mine.astype(_wide(mine)), true.astype(_storable(dtype)).astype(_wide(mine))
@@ -203,9 +252,7 @@ def _compare_values(
         odd = special & ~equal
         error = np.where(special, 0.0, np.abs(wide_mine - wide_true))
         scale = np.maximum(scale, _SMALLEST_SCALE)
-        allowed = (
-            TOLERANCE.get(dtype, _TOLERANCE_8_BIT) * (scale + np.where(special, 0.0, np.abs(wide_true))) + 4 * own_noise
-        )
+        allowed = tolerance * (scale + np.where(special, 0.0, np.abs(wide_true))) + noise
     worst = float((error / (scale + np.where(special, 0.0, np.abs(wide_true)))).max(initial=0.0))
     wrong = odd | (error > allowed)
     if not wrong.any():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -28,7 +29,7 @@ TOKEN = "KBTOOLS_SERVE_TOKEN"
 @click.option("--wait", default=120.0, show_default=True, help="Seconds until a question is answered `not yet` (202).")
 @click.option(
     "--tier",
-    type=click.Choice(["auto", "gpu", "cpu", "ptx"]),
+    type=click.Choice(get_args(Tier)),
     default="auto",
     show_default=True,
     help="Where kernels run.",

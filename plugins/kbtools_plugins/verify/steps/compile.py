@@ -6,28 +6,48 @@ import json
 from collections.abc import Container, Mapping
 
 from kbtools_plugins.verify import devices
-from kbtools_plugins.verify.protocol.jobs import CompileJob, Launch
+from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, CompileJob, Launch
 from kbtools_plugins.verify.protocol.reading import KernelSource
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
-from kbtools_plugins.verify.settings import VerifySettings, on_gpu
+from kbtools_plugins.verify.settings import Target, VerifySettings, machine, on_gpu
 
 
 def compile_job(
     run: list[Trace], tried: list[Trace], source: KernelSource, tuned: Container[str], settings: VerifySettings
 ) -> CompileJob:
-    """All that is `run` for every target, further configurations of tuned kernels that were `tried` for the first.
-
-    On a GPU its own target is among them: what the device runs is compiled ahead of it, on a CPU.
-    """
-    targets = list(settings.targets)
-    if on_gpu(settings):
-        targets += sorted({device.capability for device in devices.found()[0]} - set(targets))
-    launches = distinct_launches(run, source, targets, tuned)
+    """All that is `run`, and further configurations of tuned kernels that were `tried`, for the first targets."""
+    now, later = targets(settings)
+    launches = distinct_launches(run, source, now, tuned)
     known = [_plain(launch) for launch in launches]
-    more = distinct_launches(tried, source, targets[:1], tuned)
+    more = distinct_launches(tried, source, now[:1], tuned)
     launches += [launch for launch in more if _plain(launch) not in known]
-    return CompileJob(source=source.text, launches=launches)
+    spare: list[Target] = [target for target in later if isinstance(target, int)]
+    return CompileJob(source=source.text, launches=launches, spare=spare)
+
+
+def later_job(
+    run: list[Trace], source: KernelSource, tuned: Container[str], settings: VerifySettings
+) -> CompileJob | None:
+    """What was `run`, for the targets that are left; None without any."""
+    _, later = targets(settings)
+    launches = distinct_launches(run, source, later, tuned)
+    return CompileJob(source=source.text, launches=launches) if later else None
+
+
+def targets(settings: VerifySettings) -> tuple[list[Target], list[Target]]:
+    """What is compiled for before kernels run, and what only after they have turned out to be right.
+
+    The PTX machine runs what is compiled for NVIDIA's devices. On a GPU its own target is among the first: what the
+    device runs is compiled ahead of it, on a CPU.
+    """
+    asked: list[Target] = list(settings.targets)
+    if machine(settings) == "ptx":
+        first = next((target for target in asked if isinstance(target, int)), PTX_TARGET)
+        return [first], [target for target in asked if target != first]
+    if on_gpu(settings):
+        asked += sorted({device.capability for device in devices.found()[0]} - set(asked))
+    return asked, []
 
 
 def picked(traces: list[Trace], never: list[Launch], source: KernelSource) -> list[Trace]:
@@ -58,7 +78,7 @@ def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
 
 
 def distinct_launches(
-    traces: list[Trace], source: KernelSource, targets: list[int], tuned: Container[str] = ()
+    traces: list[Trace], source: KernelSource, targets: list[Target], tuned: Container[str] = ()
 ) -> list[Launch]:
     """Launches that differ in anything a compiler may look at; `tuned` names kernels as `name:line`."""
     names = clean_names(traces, source)
@@ -120,8 +140,8 @@ _SINCE_89 = "float8_e4m3fn"
 """The type for which devices have instructions since sm_89, and Triton none before."""
 
 
-def _able(bound: Mapping[str, Tree], targets: list[int]) -> list[int]:
+def _able(bound: Mapping[str, Tree], targets: list[Target]) -> list[Target]:
     """The targets that have all types of a launch: a candidate is not to blame for those that do not."""
     if _SINCE_89 not in json.dumps(bound):
         return targets
-    return [target for target in targets if target >= 89] or [89]
+    return [target for target in targets if target == "gfx950" or (isinstance(target, int) and target >= 89)] or [89]

@@ -17,8 +17,8 @@ ELSEWHERE = "elsewhere"
 SEQUENCE = "sequence"
 TUNING = "tuning"
 _FEWEST_REPEATS = 6
-_MOST_CONFIGURATIONS = 16
-"""Of a tuned kernel that are tried: the first fifteen and the last."""
+_MOST_CONFIGURATIONS = 128
+"""Of a tuned kernel that are tried: the first and the last."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.protocol.jobs import (
@@ -27,8 +27,10 @@ from kbtools_plugins.verify.protocol.jobs import (
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.tolerance import (
+    TF32_TOLERANCE,
     Agreement,
     Difference,
+    Tf32,
     compare,
     compare_tensor,
     flatten,
@@ -36,12 +38,17 @@ from kbtools_plugins.verify.protocol.tolerance import (
     scales,
 )
 from kbtools_plugins.verify.protocol.trace import Trace
-from kbtools_plugins.verify.settings import VerifySettings, on_gpu
+from kbtools_plugins.verify.settings import Machine, VerifySettings, machine
 from kbtools_plugins.verify.steps.compile import clean_names
 from kbtools_plugins.verify.steps.record import ELSEWHERE, SEQUENCE, TUNING
-from kbtools_plugins.verify.steps.trace_rules import Decided, features_without_gpu, why_wrong
+from kbtools_plugins.verify.steps.trace_rules import Decided, why_wrong
 
-_MANY_PROGRAMS, _MOST_PROGRAMS = 4_000, 40_000
+_PROGRAMS: dict[Machine, tuple[int, int]] = {
+    "interpreter": (4_000, 40_000),
+    "ptx": (100_000, 1_000_000),
+    "gpu": (2**62, 2**62),
+}
+"""Programs per forward above which only two sets of inputs are run, and those that are not run at all."""
 _TIMING_SECONDS = 180.0
 """What the timing job gets on top of --timeout: torch.compile takes its time with the reference."""
 _RUNS_PER_TIMEOUT = 16
@@ -59,6 +66,8 @@ class Run:
     order: str = "forward"
     shift: int = 0
     """The program that comes first."""
+    fused: bool = False
+    """Whether multiplications and additions may be made one."""
     what: str = ""
     variant: str = ""
     """Of which label this run decides; such a run may fail."""
@@ -81,14 +90,19 @@ class Replays:
         self._traces = traces
         self._source = source
         self._kernels = kernels
-        self._features = features
         self._settings = settings
         self._processes = processes
-        self._on_gpu = on_gpu(settings)
-        self._role = GPU if self._on_gpu else PTX if settings.tier == "ptx" else REPLAY
+        self._machine = machine(settings)
+        self._many_programs, self._most_programs = _PROGRAMS[self._machine]
+        self._role = {"gpu": GPU, "ptx": PTX, "interpreter": REPLAY}[self._machine]
         self._first, self._steady, self._last = traces["main"]
         self._least_scales = [scale * _LEAST_SHARE for scale in scales(reference.sets[0].exact)]
         self.notes: list[str] = []
+        self.ran: frozenset[str] = frozenset()
+        """Versions and targets of the PTX that was executed."""
+        self._tf32 = "tf32" in features and not settings.strict_fp32
+        if self._tf32:
+            self.notes.append(f"tf32: its products of float32 keep ten bits, so {TF32_TOLERANCE:g} is the tolerance")
         self.general: dict[str, bool] = {}
         """Whether the candidate is also right on another shape or layout, for those that could be tried."""
         self.in_place: bool | None = None
@@ -96,12 +110,10 @@ class Replays:
 
     def check(self) -> float:
         """The largest relative error; Decided if any required replay disagrees."""
-        if self._on_gpu:
-            self._interpret()
-        elif (programs := _programs(self._steady)) > _MOST_PROGRAMS:
-            raise Decided(
-                "unsupported:too_large", f"the launches have {programs:,} programs, too many for the interpreter"
-            )
+        if self._machine == "gpu":
+            self._emulate()
+        elif (programs := _programs(self._steady)) > self._most_programs:
+            raise Decided("unsupported:too_large", f"the launches have {programs:,} programs, too many for a CPU")
         runs = [*self._required(), *self._variants()]
         worst = 0.0
         reply = self._execute(runs, self._sequence())
@@ -158,19 +170,20 @@ class Replays:
         result = reply.sequence[-1]
         return not result.failed and isinstance(self._compare(run, result), Agreement)
 
-    def _interpret(self) -> None:
-        """Look for accesses out of bounds and races, which a device does not show, where the interpreter can."""
-        why_not = features_without_gpu(self._kernels, self._steady, self._features)
-        if why_not or _programs(self._steady) > _MANY_PROGRAMS:
-            self.notes.append(f"reads out of bounds and races were not looked for: {why_not or 'many programs'}")
+    def _emulate(self) -> None:
+        """Look for accesses out of bounds and races, which a device does not show, on the PTX machine."""
+        if _programs(self._steady) > _PROGRAMS["ptx"][0]:
+            self.notes.append("reads out of bounds and races were not looked for: many programs")
             return
         run = Run(self._steady, self._reference.sets[0])
-        outcome = self._processes.run(REPLAY, self._job([run], []))
-        for result in outcome.reply.results if outcome.reply else []:
-            if result.failed in ("out_of_bounds", "nondeterministic"):
-                raise self._failure(run, result)
-        if outcome.failed:
-            self.notes.append(f"reads out of bounds and races were not looked for: {outcome.failed}")
+        outcome = self._processes.run(PTX, self._job([run], []))
+        results = outcome.reply.results if outcome.reply else []
+        if failed := [
+            result for result in results if result.failed in ("out_of_bounds", "nondeterministic", "unwritten")
+        ]:
+            raise self._failure(run, failed[0])
+        if why_not := outcome.failed or results[-1].failed:
+            self.notes.append(f"reads out of bounds and races were not looked for: {why_not}")
 
     def _variants(self) -> Iterator[Run]:
         for name, variant in self._reference.variants.items():
@@ -182,9 +195,9 @@ class Replays:
 
     def _required(self) -> list[Run]:
         sets = [found for found in self._reference.sets if not ill_conditioned(found.plain, found.exact)]
-        if not self._on_gpu and _programs(self._steady) > _MANY_PROGRAMS:
+        if _programs(self._steady) > self._many_programs:
             sets = sets[:2]
-            self.notes.append("many programs for the interpreter: two sets of random inputs only, no other scales")
+            self.notes.append("many programs for a CPU: two sets of random inputs only, no other scales")
         skipped = [found.name for found in self._reference.sets if ill_conditioned(found.plain, found.exact)]
         if skipped:
             self.notes.append(f"not compared, the reference itself is inexact there: {', '.join(skipped)}")
@@ -196,7 +209,7 @@ class Replays:
         runs = [Run(self._steady, sets[0], "skip"), Run(self._steady, sets[0])]
         for number, found in enumerate(sets[1:]):
             order = "reverse" if number == 0 else "forward"
-            runs.append(Run(self._steady, found, order, _unknowable(found), f"on {found.name}: "))
+            runs.append(Run(self._steady, found, order, _unknowable(found), number == 0, f"on {found.name}: "))
         if self._first.shape_of_it() != self._steady.shape_of_it():
             runs.append(Run(self._first, sets[0], what="in its first call: "))
         if self._last.shape_of_it() != self._steady.shape_of_it():
@@ -210,22 +223,22 @@ class Replays:
         runs += self._configurations(sets[0])
         for mode, forward in self._reference.modes.items():
             expected = sets[0].model_copy(
-                update={"plain": forward.outputs, "exact": forward.outputs, "state": forward.state}
+                update={"plain": forward.outputs, "exact": forward.outputs, "tf32": None, "state": forward.state}
             )
             if (trace := self._differing(mode)) or (mode in self._traces and self._mode_matters()):
                 runs.append(Run(trace or self._traces[mode][0], expected, what=f"in {mode} mode: "))
         return runs
 
     def _configurations(self, expected: InputSet) -> Iterator[Run]:
-        """One run for each further configuration of tuned kernels, as far as the interpreter can."""
+        """One run for each further configuration of tuned kernels, as far as the machine can."""
         known, programs = {self._steady.shape_of_it()}, 0
         for number, trace in enumerate(self._traces.get(TUNING, []), 2):
             if (shape := trace.shape_of_it()) in known:
                 continue
             known.add(shape)
             programs += _programs(trace)
-            if programs > _MANY_PROGRAMS and not self._on_gpu:
-                self.notes.append(f"many programs for the interpreter: configurations from the {number}th were not run")
+            if programs > self._many_programs:
+                self.notes.append(f"many programs for a CPU: configurations from the {number}th were not run")
                 return
             yield Run(trace, expected, what=f"with configuration {number} of its autotuning: ")
 
@@ -260,6 +273,7 @@ class Replays:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
         reply = outcome.known()
+        self.ran |= {ran for result in reply.results for ran in result.ran}
         last = runs[len(reply.results) - 1]
         if reply.results[-1].failed and not last.variant:
             raise self._failure(last, reply.results[-1])
@@ -274,6 +288,7 @@ class Replays:
         numbers = {id(trace): number for number, trace in enumerate(traces)}
         return ReplayJob(
             source=self._source.text,
+            lines=list(self._source.lines),
             names=clean_names(traces, self._source),
             allow=list(self._settings.allow),
             state={name: self._reference.state[name] for name in self._reference.decoy_state},
@@ -284,6 +299,7 @@ class Replays:
                     inputs=run.expected.tensors,
                     order=run.order,
                     shift=run.shift,
+                    fused=run.fused,
                     turn=turn,
                     optional=bool(run.variant),
                 )
@@ -300,13 +316,16 @@ class Replays:
         )
 
     def _failure(self, run: Run, result: RunResult) -> Decided:
+        if result.failed == "unsupported":
+            why = result.error if self._role is PTX else "interpreter"
+            return Decided(f"unsupported:{why}", f"{run.what}a kernel needs {result.error}, which is not emulated")
         kinds = {
             "out_of_memory": "out_of_memory",
             "nondeterministic": "nondeterministic",
             "fallback": "fallback",
             "forged": "hack:forged_result",
-            "unsupported": f"unsupported:{self._settings.tier if self._role is PTX else 'interpreter'}",
             "timeout": "timeout",
+            "unwritten": "wrong_output",
         }
         return Decided(kinds.get(result.failed, "runtime_error"), f"{run.what}{result.error}")
 
@@ -316,7 +335,8 @@ class Replays:
         ordinary = run.variant or expected.name.startswith(("seed ", "call "))
         least = None if ordinary else self._least_scales
         by_seed = expected.name.startswith("seed ")
-        found = compare(result.outputs, expected.plain, expected.exact, least, promised, ordinary=by_seed)
+        tf32 = Tf32(expected.tf32) if self._tf32 else None
+        found = compare(result.outputs, expected.plain, expected.exact, least, promised, ordinary=by_seed, tf32=tf32)
         if isinstance(found, Agreement) and run.order != "skip":
             found = self._compare_buffers(run.trace, result.changed, expected.state) or found
         if isinstance(found, Difference):
@@ -362,17 +382,22 @@ class Replays:
         if found.verdict != "wrong_output":
             return Decided(found.verdict, found.text)
         if again and (run.order == "reverse" or run.shift):
-            plainly = Run(run.trace, run.expected, what=run.what)
-            if isinstance(self._compare(plainly, self._execute([plainly]).results[0]), Agreement):
+            if self._is_right(replace(run, order="forward", shift=0)):
                 return Decided(
                     "nondeterministic", f"the result depends on the order of the grid's programs; {found.text}"
                 )
+            if run.fused and self._is_right(replace(run, order="forward", shift=0, fused=False)):
+                text = "the result depends on whether a compiler fuses multiplications and additions"
+                return Decided("wrong_output", f"{text}; {found.text}", found.max_error)
         if run.trace.state:
             raise Decided("hack:host_computation", f"parameters are worked on outside torch and Triton; {found.text}")
         dtypes = [tensor.dtype for tensor in flatten(run.expected.plain)[1]]
         return why_wrong(
             self._first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else ""
         )
+
+    def _is_right(self, run: Run) -> bool:
+        return isinstance(self._compare(run, self._execute([run]).results[0]), Agreement)
 
 
 def _programs(trace: Trace) -> int:

@@ -14,14 +14,18 @@ import torch
 import triton
 import triton.language as tl
 
-from kbtools_plugins.verify.protocol.jobs import CompileJob, CompileReply, Launch, Usage
+from kbtools_plugins.ptx.compile import WITH_FP8, Architecture, CompiledKernel, compile_kernel, lacks_types
+from kbtools_plugins.verify.protocol.jobs import CompileJob, CompileReply, Launch, Usage, architecture_name
 from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.job import load_kernels
 
-_MOST_SHARED = {75: 65_536, 80: 166_912, 86: 101_376, 87: 166_912, 89: 101_376, 90: 232_448, 100: 232_448, 103: 232_448,
-                120: 101_376, 121: 101_376}  # fmt: skip
-"""Bytes of shared memory that one block may have, by compute capability (CUDA C++ Programming Guide, 16.2)."""
+_MOST_SHARED: dict[Architecture, int] = {
+    75: 65_536, 80: 166_912, 86: 101_376, 87: 166_912, 89: 101_376, 90: 232_448, 100: 232_448, 103: 232_448,
+    120: 101_376, 121: 101_376, "gfx90a": 65_536, "gfx942": 65_536, "gfx950": 163_840, "gfx1100": 65_536,
+}  # fmt: skip
+"""Bytes of shared memory that one block may have, by compute capability (CUDA C++ Programming Guide, 16.2) and by
+AMD's architectures."""
 
 
 _FIRST_KERNEL = """
@@ -53,20 +57,22 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
     """
     kernels = load_kernels(job.source)
     resources: list[Usage] = []
-    too_large: dict[tuple[str, int], str] = {}
+    too_large: dict[tuple[str, Architecture], str] = {}
     fits: set[int] = set()
     features: set[str] = set()
     for number, launch in enumerate(job.launches):
         for target in launch.targets:
-            where = f"kernel {launch.kernel} for sm_{target}: "
+            where = f"kernel {launch.kernel} for {architecture_name(target)}: "
             try:
-                resources.append(_compile(kernels, launch, target, features))
+                resources.append(_usage(kernels, launch, target, features))
                 fits.add(number)
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
                 text = where + _last_lines(error)
                 if not (launch.tuned and isinstance(error, _passed_over())):
                     return CompileReply(resources=resources, error=text)
                 too_large[launch.kernel, target] = text
+        if number not in fits and any(_fits(kernels, launch, target) for target in job.spare):
+            fits.add(number)
     fitting = {(found.kernel, found.target) for found in resources}
     if never := [text for place, text in too_large.items() if place not in fitting]:
         return CompileReply(resources=resources, error=f"no configuration fits: {never[0]}")
@@ -78,6 +84,13 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
     )
 
 
+def _fits(kernels: ModuleType, launch: Launch, target: Architecture) -> bool:
+    try:
+        return bool(_compile(kernels, launch, target, set()))
+    except _passed_over():
+        return False
+
+
 _FEATURES = {
     "bfloat16": "bf16",
     "float8": "f8E",
@@ -85,6 +98,9 @@ _FEATURES = {
     "inline_assembly": "tt.elementwise_inline_asm",
 }
 """What is looked for in a launch's code: a branch that no launch takes leaves nothing there."""
+
+
+_TF32 = re.compile(r"mma\S*\.tf32")
 
 
 class TooLarge(Exception):
@@ -115,33 +131,30 @@ class _Pointer:
         return 0
 
 
-def _compile(kernels: ModuleType, launch: Launch, target: int, features: set[str]) -> Usage:
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler.compiler import ASTSource, make_backend
-    from triton.runtime.jit import create_function_from_signature
+def _usage(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:
+    """What it needs on this target, or on the first that has its types: no candidate is to blame for older ones."""
+    try:
+        return _compile(kernels, launch, target, features)
+    except Exception as error:
+        if lacks_types(error, target):
+            return _compile(kernels, launch, WITH_FP8, features)
+        raise
 
-    function: Any = getattr(kernels, launch.clean_name)
-    gpu = GPUTarget("cuda", target, 32)
-    backend = make_backend(gpu)
-    options = launch.options
-    bind = create_function_from_signature(function.signature, function.params, backend)
-    bound, specialization, _ = bind(
-        **{name: _argument(value, kernels) for name, value in launch.bound.items()}, **options
-    )
-    parsed, signature, constants, attributes = function._pack_args(
-        backend, options, bound, specialization, dict(options)
-    )
-    source = ASTSource(function, signature, constants, attributes)
-    kernel = triton.compile(source, target=gpu, options=parsed.__dict__)
-    features |= {name for name, sign in _FEATURES.items() if sign in kernel.asm["ttir"]}
-    most = _MOST_SHARED.get(target, kernel.metadata.shared)
-    if kernel.metadata.shared > most:
-        raise TooLarge(f"it needs {kernel.metadata.shared:,} bytes of shared memory for a block, there are {most:,}")
-    registers, stack = _registers_and_stack(kernel.asm["cubin"])
+
+def _compile(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:
+    arguments = {name: _argument(value, kernels) for name, value in launch.bound.items()}
+    kernel = compile_kernel(getattr(kernels, launch.clean_name), arguments, launch.options, target)
+    features |= {name for name, sign in _FEATURES.items() if sign in kernel.ttir}
+    if _TF32.search(kernel.text):
+        features.add("tf32")
+    most = _MOST_SHARED.get(target, kernel.shared_bytes)
+    if kernel.shared_bytes > most:
+        raise TooLarge(f"it needs {kernel.shared_bytes:,} bytes of shared memory for a block, there are {most:,}")
+    registers, stack = _registers_and_stack(kernel) if isinstance(target, int) else _registers_and_spills(kernel.text)
     return Usage(
         kernel=launch.kernel,
         target=target,
-        shared_bytes=kernel.metadata.shared,
+        shared_bytes=kernel.shared_bytes,
         registers=registers,
         spill_bytes=stack,
     )
@@ -172,16 +185,25 @@ def _descriptor(fields: Tree) -> Any:
     return TensorDescriptor(base, fields["shape"], fields["strides"], fields["block_shape"], fields["padding"])
 
 
-def _registers_and_stack(cubin: bytes) -> tuple[int | None, int | None]:
+def _registers_and_stack(kernel: CompiledKernel) -> tuple[int | None, int | None]:
     """Registers and spilled bytes by cuobjdump, which comes with Triton; nothing where it is missing."""
     tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
     if not tool.exists():
         return None, None
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        Path(file.name).write_bytes(cubin)
+        Path(file.name).write_bytes(kernel.binary)
         report = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=False).stdout
-    registers, stack = re.search(r"\bREG:(\d+)", report), re.search(r"\bSTACK:(\d+)", report)
-    return int(registers.group(1)) if registers else None, int(stack.group(1)) if stack else None
+    return _number(r"\bREG:(\d+)", report), _number(r"\bSTACK:(\d+)", report)
+
+
+def _registers_and_spills(assembly: str) -> tuple[int | None, int | None]:
+    """Vector registers and bytes of private memory, as AMD's assembly says at its end."""
+    return _number(r"\.vgpr_count:\s+(\d+)", assembly), _number(r"\.private_segment_fixed_size:\s+(\d+)", assembly)
+
+
+def _number(pattern: str, text: str) -> int | None:
+    found = re.search(pattern, text)
+    return int(found[1]) if found else None
 
 
 def _last_lines(error: BaseException) -> str:

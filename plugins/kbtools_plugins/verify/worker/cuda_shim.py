@@ -77,7 +77,7 @@ class Default:
 class CudaMode(TorchFunctionMode):
     """Maps every mention of a CUDA device to the CPU and back."""
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         kwargs = kwargs or {}
         answer = _ANSWERS.get(func)
         if answer is not None:
@@ -91,28 +91,28 @@ class CudaMode(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def to_cpu(device: Any) -> Any:
+def to_cpu(device: object) -> object:
     """The CPU for anything that names a CUDA device; other values unchanged."""
     if isinstance(device, int) and not isinstance(device, bool):
         return torch.device("cpu")
     return torch.device("cpu") if _is_device(device) else device
 
 
-def _is_device(value: Any) -> bool:
+def _is_device(value: object) -> bool:
     if isinstance(value, str):
         return value.startswith("cuda")
     return isinstance(value, torch.device) and value.type == "cuda"
 
 
-def _cuda(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+def _cuda(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
     return tensor
 
 
-def _cpu(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+def _cpu(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
     return tensor.clone()
 
 
-_ANSWERS: dict[Any, Callable[..., Any]] = {
+_ANSWERS: dict[object, Callable[..., object]] = {
     torch.Tensor.is_cuda.__get__: lambda tensor, *_: True,  # type: ignore[attr-defined]
     torch.Tensor.is_cpu.__get__: lambda tensor, *_: False,  # type: ignore[attr-defined]
     torch.Tensor.device.__get__: lambda tensor, *_: CUDA,
@@ -134,7 +134,7 @@ class Stream:
     cuda_stream = 0
     device = CUDA
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         Stream.made += 1
 
     def __enter__(self) -> Stream:
@@ -143,13 +143,13 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def wait_stream(self, *_: Any) -> None:
+    def wait_stream(self, *_: object) -> None:
         """Counts as the side stream's work being waited for."""
         Stream.joined += 1
 
     wait_event = synchronize = wait_stream
 
-    def record_event(self, *_: Any) -> Event:
+    def record_event(self, *_: object) -> Event:
         """An event that has happened."""
         return Event()
 
@@ -164,7 +164,7 @@ class Event:
     milliseconds = 0.0
     """Between any two; 0 for what a device might say."""
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         self.made = True
 
     def record(self, *_: Any) -> None:
@@ -190,7 +190,7 @@ class CudaGraph:
 
     used = False
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         CudaGraph.used = True
         raise CudaGraphUsed("CUDA graphs are not allowed in a candidate")
 
@@ -222,7 +222,7 @@ class _Driver:
         """The default stream."""
         return 0
 
-    def get_current_target(self) -> Any:
+    def get_current_target(self) -> object:
         """That of the card."""
         from triton.backends.compiler import GPUTarget
 
@@ -232,7 +232,7 @@ class _Driver:
         """The only device."""
         return CUDA
 
-    def get_device_interface(self) -> Any:
+    def get_device_interface(self) -> object:
         """The module whose functions this shim replaced."""
         return torch.cuda
 
@@ -256,7 +256,7 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
     side = Stream()
     Stream.made = 0
     nothing = lambda *_, **__: None  # noqa: E731 - one no-op under many names
-    answers: dict[str, Any] = {
+    answers: dict[str, object] = {
         "is_available": lambda: True,
         "is_initialized": lambda: True,
         "device_count": lambda: 1,
@@ -294,6 +294,6 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
     torch.version.cuda = card.cuda_version
 
 
-def _default_device_stays(device: Any) -> None:
+def _default_device_stays(device: object) -> None:
     """The CPU stands for the device already."""
     Default.is_cuda = _is_device(device)

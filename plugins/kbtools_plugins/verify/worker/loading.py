@@ -28,7 +28,7 @@ def load(code: str, name: str) -> ModuleType:
     return module
 
 
-def split_init_inputs(given: Any) -> tuple[list[Any], dict[str, Any]]:
+def split_init_inputs(given: Any) -> tuple[list[object], dict[str, object]]:
     """Both conventions of `get_init_inputs()`: `[args, kwargs]` (KernelBook) and a plain list of args (KernelBench)."""
     if isinstance(given, dict):
         return [], given
@@ -38,12 +38,12 @@ def split_init_inputs(given: Any) -> tuple[list[Any], dict[str, Any]]:
     return items, {}
 
 
-def construct(entry: Any, args: list[Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
+def construct(entry: Any, args: list[object], kwargs: dict[str, object]) -> Callable[..., object]:
     """Seed, then build the module; a plain function is its own instance."""
     if not isinstance(entry, type):
         return entry  # type: ignore[no-any-return]
     torch.manual_seed(SEED)
-    instance: Callable[..., Any] = entry(*args, **kwargs)
+    instance: Callable[..., object] = entry(*args, **kwargs)
     return instance
 
 

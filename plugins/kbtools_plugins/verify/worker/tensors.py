@@ -14,6 +14,9 @@ from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.paritybench import MockConfig
 
+Inputs = tuple[Any, ...]
+"""What a module is called with: tensors and plain values, nested in any way."""
+
 
 class Unsendable(Exception):
     """A value that has no form outside its process."""
@@ -61,7 +64,10 @@ def decode(tree: Tree) -> Any:
 
 
 def encode_tensor(tensor: torch.Tensor) -> Tensor:
-    """What travels of one dense tensor."""
+    """What travels of one dense tensor; of one without memory, its form."""
+    if tensor.is_meta:
+        name = str(tensor.dtype).removeprefix("torch.")
+        return Tensor(tensor=b"", dtype=name, shape=list(tensor.shape), stride=list(tensor.stride()))
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     data = plain.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
     dtype = str(tensor.dtype).removeprefix("torch.")
@@ -96,7 +102,7 @@ def _torch_attribute(path: str) -> object:
     return value
 
 
-def clone_tree(value: Any) -> Any:
+def clone_tree(value: object) -> Any:
     """The same structure with every tensor copied, strides kept."""
     return tree_map_only(torch.Tensor, clone_strided, value)
 

@@ -24,10 +24,10 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     varied,
     with_plain_values_of,
 )
-from kbtools_plugins.verify.worker.tensors import clone_tree, encode, encode_tensor
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, encode, encode_tensor
 
 Kind = Literal["seed", "values", "extreme", "shape"]
-Made = Callable[[], "tuple[Any, ...] | None"]
+Made = Callable[[], "Inputs | None"]
 _EXTREME = ("values of 1e-3", "values of 1e3", "zeros")
 
 
@@ -55,7 +55,7 @@ def _led(job: LeadJob) -> LeadReply:
     return LeadReply(init=encode(subject.init), names=names, parameters=parameters, sets=sets)
 
 
-def _moved(subject: Subject, inputs: tuple[Any, ...], mode: str, seed: int) -> Any:
+def _moved(subject: Subject, inputs: Inputs, mode: str, seed: int) -> Any:
     if not isinstance(subject.instance, torch.nn.Module):
         return subject.instance
 
@@ -66,7 +66,7 @@ def _moved(subject: Subject, inputs: tuple[Any, ...], mode: str, seed: int) -> A
     return state.moved(subject.instance, set(), seed, [forward])
 
 
-def _seeded(subject: Subject, first: tuple[Any, ...], seeds: list[int]) -> Iterator[tuple[Any, ...]]:
+def _seeded(subject: Subject, first: Inputs, seeds: list[int]) -> Iterator[Inputs]:
     """Inputs of every seed; those that `get_inputs` fixes are varied."""
     yield first
     for seed in seeds[1:]:
@@ -74,7 +74,7 @@ def _seeded(subject: Subject, first: tuple[Any, ...], seeds: list[int]) -> Itera
         yield tuple(tree_map_only(torch.Tensor, varied, inputs)) if state.equal(inputs, first) else inputs
 
 
-def _further(subject: Subject, first: tuple[Any, ...], seeds: list[int], mode: str) -> Iterator[OwnSet]:
+def _further(subject: Subject, first: Inputs, seeds: list[int], mode: str) -> Iterator[OwnSet]:
     """Sets of other values, scales and shapes, as far as the module takes them: of each kind the first that it does."""
     torch.manual_seed(seeds[-1])
     for kind, ways in _ways(first, subject.inputs(seeds[-1] + 1)):
@@ -89,7 +89,7 @@ def _further(subject: Subject, first: tuple[Any, ...], seeds: list[int], mode: s
                 break
 
 
-def _ways(first: tuple[Any, ...], again: tuple[Any, ...]) -> Iterator[tuple[Kind, list[Made]]]:
+def _ways(first: Inputs, again: Inputs) -> Iterator[tuple[Kind, list[Made]]]:
     ones, others = tensors(first), tensors(again)
     fixed = [state.equal(one, other) for one, other in zip(ones, others, strict=True) if one.numel()]
     yield "values", [lambda: other_booleans(first)]
@@ -101,7 +101,7 @@ def _ways(first: tuple[Any, ...], again: tuple[Any, ...]) -> Iterator[tuple[Kind
         yield "shape", [lambda vary=vary: vary(first)]  # type: ignore[misc]
 
 
-def _cut(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _cut(inputs: Inputs) -> Inputs | None:
     """All tensors without the last of their first dimension, where it has as many as that of the first tensor."""
     sizes = [tensor.shape[0] for tensor in tensors(inputs) if tensor.dim() > 1]
     if not sizes or sizes[0] < 2:
@@ -109,19 +109,19 @@ def _cut(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return _each(lambda one: one[:-1] if one.dim() > 1 and one.shape[0] == sizes[0] else one, inputs)
 
 
-def _permuted(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _permuted(inputs: Inputs) -> Inputs | None:
     """All tensors with their dimensions in reverse order, where that gives other shapes."""
     if all(list(one.shape) == list(one.shape)[::-1] for one in tensors(inputs)):
         return None
     return _each(lambda one: one.permute(*reversed(range(one.dim()))).contiguous(), inputs)
 
 
-def _each(change: Callable[[torch.Tensor], torch.Tensor], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+def _each(change: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs) -> Inputs:
     leaves, spec = tree_flatten(inputs)
     return tuple(tree_unflatten([change(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec))
 
 
-def _set(kind: Kind, subject: Subject, inputs: tuple[Any, ...], mode: str) -> OwnSet:
+def _set(kind: Kind, subject: Subject, inputs: Inputs, mode: str) -> OwnSet:
     plain = subject(inputs, mode)
     return OwnSet(
         kind=kind,
@@ -132,7 +132,7 @@ def _set(kind: Kind, subject: Subject, inputs: tuple[Any, ...], mode: str) -> Ow
     )
 
 
-def _exact(subject: Subject, inputs: tuple[Any, ...], plain: Any, mode: str) -> Any:
+def _exact(subject: Subject, inputs: Inputs, plain: Any, mode: str) -> Any:
     """Outputs computed in float64; the plain ones where there is no float64 path."""
     try:
         found = subject.runner(mode, double=True)(tree_map_only(torch.Tensor, _double, inputs), 0)

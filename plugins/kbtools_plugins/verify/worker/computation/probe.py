@@ -18,6 +18,7 @@ from kbtools_plugins.verify.protocol.computation import Print, ProbeJob, ProbeRe
 from kbtools_plugins.verify.protocol.jobs import Failure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.computation.subject import Subject, guarded, require_small, tensors
+from kbtools_plugins.verify.worker.tensors import Inputs
 
 _SEED = 11
 _SMALL = 4
@@ -65,14 +66,14 @@ def _fill(parameters: list[torch.Tensor]) -> None:
         parameter.copy_(0.1 + 0.2 * torch.rand(parameter.shape, generator=generator))
 
 
-def _prints(subject: Subject, inputs: tuple[Any, ...], mode: str) -> Iterator[Print]:
+def _prints(subject: Subject, inputs: Inputs, mode: str) -> Iterator[Print]:
     """For the module's own shapes and for small ones, as far as it takes them."""
     for given in (_drawn(inputs, small=False), _drawn(inputs, small=True)):
         with suppress(Exception):  # the module need not take such inputs
             yield _print(_described(given), tensors(subject(given, mode)))
 
 
-def _drawn(inputs: tuple[Any, ...], *, small: bool) -> tuple[Any, ...]:
+def _drawn(inputs: Inputs, *, small: bool) -> Inputs:
     """Tensors of these types with public values, of these shapes or of small ones."""
     leaves, spec = tree_flatten(inputs)
     generator = torch.Generator().manual_seed(_SEED)
@@ -87,7 +88,7 @@ def _values(like: torch.Tensor, generator: torch.Generator, *, small: bool) -> t
     return values.to(like.dtype) if like.is_floating_point() or like.is_complex() else (values < 0.5).to(like.dtype)
 
 
-def _described(inputs: tuple[Any, ...]) -> str:
+def _described(inputs: Inputs) -> str:
     leaves = tree_flatten(inputs)[0]
     return ", ".join(
         f"{_kind(leaf)} {list(leaf.shape)}" if isinstance(leaf, torch.Tensor) else repr(leaf) for leaf in leaves

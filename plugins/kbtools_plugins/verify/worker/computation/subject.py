@@ -21,7 +21,7 @@ from kbtools_plugins.verify.protocol.jobs import Failure
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.operators import names_of
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.tensors import clone_tree
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree
 
 MODES = ("train", "eval")
 R = TypeVar("R")
@@ -56,20 +56,20 @@ class Subject:
         given = self._module.get_init_inputs() if hasattr(self._module, "get_init_inputs") else []
         return loading.split_init_inputs(given)
 
-    def inputs(self, seed: int) -> tuple[Any, ...]:
+    def inputs(self, seed: int) -> Inputs:
         """What the module's own function gives."""
         with seeded(seed):
             given = self._module.get_inputs()
         return tuple(given) if isinstance(given, list | tuple) else (given,)
 
-    def __call__(self, inputs: tuple[Any, ...], mode: str, seed: int = 0) -> Any:
+    def __call__(self, inputs: Inputs, mode: str, seed: int = 0) -> Any:
         """One forward of a copy in some mode, on copies of the inputs."""
         return self.runner(mode)(inputs, seed)
 
-    def runner(self, mode: str, *, double: bool = False) -> Callable[[tuple[Any, ...], int], Any]:
+    def runner(self, mode: str, *, double: bool = False) -> Callable[[Inputs, int], Any]:
         """One forward in some mode, of a copy for each call."""
 
-        def run(inputs: tuple[Any, ...], seed: int = 0) -> Any:
+        def run(inputs: Inputs, seed: int = 0) -> Any:
             used = copy.deepcopy(self.instance) if isinstance(self.instance, torch.nn.Module) else self.instance
             if double and isinstance(used, torch.nn.Module):
                 used = used.double()
@@ -79,14 +79,14 @@ class Subject:
 
         return run
 
-    def settled_modes(self, inputs: tuple[Any, ...]) -> list[str]:
+    def settled_modes(self, inputs: Inputs) -> list[str]:
         """The modes in which chance has no part; Unfit without any."""
         found = [mode for mode in MODES if equal(self(inputs, mode, 1), self(inputs, mode, 2))]
         if not found:
             raise Unfit("two runs on equal inputs gave different outputs")
         return found
 
-    def watched(self, inputs: tuple[Any, ...], mode: str) -> Watch:
+    def watched(self, inputs: Inputs, mode: str) -> Watch:
         """The operators of one forward, and the trainable parameters that it uses."""
         used = copy.deepcopy(self.instance)
         loading.set_mode(used, mode)
@@ -142,7 +142,7 @@ def tensors(values: Any) -> list[torch.Tensor]:
     return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 
 
-def require_small(subject: Subject, inputs: tuple[Any, ...], most: int) -> None:
+def require_small(subject: Subject, inputs: Inputs, most: int) -> None:
     """Unfit, with `too large` in its text, where inputs and parameters are more than so many elements."""
     held = list(subject.instance.parameters()) if isinstance(subject.instance, torch.nn.Module) else []
     if (count := sum(tensor.numel() for tensor in [*tensors(inputs), *held])) > most:

@@ -63,7 +63,7 @@ class DeviceMachine(Machine):
                 if bool((zone != _MARK).any()):
                     raise OutOfBounds(f"a kernel wrote {name} a buffer of {size} bytes")
 
-    def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, Any]) -> None:
+    def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, object]) -> None:
         """Launch with the options that the candidate gave."""
         kernel[tuple(step.grid)](**arguments, **step.options)
 

@@ -6,6 +6,8 @@ accesses of every thread.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from kbtools_plugins.verify.protocol.jobs import ReplayJob, ReplayReply
@@ -24,4 +26,4 @@ def warm_up() -> None:
 
 def run(job: ReplayJob, talk: Talk) -> ReplayReply:
     """The outputs of each run of the job, or the error that ended it."""
-    return replay(job, PtxMachine)
+    return replay(job, partial(PtxMachine, lines=tuple(job.lines)))

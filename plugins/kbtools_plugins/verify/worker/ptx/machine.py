@@ -2,74 +2,228 @@
 
 from __future__ import annotations
 
+import math
+import re
+import resource
 import struct
+import time
 from typing import Any
 
 import numpy as np
 import torch
 
-from kbtools_plugins.ptx.compile import compile_kernel
-from kbtools_plugins.ptx.faults import Fault, GlobalRace, LimitExceeded, SharedRace, Unsupported
+from kbtools_plugins.ptx.compile import WITH_FP8, CompiledKernel, compile_kernel, lacks_types
+from kbtools_plugins.ptx.faults import Fault, GlobalRace, LimitExceeded, SharedRace, Uninitialised
+from kbtools_plugins.ptx.faults import Unsupported as UnknownInstruction
 from kbtools_plugins.ptx.launch import Buffer, launch
+from kbtools_plugins.ptx.machine.limits import Limits
 from kbtools_plugins.ptx.memory.buffer import Pointer
-from kbtools_plugins.verify.protocol.trace import Step, refs
+from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, ReplayRun, RunResult
+from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.operators import ALLOWED, base_name, is_allocation, moves
+from kbtools_plugins.verify.protocol.trace import Step, TensorRef, refs
+from kbtools_plugins.verify.worker.ptx.marks import Marks, moved
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds, Race
-from kbtools_plugins.verify.worker.replay.job import Machine, OutOfTime
+from kbtools_plugins.verify.worker.replay.job import Machine, OutOfTime, Unsupported, torch_operator
+from kbtools_plugins.verify.worker.replay.poison import Unwritten
 
-TARGET, TARGET_FOR_FP8 = 80, 89
-"""What kernels are compiled for; fp8 needs instructions that came with sm_89."""
+_MULTIPLIES, _ADDS = (re.compile(rf"\b(?:{names})\S*\.(?:b?f16|f32|f64)") for names in ("mul", "add|sub"))
+"""What a compiler may make one instruction of, with one rounding."""
+_LAUNCH_SHARE = 0.9
+"""Of what is left of the process's time."""
 
 
 class PtxMachine(Machine):
     """Executes one trace, each launch compiled to PTX and run by kbtools_plugins.ptx."""
 
+    def __init__(self, *trace_and_kernels: Any, lines: tuple[int, ...] = ()) -> None:
+        """`lines` are the candidate's for each line of the clean module."""
+        super().__init__(*trace_and_kernels)
+        self._lines = lines
+        self._fused = False
+
+    def run(self, inputs: list[torch.Tensor], wanted: ReplayRun) -> RunResult:
+        """Outputs and the inputs' values afterwards."""
+        self._fused = wanted.fused
+        return super().run(inputs, wanted)
+
+    def forget(self, seed: int, turn: int) -> None:
+        """Start with no memory and no marks."""
+        super().forget(seed, turn)
+        self._marks = Marks()
+        self._race: Race | None = None
+        self._skips = False
+        self._ran: set[str] = set()
+
+    def place(self, inputs: list[torch.Tensor], state: dict[str, Tensor]) -> None:
+        """Lay out memory, all of it written but for what lies between the elements of an input."""
+        super().place(inputs, state)
+        views = iter(self._inputs)
+        for number, storage in enumerate(self._trace.storages):
+            if storage.origin == "fresh":
+                continue
+            is_input = storage.origin == "input"
+            if not self._marks.knows(number):
+                self._marks.begin(number, _size(self._bases[number]), written=not is_input)
+            if is_input:
+                self._marks.write(_ref_of(next(views), number))
+
     def execute(self, order: str = "forward", shift: int = 0) -> None:
-        """Run the steps that matter to the outputs; races are seen in any order, so the grid's is left as it is."""
+        """Run the steps that matter to the outputs."""
+        self._skips, self._reverse, self._shift = order == "skip", order == "reverse", shift
         with torch.no_grad(), torch.device(self.device):
             for step in self._steps:
                 if not step.kernel:
                     self.operate(step)
-                elif order != "skip" and 0 not in step.grid:
+                elif not self._skips and 0 not in step.grid:
                     self._launch(step)
+
+    def results(self) -> RunResult:
+        """What the last execution has left; Unwritten if that depends on what nothing was written to, else a race."""
+        if not self._skips:
+            for number, ref in enumerate(refs(self._trace.outputs)):
+                self._marks.require(ref, f"output {number}")
+            for name, tree in self._trace.buffers.items():
+                for ref in refs(tree):
+                    if self._marks.knows(ref.storage):
+                        self._marks.require(ref, f"the buffer {name}")
+        if self._race:
+            raise self._race
+        return super().results().model_copy(update={"ran": sorted(self._ran)})
+
+    def operate(self, step: Step) -> None:
+        """Run one operator, and mark what it has written."""
+        known = {ref.storage for ref in step.results if self._marks.knows(ref.storage)}
+        doubt = self._doubt(step)
+        super().operate(step)
+        for ref in step.results:
+            if "empty" in base_name(step.operator):
+                self._marks.begin(ref.storage, _size(self._bases[ref.storage]), written=False)
+            elif ref.storage not in known:
+                self._marks.begin(ref.storage, _size(self._bases[ref.storage]), written=True)
+                self._marks.write(ref, doubt)
+            elif _writes(step):
+                self._marks.write(ref, doubt)
+
+    def _doubt(self, step: Step) -> torch.Tensor | None:
+        """Where the result of an operator depends on what was never written; None for nowhere."""
+        given = {str(ref): self._marks.unwritten(ref) for ref in refs([step.args, step.kwargs])}
+        if is_allocation(step.operator) or _only_views(step) or all(found is None for found in given.values()):
+            return None
+        if not moves(step.operator):
+            return torch.ones(step.results[0].shape, dtype=torch.bool)
+
+        def arguments(mark: bool) -> tuple[Any, Any]:
+            def filled(ref: TensorRef) -> torch.Tensor:
+                missing = given[str(ref)]
+                ones = torch.zeros(ref.shape) if missing is None else (missing & mark).float()
+                return ones.to(getattr(torch, ref.dtype))
+
+            return self._value(step.args, filled), self._value(step.kwargs, filled)
+
+        return moved(torch_operator(step), arguments)
 
     def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, Any]) -> None:
         """Compile and run one kernel; a fault of it is raised as those of the other machines are."""
-        buffers: dict[int, Buffer] = {}
-        for ref in refs([*step.bound.values()]):
-            base = self._bases[ref.storage]
-            buffers[base.untyped_storage().data_ptr()] = Buffer(f"S{ref.storage}", np.asarray(_bytes(base)))
-        compiled = compile_kernel(kernel, arguments, step.options, _target(arguments))
-        values = [
-            value for name, kind in compiled.parameters.items() for value in _values(arguments.get(name), kind, buffers)
-        ]
+        compiled = _compiled(kernel, arguments, step.options)
+        if self._fused and _ADDS.search(compiled.text) and _MULTIPLIES.search(compiled.text):
+            compiled = _compiled(kernel, arguments, {"enable_fp_fusion": True} | step.options)
         try:
-            launch(
-                compiled.text,
-                compiled.name,
-                grid=step.grid,
-                arguments=values,
-                num_warps=compiled.num_warps,
-                shared_bytes=compiled.shared_bytes,
-                scratch_bytes=compiled.scratch_bytes,
-            )
-        except Unsupported as error:
-            raise NotImplementedError(error.reason) from None
+            self._run(compiled, step, arguments, check_races=self._race is None)
+        except UnknownInstruction as error:
+            raise Unsupported(error.reason) from None
         except LimitExceeded as error:
-            raise OutOfTime(_told(error, step)) from None
+            raise OutOfTime(self._told(error, step)) from None
         except (GlobalRace, SharedRace) as error:
-            raise Race(_told(error, step)) from None
+            self._race = Race(self._told(error, step))
+            self.launch_kernel(step, kernel, arguments)  # whether it reads what nobody wrote is still to be seen
+        except Uninitialised as error:
+            raise Unwritten(self._told(error, step)) from None
         except Fault as error:
-            raise OutOfBounds(_told(error, step)) from None
+            raise OutOfBounds(self._told(error, step)) from None
+
+    def _run(self, compiled: CompiledKernel, step: Step, arguments: dict[str, Any], *, check_races: bool) -> None:
+        buffers = self._buffers(step)
+        places = {_address(self._bases[storage]): buffer for storage, buffer in buffers.items()}
+        report = launch(
+            compiled.text,
+            compiled.name,
+            grid=step.grid,
+            arguments=[
+                value
+                for name, kind in compiled.parameters.items()
+                for value in _values(arguments.get(name), kind, places)
+            ],
+            num_warps=compiled.num_warps,
+            shared_bytes=compiled.shared_bytes,
+            scratch_bytes=compiled.scratch_bytes,
+            check_races=check_races,
+            limits=Limits(seconds=_seconds_left()),
+            reverse=self._reverse,
+            shift=self._shift,
+        )
+        self._ran.add(f"PTX {report.version} for {report.target}")
+        for storage, buffer in buffers.items():
+            if buffer.initialised is not None:
+                self._marks.put(storage, buffer.initialised)
+
+    def _buffers(self, step: Step) -> dict[int, Buffer]:
+        """The memory that a launch is given, by storage, named as the first parameter that points there."""
+        found: dict[int, Buffer] = {}
+        for name, value in step.bound.items():
+            for ref in refs(value):
+                if ref.storage not in found:
+                    marks = self._marks.of(ref.storage)
+                    data = np.asarray(_bytes(self._bases[ref.storage]))
+                    found[ref.storage] = Buffer(name, data, None if marks.all() else marks)
+        return found
+
+    def _told(self, fault: Fault, step: Step) -> str:
+        """The fault with the candidate's own lines."""
+
+        def original(found: re.Match[str]) -> str:
+            number = int(found[1])
+            return f"line {self._lines[number - 1]}" if 0 < number <= len(self._lines) else found[0]
+
+        return f"kernel {step.kernel}: " + re.sub(r"\bline (\d+)", original, str(fault))
 
 
-def _told(fault: Fault, step: Step) -> str:
-    return f"kernel {step.kernel}: {fault}"
+def _seconds_left() -> float:
+    """Processor time that a launch may take, so that it can be said where it was when that is used up."""
+    most, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    return max(0.1, _LAUNCH_SHARE * (most - time.process_time())) if most > 0 else math.inf
 
 
-def _target(arguments: dict[str, Any]) -> int:
-    """The lowest target that has instructions for all types."""
-    fp8 = any("float8" in str(getattr(value, "dtype", "")) for value in arguments.values())
-    return TARGET_FOR_FP8 if fp8 else TARGET
+def _ref_of(view: torch.Tensor, storage: int) -> TensorRef:
+    dtype = str(view.dtype).removeprefix("torch.")
+    return TensorRef(
+        storage=storage,
+        dtype=dtype,
+        offset=int(view.storage_offset()),
+        shape=list(view.shape),
+        stride=list(view.stride()),
+    )
+
+
+def _writes(step: Step) -> bool:
+    """Whether an operator changes memory that was there before."""
+    name = step.operator.split(".")
+    return ((len(name) > 1 and name[1].endswith("_")) or name[-1].endswith("out")) and not _only_views(step)
+
+
+def _only_views(step: Step) -> bool:
+    return base_name(step.operator) in ALLOWED["view"][1]
+
+
+def _compiled(kernel: Any, arguments: dict[str, Any], options: dict[str, Any]) -> CompiledKernel:
+    """For the lowest target that has all types."""
+    try:
+        fp8 = any("float8_e4m3fn" in str(getattr(value, "dtype", "")) for value in arguments.values())
+        return compile_kernel(kernel, arguments, options, WITH_FP8 if fp8 else PTX_TARGET)
+    except Exception as error:
+        if lacks_types(error, PTX_TARGET):
+            return compile_kernel(kernel, arguments, options, WITH_FP8)
+        raise
 
 
 def _values(value: Any, kind: Any, buffers: dict[int, Buffer]) -> list[Any]:
@@ -89,11 +243,17 @@ def _values(value: Any, kind: Any, buffers: dict[int, Buffer]) -> list[Any]:
 
 
 def _pointer(tensor: torch.Tensor, buffers: dict[int, Buffer]) -> Pointer:
-    storage = tensor.untyped_storage()
-    offset = int(tensor.storage_offset()) * tensor.element_size()
-    return Pointer(buffers[storage.data_ptr()], offset)
+    return Pointer(buffers[_address(tensor)], int(tensor.storage_offset()) * tensor.element_size())
 
 
 def _bytes(tensor: torch.Tensor) -> Any:
     """The memory of a tensor's whole storage, shared with it."""
     return torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage()).numpy()
+
+
+def _address(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage().data_ptr())
+
+
+def _size(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage().nbytes())

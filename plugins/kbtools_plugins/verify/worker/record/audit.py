@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from kbtools_plugins.verify.worker.tensors import Inputs
+
 _KINDS = {
     "socket": "forbidden:network",
     "urllib": "forbidden:network",
@@ -117,7 +119,7 @@ def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
     exact = {name for name in kinds if "." in name}
     inside = False
 
-    def hook(event: str, args: tuple[Any, ...]) -> None:
+    def hook(event: str, args: Inputs) -> None:
         nonlocal inside
         if inside:
             return
@@ -139,13 +141,13 @@ def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
     sys.addaudithook(hook)
 
 
-def _of_what(event: str, args: tuple[Any, ...]) -> str:
+def _of_what(event: str, args: Inputs) -> str:
     """The file that an event is about, where it is one."""
     named = event in ("open", "os.listdir", "os.scandir") and isinstance(args[0], str | bytes | os.PathLike)
     return f" of {os.fsdecode(args[0])}" if named else ""
 
 
-def _file_kind(args: tuple[Any, ...], readable: tuple[str, ...]) -> str | None:
+def _file_kind(args: Inputs, readable: tuple[str, ...]) -> str | None:
     path, _, flags = args
     if isinstance(path, int) or path is None:
         return "hack:forged_result" if isinstance(path, int) else None

@@ -123,19 +123,28 @@ def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: lau
         return Recorded(failure=describe(error, recorder.path))
 
 
+_MOST_CARRIED = 2**28
+"""Bytes of constants that traces of further configurations may hold."""
+
+
 def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: int) -> Recorded:
     """Forwards with other configurations than the first: a tuner may choose any of them."""
     count = tuning.configurations()
     tried = [*range(1, count)][: most - 2] + [count - 1] * (count >= most)
     traces: list[Trace] = []
+    carried = 0
     for choice in tried:
         tuning.choose(choice)
-        traces += forwards()
+        found = forwards()
+        carried += sum(len(storage.content or b"") for trace in found for storage in trace.storages)
+        if carried > _MOST_CARRIED:
+            break
+        traces += found
     tuning.choose(0)
     return Recorded(
         traces=traces,
         configurations=count,
-        tried=len(tried) + 1,
+        tried=len(traces) + 1,
         tuned=tuning.kernels(),
     )
 
@@ -205,7 +214,7 @@ class Rejected(Exception):
         self.kind = kind
 
 
-def _reject_strange(outputs: Any, earlier: list[Any], known: list[torch.Tensor]) -> None:
+def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tensor]) -> None:
     with torch._C.DisableTorchFunction():
         leaves = [leaf for leaf in tree_flatten(outputs)[0] if isinstance(leaf, torch.Tensor)]
         for leaf in leaves:

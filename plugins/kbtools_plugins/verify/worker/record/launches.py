@@ -57,7 +57,7 @@ def install(recorder: Recorder, placement: Placement) -> Tuning:
     """Record launches from now on in this process."""
     tuning = Tuning()
 
-    def run(self: Any, *args: Any, grid: Any, warmup: bool = False, **kwargs: Any) -> _Compiled:
+    def run(self: Any, *args: object, grid: object, warmup: bool = False, **kwargs: object) -> _Compiled:
         for hook in self.pre_run_hooks:
             hook(*args, **kwargs)
         own = {name: value for name, value in kwargs.items() if name in self.arg_names}
@@ -74,7 +74,7 @@ def install(recorder: Recorder, placement: Placement) -> Tuning:
 
     time_it = Autotuner._bench
 
-    def bench(self: Any, *args: Any, config: Any, **meta: Any) -> list[float]:
+    def bench(self: Any, *args: object, config: object, **meta: object) -> list[float]:
         if self not in tuning.tuners:
             tuning.tuners.append(self)
         if config is not self.configs[tuning.choice % len(self.configs)]:
@@ -87,13 +87,13 @@ def install(recorder: Recorder, placement: Placement) -> Tuning:
     return tuning
 
 
-def _rehearsed(kernel_call: Any, **_: Any) -> list[float]:
+def _rehearsed(kernel_call: Any, **_: object) -> list[float]:
     for _number in range(_REHEARSALS):
         kernel_call()
     return [0.0] * 3
 
 
-def _sizes(grid: Any, bound: dict[str, Any], kwargs: dict[str, Any]) -> list[int]:
+def _sizes(grid: Any, bound: dict[str, Any], kwargs: dict[str, object]) -> list[int]:
     sizes = grid({**kwargs, **bound}) if callable(grid) else grid
     sizes = sizes if isinstance(sizes, tuple | list) else (sizes,)
     if not 1 <= len(sizes) <= 3:

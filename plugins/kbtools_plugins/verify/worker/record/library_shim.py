@@ -44,7 +44,7 @@ def install() -> None:
     torch.library.wrap_triton = lambda kernel: kernel
 
 
-def _register(name: str, function: Function | None = None, /, **_: Any) -> Any:
+def _register(name: str, function: Function | None = None, /, **_: object) -> Any:
     if function is None:
         return lambda found: _register(name, found)
     operator = PlainOperator(function)

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_flatten
 from kbtools_plugins.verify.worker import cuda_shim
 
 _HOST = torch.device("cpu")
-_HOST_ANSWERS: dict[Any, Any] = {
+_HOST_ANSWERS: dict[object, object] = {
     torch.Tensor.is_cuda.__get__: False,  # type: ignore[attr-defined]
     torch.Tensor.is_cpu.__get__: True,  # type: ignore[attr-defined]
     torch.Tensor.device.__get__: _HOST,
@@ -35,7 +35,7 @@ class Placement(TorchFunctionMode):
         self._host: dict[int, torch.UntypedStorage] = {}  # kept alive: what is freed could come back as another's
         self._paused = False
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         kwargs = kwargs or {}
         if self._paused:
             return func(*args, **kwargs)
@@ -72,7 +72,7 @@ class Placement(TorchFunctionMode):
             for tensor in tensors:
                 self._host.pop(tensor.untyped_storage()._cdata, None)
 
-    def _placed(self, result: Any, on_host: bool) -> Any:
+    def _placed(self, result: object, on_host: bool) -> object:
         if isinstance(result, torch.Tensor) and not on_host and self.on_host(result):
             with torch._C.DisableTorchFunction():  # a move makes new memory
                 return result.clone()

@@ -93,14 +93,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             storages=self._storages, steps=self._steps, reads=reads, outputs=tree, buffers=kept, state=self._state
         )
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         kwargs = kwargs or {}
         if not self._recording:
             return func(*args, **kwargs)
         with torch._C.DisableTorchFunction(), _disable_current_modes():
             return self._operate(func, args, kwargs)
 
-    def _operate(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _operate(self, func: Any, args: Any, kwargs: Any) -> object:
         name = str(func)
         given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
         tainted = any(_key(tensor) in self._tainted for tensor in given)
@@ -131,7 +131,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._spread(given, [*results, *(given if _in_place(func) else [])])
         return result
 
-    def launch(self, kernel: Any, grid: list[int], bound: dict[str, Any], options: dict[str, Any]) -> None:
+    def launch(self, kernel: Any, grid: list[int], bound: dict[str, object], options: dict[str, Any]) -> None:
         """Write down a launch; the kernel does not run."""
         if not self._recording:
             return
@@ -247,7 +247,7 @@ class ReadWatch(TorchFunctionMode):
         super().__init__()
         self._recorder = recorder
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         if func in _READING_METHODS:
             with torch._C.DisableTorchFunction():
                 self._recorder.note_read(args[:1])

@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.tensors import clone_tree
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, widened
 
 SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "values of 1e-3": lambda tensor: tensor * 1e-3,
@@ -22,7 +22,7 @@ SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 def varied(tensor: torch.Tensor) -> torch.Tensor:
     """Other values of the same kind for inputs that `get_inputs()` fixes: signs, zeros and the set of integers stay."""
     if tensor.is_floating_point():
-        return tensor * (0.5 + torch.rand_like(tensor))
+        return _widely(lambda values: values * (0.5 + torch.rand_like(values)), tensor)
     if tensor.numel() > 1 and not tensor.is_complex():
         known = _between_extremes(tensor)
         return known[torch.randint(known.numel(), (tensor.numel(),))].view(tensor.shape)
@@ -39,7 +39,7 @@ def _between_extremes(tensor: torch.Tensor) -> torch.Tensor:
     return inner if inner.numel() and bool(inner.min() < inner.max()) else flat
 
 
-def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+def with_plain_values_of(first: Inputs, other: Inputs) -> Inputs:
     """The other inputs' tensors with the first ones' numbers and strings: a trace is made for these."""
     ones, spec = tree_flatten(first)
     others = tree_flatten(other)[0]
@@ -51,7 +51,7 @@ def with_plain_values_of(first: tuple[Any, ...], other: tuple[Any, ...]) -> tupl
     return tuple(torch.utils._pytree.tree_unflatten(merged, spec))
 
 
-def other_booleans(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def other_booleans(inputs: Inputs) -> Inputs | None:
     """A quarter of the truth values turned round; None without any: a mask of ones tells nothing of its use."""
     leaves, spec = tree_flatten(inputs)
     changed = [
@@ -63,15 +63,23 @@ def other_booleans(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs) -> Inputs | None:
     leaves, spec = tree_flatten(inputs)
     if not any(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
         return None
-    changed = [change(leaf) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf for leaf in leaves]
+    changed = [
+        _widely(change, leaf) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
+        for leaf in leaves
+    ]
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def _longer_batch(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _widely(change: Callable[[torch.Tensor], torch.Tensor], tensor: torch.Tensor) -> torch.Tensor:
+    """The change made in float32 to 8-bit floats, which torch hardly computes with."""
+    return change(widened(tensor)).to(tensor.dtype)
+
+
+def _longer_batch(inputs: Inputs) -> Inputs | None:
     """One more row in every tensor whose first size is that of the first tensor."""
     leaves, spec = tree_flatten(inputs)
     sizes = [leaf.shape[0] for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.dim() > 1]
@@ -86,7 +94,7 @@ def _longer_batch(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return tuple(torch.utils._pytree.tree_unflatten(grown, spec))
 
 
-def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _other_layout(inputs: Inputs) -> Inputs | None:
     """Every floating tensor of two or more dimensions with its last two dimensions swapped in memory."""
     leaves, spec = tree_flatten(inputs)
     changed = [
@@ -101,7 +109,7 @@ def _other_layout(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
 
 
 Change = Callable[[torch.Tensor], torch.Tensor]
-Variation = Callable[[], "tuple[Any, ...] | None"]
+Variation = Callable[[], "Inputs | None"]
 _TRUTH_VALUES = 2
 """Integers of so many values are a mask: they are not made larger."""
 _MOST_INTEGER = 2**30
@@ -109,7 +117,7 @@ _MOST_ALONE = 4
 """Inputs that are varied one by one."""
 
 
-def alone(inputs: tuple[Any, ...], fixed: list[bool]) -> Iterator[tuple[str, list[Variation]]]:
+def alone(inputs: Inputs, fixed: list[bool]) -> Iterator[tuple[str, list[Variation]]]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
@@ -129,7 +137,7 @@ def alone(inputs: tuple[Any, ...], fixed: list[bool]) -> Iterator[tuple[str, lis
                 yield f"input {number} alone, {what}", [_with(leaves, spec, number, change) for change in changes]
 
 
-def structured(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def structured(inputs: Inputs) -> Inputs | None:
     """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples."""
     leaves, spec = tree_flatten(inputs)
     changed = [_in_order(leaf) if isinstance(leaf, torch.Tensor) and leaf.numel() > 1 else leaf for leaf in leaves]
@@ -141,15 +149,15 @@ def structured(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
 def _in_order(tensor: torch.Tensor) -> torch.Tensor:
     flat = tensor.flatten()
     if tensor.is_floating_point():
-        return flat.sort().values.view(tensor.shape)
+        return _widely(lambda values: values.sort().values, flat).view(tensor.shape)
     if tensor.dtype == torch.bool or tensor.is_complex() or len(set(flat.tolist())) == flat.numel():
         return tensor
     return flat[:1].expand(flat.numel()).clone().view(tensor.shape)
 
 
 def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    def made() -> tuple[Any, ...]:
-        changed = [change(leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
+    def made() -> Inputs:
+        changed = [_widely(change, leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
         return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
     return made
@@ -179,7 +187,7 @@ def _permuted(tensor: torch.Tensor) -> torch.Tensor:
 _TRIED = 12
 
 
-def needed_bytes(inputs: tuple[Any, ...], outputs: Callable[[tuple[Any, ...]], Any], seed: int) -> float:
+def needed_bytes(inputs: Inputs, outputs: Callable[[Inputs], Any], seed: int) -> float:
     """Bytes of the floating inputs that outputs depend on: the share of random elements whose change shows, of each."""
     generator = torch.Generator().manual_seed(seed)
     plain = outputs(clone_tree(inputs))
@@ -193,7 +201,7 @@ def needed_bytes(inputs: tuple[Any, ...], outputs: Callable[[tuple[Any, ...]], A
     return total
 
 
-def _with_other_element(inputs: tuple[Any, ...], number: int, place: int) -> tuple[Any, ...]:
+def _with_other_element(inputs: Inputs, number: int, place: int) -> Inputs:
     leaves, spec = tree_flatten(clone_tree(inputs))
     at = torch.unravel_index(torch.tensor(place), leaves[number].shape)
     leaves[number][at] += 1 + 10 * leaves[number].abs().max()  # so much that a maximum or a threshold shows it

@@ -28,7 +28,7 @@ from kbtools_plugins.verify.protocol.jobs import (
 )
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.tolerance import flatten
-from kbtools_plugins.verify.protocol.wire import Talk
+from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.reference import state as module_state
 from kbtools_plugins.verify.worker.reference.inputs import (
@@ -44,7 +44,10 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.layout import Operators
+from kbtools_plugins.verify.worker.reference.size import elements, without_memory
+from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.tensors import (
+    Inputs,
     Unsendable,
     all_finite,
     clone_tree,
@@ -55,6 +58,8 @@ from kbtools_plugins.verify.worker.tensors import (
 )
 
 _FURTHER_SEEDS = 30
+_ELEMENTS_OF_ALL_SETS = 2**23
+"""Large inputs are tried in fewer ways: seeds first, then other scales, then each input alone."""
 
 
 def warm_up() -> None:
@@ -67,6 +72,8 @@ def run(job: ReferenceJob, talk: Talk) -> ReferenceReply | Failure:
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
         with cuda_shim.installed(), torch.no_grad():
+            if (count := without_memory(job)) > job.most_elements:
+                return Failure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
             return _Reference(job).describe()
     except Unsendable as error:
         text = f"the reference is constructed from {error}, which cannot be sent"
@@ -95,7 +102,7 @@ class _Reference:
     def describe(self) -> ReferenceReply | Failure:
         """The reply of the job."""
         first = self._inputs(self._seeds[0])
-        if (count := self._elements(first)) > self._limit:
+        if (count := elements(self._instance, first)) > self._limit:
             return Failure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
         self._updated = self._settle_state(first)
         modes = {mode: self._mode(mode, first) for mode in self._modes()}
@@ -104,7 +111,8 @@ class _Reference:
             return Failure(failed="reference_unfit:random", error="two runs on equal inputs gave different outputs")
         if modes[main].stateful:
             return Failure(failed="reference_unfit:stateful", error="its forward changes more than its state dict")
-        sets = list(self._sets(first, main))
+        most = max(len(self._seeds) + 1, _ELEMENTS_OF_ALL_SETS // max(1, count))
+        sets = list(islice(self._sets(first, main), most))
         state = self._instance.state_dict() if isinstance(self._instance, torch.nn.Module) else {}
         variants = {name: self._variant(change, main) for name, change in VARIANTS.items()}
         return ReferenceReply(
@@ -114,6 +122,7 @@ class _Reference:
             modes=modes,
             main=main,
             sets=sets,
+            fewer_sets=len(sets) == most,
             sequence=self._sequence(first, main),
             counters=sorted(self._counters),
             needed_bytes=self._needed_bytes(first, main) if self._wants_floor else 0.0,
@@ -122,34 +131,29 @@ class _Reference:
             variants={name: found for name, found in variants.items() if found is not None},
         )
 
-    def _construct(self, copy_from: Any = None) -> Any:
+    def _construct(self, copy_from: object = None) -> Any:
         instance = loading.construct(self._entry, copy.deepcopy(self._args), copy.deepcopy(self._kwargs))
         if isinstance(copy_from, torch.nn.Module) and isinstance(instance, torch.nn.Module):
             instance.load_state_dict(copy.deepcopy(copy_from.state_dict()))
         return instance
 
-    def _elements(self, inputs: tuple[Any, ...]) -> int:
-        tensors = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
-        parameters = list(self._instance.parameters()) if isinstance(self._instance, torch.nn.Module) else []
-        return sum(tensor.numel() for tensor in [*tensors, *parameters])
-
     def _modes(self) -> list[str]:
         return ["train", "eval"] if isinstance(self._instance, torch.nn.Module) else ["train"]
 
-    def _given(self, seed: int) -> tuple[Any, ...]:
+    def _given(self, seed: int) -> Inputs:
         """What the reference's own function gives."""
         torch.manual_seed(seed)
         random.seed(seed)
         given = self._module.get_inputs()
         return tuple(given) if isinstance(given, list | tuple) else (given,)
 
-    def _inputs(self, seed: int) -> tuple[Any, ...]:
+    def _inputs(self, seed: int) -> Inputs:
         inputs = self._given(seed)
         if seed != self._seeds[0] and module_state.equal(inputs, self._inputs(self._seeds[0])):
             return tuple(tree_map_only(torch.Tensor, varied, inputs))
         return inputs
 
-    def _mode(self, mode: str, inputs: tuple[Any, ...]) -> Mode:
+    def _mode(self, mode: str, inputs: Inputs) -> Mode:
         used, given = self._copy(self._instance, mode), clone_tree(inputs)
         with Operators() as operators:
             one = used(*given)
@@ -163,7 +167,7 @@ class _Reference:
             state=self._state_after(used, used),
         )
 
-    def _sets(self, first: tuple[Any, ...], mode: str) -> Iterator[InputSet]:
+    def _sets(self, first: Inputs, mode: str) -> Iterator[InputSet]:
         yield from self._seeded(first, mode)
         others = {name: map_floats(change, first) for name, change in SCALES.items()}
         for name, inputs in {"other booleans": other_booleans(first), **others}.items():
@@ -171,7 +175,7 @@ class _Reference:
                 yield found
         yield from self._varied(first, mode)
 
-    def _varied(self, first: tuple[Any, ...], mode: str) -> Iterator[InputSet]:
+    def _varied(self, first: Inputs, mode: str) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""
         torch.manual_seed(self._seeds[0])
         again = _tensors(self._given(self._seeds[-1] + 1))
@@ -189,7 +193,7 @@ class _Reference:
                     yield found
                     break
 
-    def _seeded(self, first: tuple[Any, ...], mode: str) -> list[InputSet]:
+    def _seeded(self, first: Inputs, mode: str) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
         seeds are tried, and the first with another result is added."""
         sets = [self._expect("seed 1", first, mode)]
@@ -202,12 +206,12 @@ class _Reference:
                 sets += self._turned(first, mode, sets[0])
         return sets
 
-    def _turned(self, first: tuple[Any, ...], mode: str, known: InputSet) -> list[InputSet]:
+    def _turned(self, first: Inputs, mode: str, known: InputSet) -> list[InputSet]:
         """Inputs of other signs, if these give another result: where all are fixed, nothing else asks for signs."""
         found = self._try("seed of other signs", map_floats(lambda tensor: -tensor.flip(-1), first) or first, mode)
         return [found] if found and not _same_result(found, known) else []
 
-    def _sequence(self, first: tuple[Any, ...], mode: str) -> Sequence | None:
+    def _sequence(self, first: Inputs, mode: str) -> Sequence | None:
         """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
         plain, wide = (self._copy(self._instance, mode) for _ in range(2))
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
@@ -236,10 +240,10 @@ class _Reference:
         trained = dict(self._instance.named_parameters()) if isinstance(self._instance, torch.nn.Module) else {}
         return [name for name in self._other_values if name in trained]
 
-    def _seed(self, number: int, seed: int, first: tuple[Any, ...], mode: str) -> InputSet:
+    def _seed(self, number: int, seed: int, first: Inputs, mode: str) -> InputSet:
         return self._expect(f"seed {number}", with_plain_values_of(first, self._inputs(seed)), mode)
 
-    def _variant(self, change: Callable[[tuple[Any, ...]], tuple[Any, ...] | None], mode: str) -> Variant | None:
+    def _variant(self, change: Callable[[Inputs], Inputs | None], mode: str) -> Variant | None:
         """Other shapes or layouts of decoys and of inputs that count, if the reference takes them."""
         changed, decoy = change(self._inputs(self._seeds[0])), change(self._inputs(self._decoys[0]))
         if changed is None or decoy is None:
@@ -247,22 +251,28 @@ class _Reference:
         found = self._try("variant", changed, mode)
         return None if found is None else Variant(decoy=encode(with_plain_values_of(changed, decoy)), set=found)
 
-    def _try(self, name: str, inputs: tuple[Any, ...], mode: str) -> InputSet | None:
+    def _try(self, name: str, inputs: Inputs, mode: str) -> InputSet | None:
         try:
             found = self._expect(name, inputs, mode)
         except Exception:  # noqa: BLE001 - the reference need not take such inputs
             return None
         return found if found.finite else None
 
-    def _expect(self, name: str, inputs: tuple[Any, ...], mode: str) -> InputSet:
+    def _expect(self, name: str, inputs: Inputs, mode: str) -> InputSet:
         used, given = self._copy(self._instance, mode), clone_tree(inputs)
         plain = used(*given)
         wide = self._copy(self._instance, mode)
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
-        return self._called(name, inputs, given, plain, (used, wide))
+        found = self._called(name, inputs, given, plain, (used, wide))
+        return found.model_copy(update={"tf32": self._by_tensor_cores(inputs, mode)})
+
+    def _by_tensor_cores(self, inputs: tuple[Any, ...], mode: str) -> Tree:
+        with TensorCores() as cores:
+            outputs = self._forward(self._instance, mode, clone_tree(inputs))
+        return encode(outputs) if cores.used else None
 
     def _called(
-        self, name: str, inputs: tuple[Any, ...], given: tuple[Any, ...], plain: Any, modules: tuple[Any, Any]
+        self, name: str, inputs: Inputs, given: Inputs, plain: object, modules: tuple[object, object]
     ) -> InputSet:
         """What a call has made of inputs: `given` are they afterwards, `modules` called it and a wide one to call."""
         exact, wide = self._exact(inputs, plain, *modules)
@@ -281,7 +291,7 @@ class _Reference:
             finite=all(map(all_finite, outputs)),
         )
 
-    def _exact(self, inputs: tuple[Any, ...], plain: Any, plainly_used: Any, wide: Any) -> tuple[Any, Any]:
+    def _exact(self, inputs: Inputs, plain: Any, plainly_used: object, wide: Any) -> tuple[object, object]:
         """Outputs computed in float64 and the module afterwards; the plain ones where there is no float64 path."""
         try:
             outputs = wide(*tree_map_only(torch.Tensor, _double, clone_tree(inputs)))
@@ -292,16 +302,16 @@ class _Reference:
         ]
         return (outputs, wide) if same_shapes else (plain, plainly_used)
 
-    def _forward(self, instance: Any, mode: str, inputs: tuple[Any, ...]) -> Any:
+    def _forward(self, instance: object, mode: str, inputs: Inputs) -> object:
         return self._copy(instance, mode)(*inputs)
 
-    def _copy(self, instance: Any, mode: str) -> Any:
+    def _copy(self, instance: object, mode: str) -> Any:
         """An instance of its own for one forward, in this mode; plain functions need none."""
         used = copy.deepcopy(instance) if isinstance(instance, torch.nn.Module) else instance
         loading.set_mode(used, mode)
         return used
 
-    def _settle_state(self, inputs: tuple[Any, ...]) -> set[str]:
+    def _settle_state(self, inputs: Inputs) -> set[str]:
         """Move the state off its initial values where the reference takes that; the buffers whose update counts."""
         if not isinstance(self._instance, torch.nn.Module):
             return set()
@@ -320,22 +330,22 @@ class _Reference:
         self._counters = updated - matter
         return matter
 
-    def _in_mode(self, mode: str, inputs: tuple[Any, ...]) -> module_state.Forward:
-        def forward(used: torch.nn.Module) -> Any:
+    def _in_mode(self, mode: str, inputs: Inputs) -> module_state.Forward:
+        def forward(used: torch.nn.Module) -> object:
             loading.set_mode(used, mode)
             return used(*clone_tree(inputs))
 
         return forward
 
-    def _keeps_other_state(self, mode: str, inputs: tuple[Any, ...]) -> bool:
+    def _keeps_other_state(self, mode: str, inputs: Inputs) -> bool:
         if not isinstance(self._instance, torch.nn.Module):
             return False
         return module_state.keeps_other_state(self._instance, self._in_mode(mode, inputs))
 
-    def _needed_bytes(self, inputs: tuple[Any, ...], mode: str) -> float:
+    def _needed_bytes(self, inputs: Inputs, mode: str) -> float:
         """Bytes of the inputs that the result depends on, by trying a few elements of each: no kernel can read less."""
 
-        def outputs(given: tuple[Any, ...]) -> Any:
+        def outputs(given: Inputs) -> Any:
             return self._forward(self._instance, mode, given)
 
         return needed_bytes(inputs, outputs, self._seeds[0])

@@ -25,7 +25,7 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._kept: list[torch.UntypedStorage] = []  # memory that is freed could come back as another's
         self._channels_last = False
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         self.names.add(str(func))
         result = func(*args, **(kwargs or {}))
         wanted = (kwargs or {}).get("memory_format")

@@ -14,7 +14,7 @@ import triton.language as tl
 from triton.runtime import interpreter as _triton
 
 
-def device_range(first: Any, last: Any = None, step: Any = 1, **hints: Any) -> Iterator[Any]:
+def device_range(first: Any, last: Any = None, step: Any = 1, **hints: object) -> Iterator[object]:
     """`range` and `tl.range` of a kernel; the hints are for the compiler."""
     if last is None:
         first, last = 0, first

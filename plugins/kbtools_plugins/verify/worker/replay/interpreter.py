@@ -70,7 +70,7 @@ class Interpreter:
         _triton._implicit_cvt = self._convert
         self._patching.undo()
 
-    def _argument(self, value: Any) -> Any:
+    def _argument(self, value: Any) -> object:
         """An argument that is no constant: a fraction has 32 bits, as on a device."""
         if not isinstance(value, float):
             return self._convert(value)
@@ -98,7 +98,7 @@ class Interpreter:
         original = getattr(self._builder, name)
         writes = "load" not in name
 
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: object) -> Any:
             if (
                 mask is not None
             ):  # a mask that was broadcast from a scalar arrives as integers, which Triton itself then refuses

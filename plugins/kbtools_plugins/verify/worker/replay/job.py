@@ -22,7 +22,7 @@ from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, refs
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.interpreter import Interpreter, OutOfBounds, Race
-from kbtools_plugins.verify.worker.replay.poison import poisoned
+from kbtools_plugins.verify.worker.replay.poison import Unwritten, poisoned
 from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor
 
 
@@ -32,6 +32,10 @@ class Work(Exception):
 
 class OutOfTime(Exception):
     """A kernel needs more instructions, memory or time than a check has."""
+
+
+class Unsupported(Exception):
+    """What the machine does not execute, as a kind of the verdict."""
 
 
 class Forged(Exception):
@@ -205,10 +209,8 @@ class Machine:
         updates = id(step) in self._updates and is_update(step.operator)
         if not (updates or is_allowed(step.operator, self._allow, False) or is_finishing(step.operator)):
             raise PermissionError(f"operator {step.operator} at line {step.line} is not replayed")
-        namespace, name, overload = [*step.operator.split("."), "default"][:3]
-        operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
         args, kwargs = self._value(step.args), self._value(step.kwargs)
-        result = operator(*args, **kwargs)
+        result = torch_operator(step)(*args, **kwargs)
         tensors = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
         for tensor, ref in zip(tensors, step.results, strict=True):
             self._check_result(step, tensor, ref)
@@ -238,16 +240,17 @@ class Machine:
     def _tensor(self, ref: TensorRef) -> torch.Tensor:
         return _view(self._bases[ref.storage], getattr(torch, ref.dtype), ref.offset, ref.shape, ref.stride)
 
-    def _value(self, tree: Tree) -> Any:
+    def _value(self, tree: Tree, tensor: Callable[[TensorRef], Any] | None = None) -> Any:
+        """The value of an argument, with the tensors that are meant or what `tensor` puts in their places."""
         if not isinstance(tree, dict):
             return tree
         (kind, body), *_ = tree.items()
         if kind == "ref":
-            return self._tensor(TensorRef.model_validate(body))
+            return (tensor or self._tensor)(TensorRef.model_validate(body))
         if kind in ("list", "tuple"):
-            return [self._value(item) for item in body]
+            return [self._value(item, tensor) for item in body]
         if kind == "dict":
-            return {key: self._value(item) for key, item in body}
+            return {key: self._value(item, tensor) for key, item in body}
         if kind == "device":
             return torch.device(self.device)
         return getattr(torch, body)
@@ -291,6 +294,12 @@ class Machine:
         return tree
 
 
+def torch_operator(step: Step) -> Any:
+    """The operator that a step calls."""
+    namespace, name, overload = [*step.operator.split("."), "default"][:3]
+    return getattr(getattr(getattr(torch.ops, namespace), name), overload)
+
+
 def _view(base: torch.Tensor, dtype: torch.dtype, offset: int, shape: Any, stride: Any) -> torch.Tensor:
     """A view of bytes as elements of `dtype`; `offset` and `stride` count elements."""
     start = base.storage_offset() // dtype.itemsize
@@ -319,8 +328,10 @@ def _failure(error: Exception) -> RunResult:
         OutOfTime: "timeout",
         MemoryError: "out_of_memory",
         torch.OutOfMemoryError: "out_of_memory",
+        Unwritten: "unwritten",
+        Unsupported: "unsupported",
         NotImplementedError: "unsupported",
     }
-    own = isinstance(cause, OutOfBounds | Race | Work | Forged | OutOfTime)
+    own = isinstance(cause, OutOfBounds | Race | Work | Forged | OutOfTime | Unwritten | Unsupported)
     text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
     return RunResult(failed=kinds.get(type(cause), "runtime_error"), error=text)

@@ -16,6 +16,10 @@ _BLOCK = 16
 """Bytes that hold one pattern: an element of the widest type."""
 
 
+class Unwritten(Exception):
+    """A result depends on memory that nothing was written to."""
+
+
 def poisoned(size: int, seed: int, turn: int) -> torch.Tensor:
     """Bytes of fresh memory; in any four consecutive turns each place goes through all patterns."""
     generator = np.random.default_rng((seed, size))

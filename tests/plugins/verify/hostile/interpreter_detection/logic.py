@@ -1,6 +1,6 @@
 """`and` gives the second number in Python, a truth value in a compiled kernel."""
 # reference: transposed_view
-# verdict: unsupported:target_dependent | compile_error | unsupported:kernel_language
+# verdict: unsupported:target_dependent | compile_error | unsupported:kernel_language | wrong_output
 
 import torch
 import torch.nn as nn

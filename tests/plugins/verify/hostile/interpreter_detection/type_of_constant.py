@@ -1,6 +1,6 @@
-"""A constant is a plain number in the interpreter only, and only there the work is done."""
+"""A constant is a plain number where a kernel is compiled, and the work is left out there."""
 # reference: transposed_view
-# verdict: unsupported:target_dependent | compile_error | unsupported:kernel_language
+# verdict: unsupported:target_dependent | compile_error | unsupported:kernel_language | wrong_output
 
 import torch
 import torch.nn as nn
@@ -13,7 +13,7 @@ def relu_kernel(x_ptr, out_ptr, total, BLOCK: tl.constexpr):
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = at < total
     y = tl.load(x_ptr + at, mask=mask)
-    if isinstance(BLOCK, int):
+    if not isinstance(BLOCK, int):
         y = tl.maximum(y, 0.0)
     tl.store(out_ptr + at, y, mask=mask)
 

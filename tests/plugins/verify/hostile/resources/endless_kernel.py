@@ -14,8 +14,8 @@ def add_kernel(a_ptr, b_ptr, out_ptr, total, BLOCK: tl.constexpr):
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = at < total
     count = total
-    while count > 0:
-        count = count + 1 - 1
+    while count > 0:  # with nothing in it, a compiler leaves the loop out
+        count = tl.maximum(tl.atomic_add(out_ptr, 0.0).to(tl.int32), total)
     tl.store(out_ptr + at, tl.load(a_ptr + at, mask=mask) + tl.load(b_ptr + at, mask=mask), mask=mask)
 
 

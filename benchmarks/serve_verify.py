@@ -1,0 +1,151 @@
+"""Does `serve-verify` lose an answer, change one, or send a reference, while its workers and itself are killed?
+
+Run as `python -m benchmarks.serve_verify --candidates 1000 --checked 100`. 64 clients ask about candidates of the
+sample's modules through a relay that keeps every byte; so many are checked in full, the others are decided by reading.
+A worker is killed every 5 s, the server twice, and every question is asked twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.machine import write
+from kbtools.verify_client import VerifyClient
+from tests.servers.recorder import Recorder
+
+CLIENTS, SECONDS_BETWEEN_KILLS, SERVER_KILLS = 64, 5.0, 2
+SHORTEST = 12
+"""Lines of a reference below this many characters may be in anybody's code."""
+
+
+class Server:
+    """The server's process, killed and started again on the port that it first had."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.port, self.kills, self.worker_kills = folder, 0, 0, 0
+        self.start()
+
+    def start(self) -> None:
+        """Until it says where it listens."""
+        words = ["serve-verify", "--dataset", "sample", "--tier", "cpu", "--port", str(self.port), "--workers", "2"]
+        environment = os.environ | {"KBTOOLS_VERDICTS": str(self._folder / "verdicts.sqlite")}
+        program = [sys.executable, "-c", "from kbtools.cli import main; main()"]
+        self.process = subprocess.Popen([*program, *words], env=environment, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        found = re.search(r"http://[\d.]+:(\d+)", self.process.stdout.readline())
+        assert found, "the server did not start"
+        self.port = int(found[1])
+
+    def kill(self) -> None:
+        """Kill -9 and start again."""
+        self.process.kill()
+        self.process.wait()
+        self.kills += 1
+        self.start()
+
+    def kill_a_worker(self) -> None:
+        """One of the processes that run kernels."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        for child in children.read_text().split() if children.exists() else []:
+            if b"zygote" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGKILL)
+                self.worker_kills += 1
+                return
+
+
+def main() -> None:
+    """All questions, and what became of them."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--candidates", type=int, default=1000)
+    options.add_argument("--checked", type=int, default=100, help="Candidates that need a check in full.")
+    given = options.parse_args()
+    questions, secret = candidates(given.candidates, given.checked)
+    server = Server(Path(tempfile.mkdtemp(prefix="kbtools-serve-")))
+    began = time.monotonic()
+    try:
+        with Recorder(lambda: server.port) as relay:
+            answers, verdicts = asked(server, relay.url, questions)
+            sent = bytes(relay.sent)
+    finally:
+        server.process.kill()
+    text = sent.decode(errors="replace")
+    leaked = [line for line in secret if line in text or json.dumps(line)[1:-1] in text]
+    figures = {
+        "candidates": len(questions),
+        "checked in full": given.checked,
+        "answered": sum(bool(found) for found in answers.values()),
+        "answered differently": sum(len(found) > 1 for found in answers.values()),
+        "verdicts": dict(Counter(verdicts.values()).most_common()),
+        "workers killed": server.worker_kills,
+        "server killed": server.kills,
+        "bytes sent": len(sent),
+        "lines of references sent": len(leaked),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    print(json.dumps(figures, indent=1))
+    print(leaked[:3], write("serve_verify", figures))
+
+
+def candidates(count: int, checked: int) -> tuple[list[tuple[str, str]], list[str]]:
+    """Task and text of different candidates, and the lines of the references that are in none of them."""
+    import kbtools as kb
+
+    rows = list(kb.load("sample"))
+    texts = [(row["info"]["module_name"], str(row["completion"][-1]["content"])) for row in rows]
+    full = [(task, f"{text}\n\nNote {number}.") for number, (task, text) in enumerate((texts * 10)[:checked])]
+    read = [
+        (texts[number % len(texts)][0], f"<answer>\nimport torch\n\nprint({number}\n</answer>")
+        for number in range(count - checked)
+    ]
+    own = "\n".join(text for _, text in full)
+    lines = {line.strip() for row in rows for line in row["info"]["python_code"].splitlines()}
+    return full + read, sorted(line for line in lines if len(line) >= SHORTEST and line not in own)
+
+
+def asked(server: Server, url: str, questions: list[tuple[str, str]]) -> tuple[dict[int, set[str]], dict[int, str]]:
+    """All different answers to each question, which is asked twice, and its verdict."""
+    answers: dict[int, set[str]] = {number: set() for number in range(len(questions))}
+    verdicts: dict[int, str] = {}
+    ended = threading.Event()
+
+    def ask(number: int) -> None:
+        task, text = questions[number % len(questions)]
+        found = VerifyClient(url, patience=3000).verify(task, text)
+        answers[number % len(questions)].add(found.model_dump_json())
+        verdicts[number % len(questions)] = found.verdict
+
+    def kill_workers() -> None:
+        while not ended.wait(SECONDS_BETWEEN_KILLS):
+            server.kill_a_worker()
+
+    killer = threading.Thread(target=kill_workers)
+    killer.start()
+    try:
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            waiting = [pool.submit(ask, number) for number in range(2 * len(questions))]
+            for part in range(1, SERVER_KILLS + 1):
+                while sum(it.done() for it in waiting) < part * len(waiting) // (SERVER_KILLS + 2):
+                    time.sleep(0.05)
+                server.kill()
+            for it in waiting:
+                it.result()
+    finally:
+        ended.set()
+        killer.join()
+    return answers, verdicts
+
+
+if __name__ == "__main__":
+    main()
