@@ -41,7 +41,7 @@ _COUNTS = TypeAdapter(dict[str, dict[str, int]])
 
 
 class Verdict(BaseModel):
-    """What a judge says of one row; subclass it with the fields that shall become columns."""
+    """What a judge says of one row; subclass it with the fields that become columns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -87,7 +87,7 @@ class OnceCommand(click.Command):
 
 
 def _near(name: str, known: Iterable[str]) -> list[str]:
-    """The option most like a misspelt one; the dashes, which all have, are no likeness."""
+    """The option most like a misspelt one; the dashes, which all have, do not count."""
     bare = {option.lstrip("-"): option for option in known}
     return [bare[match] for match in difflib.get_close_matches(name.lstrip("-"), bare, n=1)]
 

@@ -196,7 +196,7 @@ def _valid(repo: str) -> str:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise UsageError(f"--repo {repo!r} is no name for a repository: {error}") from None
+        raise UsageError(f"--repo {repo!r} is not a name for a repository: {error}") from None
     return repo
 
 

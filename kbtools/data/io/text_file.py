@@ -19,7 +19,7 @@ def read_text(path: Path | Traversable, what: str) -> str:
     except IsADirectoryError:
         raise UsageError(f"{path} is a folder, where a {what} should be.") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"the {what} {path} is no UTF-8 text ({error}): save it as UTF-8.") from error
+        raise DataError(f"the {what} {path} is not UTF-8 text ({error}): save it as UTF-8.") from error
 
 
 def read_json(path: Path, what: str) -> Any:

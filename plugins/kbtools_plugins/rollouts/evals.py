@@ -59,7 +59,7 @@ def _messages(row: Row, key: str) -> list[dict[str, Any]]:
     try:
         return decode(row[key])
     except ReasoningError:
-        raise Unconvertible("not-messages", f"its {key} is no list of messages with a role") from None
+        raise Unconvertible("not-messages", f"its {key} is not a list of messages with a role") from None
 
 
 def _message(row: Row) -> Message:

@@ -53,7 +53,7 @@ def objects(name: str, value: Any) -> list[Mapping[str, Any]]:
         return []
     if isinstance(found, list) and all(isinstance(item, Mapping) for item in found):
         return found
-    raise Unconvertible("not-a-list", f"its {name} is no list of objects: {found!r:.60}")
+    raise Unconvertible("not-a-list", f"its {name} is not a list of objects: {found!r:.60}")
 
 
 def number(name: str, value: Any) -> float | None:

@@ -114,7 +114,7 @@ def _paths(nodes: Sequence[_Node]) -> Iterator[list[_Node]]:
 
 
 def _is_wanted(leaf: _Node, nodes: Sequence[_Node]) -> bool:
-    """Whether a branch is no attempt at a summary from which the agent never went on."""
+    """Whether a branch is not an attempt at a summary from which the agent never went on."""
     attempts = any(link.get("type") == "compaction_attempt" for link in _links(leaf))
     links = [link for node in nodes for link in _links(node)]
     taken = any(link.get("type") == "compaction" and link.get("node") == leaf.place for link in links)
@@ -169,7 +169,7 @@ def info_of(data: Row) -> Info:
 
 
 def _reward(rewards: Row) -> float | None:
-    """The weighted sum of the rewards; null where one of them is no number."""
+    """The weighted sum of the rewards; null where one of them is not a number."""
     values = [_value(name, reward) for name, reward in rewards.items() if reward is not None]
     return None if None in values else sum((value for value in values if value is not None), 0.0)
 

@@ -84,7 +84,7 @@ def read_host(scopes: list[ast.AST], names: Names) -> HostCode:
 
 
 def is_aside(node: ast.AST) -> bool:
-    """Whether `node` is no part of the computation: makers of inputs, tests, the main block."""
+    """Whether `node` is not part of the computation: makers of inputs, tests, the main block."""
     if isinstance(node, Function):
         return node.name in _ASIDE or node.name.startswith("test_")
     if not (isinstance(node, ast.If) and isinstance(node.test, ast.Compare)):

@@ -153,7 +153,7 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "ref": dict, "as": str, "function": str, "line": int, "triton": str, "tuple": list, "list": list, "dict": list,
     "dtype": str, "device": str, "memory_format": str, "layout": str, "torch": str, "mock": dict, "descriptor": dict,
 }  # fmt: skip
-"""What an argument that is no plain value is written as, by the type of what follows."""
+"""What an argument that is not a plain value is written as, by the type of what follows."""
 
 
 def _check_step(step: Step) -> None:
