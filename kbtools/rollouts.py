@@ -134,7 +134,7 @@ def trace_features() -> Features:
         "tool_calls": datasets.List(call),
         **dict.fromkeys(("tool_call_id", "name"), text),
     }
-    kinds: dict[str, Any] = {
+    kinds: dict[str, object] = {
         **dict.fromkeys(("branch", "branches"), whole),
         **dict.fromkeys(("trainable", "is_truncated"), truth),
         "new_turns": datasets.List(truth),

@@ -33,7 +33,7 @@ def help_text(cls: type[Stage]) -> str:
     return "\n\n".join(f"\b\n{part}" if part.startswith("  ") else part for part in paragraphs)
 
 
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
+def given(values: Mapping[str, Any]) -> dict[str, object]:
     """The options that the user wrote, so that the defaults stay the stage's own."""
     return {name: value for name, value in values.items() if value is not None and value != ()}
 

@@ -27,7 +27,7 @@ def read_json(path: Path, what: str) -> Any:
     return parsed(read_text(path, what), path)
 
 
-def parsed(text: str, where: Path | str) -> Any:
+def parsed(text: str, where: Path | str) -> object:
     """What a JSON text holds; `where` it stands is for the message when it is none."""
     try:
         return json.loads(text)

@@ -154,7 +154,7 @@ class _Read:
         return sum(rollout.hidden for rollout in self.said)
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[RolloutLayout, Mapping[str, Any]]]:
+def _rows(table: pa.Table) -> Iterator[tuple[RolloutLayout, Mapping[str, object]]]:
     import datasets
 
     layout = layout_of(datasets.Features.from_arrow_schema(table.schema))

@@ -120,7 +120,7 @@ def tools_as_json(tools: Iterable[Any]) -> str | None:
     return json.dumps(found) if found else None
 
 
-def _tool(tool: Any) -> Any:
+def _tool(tool: Any) -> object:
     bare = without_nulls(decoded(tool))
     if not isinstance(bare, Mapping):
         raise Unconvertible("not-an-object", f"one of its tools is {bare!r:.60}")

@@ -174,7 +174,7 @@ def _reward(rewards: Row) -> float | None:
     return None if None in values else sum((value for value in values if value is not None), 0.0)
 
 
-def _value(name: str, reward: Any) -> float | None:
+def _value(name: str, reward: object) -> float | None:
     if not isinstance(reward, Mapping):
         return finite(f"reward {name}", reward)
     score = finite(f"reward {name}", reward.get("score"))
@@ -189,7 +189,7 @@ def _last_error(row: Row) -> str:
     return ": ".join(filter(None, words)) or label(row.get("stop_condition")) or "it failed without an error"
 
 
-def _one_error(value: Any) -> Row:
+def _one_error(value: object) -> Row:
     return value if isinstance(value, Mapping) else {"message": value}
 
 

@@ -266,7 +266,7 @@ def _made(name: str, options: Mapping[str, str]) -> Feedback:
         raise UsageError(f"--feedback {name}: {explain(error, cls)}") from error
 
 
-def _found_features() -> dict[str, Any]:
+def _found_features() -> dict[str, object]:
     """Of the last answer its verdict and what was found, of each answer verdict and reward, and which one was right."""
     import datasets
 
@@ -289,7 +289,7 @@ def class_name(module_name: str, code: str) -> str:
 _FOUND = ("verdict", "error", "passed_turn", "turn_verdicts", "turn_rewards")
 
 
-def _row(inputs: Mapping[str, str | None], value: RowValues) -> dict[str, Any]:
+def _row(inputs: Mapping[str, str | None], value: RowValues) -> dict[str, object]:
     row_id = inputs.get("row_id") or ""
     triton = inputs.get("triton_code")
     return {
