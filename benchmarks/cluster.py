@@ -1,9 +1,11 @@
 """Row-wise stages and verification: here, in two processes, and on Ray with two CPUs; what N nodes would do.
 
-    python benchmarks/cluster.py [--rows 200000] [--judged 200000] [--candidates 300] [--shards 8 100]
+    python benchmarks/cluster.py [--only strip-reasoning judge verify] [--rows N] [--judged N] [--candidates N]
 
-Each run is a process of its own with caches of its own; loading the source is not in the times. The share that does not
-get shorter with more workers is the wall time without what the workers did, as the shards' manifests say it.
+Each run is a process of its own with caches of its own; loading the source is not in the times. Seconds of the
+processor are told beside those of the clock, because other work on the machine only lengthens the latter. What more
+workers do not make shorter is the time of one row, which is that of starting, and what the driver computes. Runs that
+are left out are taken from the results of before.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,9 +21,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import write
+from machine import RESULTS, write
 
 WORKERS = 2
+ENGINES = ("local", f"processes={WORKERS}", "ray")
+STAGES = ("strip-reasoning", "judge", "verify")
 NODES = (1, 2, 4, 8)
 CPUS_OF_A_NODE = 64
 
@@ -28,8 +33,9 @@ CPUS_OF_A_NODE = 64
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="+", choices=STAGES, default=STAGES, help="stages that are measured now")
     parser.add_argument("--rows", type=int, default=200_000, help="rows of strip-reasoning")
-    parser.add_argument("--judged", type=int, default=200_000, help="rows of the static judge")
+    parser.add_argument("--judged", type=int, default=20_000, help="rows of the static judge")
     parser.add_argument("--candidates", type=int, default=300, help="pairs to verify; the sample has 170")
     parser.add_argument("--shards", type=int, nargs="+", default=[8, 100], help="parts of strip-reasoning")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -37,22 +43,28 @@ def main() -> None:
     if given.child:
         print(json.dumps(measured(json.loads(given.child))))
         return
-    runs = []
+    runs = [one for one in known() if one["stage"] not in given.only]
     for stage, rows, shards in work(given):
-        for engine in ("local", f"processes={WORKERS}", "ray"):
-            if engine == "local" and shards != given.shards[0]:
-                continue
-            runs.append(run(stage, rows, shards, engine))
-            print_run(runs[-1])
-    path = write("cluster", {"arguments": vars(given), "runs": runs, "nodes": projections(runs)})
-    print(f"wrote {path}")
+        for engine in ENGINES:
+            if engine != "local" or shards == given.shards[0]:
+                runs.append(run(stage, rows, shards, engine))
+                print_run(runs[-1])
+    runs.sort(key=lambda one: STAGES.index(one["stage"]))
+    print(f"wrote {write('cluster', {'runs': runs, 'nodes': projections(runs)})}")
+
+
+def known() -> list[dict[str, Any]]:
+    """The runs of before."""
+    file = RESULTS / "cluster.json"
+    return json.loads(file.read_text())["runs"] if file.exists() else []
 
 
 def work(given: argparse.Namespace) -> list[tuple[str, int, int]]:
     """Stage, rows, shards."""
-    strip = [("strip-reasoning", given.rows, shards) for shards in given.shards]
     first = given.shards[0]
-    return [*strip, ("judge", given.judged, first), ("verify", given.candidates, first)]
+    found = [("strip-reasoning", 1, first), *(("strip-reasoning", given.rows, shards) for shards in given.shards)]
+    found += [("judge", given.judged, first), ("verify", given.candidates, first)]
+    return [one for one in found if one[0] in given.only]
 
 
 def run(stage: str, rows: int, shards: int, engine: str) -> dict[str, Any]:
@@ -66,7 +78,7 @@ def run(stage: str, rows: int, shards: int, engine: str) -> dict[str, Any]:
 
 
 def measured(task: dict[str, Any]) -> dict[str, Any]:
-    """The time of one run, and what its workers did of it."""
+    """The time of one run: of the clock, and of the processor in the driver and in its workers."""
     import datasets
 
     import kbtools as kb
@@ -76,14 +88,21 @@ def measured(task: dict[str, Any]) -> dict[str, Any]:
     folder = Path(task["folder"])
     data = source(task["rows"], folder)
     engine = engine_of(task, folder)
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     with opened(engine, lambda text: None):
         kb.save(kb.apply(data, stage_of(task, folder)), folder / "out.parquet")
-        seconds = time.perf_counter() - began
+        seconds, driver = time.perf_counter() - began, time.process_time() - busy
     worked = [json.loads(file.read_text()) for file in folder.glob("scratch/shards/*/*/manifest.json")]
-    in_workers = sum(manifest["seconds"] for manifest in worked)
     told = {name: task[name] for name in ("stage", "rows", "engine")}
-    return {**told, "shards": len(worked) or None, "seconds": seconds, "in_workers": in_workers}
+    return {
+        **told,
+        "shards": len(worked) or None,
+        "seconds": seconds,
+        "driver": driver,
+        "in_shards": sum(manifest["processor"] for manifest in worked),
+        "children": sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]),
+        "load": os.getloadavg()[0],
+    }
 
 
 def source(rows: int, folder: Path) -> Any:
@@ -121,28 +140,33 @@ def stage_of(task: dict[str, Any], folder: Path) -> Any:
 
 def print_run(found: dict[str, Any]) -> None:
     """A line of the table."""
-    rate = found["rows"] / found["seconds"]
     shards = f"{found['shards']} shards" if found["shards"] else ""
     print(
         f"{found['stage']:16} {found['engine']:12} {shards:10} {found['rows']:>8,} rows {found['seconds']:8.1f} s"
-        f" {rate:10,.1f} rows/s {found['in_workers']:8.1f} s in workers",
+        f" {found['rows'] / found['seconds']:10,.1f} rows/s; of the processor {found['driver']:.1f} s in the driver,"
+        f" {found['in_shards']:.1f} s in shards, load {found['load']:.0f}",
         flush=True,
     )
 
 
 def projections(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What N nodes would do: the time beside the workers' stays, theirs is shared by more."""
+    """What N nodes would do: starting and what the driver computes stay, the rest is shared by more processors."""
     found = []
+    start = {one["engine"]: one for one in runs if one["rows"] == 1}
     for one in runs:
-        if not one["in_workers"]:
+        if one["engine"] not in start or one["engine"] == "local" or one["rows"] == 1 or one.get("driver") is None:
             continue
-        serial = max(one["seconds"] - one["in_workers"] / WORKERS, 0.0)
-        seconds = {nodes: serial + one["in_workers"] / (nodes * CPUS_OF_A_NODE) for nodes in NODES}
-        found.append(
-            {**{name: one[name] for name in ("stage", "engine", "shards")}, "serial": serial, "nodes": seconds}
+        first = start[one["engine"]]
+        serial = max(one["driver"] - first["driver"], 0.0)
+        shared = one["in_shards"] or (one["seconds"] - first["seconds"] - serial) * WORKERS
+        nodes = {count: first["seconds"] + serial + shared / (count * CPUS_OF_A_NODE) for count in NODES}
+        told = {name: one[name] for name in ("stage", "engine", "rows", "shards")}
+        found.append({**told, "start": first["seconds"], "serial": serial, "shared": shared, "nodes": nodes})
+        shown = ", ".join(f"{count}: {seconds:.1f} s" for count, seconds in nodes.items())
+        print(
+            f"{one['stage']} on {one['engine']}: start {first['seconds']:.1f} s, serial {serial:.1f} s, shared "
+            f"{shared:.1f} s; nodes of {CPUS_OF_A_NODE} CPUs: {shown}"
         )
-        shown = ", ".join(f"{nodes}: {value:.1f} s" for nodes, value in seconds.items())
-        print(f"{one['stage']} on {one['engine']}: {serial:.1f} s are serial; nodes of {CPUS_OF_A_NODE} CPUs: {shown}")
     return found
 
 

@@ -5,11 +5,12 @@ Figures are made without pyplot, so nothing global is touched; equal figures giv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kbtools.data.io import own_files
 from kbtools.errors import ConfigError, MissingExtra, reason
 
 if TYPE_CHECKING:
@@ -57,13 +58,21 @@ def figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
+def replaced(folder: str | Path, name: str, mark: str, endings: Sequence[str] = ("png", "svg")) -> list[str]:
+    """What drawing NAME into a folder will replace, in words; UsageError for files that were not made of the same."""
+    paths = [Path(folder).expanduser() / f"{name}.{ending}" for ending in endings]
+    return [line for path in paths for line in own_files.check(path, mark, "give another folder with --plots")]
+
+
 def save(drawn: Figure, folder: str | Path, name: str) -> list[str]:
     """Write NAME.png and NAME.svg into a folder; returns the files. ConfigError, and neither file, where that fails."""
     png, svg = (Path(folder).expanduser() / f"{name}.{ending}" for ending in ("png", "svg"))
+    mark = own_files.mark()
+    replaced(folder, name, mark)
     try:
         png.parent.mkdir(parents=True, exist_ok=True)
-        drawn.savefig(png)
-        drawn.savefig(svg, metadata={"Date": None})
+        drawn.savefig(png, metadata={"Source": mark})
+        drawn.savefig(svg, metadata={"Date": None, "Source": mark})
     except OSError as error:
         for half in (png, svg):
             if half.is_file():

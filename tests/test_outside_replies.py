@@ -31,6 +31,7 @@ SYNTHESIZED = {
     "max_tokens": sent(completion(CODE, "max_tokens")),
     "moon_phase": sent(completion(CODE, "moon_phase")),
     "words and a call": sent(completion("some words", "tool_calls", tool_calls=[{"id": "1"}])),
+    "hidden reasoning": sent(completion(CODE, reasoning_details=[{"type": "reasoning.encrypted", "data": "gAAA"}])),
     "all right": sent(completion(CODE, "eos_token", reasoning_details=[{"type": "reasoning.text", "text": "hm"}])),
 }
 
@@ -102,6 +103,7 @@ def test_case_04_a_reply_that_was_broken_off_is_no_rollout(synthesized: Run):
         "max_tokens": {"truncated": 1},
         "moon_phase": {"incomplete": 1},
         "words and a call": {"tool-call": 1},
+        "hidden reasoning": {},
         "all right": {},
     }
 
@@ -152,7 +154,14 @@ def test_case_06_encrypted_reasoning_of_rollouts_is_counted():
     info = {"module_name": "M", "python_code": "class M: pass", "triton_code": ""}
     row = {"example_id": 0, "prompt": turn, "completion": turn, "generation_ms": 1.0, "info": info}
     result = kb.ConvertRollouts().run(datasets.Dataset.from_list([row]))
-    assert result.notes == ("rows with reasoning that is encrypted or redacted, which cannot be kept: 1",)
+    assert result.notes == ("1 row with reasoning that is encrypted or redacted, which cannot be kept",)
+
+
+def test_case_06_encrypted_reasoning_of_new_rollouts_is_counted(synthesized: Run):
+    """What the server hides from us is in no rollout."""
+    result = synthesized("hidden reasoning")
+    assert result.notes == ("1 row with reasoning that is encrypted or redacted, which cannot be kept",)
+    assert result.dataset[0]["completion"][0]["reasoning"] is None
 
 
 def test_case_07_reasoning_in_front_of_the_json_costs_no_repair(judged: Run, server: Behaviours):

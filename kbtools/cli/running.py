@@ -16,6 +16,7 @@ from kbtools.cli.replacing import check_output, check_recipe
 from kbtools.cli.ui import views
 from kbtools.cli.ui.stdout import heard_or_not
 from kbtools.data.io import load as loading
+from kbtools.data.io import own_files
 from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import rows_text
@@ -94,9 +95,10 @@ def execute(recipe: Recipe, options: RunOptions) -> int:
 
 def execute_all(recipes: Sequence[Recipe], options: RunOptions) -> int:
     """As `execute`, one after the other, once all of them are known to be sound: every target, every right to write."""
-    with publish.together() as pushes:
-        prepared = [_prepared(recipe, options, pushes) for recipe in recipes]
-    return max(_executed(one, options) for one in prepared)
+    with own_files.replacing(foreign=options.overwrite):
+        with publish.together() as pushes:
+            prepared = [_prepared(recipe, options, pushes) for recipe in recipes]
+        return max(_executed(one, options) for one in prepared)
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class _Prepared:
     stages: Sequence[Stage]
     target: Path | None
     view: views.View
-    pushes: tuple[str, ...]
-    """Where it pushes to, in words."""
+    pushes: tuple[publish.PushPlan, ...]
+    """Where it pushes to, in the order of its stages."""
     awaited: bool
     """The source is what an earlier recipe of the same command pushes."""
 
@@ -137,7 +139,7 @@ def _prepared(recipe: Recipe, options: RunOptions, pushes: Together) -> _Prepare
         view.say(line)
     if options.save_recipe:
         saving.write_text(local_path(options.save_recipe), recipe.to_toml())
-    return replace(prepared, pushes=tuple(plan.text for plan in list(pushes.plans.values())[known:]))
+    return replace(prepared, pushes=tuple(pushes.plans.values())[known:])
 
 
 def _executed(run: _Prepared, options: RunOptions) -> int:
@@ -151,13 +153,14 @@ def _planned(run: _Prepared, options: RunOptions) -> int:
         run.view.say(
             f"{run.source.dataset} is what an earlier recipe of this run would push: its rows are not there yet"
         )
-        run.view.planned([], run.pushes, str(run.target or ""))
+        run.view.planned([], [plan.text() for plan in run.pushes], str(run.target or ""))
         return 0
     run.view.say(_loading(run.source, options))
     data = pipeline.load_source(run.source)
-    run.view.planned(
-        pipeline.plan(data, run.stages), run.pushes, str(run.target or "nothing here: the result is pushed")
-    )
+    steps = pipeline.plan(data, run.stages)
+    reached = [step.rows for step in steps if step.stage == "push"]
+    places = [plan.text(rows) for plan, rows in zip(run.pushes, reached, strict=True)]
+    run.view.planned(steps, places, str(run.target or "nothing here: the result is pushed"))
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
@@ -28,6 +29,8 @@ on_rows: ContextVar[Callable[[int], None]] = ContextVar("on_rows", default=lambd
 on_counts: ContextVar[Callable[[Mapping[str, int]], None]] = ContextVar("on_counts", default=lambda counts: None)
 """Called with how a stage's rows have turned out so far, as verdicts and their numbers."""
 
+on_message: ContextVar[Callable[[str], None]] = ContextVar("on_message", default=lambda text: None)
+"""Called with what people are to know before a stage goes on, such as what a push is about to replace."""
 
 row_numbers: ContextVar[Callable[[int], str]] = ContextVar("row_numbers", default=str)
 """How a row's index is written in names of rows; in a part of a dataset the index alone would name another row."""
@@ -184,8 +187,23 @@ def map_batches(
         features=features,
         remove_columns=[name for name in ds.column_names if name not in features],
         new_fingerprint=fingerprint,
+        cache_file_name=_cache_file(ds, fingerprint),
     )
     return mapped.with_format(None)
+
+
+def _cache_file(ds: Dataset, fingerprint: str) -> str | None:
+    """Where new values go: never beside the rows, for those may be a source or a shard that others share.
+
+    None for rows in memory, whose new values stay there, and where caching is turned off.
+    """
+    import datasets
+
+    if not ds.cache_files or not datasets.is_caching_enabled():
+        return None
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / "stages"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / f"{fingerprint}.arrow")
 
 
 def with_constant(ds: Dataset, name: str, value: str) -> Dataset:

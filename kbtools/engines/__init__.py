@@ -1,8 +1,9 @@
 """Where work is done: this machine's processes or a Ray cluster, behind one small contract.
 
 `config` is what a user says, `job` what a worker is told and answers, `crew` who does what, `processes` and `cluster`
-the two kinds of workers, `versions` what must be equal everywhere. What the work is, nothing here knows: the shards of
-a chain are in `kbtools.shards`, and a stage that has work of its own to hand out takes `crew()`.
+the two kinds of workers, `nodes` where the latter are, `versions` what must be equal everywhere. What the work is,
+nothing here knows: the shards of a chain are in `kbtools.shards`, and a stage that has work of its own to hand out
+takes `crew()`.
 """
 
 from kbtools.engines.config import Engine as Engine

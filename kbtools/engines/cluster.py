@@ -11,21 +11,16 @@ import platform
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
-from kbtools.engines import versions
 from kbtools.engines.crew import Heard, Worker
 from kbtools.engines.job import Answer, Job, Kind, perform
-from kbtools.engines.versions import Versions
+from kbtools.engines.nodes import Node, check_versions, last_line, nodes, on_node
 from kbtools.errors import ConfigError, MissingExtra
 
 _ATTEMPTS = 3
-_PATIENCE = 120.0
-"""Seconds in which every node must have said what it is."""
 
 
 class Actor:
@@ -45,21 +40,6 @@ class Actor:
     def perform(self, job: str) -> str:
         """Do a job; both are texts, so that nothing depends on how Ray packs objects."""
         return perform(Job.model_validate_json(job)).model_dump_json()
-
-
-def say_versions() -> str:
-    """What a node is asked first."""
-    return versions.here().model_dump_json()
-
-
-@dataclass(frozen=True)
-class Node:
-    """A machine of the cluster."""
-
-    identity: str
-    address: str
-    cpus: int
-    gpus: int
 
 
 class RemoteActor:
@@ -85,7 +65,7 @@ class RemoteActor:
             try:
                 self.where += f", process {ray.get(self._said)}"
             except ray.exceptions.RayError as error:
-                raise ConfigError(f"{self.where}: a worker could not be started ({_last_line(error)}).") from error
+                raise ConfigError(f"{self.where}: a worker could not be started ({last_line(error)}).") from error
             self._said = None
         return self._said is None
 
@@ -117,8 +97,7 @@ class ClusterStaff:
         with _signals_kept():
             self._started = connect(address, say)
         try:
-            self._nodes = nodes()
-            check_versions(self._nodes)
+            self._nodes = check_versions(nodes(), say)
         except BaseException:
             self.close()
             raise
@@ -238,62 +217,7 @@ def _patiently(start: Callable[[], Any]) -> None:
 
 def _unreachable(error: Exception) -> ConfigError:
     return ConfigError(
-        f"Ray could not be reached ({type(error).__name__}: {_last_line(error)}). If the cluster asks for a token, set "
+        f"Ray could not be reached ({type(error).__name__}: {last_line(error)}). If the cluster asks for a token, set "
         "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here as there. Another reason is a machine so busy that processes need "
         "more than 30 s to start."
     )
-
-
-def nodes() -> list[Node]:
-    """The nodes that are up, in an order that is the same in every run."""
-    import ray
-
-    found = [
-        Node(
-            node["NodeID"],
-            node["NodeManagerAddress"],
-            int(node["Resources"].get("CPU", 0)),
-            int(node["Resources"].get("GPU", 0)),
-        )
-        for node in ray.nodes()
-        if node["Alive"]
-    ]
-    return sorted(found, key=lambda node: (node.address, node.identity))
-
-
-def check_versions(present: list[Node]) -> None:
-    """ConfigError for the first node that answers with other versions, or that cannot even be asked."""
-    import ray
-
-    ask = ray.remote(say_versions)
-    asked = {
-        ask.options(num_cpus=0, max_retries=0, scheduling_strategy=on_node(node)).remote(): node for node in present
-    }
-    end = time.monotonic() + _PATIENCE
-    while asked and time.monotonic() < end:
-        for reference in ray.wait(list(asked), timeout=1.0)[0]:
-            node = asked.pop(reference)
-            try:
-                said = ray.get(reference)
-            except ray.exceptions.RayError as error:
-                raise ConfigError(
-                    f"node {node.address} cannot run kbtools ({_last_line(error)}): install there what is installed "
-                    f"here, kbtools {versions.here().packages['kbtools']} and its plugins, in the Python that runs Ray."
-                ) from error
-            versions.refuse_difference(versions.here(), Versions.model_validate_json(said), f"node {node.address}")
-    if asked:
-        silent = ", ".join(node.address for node in asked.values())
-        raise ConfigError(f"these nodes have not said in {_PATIENCE:.0f} s what they have installed: {silent}.")
-
-
-def on_node(node: Node) -> Any:
-    """Ray's word for: there and nowhere else."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    return NodeAffinitySchedulingStrategy(node.identity, soft=False)
-
-
-def _last_line(error: Exception) -> str:
-    """The line of Ray's report that says what happened: the last one of the traceback that it quotes."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

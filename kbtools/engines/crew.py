@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
@@ -112,10 +112,16 @@ class Crew:
         """The kind of workers for jobs that use a GPU where there is one."""
         return "gpu" if gpu and self._staff.has_gpus() else "cpu"
 
-    def work(self, function: str, payloads: Iterable[str], kind: Kind = "cpu") -> Iterator[Done]:
+    def work(
+        self,
+        function: str,
+        payloads: Iterable[str],
+        kind: Kind = "cpu",
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> Iterator[Done]:
         """Answers of `function`, as module:name, in the order in which they are known; payloads are taken as needed.
 
-        Whoever stops listening ends the workers that are at a job.
+        While workers are at their jobs, `meanwhile` is called about once a second. Whoever stops listening ends them.
         """
         source = (Assignment(index, Job(function=function, payload=text)) for index, text in enumerate(payloads))
         again: deque[Assignment] = deque()
@@ -125,6 +131,7 @@ class Crew:
                 self._assign(kind, under_way, again, source)
                 if not under_way:
                     return
+                meanwhile()
                 for heard in self._staff.heard(under_way):
                     assignment = under_way.pop(heard.worker)
                     if heard.answer is not None:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kbtools.data.conversations.reasoning import ReasoningError, behind_reasoning
 from kbtools.errors import UsageError
+from kbtools.models.json_text import at_end, whole
 from kbtools.models.kinds import Kind, ReplyFailure
 from kbtools.models.reading import Reading, unwritable
 from kbtools.models.reply import Reply
@@ -25,13 +26,17 @@ from kbtools.models.request import Message, Request, canonical_json
 from kbtools.models.schema import JsonSchema, validator
 from kbtools.models.store import ResponseStore
 
-FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n\s*```\s*", re.DOTALL)
+_PARSER = "Start the server with --reasoning-parser, or ask with less reasoning"
 REPAIR = """Your reply could not be used: {error}.
 Reply again to the same task, with {shape} and nothing else."""
 
 
 class Invalid(ValueError):
     """A reply text that does not fit its contract; the message is fit to be shown to the model."""
+
+
+class Unclear(Invalid):
+    """A reply that may be right, but whose reasoning has no end: asking the model to repair it would change nothing."""
 
 
 class Contract(Protocol):
@@ -47,7 +52,7 @@ class Contract(Protocol):
 
 @dataclass(frozen=True)
 class JsonContract:
-    """A JSON object that fits a schema, bare or in one code fence that is the whole reply."""
+    """A JSON object that fits a schema: bare, in one code fence that is the whole reply, or as the end of a text."""
 
     schema: JsonSchema
     _text: str = field(init=False, repr=False, compare=False)
@@ -68,13 +73,12 @@ class JsonContract:
         }
 
     def parse(self, text: str) -> dict[str, object]:
-        fenced = FENCED.fullmatch(text)
         try:
-            value = json.loads(
-                fenced.group(1) if fenced else text, object_pairs_hook=_unique, parse_constant=_no_constant
-            )
+            value = whole(text)
         except ValueError as error:
-            raise Invalid(f"it is not JSON ({error})") from error
+            value = at_end(text)
+            if value is None:
+                raise Invalid(f"it is not JSON ({error})") from error
         if not isinstance(value, dict):
             raise Invalid(f"it is a JSON {type(value).__name__}, not an object")
         _check(self._text, value)
@@ -116,6 +120,8 @@ def answer_text(reading: Reading) -> str:
     try:
         text = behind_reasoning(reading.text or "")
     except ReasoningError as error:
+        if error.kind == "unclosed-think" and at_end(reading.text or "") is not None:
+            raise Unclear(f"its <think> is never closed, so it is not known what its end is. {_PARSER}") from error
         if error.kind == "unclosed-think":
             raise Invalid("its <think> is never closed") from error
         raise Invalid(f"its reasoning cannot be told from its answer ({error})") from error
@@ -136,7 +142,7 @@ def understood(contract: Contract, reading: Reading) -> dict[str, object] | Repl
     try:
         fields = _fields(contract, reading)
     except Invalid as error:
-        return ReplyFailure(Kind.INVALID, str(error), repairable=True)
+        return ReplyFailure(Kind.INVALID, str(error), repairable=not isinstance(error, Unclear))
     return unwritable(fields) or fields
 
 
@@ -244,17 +250,6 @@ def _explained(error: ValidationError) -> Iterator[str]:
         yield f"{where}: {detail['msg']}" + (
             "" if detail["type"] == "missing" else f" (found {detail['input']!r:.200})"
         )
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key occurs twice")
-    return value
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def _tagged(text: str, name: str, field: JsonSchema) -> str | int | float:

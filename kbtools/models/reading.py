@@ -42,6 +42,8 @@ class Reading:
     logprobs: tuple[TokenLogprob, ...] = ()
     usage: Usage = NO_USAGE
     failure: ReplyFailure | None = None
+    hidden: bool = False
+    """Whether some of the reasoning is encrypted or redacted."""
 
 
 def read_text(raw: str) -> Reading:
@@ -127,7 +129,8 @@ def _reading(parts: _Parts) -> Reading:
         what = "its reasoning" if error.kind == "unread-reasoning" else "its content"
         return _unknown(f"{what} is neither text nor parts with text", parts.usage)
     failure = _failure(parts, found)
-    return Reading(found.text, found.reasoning, parts.finish, parts.refusal, parts.logprobs, parts.usage, failure)
+    said_apart = found.text, found.reasoning, parts.finish
+    return Reading(*said_apart, parts.refusal, parts.logprobs, parts.usage, failure, found.hidden)
 
 
 def _failure(parts: _Parts, found: Said) -> ReplyFailure | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
+from kbtools.data.io import own_files
 from kbtools.data.io.local_files import gatherable
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray, crew, opened
@@ -18,7 +19,7 @@ from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.models.engine.distinct import Chain, asked_by_chain
 from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
-from kbtools.pipeline.sharding import run_sharded
+from kbtools.pipeline.sharding import Beginning, beginning, run_sharded
 from kbtools.pipeline.step import checked
 from kbtools.plugins import registry
 from kbtools.result import Drop, Failure, Result
@@ -69,7 +70,7 @@ def run(
     watcher = observer or bars
     token = asked_by_chain.set(Chain())
     try:
-        with opened(engine, watcher.say):
+        with opened(engine, watcher.say), own_files.made_from(lineages.of(data).source):
             for line in [] if preflighted else preflight(lineages.of(data), chain):
                 watcher.say(line)
             return execute(data, chain, watcher)
@@ -97,12 +98,12 @@ def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Obser
     data = gatherable(data, "the dataset")
     for ds in data.values() if isinstance(data, dict) else [data]:
         check_chain(ds.features, stages)
-    done = Run(data)
+    done, began_with = Run(data), beginning(data, lineage)
     for segment in _segments(stages):
         lineages.attach(done.dataset, lineage)  # a stage that publishes reads there how its rows came about
         known = len(done.records)
         if segment.sharded:
-            _sharded(done, segment, watcher)
+            _sharded(done, segment, watcher, began_with)
         else:
             _step(done, segment.first, segment.stages[0], watcher)
         for stage, record in zip(segment.stages, done.records[known:], strict=True):
@@ -118,10 +119,10 @@ def _segments(stages: Sequence[Stage]) -> list[Segment]:
     return segments(stages)
 
 
-def _sharded(done: Run, segment: Segment, watcher: Observer) -> None:
+def _sharded(done: Run, segment: Segment, watcher: Observer, began_with: Beginning) -> None:
     """Run the stages of a segment in workers; the time that they took is shared out as the workers needed it."""
     began = time.perf_counter()
-    outcomes = run_sharded(done.dataset, segment, watcher)
+    outcomes = run_sharded(done.dataset, segment, watcher, began_with)
     share = (time.perf_counter() - began) / max(sum(outcome.seconds for outcome in outcomes), 1e-9)
     for position, (stage, outcome) in enumerate(zip(segment.stages, outcomes, strict=True), start=segment.first):
         if position > segment.first:

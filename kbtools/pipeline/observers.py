@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from kbtools.data.table import on_counts, on_rows, rows_text
+from kbtools.data.table import on_counts, on_message, on_rows, rows_text
 from kbtools.lineage import StageRecord
 from kbtools.llm import on_calls
 from kbtools.models.engine.progress import Progress
@@ -121,6 +121,7 @@ def reporting(watcher: Observer, rows: int) -> Iterator[None]:
             watcher.advanced(told)
 
     tokens = on_rows.set(advanced), on_calls.set(watcher.called), on_counts.set(watcher.counted)
+    saying = on_message.set(watcher.say)
     try:
         with _no_bars_of_datasets():
             yield
@@ -128,6 +129,7 @@ def reporting(watcher: Observer, rows: int) -> Iterator[None]:
         on_rows.reset(tokens[0])
         on_calls.reset(tokens[1])
         on_counts.reset(tokens[2])
+        on_message.reset(saying)
 
 
 @contextmanager

@@ -6,32 +6,36 @@ shard, whoever was faster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools import lineage as lineages
 from kbtools.engines import Crew, crew
 from kbtools.engines.crew import Done
 from kbtools.errors import UsageError
-from kbtools.lineage import Recipe
+from kbtools.lineage import Lineage, Recipe
 from kbtools.pipeline.observers import Observer
 from kbtools.pipeline.serialization import build, entry
 from kbtools.pipeline.step import checked
 from kbtools.shards import (
+    INPUTS,
     Inputs,
+    Loaded,
     Manifest,
     Outcome,
-    Rows,
     Segment,
     Task,
+    Watched,
+    clear,
     filled,
     finished,
+    inputs_of,
     key_of,
     merged,
     pinned,
     placed,
+    progress_file,
     ranges,
     rows_before,
     work,
@@ -44,11 +48,28 @@ if TYPE_CHECKING:
 WORK = "kbtools.pipeline.sharding:work_on"
 
 
-def run_sharded(data: Dataset | DatasetDict, segment: Segment, watcher: Observer) -> list[Outcome]:
+Beginning = Mapping[str | None, Loaded]
+"""What a run began with, by split, where workers can load it themselves."""
+
+
+def beginning(data: Dataset | DatasetDict, lineage: Lineage) -> Beginning:
+    """The dataset, or its splits, with where workers find it; nothing where it is in this process alone."""
+    source = None if lineage.stages or lineage.derived_from_memory else pinned(lineage.source)
+    if source is None:
+        return {}
+    if not isinstance(data, dict):
+        return {None: Loaded(data, source)}
+    return {name: Loaded(ds, source.model_copy(update={"split": name})) for name, ds in data.items()}
+
+
+def run_sharded(
+    data: Dataset | DatasetDict, segment: Segment, watcher: Observer, began_with: Beginning
+) -> list[Outcome]:
     """What each stage of the segment did to all rows, once every shard is finished."""
     workers = crew()
     assert workers is not None, "segments are sharded only where an engine is open"
-    drive = _Drive(workers, segment, watcher, _shards(data, workers))
+    clear(Path(workers.scratch) / INPUTS)
+    drive = _Drive(workers, segment, watcher, _shards(data, workers, began_with))
     watcher.started(segment.first, segment.stages[0], sum(len(shard.part) for shard in drive.shards))
     names = ", ".join(stage.name for stage in segment.stages)
     drive.say(f"{names}: {_count(len(drive.shards))} on {workers.described}")
@@ -91,6 +112,7 @@ class _Drive:
     reused: int = 0
     _sent: list[tuple[_Shard, Task]] = field(default_factory=list)
     _failed: dict[_Shard, Done] = field(default_factory=dict)
+    _watched: Watched = field(default_factory=Watched)
 
     def say(self, text: str) -> None:
         """A line for people."""
@@ -103,14 +125,14 @@ class _Drive:
     def run(self) -> None:
         """Until every shard is finished; the error of the lowest one that failed."""
         try:
-            for done in self.workers.work(WORK, self._payloads()):
+            for done in self.workers.work(WORK, self._payloads(), meanwhile=self._look):
                 self._heard(done)
         except KeyboardInterrupt as interrupt:
             kept = f"interrupted: {len(self.finished)} of {_count(len(self.shards))} are finished and kept"
             raise KeyboardInterrupt(f"{kept}, the same command goes on from there.") from interrupt
         finally:
             for _, task in self._sent:
-                _remove(task.rows)
+                self._remove(task)
         if self.reused:
             self.say(f"{self.reused} of {_count(len(self.shards))} reused")
         for shard in self.shards:
@@ -135,7 +157,7 @@ class _Drive:
             )
             if (manifest := finished(Path(task.scratch), task.key)) is not None:
                 self.reused += 1
-                self._finish(shard, manifest)
+                self._finish(shard, manifest, len(shard.part))
                 continue
             shard.inputs.write(rows)
             self._sent.append((shard, task))
@@ -146,12 +168,24 @@ class _Drive:
         if done.answer.fault is not None:
             self._failed[shard] = done
             return
-        _remove(task.rows)
-        self._finish(shard, Manifest.model_validate_json(done.answer.text))
+        rest = self._remove(task, len(shard.part))
+        self._finish(shard, Manifest.model_validate_json(done.answer.text), rest)
 
-    def _finish(self, shard: _Shard, manifest: Manifest) -> None:
+    def _finish(self, shard: _Shard, manifest: Manifest, rows: int) -> None:
         self.finished[shard] = manifest
-        self.watcher.advanced(len(shard.part))
+        self.watcher.advanced(rows)
+
+    def _look(self) -> None:
+        """Tell of rows in shards that are under way."""
+        under_way = (task.key for shard, task in self._sent if shard not in self.finished)
+        if rows := self._watched.news(progress_file(Path(self.workers.scratch), key) for key in under_way):
+            self.watcher.advanced(rows)
+
+    def _remove(self, task: Task, rows: int = 0) -> int:
+        """Remove what was written for a shard on its way; gives the rows of it that were not told of yet."""
+        if task.rows.file is not None:
+            Path(task.rows.file).unlink(missing_ok=True)
+        return self._watched.rest(progress_file(Path(task.scratch), task.key), rows)
 
     def _raise(self, shard: _Shard) -> None:
         """The error of a shard, whose rows are now called by their numbers in the whole: all before it are finished."""
@@ -171,15 +205,12 @@ class _Drive:
         return f"rows {shard.part.start:,} to {shard.part.stop - 1:,}{split}, as stage {self.segment.first} gets them"
 
 
-def _shards(data: Dataset | DatasetDict, workers: Crew) -> list[_Shard]:
+def _shards(data: Dataset | DatasetDict, workers: Crew, began_with: Beginning) -> list[_Shard]:
     """All splits cut into shards."""
-    lineage = lineages.of(data)
-    source = None if lineage.stages or lineage.derived_from_memory else pinned(lineage.source)
     splits: dict[str | None, Dataset] = {**data} if isinstance(data, dict) else {None: data}
     found = []
     for name, ds in splits.items():
-        its_source = source.model_copy(update={"split": name}) if source and name else source
-        inputs = Inputs(ds, its_source, Path(workers.scratch))
+        inputs = inputs_of(ds, began_with.get(name) or began_with.get(None), Path(workers.scratch))
         size = ds.data.nbytes * ds.num_rows // max(ds.data.num_rows, 1)
         found += [_Shard(name, part, inputs) for part in ranges(ds.num_rows, size, workers.shards)]
     return found
@@ -213,11 +244,6 @@ def _entry(position: int, stage: Stage) -> dict[str, object]:
             "one), or run without an engine."
         )
     return found
-
-
-def _remove(rows: Rows) -> None:
-    if rows.file is not None:
-        Path(rows.file).unlink(missing_ok=True)
 
 
 def _count(shards: int) -> str:

@@ -20,7 +20,7 @@ from kbtools.data.hub import client as hub
 from kbtools.data.hub.commit import Change, Head, Landed, LocalFile, Place, commit
 from kbtools.data.io import shards
 from kbtools.data.io.shards import Shard
-from kbtools.data.table import on_rows, rows_text
+from kbtools.data.table import on_message, on_rows, rows_text
 from kbtools.errors import ConfigError, DataError, KbError, UsageError
 from kbtools.judge import label_counts
 from kbtools.lineage import Lineage
@@ -82,6 +82,8 @@ def push(data: Dataset | DatasetDict, request: PushRequest, lineage: Lineage) ->
             empty=empty,
         )
         local = {path: part for name in splits for path, part in zip(paths[name], written[name], strict=True)}
+        if plan.standing:
+            on_message.get()(f"{plan.replacing(sum(facts.splits.values()))} in {plan.place.repo}")
         landed = _land(plan.place, request, card, local)
     if landed.changed:
         _check_rows(plan.place.repo, landed.sha, paths, facts.splits)

@@ -59,11 +59,16 @@ class PushPlan:
     lines: tuple[str, ...]
     """What is to be said before any work is done."""
 
-    @property
-    def text(self) -> str:
-        """The target in words."""
-        new = "new" if self.standing is None else f"replaces {self.standing.text}"
-        return f"{hub.endpoint()}/datasets/{self.place.repo} ({new})"
+    def text(self, rows: int | None = None) -> str:
+        """The target in words; `rows` is how many would go there, where that is known."""
+        return f"{hub.endpoint()}/datasets/{self.place.repo} ({self.replacing(rows)})"
+
+    def replacing(self, rows: int | None) -> str:
+        """How many rows replace how many."""
+        if self.standing is None:
+            return "new"
+        verb = "replaces" if rows is None else f"{rows_text(rows)} {'replaces' if rows == 1 else 'replace'}"
+        return f"{verb} {self.standing.text}"
 
 
 @dataclass

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from kbtools.data.io import own_files
 from kbtools.data.io import save as saving
 from kbtools.data.table import rows_text
 from kbtools.lineage import Lineage
@@ -168,6 +169,7 @@ def write(report: Report, path: Path) -> None:
         alike=list(code_pairs.recorded(report.lineage)),
         recorded=summary.recorded_faults(report.lineage),
         faults=summary.faults(report.splits, report.places, report.packed.tally),
+        mark=own_files.mark(),
         style=style,
         script=script,
         policy=policy(style, script),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,21 +71,34 @@ class Manifest(_Told):
     """Who made it."""
     seconds: float
     """That it took to read the rows, to run the stages and to write what came of them."""
-    files: dict[str, int]
-    """Size of every file beside the manifest."""
+    processor: float
+    """The same in seconds of the processor."""
+    files: dict[str, str]
+    """sha256 of every file beside the manifest."""
     findings: tuple[Findings, ...]
     """Of each stage, in order."""
 
 
 def finished(scratch: Path, key: str) -> Manifest | None:
-    """The manifest of a shard that is there as a whole, else None."""
+    """The manifest of a shard whose files are there and what they were, else None."""
     folder = folder_of(scratch, key)
     try:
         found = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-        sizes = {name: (folder / name).stat().st_size for name in found.files}
-    except (FileNotFoundError, ValidationError):
+        files = digests(folder)
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
         return None
-    return found if sizes == found.files else None
+    return found if found.key == key and files == found.files else None
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file of a shard."""
+    files = sorted(file for file in folder.iterdir() if file.name != MANIFEST)
+    return {file.name: _digest(file) for file in files}
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_rows(ds: Dataset, path: Path) -> None:

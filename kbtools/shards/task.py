@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from kbtools.data.io.source import Source
 from kbtools.engines import versions
 from kbtools.stage import Stage, source_digest
 
-FORMAT = 1
+FORMAT = 2
 """Counted up when shards of before can no longer be read, or mean something else."""
 
 
@@ -22,14 +23,18 @@ class _Told(BaseModel):
 
 
 class Rows(_Told):
-    """A range of rows: of a source that is pinned, or of a file in the scratch folder."""
+    """Where the rows of a shard are."""
 
     digest: str
     """Of what the range is cut from: equal digests are equal rows."""
-    start: int
+    start: int = 0
     stop: int
     source: Source | None = None
+    """A source that is pinned."""
     file: str | None = None
+    """A file in the scratch folder: the rows; with columns, their numbers in the source or in shards."""
+    columns: tuple[str, ...] = ()
+    """What is read of a source or of shards."""
 
 
 class Task(_Told):
@@ -49,7 +54,8 @@ def key_of(rows: Rows, stages: Sequence[Stage]) -> str:
     import datasets
 
     shared = [f"{name} {version}" for name, version in versions.here().items().items()]
-    parts = [str(FORMAT), rows.digest, f"{rows.start}-{rows.stop}", source_digest("kbtools.stage"), *shared]
+    cut = [rows.digest, f"{rows.start}-{rows.stop}", json.dumps(rows.columns)]
+    parts = [str(FORMAT), *cut, source_digest("kbtools.stage"), *shared]
     at = datasets.Dataset.from_dict({})
     at._fingerprint = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     for stage in stages:

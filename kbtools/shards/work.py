@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +14,22 @@ from typing import TYPE_CHECKING
 from kbtools.errors import ConfigError, reason
 from kbtools.result import Result
 from kbtools.shards import inputs
-from kbtools.shards.manifest import MANIFEST, ROWS, Dropped, Failed, Figures, Findings, Manifest, finished, write_rows
+from kbtools.shards.manifest import (
+    MANIFEST,
+    ROWS,
+    Dropped,
+    Failed,
+    Figures,
+    Findings,
+    Manifest,
+    digests,
+    finished,
+    write_rows,
+)
+from kbtools.shards.progress import Progress, progress_file
 from kbtools.shards.row_names import marked
 from kbtools.shards.task import Task, folder_of, key_of
+from kbtools.shards.unfinished import clear, name_for
 from kbtools.stage import Stage
 
 if TYPE_CHECKING:
@@ -40,9 +52,10 @@ def work(task: Task, stages: Sequence[Stage], step: Step) -> Manifest:
         return done
     try:
         with _aside(folder_of(scratch, task.key)) as part:
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.process_time()
             findings = _through(task, stages, step, part)
-            return _manifest(task, findings, time.perf_counter() - began, part)
+            took = time.perf_counter() - began, time.process_time() - busy
+            return _manifest(task, findings, took, part)
     except OSError as error:
         told = f"shard {task.key[:12]} could not be written to {scratch} on {platform.node()} ({reason(error)})."
         raise ConfigError(told) from error
@@ -50,11 +63,12 @@ def work(task: Task, stages: Sequence[Stage], step: Step) -> Manifest:
 
 def _through(task: Task, stages: Sequence[Stage], step: Step, part: Path) -> list[Findings]:
     """The rows through all stages, and what they found."""
-    ds = inputs.read_shard(task.rows, task.key)
+    ds = inputs.read_shard(task.rows, Path(task.scratch), task.key)
+    progress = Progress(progress_file(Path(task.scratch), task.key), ds.num_rows, len(stages))
     findings = []
     for number, stage in enumerate(stages):
         began = time.perf_counter()
-        with marked(task.key, number):
+        with marked(task.key, number), progress.of_stage(number, ds.num_rows):
             result = step(task.first + number, stage, ds)
         seconds = time.perf_counter() - began
         findings.append(_findings(part, number, ds.num_rows, result, seconds))
@@ -82,9 +96,15 @@ def _findings(part: Path, number: int, rows_in: int, result: Result, seconds: fl
     )
 
 
-def _manifest(task: Task, findings: list[Findings], seconds: float, part: Path) -> Manifest:
-    files = {file.name: file.stat().st_size for file in sorted(part.iterdir())}
-    manifest = Manifest(key=task.key, host=platform.node(), seconds=seconds, files=files, findings=tuple(findings))
+def _manifest(task: Task, findings: list[Findings], took: tuple[float, float], part: Path) -> Manifest:
+    manifest = Manifest(
+        key=task.key,
+        host=platform.node(),
+        seconds=took[0],
+        processor=took[1],
+        files=digests(part),
+        findings=tuple(findings),
+    )
     (part / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
     return manifest
 
@@ -95,15 +115,24 @@ def _aside(folder: Path) -> Iterator[Path]:
 
     When another worker has finished the same shard meanwhile, that one is kept. One that is broken makes room.
     """
-    part = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
+    clear(folder.parent)
+    part = folder.with_name(name_for(folder.name))
     part.mkdir(parents=True)
     try:
         yield part
-        try:
-            part.rename(folder)
-        except OSError:
-            if finished(folder.parents[2], folder.name) is None:
-                shutil.rmtree(folder)
-                part.rename(folder)
+        _named(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _named(part: Path, folder: Path) -> None:
+    """Give a folder that is whole its name."""
+    try:
+        part.rename(folder)
+    except OSError:
+        if finished(folder.parents[2], folder.name) is None:
+            broken = folder.with_name(name_for(folder.name))
+            with suppress(FileNotFoundError):  # another worker has just done the same
+                folder.rename(broken)
+            part.rename(folder)
+            shutil.rmtree(broken, ignore_errors=True)

@@ -201,15 +201,44 @@ def code_digest(code: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in other people's strings
             tree = ast.parse(code)
-        for node in ast.walk(tree):
-            _drop_docstring(node)
-        return hashlib.sha256(ast.dump(tree).encode("utf-8", "surrogatepass")).hexdigest()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _AS_TEXT + hashlib.sha256(code.encode()).hexdigest()
+    return hashlib.sha256("\0".join(_shape(tree)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_MARKED = frozenset({"ctx", "type_comment", "type_ignores"})
+"""Fields that say nothing: where a name is written tells whether it is read or set."""
+
+
+def _shape(tree: ast.Module) -> list[str]:
+    """Types, fields and values of a tree in the order of one walk that needs no recursion."""
+    found: list[str] = []
+    stack: list[object] = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, ast.AST):
+            found.append(type(item).__name__)
+            _drop_docstring(item)
+            stack += [item.__dict__.get(name) for name in _fields(type(item))]
+        elif isinstance(item, list):
+            found.append(f"[{len(item)}")
+            stack += item
+        else:
+            found.append(repr(item))
+    return found
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(name for name in kind._fields if name not in _MARKED)
+    return _FIELDS[kind]
+
+
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
 def _drop_docstring(node: ast.AST) -> None:
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         if node.body and isinstance(node.body[0], ast.Expr) and _is_text(node.body[0].value):
             del node.body[0]
         if not node.body and not isinstance(node, ast.Module):

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,10 +42,13 @@ class Program:
         self.log = self.folder / "log"
 
     def start(self, *words: object) -> subprocess.Popen[str]:
-        """The program, in the middle of its work."""
-        command = [sys.executable, "-c", "from kbtools.cli import main; main()", "apply", *map(str, words)]
+        """The program on the rows, in the middle of its work."""
+        return self.call("apply", *words, "--dataset", self.source)
+
+    def call(self, *words: object) -> subprocess.Popen[str]:
+        """The program with any words."""
         return subprocess.Popen(
-            [*command, "--dataset", str(self.source)],
+            [sys.executable, "-c", "from kbtools.cli import main; main()", *map(str, words)],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -75,4 +77,12 @@ def program(tmp_path: Path) -> Program:
     return Program(tmp_path, environment, source)
 
 
-Run = Callable[..., tuple[int, str]]
+def chains(program: Program, engine: str) -> dict[str, bytes]:
+    """What the chains of `tests.engines.chains` gave under an engine: rows and records, by file."""
+    root, out = Path(__file__).parents[2], program.folder / engine.partition("=")[0]
+    out.mkdir()
+    command = [sys.executable, "-m", "tests.engines.chains", engine, str(program.folder / "scratch"), str(out)]
+    path = os.pathsep.join([str(root), program.environment["PYTHONPATH"]])
+    environment = program.environment | {"PYTHONPATH": path}
+    subprocess.run(command, cwd=program.folder, env=environment, check=True, timeout=SECONDS)
+    return {file.name: file.read_bytes() for file in out.iterdir() if not file.name.endswith(".lineage.json")}

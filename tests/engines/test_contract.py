@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
+from typing import ClassVar
 
+import datasets
 import pytest
 
 import kbtools as kb
+from kbtools.data.table import on_rows
 from kbtools.engines import parse
 from kbtools.engines.job import Answer, Fault, Job, perform
 from kbtools.engines.versions import Versions, refuse_difference
 from kbtools.lineage import Recipe
-from kbtools.shards import filled, ranges, segments
-from kbtools.shards.manifest import Findings
+from kbtools.shards import Watched, clear, filled, finished, ranges, segments
+from kbtools.shards.manifest import Findings, Manifest, digests
+from kbtools.shards.progress import Progress
+from kbtools.shards.unfinished import name_for
 
 
 @pytest.mark.parametrize(
@@ -103,6 +113,129 @@ def test_errors_cross_as_what_they_are() -> None:
     assert answer.fault is not None
     assert "there: TypeError" in str(answer.fault.error("there"))
     assert "Traceback" in str(answer.fault.error("there"))
+
+
+def test_ray_that_does_not_start_in_time_is_started_again_and_then_explained() -> None:
+    """Three times, since a busy machine is slow in a way that passes; an address where nobody is, once."""
+    pytest.importorskip("ray")
+    from kbtools.engines import cluster
+
+    def starting(errors: list[Exception]) -> int:
+        left = list(errors)
+
+        def start() -> None:
+            if left:
+                raise left.pop(0)
+
+        cluster._patiently(start)
+        return len(errors) - len(left)
+
+    late = RuntimeError("The current node timed out during startup.")
+    assert starting([late, late]) == 2
+    with pytest.raises(kb.errors.ConfigError) as refused:
+        starting([late, late, late])
+    for part in ("timed out during startup", "RAY_AUTH_TOKEN", "more than 30 s to start"):
+        assert part in str(refused.value)
+    with pytest.raises(kb.errors.ConfigError, match="nobody"):
+        starting([ConnectionError("nobody"), late])
+
+
+def test_verdicts_and_times_of_different_devices_are_refused() -> None:
+    """A worker whose GPU is another one than that of the worker that was asked names both, with and without --time."""
+    from kbtools_plugins.verify.distributed import Told
+    from kbtools_plugins.verify.fingerprint import fingerprint
+    from kbtools_plugins.verify.settings import VerifySettings
+
+    settings = VerifySettings(tier="ptx")
+    told = Told(
+        reference="",
+        candidate="",
+        entry_point=None,
+        settings=settings,
+        fingerprint={**fingerprint(settings), "device": "NVIDIA H200 (sm_90)"},
+    )
+    answer = perform(Job(function="kbtools_plugins.verify.distributed:check", payload=told.model_dump_json()))
+    assert answer.fault is not None
+    error = answer.fault.error("node b")
+    assert isinstance(error, kb.errors.ConfigError)
+    for part in ("NVIDIA H200 (sm_90) elsewhere", "device: ", "not comparable", "--tier ptx"):
+        assert part in str(error)
+
+
+def test_a_stage_without_a_scope_is_refused_before_any_worker_is_hired(tmp_path: Path) -> None:
+    """By the check of the chain, under an engine as without one."""
+
+    class Scopeless(kb.Stage):
+        """States nothing."""
+
+        name: ClassVar[str] = "scopeless"
+
+        def transform(self, ds: datasets.Dataset) -> kb.Result:
+            """Nothing."""
+            return kb.Result(ds)
+
+    engine = kb.Processes(1, scratch=str(tmp_path))
+    with pytest.raises(kb.errors.KbError, match="Scopeless does not state its scope"):
+        kb.apply(datasets.Dataset.from_dict({"n": [1]}), Scopeless(), engine=engine)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_of_shards_under_way_are_told_once(tmp_path: Path) -> None:
+    """By the worker's file: stages count alike, a stage that reads its rows twice counts them once."""
+    file = tmp_path / "progress" / "key"
+    worker, driver = Progress(file, rows=100, stages=2, _told=-1e9), Watched(_looked=-1e9)
+    assert driver.news(iter([file])) == 0
+    told = []
+    for number, read in ((0, 60), (0, 60), (1, 30)):
+        with worker.of_stage(number, 60):
+            on_rows.get()(read)
+        worker._told = driver._looked = -1e9
+        told.append(driver.news(iter([file])))
+    assert told == [50, 0, 25]
+    file.write_text("10")  # another worker has begun it again
+    driver._looked = -1e9
+    assert driver.news(iter([file])) == 0
+    assert driver.rest(file, 100) == 25
+    assert not file.exists()
+
+
+def test_what_dead_processes_were_writing_is_removed(tmp_path: Path) -> None:
+    """By their number; what this process, or another machine, is writing is left."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mine, pid = name_for("key"), f".{os.getpid()}."
+    names = [mine, mine.replace(pid, f".{dead.pid}."), mine.replace(platform.node(), "other").replace(pid, ".1234567.")]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rows").write_text("")
+    clear(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([names[0], names[2]])
+    clear(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "broken", ["rows.arrow", "manifest.json", "manifest.json of another", "dropped", "a file more"]
+)
+def test_a_shard_that_is_not_what_was_written_is_done_again(tmp_path: Path, broken: str) -> None:
+    """A bit that has flipped at the same size, as much as half a file."""
+    folder = tmp_path / "shards" / "ke" / "key"
+    folder.mkdir(parents=True)
+    (folder / "rows.arrow").write_bytes(bytes(1_000))
+    (folder / "dropped-0-0.arrow").write_bytes(b"left out")
+    manifest = Manifest(key="key", host="h", seconds=1.0, processor=1.0, files=digests(folder), findings=())
+    (folder / "manifest.json").write_text(manifest.model_dump_json())
+    assert finished(tmp_path, "key") == manifest
+    if broken == "rows.arrow":
+        (folder / broken).write_bytes(bytes(500) + b"\1" + bytes(499))
+    elif broken == "manifest.json":
+        (folder / broken).write_text(manifest.model_dump_json()[:-9])
+    elif broken == "dropped":
+        (folder / "dropped-0-0.arrow").unlink()
+    elif broken == "a file more":
+        (folder / "new").touch()
+    else:
+        (folder / "manifest.json").write_text(manifest.model_copy(update={"key": "other"}).model_dump_json())
+    assert finished(tmp_path, "key") is None
 
 
 def test_other_versions_are_refused_by_name() -> None:

@@ -14,7 +14,8 @@ import pytest
 import kbtools as kb
 from kbtools.engines import opened
 from kbtools.pipeline import run
-from tests.engines.conftest import SECONDS, Program
+from tests.engines.chains import CHAINS
+from tests.engines.conftest import SECONDS, Program, chains
 from tests.rows import evals
 
 CHAIN = (
@@ -74,6 +75,14 @@ def test_processes_give_the_bytes_of_one(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 @pytest.mark.slow
+def test_every_kind_of_chain_has_the_same_rows_and_records(program: Program) -> None:
+    """Row-wise stages before and after those that see all rows: picks, new columns, other rows, splits."""
+    here = chains(program, "none")
+    assert len(here) == 2 * len(CHAINS) + 1
+    assert chains(program, "processes=2") == here
+
+
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_part_once_more(program: Program) -> None:
     """The part goes to another worker; nothing is written beside the source."""
     code, said = program(
@@ -86,6 +95,42 @@ def test_a_killed_worker_costs_its_part_once_more(program: Program) -> None:
         "rows.parquet",
         "rows.parquet.lineage.json",
     ]
+
+
+@pytest.mark.slow
+def test_a_recipe_names_its_engine(program: Program) -> None:
+    """The table `[engine]`, which --engine overrides; the bytes are those of a run without one."""
+    recipe = program.folder / "recipe.toml"
+    stage = f'[[stages]]\nstage = "step"\nlog = "{program.log}"\n'
+    source = f'[source]\ndataset = "{program.source}"\n'
+    for engine, words, parts in (
+        ("", (), 1),
+        ('[engine]\nkind = "processes"\nworkers = 1\nshards = 4\nscratch = "scratch"\n', (), 4),
+        ('[engine]\nkind = "ray"\n', ("--engine", "processes=1", "--shards", 2), 2),
+    ):
+        recipe.write_text(source + stage + engine)
+        program.log.unlink(missing_ok=True)
+        running = program.call("run", recipe, *words, "--out", f"{parts}.parquet")
+        out, err = running.communicate(timeout=SECONDS)
+        assert running.returncode == 0, out + err
+        assert len(program.starts()) == parts
+        assert (program.folder / f"{parts}.parquet").read_bytes() == (program.folder / "1.parquet").read_bytes()
+
+
+@pytest.mark.slow
+def test_nothing_is_written_beside_a_shared_folder(program: Program) -> None:
+    """By the driver's stages neither: a saved dataset may be everybody's, and a shard's folder is checked as it is."""
+    shared = program.folder / "shared"
+    kb.save(kb.load("sample").select(range(6)), shared)
+    before = {file: file.read_bytes() for file in shared.rglob("*")}
+    program.source, scratch = shared, program.folder / "scratch"
+    static = ("judge", "--judge", "static")
+    words = (*static, "pass-rate", "to-messages", "--engine", "processes=1", "--shards", 2, "--scratch", scratch)
+    for _ in range(2):
+        code, said = program(*words, "--out", "a.parquet")
+        assert code == 0, said
+    assert said.count("2 of 2 shards reused") == 2
+    assert {file: file.read_bytes() for file in shared.rglob("*")} == before
 
 
 @pytest.mark.slow

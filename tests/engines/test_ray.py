@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 import kbtools as kb
-from tests.engines.conftest import SECONDS, Program, install
+from kbtools.engines.nodes import SECONDS_TO_ANSWER
+from tests.engines.conftest import SECONDS, Program, chains, install
 from tests.engines.test_processes import alive, wait_for
 
 pytest.importorskip("ray")
@@ -104,16 +105,33 @@ def test_deaths_of_workers_nodes_and_drivers_change_nothing(cluster: Cluster, pr
     assert set(program.starts()) == set(range(10))
     assert len(program.starts()) < 10 + 6
     assert (program.folder / "there.parquet").read_bytes() == (program.folder / "here.parquet").read_bytes()
+    beside = sorted(file.name for file in program.source.parent.iterdir())
+    assert beside == ["rows.parquet", "rows.parquet.lineage.json"]
+
+    begun = len(program.starts())
+    interrupted = program.start("slow", "--log", program.log, "--seconds", 2, *engine)
+    wait_for(lambda: len(program.starts()) > begun + 1 or interrupted.poll() is not None)
+    interrupted.send_signal(signal.SIGINT)
+    out, err = interrupted.communicate(timeout=SECONDS)
+    assert interrupted.returncode == 130, out + err
+    assert "of 10 shards are finished and kept, the same command goes on from there" in out + err
+    workers = {int(line.split()[0]) for line in program.log.read_text().splitlines()[begun:]}
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+    assert len(program.starts()) < begun + 10
 
 
 def test_a_node_with_another_plugin_is_refused_by_name(cluster: Cluster, program: Program, tmp_path: Path) -> None:
     """Another version, and none at all: the error names the node, the plugin and both versions, before any work."""
     engine = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
+    silent = cluster.join()
+    os.killpg(silent.pid, signal.SIGSTOP)  # its versions are never known: a difference is told without them
     other = cluster.join(PYTHONPATH=str(install(tmp_path / "other", "2.0")))
     code, said = program("step", "--log", program.log, *engine)
     assert code == 3
+    assert SECONDS_TO_ANSWER <= 10
     assert "plugin kbtools-trouble 1.0 here, 2.0 there" in said
     assert "has other versions than the driver" in said
+    end(silent)
     end(other)
     cluster.join(PYTHONPATH="")
     wait_for(lambda: "not installed there" in (program("step", "--log", program.log, *engine)[1]))
@@ -134,6 +152,7 @@ def test_the_sample_chain_has_the_same_bytes_everywhere(cluster: Cluster, progra
         assert code == 0, said
         found.append([(tmp_path / f"out-{split}.parquet").read_bytes() for split in ("train", "validation")])
     assert found == [found[0]] * 5
+    assert chains(program, f"ray={cluster.address}") == chains(program, "none")
 
 
 def test_offline_vllm_has_a_worker_for_each_gpu(cluster: Cluster, program: Program, tmp_path: Path) -> None:

@@ -252,6 +252,21 @@ def test_progress_is_told_while_it_runs_and_at_the_end(serve, store, ask):
     assert len(seen) > 2
 
 
+def test_only_what_is_stored_is_counted(serve, store, ask):
+    """Whenever one looks, the tokens in the counters are those of replies in the store, or fewer."""
+    _, backend = serve(script=lambda call: "500" if call.seen == 0 and call.prompt < "row 3" else "ok", delay=0.01)
+    looks = []
+
+    def look(progress):
+        told = progress.tokens_out
+        replies = store.replies(request.key for request in ask(100)).values()
+        looks.append((told, sum(reply.usage.completion or 0 for reply in replies)))
+
+    run_requests(ask(100), backend, store, Options(max_in_flight=4, backoff=0.01), look)
+    assert all(told <= stored for told, stored in looks)
+    assert looks[-1][0] == looks[-1][1] > 0
+
+
 def test_a_sink_that_raises_ends_the_run(serve, store, ask):
     """A broken progress bar does not leave a run behind."""
     server, backend = serve(delay=0.1)

@@ -36,10 +36,11 @@ TAGS = TagContract(
 )
 
 
+@pytest.mark.parametrize("front", ["", "Here it is: ", 'Maybe {"score": 9}.\n', "if (x) { y }\n", '"{" is a brace:\n'])
 @pytest.mark.parametrize("text", [json.dumps(GOOD), f"  {json.dumps(GOOD)}\n", f"```json\n{json.dumps(GOOD)}\n```"])
-def test_json_that_fits(text):
-    """Bare or in one fence that is the whole reply."""
-    assert JSON.parse(text) == GOOD
+def test_json_that_fits(front, text):
+    """Bare, in one fence that is the whole reply, or as the end of a text, behind drafts of it too."""
+    assert JSON.parse(front + text) == GOOD
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,9 @@ def test_json_that_fits(text):
     [
         ("", "not JSON"),
         ("The score is 3", "not JSON"),
-        (f"Here it is: {json.dumps(GOOD)}", "not JSON"),
+        (f"Here it is: {json.dumps(GOOD)} I hope", "not JSON"),
+        (f"{json.dumps(GOOD)}\n{json.dumps(GOOD)}", "not JSON"),
+        (f'{{"draft": {json.dumps(GOOD)}', "not JSON"),
         ("[1]", "a JSON list, not an object"),
         (json.dumps({**GOOD, "score": "3"}), "score: Input should be a valid integer"),
         (json.dumps({**GOOD, "score": 3.0}), "score: Input should be a valid integer"),

@@ -29,9 +29,11 @@ def pull_command(
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by the client when it is first imported, which comes later
     target, source = local_path(out), Source(dataset=repo, split=split, config=config, revision=revision)
     saving.check_target(target)
-    check_output(target, source, overwrite=overwrite)
+    lines = check_output(target, source, overwrite=overwrite)
     data = pipeline.load_source(source)
     for name in data if isinstance(data, dict) else ():
-        check_output(saving.split_file(target, name), source, overwrite=overwrite)
+        lines += check_output(saving.split_file(target, name), source, overwrite=overwrite)
+    for line in dict.fromkeys(lines):
+        click.echo(line, err=True)
     files = pipeline.save(data, out)
     click.echo(f"wrote {rows_text(pipeline.count(data))} to {', '.join(map(str, files))}")

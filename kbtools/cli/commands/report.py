@@ -12,6 +12,7 @@ from kbtools import lineage as lineages
 from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.data.hub.client import NoFile
+from kbtools.data.io import own_files
 from kbtools.data.io.save import split_names_beside
 from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import rows_text
@@ -39,13 +40,22 @@ if TYPE_CHECKING:
     show_default=True,
     help="Bootstrap samples for the intervals of correlations that the pipeline has not measured; 0 for none.",
 )
-def report_command(dataset: str, out: str, plots: str | None, title: str | None, **rest: Any) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace files that are not an earlier report about this dataset.")
+def report_command(dataset: str, out: str, plots: str | None, title: str | None, overwrite: bool, **rest: Any) -> None:
     """Write an HTML report about DATASET: Hub id, file, folder, or sample."""
-    from kbtools.report import page
-
     target = local_path(out)
     if target.suffix != ".html":
         raise UsageError(f"--out {out}: the name of a report ends in .html.")
+    source = Source(dataset=dataset, **{name: rest[name] for name in ("split", "config", "revision", "limit")})
+    with own_files.made_from(source), own_files.replacing(foreign=overwrite):
+        for line in own_files.check(target, own_files.mark(), "give another name with --out"):
+            click.echo(line, err=True)
+        _write(dataset, target, plots, title, **rest)
+
+
+def _write(dataset: str, target: Path, plots: str | None, title: str | None, **rest: Any) -> None:
+    from kbtools.report import page
+
     began = time.perf_counter()
     data = pipeline.load(dataset, **{name: rest[name] for name in ("split", "config", "revision", "limit")})
     lineage = _lineage(dataset, data)

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from kbtools.cli.ui.display import console
-from kbtools.errors import DataError, RowError
+from kbtools.errors import DataError, RowError, UsageError
 from kbtools.models.reply import Reply
 from kbtools.models.store import ResponseStore, default_path, import_export, maintenance
 from kbtools.paths import PathType
@@ -84,9 +84,12 @@ def show_command(path: Path, key: str) -> None:
 @store_command.command("export")
 @click.argument("file", type=PathType())
 @click.option("--model", help="Only replies of this model.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE.")
 @click.pass_obj
-def export_command(path: Path, file: Path, model: str | None) -> None:
+def export_command(path: Path, file: Path, model: str | None, overwrite: bool) -> None:
     """Write the replies to FILE as JSON lines; of a damaged store those that can still be read."""
+    if file.exists() and not overwrite:
+        raise UsageError(f"{file} exists: give another name, or replace it with --overwrite.")
     with _open(path) as store:
         done = import_export.export(store, file, model=model)
     click.echo(f"wrote {done.written:,} replies to {file}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from kbtools.errors import ConfigError
@@ -18,7 +18,7 @@ from kbtools.models.engine.budget import Budget, Spend
 from kbtools.models.engine.limits import AdaptiveLimit, Pace, Sleepers
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.retry import gave_up, wait_before_retry
-from kbtools.models.kinds import STOPS_RUN, Kind
+from kbtools.models.kinds import STOPS_RUN, Kind, Usage
 from kbtools.models.options import Options
 from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request, estimated_prompt_tokens
@@ -36,6 +36,8 @@ class Attempts:
     faults: int = 0
     throttles: int = 0
     answer: Answer | None = None
+    usage: list[Usage] = field(default_factory=list)
+    """What the server counted for each attempt."""
 
     @property
     def count(self) -> int:
@@ -79,9 +81,12 @@ class CallRunner:
                 attempts.answer = answer = await self._attempt(attempts)
                 if answer is None:
                     return False
+                attempts.usage.append(answer.usage)
                 wait = None if answer.kind is Kind.OK else self._wait(attempts, answer)
                 if wait is None:
                     await keep(attempts)
+                    for usage in attempts.usage:  # only now: what is counted is stored
+                        count_usage(self._progress, self._options.prices, usage)
                     return True
             finally:
                 self._gate.release()
@@ -161,5 +166,4 @@ class CallRunner:
         tokens_in, tokens_out = answer.usage.prompt or 0, answer.usage.completion or 0
         if self._pace.limited and tokens_in + tokens_out:
             self._pace.used_tokens(estimated_prompt_tokens(request), tokens_in + tokens_out)
-        count_usage(self._progress, self._options.prices, answer.usage)
         self._progress.limit = self._gate.limit

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import kbtools as kb
+from kbtools import drawing
+from kbtools.data.io import own_files
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -39,6 +42,11 @@ class Analysis(kb.Stage):
         """Always."""
         return True
 
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """Plots of another dataset, and files of somebody else, are not replaced unasked."""
+        mark = own_files.mark_of(kb.Recipe.model_validate(before).source)
+        return tuple(drawing.replaced(self.plots, self.file, mark, ("png", "svg", "json"))) if self.plots else ()
+
     @abstractmethod
     def analyse(self, ds: Dataset) -> Findings:
         """What there is to find in one dataset."""
@@ -61,6 +69,8 @@ class Analysis(kb.Stage):
 
     def _write(self, found: Findings, folder: str) -> list[str]:
         files = found.draw(folder)
+        drawing.replaced(folder, self.file, own_files.mark(), ("json",))
         beside = Path(folder).expanduser() / f"{self.file}.json"
-        beside.write_text(found.figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        figures = {"made_from": own_files.mark(), **found.figures.model_dump(mode="json")}
+        beside.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return [*files, str(beside)]

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, JsonValue
 
 import kbtools as kb
+from kbtools.data.io import own_files
 from kbtools.data.table import column, empty, row_name, rows_text
+from kbtools.drawing import replaced
 from kbtools_plugins.extras import require_analysis
 from kbtools_plugins.lengths import drawing, tables
 from kbtools_plugins.lengths.conversation import Places
@@ -57,6 +59,11 @@ class Lengths(kb.Stage):
     """Count with tokie where it is installed and agrees with the tokenizer on a sample of the rows."""
     plots: str | None = None
     """Folder for the distribution of the lengths as PNG and SVG."""
+
+    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """Plots of another dataset, and files of somebody else, are not replaced unasked."""
+        mark = own_files.mark_of(kb.Recipe.model_validate(before).source)
+        return tuple(replaced(self.plots, drawing.NAME, mark)) if self.plots else ()
 
     def only_reads(self) -> bool:
         """With `no_columns`."""

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .families import ARITHMETIC, MOVES_DATA_ONLY
-from .flow import Function, postorder
+from .flow import SCOPES, Function, children, has_docstring, postorder
 from .kernels import Kernel, is_kernel, read_kernel
 from .names import Names, dotted, names_of
-from .operations import HostCode, Op, is_aside, own_nodes, read_host
+from .operations import HostCode, Op, Scope, is_aside, own_nodes, read_host
 from .source import Parsed, Unparsable, parse
 
 _INDUCTOR_MARKS = (
@@ -81,59 +81,57 @@ def read_code(source: str) -> CodeFacts | Unparsable:
 def _facts(parsed: Parsed) -> CodeFacts:
     nodes = postorder(parsed.tree)
     names = names_of(nodes)
-    nested = list(_nested_sources(nodes))
-    kernels, scopes = _scopes(parsed.tree, names, _jitted_by_call(nodes, names))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    nested = list(_nested_sources(calls))
+    kernels, scopes = _scopes(parsed.tree, names, _jitted_by_call(calls, names))
     read = [read_kernel(node, names) for node in kernels] + [k for inner in nested for k in inner.kernels]
     return CodeFacts(
         kernels=tuple(read),
-        launches=tuple(_launches(nodes, {kernel.name for kernel in read})),
+        launches=tuple(_launches(calls, {kernel.name for kernel in read})),
         host=read_host(scopes, names),
         inductor=tuple(mark for mark in _INDUCTOR_MARKS if mark in parsed.code),
         lines=parsed.code.count("\n") + 1,
         comment_lines=sum("# " in line for line in parsed.code.splitlines()),
-        docstrings=sum(
-            ast.get_docstring(node) is not None for node in nodes if isinstance(node, Function | ast.ClassDef)
-        ),
-        definitions=sum(isinstance(node, Function | ast.ClassDef) for node in nodes),
+        docstrings=sum(has_docstring(node) for node in nodes),
+        definitions=sum(type(node) in SCOPES for node in nodes),
     )
 
 
-def _scopes(tree: ast.Module, names: Names, jitted: set[str]) -> tuple[list[Function], list[ast.AST]]:
+def _scopes(tree: ast.Module, names: Names, jitted: set[str]) -> tuple[list[Function], list[Scope]]:
     """The kernels, and the scopes of host code (module level, classes, functions) outside of them."""
     kernels: list[Function] = []
-    scopes: list[ast.AST] = []
+    scopes: list[Scope] = []
     queue: list[ast.AST] = [tree]
     while queue:
         scope = queue.pop()
         if isinstance(scope, Function) and (scope.name in jitted or is_kernel(scope, names)):
             kernels.append(scope)
         elif not is_aside(scope):
-            scopes.append(scope)
-            queue.extend(reversed(_inner_scopes(scope)))
+            scopes.append(Scope(scope, own_nodes(scope)))
+            queue.extend(reversed(_inner_scopes(scopes[-1])))
     return kernels, scopes
 
 
-def _inner_scopes(scope: ast.AST) -> list[ast.AST]:
-    inner = Function | ast.ClassDef
+def _inner_scopes(scope: Scope) -> list[ast.AST]:
     return [
         child
-        for node in reversed(own_nodes(scope))
-        if not isinstance(node, inner) or node is scope
-        for child in ast.iter_child_nodes(node)
-        if isinstance(child, inner)
+        for node in reversed(scope.nodes)
+        if type(node) not in SCOPES or node is scope.node
+        for child in children(node)
+        if type(child) in SCOPES
     ]
 
 
-def _jitted_by_call(nodes: list[ast.AST], names: Names) -> set[str]:
+def _jitted_by_call(calls: list[ast.Call], names: Names) -> set[str]:
     """Functions that become kernels by `kernel = triton.jit(function)`."""
-    calls = (node for node in nodes if isinstance(node, ast.Call) and names.resolve(node.func) == "triton.jit")
-    return {call.args[0].id for call in calls if call.args and isinstance(call.args[0], ast.Name)}
+    made = (call for call in calls if call.args and names.resolve(call.func) == "triton.jit")
+    return {call.args[0].id for call in made if isinstance(call.args[0], ast.Name)}
 
 
-def _launches(nodes: list[ast.AST], kernels: set[str]) -> Iterator[Launch]:
-    for node in nodes:
-        if isinstance(node, ast.Call) and (name := _launched_name(node.func)) in kernels and name is not None:
-            yield Launch(name, node.lineno)
+def _launches(calls: list[ast.Call], kernels: set[str]) -> Iterator[Launch]:
+    for call in calls:
+        if (name := _launched_name(call.func)) in kernels and name is not None:
+            yield Launch(name, call.lineno)
 
 
 def _launched_name(function: ast.expr) -> str | None:
@@ -149,10 +147,9 @@ def _launched_name(function: ast.expr) -> str | None:
     return name.rsplit(".", 1)[-1] if name else None
 
 
-def _nested_sources(nodes: list[ast.AST]) -> Iterator[CodeFacts]:
+def _nested_sources(calls: list[ast.Call]) -> Iterator[CodeFacts]:
     """Kernels that Inductor writes as strings: `async_compile.triton('name', '''source''')`."""
-    calls = [n for n in nodes if isinstance(n, ast.Call) and (dotted(n.func) or "") == "async_compile.triton"]
-    for call in calls:
+    for call in (call for call in calls if dotted(call.func) == "async_compile.triton"):
         for argument in call.args[1:2]:
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                 inner = read_code(argument.value)

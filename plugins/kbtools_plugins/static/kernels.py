@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .families import words
-from .flow import Function, derived, postorder, with_loop_depth
+from .flow import Function, derived, has_docstring, postorder, with_loop_depth
 from .names import Names
 
 REDUCTIONS = words("""sum max min argmax argmin xor_sum reduce reduce_or max2 min2 any welford welford_reduce""")
@@ -24,11 +24,11 @@ MATH = words(
     randn"""
 )
 # Nodes for which Triton's code generator has no translation (checked against triton 3.9).
-_UNTRANSLATABLE = (
+_UNTRANSLATABLE = frozenset((
     ast.Break, ast.Continue, ast.Try, ast.Raise, ast.Lambda, ast.Dict, ast.Set, ast.DictComp, ast.SetComp,
     ast.GeneratorExp, ast.Yield, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Delete,
     ast.ClassDef, ast.FunctionDef,
-)  # fmt: skip
+))  # fmt: skip
 _GENERATED_NAME = re.compile(r"(tmp|x|r|in_ptr|out_ptr|in_out_ptr|buf|rindex|roffset)\d+$")
 _BLOCK_PARAMETER = re.compile(r"BLOCK|TILE|CHUNK", re.IGNORECASE)
 _LAST_GRID_AXIS = 2
@@ -126,13 +126,13 @@ def read_kernel(node: Function, names: Names) -> Kernel:
         reductions=_among(used, REDUCTIONS),
         scans=_among(used, SCANS),
         math=tuple(sorted(set(_among(used, MATH)))),
-        arithmetic=sum(isinstance(n, ast.BinOp | ast.AugAssign) for n in body),
-        index_divisions=sum(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod | ast.FloorDiv) for n in body),
+        arithmetic=sum(type(n) in _ARITHMETIC for n in body),
+        index_divisions=sum(isinstance(n, ast.BinOp) and type(n.op) in _DIVISIONS for n in body),
         dots=used["dot"] + used["dot_scaled"],
         atomics=sum(count for path, count in used.items() if path.startswith("atomic_")),
         block_pointers=used["make_block_ptr"] + used["make_tensor_descriptor"],
-        loops=sum(isinstance(n, ast.For | ast.While) for n in body),
-        loop_depth=max((depth[id(n)] + 1 for n in body if isinstance(n, ast.For | ast.While)), default=0),
+        loops=sum(type(n) in _LOOPS for n in body),
+        loop_depth=max((depth[id(n)] + 1 for n in body if type(n) in _LOOPS), default=0),
         branches=sum(isinstance(n, ast.If) for n in body),
         literal_blocks=sum(paths[id(c)] == "arange" and isinstance(c.args[-1], ast.Constant) for c in calls if c.args),
         hints=_hints(calls, used),
@@ -142,7 +142,7 @@ def read_kernel(node: Function, names: Names) -> Kernel:
         autotuned="triton.autotune" in decorators,
         heuristics="triton.heuristics" in decorators,
         inductor=any("triton_heuristics" in path for path in decorators) or node.name.startswith("triton_"),
-        docstring=ast.get_docstring(node) is not None,
+        docstring=has_docstring(node),
         unsupported=_unsupported(body, paths, blocks, names),
     )
 
@@ -216,6 +216,11 @@ def _hints(calls: list[ast.Call], used: Counter[str]) -> tuple[str, ...]:
     return tuple(sorted({*_HINTED & used.keys(), *_HINT_KEYWORDS & keywords}))
 
 
+_ARITHMETIC = frozenset({ast.BinOp, ast.AugAssign})
+_DIVISIONS = frozenset({ast.Mod, ast.FloorDiv})
+_LOOPS = frozenset({ast.For, ast.While})
+
+
 def _unsupported(body: list[ast.AST], paths: dict[int, str | None], blocks: set[int], names: Names) -> tuple[str, ...]:
     """What Triton's compiler refuses, each as `what (line n)`."""
     found: list[str] = []
@@ -227,7 +232,7 @@ def _unsupported(body: list[ast.AST], paths: dict[int, str | None], blocks: set[
 
 
 def _refused(node: ast.AST, paths: dict[int, str | None], blocks: set[int], names: Names) -> str | None:
-    if isinstance(node, _UNTRANSLATABLE):
+    if type(node) in _UNTRANSLATABLE:
         return f"`{type(node).__name__.lower()}` in a kernel"
     if isinstance(node, ast.Subscript) and id(node.value) in blocks and not _is_view_index(node.slice):
         return "a block indexed element by element"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .families import FAMILY, OPERATORS, WEIGHTED, family_of, op_key, words
-from .flow import Function, derived, postorder
+from .flow import SCOPES, Function, children, derived, postorder
 from .names import Names
 
 _BUILDERS = frozenset({"__init__", "reset_parameters", "init_weights", "_init_weights", "initialize", "setup"})
@@ -55,6 +55,14 @@ class HostCode:
     loops: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The module, a class or a function, and its nodes in postorder without those of scopes inside it."""
+
+    node: ast.AST
+    nodes: list[ast.AST]
+
+
 @dataclass(slots=True)
 class _Submodules:
     """Ops that `self.<name>` stands for, and which attributes hold tensors of their own."""
@@ -64,23 +72,27 @@ class _Submodules:
     built: set[int]
 
 
-def read_host(scopes: list[ast.AST], names: Names) -> HostCode:
+def read_host(scopes: list[Scope], names: Names) -> HostCode:
     """Operations of the functions, class bodies and module level in `scopes`."""
-    bodies = [(scope, own_nodes(scope)) for scope in scopes]
-    submodules = _submodules([node for _, nodes in bodies for node in nodes], names)
+    submodules = _submodules([node for scope in scopes for node in scope.nodes], names)
     ops: list[Op] = []
     unplaced: set[str] = set()
     parameters = branches = loops = 0
-    for scope, nodes in bodies:
+    for scope, nodes in ((one.node, one.nodes) for one in scopes):
         building = isinstance(scope, Function) and scope.name in _BUILDERS
         ops.extend(_ops(scope, nodes, names, submodules, building))
-        for node in nodes:
-            parameters += _owns_weights(node, names)
-            if not building:
-                branches += isinstance(node, ast.If | ast.IfExp | ast.Match)
-                loops += isinstance(node, ast.For | ast.While | ast.comprehension)
-                unplaced.update(_unplaced(node, names))
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        parameters += sum(_owns_weights(call, names) for call in calls)
+        if not building:
+            branches += sum(type(node) in _BRANCHES for node in nodes)
+            loops += sum(type(node) in _LOOPS for node in nodes)
+            unplaced.update(path for call in calls for path in _unplaced(call, names))
     return HostCode(tuple(ops), tuple(sorted(unplaced)), parameters, branches, loops)
+
+
+_BRANCHES = frozenset({ast.If, ast.IfExp, ast.Match})
+_LOOPS = frozenset({ast.For, ast.While, ast.comprehension})
+_OPERATORS = frozenset({ast.BinOp, ast.UnaryOp, ast.AugAssign})
 
 
 def is_aside(node: ast.AST) -> bool:
@@ -94,8 +106,7 @@ def is_aside(node: ast.AST) -> bool:
 
 def own_nodes(scope: ast.AST) -> list[ast.AST]:
     """Nodes of a scope in postorder, without those of the functions and classes inside it."""
-    inner = Function | ast.ClassDef
-    return postorder(scope, lambda node: isinstance(node, inner) or is_aside(node))
+    return postorder(scope, lambda node: type(node) in SCOPES or (type(node) is ast.If and is_aside(node)))
 
 
 def _ops(scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submodules, building: bool) -> Iterator[Op]:
@@ -110,14 +121,13 @@ def _ops(scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submod
                 yield op
         elif building:
             continue
-        elif isinstance(node, ast.BinOp | ast.UnaryOp | ast.AugAssign):
-            yield from _operator(node, tensors)
-        elif id(node) in inside:
-            continue
-        elif isinstance(node, ast.Attribute) and _is_self(node):
-            yield from submodules.ops.get(node.attr, ())
-        elif isinstance(node, ast.Attribute) and id(node) not in callees and (placed := _placed(node, names)):
-            yield Op(*placed, node.lineno)  # handed on as a value, or a base class
+        elif type(node) in _OPERATORS:
+            yield from _operator(node, tensors)  # type: ignore[arg-type]  # one of the three
+        elif isinstance(node, ast.Attribute) and id(node) not in inside:
+            if _is_self(node):
+                yield from submodules.ops.get(node.attr, ())
+            elif id(node) not in callees and (placed := _placed(node, names)):
+                yield Op(*placed, node.lineno)  # handed on as a value, or a base class
 
 
 def _tensors(scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submodules) -> set[int]:
@@ -175,7 +185,7 @@ def _placed(node: ast.expr, names: Names) -> tuple[str, str] | None:
 
 
 def _operator(node: ast.BinOp | ast.UnaryOp | ast.AugAssign, tensors: set[int]) -> Iterator[Op]:
-    operands = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+    operands = [child for child in children(node) if isinstance(child, ast.expr)]
     name = OPERATORS.get(type(node.op).__name__)
     if name and (name == "matmul" or any(id(operand) in tensors for operand in operands)):
         yield Op(name, FAMILY[name], node.lineno)
@@ -186,7 +196,7 @@ def _submodules(nodes: list[ast.AST], names: Names) -> _Submodules:
     for node in nodes:
         if isinstance(node, ast.Call) and (name := _registered(node)):
             found.tensors.add(name)
-        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
             continue
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for attribute in (target for target in targets if isinstance(target, ast.Attribute) and _is_self(target)):
@@ -223,13 +233,13 @@ def _is_layer(call: ast.Call, names: Names) -> bool:
     return path.startswith("torch.nn.") and path.rsplit(".", 1)[-1][:1].isupper()
 
 
-def _owns_weights(node: ast.AST, names: Names) -> bool:
-    return isinstance(node, ast.Call) and _is_layer(node, names) and op_key(names.resolve(node.func) or "") in WEIGHTED
+def _owns_weights(call: ast.Call, names: Names) -> bool:
+    return _is_layer(call, names) and op_key(names.resolve(call.func) or "") in WEIGHTED
 
 
-def _unplaced(node: ast.AST, names: Names) -> Iterator[str]:
-    """Calls of torch's operation namespaces that no family knows."""
-    path = names.resolve(node.func) if isinstance(node, ast.Call) else None
+def _unplaced(call: ast.Call, names: Names) -> Iterator[str]:
+    """The call of one of torch's operation namespaces that no family knows."""
+    path = names.resolve(call.func)
     if path is None or not path.startswith("torch.") or family_of(path) or path in _ADMINISTRATION:
         return
     namespace, _, last = path.rpartition(".")

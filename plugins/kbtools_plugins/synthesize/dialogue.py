@@ -5,7 +5,7 @@ A dialogue only ever follows from stored replies and assessments, so that it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -19,6 +19,7 @@ from kbtools.models.kinds import ReplyFailure
 from kbtools.models.reply import Reply
 from kbtools.models.request import Message as Sent
 from kbtools.models.request import Request
+from kbtools.models.store import ResponseStore, chunks
 
 NO_ANSWER = "no_answer"
 """Verdict on a reply from which no answer can be taken, with the kind of its fault."""
@@ -149,6 +150,15 @@ def said_by(reply: Reply, tag: reasoning.TagRule) -> Message:
         "content": parsed.content,
         "reasoning": merged([reading.reasoning, parsed.reasoning]),
     }
+
+
+def hidden_reasoning(requests: Iterable[Request], store: ResponseStore) -> int:
+    """Usable replies some of whose reasoning is encrypted or redacted, so that no rollout can keep it."""
+    return sum(
+        reply.ok and reply.reading().hidden
+        for some in chunks(requests, 500)
+        for reply in store.replies({request.key for request in some}).values()
+    )
 
 
 def _turn(inputs: RowInputs, reply: Reply, tag: reasoning.TagRule) -> Turn:

@@ -21,7 +21,7 @@ from kbtools.data import texts
 from kbtools.data.columns import evals_features
 from kbtools.data.conversations import reasoning
 from kbtools.data.conversations.messages import Message
-from kbtools.data.table import keep
+from kbtools.data.table import keep, rows_text
 from kbtools.errors import UsageError, explain
 from kbtools.feedback import Assessment, Feedback
 from kbtools.llm import (
@@ -37,7 +37,7 @@ from kbtools.llm import (
 )
 from kbtools.llm.assessments import Assessments
 from kbtools.llm.parts import RowValues
-from kbtools.llm.rows import repeated
+from kbtools.llm.rows import first_requests, repeated
 from kbtools.llm.stage import NOTHING_SPENT
 from kbtools.models.contract import ParsedReply
 from kbtools.models.engine.budget import Spend
@@ -46,7 +46,7 @@ from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
 from kbtools.prompts import Prompt
 from kbtools_plugins.feedback import message
-from kbtools_plugins.synthesize.dialogue import Dialogue, Status, said_by
+from kbtools_plugins.synthesize.dialogue import Dialogue, Status, hidden_reasoning, said_by
 from kbtools_plugins.synthesize.replaying import Replaying
 from kbtools_plugins.synthesize.rounds import Rounds, pending
 
@@ -216,13 +216,20 @@ class Synthesize(TextGenerationStage):
     def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
         """How many rollouts were right after each turn, and how the others ended."""
         if not self.feedback:
-            return {}
+            hidden = hidden_reasoning(first_requests(self, row_inputs(self, ds), model), store)
+            return {"hidden_reasoning": hidden} if hidden else {}
         passed = Counter(turn for turn in done["passed_turn"] if turn is not None)
         verdicts = Counter(verdict for verdict in done["verdict"] if verdict is not None)
         return {
             "passed in turn": {str(turn): passed[turn] for turn in sorted(passed)},
             "verdicts": {**dict(verdicts.most_common())},
         }
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """That reasoning could not be kept."""
+        rows = rows_text(facts.get("hidden_reasoning", 0))
+        told = f"{rows} with reasoning that is encrypted or redacted, which cannot be kept"
+        return (told,) if facts.get("hidden_reasoning") else ()
 
     def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
         """Rows of the evals layout; what was not measured is null."""
