@@ -80,5 +80,5 @@ class Filter(kb.Stage):
         named = ", ".join(row_name(ds, int(index), self.columns) for index in rows[:3])
         return (
             f"{self.where!r} is null for {rows_text(len(rows))}, since {' or '.join(expression.paths)} is null or NaN "
-            f"there: {named}. Use --nulls drop to leave them out or --nulls keep to keep them."
+            f"there: {named}. Use --nulls drop or --nulls keep to continue."
         )
