@@ -37,7 +37,7 @@ WORK: dict[str, tuple[str, str]] = {
     "filter": (
         "",
         "import sys; sys.argv = ['kbtools', 'apply', 'filter', '--where', 'reward > 0.5', '--dataset', 'sample',"
-        " '--out', 'out.jsonl', '--overwrite', '-q']\nfrom kbtools.cli import main\n"
+        " '--out', 'out.jsonl', '--overwrite']\nfrom kbtools.cli import main\n"
         "try: main()\nexcept SystemExit: pass",
     ),
     "floor": ("", "import datasets, click"),

@@ -1,6 +1,6 @@
 """What near-dedup and decontaminate find of code that was changed in known ways, and what they take for it wrongly.
 
-    python -m benchmarks.leak_recall [--tasks 60] [--library 150] [--no-runs]
+    python -m benchmarks.leak_recall [--tasks 30] [--sample 24] [--library 60] [--no-runs]
 
 The originals are problems written by rule, the modules of the sample, and functions and classes of Python's own
 library; each is renamed, reformatted, reordered, wrapped, rewritten in functions, and changed in a constant or an
@@ -32,6 +32,8 @@ from tests.plugins.leaks.variants import VARIANTS as OF_TASKS
 from tests.plugins.leaks.variants import constants_changed, one_operator_replaced, tasks
 
 THRESHOLD = 0.8
+RUN = "tasks that run"
+"""Tasks of operators that keep the shape of their inputs, so that every one of them can be run."""
 ORIGINAL = "unrelated"
 """The version of rows that are nobody's copy."""
 NORMALISED: tuple[Normalise, ...] = ("raw", "ast", "names")
@@ -60,10 +62,10 @@ class Row:
 def originals(source: str, count: int) -> dict[str, str]:
     """Codes by name."""
     if source == "sample":
-        info = kb.load("sample")["info"]
-        return {one["module_name"]: one["python_code"] for one in info}
-    if source == "tasks":
-        return {task.name: task.code() for task in tasks(count, runnable=False)}
+        info = {one["module_name"]: one["python_code"] for one in kb.load("sample")["info"]}
+        return dict(list(info.items())[:count])
+    if source != "library":
+        return {task.name: task.code() for task in tasks(count, runnable=source == RUN)}
     return dict(list(library())[:count])
 
 
@@ -80,7 +82,7 @@ def library() -> Iterator[tuple[str, str]]:
 
 def versions(source: str, count: int) -> Iterator[Row]:
     """Every original and its versions."""
-    made = {task.name: task for task in tasks(count)} if source == "tasks" else {}
+    made = {task.name: task for task in tasks(count, runnable=source == RUN)} if source in ("tasks", RUN) else {}
     for place, (name, code) in enumerate(originals(source, count).items()):
         yield Row(source, name, "", code)
         changed = {version: change(code) for version, change in SAME.items()}
@@ -189,13 +191,15 @@ def table(title: str, shares: dict[str, dict[str, float]]) -> str:
 def main() -> None:
     """Print the tables and write them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--tasks", type=int, default=60)
-    parser.add_argument("--library", type=int, default=150)
+    parser.add_argument("--tasks", type=int, default=30)
+    parser.add_argument("--sample", type=int, default=24)
+    parser.add_argument("--library", type=int, default=60)
     parser.add_argument("--no-runs", action="store_true")
     options = parser.parse_args()
     corpus = {
         "tasks": list(versions("tasks", options.tasks)),
-        "sample": list(versions("sample", 0)),
+        RUN: list(versions(RUN, options.tasks // 3)),
+        "sample": list(versions("sample", options.sample)),
         "library": list(versions("library", options.library)),
     }
     near = {version: found for rows in corpus.values() for version, found in similar_enough(rows).items()}
@@ -204,7 +208,7 @@ def main() -> None:
     print("near-dedup, all rows: " + ", ".join(f"{name} {count:,}" for name, count in exact.items()), flush=True)
     found: dict[str, dict[str, float]] = {}
     for source, rows in corpus.items():
-        found |= hits(rows, runs=source != "library" and not options.no_runs)
+        found |= hits(rows, runs=source in (RUN, "sample") and not options.no_runs)
     print(table("decontaminate: found", found))
     print(f"wrote {write('leak_recall', {'near_dedup': near, 'checked': exact, 'decontaminate': found})}")
 

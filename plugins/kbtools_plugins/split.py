@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -75,6 +75,11 @@ class Split(kb.Stage):
                 f"--drop-columns: there is no column {', '.join(missing)}; there are {', '.join(features)}."
             )
         return type(features)({name: kind for name, kind in features.items() if name not in self.drop_columns})
+
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section | None:
+        """How many held-out rows have a near-duplicate in train."""
+        return Leakage.of_facts(facts).section()
 
     def transform_splits(self, splits: DatasetDict) -> kb.Result:
         """Split the only split there is, or all of them joined if that was asked for."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import datasets
 
 import kbtools as kb
@@ -34,3 +36,27 @@ def test_facts_of_another_form_are_left_out():
     odd = how.model_copy(update={"records": (record.model_copy(update={"facts": {"code_pairs": "many"}}),)})
     assert not list(code_pairs.recorded(odd))
     assert not list(code_pairs.recorded(Lineage(records=())))
+
+
+def test_leaks_are_on_the_page_with_figures_and_pairs(tmp_path):
+    """Near-duplicates, problems of an evaluation set beside the rows that hold them, and what a split leaves."""
+    code = CODE.replace("return x + 1", "return torch.tanh(x).sum(0) + 1")
+    bench = tmp_path / "bench.jsonl"
+    bench.write_text(json.dumps({"name": "Tanh", "code": code.format(n=7).replace("class A", "class B")}) + "\n")
+    rows = {
+        "module_name": [f"m{n}" for n in range(12)],
+        "python_code": [CODE.format(n=n // 2) for n in range(11)] + [code.format(n=7)],
+        "reward": [n / 20 for n in range(12)],
+    }
+    out = kb.apply(
+        datasets.Dataset.from_dict(rows),
+        kb.NearDedup(action="mark"),
+        kb.Decontaminate(against=(f"{bench}:code",), action="mark"),
+        kb.Split(validation=0.3),
+    )
+    text = report_file(out, tmp_path, lineages.of(out)).read_text(encoding="utf-8")
+    assert "5 rows nearly the same as a better one, 7 different codes." in text
+    assert "bench:Tanh" in text
+    assert "class B(torch.nn.Module)" in text
+    assert "Use near-dedup --action mark before" in text
+    assert text.index("Contamination") < text.index("Alike, by stage 2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 _NAMES = re.compile(r"get_(init_)?inputs|main|_?(run_)?(tests?|bench(mark)?)(_.*)?")
@@ -16,13 +17,25 @@ def without_harness(body: Sequence[ast.stmt]) -> list[ast.stmt]:
     kept: list[ast.stmt] = [node for node in body if isinstance(node, _Definition) and not is_harness(node)]
     if not kept:
         return [node for node in body if not is_harness(node)]
-    waiting = [node for node in body if isinstance(node, _Assignment)]
-    used = _names_in(kept) if waiting else set()
-    while found := [node for node in waiting if _targets(node) & used]:
-        kept += found
-        waiting = [node for node in waiting if not _targets(node) & used]
-        used |= _names_in(found)
+    kept += _assigned_for(kept, body)
     return sorted(kept, key=lambda node: (node.lineno, node.col_offset))
+
+
+def _assigned_for(kept: Sequence[ast.stmt], body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """Assignments of names that these definitions use, and of names that such assignments use, and so on."""
+    by_target: dict[str, list[_Assignment]] = defaultdict(list)
+    for node in body:
+        if isinstance(node, _Assignment):
+            for name in _targets(node):
+                by_target[name].append(node)
+    found: dict[int, ast.stmt] = {}
+    names = list(_names_in(kept)) if by_target else []
+    while names:
+        for node in by_target.pop(names.pop(), ()):
+            if id(node) not in found:
+                found[id(node)] = node
+                names += _names_in([node])
+    return list(found.values())
 
 
 def is_harness(node: ast.stmt) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 import kbtools as kb
 from kbtools_plugins.leaks.distinct import Collection, collect, text_digests
 
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 BARS = (0.6, 0.7, 0.8, 0.9)
 """Jaccard similarities from which a row of train is a neighbour."""
 _WARNED_AT, _WARNED_FROM = 0.8, 0.01
+
+
+class _Recorded(BaseModel):
+    """How facts hold the figures."""
+
+    leakage: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,16 @@ class Leakage:
         return cls(
             {name: _shares([nearest[place] for place in places], held[name].num_rows) for name, places in found.items()}
         )
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, JsonValue]) -> Leakage:
+        """The figures that a record holds."""
+        read = _Recorded.model_validate({"leakage": facts.get("leakage", {})})
+        return cls({name: {float(bar): share for bar, share in found.items()} for name, found in read.leakage.items()})
+
+    def section(self) -> kb.figures.Section | None:
+        """What a report shows; nothing where nothing was measured."""
+        return kb.figures.Section("Leakage", tuple(self.notes()), tables=self.tables()) if self.shares else None
 
     def facts(self) -> dict[str, JsonValue]:
         """The figures for the record; none where nothing was measured."""

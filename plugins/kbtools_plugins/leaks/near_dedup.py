@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
 import kbtools as kb
-from kbtools.data.table import row_name, take
+from kbtools.data.table import row_name, rows_text, take
 from kbtools_plugins.leaks.columns import free, with_columns
 from kbtools_plugins.leaks.comparison import ByText, Comparison
 from kbtools_plugins.leaks.computation.requirements import require_verify
@@ -35,6 +35,14 @@ _REASON = "nearly the code of a row that is kept"
 _COLUMNS = {"near_cluster": "string", "near_kept": "bool", "near_similarity": "float64"}
 _PAIRS = 8
 _BARS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.3)
+
+
+class _Figures(BaseModel):
+    """What facts hold of near-duplicates."""
+
+    codes: int
+    near_duplicates: int
+    found_by: dict[str, int] = {}
 
 
 class NearDedup(kb.Stage):
@@ -83,6 +91,14 @@ class NearDedup(kb.Stage):
         """The same features, with three more where rows are marked; SchemaError where what is compared is missing."""
         self._places(features)
         return features if self.action == "drop" else free(features, _COLUMNS, self.name)
+
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
+        """How many rows there were too many, and how they were found where they were run."""
+        found = _Figures.model_validate(facts)
+        tables = (_by_way(found.found_by),) if found.found_by else ()
+        text = f"{rows_text(found.near_duplicates)} nearly the same as a better one, {found.codes:,} different codes."
+        return kb.figures.Section("Near-duplicates", (text,), tables=tables)
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Rank the rows, compare the different codes best first, and drop or mark the rest."""
@@ -148,8 +164,7 @@ class NearDedup(kb.Stage):
         if not self._runs:
             return _similarities(found, self.threshold)
         ways = found.ways()
-        rows = tuple((way, f"{ways[key]:,}") for way, key in _WAYS)
-        return kb.Table("rows that compute the same as a kept one", ("the cheapest way to find it", "rows"), rows)
+        return _by_way({way: ways[key] for way, key in _WAYS})
 
     def _notes(self, found: NearDuplicates) -> Iterator[str]:
         if found.unparsed:
@@ -165,6 +180,11 @@ class NearDedup(kb.Stage):
             yield f"rows without code (null), which are kept: {without}."
         if unrated := found.rows["score"].null_count():
             yield f"rows without score (null or NaN), which count as the worst: {unrated}."
+
+
+def _by_way(ways: Mapping[str, int]) -> kb.Table:
+    rows = tuple((way, f"{count:,}") for way, count in ways.items())
+    return kb.Table("rows that compute the same as a kept one", ("the cheapest way to find it", "rows"), rows)
 
 
 def _similarities(found: NearDuplicates, threshold: float) -> kb.Table:

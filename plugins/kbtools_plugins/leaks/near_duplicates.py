@@ -112,7 +112,8 @@ class NearDuplicates:
         lost = np.flatnonzero(~self.kept)
         for row in lost[np.argsort(similarity[lost], kind="stable")[:most]].tolist():
             left, right = (self._shown(place, columns) for place in (row, int(keeper[row])))
-            yield Pair(left=left, right=right, kind="near-duplicate", score=round(float(similarity[row]), 4))
+            kind = "the same computation" if self.compared.ways else "near-duplicate"
+            yield Pair(left=left, right=right, kind=kind, score=round(float(similarity[row]), 4))
 
     def _shown(self, row: int, columns: dict[str, str]) -> Code:
         table = next(iter(tables(self.ds.select([row]), [self.code], 1)))

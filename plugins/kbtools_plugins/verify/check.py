@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
-import secrets
 import traceback
 from functools import cache
 from importlib.metadata import version
@@ -28,20 +26,23 @@ from kbtools_plugins.verify.protocol.jobs import (
     Timing,
 )
 from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.reading import ShrinkJob
 from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.secret import secret_numbers
 from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
 from kbtools_plugins.verify.steps.compile import compile_job, later_job, picked, targets
 from kbtools_plugins.verify.steps.reference import only_moves, require_fit
 from kbtools_plugins.verify.steps.replay import Replays
+from kbtools_plugins.verify.steps.structure import sound_cut, what_was_cut
 from kbtools_plugins.verify.steps.trace_rules import Decided
 from kbtools_plugins.verify.verdict import Resources, Verification
 
 _ATTEMPTS = 3
 _ELEMENTS: dict[Machine, tuple[int, int]] = {
     "gpu": (2**22, 2**22),
-    "ptx": (2**19, 2**22),
-    "interpreter": (2**17, 2**21),
+    "ptx": (2**18, 5 * 2**20),
+    "interpreter": (2**18, 5 * 2**20),
 }
 """Sizes of inputs and parameters that a machine does quickly, and at all. On a GPU what travels between processes and
 the reference's float64 run on a CPU are the limit."""
@@ -133,16 +134,21 @@ class PairCheck:
 
     def _run_reference(self) -> ReferenceReply:
         comfortable, most = _ELEMENTS[machine(self._settings)]
+        self._evidence.sizes = "full"
         outcome = self._reference_outcome(self._reference_code, comfortable)
         if _is_too_large(outcome):
-            outcome = self._smaller_reference(comfortable) or self._reference_outcome(self._reference_code, most)
+            cut = self._smaller_reference(comfortable, most)
+            outcome = cut or self._reference_outcome(self._reference_code, most)
         if _is_too_large(outcome):
-            raise Decided("unsupported:too_large", f"{outcome.error[-300:]}, more than {most:,}")
+            text = f"{outcome.error[-300:]}, more than {most:,}, and no smaller sizes have the same structure"
+            raise Decided("unsupported:too_large", text)
         if outcome.failed:
             known = outcome.failed.startswith(("reference_", "unsupported:"))
             raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
         reply = outcome.known()
         require_fit(reply)
+        if reply.fewer_sets:
+            self._evidence.notes.append(f"large inputs: {len(reply.sets)} sets of them only")
         return reply
 
     def _reference_outcome(self, code: str, most_elements: int) -> Outcome[ReferenceReply]:
@@ -156,26 +162,25 @@ class PairCheck:
         )
         return self._processes.run(REFERENCE, job)
 
-    def _smaller_reference(self, comfortable: int) -> Outcome[ReferenceReply] | None:
-        """The largest version that is done quickly, if any; from then on both sides have its constants."""
-        for pair in read.smaller(self._processes, self._reference_code, self._code):
-            outcome = self._reference_outcome(pair.reference, comfortable)
-            if not outcome.failed:
-                self._reference_code, self._code = pair.reference, pair.candidate
-                self._evidence.notes.append(
-                    f"sizes above {pair.limit} among the module's constants were cut down to {pair.limit}"
-                    + (", times are for these" if self._settings.time else "")
-                )
-                return outcome
-        return None
+    def _smaller_reference(self, comfortable: int, most: int) -> Outcome[ReferenceReply] | None:
+        """A version that is done quickly and has the same structure, if any; from then on both sides have its sizes."""
+        job = ShrinkJob(
+            reference=self._reference_code,
+            entry=self._reference_name,
+            candidate=self._code,
+            most_elements=comfortable,
+        )
+        sizes = sound_cut(self._processes, job, self._name, most)
+        outcome = self._reference_outcome(sizes.cut.reference, most) if sizes else None
+        if sizes is None or outcome is None or outcome.failed:
+            return None
+        self._reference_code, self._code = sizes.cut.reference, sizes.cut.candidate
+        self._evidence.sizes = "cut"
+        self._evidence.notes.append(what_was_cut(sizes) + (", times are for these" if self._settings.time else ""))
+        return outcome
 
     def _secrets(self, purpose: str, count: int) -> list[int]:
-        """Numbers that nobody who writes a candidate can know; the same ones for a pair if the settings have a seed."""
-        if self._settings.seed is None:
-            return [secrets.randbits(31) for _ in range(count)]
-        known = "\0".join([purpose, str(self._settings.seed), *self._texts])
-        digests = [hashlib.sha256(f"{number}\0{known}".encode("utf-8", "surrogatepass")) for number in range(count)]
-        return [int.from_bytes(digest.digest()[:4]) >> 1 for digest in digests]
+        return secret_numbers(purpose, count, self._settings.seed, self._texts)
 
     def _record(self) -> record.Recording:
         state, decoys = self._reference.state, self._reference.decoy_state

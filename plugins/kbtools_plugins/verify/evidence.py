@@ -26,6 +26,7 @@ class Evidence:
     processor_seconds: float = 0.0
     shape_general: bool | None = None
     layout_general: bool | None = None
+    sizes: str = ""
     torch_share: float | None = None
     in_place: bool | None = None
     speedup: float | None = None

@@ -34,7 +34,7 @@ FOLDER = next(
 )
 _VERDICT = rf"\b(?:{'|'.join(PLAIN_OUTCOMES)}|(?:{'|'.join(KINDED_OUTCOMES)})(?::[a-z_0-9*]+)?)"
 FILES = ("redteam", "recall", "lowprec", "shapes")
-_SETTLED = {"redteam": "auto", "recall": "auto", "lowprec": "ptx"}
+_SETTLED = {"redteam": "auto", "recall": "auto", "lowprec": "ptx", "shapes": "auto"}
 """Files and tiers whose expectations are met but for the open ones; the others are run by hand."""
 _OPEN = {
     "negligible_branch": "a millionth of the output is left out: below every tolerance, and no other rule sees it",

@@ -19,7 +19,7 @@ _SEEDS = 3
 _ORDERS = 120
 """Ways to hand parameters over that are tried on the first inputs."""
 _NEAR_ZERO, _ENOUGH_FINITE = 1e-6, 0.1
-_KEPT = 128
+_KEPT = 32
 """Modules whose results are kept."""
 
 

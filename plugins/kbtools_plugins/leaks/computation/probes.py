@@ -10,7 +10,7 @@ from kbtools_plugins.verify.candidate import shrink
 from kbtools_plugins.verify.candidate import text as texts
 from kbtools_plugins.verify.protocol.computation import PROBE, ProbeJob, ProbeReply
 
-MOST_ELEMENTS = 2**18
+MOST_ELEMENTS = 2**17
 """Elements of inputs and parameters that a comparison may have; larger modules are cut down by their constants."""
 
 

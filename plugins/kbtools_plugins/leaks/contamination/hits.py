@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 import kbtools as kb
 from kbtools.data.table import batches, field_of, row_name, tables
@@ -43,6 +43,24 @@ class RowHit(Hit):
     role: str
     code: bytes
     """Digest of the code."""
+
+
+class HitFigures(BaseModel):
+    """What facts hold of hits."""
+
+    hits: dict[str, dict[str, int]]
+    problems: dict[str, int] = {}
+
+    def table(self) -> kb.Table:
+        """Hits by set and kind."""
+        rows = [(name, kind, f"{count:,}") for name, counts in self.hits.items() for kind, count in counts.items()]
+        return kb.Table("rows that hold a problem", ("evaluation set", "how", "rows"), tuple(rows))
+
+    def section(self) -> kb.figures.Section:
+        """What a report shows: the hits, and which problems they are."""
+        found = tuple((name, f"{count:,}") for name, count in self.problems.items())
+        problems = kb.Table("problems that most rows hold", ("problem", "rows"), found)
+        return kb.figures.Section("Contamination", tables=(self.table(), problems) if found else (self.table(),))
 
 
 @dataclass(frozen=True)
@@ -108,8 +126,7 @@ class Hits:
 
     def table(self) -> kb.Table:
         """Hits by set and kind."""
-        rows = [(name, kind, f"{count:,}") for name, counts in self._counts().items() for kind, count in counts.items()]
-        return kb.Table("rows that hold a problem", ("evaluation set", "how", "rows"), tuple(rows))
+        return HitFigures(hits={name: dict(counts) for name, counts in self._counts().items()}).table()
 
     def notes(self) -> Iterator[str]:
         """What could not be compared as code."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 import kbtools as kb
 from kbtools.data.table import row_name, rows_text, take
 from kbtools_plugins.leaks.columns import free, with_columns
 from kbtools_plugins.leaks.computation.requirements import require_verify
 from kbtools_plugins.leaks.contamination import codes, sources
-from kbtools_plugins.leaks.contamination.hits import Hits
+from kbtools_plugins.leaks.contamination.hits import HitFigures, Hits
 from kbtools_plugins.leaks.contamination.matching import KINDS, Kind
 from kbtools_plugins.leaks.contamination.sources import EvaluationSet
 
@@ -75,6 +75,11 @@ class Decontaminate(kb.Stage):
         """The same features, with four more where rows are marked; SchemaError where there is no code at all."""
         codes.places(features, self.columns)
         return free(features, _COLUMNS, self.name) if self._marks else features
+
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
+        """Hits by set, kind and problem."""
+        return HitFigures.model_validate(facts).section()
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Hold every code of every row against the problems."""

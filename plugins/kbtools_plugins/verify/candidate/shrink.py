@@ -1,16 +1,14 @@
-"""Smaller versions of references whose shapes are too large for the interpreter, by their module constants.
+"""Sizes among a module's constants, and the module with other ones: both sides of a pair see the same.
 
-Both sides see the same sizes: inputs and constructor arguments come from the reference, and constants of the same name
-are changed in the candidate too.
+Inputs and constructor arguments come from the reference, and constants of the same name and value are changed in the
+candidate too.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator
-
-from kbtools_plugins.verify.protocol.reading import Smaller
+from collections.abc import Callable, Iterator, Mapping
 
 _OPERATIONS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -21,27 +19,42 @@ _OPERATIONS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.LShift: operator.lshift,
 }
 _MOST_OPERAND, _MOST_BITS = 2**48, 48
-LIMITS = (1024, 512, 256, 128, 64, 32)
-"""Sizes that constants are cut down to, in the order in which they are tried."""
-
-
-def smaller(reference: str, candidate: str) -> Iterator[Smaller]:
-    """Versions of a pair with the reference's constants cut down to one limit after the other."""
-    names, before = set(constants(reference)), reference
-    for limit in LIMITS if names else ():
-        cut = shrunk(reference, names, limit)
-        if cut != before:
-            yield Smaller(limit=limit, reference=cut, candidate=shrunk(candidate, names, limit))
-        before = cut
 
 
 def constants(code: str) -> dict[str, int]:
-    """Whole numbers that are assigned to names at the top level."""
-    found: dict[str, int] = {}
+    """Whole numbers that are assigned at the top level: by name, or as `name[2]` where they stand in a tuple."""
+    return {name: value for name, value, _ in _places(code)}
+
+
+def with_constants(code: str, wanted: Mapping[str, int], known: Mapping[str, int]) -> str:
+    """The code with other values for constants that have their `known` ones; line numbers stay."""
+    lines = code.split("\n")
+    for name, value, at in sorted(_places(code), key=lambda place: -place[2].col_offset):
+        if wanted.get(name, value) != value == known.get(name) and at.lineno == at.end_lineno:
+            line = lines[at.lineno - 1].encode()
+            text = str(wanted[name]).encode()
+            lines[at.lineno - 1] = (line[: at.col_offset] + text + line[at.end_col_offset :]).decode()
+    return "\n".join(lines)
+
+
+def _places(code: str) -> Iterator[tuple[str, int, ast.expr]]:
     for node in ast.parse(code).body:
-        if isinstance(node, ast.Assign) and (value := _whole(node.value)) is not None:
-            found |= {target.id: value for target in node.targets if isinstance(target, ast.Name)}
-    return found
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield from _assigned(target, node.value)
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, int, ast.expr]]:
+    parts = value.elts if isinstance(value, ast.Tuple | ast.List) else None
+    if isinstance(target, ast.Name) and parts is not None:
+        for number, part in enumerate(parts):
+            if (whole := _whole(part)) is not None:
+                yield f"{target.id}[{number}]", whole, part
+    elif isinstance(target, ast.Name) and (whole := _whole(value)) is not None:
+        yield target.id, whole, value
+    elif isinstance(target, ast.Tuple) and parts is not None and len(parts) == len(target.elts):
+        for one, part in zip(target.elts, parts, strict=True):
+            yield from _assigned(one, part)
 
 
 def _whole(node: ast.expr) -> int | None:
@@ -58,17 +71,3 @@ def _whole(node: ast.expr) -> int | None:
     if isinstance(node.op, ast.FloorDiv) and right == 0:
         return None
     return int(_OPERATIONS[type(node.op)](left, right))
-
-
-def shrunk(code: str, names: set[str], limit: int) -> str:
-    """The code with its top-level constants of these names cut down to `limit`; line numbers stay."""
-    lines = code.split("\n")
-    for node in ast.parse(code).body:
-        value = _whole(node.value) if isinstance(node, ast.Assign) else None
-        if not isinstance(node, ast.Assign) or value is None or node.value.lineno != node.value.end_lineno:
-            continue
-        if value > limit and any(isinstance(target, ast.Name) and target.id in names for target in node.targets):
-            at = node.value
-            line = lines[at.lineno - 1].encode()
-            lines[at.lineno - 1] = (line[: at.col_offset] + str(limit).encode() + line[at.end_col_offset :]).decode()
-    return "\n".join(lines)

@@ -43,7 +43,7 @@ _ROLES = {
     "interpreter": ("replay",),
 }
 """What each warm process can do; the interpreter's is started by the first job for it."""
-_START_SECONDS = 120
+_START_SECONDS = 600
 _START_ATTEMPTS = 10
 WALL_PER_PROCESSOR_SECOND = 3.0
 """A job may take so much longer than its processor time: the machine may be busy with others."""

@@ -125,6 +125,8 @@ class ReferenceReply(Message):
     modes: dict[str, Mode]
     main: str
     sets: list[InputSet] = Field(min_length=1)
+    fewer_sets: bool
+    """Whether sets were left out because the inputs are large."""
     sequence: Sequence | None
     """None if the reference cannot be called so."""
     counters: list[str]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from kbtools_plugins.verify.protocol.jobs import Role
 from kbtools_plugins.verify.protocol.message import Message
 from kbtools_plugins.verify.protocol.source import Binding
+from kbtools_plugins.verify.protocol.wire import Tree
 
 
 class ReadJob(Message):
@@ -85,24 +86,40 @@ class KernelSource(Message):
 
 
 class ShrinkJob(Message):
-    """Make smaller versions of a pair by the constants at the top level."""
+    """Make a smaller version of a pair by the constants at the top level."""
+
+    reference: str
+    entry: str
+    candidate: str
+    most_elements: int
+    floors: dict[str, int] = {}
+    """Values that constants may not go below."""
+
+
+class Shapes(Message):
+    """What a module is made with and called with; tensors have no values."""
+
+    init: Tree
+    inputs: Tree
+
+
+class Sized(Message):
+    """A pair with certain sizes."""
 
     reference: str
     candidate: str
-
-
-class Smaller(Message):
-    """A pair of which sizes above a limit were cut down to it."""
-
-    limit: int
-    reference: str
-    candidate: str
+    shapes: Shapes
+    values: dict[str, int]
+    """The constants at the top level."""
 
 
 class ShrinkReply(Message):
-    """Smaller pairs, the largest first."""
+    """A pair at the largest sizes that can be recorded, and at those that can be run."""
 
-    pairs: list[Smaller]
+    large: Sized
+    cut: Sized
+    asked: dict[str, int]
+    """The constants as they were."""
 
 
 READ = Role("read", ReadJob, ReadReply)

@@ -10,14 +10,11 @@ from kbtools_plugins.verify.protocol.jobs import R
 from kbtools_plugins.verify.protocol.reading import (
     KERNELS,
     READ,
-    SHRINK,
     Finding,
     KernelsJob,
     KernelSource,
     ReadJob,
     ReadReply,
-    ShrinkJob,
-    Smaller,
 )
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.steps.trace_rules import Decided
@@ -49,12 +46,6 @@ def kernels(budget: Budget, code: str, bindings: list[Binding]) -> KernelSource:
     if outcome.failed:
         raise _unreadable(outcome)
     return outcome.known()
-
-
-def smaller(budget: Budget, reference: str, candidate: str) -> list[Smaller]:
-    """Versions of a pair with smaller sizes, the largest first."""
-    outcome = budget.run(SHRINK, ShrinkJob(reference=reference, candidate=candidate), _SECONDS)
-    return outcome.reply.pairs if outcome.reply else []
 
 
 def executed(findings: Iterable[Finding], ran: list[int] | None) -> Finding | None:

@@ -1,4 +1,4 @@
-"""The jobs that read texts: find the code and what is odd about it, take its kernels out, cut its sizes.
+"""The jobs that read texts: find the code and what is odd about it, and take its kernels out.
 
 Nothing of a text is run here. What is too deep or too long to be read ends this process, and nobody else's.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from kbtools_plugins.verify.candidate import kernels, shrink, static_rules, text
+from kbtools_plugins.verify.candidate import kernels, static_rules, text
 from kbtools_plugins.verify.protocol.jobs import Failure
 from kbtools_plugins.verify.protocol.message import Message
-from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply, ShrinkJob, ShrinkReply
+from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply
 from kbtools_plugins.verify.protocol.wire import Talk
 
 _RECURSION = 4_000
@@ -21,15 +21,13 @@ def warm_up() -> None:
     """Everything is imported with this module."""
 
 
-def run(job: ReadJob | KernelsJob | ShrinkJob, talk: Talk) -> Message:
+def run(job: ReadJob | KernelsJob, talk: Talk) -> Message:
     """The reply, or a failure `too_deep`."""
     sys.setrecursionlimit(_RECURSION)
     try:
         if isinstance(job, ReadJob):
             return _read(job)
-        if isinstance(job, KernelsJob):
-            return kernels.extract(text.parse(job.code), job.bindings)
-        return ShrinkReply(pairs=list(shrink.smaller(job.reference, job.candidate)))
+        return kernels.extract(text.parse(job.code), job.bindings)
     except RecursionError:
         return Failure(failed="too_deep", error="a text nested too deep")
 

@@ -64,7 +64,10 @@ def decode(tree: Tree) -> Any:
 
 
 def encode_tensor(tensor: torch.Tensor) -> Tensor:
-    """What travels of one dense tensor."""
+    """What travels of one dense tensor; of one without memory, its form."""
+    if tensor.is_meta:
+        name = str(tensor.dtype).removeprefix("torch.")
+        return Tensor(tensor=b"", dtype=name, shape=list(tensor.shape), stride=list(tensor.stride()))
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     data = plain.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
     dtype = str(tensor.dtype).removeprefix("torch.")

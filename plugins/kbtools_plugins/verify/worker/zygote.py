@@ -43,7 +43,7 @@ _RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
 _JOBS = {
     "read": "read",
     "kernels": "read",
-    "shrink": "read",
+    "shrink": "sizes",
     "reference": "reference.job",
     "record": "record.job",
     "compile": "compile",

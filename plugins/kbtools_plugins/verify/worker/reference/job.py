@@ -44,6 +44,7 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.layout import Operators
+from kbtools_plugins.verify.worker.reference.size import elements, without_memory
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
@@ -57,6 +58,8 @@ from kbtools_plugins.verify.worker.tensors import (
 )
 
 _FURTHER_SEEDS = 30
+_ELEMENTS_OF_ALL_SETS = 2**23
+"""Large inputs are tried in fewer ways: seeds first, then other scales, then each input alone."""
 
 
 def warm_up() -> None:
@@ -69,6 +72,8 @@ def run(job: ReferenceJob, talk: Talk) -> ReferenceReply | Failure:
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
         with cuda_shim.installed(), torch.no_grad():
+            if (count := without_memory(job)) > job.most_elements:
+                return Failure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
             return _Reference(job).describe()
     except Unsendable as error:
         text = f"the reference is constructed from {error}, which cannot be sent"
@@ -97,7 +102,7 @@ class _Reference:
     def describe(self) -> ReferenceReply | Failure:
         """The reply of the job."""
         first = self._inputs(self._seeds[0])
-        if (count := self._elements(first)) > self._limit:
+        if (count := elements(self._instance, first)) > self._limit:
             return Failure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
         self._updated = self._settle_state(first)
         modes = {mode: self._mode(mode, first) for mode in self._modes()}
@@ -106,7 +111,8 @@ class _Reference:
             return Failure(failed="reference_unfit:random", error="two runs on equal inputs gave different outputs")
         if modes[main].stateful:
             return Failure(failed="reference_unfit:stateful", error="its forward changes more than its state dict")
-        sets = list(self._sets(first, main))
+        most = max(len(self._seeds) + 1, _ELEMENTS_OF_ALL_SETS // max(1, count))
+        sets = list(islice(self._sets(first, main), most))
         state = self._instance.state_dict() if isinstance(self._instance, torch.nn.Module) else {}
         variants = {name: self._variant(change, main) for name, change in VARIANTS.items()}
         return ReferenceReply(
@@ -116,6 +122,7 @@ class _Reference:
             modes=modes,
             main=main,
             sets=sets,
+            fewer_sets=len(sets) == most,
             sequence=self._sequence(first, main),
             counters=sorted(self._counters),
             needed_bytes=self._needed_bytes(first, main) if self._wants_floor else 0.0,
@@ -129,11 +136,6 @@ class _Reference:
         if isinstance(copy_from, torch.nn.Module) and isinstance(instance, torch.nn.Module):
             instance.load_state_dict(copy.deepcopy(copy_from.state_dict()))
         return instance
-
-    def _elements(self, inputs: Inputs) -> int:
-        tensors = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
-        parameters = list(self._instance.parameters()) if isinstance(self._instance, torch.nn.Module) else []
-        return sum(tensor.numel() for tensor in [*tensors, *parameters])
 
     def _modes(self) -> list[str]:
         return ["train", "eval"] if isinstance(self._instance, torch.nn.Module) else ["train"]

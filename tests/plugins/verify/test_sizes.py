@@ -1,0 +1,69 @@
+"""Shapes too large to be run are cut so that a candidate does the same with them; else nothing is said of it."""
+
+from __future__ import annotations
+
+import pytest
+from published import modules
+
+from kbtools_plugins.verify import verify
+from kbtools_plugins.verify.candidate.shrink import constants, with_constants
+from kbtools_plugins.verify.protocol.reading import Shapes, ShrinkReply, Sized
+from kbtools_plugins.verify.steps.structure import Fault, raised
+
+CODE = """batch = 32 * 1024
+shape = (64, 2**10, name)
+M, (N, K) = 128, [256, 512]
+other = batch * 2
+text = "4096"
+"""
+KNOWN = {"batch": 32768, "shape[0]": 64, "shape[1]": 1024, "M": 128, "N": 256, "K": 512}
+
+
+def test_sizes_are_found_in_expressions_and_tuples() -> None:
+    """By name, by place in a tuple, and where a tuple of names is assigned."""
+    assert constants(CODE) == KNOWN
+
+
+def test_a_size_changes_where_it_is_the_same() -> None:
+    """Line by line, and not in a text whose constant of that name is another."""
+    cut = with_constants(CODE, {"batch": 16, "shape[1]": 8, "K": 4}, KNOWN)
+    assert constants(cut) == KNOWN | {"batch": 16, "shape[1]": 8, "K": 4}
+    assert cut.count("\n") == CODE.count("\n")
+    assert with_constants("batch = 7\n", {"batch": 16}, KNOWN) == "batch = 7\n"
+
+
+def _cut(known: dict[str, int], values: dict[str, int]) -> ShrinkReply:
+    nothing = Shapes(init=[], inputs=[])
+    sized = {"reference": "", "candidate": "", "shapes": nothing}
+    return ShrinkReply(large=Sized(values=known, **sized), cut=Sized(values=values, **sized), asked=known)
+
+
+def test_a_fault_lifts_the_size_that_explains_it() -> None:
+    """Its own size to its floor, a power of two that holds it to the whole, else what was cut by most."""
+    sizes = _cut({"rows": 4096, "columns": 1000}, {"rows": 64, "columns": 125})
+    assert raised({}, [Fault(4096, 256)], sizes) == {"rows": 256}
+    assert raised({"rows": 512}, [Fault(4096, 256)], sizes) == {"rows": 512}
+    assert raised({}, [Fault(1024, 1024)], sizes) == {"columns": 1000}
+    assert raised({}, [Fault(0, 0)], sizes) == {"rows": 128}
+
+
+LARGE = {module.name: module.pair for module in modules()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "change", "verdict"),
+    [
+        ("cumsum", ("", ""), "pass"),
+        ("cumsum", ("tl.cumsum(x, 0) + carry", "tl.cumsum(x, 0)"), "wrong_output"),
+        ("cumsum_exclusive", ("range(0, size, BLOCK)", "range(0, BLOCK, BLOCK)"), "wrong_output"),
+        ("sum_of_rows", ("x.shape[1], BLOCK", "393216, BLOCK"), "pass"),
+        ("relu", ("triton.cdiv(x.numel(), 1024)", "min(108, triton.cdiv(x.numel(), 1024))"), "wrong_output"),
+    ],
+)
+def test_published_shapes_are_decided(name: str, change: tuple[str, str], verdict: str) -> None:
+    """A dropped carry, a row that ends after one block and a capped grid show; a size that is written down is fine."""
+    pair = LARGE[name]
+    found = verify(pair.reference, pair.candidate.replace(*change), entry_point="Model")
+    assert found.verdict == verdict, found.error
+    assert found.sizes == "cut"
