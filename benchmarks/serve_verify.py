@@ -25,7 +25,7 @@ from benchmarks.machine import write
 from kbtools.verify_client import VerifyClient
 from tests.servers.recorder import Recorder
 
-CLIENTS, SECONDS_BETWEEN_KILLS, SERVER_KILLS = 64, 5.0, 2
+CLIENTS, SERVER_KILLS = 64, 2
 SHORTEST = 12
 """Lines of a reference below this many characters may be in anybody's code."""
 
@@ -70,13 +70,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--candidates", type=int, default=1000)
     options.add_argument("--checked", type=int, default=100, help="Candidates that need a check in full.")
+    options.add_argument("--every", type=float, default=5.0, help="Seconds between two kills of a worker.")
     given = options.parse_args()
     questions, secret = candidates(given.candidates, given.checked)
     server = Server(Path(tempfile.mkdtemp(prefix="kbtools-serve-")))
     began = time.monotonic()
     try:
         with Recorder(lambda: server.port) as relay:
-            answers, verdicts = asked(server, relay.url, questions)
+            answers, verdicts = asked(server, relay.url, questions, given.every)
             sent = bytes(relay.sent)
     finally:
         server.process.kill()
@@ -114,7 +115,9 @@ def candidates(count: int, checked: int) -> tuple[list[tuple[str, str]], list[st
     return full + read, sorted(line for line in lines if len(line) >= SHORTEST and line not in own)
 
 
-def asked(server: Server, url: str, questions: list[tuple[str, str]]) -> tuple[dict[int, set[str]], dict[int, str]]:
+def asked(
+    server: Server, url: str, questions: list[tuple[str, str]], every: float
+) -> tuple[dict[int, set[str]], dict[int, str]]:
     """All different answers to each question, which is asked twice, and its verdict."""
     answers: dict[int, set[str]] = {number: set() for number in range(len(questions))}
     verdicts: dict[int, str] = {}
@@ -127,7 +130,7 @@ def asked(server: Server, url: str, questions: list[tuple[str, str]]) -> tuple[d
         verdicts[number % len(questions)] = found.verdict
 
     def kill_workers() -> None:
-        while not ended.wait(SECONDS_BETWEEN_KILLS):
+        while not ended.wait(every):
             server.kill_a_worker()
 
     killer = threading.Thread(target=kill_workers)

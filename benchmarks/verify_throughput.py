@@ -1,20 +1,20 @@
-"""How many of the sample's kernels are checked per minute, where the time goes, and whether verdicts are as expected.
+"""How many of the sample's kernels are checked per minute on each tier, where the time goes, and what is as expected.
 
-    python benchmarks/verify_throughput.py [--workers 1 2]
+    python benchmarks/verify_throughput.py [--workers 1 2] [--tiers ptx interpreter] [--every 1]
 
-Files named good_* are right, bad_* are not. Start-up (importing torch and triton, once per worker) is shown by itself.
-Seconds of the processor are counted too: on a machine that others use they say more than the clock.
+Tiers take turns, a few candidates each, so that both see the same machine. Files named good_* are right, bad_* are not.
+Seconds of the processor are counted too: on a machine that others use they say more than the clock. Start-up (importing
+torch and triton, once per worker) is shown by itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import resource
 import statistics
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -25,6 +25,34 @@ from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.pool import Pair
 
 MODULES = Path(__file__).parents[1] / "recipes" / "sample" / "modules"
+TURN = 8
+"""Candidates of one tier before it is the other's turn."""
+
+
+@dataclass
+class Measured:
+    """What one tier has taken."""
+
+    seconds: float = 0.0
+    verdicts: list[Verification] = field(default_factory=list)
+
+    def line(self, names: list[str]) -> dict[str, object]:
+        """The figures of a tier."""
+        steps: dict[str, list[float]] = collections.defaultdict(list)
+        for verdict in self.verdicts:
+            for step, taken in verdict.seconds.items():
+                steps[step].append(taken)
+        right = sum(
+            verdict.passed == Path(name).name.startswith("good_")
+            for name, verdict in zip(names, self.verdicts, strict=True)
+        )
+        return {
+            "per_minute": round(60 * len(names) / self.seconds, 1),
+            "processor_seconds_each": round(statistics.mean(found.processor_seconds for found in self.verdicts), 2),
+            "mean_seconds": {step: round(statistics.mean(taken), 2) for step, taken in steps.items()},
+            "candidates": len(names),
+            "as_expected": right,
+        }
 
 
 def candidates() -> list[tuple[str, Pair]]:
@@ -36,69 +64,55 @@ def candidates() -> list[tuple[str, Pair]]:
     ]
 
 
-def measure(pairs: list[Pair], workers: int) -> tuple[list[Verification], float, float, float]:
-    """Verdicts, seconds of start-up, seconds of checking, seconds of the processor for all of it."""
-    used = _processor_seconds()
+def measure(pairs: list[Pair], workers: int, tiers: list[str]) -> tuple[float, dict[str, Measured]]:
+    """Seconds of start-up, and what each tier has taken."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     started = time.monotonic()
     processes = [WarmPair() for _ in range(workers)]
-    starters = [threading.Thread(target=pair.wait_until_ready) for pair in processes]
-    for starter in starters:
-        starter.start()
-    for starter, pair in zip(starters, processes, strict=True):
-        starter.join()
-        idle.put(pair)
-    ready = time.monotonic()
+    for warm in processes:
+        for tier in tiers:  # the interpreter has a process of its own, which its first check starts
+            verify(pairs[0].reference, pairs[0].candidate, settings=VerifySettings(tier=tier), processes=warm)
+        idle.put(warm)
+    start, found = time.monotonic() - started, {tier: Measured() for tier in tiers}
 
-    def check(pair: Pair) -> Verification:
+    def check(pair: Pair, tier: str) -> Verification:
         warm = idle.get()
         try:
-            return verify(pair.reference, pair.candidate, settings=VerifySettings(), processes=warm)
+            return verify(pair.reference, pair.candidate, settings=VerifySettings(tier=tier), processes=warm)
         finally:
             idle.put(warm)
 
     with ThreadPoolExecutor(workers) as threads:
-        verdicts = list(threads.map(check, pairs))
-    ended = time.monotonic()
-    for pair in processes:
-        pair.close()
-    return verdicts, ready - started, ended - ready, _processor_seconds() - used
-
-
-def _processor_seconds() -> float:
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, kinds))
+        for first in range(0, len(pairs), TURN):
+            for tier, measured in found.items():
+                began = time.monotonic()
+                turn = pairs[first : first + TURN]
+                measured.verdicts += threads.map(check, turn, [tier] * len(turn))
+                measured.seconds += time.monotonic() - began
+    for warm in processes:
+        warm.close()
+    return start, found
 
 
 def main() -> None:
-    """Print one line per number of workers, the time per step, and what was not as expected."""
+    """Print a line for each number of workers and tier, and what was not as expected."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--tiers", nargs="+", default=["ptx", "interpreter"])
+    parser.add_argument("--every", type=int, default=1, help="Check only each so-manieth candidate.")
     options = parser.parse_args()
-    named = candidates()
-    results = []
+    named = candidates()[:: options.every]
+    names, pairs = [name for name, _ in named], [pair for _, pair in named]
+    results: list[dict[str, object]] = []
     for workers in options.workers:
-        verdicts, start, seconds, processor = measure([pair for _, pair in named], workers)
-        right = sum(
-            verdict.passed == Path(name).name.startswith("good_")
-            for (name, _), verdict in zip(named, verdicts, strict=True)
-        )
-        rate = 60 * len(named) / seconds
-        steps: dict[str, list[float]] = collections.defaultdict(list)
-        for verdict in verdicts:
-            for step, taken in verdict.seconds.items():
-                steps[step].append(taken)
-        mean = {step: round(statistics.mean(taken), 3) for step, taken in steps.items()}
-        print(
-            f"{workers} workers: start {start:.1f} s, {len(named)} candidates in {seconds:.1f} s, {rate:.0f} per minute"
-        )
-        print(f"  {processor:.0f} s of processor time, start included")
-        print(f"  seconds per step: {mean}; {right} of {len(named)} as expected")
-        found = {"workers": workers, "start": start, "candidates": len(named), "seconds": seconds, "per_minute": rate}
-        results.append(found | {"processor_seconds": processor, "mean_seconds": mean, "as_expected": right})
-    for (name, _), verdict in zip(named, verdicts, strict=True):
-        if verdict.passed != Path(name).name.startswith("good_"):
-            print(f"{name}: {verdict.verdict}: {verdict.error[-300:]}")
+        start, found = measure(pairs, workers, options.tiers)
+        print(f"{workers} workers: start {start:.1f} s")
+        for tier, measured in found.items():
+            results.append({"workers": workers, "tier": tier, "start": start, **measured.line(names)})
+            print(f"  {tier}: {measured.line(names)}")
+            for name, verdict in zip(names, measured.verdicts, strict=True):
+                if verdict.passed != Path(name).name.startswith("good_"):
+                    print(f"    {name}: {verdict.verdict}: {verdict.error[-300:]}")
     write("verify_throughput_cpu", {"runs": results})
 
 

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from kbtools_plugins.training.preferences import ToPreferences as ToPreferences
     from kbtools_plugins.training.repair import ToRepair as ToRepair
     from kbtools_plugins.training.select import Select as Select
+    from kbtools_plugins.training.tasks import ToTasks as ToTasks
     from kbtools_plugins.training.turns import ExplodeTurns as ExplodeTurns
     from kbtools_plugins.verify import verify as verify
     from kbtools_plugins.verify.stage import Verify as Verify
@@ -118,6 +119,7 @@ _HOME = {
     "ToPreferences": "kbtools_plugins.training.preferences",
     "ToRepair": "kbtools_plugins.training.repair",
     "Select": "kbtools_plugins.training.select",
+    "ToTasks": "kbtools_plugins.training.tasks",
     "ExplodeTurns": "kbtools_plugins.training.turns",
     "Decontaminate": "kbtools_plugins.leaks.contamination.stage",
     "verify": "kbtools_plugins.verify",

@@ -34,6 +34,7 @@ def register_stages() -> list[type[kb.Stage]]:
     from kbtools_plugins.training.preferences import ToPreferences
     from kbtools_plugins.training.repair import ToRepair
     from kbtools_plugins.training.select import Select
+    from kbtools_plugins.training.tasks import ToTasks
     from kbtools_plugins.training.turns import ExplodeTurns
     from kbtools_plugins.verify.stage import Verify
 
@@ -63,6 +64,7 @@ def register_stages() -> list[type[kb.Stage]]:
         ToPreferences,
         ToPromptCompletion,
         ToRepair,
+        ToTasks,
         Verify,
     ]
 

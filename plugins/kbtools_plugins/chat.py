@@ -48,6 +48,8 @@ class _ToChat(kb.Stage):
     """Which of several different answers counts; with `only` they are an error."""
     unwrap: bool = False
     """Drop the <answer> tags around answers."""
+    tools: str = ""
+    """Column of the tools as JSON text (`oai_tools` in rollouts), which becomes `tools`, as trainers call it."""
     check_template: str = ""
     """Tokenizer (Hub id or folder) whose chat template must leave every answer whole."""
     on_error: Literal["raise", "drop"] = "raise"
@@ -85,10 +87,15 @@ class _ToChat(kb.Stage):
 
         places = _Places.of(self, features)
         turn = self._turn_feature(places.extra)
-        taken = [name for name in self._outputs() if name in features and name not in places.used]
+        outputs = (*self._outputs(), *(["tools"] if self.tools else []))
+        taken = [name for name in outputs if name in features and name not in (*places.used, self.tools)]
         if taken:
             raise kb.errors.SchemaError(f"column {taken[0]!r} is there already and holds something else.")
-        others = {name: feature for name, feature in features.items() if name not in places.used}
+        if self.tools:
+            kb.Schema(features, self.columns).require(self.tools, "text")
+        others = {
+            {self.tools: "tools"}.get(name, name): kind for name, kind in features.items() if name not in places.used
+        }
         return datasets.Features({**{name: datasets.List(turn) for name in self._outputs()}, **others})
 
     def transform(self, ds: Dataset) -> kb.Result:
@@ -127,7 +134,8 @@ class _ToChat(kb.Stage):
         turn = datasets.Features({"turn": datasets.List(self._turn_feature(places.extra))}).arrow_schema.field(0).type
         rows = [self._row(conversation, places) for conversation in self._conversations(table, places)]
         columns = {name: pa.array([row.columns.get(name) for row in rows], turn) for name in self._outputs()}
-        columns |= {name: table.column(name) for name in table.column_names if name not in places.used}
+        others = [name for name in table.column_names if name not in places.used]
+        columns |= {{self.tools: "tools"}.get(name, name): table.column(name) for name in others}
         columns[ERROR] = pa.array([row.error for row in rows], pa.string())
         columns[_EMPTY_THINK] = pa.array([row.empty_think for row in rows], pa.bool_())
         columns[_HIDDEN] = pa.array([row.hidden for row in rows], pa.bool_())

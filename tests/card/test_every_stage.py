@@ -111,6 +111,7 @@ CASES = {
     "to-preferences": Case(lambda: rollouts(80)),
     "to-prompt-completion": Case(rollouts),
     "to-repair": Case(lambda: rollouts(80)),
+    "to-tasks": Case(rollouts),
     "verify": Case(lambda: rollouts(2), {"workers": 1, "store": "verdicts.sqlite"}),
     "judge static": Case(rollouts),
     "judge model": Case(rollouts, reply=VERDICT),

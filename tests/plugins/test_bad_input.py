@@ -119,6 +119,11 @@ TABLE: dict[str, Stated] = {
         kb.ExplodeTurns, {"completion": replace(NO_COMPLETION, null=(RowError, "4 x not-messages"))}, rows=4
     ),
     "to-preferences": Stated(kb.ToPreferences, {"info": NO_NAME, "completion": replace(NO_COMPLETION, null=0)}, rows=0),
+    "to-tasks": Stated(
+        kb.ToTasks,
+        {"info": NO_NAME, "prompt": Broken((SchemaError, "prompt"), (SchemaError, "messages"), (RowError, "prompt"))},
+        rows=4,
+    ),
     "to-repair": Stated(kb.ToRepair, {"info": NO_NAME, "completion": replace(NO_COMPLETION, null=0)}, rows=0),
     "sample": Stated(lambda: kb.Sample(per_group=1), {"info": NO_NAME}, rows=4),
     "compare": Stated(

@@ -15,7 +15,7 @@ import kbtools as kb
 from tests.plugins.test_synthesize_turns import MARKS, modules, rights_itself
 from tests.servers.openai_server import OpenAIServer
 
-MODULES, KILLS, IN_FLIGHT = 150, 10, 4
+MODULES, KILLS, IN_FLIGHT = 80, 10, 4
 
 
 def command(folder: Path, name: str, url: str) -> subprocess.Popen[bytes]:
@@ -43,7 +43,7 @@ def test_kills_at_ten_moments_change_no_row_and_lose_no_reply(tmp_path, install)
         while killed < KILLS:
             asked = len(server.log)
             process = command(tmp_path, "killed", server.url)
-            wanted = asked + moments.randint(1, 40)
+            wanted = asked + moments.randint(1, 16)
             while len(server.log) < wanted and process.poll() is None:
                 time.sleep(0.01)
             assert process.poll() is None, "it ended before it could be killed"

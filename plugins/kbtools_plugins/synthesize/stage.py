@@ -6,7 +6,6 @@ looked; with `--feedback` every answer is checked at once, and a wrong one is fo
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +45,7 @@ from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
 from kbtools.prompts import Prompt
 from kbtools_plugins.feedback import message
+from kbtools_plugins.synthesize.columns import class_name, found_features, rollout_row
 from kbtools_plugins.synthesize.dialogue import Dialogue, Status, hidden_reasoning, said_by
 from kbtools_plugins.synthesize.replaying import Replaying
 from kbtools_plugins.synthesize.rounds import Rounds, pending
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from kbtools.models.backend import ModelBackend
     from kbtools.models.engine.distinct import Chain
 
-TASK = "kernelbook-triton"
 _ENOUGH = "its module has enough right answers"
 
 
@@ -139,7 +138,7 @@ class Synthesize(TextGenerationStage):
 
     def new_features(self, features: Features) -> Features:
         """The evals layout, in its exact order, and with feedback what was found in each turn."""
-        return type(features)({**evals_features(), **(_found_features() if self.feedback else {})})
+        return type(features)({**evals_features(), **(found_features() if self.feedback else {})})
 
     def requests(self, inputs: RowInputs, model: str) -> Sequence[Request]:
         """The first request of a rollout."""
@@ -239,7 +238,7 @@ class Synthesize(TextGenerationStage):
         paths = self.paths(datasets.Features.from_arrow_schema(table.schema))
         found = {role: texts.of_column(table, path) for role, path in paths.items()}
         rows = [
-            _row({role: column[index] for role, column in found.items()}, value or {})
+            rollout_row({role: column[index] for role, column in found.items()}, value or {})
             for index, value in enumerate(values)
         ]
         return pa.Table.from_pylist(rows, schema=features.arrow_schema)
@@ -271,45 +270,3 @@ def _made(name: str, options: Mapping[str, str]) -> Feedback:
         return cls.model_validate_strings(options)
     except ValidationError as error:
         raise UsageError(f"--feedback {name}: {explain(error, cls)}") from error
-
-
-def _found_features() -> dict[str, object]:
-    """Of the last answer its verdict and what was found, of each answer verdict and reward, and which one was right."""
-    import datasets
-
-    text, number = datasets.Value("string"), datasets.Value("float64")
-    return {
-        "verdict": text,
-        "error": text,
-        "passed_turn": datasets.Value("int64"),
-        "turn_verdicts": datasets.List(text),
-        "turn_rewards": datasets.List(number),
-    }
-
-
-def class_name(module_name: str, code: str) -> str:
-    """The class that the code defines: KernelBench calls each one Model, and the row by the name of its problem."""
-    classes = re.findall(r"^class\s+(\w+)", code, re.MULTILINE)
-    return "Model" if module_name not in classes and "Model" in classes else module_name
-
-
-_FOUND = ("verdict", "error", "passed_turn", "turn_verdicts", "turn_rewards")
-
-
-def _row(inputs: Mapping[str, str | None], value: RowValues) -> dict[str, object]:
-    row_id = inputs.get("row_id") or ""
-    triton = inputs.get("triton_code")
-    return {
-        "example_id": int(row_id) if row_id.lstrip("-").isdigit() else None,
-        "prompt": value.get("prompt"),
-        "completion": value.get("completion"),
-        "task": TASK,
-        "generation_ms": value.get("generation_ms"),
-        "info": {
-            "module_name": inputs["module_name"],
-            "python_code": inputs["reference_code"],
-            "triton_code": triton,
-        },
-        "answer": triton,
-        **{name: value.get(name) for name in ("num_turns", "reward", *_FOUND)},
-    }

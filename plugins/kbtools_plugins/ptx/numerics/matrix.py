@@ -59,24 +59,27 @@ def _rounded(left: Bits, right: Bits, total: Bits, form: Format, bits: int) -> B
     slack = np.where(np.isfinite(near), size * (left.shape[-1] + 2) * _UNIT, 0.0)
     result = nearest(near, form)
     doubtful = nearest(near - slack, form) != nearest(near + slack, form)
-    if doubtful.any():
-        doubtful &= size >= _quantum(left, right, total, form, bits) / _UNIT
-    for tile, row, column in zip(*np.nonzero(doubtful), strict=True):
-        terms = [*(left[tile, row] * right[tile, :, column]).tolist(), float(total[tile, row, column])]
-        result[tile, row, column] = nearest(_exact(terms), form)[0]
+    if not doubtful.any():
+        return result
+    places = np.argwhere(doubtful)
+    tile, row, column = places.T
+    rows, columns, old = left[tile, row], right[tile, :, column], total[tile, row, column]
+    inexact = size[tile, row, column] >= _quantum(rows, columns, old, form, bits) / _UNIT
+    for number in np.flatnonzero(inexact).tolist():
+        terms = [*(rows[number] * columns[number]).tolist(), float(old[number])]
+        result[tuple(places[number])] = nearest(_exact(terms), form)[0]
     return result
 
 
-def _quantum(left: Bits, right: Bits, total: Bits, form: Format, bits: int) -> Bits:
+def _quantum(rows: Bits, columns: Bits, total: Bits, form: Format, bits: int) -> Bits:
     """A power of two of which all terms are multiples: sums below 2**52 of it are exact in float64 in any order."""
-    rows = _last_place(left, bits).min(axis=2, keepdims=True)
-    columns = _last_place(right, bits).min(axis=1, keepdims=True)
-    return np.minimum(np.ldexp(1.0, rows + columns), np.ldexp(1.0, _last_place(total, form.fraction + 1)))
+    lowest = _last_place(rows, bits).min(axis=1) + _last_place(columns, bits).min(axis=1)
+    return np.minimum(np.ldexp(1.0, lowest), np.ldexp(1.0, _last_place(total, form.fraction + 1)))
 
 
 def _last_place(values: Bits, bits: int) -> Bits:
     """The exponent of the lowest bit that values of so many bits can have set; large for zeros."""
-    field = (values.view(np.uint64) << np.uint64(1)) >> np.uint64(53)
+    field = (np.ascontiguousarray(values).view(np.uint64) << np.uint64(1)) >> np.uint64(53)
     return np.where(field == 0, 400, field.view(np.int64) - (1022 + bits))
 
 

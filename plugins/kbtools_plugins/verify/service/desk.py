@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from kbtools.errors import ConfigError
 from kbtools_plugins.verify.cache import VerdictStore, key_of
 from kbtools_plugins.verify.pool import Pair, Watcher
 from kbtools_plugins.verify.settings import VerifySettings
@@ -33,7 +34,7 @@ class Full(Exception):
 
 
 class Undecided(Exception):
-    """The workers were killed at every attempt: no verdict, and nothing that speaks against the candidate."""
+    """The workers were killed at every attempt, or did not start: no verdict, and nothing against the candidate."""
 
 
 @dataclass
@@ -102,7 +103,11 @@ class Desk:
     async def _checked(self, key: str, pair: Pair) -> Verification:
         began = time.monotonic()
         for _ in range(_ATTEMPTS):
-            verdict = await asyncio.wrap_future(self._submit(pair, self._keeper(key)))
+            try:
+                verdict = await asyncio.wrap_future(self._submit(pair, self._keeper(key)))
+            except ConfigError as error:
+                self.counters.undecided += 1
+                raise Undecided(str(error)) from error
             if verdict.verdict != KILLED:
                 break
         else:
