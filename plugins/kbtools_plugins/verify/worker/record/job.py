@@ -194,7 +194,17 @@ def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Tra
         if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept[:] = [*kept[-1:], outputs]
+    if plan.repeats and traces[0].launches:
+        _require_work_again(plan, candidate, recorder, args)
     return traces
+
+
+def _require_work_again(plan: Plan, candidate: _Candidate, recorder: Recorder, args: Any) -> None:
+    """Rejected if a call launches nothing that differs in nothing from the one before, not even in versions."""
+    recorder.begin(_tensors(args), candidate.tensors(), candidate.counterparts(plan.state))
+    outputs = candidate.instance(*args)
+    if not recorder.finish(outputs, candidate.counterparts(plan.kept)).launches:
+        raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
 
 
 _NO_CUDA = (
