@@ -66,7 +66,7 @@ def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path):
     """Somebody's notes are not overwritten."""
     path = tmp_path / "notes.txt"
     path.write_text("my notes, longer than a header")
-    with pytest.raises(StoreDamaged, match="no response store"):
+    with pytest.raises(StoreDamaged, match="not a response store"):
         ResponseStore(path)
     assert path.read_text() == "my notes, longer than a header"
 
