@@ -19,16 +19,19 @@ from kbtools.lineage import Lineage
 SERVER = "private-server"
 _PUBLIC = ("huggingface.co", "github.com", "api.openai.com", "openrouter.ai", "api.pinference.ai")
 """Hosts that everybody can name: of the Hub, and of the profiles that come with kbtools."""
-_URL = re.compile(r"(?P<scheme>[a-z]+)://(?P<place>(\[[0-9a-f:]*\])?[^\s'\"<>|#,;)\]}]*)")
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>(\[[0-9a-f:]*\])?[^\s'\"<>|#,;)\]}]*)")
 _ADDRESS = re.compile(
-    r"(?<![\w.])(\d{1,3}(\.\d{1,3}){3}|localhost|\[[0-9a-f:]*:[0-9a-f:]+\])(:\d+)?(?![\w.])", re.IGNORECASE
+    r"(?<![\w.])(\d{1,3}(\.\d{1,3}){3}|localhost|\[[0-9a-f:]*:[0-9a-f:]+(%\w+)?\]|[\w.-]+@[\w.-]+(?=:[/~]))(:\d+)?(?![\w.])",
+    re.IGNORECASE,
 )
 _PATH = re.compile(
     r"(?<![\w./\\~-])(~[\w.-]*/|\.{1,2}/|/[^\s/'\"<>|,;:()#]+/)([^\s/'\"<>|,;:()#]+/)*(?P<name>[^\s/'\"<>|,;:()#]*)"
 )
-_WINDOWS = re.compile(r"(?<![\w])[A-Za-z]:\\[^\s'\"<>|,;]+")
+_WINDOWS = re.compile(r"(?<![\w\\])([A-Za-z]:\\|\\\\[^\s\\]+\\)[^\s'\"<>|,;]+")
 _SCHEME = re.compile(r"^(?P<scheme>[a-z-]+:|https?://[^#]*#)(?P<rest>.+)$", re.DOTALL)
-_ROOTED = re.compile(r"^(/[^/]+/|~|\.{1,2}/|[A-Za-z]:\\)")
+_ROOTED = re.compile(r"^(/[^/]+/|~|\.{1,2}/|[A-Za-z]:\\|\\\\)")
+_HOME = re.compile(r"^((/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\]+|~[^/\\]*)[/\\]*$")
+"""A home folder, whose own name is that of its user."""
 
 
 def public(lineage: Lineage) -> Lineage:
@@ -72,6 +75,8 @@ def _is_place(text: str) -> bool:
 
 
 def _file_name(place: str) -> str:
+    if _HOME.match(place):
+        return "folder"
     name = PureWindowsPath(place).name if "\\" in place else Path(place.rstrip("/")).name
     return name or "folder"
 
@@ -93,4 +98,4 @@ def _windows(match: re.Match[str]) -> str:
 
 
 def _named(match: re.Match[str]) -> str:
-    return match["name"] or "folder"
+    return "folder" if _HOME.match(match[0]) else match["name"] or "folder"

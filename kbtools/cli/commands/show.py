@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,22 +51,29 @@ def show_command(dataset: str, row: int | None, row_id: str | None, where: str |
     found = _filtered(whole, where, columns)
     rows = _chosen(found, row, row_id, count, columns)
     click.echo(f"{dataset}: {_counted(whole, found)}, {len(whole.column_names)} columns")
-    screen = console()
+    there = console()
+    screen, width = there if there.is_terminal else None, there.width  # asked once: each answer takes its time
     for at in range(0, len(rows), _TOGETHER):
         some = rows[at : at + _TOGETHER]
-        for name, values in zip(row_names(found, some, columns), found.select(some), strict=True):
-            _print(printable(name), rendered(values, full=rest["full"]), screen)
+        for name, values in zip(row_names(found, some, columns), _rows(found, some), strict=True):
+            _print(printable(name), rendered(values, full=rest["full"]), screen, width)
 
 
-def _print(name: str, parts: Iterable[Text], screen: Console) -> None:
+def _rows(ds: Dataset, indices: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Rows that are taken out of Arrow together: one by one this would take longer than to print them."""
+    values = ds.select(indices)[:]
+    return (dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True))
+
+
+def _print(name: str, parts: Iterable[Text], screen: Console | None, width: int) -> None:
     """A row under its name; off a terminal there are no colours, and laying out text would take most of the time."""
-    if screen.is_terminal:
+    if screen is not None:
         screen.print()
         screen.rule(Text(name), align="left")
         for part in parts:
             screen.print(part, soft_wrap=True)
     else:
-        rule = "─" * max(0, screen.width - cell_len(name) - 1)
+        rule = "─" * max(0, width - cell_len(name) - 1)
         lines = ["", f"{name} {rule}", *(part.plain.expandtabs(8) for part in parts)]
         sys.stdout.write("\n".join(lines) + "\n")  # click would answer an ASCII terminal in UTF-8
 

@@ -56,6 +56,13 @@ def _field(path: str, value: object, full: bool) -> Iterator[Text]:
     elif isinstance(value, str) and ("\n" in value or len(value) > 80):
         yield _heading(path, _size(value))
         yield _text(value, full, dim=path.rpartition(".")[2] in REASONING_FIELDS)
+    elif value is None or isinstance(value, int | float):  # most cells: nothing in them can be long or code
+        name = printable(path)
+        line = Text(f"{name}: {json.dumps(value)}")
+        line.stylize("bold cyan", 0, len(name))
+        if value is None:
+            line.stylize("dim", len(name) + 2)
+        yield line
     else:
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         yield Text.assemble((printable(path), "bold cyan"), ": ", _text(shown, full, dim=value is None))

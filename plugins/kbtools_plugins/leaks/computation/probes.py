@@ -14,6 +14,10 @@ MOST_ELEMENTS = 2**17
 """Elements of inputs and parameters that a comparison may have; larger modules are cut down by their constants."""
 
 
+_LIMITS = (1024, 512, 256, 128, 64, 32)
+"""Sizes that constants are cut down to, in the order in which they are tried."""
+
+
 @dataclass(frozen=True)
 class Probe:
     """One module as it is run, and what was seen of it."""
@@ -46,4 +50,9 @@ def _probe(code: str, sandbox: Sandbox) -> Probe | None:
 def _versions(code: str) -> Iterator[str]:
     """The code, then with its constants cut down further and further."""
     yield code
-    yield from (found.reference for found in shrink.smaller(code, code))
+    known, before = shrink.constants(code), code
+    for limit in _LIMITS:
+        cut = shrink.with_constants(code, {name: min(value, limit) for name, value in known.items()}, known)
+        if cut != before:
+            yield cut
+        before = cut
