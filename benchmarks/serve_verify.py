@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.machine import write
+from kbtools.data.tasks import tasks_of
 from kbtools.verify_client import VerifyClient
 from tests.servers.recorder import Recorder
 
@@ -103,8 +104,9 @@ def candidates(count: int, checked: int) -> tuple[list[tuple[str, str]], list[st
     """Task and text of different candidates, and the lines of the references that are in none of them."""
     import kbtools as kb
 
-    rows = list(kb.load("sample"))
-    texts = [(row["info"]["module_name"], str(row["completion"][-1]["content"])) for row in rows]
+    rows = kb.load("sample")
+    names = {task.reference: name for name, task in tasks_of(rows, "module_name").items()}
+    texts = [(names[row["info"]["python_code"]], str(row["completion"][-1]["content"])) for row in rows]
     full = [(task, f"{text}\n\nNote {number}.") for number, (task, text) in enumerate((texts * 10)[:checked])]
     read = [
         (texts[number % len(texts)][0], f"<answer>\nimport torch\n\nprint({number}\n</answer>")

@@ -86,6 +86,6 @@ def _message(stage: Stage, ds: Dataset, failed: Sequence[Failure], what: str, re
     examples = "; ".join(example for failure in failed[:NAMED] for example in failure.examples[:each])
     choices: Sequence[str] = type(stage).model_fields["on_error"].annotation.__args__  # type: ignore[union-attr]
     options = " or ".join(f"--on-error {choice}" for choice in choices if choice != "raise")
-    advice = f"{remedy}, or say with {options}" if remedy else f"Say with {options}"
+    advice = f"{remedy}, or use {options}" if remedy else f"Use {options}"
     what = what.replace("have ", "has ", 1) if total == 1 else what
-    return f"{total} of {rows_text(ds.num_rows)} {what}: {counts}. {examples}. {advice} what shall become of them."
+    return f"{total} of {rows_text(ds.num_rows)} {what}: {counts}. {examples}. {advice} to continue without them."

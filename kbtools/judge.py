@@ -41,7 +41,7 @@ _COUNTS = TypeAdapter(dict[str, dict[str, int]])
 
 
 class Verdict(BaseModel):
-    """What a judge says of one row; subclass it with the fields that shall become columns."""
+    """What a judge says of one row; subclass it with the fields that become columns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -247,7 +247,7 @@ def label_counts(facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     return {name: dict(counts) for name, counts in found.items()}
 
 
-def _verdicts(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _verdicts(facts: Mapping[str, Any]) -> Iterator[Mapping[str, object]]:
     for name, part in facts.items():
         if isinstance(part, dict):
             yield from [part] if name == "verdicts" else _verdicts(part)
@@ -272,7 +272,7 @@ def field_of_class(verdict: type[BaseModel], field: str) -> VerdictField:
 _DTYPES: dict[object, str] = {str: "string", int: "int64", float: "float64", bool: "bool"}
 
 
-def _without_none(annotation: Any) -> Any:
+def _without_none(annotation: Any) -> object:
     if get_origin(annotation) in (Union, types.UnionType):
         some = [arg for arg in get_args(annotation) if arg is not type(None)]
         return some[0] if len(some) == 1 else annotation

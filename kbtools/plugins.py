@@ -83,7 +83,7 @@ class Registry:
         """The stage class of a name; UsageError with the nearest name when there is none."""
         return self._find("stage", name, self.stages())
 
-    def class_of(self, entry: Mapping[str, Any]) -> type[Stage] | None:
+    def class_of(self, entry: Mapping[str, object]) -> type[Stage] | None:
         """The class of a stage as a recipe writes it; None for one that is in no registry, as of a notebook."""
         try:
             return self.stage(str(entry["stage"])).chosen(entry)

@@ -94,7 +94,7 @@ class Prompt:
         try:
             self._turns()
         except TemplateError as error:
-            raise DataError(f"prompt {self.spec} is no template: {error.message}") from error
+            raise DataError(f"prompt {self.spec} is not a template: {error.message}") from error
 
     def _turns(self) -> tuple[tuple[str, Template], ...]:
         """Role and template of each message."""

@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 
 
 class Unconvertible(RowError):
-    """A row that is no rollout, or whose meaning would be lost; the message begins with its kind."""
+    """A row that is not a rollout, or whose meaning would be lost; the message begins with its kind."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(f"{kind}: {text}")
@@ -134,7 +134,7 @@ def trace_features() -> Features:
         "tool_calls": datasets.List(call),
         **dict.fromkeys(("tool_call_id", "name"), text),
     }
-    kinds: dict[str, Any] = {
+    kinds: dict[str, object] = {
         **dict.fromkeys(("branch", "branches"), whole),
         **dict.fromkeys(("trainable", "is_truncated"), truth),
         "new_turns": datasets.List(truth),
@@ -178,7 +178,7 @@ def layout_of(features: Features) -> RolloutLayout:
     most = [layout for layout, found in fits.items() if not any(found < other for other in fits.values())]
     if not most:
         columns = Schema(features).describe()
-        raise SchemaError(f"these are no rollouts: the columns are {columns}. Known layouts: {known_layouts()}.")
+        raise SchemaError(f"these are not rollouts: the columns are {columns}. Known layouts: {known_layouts()}.")
     if len(most) > 1:
         names = " and ".join(layout.describe() for layout in most)
         raise SchemaError(f"the rows are of several layouts, {names}: convert each in a file of its own.")

@@ -52,8 +52,8 @@ class Stage(BaseModel, ABC):
     """Where an engine runs a row-wise stage: in workers, shard by shard; with the driver, where it keeps a store of its
     own; or on either side, where it takes no longer than reading its rows."""
     makes_rows: ClassVar[bool] = True
-    """False for a stage that only publishes or reports: it is no part of how the rows came about, so the lineage leaves
-    it out, and repeating a lineage does not repeat it."""
+    """False for a stage that only publishes or reports: it is not part of how the rows came about, so the lineage
+    leaves it out, and repeating a lineage does not repeat it."""
 
     columns: dict[str, str] = {}
     """Which column holds a role, where the layout does not say it, as role=column (nested: info.module_name)."""

@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -28,6 +29,8 @@ from subprocess import Popen, TimeoutExpired
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "mutation.json"
+EQUIVALENT = ROOT / "tests" / "mutation_equivalent.toml"
+"""Mutants that no test can kill, each with the reason: they are run and not counted."""
 SECONDS = 240
 """A mutant whose tests run longer counts as killed: it hangs."""
 
@@ -237,6 +240,18 @@ def unharmed(files: list[str]) -> None:
             raise SystemExit(f"without a change the tests fail: {TESTS[outcome.mutant.file]}")
 
 
+def reasons() -> dict[tuple[str, str, str], str]:
+    """Why a mutant changes nothing that anybody could see, by its module, its line as it is, and its text."""
+    known = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["mutant"]
+    return {(one["file"], one["line"], one["after"]): one["why"] for one in known}
+
+
+def name_of(mutant: Mutant) -> tuple[str, str, str]:
+    """What stays the same about a mutant while lines above it come and go."""
+    lines = (ROOT / mutant.file).read_text(encoding="utf-8").splitlines()
+    return mutant.file, lines[mutant.line - 1].strip(), mutant.after
+
+
 def main() -> None:
     """Choose, run, count, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -248,14 +263,18 @@ def main() -> None:
     files = [file for file in TESTS if asked.module in (None, "") or asked.module in file]
     unharmed(files)
     outcomes = run(chosen(files, asked.count, asked.seed), asked.workers)
-    survivors = [outcome.mutant for outcome in outcomes if outcome.result == "survived"]
-    killed = len(outcomes) - len(survivors)
-    print(f"{killed} of {len(outcomes)} mutants killed")
+    known = reasons()
+    alive = [outcome.mutant for outcome in outcomes if outcome.result == "survived"]
+    survivors = [mutant for mutant in alive if name_of(mutant) not in known]
+    counted = len(outcomes) - len(alive) + len(survivors)
+    killed = counted - len(survivors)
+    print(f"{killed} of {counted} mutants killed, {len(alive) - len(survivors)} further ones are equivalent")
     listed = [{key: value for key, value in asdict(mutant).items() if key != "source"} for mutant in survivors]
     if asked.module:
         print(json.dumps(listed, indent=1))
         return
-    RESULT.write_text(json.dumps({"mutants": len(outcomes), "killed": killed, "survivors": listed}, indent=1) + "\n")
+    counts = {"mutants": counted, "killed": killed, "equivalent": len(alive) - len(survivors)}
+    RESULT.write_text(json.dumps({**counts, "survivors": listed}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def test_prompt_of_a_path(tmp_path):
 
 
 def test_folder_is_read_by_versions(tmp_path):
-    """Files that are no version are left alone."""
+    """Files that are not versions are left alone."""
     for name in ("v1.j2", "v2.j2", "notes.txt", "v0.j2", "vx.j2"):
         (tmp_path / "p").mkdir(exist_ok=True)
         (tmp_path / "p" / name).write_text(_TEXT)

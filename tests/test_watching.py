@@ -60,7 +60,7 @@ def test_one_bar_for_each_stage(capfd, eager):
 
 
 def test_a_bar_that_counts_calls_counts_nothing_else(capfd, eager, model_server):
-    """The rows into which the replies are written afterwards are no further requests."""
+    """The rows into which the replies are written afterwards are not further requests."""
     _, model = model_server()
     kb.apply(evals([1.0] * 5), kb.Judge(model=model))
     shown = capfd.readouterr().err

@@ -42,7 +42,7 @@ _MODEL_KEYS = ("model", "models", "sampling", "temperature", "top_p", "max_token
 
 @dataclass(frozen=True)
 class Card:
-    """Everything that a push knows and that the README shall say."""
+    """Everything that a push knows and that the README says."""
 
     repo: str
     config: str

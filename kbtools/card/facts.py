@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 _LABELS = 24
-"""A column with more values than this is no column of labels."""
+"""A column with more values than this is not a column of labels."""
 _NUMBERS = ("int", "uint", "float")
 
 

@@ -87,7 +87,7 @@ def kbtools() -> None:
     try:
         load_dotenv(Path.cwd() / ".env")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{Path.cwd() / '.env'} is no UTF-8 text ({error}).") from error
+        raise ConfigError(f"{Path.cwd() / '.env'} is not UTF-8 text ({error}).") from error
 
 
 def main(args: Sequence[str] | None = None) -> None:

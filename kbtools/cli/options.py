@@ -33,7 +33,7 @@ def help_text(cls: type[Stage]) -> str:
     return "\n\n".join(f"\b\n{part}" if part.startswith("  ") else part for part in paragraphs)
 
 
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
+def given(values: Mapping[str, Any]) -> dict[str, object]:
     """The options that the user wrote, so that the defaults stay the stage's own."""
     return {name: value for name, value in values.items() if value is not None and value != ()}
 
@@ -87,7 +87,7 @@ class OnceCommand(click.Command):
 
 
 def _near(name: str, known: Iterable[str]) -> list[str]:
-    """The option most like a misspelt one; the dashes, which all have, are no likeness."""
+    """The option most like a misspelt one; the dashes, which all have, do not count."""
     bare = {option.lstrip("-"): option for option in known}
     return [bare[match] for match in difflib.get_close_matches(name.lstrip("-"), bare, n=1)]
 

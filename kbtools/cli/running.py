@@ -81,7 +81,7 @@ def engine_of(options: RunOptions, base: Processes | Ray | None = None) -> Proce
 
 
 def _test_mode() -> bool:
-    """Whether TEST_MODE asks for a few rows; a value that may mean either is no licence to pay for all of them."""
+    """Whether TEST_MODE asks for a few rows; a value that may mean either is not a licence to pay for all of them."""
     value = os.environ.get("TEST_MODE", "").strip().lower()
     if value not in ("", "true", "1", "yes", "on", "false", "0", "no", "off"):
         raise ConfigError(f"TEST_MODE is {value!r}: set it to true (only 5 rows of each split) or false (all of them).")

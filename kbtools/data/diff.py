@@ -147,7 +147,9 @@ def _read(ds: Dataset, common: list[str], key: tuple[str, ...]) -> _Side:
 
 def _ambiguous(key: tuple[str, ...], value: Key) -> DataError:
     text = ", ".join(f"{name} = {part!r}" for name, part in zip(key, value, strict=True))
-    return DataError(f"two rows of one split have {text}, so that is no key: give columns that tell rows apart, --key.")
+    return DataError(
+        f"two rows of one split have {text}, which is not a key: give columns that differ in each row, --key."
+    )
 
 
 def _at(row: Mapping[str, object], place: Sequence[str]) -> object:

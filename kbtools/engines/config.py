@@ -27,7 +27,7 @@ class _Described(BaseModel):
     """Parts that the rows are cut into for the row-wise stages; from the number of rows when not given."""
 
     @model_serializer(mode="wrap")
-    def _with_kind(self, as_usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _with_kind(self, as_usual: SerializerFunctionWrapHandler) -> dict[str, object]:
         """The kind is always written: without it a recipe would not say which engine it means."""
         return {"kind": self.kind, **as_usual(self)}
 
@@ -39,7 +39,7 @@ class Processes(_Described):
     workers: Annotated[int, Field(ge=1)] | None = None
     """Processes; one for each processor when not given."""
 
-    def __init__(self, workers: int | None = None, **fields: Any) -> None:
+    def __init__(self, workers: int | None = None, **fields: object) -> None:
         super().__init__(**{"workers": workers, **fields})
 
 

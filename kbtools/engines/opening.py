@@ -59,7 +59,7 @@ def _scratch(engine: Processes | Ray) -> Path:
     except OSError as error:
         raise ConfigError(f"--scratch {folder} cannot be made ({error.strerror}).") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"--scratch {folder} is no folder that you may write to.")
+        raise ConfigError(f"--scratch {folder} is not a folder that you may write to.")
     return folder.absolute()
 
 

@@ -61,7 +61,7 @@ class ModelStage(CallOptions, Stage):
     without_model: ClassVar[str] = ""
     """A sentence on what does a similar thing without any model, for those who have none."""
 
-    def new_columns(self) -> Mapping[str, Any]:
+    def new_columns(self) -> Mapping[str, object]:
         """Name and feature of each column that `parse` gives values for."""
         return {}
 

@@ -130,7 +130,7 @@ def answer_text(reading: Reading) -> str:
     return text
 
 
-def parsed(contract: Contract, reply: Reply) -> dict[str, Any] | ReplyFailure:
+def parsed(contract: Contract, reply: Reply) -> dict[str, object] | ReplyFailure:
     """The fields of one reply, or why it has none."""
     return understood(contract, reply.reading()) if reply.ok else ReplyFailure(reply.kind, reply.error)
 

@@ -16,8 +16,8 @@ class Kind(StrEnum):
     CONNECTION = "connection"  # refused, reset, closed in the middle
     CONFLICT = "conflict"  # 409
     SERVER = "server"  # other 5xx, or a reply that the server broke off
-    MALFORMED = "malformed"  # 200 with a body that is no JSON
-    UNKNOWN_SHAPE = "unknown-shape"  # 200 with JSON that is no reply
+    MALFORMED = "malformed"  # 200 with a body that is not JSON
+    UNKNOWN_SHAPE = "unknown-shape"  # 200 with JSON that is not a reply
     BAD_REQUEST = "bad-request"  # 400, 422 and other 4xx
     NOT_FOUND = "not-found"  # 404
     CONTEXT_LENGTH = "context-length"

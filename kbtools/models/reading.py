@@ -19,7 +19,7 @@ from kbtools.models.finish import Ending, ending_of
 from kbtools.models.kinds import NO_USAGE, Kind, ReplyFailure, Usage
 
 MOST = 2**53
-"""Counts beyond this are no counts, and no column of the store holds them."""
+"""Counts beyond this are not counts, and no column of the store holds them."""
 Object = Mapping[str, Any]
 
 

@@ -53,13 +53,13 @@ def _type_of(schema: JsonSchema, name: str) -> Any:
     return Annotated[_plain(schema, kinds, name), Field(strict=True, **_limits(schema, kinds))]
 
 
-def _choice(choices: list[Any]) -> object:
+def _choice(choices: list[object]) -> object:
     """One of these values. Literal alone would take True and 1.0 for 1."""
     literal: object = Literal[tuple(choices)]
     if all(isinstance(choice, str) for choice in choices):
         return literal
 
-    def same_type(value: Any) -> object:
+    def same_type(value: object) -> object:
         if not any(type(value) is type(choice) and value == choice for choice in choices):
             raise ValueError(f"Input should be one of {choices}")
         return value

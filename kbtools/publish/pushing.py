@@ -130,7 +130,7 @@ def _land(place: Place, request: PushRequest, card: Card, local: Mapping[str, Sh
 
 
 def _change(request: PushRequest, card: Card, local: Mapping[str, Shard], now: Head) -> Change:
-    """What the branch shall hold, given what it holds: this configuration new, everything else as it is."""
+    """What the branch is to hold, given what it holds: this configuration new, everything else as it is."""
     if not request.pull_request:
         there = standing(card.repo, card.config, now, card.lineage.source, everything=request.replace)
         check_replaceable(card.repo, there, overwrite=request.overwrite)

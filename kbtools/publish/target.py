@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kbtools.data.hub import client as hub
 from kbtools.data.hub import datasets as from_hub
@@ -18,6 +18,10 @@ from kbtools.data.table import rows_text
 from kbtools.errors import UsageError
 from kbtools.lineage import Recipe, limited_name
 from kbtools.publish.standing import Standing, check_replaceable, standing
+
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetCardData
+    from huggingface_hub.hf_api import DatasetInfo
 
 _CONFIG = re.compile(r"^[A-Za-z0-9][\w.-]*$")
 
@@ -154,7 +158,7 @@ def _replacing(there: Standing | None, request: PushRequest) -> list[str]:
     return [f"replaces {there.text} there{', once it is merged' if request.pull_request else ''}"]
 
 
-def _lines(place: Place, found: Any, recipe: Recipe) -> tuple[str, ...]:
+def _lines(place: Place, found: DatasetInfo | None, recipe: Recipe) -> tuple[str, ...]:
     state = "private" if place.private else "public"
     new = "" if found is not None else "new, "
     where = f" branch {place.branch}" if place.branch != "main" else ""
@@ -201,11 +205,11 @@ def _valid(repo: str) -> str:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise UsageError(f"--repo {repo!r} is no name for a repository: {error}") from None
+        raise UsageError(f"--repo {repo!r} is not a name for a repository: {error}") from None
     return repo
 
 
-def _license(request: PushRequest, source: Source | None, repo: str, found: Any) -> License:
+def _license(request: PushRequest, source: Source | None, repo: str, found: DatasetInfo | None) -> License:
     """The licence that was given, else the source's, else what the repository says already; never a guess."""
     known_of = _together.get()
     if not request.license and source and known_of and (earlier := known_of.license_of(source.dataset)):
@@ -228,7 +232,7 @@ def _license(request: PushRequest, source: Source | None, repo: str, found: Any)
     return License(str(named[0] if isinstance(named, list) else named), keys, language)
 
 
-def _declared(source: Source | None) -> Any:
+def _declared(source: Source | None) -> DatasetCardData | None:
     """The card's metadata of a source on the Hub, at the revision that is used."""
     if source is None or source.cached or not _on_hub(source):
         return None
@@ -236,7 +240,7 @@ def _declared(source: Source | None) -> Any:
     return found.card_data if found is not None else None
 
 
-def _language(cards: list[Any]) -> tuple[str, ...]:
+def _language(cards: list[DatasetCardData | None]) -> tuple[str, ...]:
     for card in cards:
         named = card.get("language") if card is not None else None
         if named:

@@ -203,7 +203,7 @@ def _answer(message: Mapping[str, Any]) -> dict[str, str] | None:
         return {"trouble": error.kind}
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A value as JSON can carry it into a browser without changing it."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
@@ -226,7 +226,7 @@ def cell(row: Mapping[str, Any], path: str) -> object:
     """The value at a column path of a row, nested ones too."""
     if path in row:
         return row[path]
-    found: Any = row
+    found: object = row
     for part in path.split("."):
         found = found.get(part) if isinstance(found, dict) else None
     return found

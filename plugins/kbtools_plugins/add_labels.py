@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import kbtools as kb
 from kbtools.data.columns import Schema
@@ -35,7 +35,7 @@ class AddLabels(kb.Stage):
     into: str = ""
     """The new column; that which was asked, with `gold_` before it, when not given."""
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Read the file: one that is missing or damaged ends the run before its first row."""
         question, values = self._read()
         return (f"{self.labels}: {len(values):,} labels for {question.column}",)

@@ -294,7 +294,7 @@ class _Places:
             raise ReasoningError("other-fields")
 
 
-def _extra(feature: Any) -> dict[str, Any]:
+def _extra(feature: Any) -> dict[str, object]:
     if not is_message_list(feature):
         return {}
     return {name: kind for name, kind in feature.feature.items() if name not in (*_OWN, *REASONING_FIELDS)}

@@ -182,7 +182,7 @@ class Compare(ModelStage):
         return super().plan_calls(self._pairs(ds)[0] if self.group else ds, seen)
 
     def _pairs(self, ds: Dataset) -> tuple[Dataset, tuple[kb.Drop, ...]]:
-        groups: dict[Any, list[int]] = {}
+        groups: dict[object, list[int]] = {}
         for index, value in enumerate(column(ds, self.group).to_pylist()):
             groups.setdefault(value, []).append(index)
         firsts = [rows[i] for rows in groups.values() for i in range(0, len(rows) - 1, 2)]

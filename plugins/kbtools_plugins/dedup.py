@@ -73,7 +73,7 @@ class Dedup(kb.Stage):
         if self.nulls == "error":
             for name, path in places.decisive.items():
                 missing = rows.filter(rows[name].is_null())["row"].to_list()
-                remedy = "Say what shall become of them with --nulls drop or --nulls keep."
+                remedy = "Use --nulls drop or --nulls keep to continue."
                 require_values(ds, missing, path, remedy, self.columns)
 
     def _drops(self, ds: Dataset, places: _Places, rows: pl.DataFrame, worse: pl.DataFrame) -> Iterator[kb.Drop]:

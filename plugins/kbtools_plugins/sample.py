@@ -52,7 +52,7 @@ class Sample(kb.Stage):
         return features
 
     def transform(self, ds: Dataset) -> kb.Result:
-        """Choose the rows; the others are dropped, and too few rows are no error but are noted."""
+        """Choose the rows; the others are dropped, and too few rows are not an error but are noted."""
         import numpy as np
 
         kept = np.zeros(ds.num_rows, bool)

@@ -28,7 +28,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _words(value: Any) -> object:
+def _words(value: object) -> object:
     """One word or several with commas between them, where a list is meant."""
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 

@@ -356,7 +356,7 @@ def test_an_unreadable_dotenv_is_a_configuration_error(cli, file):
     Path(".env").write_bytes(b"\xff\xfe A=1")
     failed = cli("apply", "filter", "--where", "reward > 0.5", "--dataset", file)
     assert failed.code == 3
-    assert ".env is no UTF-8 text" in failed.err
+    assert ".env is not UTF-8 text" in failed.err
 
 
 @pytest.mark.parametrize("name", ["x.parquet", "x.jsonl", "x.jsonl.zst", "folder"])

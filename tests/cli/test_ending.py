@@ -122,7 +122,7 @@ def test_a_reader_that_goes_away_does_not_change_the_exit_code(file, words, code
 
 
 def test_a_terminal_without_our_characters_gets_them_spelled_out():
-    """An encoding is no reason to fail."""
+    """An encoding is not a reason to fail."""
     done = subprocess.run(
         [*PROGRAM, "show", "sample", "-n", "50"],
         capture_output=True,

@@ -111,8 +111,8 @@ def test_unknown_subcommand(cli):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"\xff\xfe", "is no UTF-8 text"),
-        (b"---\ndescription: x\n---\n{# role: user #}\n{% for %}", "prompt greet@v1 is no template"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"---\ndescription: x\n---\n{# role: user #}\n{% for %}", "prompt greet@v1 is not a template"),
         (b"---\ndescription: x\n---\nHello", "must begin with a line such as"),
     ],
 )

@@ -133,4 +133,4 @@ def test_a_name_that_is_no_text_is_refused(cli, file, option):
     words = {"--dataset": str(file), "--out": "x.parquet", option: "\udcff.parquet"}
     done = cli("apply", *KEEP_ALL, *(word for pair in words.items() for word in pair))
     assert done.code == 2
-    assert "is no UTF-8 text" in done.err
+    assert "is not UTF-8 text" in done.err

@@ -60,3 +60,48 @@ def test_key_that_is_no_key_is_an_error():
     assert compare(twice, twice, ["info.n"]).same
     with pytest.raises(UsageError, match="a key is text or a number"):
         compare(twice, twice, ["info"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [([1], [1, 2], (1, 0, 0)), ([1, 2], [1], (0, 1, 0)), ([1, 3], [1, 4], (1, 1, 0))],
+)
+def test_each_kind_of_difference_alone_is_one(old, new, counts):
+    """Rows that are only added or only removed make two datasets differ."""
+    found = compare(table(example_id=old), table(example_id=new))
+    split = found.splits["train"]
+    assert (split.added, split.removed, split.changed) == counts
+    assert split.rows == (len(old), len(new))
+    assert not found.same
+    assert not split.same
+
+
+def test_a_changed_cell_alone_is_a_difference():
+    """The same keys with another value; a text differs from the number that it names."""
+    found = compare(table(example_id=[1], x=["1"]), table(example_id=[1], x=[1]))
+    assert found.splits["train"].changed == 1
+    assert not found.splits["train"].same
+
+
+def test_five_keys_of_each_kind_are_named():
+    """The first ones, in the order of the rows; none where whole rows are compared."""
+    found = compare(table(example_id=[0]), table(example_id=list(range(8))))
+    assert found.splits["train"].examples == {"added": ["1", "2", "3", "4", "5"]}
+    assert compare(table(t=["a"]), table(t=["b"])).splits["train"].examples == {}
+
+
+def test_a_column_without_values_has_no_mean():
+    """Nulls are counted on both sides; truth values and numbers have a mean, lists have none."""
+    old = table(example_id=[1, 2], x=datasets.Dataset.from_dict({"x": [None, 2.0]})["x"], m=[[1], [2, 3]])
+    new = table(example_id=[1, 2], x=[None, None], m=[[1], [2, 3]])
+    found = compare(old, new).splits["train"].columns
+    assert (found["x"].nulls, found["x"].mean, found["x"].changed) == ((1, 2), (2.0, None), 1)
+    assert (found["m"].nulls, found["m"].mean, found["m"].changed) == ((0, 0), (None, None), 0)
+
+
+def test_two_names_of_a_key_are_no_key():
+    """Rows are then compared whole; a null inside a key counts as a value."""
+    assert compare(table(example_id=[1]), table(uuid=["a"])).key == ()
+    nested = table(info=[{"n": 1}, None])
+    found = compare(nested, nested.select([0]), ["info.n"])
+    assert found.splits["train"].examples == {"removed": ["None"]}

@@ -18,7 +18,7 @@ from kbtools.errors import DataError
     ],
 )
 def test_a_line_that_does_not_fit_is_named(tmp_path, text, line, says):
-    """Too few fields are no nulls, and quotes within quotes are not dropped."""
+    """Too few fields are not nulls, and quotes within quotes are not dropped."""
     (tmp_path / "x.csv").write_bytes(text)
     with pytest.raises(DataError, match=rf"x\.csv, line {line}: .*{says}"):
         kb.load(str(tmp_path / "x.csv"))
@@ -34,7 +34,7 @@ def test_blank_lines_are_no_rows(tmp_path, text):
 
 
 def test_quoted_text_is_kept_whole(tmp_path):
-    """Commas, quotes, blank lines and megabytes within quotes; an empty text is no null."""
+    """Commas, quotes, blank lines and megabytes within quotes; an empty text is not a null."""
     long = "x" * 5_000_000
     (tmp_path / "x.csv").write_text(f'a,b\n1,"say ""hi"", now\n\nthen"\n2,\n3,""\n4,{long}\n')
     assert kb.load(str(tmp_path / "x.csv"))["b"][:] == ['say "hi", now\n\nthen', None, "", long]

@@ -1,4 +1,4 @@
-"""A file is what its bytes say: compressed or not, an array or lines; what is no dataset is named for what it is."""
+"""A file is what its bytes say: compressed or not, an array or lines; what is not a dataset is named for what it is."""
 
 import bz2
 import gzip
@@ -89,7 +89,7 @@ def test_json_of_no_rows_is_an_empty_dataset(tmp_path, text):
 
 
 def test_a_single_object_is_a_row(tmp_path):
-    """Its messages are no rows; a line `{"data": [...]}` of a .jsonl file is a row as well."""
+    """Its messages are not rows; a line `{"data": [...]}` of a .jsonl file is a row as well."""
     row = {"prompt": [{"role": "user", "content": "x"}], "reward": 0.5}
     for text in (json.dumps(row), json.dumps(row, indent=2)):
         (tmp_path / "x.json").write_text(text)

@@ -166,7 +166,7 @@ def test_a_pattern_gives_the_files_that_match(tmp_path, monkeypatch):
 
 
 def test_a_folder_without_data_and_one_of_another_kind_say_what_is_read(tmp_path):
-    """Texts and pictures are no rows of kbtools."""
+    """Texts and pictures are not rows of kbtools."""
     with pytest.raises(DataError, match=r"kbtools reads \.parquet"):
         kb.load(str(tmp_path))
     (tmp_path / "notes.txt").write_text("hello\n")

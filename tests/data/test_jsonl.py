@@ -118,7 +118,7 @@ def test_broken_lines(data):
 @pytest.mark.parametrize("line", ODD_LINES)
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string(), pa.null()])
 def test_odd_lines(line, kind):
-    """Two rows on a line, halves of rows, numbers that are none, bytes that are no text."""
+    """Two rows on a line, halves of rows, numbers that are none, bytes that are not text."""
     assert differences([b'{"a": null}', line, b'{"a": null}'], pa.schema([("a", kind)])) == []
 
 

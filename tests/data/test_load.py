@@ -70,7 +70,7 @@ def test_broken_line_is_named_with_file_and_number(tmp_path, text):
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, [2**70], {"b": 2**64}, True, [True]])
 def test_values_that_no_column_holds_are_named(tmp_path, value):
-    """Integers of more than 64 bits and truth among numbers are no floats; the line is named all the same."""
+    """Integers of more than 64 bits and truth among numbers are not floats; the line is named all the same."""
     other = {"b": 0.5} if isinstance(value, dict) else [0.5] if isinstance(value, list) else 0.5
     with pytest.raises(DataError, match="line 2: field 'a' has values that fit no one type"):
         kb.load(_jsonl(tmp_path / "x.jsonl", {"a": other}, {"a": value}))
@@ -78,7 +78,7 @@ def test_values_that_no_column_holds_are_named(tmp_path, value):
 
 @pytest.mark.parametrize("text", ["{}\n{}\n", "{" + '"a":[' * 100_000])
 def test_lines_of_nothing_and_of_too_much(tmp_path, text):
-    """Rows without a field are no rows of a table, and an endless nesting ends."""
+    """Rows without a field are not rows of a table, and an endless nesting ends."""
     (tmp_path / "x.jsonl").write_text(text)
     with pytest.raises(DataError, match="line"):
         kb.load(str(tmp_path / "x.jsonl"))

@@ -186,7 +186,7 @@ def test_the_answer_is_found(text: str, answer: str):
 
 @pytest.mark.parametrize("text", PLAIN.values(), ids=PLAIN)
 def test_text_without_marks_is_an_answer_only_where_tags_are_optional(text: str):
-    """A refusal or a chatty text is no answer by default; on demand it is taken as it stands."""
+    """A refusal or a chatty text is not an answer by default; on demand it is taken as it stands."""
     assert strip(text, OPTIONAL) == text
     with pytest.raises(ReasoningError, match="^no-answer-tag: "):
         strip(text)

@@ -168,7 +168,7 @@ def test_the_same_reasoning_in_two_fields_counts_once():
 
 
 def test_encrypted_reasoning_is_known_to_be_there():
-    """What only its maker can read is no text, and is not passed over."""
+    """What only its maker can read is not text, and is not passed over."""
     for part in ({"type": "redacted_thinking", "data": "xyz"}, {"type": "reasoning.encrypted", "data": "xyz"}):
         assert said({"content": [part, {"type": "text", "text": "A"}]})[:3] == ("A", None, True)
     with pytest.raises(ReasoningError, match="^unread-reasoning"):

@@ -115,7 +115,7 @@ def test_a_folder_that_is_no_dataset_is_never_replaced(tmp_path):
     """`--out .` must not cost a user the folder's files; a saved dataset may be written over."""
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="no saved dataset; it is not replaced"):
+    with pytest.raises(UsageError, match="not a saved dataset; it is not replaced"):
         kb.save(evals([1.0]), tmp_path / "work")
     assert (tmp_path / "work" / "notes.txt").read_text() == "mine"
     for rewards in ([1.0], [1.0, 2.0]):
@@ -128,7 +128,7 @@ def test_a_folder_called_like_a_file_is_not_written_to(tmp_path):
     (tmp_path / "x.parquet").mkdir()
     (tmp_path / "file").write_text("")
     for name in ("x.parquet", "file/y.parquet"):
-        with pytest.raises(UsageError, match="not replaced|no folder that you may write to"):
+        with pytest.raises(UsageError, match="not replaced|not a folder that you may write to"):
             check_target(tmp_path / name)
 
 

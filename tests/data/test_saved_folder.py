@@ -46,5 +46,5 @@ def test_a_damaged_folder_is_an_error(tmp_path, name, damage):
     """Missing and half-written files alike."""
     kb.save(two_splits(), tmp_path / "data")
     damage(tmp_path / "data" / "train" / name)
-    with pytest.raises(DataError, match="data is no whole saved dataset .*missing or damaged"):
+    with pytest.raises(DataError, match="data is not a whole saved dataset .*missing or damaged"):
         kb.load(str(tmp_path / "data"))

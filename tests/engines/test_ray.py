@@ -180,7 +180,7 @@ def ray_folder() -> Iterator[str]:
 def test_without_a_cluster_one_is_started_and_ends_with_the_run(
     program: Program, tmp_path: Path, ray_folder: str
 ) -> None:
-    """That is told in a line; its workers are gone afterwards. An address where nobody listens is no reason to wait.
+    """That is told in a line; its workers are gone afterwards. An address where nobody listens is not a reason to wait.
 
     A batch system's SIGTERM ends it as Ctrl-C does, with what is finished kept.
     """

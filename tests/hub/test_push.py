@@ -104,7 +104,7 @@ def test_replace_leaves_only_what_was_pushed(client, hub, jsonl, rows):
         (["--repo", "x"], "hf_wrong", 3, "does not accept the token"),
         (["--repo", "x", "--config-name", "data"], "hf_me", 2, "--config-name"),
         (["--repo", "x", "--max-shard-size", "big"], "hf_me", 2, "--max-shard-size"),
-        (["--repo", "a b"], "hf_me", 2, "no name for a repository"),
+        (["--repo", "a b"], "hf_me", 2, "not a name for a repository"),
         (["--pr", "--branch", "work"], "hf_me", 2, "a pull request goes to main"),
         (["--repo", "x", "--offline"], "hf_me", 3, "offline mode is on"),
     ],

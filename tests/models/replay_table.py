@@ -177,7 +177,7 @@ CASES: dict[str, Case] = {
     "half a pair in the refusal": Case(
         sent(json.dumps(completion(None, refusal="XX")).replace("XX", "\\ud83d").encode()), "refused"
     ),
-    "bytes that are no UTF-8": once(json.dumps(completion(GOOD)).replace("copy", "c\xe4").encode("latin-1"), "invalid"),
+    "bytes beside UTF-8": once(json.dumps(completion(GOOD)).replace("copy", "c\xe4").encode("latin-1"), "invalid"),
     # ---- JSON of other shapes
     "choices empty": once({**completion(GOOD), "choices": []}, "unknown-shape"),
     "choices null": once({**completion(GOOD), "choices": None}, "unknown-shape"),

@@ -131,3 +131,37 @@ def test_a_call_waits_for_others_only_where_that_can_help():
         return early, await budget.reserve(Spend(1, 61))
 
     assert asyncio.run(scene()) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "fits", "beyond"),
+    [
+        (Options(max_requests=2), Spend(2), Spend(3)),
+        (Options(max_tokens=10), Spend(9, 10), Spend(1, 11)),
+        (Options(max_cost=1.0, prices=Prices(1.0, 1.0)), Spend(9, 99, 1.0), Spend(0, 0, 1.0000001)),
+    ],
+)
+def test_a_budget_can_be_used_up_to_its_last_bit(options, fits, beyond):
+    """Exactly the limit fits, more does not; the other limits do not matter."""
+    assert Budget(options).try_reserve(fits)
+    assert not Budget(options).try_reserve(beyond)
+
+
+def test_an_unbounded_call_needs_no_worst_case(ask):
+    """Where only calls are limited, replies may be of any length; else prompt and reply count in full."""
+    (request,) = ask(1)
+    assert Budget(Options(max_requests=5)).worst_case(request) == Spend(1)
+    (request,) = ask(1, sampling=SHORT)
+    tokens = Budget(Options(max_tokens=500)).worst_case(request).tokens
+    assert Budget(Options(max_tokens=tokens)).try_reserve(Spend(1, tokens))
+    priced = Options(max_cost=1.0, prices=Prices(input=1.0, output=3.0))
+    assert Budget(priced).worst_case(request).cost == pytest.approx((tokens - 20 + 3 * 20) / 1e6)
+
+
+def test_what_is_missing_is_said_with_its_numbers():
+    """Each limit that was set, what was spent of it, and what the next call may take."""
+    budget = Budget(Options(max_requests=3, max_tokens=50))
+    budget.settle(RESERVED, replace(OK, usage=Usage(7, 5)))
+    assert "1 of 3 requests are spent, and the next call may take 2, 12 of 50 tokens" in str(
+        budget.exhausted(Spend(2, 40))
+    )

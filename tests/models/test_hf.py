@@ -40,7 +40,7 @@ def test_a_small_model_answers(model, store):
 
 
 def test_what_a_small_model_gets_wrong_is_a_failure(model, store):
-    """A reply that is no JSON gets its repair, and fails by its own kind; a prompt too long is not cut."""
+    """A reply that is not JSON gets its repair, and fails by its own kind; a prompt too long is not cut."""
     contract = JsonContract({"properties": {"n": {"type": "integer", "minimum": 10**6}}, "required": ["n"]})
     sampling = Sampling(temperature=0, max_tokens=40)
     texts = ["Say hello.", "word " * 20_000]

@@ -122,7 +122,7 @@ def test_an_export_never_replaces_the_store_itself(filled):
 
 
 def test_import_names_a_line_that_is_no_text(store, tmp_path):
-    """As any other line that is no reply."""
+    """As any other line that is not a reply."""
     (tmp_path / "x.jsonl").write_bytes(b"\xff\xfe\n")
     with pytest.raises(DataError, match=r"x\.jsonl, line 1: not an exported reply"):
         import_lines(store, tmp_path / "x.jsonl")

@@ -107,7 +107,7 @@ def test_a_bad_configuration_names_file_and_entry(tmp_path, text, why):
         ("openai:", "has no model"),
         ("opnai:gpt-5.2", "Did you mean 'openai'"),
         ("http://localhost:8000/v1", "#MODEL"),
-        ("http://#m", "no base URL"),
+        ("http://#m", "not a base URL"),
     ],
 )
 def test_specs_that_mean_nothing(spec, why):

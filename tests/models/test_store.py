@@ -21,7 +21,7 @@ def reply_to(request, **fields) -> Reply:
 
 
 def test_a_reply_comes_back_as_it_was_put(store, ask):
-    """Every field survives, raw bytes that are no text included."""
+    """Every field survives, raw bytes that are not text included."""
     reply = reply_to(
         ask(1)[0], kind=Kind.SERVER, raw='{"a": "\ud83d"}', error="x\ud800", status=None,
         usage=Usage(5, None), attempts=3, started=2.5, seconds=0.25,
@@ -66,7 +66,7 @@ def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path):
     """Somebody's notes are not overwritten."""
     path = tmp_path / "notes.txt"
     path.write_text("my notes, longer than a header")
-    with pytest.raises(StoreDamaged, match="no response store"):
+    with pytest.raises(StoreDamaged, match="not a response store"):
         ResponseStore(path)
     assert path.read_text() == "my notes, longer than a header"
 

@@ -83,12 +83,12 @@ def test_calls_are_chunks_and_an_engine_is_loaded_once(vllm, store):
 def test_a_model_that_cannot_be_loaded_is_a_matter_of_configuration(vllm, store):
     """The error says which model, and what vLLM said."""
     backend = resolve_model("vllm:missing")
-    with pytest.raises(ConfigError, match="vLLM could not load missing: missing is no local folder"):
+    with pytest.raises(ConfigError, match="vLLM could not load missing: missing is not a local folder"):
         run_requests(asked(backend, ["a"]), backend, store)
 
 
 def test_unknown_sampling_parameters_are_refused(vllm, store):
-    """A parameter that vLLM does not have is no parameter that can be left out unseen."""
+    """A parameter that vLLM does not have is not a parameter that can be left out unseen."""
     backend = resolve_model("vllm:some/model")
     with pytest.raises(UsageError, match="no sampling parameter 'reasoning_effort'"):
         run_requests(asked(backend, ["a"], sampling=Sampling(reasoning_effort="high")), backend, store)

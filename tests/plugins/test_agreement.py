@@ -159,13 +159,13 @@ def test_constant_and_null_verdicts_are_undefined(value):
 
 
 def test_no_rows_and_one_row():
-    """Nothing to compare is no failure."""
+    """Nothing to compare is not a failure."""
     assert whole(judged([], []))["pairs"][0]["agreement"]["undefined"] == "no row has both columns"
     assert whole(judged(["low"], ["high"]))["pairs"][0]["agreement"]["value"] == 0
 
 
 def test_intervals_hold_the_truth_and_know_modules():
-    """Rows of one module are no independent evidence: the interval is wider when modules are known."""
+    """Rows of one module are not independent evidence: the interval is wider when modules are known."""
     rng = np.random.default_rng(0)
     gold = rng.integers(0, 3, 60).repeat(5)
     right = (rng.random(60) < 0.7).repeat(5)
@@ -209,7 +209,7 @@ def test_groups_are_compared_each_alone():
 
 
 def test_labels_that_are_no_verdict():
-    """unparsable is no point on the scale: it counts as missing, and the run says so."""
+    """unparsable is not a point on the scale: it counts as missing, and the run says so."""
     result = kb.Agreement(between=("a", "b"), **QUICK).run(judged(["low", "unparsable"], ["low", "high"]))
     assert result.facts["whole"]["pairs"][0]["n"] == 1
     assert "count as missing: a in 1 row" in result.notes[0]

@@ -203,7 +203,7 @@ TABLE: dict[str, Stated] = {
     "convert-rollouts": Stated(
         kb.ConvertRollouts,
         {
-            "completion": Broken((SchemaError, "no rollouts"), (RowError, "4 x not-messages"), (RowError, "unknown")),
+            "completion": Broken((SchemaError, "not rollouts"), (RowError, "4 x not-messages"), (RowError, "unknown")),
             "info": Broken((RowError, "4 x no-info"), (RowError, "4 x no-info"), (RowError, "4 x no-info")),
         },
         rows=4,

@@ -186,7 +186,7 @@ def test_constant_columns_are_undefined():
     ],
 )
 def test_too_few_rows(values, reason):
-    """Empty, null and tiny columns have no coefficient and are no failure."""
+    """Empty, null and tiny columns have no coefficient and are not a failure."""
     ds = datasets.Dataset.from_dict(
         {"a": values, "b": values},
         features=datasets.Features(a=datasets.Value("float64"), b=datasets.Value("float64")),

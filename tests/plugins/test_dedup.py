@@ -189,7 +189,7 @@ def test_collision_split_keeps_the_best_row_of_each_code() -> None:
 
 
 def test_missing_code_is_unknown_only_where_code_decides() -> None:
-    """Null code is no collision, but an error where different code would be split."""
+    """Null code is not a collision, but an error where different code would be split."""
     ds = coded("x = 1", None)
     assert kb.Dedup().run(ds).notes == ()
     with pytest.raises(kb.errors.RowError, match=r"info\.python_code is null"):

@@ -106,7 +106,7 @@ def test_null_is_an_error_unless_told_otherwise() -> None:
 
 
 def test_a_side_that_decides_hides_the_null_of_the_other() -> None:
-    """`null or true` is true and `null and false` is false, so such rows are no error."""
+    """`null or true` is true and `null and false` is false, so such rows are not an error."""
     ds = datasets.Dataset.from_dict({"a": [None, 1], "b": [True, False]})
     assert kb.Filter(where="a > 5 or b").run(ds).dataset["b"][:] == [True]
     assert kb.Filter(where="not (a > 5 and not b)").run(ds).dataset.num_rows == 2
@@ -197,7 +197,7 @@ def test_hostile_expression_is_an_error_and_runs_nothing(where: str, tmp_path, m
 
 
 def test_long_expression_is_evaluated() -> None:
-    """Five hundred alternatives and a list of twenty thousand values are no problem."""
+    """Five hundred alternatives and a list of twenty thousand values are not a problem."""
     assert kept(" or ".join(["count == 1"] * 500)) == [0]
     assert kept(f"count in ({', '.join(map(str, range(3, 20_000)))})") == [3]
 

@@ -83,7 +83,7 @@ def test_inline_reasoning_is_told_from_the_answer(tokenizer):
 
 
 def test_rows_whose_answer_is_uncertain_are_null_and_named(tokenizer):
-    """What cannot be told apart is no number, and the run says so."""
+    """What cannot be told apart is not a number, and the run says so."""
     result = kb.Lengths(tokenizer=tokenizer).run(conversations(("", "fine"), (None, "<think>never closed")))
     assert result.dataset["num_tokens_answer"][1] is None
     assert result.dataset["num_tokens"][1] > 0

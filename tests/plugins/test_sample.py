@@ -42,7 +42,7 @@ def test_per_group_keeps_some_rows_of_each_group() -> None:
 
 
 def test_small_group_is_kept_whole() -> None:
-    """A group with fewer rows is no error."""
+    """A group with fewer rows is not an error."""
     assert kb.Sample(per_group=9, group_by="task")(ROWS.select([0, 1])).num_rows == 2
 
 

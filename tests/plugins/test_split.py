@@ -148,7 +148,7 @@ def test_dataset_that_is_split_already_is_an_error_unless_merged() -> None:
 
 
 def test_empty_dataset_gives_empty_splits() -> None:
-    """No rows are no error."""
+    """No rows are not an error."""
     out = kb.Split(test=0.1, stratify="task").run(evals([])).dataset
     assert {name: ds.num_rows for name, ds in out.items()} == {"train": 0, "validation": 0, "test": 0}
     assert all(ds.features == EVALS for ds in out.values())

@@ -155,7 +155,7 @@ def test_new_axes_are_not_element_access() -> None:
 
 
 def test_submodules_count_where_forward_uses_them() -> None:
-    """Layers built in `__init__` and never run are no operations; Sequential runs all of its layers."""
+    """Layers built in `__init__` and never run are not operations; Sequential runs all of its layers."""
     code = """
         import torch.nn as nn
         class Net(nn.Module):
@@ -217,7 +217,7 @@ def test_arithmetic_counts_on_tensors_only() -> None:
 
 
 def test_string_methods_are_no_tensor_operations() -> None:
-    """`name.split()` of something that is no tensor does not count."""
+    """`name.split()` of something that is not a tensor does not count."""
     assert op_names("NAME = 'a b'\ndef f(): return NAME.split()") == []
 
 
@@ -355,6 +355,6 @@ def test_a_megabyte_of_code_is_read() -> None:
 
 
 def test_warnings_of_judged_code_stay_silent(recwarn: pytest.WarningsRecorder) -> None:
-    """An invalid escape in judged code is no warning of ours."""
+    """An invalid escape in judged code is not a warning of ours."""
     assert op_names("def f(x):\n    s = '\\d'\n    return x.sin()") == ["sin"]
     assert len(recwarn) == 0

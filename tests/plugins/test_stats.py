@@ -149,7 +149,7 @@ def test_contract_files_and_table():
 
 
 def test_bars_are_drawn_only_where_they_show_every_value():
-    """Labels on their scale and not by frequency; more values than are named are no bars; one value is no picture."""
+    """Labels on their scale and not by frequency; more values than are named are not bars; one value is none."""
     labels = ["high"] * 3 + ["low"] * 2 + ["medium"] * 15
     ds = datasets.Dataset.from_dict({"few": labels, "many": [n // 2 for n in range(20)], "one": [1] * 20})
     few, many, one = summarise(ds, ["few", "many", "one"], top=5).columns

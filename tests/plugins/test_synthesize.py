@@ -69,7 +69,7 @@ def test_each_rollout_is_a_row_and_a_request(model_server):
     ],
 )
 def test_reply_without_an_answer_is_a_failure_with_its_kind(model_server, reply, kind):
-    """A truncated generation is no rollout, and is not asked to be repaired."""
+    """A truncated generation is not a rollout, and is not asked to be repaired."""
     server, model = model_server(reply=lambda body: reply)
     with pytest.raises(RowError, match=rf"row 0 \(uuid 0\): {kind}"):
         kb.apply(_modules(), kb.Synthesize(model=model))

@@ -13,7 +13,7 @@ def columns(**values):
 
 
 def test_numbers_keep_nulls_and_infinity_apart():
-    """NaN and null are no value; infinity is one that no chart can place."""
+    """NaN and null are not values; infinity is one that no chart can place."""
     found = columns(reward=[1.0, None, float("nan"), float("inf")])["reward"]
     assert isinstance(found, Numbers)
     assert missing(found) == 2

@@ -111,7 +111,7 @@ def acme(monkeypatch):
 
 @pytest.mark.usefixtures("acme")
 def test_anybodys_analysis_is_in_the_report(tmp_path):
-    """Its heading, sentences, charts and tables, from what it recorded; its texts are no markup."""
+    """Its heading, sentences, charts and tables, from what it recorded; its texts are not markup."""
     done = kb.apply(datasets.Dataset.from_dict({"text": ["tl load tl", "tl"]}), Words())
     text = report_file(done, tmp_path, kb.lineage.of(done)).read_text()
     section = text.partition('<section id="stage-acme-words"')[2].partition("</section>")[0]

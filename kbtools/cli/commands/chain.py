@@ -177,7 +177,7 @@ class _StageCommand(OnceCommand):
         ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Stop at the first word that is no option: it is the next stage."""
+        """Stop at the first word that is not an option: it is the next stage."""
         ctx.allow_interspersed_args = False
         return super().parse_args(ctx, args)
 

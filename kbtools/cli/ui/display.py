@@ -22,7 +22,7 @@ _WIDE = 120
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that is wide enough for tables when it is no terminal."""
+    """A console that is wide enough for tables when it is not a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     return _Console(stderr=stderr, width=None if stream.isatty() else _WIDE, highlight=False)
 

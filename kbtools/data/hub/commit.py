@@ -56,7 +56,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Change:
-    """What a branch shall hold afterwards: these files, and none of those."""
+    """What a branch is to hold afterwards: these files, and none of those."""
 
     files: Mapping[str, LocalFile]
     gone: frozenset[str] = frozenset()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 _SIGNATURES = (
     frozenset({"id", "task", "nodes"}),
@@ -25,7 +24,7 @@ def is_trace(keys: Iterable[str]) -> bool:
     return any(signature <= set(keys) for signature in _SIGNATURES)
 
 
-def as_text(row: dict[str, Any]) -> dict[str, Any]:
+def as_text(row: dict[str, object]) -> dict[str, object]:
     """The row with what is nested, and integers that no column holds, as JSON text."""
     return {name: json.dumps(value) if _is_odd(value) else value for name, value in row.items()}
 

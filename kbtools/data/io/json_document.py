@@ -51,7 +51,7 @@ def tables(file: DataFile) -> Iterator[pa.Table]:
             yield jsonl.table(rows, file.path, [number for number, _ in some], "item")
 
 
-def _row(value: Any, file: DataFile, number: int) -> dict[str, Any]:
+def _row(value: object, file: DataFile, number: int) -> dict[str, object]:
     if not isinstance(value, dict):
         kind = type(value).__name__
         raise DataError(f"{file.path}, item {number}: a row must be a JSON object, but this is a {kind}.")
@@ -79,7 +79,7 @@ class _Values:
         while self._next():
             yield self._value()
 
-    def _elements(self) -> Iterator[Any]:
+    def _elements(self) -> Iterator[object]:
         if self._next() == "]":
             self._at += 1
             return
@@ -100,7 +100,7 @@ class _Values:
             if self._at < len(self._text) or not self._more():
                 return self._text[self._at : self._at + 1]
 
-    def _value(self) -> Any:
+    def _value(self) -> object:
         self._next()
         self._count += 1
         while True:
@@ -131,7 +131,7 @@ class _Values:
         )
 
 
-def _unwrapped(document: Any, file: DataFile) -> list[Any]:
+def _unwrapped(document: object, file: DataFile) -> list[object]:
     """Rows of the only value of a file: those under `data`, or itself as the only row."""
     if not isinstance(document, dict):
         return [document]
@@ -151,11 +151,11 @@ def _unwrapped(document: Any, file: DataFile) -> list[Any]:
     return [document]
 
 
-def _is_rows(value: Any) -> bool:
+def _is_rows(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict | list) for item in value)
 
 
-def _is_by_column(document: dict[str, Any]) -> bool:
+def _is_by_column(document: dict[str, object]) -> bool:
     """Whether every field maps the numbers of the same rows to values."""
     keys = [list(value) if isinstance(value, dict) else [] for value in document.values()]
     return bool(keys) and bool(keys[0]) and all(key == keys[0] for key in keys) and all(map(str.isdigit, keys[0]))

@@ -99,7 +99,7 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
 
 
 def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; ValueError when a key is there twice, or is no text."""
+    """An object of JSON; ValueError when a key is there twice, or is not text."""
     found = dict(pairs)
     for name in found:
         name.encode()
@@ -132,7 +132,7 @@ def _why_not(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         half = f"\\u{ord(error.object[error.start]):04x}"
         return (
-            f"holds {half} at character {error.start}, half of a pair of escapes, which is no text. "
+            f"holds {half} at character {error.start}, half of a pair of escapes, which is not text. "
             "Whatever wrote it has cut a character in two: mend that value, or delete it."
         )
     return (

@@ -43,10 +43,10 @@ def check_target(path: Path) -> None:
     if not path.suffix and path.is_file():
         raise UsageError(f"--out {path}: a file stands where the dataset's folder should go.")
     if path.is_dir() and (path.suffix or not _is_dataset(path)):
-        raise UsageError(f"--out {path}: a folder stands there that is no saved dataset; it is not replaced.")
+        raise UsageError(f"--out {path}: a folder stands there that is not a saved dataset; it is not replaced.")
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
-        raise UsageError(f"--out {path}: {above} is no folder that you may write to.")
+        raise UsageError(f"--out {path}: {above} is not a folder that you may write to.")
 
 
 def _is_dataset(folder: Path) -> bool:

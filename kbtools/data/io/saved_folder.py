@@ -86,7 +86,7 @@ def read_folder(folder: Path) -> Dataset | DatasetDict:
         return datasets.DatasetDict({name: _read_split(folder / name) for name in names})
     except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException) as error:
         raise DataError(
-            f"{folder} is no whole saved dataset ({type(error).__name__}: {error}). "
+            f"{folder} is not a whole saved dataset ({type(error).__name__}: {error}). "
             "A file of it is missing or damaged: save it again, or copy all of it."
         ) from error
 

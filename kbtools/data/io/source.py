@@ -19,7 +19,7 @@ def local_path(name: str | Path) -> Path:
     try:
         str(name).encode()
     except UnicodeEncodeError:
-        raise UsageError(f"the name {os.fsencode(name)!r} is no UTF-8 text, and no record could hold it.") from None
+        raise UsageError(f"the name {os.fsencode(name)!r} is not UTF-8 text, and no record could hold it.") from None
     try:
         return Path(name).expanduser()
     except RuntimeError:  # ~name, and nobody is called so

@@ -19,7 +19,7 @@ def read_text(path: Path | Traversable, what: str) -> str:
     except IsADirectoryError:
         raise UsageError(f"{path} is a folder, where a {what} should be.") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"the {what} {path} is no UTF-8 text ({error}): save it as UTF-8.") from error
+        raise DataError(f"the {what} {path} is not UTF-8 text ({error}): save it as UTF-8.") from error
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -27,7 +27,7 @@ def read_json(path: Path, what: str) -> Any:
     return parsed(read_text(path, what), path)
 
 
-def parsed(text: str, where: Path | str) -> Any:
+def parsed(text: str, where: Path | str) -> object:
     """What a JSON text holds; `where` it stands is for the message when it is none."""
     try:
         return json.loads(text)

@@ -48,7 +48,7 @@ class HttpBackend:
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{self.base_url!r} is no base URL of a server; expected http(s)://HOST[:PORT]/PATH")
+            raise UsageError(f"{self.base_url!r} is not a base URL of a server; expected http(s)://HOST[:PORT]/PATH")
 
     @property
     def endpoint(self) -> str:

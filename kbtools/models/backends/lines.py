@@ -20,7 +20,7 @@ def line_of(request: Request, dialect: Dialect, model: str) -> str:
 
 
 def answers(lines: Iterable[bytes]) -> Iterator[tuple[str, Answer]]:
-    """Keys and answers of an output file. A line from which no key can be read is no answer to anything."""
+    """Keys and answers of an output file. A line from which no key can be read is not an answer to anything."""
     for line in lines:
         try:
             entry = json.loads(line.decode("utf-8", "surrogateescape"))

@@ -57,12 +57,12 @@ def _no_json(status: int, raw: str, problem: str) -> Answer:
     if raw.lstrip().startswith(STREAMS):
         error = f"HTTP {status}, but the server streams its reply, which it was not asked to: {raw[:EXCERPT]!r}"
         return Answer(Kind.UNKNOWN_SHAPE, raw, status, error, maybe_billed=True)
-    error = f"HTTP {status}, but the body is no JSON ({problem}): {raw[:EXCERPT]!r}"
+    error = f"HTTP {status}, but the body is not JSON ({problem}): {raw[:EXCERPT]!r}"
     return Answer(Kind.MALFORMED, raw, status, error, maybe_billed=True)
 
 
 def decoded(body: bytes, content_type: str) -> str:
-    """The text of a body: UTF-8 as JSON has to be, else as it says itself; bytes that are no text stay apart.
+    """The text of a body: UTF-8 as JSON has to be, else as it says itself; bytes that are not text stay apart.
 
     They become lone surrogates, from which the bytes can be had again, and which no row accepts.
     """

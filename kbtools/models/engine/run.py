@@ -182,7 +182,7 @@ def _driver(
     if isinstance(backend, ChunkBackend):
         return ChunkDriver(backend, store, options, counters, review, seen)
     raise UsageError(
-        f"{type(backend).__name__} is no model backend: it has neither connect() nor complete(); "
+        f"{type(backend).__name__} is not a model backend: it has neither connect() nor complete(); "
         "see kbtools.models.backend"
     )
 

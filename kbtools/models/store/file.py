@@ -43,7 +43,7 @@ class StoreError(KbError):
 
 
 class StoreDamaged(DataError):
-    """The file is no intact response store; it is left as it is."""
+    """The file is not an intact response store; it is left as it is."""
 
 
 def default_path() -> Path:
@@ -108,7 +108,7 @@ def _check_header(path: Path) -> None:
         found = file.read(16)
     if found != b"SQLite format 3\0":
         raise StoreDamaged(
-            f"{path} is no response store: it starts with {found!r} instead of SQLite's header. "
+            f"{path} is not a response store: it starts with {found!r} instead of SQLite's header. "
             "It was not touched; move it away or name another file with --store"
         )
 

@@ -45,7 +45,7 @@ class Agreement(Analysis):
     labels: tuple[str, ...] = ()
     """The labels of the scale, lowest first; low,medium,high needs no telling, numbers have their own order."""
     ignore: tuple[str, ...] = ("unparsable",)
-    """Labels that are no verdict: such rows count as missing."""
+    """Labels that are not verdicts: such rows count as missing."""
     level: Level = "ordinal"
     """What the scale is: ordinal (an order), interval (numbers with distances), or nominal (mere names)."""
     by: str | None = None

@@ -42,7 +42,7 @@ class Correlate(Analysis):
     labels: dict[str, str] = {}
     """Order of a column's labels, lowest first, as COLUMN=LABEL,LABEL,...; low,medium,high needs no telling."""
     ignore: tuple[str, ...] = ("unparsable",)
-    """Labels that are no verdict: such rows count as missing."""
+    """Labels that are not verdicts: such rows count as missing."""
     resamples: Annotated[int, Field(ge=0)] = 1000
     """Bootstrap samples for the intervals of the rank correlations; 0 for no intervals."""
     seed: int = 0

@@ -34,7 +34,7 @@ class Scale:
     labels: tuple[str, ...] = ()
     """Lowest first; for nominal columns in no order that means anything."""
     ignored: int = 0
-    """Rows whose label is no verdict, and whose value is therefore NaN."""
+    """Rows whose label is not a verdict, and whose value is therefore NaN."""
 
     def label(self, value: float) -> str | None:
         """A value as it stands in the column."""
@@ -64,7 +64,7 @@ class Reading:
     orders: Mapping[str, Sequence[str]]
     """Labels by column, lowest first, where that was said."""
     ignore: Sequence[str] = ()
-    """Labels that are no verdict."""
+    """Labels that are not verdicts."""
     nominal: bool = False
     """Whether labels are mere names, so that any order will do."""
 
@@ -100,9 +100,9 @@ def _ranked(ds: Dataset, path: str, cells: pa.Array, reading: Reading, columns: 
 
 
 def ignored_note(found: Sequence[Scale]) -> tuple[str, ...]:
-    """Which columns hold labels that are no verdict."""
+    """Which columns hold labels that are not verdicts."""
     named = [f"{scale.name} in {rows_text(scale.ignored)}" for scale in found if scale.ignored]
-    return (f"labels that are no verdict (--ignore) count as missing: {', '.join(named)}",) if named else ()
+    return (f"labels that are not verdicts (--ignore) count as missing: {', '.join(named)}",) if named else ()
 
 
 def modules(ds: Dataset, columns: dict[str, str]) -> tuple[str | None, np.ndarray]:
@@ -153,5 +153,5 @@ def _unknown_label(
     return kb.errors.RowError(
         f"column {path!r} holds labels that are not in the order {' < '.join(labels)}: {shown}{more}, in "
         f"{rows_text(len(rows))}, first {row_name(ds, int(rows[0]), columns)}. Give the whole order, lowest "
-        "first, with --labels, or name labels that are no verdict with --ignore."
+        "first, with --labels, or name labels that are not verdicts with --ignore."
     )

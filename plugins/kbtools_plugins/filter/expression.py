@@ -46,7 +46,7 @@ class Expression:
         return list(self._paths)
 
     def check(self) -> None:
-        """SchemaError when the types of the columns do not allow the comparisons, or the result is no truth value."""
+        """SchemaError when the columns' types do not allow the comparisons, or the result is not a truth value."""
         import pyarrow as pa
 
         if not self._paths:
@@ -211,7 +211,7 @@ def _membership(expression: Expression, left: ast.expr, right: ast.expr, *, nega
 
 
 def _literal_list(expression: Expression, node: ast.expr) -> list[object]:
-    """The values written after `in`; a text is no list of its letters, and null is in no list."""
+    """The values written after `in`; a text is not a list of its letters, and null is in no list."""
     text = ast.unparse(node)
     try:
         values = ast.literal_eval(node)

@@ -23,7 +23,7 @@ class Filter(kb.Stage):
     What an expression may say:
 
         reward, info.module_name        a column; nested columns are written with dots
-        col('my column')                a column whose name is no Python name
+        col('my column')                a column whose name is not a Python name
         0.85, 'text', true, false       a number, a text, a truth value
         == != < <= > >=                 comparisons; 0.5 < reward <= 1 is reward > 0.5 and reward <= 1
         x in ('low', 'high'), not in    one of a list of values
@@ -80,5 +80,5 @@ class Filter(kb.Stage):
         named = ", ".join(row_name(ds, int(index), self.columns) for index in rows[:3])
         return (
             f"{self.where!r} is null for {rows_text(len(rows))}, since {' or '.join(expression.paths)} is null or NaN "
-            f"there: {named}. Say what shall become of them with --nulls drop or --nulls keep."
+            f"there: {named}. Use --nulls drop or --nulls keep to continue."
         )

@@ -39,7 +39,7 @@ class Stream:
 
     tokens: np.ndarray
     names: np.ndarray
-    """`WORD` or `CONSTANT` where the token is no bound name."""
+    """`WORD` or `CONSTANT` where the token is not a bound name."""
     parsed: bool
 
     def __len__(self) -> int:

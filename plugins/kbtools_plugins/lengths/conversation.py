@@ -26,7 +26,7 @@ _TOOLS = ("oai_tools", "tools", "tool_defs")
 
 
 class ConversationError(ValueError):
-    """A row that is no conversation; the text says what was found."""
+    """A row that is not a conversation; the text says what was found."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def choose(exact: Counter, path: Path, sample: Sequence[str], *, fast: bool) -> 
         tokie = Tokie(path)
     except ImportError:
         return exact, []
-    except BaseException as error:  # noqa: BLE001  # a Rust panic is no Exception
+    except BaseException as error:  # noqa: BLE001  # a Rust panic is not an Exception
         _let_through(error)
         return exact, [
             f"tokie cannot read this tokenizer ({_line(error)}): counted with `tokenizers`, which is slower."
@@ -86,7 +86,7 @@ def disagreement(exact: Counter, other: Counter, sample: Sequence[str]) -> str |
     """How two counters differ on these texts; None when they do not."""
     try:
         pairs = list(zip(exact.count(sample), other.count(sample), strict=True))
-    except BaseException as error:  # noqa: BLE001  # a Rust panic is no Exception
+    except BaseException as error:  # noqa: BLE001  # a Rust panic is not an Exception
         _let_through(error)
         return f"failed on a sample ({_line(error)})"
     wrong = [pair for pair in pairs if pair[0] != pair[1]]

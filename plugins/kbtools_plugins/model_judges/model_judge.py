@@ -103,10 +103,10 @@ class ModelJudge(ModelStage, kb.Judge):
         return self.prompt.name.replace("-", "_")
 
     def reply_schema(self) -> dict[str, Any]:
-        """The JSON schema of the reply; UsageError for a prompt that is no rubric."""
+        """The JSON schema of the reply; UsageError for a prompt that is not a rubric."""
         schema = self.prompt.front.reply
         if not schema:
-            raise kb.errors.UsageError(f"prompt {self.rubric!r} has no schema of its reply, so it is no rubric.")
+            raise kb.errors.UsageError(f"prompt {self.rubric!r} has no schema of its reply, so it is not a rubric.")
         return schema
 
     def scores(self) -> dict[str, Any]:

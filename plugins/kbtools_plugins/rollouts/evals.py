@@ -55,11 +55,11 @@ def read(row: Row, reasoning_field: str) -> list[Rollout]:
 LAYOUT = RolloutLayout("evals", _SIGNATURES, read, evals_features)
 
 
-def _messages(row: Row, key: str) -> list[dict[str, Any]]:
+def _messages(row: Row, key: str) -> list[dict[str, object]]:
     try:
         return decode(row[key])
     except ReasoningError:
-        raise Unconvertible("not-messages", f"its {key} is no list of messages with a role") from None
+        raise Unconvertible("not-messages", f"its {key} is not a list of messages with a role") from None
 
 
 def _message(row: Row) -> Message:
@@ -109,7 +109,7 @@ def _times(row: Row) -> Times:
     return Times(*(None if value is None else value * 1000 for value in seconds))
 
 
-def _seconds(span: Any) -> float | None:
+def _seconds(span: object) -> float | None:
     """Duration of a span of newer verifiers, which count seconds."""
     if not isinstance(span, Mapping):
         return number("timing", span)
@@ -119,7 +119,7 @@ def _seconds(span: Any) -> float | None:
     return None if start is None or end is None else end - start
 
 
-def _info(value: Any) -> Info:
+def _info(value: object) -> Info:
     info = decoded(value)
     if not isinstance(info, Mapping) or info.get("module_name") is None or info.get("python_code") is None:
         raise Unconvertible("no-info", "its info lacks the module_name or the python_code")

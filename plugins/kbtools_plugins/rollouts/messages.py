@@ -63,6 +63,6 @@ def _call(call: Row) -> ToolCall:
     return ToolCall(Function(name, arguments_text(given), namespace), text("id of a tool call", call.get("id")), kind)
 
 
-def arguments_text(value: Any) -> str:
+def arguments_text(value: object) -> str:
     """Arguments as the model wrote them; those that were parsed, as JSON text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

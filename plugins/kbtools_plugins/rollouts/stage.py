@@ -154,7 +154,7 @@ class _Read:
         return sum(rollout.hidden for rollout in self.said)
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[RolloutLayout, Mapping[str, Any]]]:
+def _rows(table: pa.Table) -> Iterator[tuple[RolloutLayout, Mapping[str, object]]]:
     import datasets
 
     layout = layout_of(datasets.Features.from_arrow_schema(table.schema))
@@ -171,6 +171,6 @@ def _notes(totals: Mapping[str, int]) -> Iterator[str]:
     if count := totals["failed"]:
         yield f"{rows_text(count)} of rollouts that failed: `error` says why, and `error is null` keeps the others"
     if count := totals["silent"]:
-        yield f"rollouts that ended before their first message, which are no rows: {count:,}"
+        yield f"rollouts that ended before their first message, which are not rows: {count:,}"
     if count := totals["hidden"]:
         yield f"{rows_text(count)} with reasoning that is encrypted or redacted, which cannot be kept"

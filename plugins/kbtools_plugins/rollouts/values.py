@@ -53,7 +53,7 @@ def objects(name: str, value: Any) -> list[Mapping[str, Any]]:
         return []
     if isinstance(found, list) and all(isinstance(item, Mapping) for item in found):
         return found
-    raise Unconvertible("not-a-list", f"its {name} is no list of objects: {found!r:.60}")
+    raise Unconvertible("not-a-list", f"its {name} is not a list of objects: {found!r:.60}")
 
 
 def number(name: str, value: Any) -> float | None:
@@ -120,7 +120,7 @@ def tools_as_json(tools: Iterable[Any]) -> str | None:
     return json.dumps(found) if found else None
 
 
-def _tool(tool: Any) -> Any:
+def _tool(tool: Any) -> object:
     bare = without_nulls(decoded(tool))
     if not isinstance(bare, Mapping):
         raise Unconvertible("not-an-object", f"one of its tools is {bare!r:.60}")

@@ -114,7 +114,7 @@ def _paths(nodes: Sequence[_Node]) -> Iterator[list[_Node]]:
 
 
 def _is_wanted(leaf: _Node, nodes: Sequence[_Node]) -> bool:
-    """Whether a branch is no attempt at a summary from which the agent never went on."""
+    """Whether a branch is not an attempt at a summary from which the agent never went on."""
     attempts = any(link.get("type") == "compaction_attempt" for link in _links(leaf))
     links = [link for node in nodes for link in _links(node)]
     taken = any(link.get("type") == "compaction" and link.get("node") == leaf.place for link in links)
@@ -169,12 +169,12 @@ def info_of(data: Row) -> Info:
 
 
 def _reward(rewards: Row) -> float | None:
-    """The weighted sum of the rewards; null where one of them is no number."""
+    """The weighted sum of the rewards; null where one of them is not a number."""
     values = [_value(name, reward) for name, reward in rewards.items() if reward is not None]
     return None if None in values else sum((value for value in values if value is not None), 0.0)
 
 
-def _value(name: str, reward: Any) -> float | None:
+def _value(name: str, reward: object) -> float | None:
     if not isinstance(reward, Mapping):
         return finite(f"reward {name}", reward)
     score = finite(f"reward {name}", reward.get("score"))
@@ -189,7 +189,7 @@ def _last_error(row: Row) -> str:
     return ": ".join(filter(None, words)) or label(row.get("stop_condition")) or "it failed without an error"
 
 
-def _one_error(value: Any) -> Row:
+def _one_error(value: object) -> Row:
     return value if isinstance(value, Mapping) else {"message": value}
 
 

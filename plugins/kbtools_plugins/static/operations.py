@@ -96,7 +96,7 @@ _OPERATORS = frozenset({ast.BinOp, ast.UnaryOp, ast.AugAssign})
 
 
 def is_aside(node: ast.AST) -> bool:
-    """Whether `node` is no part of the computation: makers of inputs, tests, the main block."""
+    """Whether `node` is not part of the computation: makers of inputs, tests, the main block."""
     if isinstance(node, Function):
         return node.name in _ASIDE or node.name.startswith("test_")
     if not (isinstance(node, ast.If) and isinstance(node.test, ast.Compare)):

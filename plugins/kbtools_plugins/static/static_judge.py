@@ -18,7 +18,7 @@ class StaticVerdict(kb.Verdict):
     """Difficulty and style of one row."""
 
     difficulty: Label
-    """low, medium, high, or unparsable where the reference or the kernel is no Python."""
+    """low, medium, high, or unparsable where the reference or the kernel is not Python."""
     difficulty_score: float | None
     """0 (copy) to 10 (FlashAttention); null where unparsable."""
     style: float | None

@@ -49,7 +49,7 @@ def repaired_rows(ds: Dataset) -> list[int]:
 
 
 def _with_turn(
-    stage: kb.Stage, ds: Dataset, completion: str, which: str, pick: Callable[[Sequence[Any]], Any]
+    stage: kb.Stage, ds: Dataset, completion: str, which: str, pick: Callable[[Sequence[object]], Any]
 ) -> Dataset:
     if not has_turns(ds.features, completion):
         return ds
@@ -85,5 +85,5 @@ def _is_none(verdict: str | None) -> bool:
     return verdict is not None and verdict.startswith(_NO_ANSWER)
 
 
-def _spoken(value: Any) -> list[Any] | None:
+def _spoken(value: Any) -> list[object] | None:
     return value and [message for message in value if message["role"] == "assistant"]

@@ -211,18 +211,18 @@ class _Row:
     values: Mapping[str, Any]
 
 
-def _messages(value: Any, role: str) -> list[Message]:
+def _messages(value: object, role: str) -> list[Message]:
     if isinstance(value, str) and not looks_encoded(value):
         return [{"role": role, "content": value}]
     return writable_messages(value)
 
 
-def _turn_feature(features: Features, prompt: str | None, completion: str) -> dict[str, Any]:
+def _turn_feature(features: Features, prompt: str | None, completion: str) -> dict[str, object]:
     """The fields of the messages of both columns; messages in text may have reasoning beside their content."""
     import datasets
 
     text = datasets.Value("string")
-    fields: dict[str, Any] = {"role": text, "content": text}
+    fields: dict[str, object] = {"role": text, "content": text}
     for path in filter(None, (prompt, completion)):
         feature = column_type(features, path)
         inner = getattr(feature, "feature", None)
@@ -234,7 +234,7 @@ def _turn_feature(features: Features, prompt: str | None, completion: str) -> di
     return fields
 
 
-def _element(features: Features, name: str) -> Any:
+def _element(features: Features, name: str) -> object:
     inner = getattr(features.get(name), "feature", None)
     if inner is None or isinstance(inner, dict):
         raise kb.errors.SchemaError(f"column {name!r} must be a list of single values, one for each assistant turn.")

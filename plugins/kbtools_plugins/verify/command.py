@@ -35,7 +35,7 @@ _FILE = PathType(exists=True, dir_okay=False)
 @click.option("--seeds", default=2, show_default=True, help="Sets of secret random inputs.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that each process of the check may take.")
 @click.option("--strict-fp32", is_flag=True, help="Refuse what tf32, the default of tl.dot, is too inexact for.")
-@click.option("--allow", multiple=True, help="A further torch operator that is no fallback, as in aten.sum.")
+@click.option("--allow", multiple=True, help="A further torch operator that is not a fallback, as in aten.sum.")
 @click.option("--require-sandbox", is_flag=True, help="Fail where the sandbox cannot be enforced.")
 @click.option("--time/--no-time", default=False, help="Measure the speedup (GPU only).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
@@ -79,7 +79,7 @@ def verify_command(
 def _targets(text: str) -> tuple[str, ...]:
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     if not all(part.isdecimal() or part.startswith("gfx") for part in parts):
-        raise UsageError(f"--targets {text!r} is no list of targets such as 80,90 or 80,gfx942.")
+        raise UsageError(f"--targets {text!r} is not a list of targets such as 80,90 or 80,gfx942.")
     return parts
 
 
@@ -112,4 +112,4 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is no UTF-8 text ({error}).") from error
+        raise UsageError(f"{file} is not UTF-8 text ({error}).") from error

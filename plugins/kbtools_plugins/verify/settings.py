@@ -22,7 +22,7 @@ def target(text: object) -> int | str:
         return text
     if str(text).isdecimal() and int(str(text)) >= _OLDEST:
         return int(str(text))
-    raise ValueError(f"{text!r} is no target such as gfx942, 80 or 90, at least {_OLDEST}")
+    raise ValueError(f"{text!r} is not a target such as gfx942, 80 or 90, at least {_OLDEST}")
 
 
 Target = Annotated[int | str, BeforeValidator(target)]

@@ -174,7 +174,7 @@ def test_few_operators_need_equal_constants_and_ranks():
 
 
 def test_code_that_anybody_writes_is_contained_in_nothing():
-    """A problem of a few shingles is no reason to drop what contains it."""
+    """A problem of a few shingles is not a reason to drop what contains it."""
     trivial = "import torch\nclass M(torch.nn.Module):\n    def forward(self, x):\n        return x + 1\n"
     index = Index([Problem("bench", "trivial", trivial)])
     longer = trivial.replace("return x + 1", "y = torch.exp(x)\n        x = x + 1\n        return x * y")
@@ -201,7 +201,7 @@ def test_a_set_that_is_not_there_ends_the_run_before_its_first_row(tmp_path):
 
 
 def test_sources_name_a_revision_and_a_column():
-    """A colon that belongs to the name is no column."""
+    """A colon that belongs to the name is not a column."""
     assert sources.split_column("org/set@v1:info.code") == ("org/set@v1", "info.code")
     assert sources.split_column("org/set@v1") == ("org/set@v1", None)
     assert sources.split_column("hf://datasets/org/set") == ("hf://datasets/org/set", None)

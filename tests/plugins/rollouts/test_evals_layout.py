@@ -219,5 +219,5 @@ def test_a_row_that_cannot_be_converted(row: dict[str, Any], says: str) -> None:
 def test_other_columns_are_no_rollouts() -> None:
     """A dataset of another kind is refused before its first row, with the columns that it has."""
     ds = datasets.Dataset.from_dict({"question": ["q"], "reply": ["a"]})
-    with pytest.raises(kb.errors.SchemaError, match=r"no rollouts: the columns are question \(string\), reply"):
+    with pytest.raises(kb.errors.SchemaError, match=r"not rollouts: the columns are question \(string\), reply"):
         kb.ConvertRollouts()(ds)

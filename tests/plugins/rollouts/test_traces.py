@@ -140,7 +140,7 @@ TRACES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "no role": (lambda t: t["nodes"][0]["message"].pop("role"), "not-messages: one of its messages has no role"),
     "half a pair": (lambda t: t["nodes"][0]["message"].update(content="\ud800"), "half-surrogate"),
-    "nodes of text": (lambda t: t.update(nodes=["x"]), "not-a-list: its nodes is no list of objects"),
+    "nodes of text": (lambda t: t.update(nodes=["x"]), "not-a-list: its nodes is not a list of objects"),
 }
 
 
@@ -174,7 +174,7 @@ def test_a_trace_whose_meaning_would_be_lost_is_an_error(name: str) -> None:
     ],
 )
 def test_what_a_trace_may_lack_or_have_beyond(change: Callable[[dict[str, Any]], object], expected: Any) -> None:
-    """Optional fields are null where they are missing, unknown ones are ignored; NaN is no reward."""
+    """Optional fields are null where they are missing, unknown ones are ignored; NaN is not a reward."""
     trace = changed({**TRACE, "ok": True, "stop_condition": "agent_completed"}, change)
     rows = converted(trace, TRACE)
     assert {name: rows[0][name] for name in expected} == expected
@@ -237,7 +237,7 @@ def test_a_typed_file_says_the_same() -> None:
     [
         ((TRACE, TRAJECTORY), r"of several layouts, verifiers-v1 \(nodes, task or task, traces\) and atif"),
         ((TRACE, {"example_id": 1, "prompt": [], "completion": [], "timing": {}}), "of several layouts, evals"),
-        ((), "these are no rollouts: the columns are none"),
+        ((), "these are not rollouts: the columns are none"),
     ],
 )
 def test_files_of_several_layouts_or_of_none(rows: tuple[dict[str, Any], ...], says: str) -> None:

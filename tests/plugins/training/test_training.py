@@ -113,7 +113,7 @@ def test_select_keeps_the_best_answers_and_each_only_once() -> None:
 
 
 def test_digest_sees_code_and_not_its_looks() -> None:
-    """Text that does not parse is compared as it is; a degenerate text is no trouble."""
+    """Text that does not parse is compared as it is; a degenerate text is not a trouble."""
     assert code_digest('def f():\n  "doc"\n  return 1') == code_digest("def f():\n    return 1  # one")
     assert code_digest("x = 1") != code_digest("x = 2")
     assert code_digest("no python!") != code_digest("no python?")

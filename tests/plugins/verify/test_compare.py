@@ -89,13 +89,13 @@ def test_shape_dtype_and_structure_are_told_apart_from_values() -> None:
 
 
 def test_list_and_tuple_are_one_structure() -> None:
-    """Returning a list for a tuple is no fault."""
+    """Returning a list for a tuple is not a fault."""
     one = _tree([1.0])
     assert isinstance(compare({"list": [one, one]}, {"tuple": [one, one]}, {"tuple": [one, one]}), Agreement)
 
 
 def test_half_precision_has_its_own_tolerance() -> None:
-    """What float16 cannot hold is no error of the kernel."""
+    """What float16 cannot hold is not an error of the kernel."""
     want = np.array([1.0, 2.0, 3.0])
     assert _same(want + 1e-3, want, "float16")
     assert not _same(want + 3e-2, want, "float16")

@@ -46,7 +46,7 @@ RETRY = """
 
 @pytest.mark.parametrize(("handler", "verdict"), [("continue", "pass"), ("out = x + 1.0", "hack:exception_fallback")])
 def test_a_loop_that_tries_smaller_blocks_replaces_nothing(handler: str, verdict: str) -> None:
-    """A handler that goes on is no fallback, one that computes is."""
+    """A handler that goes on is not a fallback, one that computes is."""
     found = verify(REFERENCE, CANDIDATE.format(top="", kernel="", forward=RETRY.format(handler)))
     assert found.verdict == verdict, found.error
 

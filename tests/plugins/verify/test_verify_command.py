@@ -50,5 +50,5 @@ def test_unclear_files_are_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"targets.0: .*75.* seeds: .*1"):
         _run(str(file), "--targets", "8", "--seeds", "0")
     file.write_bytes(b"\xff")
-    with pytest.raises(UsageError, match="no UTF-8 text"):
+    with pytest.raises(UsageError, match="not UTF-8 text"):
         _run(str(file))

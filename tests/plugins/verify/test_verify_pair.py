@@ -209,7 +209,7 @@ def test_a_result_that_few_inputs_change_is_no_reason_to_refuse_the_reference(
 
 
 def test_outputs_may_hold_what_is_no_tensor(processes: WarmPair) -> None:
-    """A function of torch among the outputs is no fault of the reference."""
+    """A function of torch among the outputs is not a fault of the reference."""
     reference = REFERENCE.replace(
         "return torch.relu(x * self.weight)", "return torch.relu(x * self.weight), torch.tril"
     )

@@ -45,7 +45,7 @@ class Slow(Step):
 
     def act(self, ds: Dataset) -> None:
         """Print and wait."""
-        sys.stdout.write("what a stage prints is no answer\n")
+        sys.stdout.write("what a stage prints is not an answer\n")
         sys.stdout.flush()
         time.sleep(self.seconds)
 

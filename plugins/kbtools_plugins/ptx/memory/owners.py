@@ -110,7 +110,7 @@ def check_read(group: Group, owners: Owners, mask: Bits | None, offsets: Bits, s
 def remember(reads: Bits, at: Bits, own: Bits) -> None:
     """Notes readers; cells that several programs or several warps read are marked.
 
-    A value that all warps read is held by each of them, and each writes what it read itself: that is no race.
+    A value that all warps read is held by each of them, and each writes what it read itself: that is not a race.
     """
     before = reads[at]
     reads[at] = own

@@ -1,7 +1,7 @@
 """Integer instructions: `integer("mul.hi", "s32")` maps unsigned arrays of the type's width to the result's raw bits.
 
 Names are PTX's, with what changes the operation in the name: `mul.lo`, `mad.wide`, `add.sat`, `bfind.shiftamt`,
-`shf.l.wrap`, `prmt.f4e`, `bmsk.clamp`. Carries (`add.cc`) are no values and belong to the machine.
+`shf.l.wrap`, `prmt.f4e`, `bmsk.clamp`. Carries (`add.cc`) are not values and belong to the machine.
 """
 
 from collections.abc import Callable

@@ -103,7 +103,7 @@ def violations(
             yield f"line {node.lineno}: a nested function"
         elif not isinstance(node, _STATEMENTS):
             line = getattr(node, "lineno", function.lineno)
-            yield f"line {line}: {type(node).__name__} is no part of the kernel language"
+            yield f"line {line}: {type(node).__name__} is not part of the kernel language"
         elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
             # in the interpreter it would be kept for the next program
             yield f"line {node.lineno}: {ast.unparse(node)} {NO_NAME}"
@@ -114,7 +114,7 @@ def violations(
             and isinstance(node.ctx, ast.Load)
             and node.id not in bound | known | BUILTINS | set(modules)
         ):
-            fault = "is no kernel and no constant" if node.id in elsewhere else UNDEFINED
+            fault = "is neither a kernel nor a constant" if node.id in elsewhere else UNDEFINED
             yield f"line {node.lineno}: the name {node.id!r} {fault}"
 
 
@@ -155,7 +155,7 @@ def _attribute_violations(node: ast.Attribute, modules: dict[str, str], bound: s
             return
         yield f"line {node.lineno}: {path} is outside triton.language"
     elif last in _FORBIDDEN_FINALS:
-        yield f"line {node.lineno}: {path} is no operation of the kernel language"
+        yield f"line {node.lineno}: {path} is not an operation of the kernel language"
 
 
 def dotted(node: ast.expr) -> str:

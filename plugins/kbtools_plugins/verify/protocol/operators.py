@@ -65,7 +65,7 @@ def base_name(operator: str) -> str:
 
 
 def is_allowed(operator: str, extra: Iterable[str], reference_only_moves: bool) -> bool:
-    """Whether an operator is no work; where moving data is all the reference does, copying is the kernel's work."""
+    """Whether an operator is not work; where moving data is all the reference does, copying is the kernel's work."""
     name = base_name(operator)
     if name in {item.removeprefix("aten.") for item in extra}:
         return True

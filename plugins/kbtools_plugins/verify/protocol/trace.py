@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -47,15 +47,15 @@ class Step(Message):
 
     operator: str = ""
     """`aten.add.Tensor`; empty for a launch."""
-    args: Any = None
-    kwargs: Any = None
+    args: Tree = None
+    kwargs: Tree = None
     results: list[TensorRef] = []
     kernel: str = ""
     kernel_line: int = 0
     grid: list[int] = Field([], max_length=3)
-    bound: dict[str, Any] = {}
+    bound: dict[str, Tree] = {}
     """Arguments of the launch by parameter name: plain values, {"ref": TensorRef}, {"function": name}, ..."""
-    options: dict[str, Any] = {}
+    options: dict[str, Tree] = {}
     """num_warps and the like."""
     line: int = 0
     """Line of the candidate that did it."""
@@ -70,9 +70,9 @@ class Trace(Message):
     steps: list[Step] = Field(max_length=MAX_STEPS)
     reads: list[int] = []
     """Lines of the candidate that brought a tensor's value into Python."""
-    outputs: Any
+    outputs: Tree
     """The returned structure with {"ref": TensorRef} for tensors."""
-    buffers: dict[str, Any] = {}
+    buffers: dict[str, Tree] = {}
     """Tensors of the module's state that count after the forward, by the reference's names."""
     state: dict[str, TensorRef] = {}
     """Parameters whose values a replay puts there first, by the reference's names."""
@@ -153,7 +153,7 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "ref": dict, "as": str, "function": str, "line": int, "triton": str, "tuple": list, "list": list, "dict": list,
     "dtype": str, "device": str, "memory_format": str, "layout": str, "torch": str, "mock": dict, "descriptor": dict,
 }  # fmt: skip
-"""What an argument that is no plain value is written as, by the type of what follows."""
+"""What an argument that is not a plain value is written as, by the type of what follows."""
 
 
 def _check_step(step: Step) -> None:

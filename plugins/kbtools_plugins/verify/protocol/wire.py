@@ -25,7 +25,7 @@ _CHUNK = 2**20
 
 
 class WireError(Exception):
-    """What came over the channel is no message: cut off, too long, or not signed with the job's key."""
+    """What came over the channel is not a message: cut off, too long, or not signed with the job's key."""
 
 
 @dataclass(frozen=True)

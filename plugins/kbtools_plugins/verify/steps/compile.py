@@ -117,7 +117,7 @@ def _compile_value(value: Tree, names: dict[str, str]) -> Tree:
 
 
 def _specialized(value: Tree) -> Tree:
-    """Numbers that are no constants reach the compiler as a type, and whether they are 1 or a multiple of 16."""
+    """Numbers that are not constants reach the compiler as a type, and whether they are 1 or a multiple of 16."""
     if isinstance(value, float):
         return 0.5
     if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):

@@ -30,6 +30,8 @@ def run(job: ReadJob | KernelsJob, talk: Talk) -> Message:
         return kernels.extract(text.parse(job.code), job.bindings)
     except RecursionError:
         return Failure(failed="too_deep", error="a text nested too deep")
+    except ValueError as error:  # a whole number of so many digits that Python does not write it
+        return Failure(failed="too_deep", error=str(error))
 
 
 def _read(job: ReadJob) -> ReadReply:

@@ -57,7 +57,7 @@ class LLM:
     def __init__(self, model: str, max_model_len: int, dtype: str) -> None:
         made.append({"model": model, "max_model_len": max_model_len, "dtype": dtype})
         if model == "missing":
-            raise OSError("missing is no local folder and no model on the Hub")
+            raise OSError("missing is not a local folder and no model on the Hub")
         self.max_model_len = max_model_len
 
     def get_default_sampling_params(self) -> SamplingParams:

@@ -29,7 +29,7 @@ class DeviceMachine(Machine):
         self._guarded: list[tuple[torch.Tensor, int]] = []
 
     def place(self, inputs: list[torch.Tensor], state: dict[str, Tensor]) -> None:
-        """Lay out memory, that which the candidate asks for uninitialised too: asking for it is no work."""
+        """Lay out memory, that which the candidate asks for uninitialised too: asking for it is not work."""
         super().place(inputs, state)  # copied from where they are: moved, an expanded tensor would lose its strides
         for step in self._steps:
             for ref in step.results if _asks_for_memory(step) else ():

@@ -241,7 +241,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class ReadWatch(TorchFunctionMode):
-    """Tells the recorder when values leave a tensor by ways that are no operator, such as `.tolist()`."""
+    """Tells the recorder when values leave a tensor by ways that are not operators, such as `.tolist()`."""
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()

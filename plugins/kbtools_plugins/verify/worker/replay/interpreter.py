@@ -71,7 +71,7 @@ class Interpreter:
         self._patching.undo()
 
     def _argument(self, value: Any) -> object:
-        """An argument that is no constant: a fraction has 32 bits, as on a device."""
+        """An argument that is not a constant: a fraction has 32 bits, as on a device."""
         if not isinstance(value, float):
             return self._convert(value)
         return tl.tensor(_triton.TensorHandle(np.array([value], dtype=np.float32), tl.float32), tl.float32)
