@@ -48,7 +48,7 @@ def test_what_bash_is_offered(complete, line, expected):
 
 def test_judges_are_offered(complete, install):
     """After --judge, those of every plugin."""
-    source = "import kbtools as kb\nclass J(kb.Judge):\n    judge: str = 'zebra'\n"
+    source = "import kbtools as kb\nclass J(kb.Judge):\n    scope = 'row'\n    judge: str = 'zebra'\n"
     install("kb-zebra", source + "@kb.hookimpl\ndef register_judges():\n    return [J]\n")
     assert complete("kbtools apply judge --judge ze") == ["plain,zebra"]
     assert complete("kbtools judges ze") == ["plain,zebra"]

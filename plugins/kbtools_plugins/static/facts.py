@@ -67,18 +67,22 @@ class CodeFacts:
         return tuple(kernel for kernel in self.kernels if kernel.name in called)
 
 
-def read_code(source: str) -> CodeFacts | Unparsable:
-    """Facts of the code in `source` (plain code, or text with a Markdown fence), or why there are none."""
+def read_code(source: str, *, complete: bool = False) -> CodeFacts | Unparsable:
+    """Facts of the code in `source` (plain code, or text with a Markdown fence), or why there are none.
+
+    `complete` also counts operators whose result has a method called on it, and registered buffers as tensors. The
+    judge's scale was set without these, and rows keep the scores that they were given.
+    """
     parsed = parse(source)
     if isinstance(parsed, Unparsable):
         return parsed
-    facts = _facts(parsed)
+    facts = _facts(parsed, complete)
     if not (facts.definitions or facts.kernels or facts.ops or facts.host.unplaced):
         return Unparsable("the text parses but holds no function, class or PyTorch operation")
     return facts
 
 
-def _facts(parsed: Parsed) -> CodeFacts:
+def _facts(parsed: Parsed, complete: bool) -> CodeFacts:
     nodes = postorder(parsed.tree)
     names = names_of(nodes)
     calls = [node for node in nodes if isinstance(node, ast.Call)]
@@ -88,7 +92,7 @@ def _facts(parsed: Parsed) -> CodeFacts:
     return CodeFacts(
         kernels=tuple(read),
         launches=tuple(_launches(calls, {kernel.name for kernel in read})),
-        host=read_host(scopes, names),
+        host=read_host(scopes, names, complete),
         inductor=tuple(mark for mark in _INDUCTOR_MARKS if mark in parsed.code),
         lines=parsed.code.count("\n") + 1,
         comment_lines=sum("# " in line for line in parsed.code.splitlines()),

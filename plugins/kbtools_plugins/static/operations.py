@@ -72,15 +72,15 @@ class _Submodules:
     built: set[int]
 
 
-def read_host(scopes: list[Scope], names: Names) -> HostCode:
-    """Operations of the functions, class bodies and module level in `scopes`."""
-    submodules = _submodules([node for scope in scopes for node in scope.nodes], names)
+def read_host(scopes: list[Scope], names: Names, complete: bool) -> HostCode:
+    """Operations of the functions, class bodies and module level in `scopes`; `complete` is that of `read_code`."""
+    submodules = _submodules([node for scope in scopes for node in scope.nodes], names, complete)
     ops: list[Op] = []
     unplaced: set[str] = set()
     parameters = branches = loops = 0
     for scope, nodes in ((one.node, one.nodes) for one in scopes):
         building = isinstance(scope, Function) and scope.name in _BUILDERS
-        ops.extend(_ops(scope, nodes, names, submodules, building))
+        ops.extend(_ops(scope, nodes, names, submodules, building, complete))
         calls = [node for node in nodes if isinstance(node, ast.Call)]
         parameters += sum(_owns_weights(call, names) for call in calls)
         if not building:
@@ -109,7 +109,9 @@ def own_nodes(scope: ast.AST) -> list[ast.AST]:
     return postorder(scope, lambda node: type(node) in SCOPES or (type(node) is ast.If and is_aside(node)))
 
 
-def _ops(scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submodules, building: bool) -> Iterator[Op]:
+def _ops(
+    scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submodules, building: bool, complete: bool
+) -> Iterator[Op]:
     """Ops of one scope; while a module is built only its layers count."""
     tensors = _tensors(scope, nodes, names, submodules)
     inside = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr != "forward"}
@@ -122,7 +124,8 @@ def _ops(scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submod
         elif building:
             continue
         elif type(node) in _OPERATORS:
-            yield from _operator(node, tensors)  # type: ignore[arg-type]  # one of the three
+            if complete or id(node) not in inside:
+                yield from _operator(node, tensors)  # type: ignore[arg-type]  # one of the three
         elif isinstance(node, ast.Attribute) and id(node) not in inside:
             if _is_self(node):
                 yield from submodules.ops.get(node.attr, ())
@@ -191,10 +194,10 @@ def _operator(node: ast.BinOp | ast.UnaryOp | ast.AugAssign, tensors: set[int]) 
         yield Op(name, FAMILY[name], node.lineno)
 
 
-def _submodules(nodes: list[ast.AST], names: Names) -> _Submodules:
+def _submodules(nodes: list[ast.AST], names: Names, complete: bool) -> _Submodules:
     found = _Submodules({}, set(), set())
     for node in nodes:
-        if isinstance(node, ast.Call) and (name := _registered(node)):
+        if complete and isinstance(node, ast.Call) and (name := _registered(node)):
             found.tensors.add(name)
         if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
             continue

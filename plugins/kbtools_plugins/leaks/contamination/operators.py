@@ -63,7 +63,7 @@ NOTHING = Signature(())
 
 def signature(code: str, tree: ast.Module) -> Signature:
     """The signature of a module's text; one without operators where there are none."""
-    facts = read_code(code)
+    facts = read_code(code, complete=True)
     if not isinstance(facts, CodeFacts):
         return NOTHING
     named = tuple(_SAME.get(op.name, op.name) for op in facts.ops if op.family not in MOVES_DATA_ONLY)
