@@ -41,10 +41,11 @@ _BY_FOLDER = {"plugins/verify": "verify", "hub": "hub", "models": "models"}
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks by place: `verify`, `hub` and `models` by folder, `process` where a module starts processes of its own.
 
-    Slow tests run only where `-m` speaks of them, whatever else it says.
+    Slow and long tests run only where `-m` speaks of them, whatever else it says.
     """
-    if "slow" not in config.option.markexpr:
-        items[:] = [item for item in items if item.get_closest_marker("slow") is None]
+    for mark in ("slow", "long"):
+        if mark not in config.option.markexpr:
+            items[:] = [item for item in items if item.get_closest_marker(mark) is None]
     for item in items:
         where = item.path.relative_to(_TESTS).as_posix()
         for folder, mark in _BY_FOLDER.items():

@@ -12,7 +12,7 @@ from verify_suite import load, on_tier, run
 from kbtools_plugins.verify import Verification, VerifySettings
 from kbtools_plugins.verify.pool import verify_all
 
-pytestmark = [pytest.mark.verify, pytest.mark.slow]
+pytestmark = [pytest.mark.verify, pytest.mark.long]
 
 DIFFERENT = {
     "copy_from_freed": "an output that nothing wrote is wrong before it is asked which operator made it",
