@@ -13,9 +13,9 @@ def test_report_of_a_pushed_dataset_shows_its_pipeline(client, rows):
     )  # fmt: skip
     assert pushed.code == 0, pushed.text
     texts = []
-    for repo in ("me/good", "lab/src"):
-        done = client.kbtools("report", repo, "--resamples", "0")
+    for repo, file in (("me/good", "good.html"), ("lab/src", "src.html")):
+        done = client.kbtools("report", repo, "--resamples", "0", "--out", file)
         assert done.code == 0, done.text
-        texts.append((client.folder / "report.html").read_text(encoding="utf-8"))
+        texts.append((client.folder / file).read_text(encoding="utf-8"))
     assert "6 dropped: <bdi>not reward &gt; 0.5</bdi>" in texts[0]
     assert "No stage is recorded" in texts[1]
