@@ -30,7 +30,7 @@ TOLD = {
     "reads where its input says": (
         kernel("y += tl.load(x_ptr + (tl.abs(y) * 1e6).to(tl.int32) + 100000, mask=mask)"),
         "runtime_error",
-        "past the end of a buffer",
+        "past the end of x_ptr",
     ),
     "raises with all that it sees": (
         forward("raise RuntimeError(str(torch.cat([x[0, :20], self.weight[:9], (x * self.weight)[0, :20]]).tolist()))"),

@@ -28,7 +28,7 @@ def _pairs(count: int) -> list[Pair]:
 
 
 def _plain(verdicts) -> list[dict]:
-    return [verdict.model_dump(exclude={"seconds"}) for verdict in verdicts]
+    return [verdict.model_dump(exclude={"seconds", "processor_seconds"}) for verdict in verdicts]
 
 
 def test_equal_pairs_are_checked_once_and_known_ones_not_at_all(tmp_path: Path) -> None:
