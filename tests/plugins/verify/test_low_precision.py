@@ -39,7 +39,7 @@ def test_one_of_each_kind_of_mistake_is_found() -> None:
     assert _wrong([pair for pair in PAIRS if pair.name in names], 1) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_are_judged_rightly() -> None:
     """No honest kernel is blamed for its type, no twin passes."""
     assert _wrong(PAIRS, 2) == []
