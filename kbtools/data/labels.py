@@ -126,16 +126,46 @@ def opened(path: Path, question: Question) -> Iterator[LabelFile]:
             ) from None
         stream.seek(0)
         text = stream.read()
-        if whole := text.rfind(b"\n") + 1:
-            found, values = _parsed(path, text[:whole])
+        whole = _whole(path, text, question)
+        values: dict[str, Value] = {}
+        if whole:
+            found, values = _parsed(path, whole)
             _check_same(path, found, question)
-        else:
-            values = {}
-        stream.truncate(whole)  # a line that a full disk or a kill has cut off
         file = LabelFile(question, stream, values)
+        if len(whole) < len(text):
+            stream.truncate(len(whole))
+        elif len(whole) > len(text):
+            stream.write(b"\n")
         if not whole:
             file.begin()
         yield file
+
+
+def _whole(path: Path, text: bytes, question: Question) -> bytes:
+    """The lines of a file without one that a full disk or a kill has cut off, which begins as lines of labels do.
+
+    A last line that an editor has left without its end is whole. DataError for anything else: it is somebody's.
+    """
+    last = text.rpartition(b"\n")[2]
+    before = text[: len(text) - len(last)]
+    if not last:
+        return text
+    if before:
+        if not last.startswith(b'{"key"'[: len(last)]):
+            number = before.count(b"\n") + 1
+            raise DataError(f"{path}, line {number}: kbtools label did not write this.")
+        return text + b"\n" if _is_label(last) else before
+    if question.model_dump_json().encode().startswith(last):
+        return before
+    raise DataError(f"{path} is not a file of labels, and is left as it is: name another with --out.")
+
+
+def _is_label(line: bytes) -> bool:
+    try:
+        Label.model_validate_json(line)
+    except ValidationError:
+        return False
+    return True
 
 
 def read(path: Path) -> tuple[Question, dict[str, Value]]:
@@ -144,7 +174,8 @@ def read(path: Path) -> tuple[Question, dict[str, Value]]:
         text = path.read_bytes()
     except OSError as error:
         raise UsageError(f"the labels of {path} cannot be read ({error.strerror}).") from error
-    return _parsed(path, text[: text.rfind(b"\n") + 1])
+    lines, _, last = text.rpartition(b"\n")
+    return _parsed(path, text if _is_label(last) else lines)
 
 
 def _parsed(path: Path, text: bytes) -> tuple[Question, dict[str, Value]]:

@@ -122,6 +122,32 @@ def test_a_line_that_was_cut_off_is_given_up_and_a_foreign_file_is_left_alone(tm
     assert path.read_bytes() == whole + b'{"reward": 1}\n'
 
 
+def test_files_of_others_and_ends_that_an_editor_took_lose_nothing(tmp_path):
+    """A file that is not one of labels is left as it is, with or without an end of line; a last label stays one."""
+    path, question = tmp_path / "l.jsonl", Question(column="d", values=("a", "b"), shown=("text",))
+    for foreign in (b"notes", b"notes\nmore", b'{"reward": 1}', b'{"labels":1}', b"\n"):
+        path.write_bytes(foreign)
+        with pytest.raises(DataError), opened(path, question):
+            pass
+        assert path.read_bytes() == foreign
+    path.unlink()
+    with opened(path, question) as file:
+        file.add("k", "row 0", "a")
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"notes")
+    with pytest.raises(DataError, match="line 3"), opened(path, question):
+        pass
+    assert path.read_bytes() == whole + b"notes"
+    path.write_bytes(whole.rstrip(b"\n"))
+    assert read(path)[1] == {"k": "a"}
+    with opened(path, question) as file:
+        assert file.values == {"k": "a"}
+    assert path.read_bytes() == whole
+    path.write_bytes(whole[:20])  # the first line, cut off
+    with opened(path, question) as file:
+        assert file.values == {}
+
+
 def test_what_cannot_be_asked_is_said_before_the_page():
     """Unknown columns, scales that nobody told, datasets without code."""
     run = lambda *options: subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False)  # noqa: E731 - a short name for many calls
