@@ -12,7 +12,8 @@ import kbtools as kb
 from kbtools.data.columns import Schema
 from kbtools.data.io.source import local_path
 from kbtools.data.labels import Question, Value, keys, read
-from kbtools.data.table import map_batches, rows_text
+from kbtools.data.new_columns import with_columns
+from kbtools.data.table import rows_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,17 +59,10 @@ class AddLabels(kb.Stage):
         question, values = self._read()
         features = self.output_features(ds.features)
         shown = keys(ds, question.shown)
-        found = pa.array([values.get(key) for key in shown], features[self._into(question)].pa_type)
-        place = 0
-
-        def add(table: pa.Table) -> pa.Table:
-            nonlocal place
-            part = found.slice(place, table.num_rows)
-            place += table.num_rows
-            return table.append_column(self._into(question), part)
-
+        into = self._into(question)
+        found = pa.array([values.get(key) for key in shown], features[into].pa_type)
         digest = hashlib.sha256(json.dumps(sorted(values.items())).encode()).hexdigest()
-        done = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds, digest))
+        done = with_columns(ds, {into: found}, features, self.fingerprint(ds, digest))
         facts = {"labels": len(values), "sha256": digest, "labelled": len(found) - found.null_count}
         return kb.Result(done, facts=facts, notes=tuple(self._notes(found, set(values) - set(shown))))
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field, model_validator
 
 import kbtools as kb
-from kbtools.data.table import column, map_batches, require_values
+from kbtools.data.new_columns import with_columns
+from kbtools.data.table import column, require_values
 from kbtools_plugins.training.outcomes import outcome_column, outcomes, wilson
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from datasets import Dataset, Features
 
 _COLUMNS = {
@@ -65,6 +65,8 @@ class PassRate(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Count per task, then write each row's figures."""
+        import pyarrow as pa
+
         features = self.output_features(ds.features)
         per, passed = self._places(ds.features)
         keys = column(ds, per).to_pylist()
@@ -74,19 +76,9 @@ class PassRate(kb.Stage):
         tried = Counter(key for key, value in zip(keys, found, strict=True) if value is not None)
         solved = Counter(key for key, value in zip(keys, found, strict=True) if value)
         buckets = {key: self._bucket(solved[key], tried[key]) for key in dict.fromkeys(keys)}
-        place = iter(keys)
-
-        def add(table: pa.Table) -> pa.Table:
-            import pyarrow as pa
-
-            batch = [next(place) for _ in range(table.num_rows)]
-            rows = [self._figures(solved[key], tried[key]) for key in batch]
-            for name in _COLUMNS:
-                values = pa.array([row[name] for row in rows], features[name].pa_type)
-                table = table.append_column(name, values)
-            return table.select(list(features))
-
-        done = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds))
+        rows = {key: self._figures(solved[key], tried[key]) for key in buckets}
+        columns = {name: pa.array([rows[key][name] for key in keys], features[name].pa_type) for name in _COLUMNS}
+        done = with_columns(ds, columns, features, self.fingerprint(ds))
         counts = Counter(bucket or "not decided" for bucket in buckets.values())
         table = kb.Table("modules by pass rate", ("bucket", "modules"), _rows(counts))
         return kb.Result(done, facts={"buckets": {**counts}}, tables=(table,))

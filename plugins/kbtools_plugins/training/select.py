@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 import kbtools as kb
+from kbtools.data.new_columns import free, with_columns
 from kbtools.data.table import frame, require_values, take, top_column
-from kbtools_plugins.leaks.columns import free, with_columns
 from kbtools_plugins.leaks.comparison import ByText
 from kbtools_plugins.leaks.near_duplicates import NearDuplicates
 from kbtools_plugins.training.answers import digests_and_lengths

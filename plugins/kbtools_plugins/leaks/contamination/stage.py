@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, JsonValue, model_validator
 
 import kbtools as kb
+from kbtools.data.new_columns import free, with_columns
 from kbtools.data.table import row_name, rows_text, take
-from kbtools_plugins.leaks.columns import free, with_columns
 from kbtools_plugins.leaks.computation.requirements import require_verify
 from kbtools_plugins.leaks.contamination import codes, sources
 from kbtools_plugins.leaks.contamination.hits import HitFigures, Hits

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import kbtools as kb
 from kbtools.data.table import map_batches
+from kbtools.errors import SchemaError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,9 +19,7 @@ def free(features: Features, columns: Mapping[str, str], stage: str) -> Features
     from datasets import Value
 
     if taken := [name for name in columns if name in features]:
-        raise kb.errors.SchemaError(
-            f"{stage} would overwrite the columns {', '.join(taken)}; rename or drop them first."
-        )
+        raise SchemaError(f"{stage} would overwrite the columns {', '.join(taken)}; rename or drop them first.")
     return Declared({**features, **{name: Value(dtype) for name, dtype in columns.items()}})
 
 
