@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
 from kbtools_plugins.verify.protocol.jobs import (
     GPU,
     PTX,
@@ -25,15 +26,13 @@ from kbtools_plugins.verify.protocol.jobs import (
     UpdatedBuffer,
 )
 from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.tolerance import (
     TF32_TOLERANCE,
-    Agreement,
-    Difference,
     Tf32,
     compare,
     compare_tensor,
-    flatten,
     ill_conditioned,
     scales,
 )

@@ -27,7 +27,7 @@ from kbtools_plugins.verify.protocol.jobs import (
     Variant,
 )
 from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.protocol.tolerance import flatten
+from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.reference import state as module_state
