@@ -142,7 +142,7 @@ class _Reference:
 
     def _given(self, seed: int) -> Inputs:
         """What the reference's own function gives."""
-        torch.manual_seed(seed)
+        loading.seed(seed)
         random.seed(seed)
         given = self._module.get_inputs()
         return tuple(given) if isinstance(given, list | tuple) else (given,)
@@ -177,7 +177,7 @@ class _Reference:
 
     def _varied(self, first: Inputs, mode: str) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""
-        torch.manual_seed(self._seeds[0])
+        loading.seed(self._seeds[0])
         again = _tensors(self._given(self._seeds[-1] + 1))
         ones = [tensor for tensor in _tensors(first) if tensor.numel()]
         others = [tensor for tensor in again if tensor.numel()]
