@@ -52,40 +52,62 @@ class RunPlan:
 
     def required(self) -> list[Run]:
         """Those that all have to agree, but for the one without kernels; Decided without a set to compare on."""
-        sets = [found for found in self._reference.sets if not ill_conditioned(found.plain, found.exact)]
+        sets = self._sets()
+        first = sets[0]
+        return [
+            Run(self._steady, first, "skip"),
+            Run(self._steady, first),
+            *self._on_other_sets(sets[1:]),
+            *self._of_other_calls(first),
+            *self._configurations(first),
+            *self._in_modes(first),
+        ]
+
+    def _sets(self) -> list[InputSet]:
+        """Sets of inputs on which the reference is exact enough, the first seed before all."""
+        sets: list[InputSet] = []
+        inexact: list[str] = []
+        for found in self._reference.sets:
+            if ill_conditioned(found.plain, found.exact):
+                inexact.append(found.name)
+            else:
+                sets.append(found)
         if programs(self._steady) > self._many_programs:
             sets = sets[:2]
             self._notes.append("many programs for a CPU: two sets of random inputs only, no other scales")
-        skipped = [found.name for found in self._reference.sets if ill_conditioned(found.plain, found.exact)]
-        if skipped:
-            self._notes.append(f"not compared, the reference itself is inexact there: {', '.join(skipped)}")
+        if inexact:
+            self._notes.append(f"not compared, the reference itself is inexact there: {', '.join(inexact)}")
         if not sets or sets[0].name != "seed 1":
             raise Decided(
                 "reference_unfit:ill_conditioned",
                 "float32 and float64 runs of the reference differ by more than a candidate may",
             )
-        runs = [Run(self._steady, sets[0], "skip"), Run(self._steady, sets[0])]
-        for number, found in enumerate(sets[1:]):
+        return sets
+
+    def _on_other_sets(self, sets: list[InputSet]) -> Iterator[Run]:
+        """The order of programs is another one each time, and of the first one reversed."""
+        for number, found in enumerate(sets):
             order = "reverse" if number == 0 else "forward"
-            runs.append(Run(self._steady, found, order, _unknowable(found), number == 0, f"on {found.name}: "))
-        if self._first.shape_of_it() != self._steady.shape_of_it():
-            runs.append(Run(self._first, sets[0], what="in its first call: "))
-        if self._last.shape_of_it() != self._steady.shape_of_it():
-            runs.append(Run(self._last, sets[0], what="in a later call: "))
+            yield Run(self._steady, found, order, _unknowable(found), number == 0, f"on {found.name}: ")
+
+    def _of_other_calls(self, expected: InputSet) -> Iterator[Run]:
+        """A first call, a later one, or one on another card, where it launches something else than a steady one."""
+        steady, first = self._steady.shape_of_it(), self._first.shape_of_it()
+        if first != steady:
+            yield Run(self._first, expected, what="in its first call: ")
+        if self._last.shape_of_it() != steady:
+            yield Run(self._last, expected, what="in a later call: ")
         for elsewhere in self._traces.get(ELSEWHERE, []):
-            if elsewhere.state or elsewhere.shape_of_it() not in (
-                self._first.shape_of_it(),
-                self._steady.shape_of_it(),
-            ):
-                runs.append(Run(elsewhere, sets[0], what="recorded on another card with other parameters: "))
-        runs += self._configurations(sets[0])
+            if elsewhere.state or elsewhere.shape_of_it() not in (first, steady):
+                yield Run(elsewhere, expected, what="recorded on another card with other parameters: ")
+
+    def _in_modes(self, expected: InputSet) -> Iterator[Run]:
+        """In train and eval mode, where the candidate or the reference does something else there."""
         for mode, forward in self._reference.modes.items():
-            expected = sets[0].model_copy(
-                update={"plain": forward.outputs, "exact": forward.outputs, "tf32": None, "state": forward.state}
-            )
+            update = {"plain": forward.outputs, "exact": forward.outputs, "tf32": None, "state": forward.state}
             if (trace := self._differing(mode)) or (mode in self._traces and self._mode_matters()):
-                runs.append(Run(trace or self._traces[mode][0], expected, what=f"in {mode} mode: "))
-        return runs
+                changed = expected.model_copy(update=update)
+                yield Run(trace or self._traces[mode][0], changed, what=f"in {mode} mode: ")
 
     def _configurations(self, expected: InputSet) -> Iterator[Run]:
         """One run for each further configuration of tuned kernels, as far as the machine can."""
