@@ -168,7 +168,7 @@ def _is_label(line: bytes) -> bool:
     return True
 
 
-def read(path: Path) -> tuple[Question, dict[str, Value]]:
+def read_labels(path: Path) -> tuple[Question, dict[str, Value]]:
     """What was asked, and the newest label of every key; DataError where the file is not one of labels."""
     try:
         text = path.read_bytes()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import kbtools as kb
 from kbtools.data.columns import Schema
 from kbtools.data.io.source import local_path
-from kbtools.data.labels import Question, Value, keys, read
+from kbtools.data.labels import Question, Value, keys, read_labels
 from kbtools.data.new_columns import with_columns
 from kbtools.data.table import rows_text
 
@@ -76,4 +76,4 @@ class AddLabels(kb.Stage):
         return self.into or f"gold_{question.column.replace('.', '_')}"
 
     def _read(self) -> tuple[Question, dict[str, Value]]:
-        return read(local_path(self.labels))
+        return read_labels(local_path(self.labels))

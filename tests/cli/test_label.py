@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import kbtools as kb
-from kbtools.data.labels import Question, keys, opened, read
+from kbtools.data.labels import Question, keys, opened, read_labels
 from kbtools.errors import DataError, SchemaError, UsageError
 
 LABELS = "sample-difficulty.labels.jsonl"
@@ -118,7 +118,7 @@ def test_a_line_that_was_cut_off_is_given_up_and_a_foreign_file_is_left_alone(tm
         pass
     path.write_bytes(whole + b'{"reward": 1}\n')
     with pytest.raises(DataError, match="line 3"):
-        read(path)
+        read_labels(path)
     assert path.read_bytes() == whole + b'{"reward": 1}\n'
 
 
@@ -139,7 +139,7 @@ def test_files_of_others_and_ends_that_an_editor_took_lose_nothing(tmp_path):
         pass
     assert path.read_bytes() == whole + b"notes"
     path.write_bytes(whole.rstrip(b"\n"))
-    assert read(path)[1] == {"k": "a"}
+    assert read_labels(path)[1] == {"k": "a"}
     with opened(path, question) as file:
         assert file.values == {"k": "a"}
     assert path.read_bytes() == whole

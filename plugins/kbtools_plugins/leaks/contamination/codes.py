@@ -45,7 +45,7 @@ class Code:
     parsed: bool
 
 
-def read(text: str) -> Code:
+def read_code(text: str) -> Code:
     """The streams and the operators of a text."""
     found = parse(text)
     if not isinstance(found, Parsed):

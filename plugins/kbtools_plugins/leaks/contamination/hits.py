@@ -90,7 +90,7 @@ class Hits:
         for row, role, text in _codes(batches(ds, list(places.values()), rows=_ROWS), places):
             digest = digest_of(text)
             if digest not in seen:
-                code = codes.read(text)
+                code = codes.read_code(text)
                 seen[digest] = index.look(code)
                 unparsed += not code.parsed
             if runs and role == "reference_code":

@@ -84,7 +84,7 @@ class Index:
     _seen: int = 0
 
     def __post_init__(self) -> None:
-        self.read = [codes.read(problem.code) for problem in self.problems]
+        self.read = [codes.read_code(problem.code) for problem in self.problems]
         self.signatures = [code.signature for code in self.read]
         for number, code in enumerate(self.read):
             self._by_operators[code.signature.operators].append(number)
