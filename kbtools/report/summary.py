@@ -148,7 +148,7 @@ def faults(splits: Mapping[str, Dataset], places: SpecialColumns, tally: Tally) 
 
 
 def _errors(splits: Mapping[str, Dataset], path: str) -> list[RepeatedFault]:
-    """The kinds of error in a column of messages: what stands before the first colon of the first line."""
+    """The kinds of error in a column of messages: what is before the first colon of the first line."""
     kinds: dict[str, list[int]] = {}
     texts = [text for ds in splits.values() if path in ds.features for text in column(ds, path).to_pylist()]
     for row, text in enumerate(texts):

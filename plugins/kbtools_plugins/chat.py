@@ -60,7 +60,7 @@ class _ToChat(kb.Stage):
 
     @abstractmethod
     def _written(self, prompt: list[Turn], completion: list[Turn]) -> dict[str, list[Message]]:
-        """The columns of one conversation; `prompt` is empty where it stands in one column."""
+        """The columns of one conversation; `prompt` is empty where it is in one column."""
 
     def _turn_feature(self, extra: Mapping[str, object]) -> dict[str, object]:
         import datasets

@@ -54,7 +54,7 @@ STRICT = Rules()
 
 
 class TaggedAnswer(NamedTuple):
-    """The answer `text[start:end]`, its tags excluded, and where its opening tag stands."""
+    """The answer `text[start:end]`, its tags excluded, and where its opening tag is."""
 
     opening: int
     start: int
@@ -145,7 +145,7 @@ class TagReader:
         return TaggedAnswer(position, position, len(self.marks.text), tagged=False)
 
     def _visible_before(self, ended: int) -> bool:
-        """Whether text stands outside the blocks, before the end of the last one."""
+        """Whether text is outside the blocks, before the end of the last one."""
         depth = 0
         position = self.marks.end(self._unaccounted - 1) if self._unaccounted else 0
         for index in range(self._unaccounted, ended + 1):
@@ -159,7 +159,7 @@ class TagReader:
         return False
 
     def _reasoning(self, index: int) -> int:
-        """A run of think tags, with whatever stands inside their blocks."""
+        """A run of think tags, with whatever is inside their blocks."""
         depth, opened, unopened, codes = 0, index, -1, self.codes
         for at in range(index, len(codes)):
             code = codes[at]
@@ -249,7 +249,7 @@ class TagReader:
     def _refuse_nested(self, index: int, close: int) -> None:
         """Refuse an answer with an inner opening that may be the real one.
 
-        That is one that starts a line, or any one where the outer opening stands in the middle of a line.
+        That is one that starts a line, or any one where the outer opening is in the middle of a line.
         """
         codes, opening = self.codes, self.codes[index]
         if codes.find(opening, index + 1, close) < 0:

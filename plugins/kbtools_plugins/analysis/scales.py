@@ -37,7 +37,7 @@ class Scale:
     """Rows whose label is not a verdict, and whose value is therefore NaN."""
 
     def label(self, value: float) -> str | None:
-        """A value as it stands in the column."""
+        """A value as it is in the column."""
         if value != value:
             return None
         if self.kind == "boolean":
