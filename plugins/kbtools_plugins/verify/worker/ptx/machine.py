@@ -25,8 +25,9 @@ from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, refs
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.ptx.marks import Marks, moved
+from kbtools_plugins.verify.worker.replay.faults import OutOfTime, Unsupported
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds, Race
-from kbtools_plugins.verify.worker.replay.job import Machine, OutOfTime, Unsupported, torch_operator
+from kbtools_plugins.verify.worker.replay.machine import Machine, torch_operator
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 
 _LAUNCH_SHARE = 0.9
