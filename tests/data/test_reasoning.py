@@ -240,6 +240,7 @@ def test_the_rest_is_the_answer_where_no_tag_is_asked_for(text: str, rest: str):
     ("text", "kind"),
     {
         "So. <think>r</think>A": "split-answer",
+        "x<think>r</think>A": "split-answer",
         "<think>a</think>A<think>b</think>B": "split-answer",
         "<think>r</think> \n": "empty-answer",
         "<think>r</think><answer>A": "unclosed-answer",
@@ -288,6 +289,14 @@ def test_the_last_of_several_rests_can_be_taken():
 def test_the_reasoning_is_what_stands_before_the_answer(text: str, reasoning: str | None):
     """Reasoning comes out in the order of the text, its think tags gone, and None where there was none."""
     assert parse(text).reasoning == reasoning
+
+
+@pytest.mark.parametrize("text", ["So <think>a <think>b", "<think>r</think>So <think>a <think>b</think> c"])
+def test_a_block_that_never_ends_is_shown_from_its_beginning(text: str):
+    """Of blocks in each other it is the outer one that is open, as deep as the trouble is."""
+    with pytest.raises(ReasoningError, match="^unclosed-think") as caught:
+        strip(text)
+    assert text[caught.value.at :].startswith("<think>a")
 
 
 def test_an_error_survives_pickling():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TESTS = {
     "plugins/kbtools_plugins/dedup.py": ["tests/plugins/test_dedup.py"],
-    "plugins/kbtools_plugins/split.py": ["tests/plugins/test_split.py"],
+    "plugins/kbtools_plugins/split.py": ["tests/plugins/test_split.py", "tests/plugins/leaks/test_near_dedup.py"],
     "plugins/kbtools_plugins/filter/expression.py": ["tests/plugins/test_filter.py"],
     "plugins/kbtools_plugins/filter/functions.py": ["tests/plugins/test_filter.py"],
     "plugins/kbtools_plugins/lengths/distribution.py": ["tests/plugins/test_lengths.py"],
@@ -23,7 +23,13 @@ TESTS = {
     "kbtools/models/engine/retry.py": ["tests/models/test_retry.py"],
     "kbtools/models/engine/limits.py": ["tests/models/test_limits.py", "tests/models/test_run_requests.py"],
     "kbtools/models/engine/budget.py": ["tests/models/test_budget.py"],
-    "kbtools/models/engine/online.py": ["tests/models/test_run_requests.py", "tests/models/test_budget.py"],
+    "kbtools/models/engine/online.py": [
+        "tests/models/test_run_requests.py",
+        "tests/models/test_budget.py",
+        "tests/models/test_processes.py",
+        "tests/models/test_claims.py",
+        "tests/models/test_structured.py",
+    ],
     "kbtools/models/engine/attempts.py": ["tests/models/test_run_requests.py", "tests/models/test_faults.py"],
     "kbtools/models/store/responses.py": ["tests/models/test_store.py", "tests/models/test_claims.py"],
     "kbtools/models/store/claims.py": ["tests/models/test_claims.py", "tests/models/test_processes.py"],

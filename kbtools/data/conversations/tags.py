@@ -133,7 +133,7 @@ class TagReader:
             return _answer_between(self.marks, *self._answers[-1])
         text, starts, end = self.marks.text, self.marks.starts, self.marks.end
         found = self._disputed + self._answers
-        if len(found) > 1 and len({text[end(opening) : starts[close]] for opening, close in found}) > 1:
+        if len({text[end(opening) : starts[close]] for opening, close in found}) > 1:
             raise ReasoningError("answers-differ", starts[self._answers[-1][0]])
         return _answer_between(self.marks, *self._answers[0])
 
