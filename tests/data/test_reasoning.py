@@ -33,6 +33,7 @@ ANSWERED = {
     "cut draft, pre-filled": ("r <answer>d</think><answer>A</answer>", "A"),
     "cut draft on lines, pre-filled": ("r\n<answer>\nd\n</think>\n\n<answer>\nA\n</answer>", "\nA\n"),
     "mention, pre-filled": ("Put it in <answer> tags.</think>Code:\n<answer>A</answer>", "A"),
+    "mention, pre-filled and ended twice": ("Put it in <answer> tags.</think></think><answer>A</answer>", "A"),
     "closing mention, pre-filled": ("End with </answer> there.</think><answer>A</answer>", "A"),
     "draft in marker lines": ("r\nBEGIN_PYTHON\nd\n</think>\nBEGIN_PYTHON\nA\nEND_PYTHON", "A\n"),
     "nested blocks": ("<think>a<think>b</think>c</think><answer>A</answer>", "A"),
@@ -53,6 +54,14 @@ ANSWERED = {
         "s = '</think><answer>'",
     ),
     "whole answer in the code": ("<answer>s = '<answer>x</answer>'</answer>", "s = '<answer>x</answer>'"),
+    "whole answer on a line of the code": (
+        "<answer>s = '''\n<answer>x</answer>\n'''</answer>",
+        "s = '''\n<answer>x</answer>\n'''",
+    ),
+    "answer tags in a comment and in a fence": (
+        "<answer># <answer>\n```\n<answer>\n```\n</answer>",
+        "# <answer>\n```\n<answer>\n```\n",
+    ),
     "closing tag in a fence": (
         "<answer>\n```python\n'</answer>'\n```\n</answer>",
         "\n```python\n'</answer>'\n```\n",
@@ -241,6 +250,7 @@ def test_the_rest_is_the_answer_where_no_tag_is_asked_for(text: str, rest: str):
     {
         "So. <think>r</think>A": "split-answer",
         "x<think>r</think>A": "split-answer",
+        "r</think>So <think>r</think>A": "split-answer",
         "<think>a</think>A<think>b</think>B": "split-answer",
         "<think>r</think> \n": "empty-answer",
         "<think>r</think><answer>A": "unclosed-answer",

@@ -104,7 +104,7 @@ def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, ast.expr |
 
 
 def _judged(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node but annotations, texts of errors, what only type checkers read, and constants of f-strings."""
+    """Every node but annotations, texts of errors and f-strings, what type checkers read, and that `zip` is strict."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -112,6 +112,8 @@ def _judged(tree: ast.AST) -> Iterator[ast.AST]:
         if isinstance(node, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom):
             continue
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.keyword) and node.arg == "strict":
             continue
         unseen = [getattr(node, field, None) for field in ("annotation", "returns", "decorator_list", "type_params")]
         hidden = {id(child) for part in unseen for child in (part if isinstance(part, list) else [part])}
