@@ -67,7 +67,7 @@ def test_folders_are_made(tmp_path):
 
 
 def test_what_checks_said_is_kept_beside_the_replies(tmp_path, ask):
-    """The first word stays, also in a store of a version that kept none; replies and words are each a new last write."""
+    """The first word stays, also in a store of a version that kept none; each reply and word is a new last write."""
     path = tmp_path / "s.sqlite"
     with ResponseStore(path) as store, store.transaction() as connection:
         connection.execute("DROP TABLE assessments")
