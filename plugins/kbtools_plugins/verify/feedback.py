@@ -7,7 +7,7 @@ the reference or about this machine; those verdicts end the conversation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -56,7 +56,7 @@ class VerifyFeedback(Feedback):
 
     @field_validator("targets", "allow", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
+    def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     def preflight(self) -> None:
