@@ -17,6 +17,7 @@ from kbtools.data.conversations.reasoning_error import ReasoningError
 from kbtools.data.writable import broken_character
 from kbtools.models.finish import Ending, ending_of
 from kbtools.models.kinds import NO_USAGE, Kind, ReplyFailure, Usage
+from kbtools.wording import counted
 
 MOST = 2**53
 """Counts beyond this are not counts, and no column of the store holds them."""
@@ -163,7 +164,8 @@ def _cut(finish: str | None, found: Said) -> ReplyFailure | None:
     if found.reasoning and not (found.text or "").strip():
         return ReplyFailure(
             Kind.INVALID,
-            f"{len(found.reasoning):,} characters of reasoning and no content: raise --max-reply-tokens, or check the "
+            f"{counted(len(found.reasoning), 'character')} of reasoning and no content: raise "
+            "--max-reply-tokens, or check the "
             "server's reasoning parser",
         )
     return None
