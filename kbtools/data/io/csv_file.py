@@ -16,6 +16,7 @@ from kbtools.data.io.arrow_file import check_names
 from kbtools.data.io.data_file import DataFile
 from kbtools.data.table import rows_text
 from kbtools.errors import DataError
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -72,7 +73,7 @@ def _blank_records(file: DataFile) -> Iterator[bool]:
         _check_separator(names, file)
         for fields in records:
             if fields and len(fields) != len(names):
-                raise csv.Error(f"{len(fields)} fields, but {len(names)} columns")
+                raise csv.Error(f"{counted(len(fields), 'field')}, but {counted(len(names), 'column')}")
             yield not fields
     except (csv.Error, UnicodeDecodeError) as error:
         line = records.line_num + isinstance(error, UnicodeDecodeError)  # which the reader did not get to see

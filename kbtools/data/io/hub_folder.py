@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from kbtools.data.io.data_file import READS, is_named
 from kbtools.errors import DataError, UsageError
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import BuilderConfig
@@ -107,7 +108,8 @@ def _check_whole(files: Iterable[Path]) -> None:
             odd = sorted(set(wanted) - set(indices)) or [index for index in indices if indices.count(index) > 1][:1]
             what = "missing" if set(wanted) - set(indices) else "there more than once"
             raise DataError(
-                f"{folder}: of the {int(count)} shards of {stem}, {', '.join(odd[:5])} is {what}. Load them again, or "
+                f"{folder}: of the {counted(int(count), 'shard')} of {stem}, {', '.join(odd[:5])} is {what}. "
+                "Load them again, or "
                 "choose files with a pattern of names."
             )
 

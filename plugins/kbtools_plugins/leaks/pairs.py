@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from kbtools.wording import counted
+
 _LONGEST = 2_000
 
 
@@ -29,5 +31,5 @@ class Pair(BaseModel):
 
 def shown(name: str, text: str) -> Code:
     """As much of a code as a record holds."""
-    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({len(text):,} characters)"
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({counted(len(text), 'character')})"
     return Code(name=name, text=cut.encode("utf-8", "replace").decode())

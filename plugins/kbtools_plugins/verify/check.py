@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import version
 
 from kbtools.errors import KbError
+from kbtools.wording import counted
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.host.budget import Budget
@@ -73,7 +74,7 @@ def verify(
             return PairCheck(reference, candidate, entry_point, chosen, processes or _shared_processes()).run()
         except WorkerDied as error:
             died = error
-    error_text = f"{died} in {_ATTEMPTS} attempts, as happens when the machine's memory runs out"
+    error_text = f"{died} in {counted(_ATTEMPTS, 'attempt')}, as happens when the machine's memory runs out"
     return Verification(verdict="unsupported:killed", error=error_text, fingerprint=fingerprint(chosen))
 
 
@@ -148,7 +149,7 @@ class PairCheck:
         reply = outcome.known()
         require_fit(reply)
         if reply.fewer_sets:
-            self._evidence.notes.append(f"large inputs: {len(reply.sets)} sets of them only")
+            self._evidence.notes.append(f"large inputs: {counted(len(reply.sets), 'set')} of them only")
         return reply
 
     def _reference_outcome(self, code: str, most_elements: int) -> Outcome[ReferenceReply]:
