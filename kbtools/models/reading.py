@@ -58,10 +58,15 @@ def read_text(raw: str) -> Reading:
 
 def parsed_json(raw: str) -> object:
     """The JSON value of a text; ValueError says what is wrong with it."""
+    text = raw.removeprefix("\ufeff")
     try:
-        return json.loads(raw.removeprefix("\ufeff"))
+        return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number of more digits than Python reads, which no count is
+        return json.loads(text, parse_int=float)
 
 
 def read_payload(payload: object) -> Reading:
@@ -78,14 +83,14 @@ def _read_chat(payload: Object) -> Reading:
     choices = payload.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
         return _unknown(f"it has no choices; its keys are {_keys(payload)}", usage)
-    choice = choices[0]
+    choice = next((one for one in choices if isinstance(one, Mapping) and one.get("index") == 0), choices[0])
     message = choice.get("message")
     if not isinstance(message, Mapping):
         return _unknown(f"its first choice has no message; its keys are {_keys(choice)}", usage)
     logprobs = choice.get("logprobs")
     parts = _Parts(
         message=message,
-        finish=_text(choice.get("finish_reason")),
+        finish=_text(choice.get("finish_reason")) or _text(choice.get("native_finish_reason")),
         calls=any(message.get(field) for field in ("tool_calls", "function_call")),
         refusal=_text(message.get("refusal")) or _refused(message.get("content")),
         logprobs=_logprobs(logprobs.get("content") if isinstance(logprobs, Mapping) else None),
@@ -189,7 +194,14 @@ def _content(content: object) -> object:
     if not isinstance(parts, list):
         return content
     whole = [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
-    return [part for part in whole if not (isinstance(part, Mapping) and part.get("type") == "refusal")]
+    return [part for part in whole if not (isinstance(part, Mapping) and _says_nothing(part))]
+
+
+def _says_nothing(part: Object) -> bool:
+    """Whether a part is a refusal, which is read apart, or a text that is null."""
+    return part.get("type") == "refusal" or (
+        part.get("type") in ("text", "output_text") and part.get("text", "") is None
+    )
 
 
 def _refused(content: object) -> str | None:
