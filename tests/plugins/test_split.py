@@ -63,6 +63,14 @@ def test_seed_decides_the_split() -> None:
     assert groups_of(kb.Split(seed=1).run(modules(20)))["validation"] != {"m4", "m9"}
 
 
+def test_a_group_with_as_many_rows_of_two_strata_counts_as_the_first_of_them() -> None:
+    """So the split of mixed groups is pinned, too: m0 to m4 of every row of one stratum, the others of both."""
+    ds = modules(20, each=2)
+    strata = ["b" if row % 20 < 5 else "ab"[row // 20] for row in range(40)]
+    split = kb.Split(stratify="kind").run(ds.add_column("kind", strata))
+    assert groups_of(split)["validation"] == set()
+
+
 def test_test_split_leaves_validation_as_it_is() -> None:
     """ModelStage for a test split later takes its groups from train."""
     without, with_test = kb.Split().run(modules(60, each=2)), kb.Split(test=0.2).run(modules(60, each=2))

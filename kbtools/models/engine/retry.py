@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -70,9 +71,11 @@ def rate_limit_pause(headers: Mapping[str, str]) -> float:
 
 def duration(text: str | None) -> float | None:
     """Seconds in `1.5`, `20ms`, `6m0s`; None if it is none of these."""
-    if text is None or (seconds := _number(text)) is not None:
-        return seconds if text is not None else None
-    parts = re.findall(r"([\d.]+)(ms|s|m|h|d)", text)
+    if text is None:
+        return None
+    if (seconds := _number(text)) is not None:
+        return seconds
+    parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|d)", text)
     if "".join(number + unit for number, unit in parts) != text.strip() or not parts:
         return None
     return sum(float(number) * UNITS[unit] for number, unit in parts)
@@ -83,7 +86,7 @@ def _number(text: str | None) -> float | None:
         value = float(text) if text is not None else None
     except ValueError:
         return None
-    return max(0.0, value) if value is not None and value == value else None
+    return max(0.0, value) if value is not None and math.isfinite(value) else None
 
 
 def _until(date: str, now: datetime) -> float | None:
