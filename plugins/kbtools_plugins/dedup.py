@@ -273,7 +273,7 @@ def _collision_text(places: _Places, counts: pl.DataFrame) -> str:
     named = [f"{_key(row[:-1])!r} ({counted(row[-1], 'code')})" for row in counts.head(3).iter_rows()]
     more = f" and {counts.height - 3} more" if counts.height > 3 else ""
     what = " + ".join(places.keys.values())
-    return f"{counted(counts.height, 'key')} ({what}) cover different reference code: {', '.join(named)}{more}."
+    return f"{counted(counts.height, 'key')} ({what}) with different reference code: {', '.join(named)}{more}."
 
 
 def _top(ds: Dataset, places: _Places, best: pl.DataFrame, columns: dict[str, str]) -> Any:
