@@ -426,6 +426,13 @@ def test_the_usual_text_is_read_as_any_other(
     assert found is None or found == TagReader(marks).read(Rules())
 
 
+@pytest.mark.parametrize("code", ["A", "```\nA\n```"])
+def test_the_usual_text_is_read_the_short_way(code: str):
+    """Also with a fence in the answer; one behind it may hold the tag that closes the answer."""
+    assert usual_answer(find_marks(f"<think>r</think>\n<answer>{code}</answer> Done.")) is not None
+    assert usual_answer(find_marks(f"<think>r</think>\n<answer>{code}</answer>\n```\nx\n```")) is None
+
+
 def steps(run: Callable[[], object]) -> int:
     """The number of lines of Python that a call executes."""
     count = 0

@@ -28,7 +28,7 @@ from tests.mutation.modules import TESTS
 RESULT = ROOT / "benchmarks" / "results" / "mutation.json"
 KILLED = ROOT / ".mutation.jsonl"
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
-"""Mutants that no test can kill, each with the reason: they are run and not counted."""
+"""Mutants that no test can kill, each with the reason: they are neither run nor counted."""
 SECONDS = 600
 """A mutant in a process of its own whose tests run longer counts as killed: it hangs."""
 
@@ -151,14 +151,13 @@ def main() -> None:
         "--module", nargs="*", help="Only modules whose path has one of these; nothing is written then."
     )
     asked = parser.parse_args()
-    sample, done = chosen(asked.count, asked.seed), killed_before()
+    sample, done, known = chosen(asked.count, asked.seed), killed_before(), reasons()
     wanted = asked.module or [""]
-    here = [mutant for part in wanted for mutant in sample if part in mutant.file]
-    alive = run([mutant for mutant in here if key_of(mutant) not in done])
-    known = reasons()
-    survivors = [mutant for mutant in alive if (mutant.file, mutant.text, mutant.after) not in known]
-    equivalent = len(alive) - len(survivors)
-    mutants, killed = len(here) - equivalent, len(here) - len(alive)
+    here = list(dict.fromkeys(mutant for part in wanted for mutant in sample if part in mutant.file))
+    counted = [mutant for mutant in here if (mutant.file, mutant.text, mutant.after) not in known]
+    survivors = run([mutant for mutant in counted if key_of(mutant) not in done])
+    mutants, equivalent = len(counted), len(here) - len(counted)
+    killed = mutants - len(survivors)
     print(f"{killed} of {mutants} mutants killed, {equivalent} further ones are equivalent")
     shown = ("file", "line", "before", "after")
     listed = [{field: getattr(mutant, field) for field in shown} for mutant in survivors]

@@ -64,11 +64,10 @@ def test_seed_decides_the_split() -> None:
 
 
 def test_a_group_with_as_many_rows_of_two_strata_counts_as_the_first_of_them() -> None:
-    """So the split of mixed groups is pinned, too: m0 to m4 of every row of one stratum, the others of both."""
-    ds = modules(20, each=2)
-    strata = ["b" if row % 20 < 5 else "ab"[row // 20] for row in range(40)]
-    split = kb.Split(stratify="kind").run(ds.add_column("kind", strata))
-    assert groups_of(split)["validation"] == set()
+    """So the split of mixed groups is pinned, too: five modules of one stratum, five of the other, ten of both."""
+    kinds = ["a" if row % 20 < 5 else "b" if row % 20 < 10 else "ab"[row // 20] for row in range(40)]
+    split = kb.Split(stratify="kind", validation=0.2).run(modules(20, each=2).add_column("kind", kinds))
+    assert groups_of(split)["validation"] == {"m0", "m10", "m4", "m9"}
 
 
 def test_test_split_leaves_validation_as_it_is() -> None:

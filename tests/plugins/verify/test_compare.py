@@ -192,3 +192,42 @@ def test_every_output_has_scales_of_its_own() -> None:
     """The root mean square of each."""
     found = scales({"tuple": [_tree([3.0, -3.0]), _tree([0.0, 0.0])]})
     assert [float(one) for one in found] == [3.0, 0.0]
+
+
+def test_the_error_is_that_of_the_worst_output() -> None:
+    """Relative to its scale and size; equal outputs have none. Of several outputs the wrong one is named."""
+    one, near, far = _tree([1.0]), _tree([1.0 + 2**-14]), _tree([2.0])
+    same = compare(one, one, one)
+    assert isinstance(same, Agreement)
+    assert same.max_error == 0.0
+    several = compare({"list": [near, one]}, {"list": [one, one]}, {"list": [one, one]})
+    assert isinstance(several, Agreement)
+    assert several.max_error == 2**-15
+    wrong = compare({"list": [one, far]}, {"list": [one, one]}, {"list": [one, one]})
+    alone = compare(far, one, one)
+    assert isinstance(wrong, Difference)
+    assert isinstance(alone, Difference)
+    assert wrong.text.startswith("output 1 differs")
+    assert alone.text.startswith("the output differs")
+
+
+@pytest.mark.parametrize(
+    ("shape", "mine", "theirs", "same"),
+    [
+        ([2, 3], [3, 1], [3, 1], True),
+        ([2, 3], [1, 2], [3, 1], False),
+        ([2, 1], [1, 1], [3, 1], False),
+        ([1, 3], [9, 1], [3, 1], True),
+        ([0, 3], [7, 5], [3, 1], True),
+    ],
+)
+def test_strides_count_where_a_layout_was_asked_for(
+    shape: list[int], mine: list[int], theirs: list[int], same: bool
+) -> None:
+    """Those of dimensions of one element mean nothing, and those of no elements neither."""
+    got, want = ({**_tree(np.zeros(shape)), "stride": stride} for stride in (mine, theirs))
+    assert isinstance(compare(got, want, want), Agreement)
+    assert isinstance(compare(got, want, want, promised=[False]), Agreement)
+    found = compare(got, want, want, promised=[True])
+    assert isinstance(found, Agreement) is same
+    assert same or "the reference asks for a layout" in found.text
