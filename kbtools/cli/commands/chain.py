@@ -23,6 +23,7 @@ from kbtools.lineage import Lineage, Recipe
 from kbtools.lineage import read_all as read_recipes
 from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
+from kbtools.wording import counted
 
 _RUN = "kbtools.run"
 _FILES = ("dataset", "out", "dropped", "save_recipe", "scratch")
@@ -239,7 +240,9 @@ def run_command(ctx: click.Context, recipe: str, names: tuple[str, ...]) -> int:
     options = given_options(ctx)
     chosen = read_recipes(recipe, names)
     if len(chosen) > 1 and options.out:
-        raise UsageError(f"--out {options.out}: {len(chosen)} recipes cannot write to one place. Name one of them.")
+        raise UsageError(
+            f"--out {options.out}: {counted(len(chosen), 'recipe')} cannot write to one place. Name one of them."
+        )
     return execute_all([_completed(recipe, one, options) for one in chosen], options)
 
 
