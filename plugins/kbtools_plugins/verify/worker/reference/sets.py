@@ -87,7 +87,7 @@ class InputSets:
 
     def _varied(self) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""
-        torch.manual_seed(self._seeds[0])
+        loading.seed(self._seeds[0])
         again = _tensors(self._module.given(self._seeds[-1] + 1))
         ones = [tensor for tensor in _tensors(self._first) if tensor.numel()]
         others = [tensor for tensor in again if tensor.numel()]
@@ -150,7 +150,7 @@ class InputSets:
         found = self._called(name, inputs, given, plain, (used, wide))
         return found.model_copy(update={"tf32": self._by_tensor_cores(inputs)})
 
-    def _by_tensor_cores(self, inputs: tuple[Any, ...]) -> Tree:
+    def _by_tensor_cores(self, inputs: Inputs) -> Tree:
         with TensorCores() as cores:
             outputs = self._module.forward(self._mode, clone_tree(inputs))
         return encode(outputs) if cores.used else None
@@ -187,7 +187,7 @@ class InputSets:
         return (outputs, wide) if same_shapes else (plain, plainly_used)
 
 
-def _tensors(values: Any) -> list[torch.Tensor]:
+def _tensors(values: object) -> list[torch.Tensor]:
     return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 
 
