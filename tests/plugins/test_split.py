@@ -130,7 +130,7 @@ def test_every_split_gets_a_group_if_there_are_enough() -> None:
 
 def test_fewer_groups_than_splits_is_an_error() -> None:
     """It cannot be done without an empty split or a shared group."""
-    with pytest.raises(kb.errors.DataError, match=r"1 groups \(module_name\) cannot fill 2 splits"):
+    with pytest.raises(kb.errors.DataError, match=r"1 group \(module_name\) cannot fill 2 splits"):
         kb.Split().run(evals([0.1, 0.2], ["A", "A"]))
 
 

@@ -132,6 +132,8 @@ def _limited(data: Dataset | DatasetDict, limit: int | None) -> Dataset | Datase
 
 def _no_such_file(name: str) -> str:
     path = Path(name)
+    if path.is_symlink():
+        return f"{name!r} is a link to {str(path.readlink())!r}, and nothing is there."
     if not path.parent.is_dir():
         return f"there is no file {name!r}, nor the folder {str(path.parent)!r}."
     siblings = [str(sibling) for sibling in path.parent.iterdir()]

@@ -12,6 +12,7 @@ from random import Random
 from kbtools.models.kinds import RETRIED, Kind
 from kbtools.models.options import Options
 from kbtools.models.reply import Answer
+from kbtools.wording import counted
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -36,7 +37,9 @@ def gave_up(answer: Answer, faults: int, elapsed: float, options: Options) -> st
     """The error text of a row whose retries are used up, or the answer's own."""
     if answer.kind not in RETRIED:
         return answer.error
-    limit = f"{faults} failed attempts" if faults >= options.max_attempts else f"a deadline of {options.deadline:g} s"
+    limit = (
+        counted(faults, "failed attempt") if faults >= options.max_attempts else f"a deadline of {options.deadline:g} s"
+    )
     return f"gave up after {elapsed:.1f} s ({limit}); last answer: {answer.error}"
 
 
