@@ -136,7 +136,8 @@ def test_reward_formula_is_arithmetic_over_the_verdict() -> None:
     [
         "__import__('os')", "verdict.error", "open", "speedup +", "", "min(1)", "max()", "min", "passed()", "'abc'",
         "(-1)**0.5", "10.0**1000", "2**2**2**2**2**2", "1e400", "9" * 5000, "1/0", "passed if passed else 'x'", "[1]",
-        "min(*passed)", "min(1, key=max)", "lambda: 1", "passed is 1", "speedup @ 2", "(" * 300 + "1" + ")" * 300,
+        "min(*passed)", "passed(1, 2)", "min(1, 2)(1, 2)", "min(1, key=max)", "lambda: 1", "passed is 1",
+        "speedup @ 2", "(" * 300 + "1" + ")" * 300,
     ],
 )  # fmt: skip
 def test_wrong_reward_formulas_are_errors_before_the_first_pair(formula: str) -> None:
