@@ -71,6 +71,7 @@ def test_places_are_left_out_and_names_kept(text, wanted):
         "https://api.openai.com/v1#gpt-5.2",
         "first line\nsecond line",
         "1.2.3",
+        "about ~1.5 s, ~half of 1.5 s, the other half",
     ],
 )
 def test_what_is_no_place_stays(text):
