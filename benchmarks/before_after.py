@@ -40,6 +40,11 @@ WORK: dict[str, tuple[str, str]] = {
         " '--out', 'out.jsonl', '--overwrite']\nfrom kbtools.cli import main\n"
         "try: main()\nexcept SystemExit: pass",
     ),
+    "show": (
+        "",
+        "import sys, io; sys.argv = ['kbtools', 'show', 'sample', '-n', '1']\nfrom kbtools.cli import main\n"
+        "try: main()\nexcept SystemExit: pass",
+    ),
     "floor": ("", "import datasets, click"),
 }
 """What comes before, and what is timed."""

@@ -5,6 +5,7 @@ is (`contract`) and what it concludes from the replies (`parse`); calls, retries
 `kbtools.models`' part. A reply is stored before anything here sees it, so a run that ends anywhere goes on from there.
 """
 
+from kbtools.calls import on_calls
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import (
     REPEAT,
@@ -19,7 +20,7 @@ from kbtools.llm.parts import (
 )
 from kbtools.llm.replay import parsed_rows
 from kbtools.llm.rows import row_inputs
-from kbtools.llm.stage import ModelStage, on_calls
+from kbtools.llm.stage import ModelStage
 from kbtools.llm.writing import TextGenerationStage
 
 __all__ = [

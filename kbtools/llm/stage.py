@@ -7,15 +7,15 @@ row and what the replies come to.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from contextvars import ContextVar
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import JsonValue
 
+from kbtools.calls import Chain, Distinct, asked_by_chain, on_calls
 from kbtools.data.table import empty
 from kbtools.errors import ConfigError, SchemaError
 from kbtools.llm.options import CallOptions
@@ -25,8 +25,6 @@ from kbtools.llm.rows import answered, first_requests, follow_up_requests, repea
 from kbtools.models.choice import default_model, model_backend
 from kbtools.models.contract import Contract, ParsedReply, Repairing
 from kbtools.models.engine.budget import Spend, left_after
-from kbtools.models.engine.distinct import Chain, Distinct, asked_by_chain
-from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.run import RequestPlan, plan_requests, run_requests
 from kbtools.models.options import Options
 from kbtools.models.request import Request
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
     from kbtools.models.backend import ModelBackend, Review
-
-on_calls: ContextVar[Callable[[Progress], None]] = ContextVar("on_calls", default=lambda progress: None)
-"""Called with the counters of running calls; the pipeline points it at its observer."""
 
 NOTHING_SPENT = Spend()
 

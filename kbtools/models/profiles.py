@@ -25,7 +25,7 @@ REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 class Profile(BaseModel):
     """One kind of server. `base_url` and headers may refer to `${VARIABLE}` and `${VARIABLE:-default}`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_url: str
     """Up to and with /v1."""
@@ -81,7 +81,7 @@ BUILT_IN: Mapping[str, Profile] = {
 class DefaultModel(BaseModel):
     """The table `[model]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     default: str = ""
     """Model spec of stages that are given none."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
+from kbtools.calls import Chain, asked_by_chain
 from kbtools.data.io import own_files
 from kbtools.data.io.local_files import gatherable
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray, crew, opened
 from kbtools.figures import Table
 from kbtools.lineage import Lineage, Recipe, StageRecord
-from kbtools.models.engine.distinct import Chain, asked_by_chain
 from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.sharding import Beginning, beginning, run_sharded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -13,10 +14,12 @@ from rich.text import Text
 from kbtools.cli.ui.stdout import to_nowhere
 from kbtools.cli.ui.text import printable
 from kbtools.data.table import counted, rows_text
-from kbtools.judge import label_counts
+from kbtools.figures import label_counts
 from kbtools.lineage import StageRecord
-from kbtools.models.engine.progress import Progress
-from kbtools.models.engine.run import RequestPlan
+
+if TYPE_CHECKING:
+    from kbtools.models.engine.progress import Progress
+    from kbtools.models.engine.run import RequestPlan
 
 _WIDE = 120
 
