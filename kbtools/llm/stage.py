@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from kbtools.calls import Chain, Distinct, asked_by_chain, on_calls
 from kbtools.data.table import empty
-from kbtools.errors import ConfigError, SchemaError
+from kbtools.errors import Missing, SchemaError
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import Further, RowFailure, RowInputs, RowValues, TextContract, found_paths
 from kbtools.llm.replay import parsed_rows, replay
@@ -156,7 +156,7 @@ class ModelStage(CallOptions, Stage):
         """The model spec of this stage or the default of the environment."""
         spec = self.model or default_model()
         if not spec:
-            raise ConfigError(
+            raise Missing(
                 f"stage {self.name!r} asks a model, and none is configured. Give --model SPEC (openai:gpt-5.2, "
                 "prime:openai/gpt-5.2, http://localhost:8000/v1#NAME, serve:PATH, vllm:PATH, hf:PATH), or set "
                 f"KBTOOLS_MODEL, DATA_MODEL, or [model] default in kbtools.toml. {self.without_model}".rstrip()

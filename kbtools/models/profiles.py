@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kbtools.errors import ConfigError, did_you_mean, explain
+from kbtools.errors import ConfigError, Missing, did_you_mean, explain
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Api, Dialect, Structure
 from kbtools.models.options import Prices
@@ -135,12 +135,12 @@ def _check_tables(path: Path, written: Mapping[str, object]) -> None:
 
 
 def expanded(text: str, what: str) -> str:
-    """`text` with its references replaced from the environment; ConfigError names a variable that is not set."""
+    """`text` with its references replaced from the environment; Missing names a variable that is not set."""
 
     def value(match: re.Match[str]) -> str:
         found = os.environ.get(match[1], "")
         if not found and match[2] is None:
-            raise ConfigError(
+            raise Missing(
                 f"{what} comes from the environment variable {match[1]}, which is not set. "
                 "Set it, or write it into .env."
             )
