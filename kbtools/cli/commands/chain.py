@@ -46,7 +46,7 @@ def run_options() -> list[click.Option]:
         ),
         ("scratch", "DIR", "Folder of an engine's finished parts; with ray, one that every node sees."),
     ]
-    numbers: list[tuple[str, Any, str]] = [
+    numbers: list[tuple[str, object, str]] = [
         ("limit", click.IntRange(min=0), "Only the first N rows of each split."),
         ("seed", int, "Seed of every stage that has one."),
         ("shards", click.IntRange(min=1), "Parts that an engine cuts the rows into; by their number when not given."),
@@ -94,7 +94,7 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         kept[name] = value
 
 
-def _remember_push(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def _remember_push(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Keep an option of `--push`, wherever it was written."""
     if value is not None and not ctx.resilient_parsing:
         ctx.meta.setdefault(_RUN, {}).setdefault("push_fields", {})[str(param.name)] = value
@@ -105,7 +105,7 @@ class StageChain(OnceCommand, click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all stages."""
-        return sorted(registry().stages())
+        return sorted(registry().offers("stage"))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         """The command of one stage; for `judge` with the options of the judge that is the default."""
@@ -145,13 +145,14 @@ def _named(choice: str, args: Sequence[str]) -> str | None:
     known = registry()
     options = [*run_options(), *(option for cls in known.judges().values() for option in stage_options(cls))]
     flags = {name for option in options if option.is_flag for name in (*option.opts, *option.secondary_opts)}
+    stages = known.offers("stage")
     for before, word in pairwise(("", *args)):
         if before == f"--{choice}":
             return word
         if word.startswith(f"--{choice}="):
             return word.partition("=")[2]
         is_value = before.startswith("--") and "=" not in before and before not in flags
-        if word in known.stages() and not is_value:
+        if word in stages and not is_value:
             break
     return None
 
@@ -183,7 +184,7 @@ class _StageCommand(OnceCommand):
         return super().parse_args(ctx, args)
 
 
-def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, Any]]]:
+def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, object]]]:
     def make(**values: Any) -> tuple[str, dict[str, object]]:
         return name, given(values)
 
@@ -207,7 +208,7 @@ def apply_command() -> None:
 
 @apply_command.result_callback()
 @click.pass_context
-def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
+def _apply(ctx: click.Context, words: list[tuple[str, dict[str, object]]]) -> int:
     options = given_options(ctx)
     if not words:
         raise UsageError(
