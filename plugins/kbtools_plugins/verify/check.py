@@ -48,6 +48,7 @@ _ELEMENTS: dict[Machine, tuple[int, int]] = {
 the reference's float64 run on a CPU are the limit."""
 _TIERS: dict[Machine, str] = {"gpu": "gpu", "ptx": "ptx", "interpreter": "interpreter+compile"}
 """What a verdict says of the machine that its kernels ran on."""
+_WHERE = {record.ELSEWHERE: "in another place (user, files, clock, card, settings, with gradients) "}
 _LAUNCHES_PER_TIMEOUT = 16
 """Launches to compile that --timeout is meant for; a kernel with many configurations gets more."""
 
@@ -215,15 +216,23 @@ class PairCheck:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
         required = [
-            trace for name, traces in self._traces.items() if name not in self._reference.variants for trace in traces
+            (name, trace)
+            for name, traces in self._traces.items()
+            if name not in self._reference.variants
+            for trace in traces
         ]
-        self._kernels = [kernel for trace in required for kernel in trace_rules.launched(trace, self._source)]
+        self._kernels = [kernel for _, trace in required for kernel in trace_rules.launched(trace, self._source)]
         reference_only_moves, strict = only_moves(self._reference), self._settings.strict_fallback
         if not any(trace.launches for trace in self._traces["main"]):
             self._look_for_detection()
-        for trace in required:
+        for name, trace in required:
             share = trace_rules.require_work(
-                trace, self._source, self._settings.allow, reference_only_moves, strict=strict
+                trace,
+                self._source,
+                self._settings.allow,
+                reference_only_moves,
+                strict=strict,
+                where=_WHERE.get(name, ""),
             )
             self._evidence.torch_share = max(self._evidence.torch_share or 0.0, share)
         for trace in self._traces.get("shape", []):

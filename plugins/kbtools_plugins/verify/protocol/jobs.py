@@ -159,6 +159,8 @@ class Plan(Message):
     """How many configurations of tuned kernels to go through; 0 for the first alone."""
     state: list[str] = []
     """Parameters that a replay sets, by the reference's names."""
+    contexts: list[str] = []
+    """Where else to call it so: `grad`, where gradients are recorded, and `inference`, in inference mode."""
 
 
 class RecordJob(Message):

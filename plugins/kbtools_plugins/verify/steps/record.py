@@ -53,7 +53,7 @@ def plans(reference: ReferenceReply) -> Iterator[Plan]:
 
 
 def plan_elsewhere(reference: ReferenceReply) -> Plan:
-    """The first forward on another card, its parameters decoys; the trace says which memory is theirs."""
+    """The first forward in another place, its parameters decoys; the trace says which memory is theirs."""
     return Plan(
         name=ELSEWHERE,
         mode=reference.main,
@@ -61,6 +61,7 @@ def plan_elsewhere(reference: ReferenceReply) -> Plan:
         required=True,
         inputs=reference.decoys[:1],
         state=list(reference.decoy_state),
+        contexts=["grad", "inference"],
     )
 
 

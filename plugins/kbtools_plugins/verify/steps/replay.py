@@ -214,12 +214,11 @@ class Replays:
             runs.append(Run(self._first, sets[0], what="in its first call: "))
         if self._last.shape_of_it() != self._steady.shape_of_it():
             runs.append(Run(self._last, sets[0], what="in a later call: "))
+        known = {self._first.shape_of_it(), self._steady.shape_of_it()}
         for elsewhere in self._traces.get(ELSEWHERE, []):
-            if elsewhere.state or elsewhere.shape_of_it() not in (
-                self._first.shape_of_it(),
-                self._steady.shape_of_it(),
-            ):
-                runs.append(Run(elsewhere, sets[0], what="recorded on another card with other parameters: "))
+            if (shape := elsewhere.shape_of_it()) not in known:
+                known.add(shape)
+                runs.append(Run(elsewhere, sets[0], what="recorded in another place with other parameters: "))
         runs += self._configurations(sets[0])
         for mode, forward in self._reference.modes.items():
             expected = sets[0].model_copy(

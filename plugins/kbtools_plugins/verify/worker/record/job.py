@@ -17,10 +17,12 @@ from kbtools_plugins.verify.protocol.jobs import Failure, Plan, Recorded, Record
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
+from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
 from kbtools_plugins.verify.worker.record import audit, launches, library_shim
 from kbtools_plugins.verify.worker.record.lines import Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
+from kbtools_plugins.verify.worker.record.surroundings import Surroundings
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
 
 
@@ -37,11 +39,13 @@ def warm_up() -> None:
 
 def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     """Traces of every plan of the job, or why there are none; on a forbidden act, reports and ends at once."""
-    path = str(Path("candidate.py").resolve())
+    folder = Path.cwd()
+    place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
+    path = place.path
     recorder = Recorder(path, job.allow)
     placement = Placement()
     tuning = launches.install(recorder, placement)
-    card = cuda_shim.MACHINES[job.card]
+    card = MACHINES[job.card]
     lines = Lines(path)
 
     def report(kind: str, what: str) -> None:
@@ -49,19 +53,21 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
         os._exit(0)
 
     library_shim.install()
+    readable = sandbox.readable_paths()
     try:
         with cuda_shim.installed(card), torch.no_grad(), placement, ReadWatch(recorder), recorder:
+            place.install()
             before = audit.watched_values()
             lines.watch(job.watch)
-            audit.watch(path, sandbox.readable_paths(), report)
-            candidate = _Candidate(job, placement)
+            audit.watch(path, [*readable, folder], report)
+            candidate = _Candidate(job, placement, place)
             plans = {plan.name: _run_plan(plan, candidate, recorder, tuning) for plan in job.plans}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
-        return describe(error, path).model_copy(update={"ran": lines.ran})
+        return describe(error, path, job.code).model_copy(update={"ran": lines.ran})
     if changed:
         return Failure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
-    if left := sorted(file.name for file in Path().iterdir() if file.is_file() and file.name != Path(path).name):
+    if left := sorted(file.name for file in folder.iterdir() if file.is_file() and file.name != "candidate.py"):
         return Failure(failed="forbidden:file_write", error=f"it left the file {left[0]}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return Failure(failed="hack:side_stream", error="it made a stream that is never waited for")
@@ -71,9 +77,9 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
 class _Candidate:
     """The candidate's module with the reference's parameters and buffers."""
 
-    def __init__(self, job: RecordJob, placement: Placement) -> None:
+    def __init__(self, job: RecordJob, placement: Placement, place: Surroundings) -> None:
         self._placement = placement
-        loaded = loading.load(job.code, "candidate")
+        loaded = loading.load(job.code, place.module, place.path, place.own_builtins())
         args, kwargs = self.decoded(job.init)
         self.instance = loading.construct(getattr(loaded, job.entry), args, kwargs)
         placement.move_to_device(self.tensors())
@@ -116,11 +122,28 @@ def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: lau
         if plan.sequence:
             return Recorded(traces=_sequence(plan, candidate, recorder))
         forwards = partial(_forwards, plan, candidate, recorder)
+        if plan.contexts:
+            return _in_contexts(plan, forwards, recorder)
         return _tuned(forwards, tuning, plan.tuning) if plan.tuning else Recorded(traces=forwards())
     except BaseException as error:
         if plan.required:
             raise
-        return Recorded(failure=describe(error, recorder.path))
+        return Recorded(failure=describe(error, recorder.path, ""))
+
+
+_CONTEXTS = {"grad": torch.enable_grad, "inference": torch.inference_mode}
+
+
+def _in_contexts(plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder) -> Recorded:
+    """Forwards without gradients, and once more as other callers call it; failing there is worth a note."""
+    found = Recorded(traces=forwards())
+    for name in plan.contexts:
+        try:
+            with _CONTEXTS[name]():
+                found.traces.extend(forwards())
+        except Exception as error:  # noqa: BLE001 - whatever it raises where no check would call it
+            found.failure = describe(error, recorder.path, "")
+    return found
 
 
 _MOST_CARRIED = 2**28
@@ -238,7 +261,7 @@ def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tenso
             raise Rejected("hack:output_cache", "a second call returned the memory that the first call had returned")
 
 
-def describe(error: BaseException, path: str) -> Failure:
+def describe(error: BaseException, path: str, code: str) -> Failure:
     """The failure that an exception of a candidate stands for, with the last lines that lead to it."""
     own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == path]
     where = f"line {own[-1].lineno}: " if own else ""
@@ -252,7 +275,7 @@ def describe(error: BaseException, path: str) -> Failure:
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return Failure(failed="out_of_memory", error=text)
     if any(sign in text for sign in _NO_CUDA):
-        if "torch._inductor" in Path(path).read_text(encoding="utf-8"):
+        if "torch._inductor" in code:
             return Failure(failed="unsupported:inductor", error=text)
         return Failure(failed="unsupported:cuda_api", error=text)
     if isinstance(error, SystemExit):

@@ -97,6 +97,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if not self._recording:
             return func(*args, **kwargs)
+        if torch.is_inference_mode_enabled():  # where torch does not take composite operators apart before this
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
         with torch._C.DisableTorchFunction(), _disable_current_modes():
             return self._operate(func, args, kwargs)
 
