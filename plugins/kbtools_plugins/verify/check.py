@@ -12,21 +12,12 @@ from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
-from kbtools_plugins.verify.protocol.jobs import (
-    COMPILE,
-    RECORD,
-    REFERENCE,
-    CompileJob,
-    CompileReply,
-    Plan,
-    RecordJob,
-    RecordReply,
-    ReferenceJob,
-    ReferenceReply,
-    Timing,
-)
+from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.reading import ShrinkJob
+from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
+from kbtools_plugins.verify.protocol.reference import REFERENCE, ReferenceJob, ReferenceReply
+from kbtools_plugins.verify.protocol.replaying import Timing
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
 from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu

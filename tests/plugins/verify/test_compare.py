@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kbtools_plugins.verify.protocol.tolerance import Agreement, Difference, compare, ill_conditioned
+from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
+from kbtools_plugins.verify.protocol.tolerance import compare, ill_conditioned
 
 
 def _tree(values, dtype: str = "float32") -> dict:

@@ -21,8 +21,8 @@ from typing import Generic, TypeVar
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.protocol import wire
-from kbtools_plugins.verify.protocol.jobs import Assignment, Failure, Go, Role, Waiting
 from kbtools_plugins.verify.protocol.message import Message, WrongShape
+from kbtools_plugins.verify.protocol.roles import Assignment, Failure, Go, Role, Waiting
 from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {

@@ -6,8 +6,8 @@ is ever made in the caller.
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.protocol.jobs import Role
 from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.wire import Tree
 
@@ -28,6 +28,8 @@ class Finding(Message):
     text: str
     first: int
     last: int
+    looks: bool = False
+    """Whether it only asks for something (the time, say): a trick where what the candidate does depends on it."""
     in_kernel: bool = False
     """Whether it is in a kernel, which no Python runs."""
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Container, Mapping
 
 from kbtools_plugins.verify import devices
-from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, CompileJob, Launch
+from kbtools_plugins.verify.protocol.compiling import PTX_TARGET, CompileJob, Launch
 from kbtools_plugins.verify.protocol.reading import KernelSource
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree

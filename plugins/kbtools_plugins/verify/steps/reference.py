@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from kbtools_plugins.verify.protocol import operators
-from kbtools_plugins.verify.protocol.jobs import InputSet, ReferenceReply
-from kbtools_plugins.verify.protocol.tolerance import Agreement, compare, flatten, rms, to_numpy
+from kbtools_plugins.verify.protocol.agreement import Agreement
+from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy
+from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply
+from kbtools_plugins.verify.protocol.tolerance import compare, rms
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
 _NEAR_ZERO = 1e-6

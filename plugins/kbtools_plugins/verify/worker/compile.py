@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 
 from kbtools_plugins.ptx.compile import WITH_FP8, Architecture, CompiledKernel, compile_kernel, lacks_types
-from kbtools_plugins.verify.protocol.jobs import CompileJob, CompileReply, Launch, Usage, architecture_name
+from kbtools_plugins.verify.protocol.compiling import CompileJob, CompileReply, Launch, Usage, architecture_name
 from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.job import load_kernels

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 
 from kbtools_plugins.verify.candidate import kernels, static_rules, text
-from kbtools_plugins.verify.protocol.jobs import Failure
 from kbtools_plugins.verify.protocol.message import Message
 from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply
+from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.protocol.wire import Talk
 
 _RECURSION = 4_000

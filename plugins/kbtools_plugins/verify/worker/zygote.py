@@ -23,20 +23,15 @@ from types import ModuleType
 
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol import wire
+from kbtools_plugins.verify.protocol.compiling import COMPILE
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, PROBE
-from kbtools_plugins.verify.protocol.jobs import (
-    COMPILE,
-    GPU,
-    OPERATORS,
-    PTX,
-    RECORD,
-    REFERENCE,
-    REPLAY,
-    Assignment,
-    Failure,
-)
 from kbtools_plugins.verify.protocol.message import Message
 from kbtools_plugins.verify.protocol.reading import KERNELS, READ, SHRINK
+from kbtools_plugins.verify.protocol.recording import RECORD
+from kbtools_plugins.verify.protocol.reference import REFERENCE
+from kbtools_plugins.verify.protocol.replaying import GPU, PTX, REPLAY
+from kbtools_plugins.verify.protocol.roles import Assignment, Failure
+from kbtools_plugins.verify.protocol.tracing import OPERATORS
 
 _RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""

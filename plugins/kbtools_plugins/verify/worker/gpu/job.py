@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import torch
 
-from kbtools_plugins.verify.protocol.jobs import Go, ReplayJob, ReplayReply, TimingReply, Waiting
+from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply, TimingReply
+from kbtools_plugins.verify.protocol.roles import Go, Waiting
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.gpu import timing
 from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine

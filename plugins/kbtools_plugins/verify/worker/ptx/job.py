@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 
-from kbtools_plugins.verify.protocol.jobs import ReplayJob, ReplayReply
+from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.ptx.machine import PtxMachine
 from kbtools_plugins.verify.worker.replay.job import replay

@@ -18,9 +18,10 @@ from kbtools_plugins.ptx.faults import Unsupported as UnknownInstruction
 from kbtools_plugins.ptx.launch import Buffer, launch
 from kbtools_plugins.ptx.machine.limits import Limits
 from kbtools_plugins.ptx.memory.buffer import Pointer
-from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, ReplayRun, RunResult
+from kbtools_plugins.verify.protocol.compiling import PTX_TARGET
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import ALLOWED, base_name, is_allocation, moves
+from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, refs
 from kbtools_plugins.verify.worker.ptx.marks import Marks, moved
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds, Race

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from kbtools_plugins.verify.protocol.jobs import (
-    Failure,
+from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.outputs import flatten
+from kbtools_plugins.verify.protocol.reference import (
     InputSet,
     Mode,
     ReferenceJob,
@@ -26,8 +27,7 @@ from kbtools_plugins.verify.protocol.jobs import (
     UpdatedBuffer,
     Variant,
 )
-from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.protocol.tolerance import flatten
+from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.reference import state as module_state

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.protocol.jobs import ReplayJob, ReplayReply, ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_finishing, is_update, moves
+from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply, ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, refs
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.interpreter import Interpreter, OutOfBounds, Race
