@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import traceback
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 
@@ -13,16 +14,15 @@ from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
-from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.reading import ShrinkJob
-from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
 from kbtools_plugins.verify.protocol.reference import REFERENCE, ReferenceJob, ReferenceReply
 from kbtools_plugins.verify.protocol.replaying import Timing
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
 from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
-from kbtools_plugins.verify.steps.compile import compile_job, later_job, picked, targets
+from kbtools_plugins.verify.steps.compile import compile_job, distinct_launches, later_job, picked, targets
+from kbtools_plugins.verify.steps.places import Places
 from kbtools_plugins.verify.steps.reference import only_moves, require_fit
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.structure import sound_cut, what_was_cut
@@ -39,7 +39,10 @@ _ELEMENTS: dict[Machine, tuple[int, int]] = {
 the reference's float64 run on a CPU are the limit."""
 _TIERS: dict[Machine, str] = {"gpu": "gpu", "ptx": "ptx", "interpreter": "interpreter+compile"}
 """What a verdict says of the machine that its kernels ran on."""
-_WHERE = {record.ELSEWHERE: "in another place (user, files, clock, card, settings, with gradients) "}
+_WHERE = {
+    record.ELSEWHERE: "in another place (user, files, clock, card, settings, with gradients) ",
+    record.CARDS: "on another card ",
+}
 _LAUNCHES_PER_TIMEOUT = 16
 """Launches to compile that --timeout is meant for; a kernel with many configurations gets more."""
 
@@ -175,33 +178,11 @@ class PairCheck:
         return secret_numbers(purpose, count, self._settings.seed, self._texts)
 
     def _record(self) -> record.Recording:
-        state, decoys = self._reference.state, self._reference.decoy_state
-        found = record.recording_of(self._recorded(state, list(record.plans(self._reference)), card=0))
-        reply = self._recorded(state | decoys, [record.plan_elsewhere(self._reference)], card=1)
-        found.traces[record.ELSEWHERE] = record.traces_elsewhere(reply)
-        self._evidence.notes += [*found.notes, *read.remarks(self._findings)]
+        self._places = Places(self._processes, self._code, self._name, self._reference, self._findings,
+                              list(self._settings.allow))  # fmt: skip
+        found = self._places.record()
+        self._evidence.notes += self._places.notes
         return found
-
-    def _recorded(self, state: dict[str, Tensor], plans: list[Plan], card: int) -> RecordReply:
-        """What a process of its own has recorded of the candidate with these parameters."""
-        job = RecordJob(
-            code=self._code,
-            entry=self._name,
-            init=self._reference.init,
-            state=state,
-            weights=self._reference.sequence.weights if self._reference.sequence else {},
-            allow=list(self._settings.allow),
-            card=card,
-            plans=plans,
-            watch=bool(self._findings),
-        )
-        outcome = self._processes.run(RECORD, job)
-        ran = outcome.reply.ran if outcome.reply else outcome.ran
-        if finding := read.executed(self._findings, ran):
-            raise Decided(finding.verdict, finding.text)
-        if outcome.failed:
-            raise Decided(record.verdict_of_failure(outcome), outcome.error)
-        return outcome.known()
 
     def _require_work(self) -> None:
         self._main_trace = self._traces["main"][1]
@@ -212,7 +193,12 @@ class PairCheck:
             if name not in self._reference.variants
             for trace in traces
         ]
-        self._kernels = [kernel for _, trace in required for kernel in trace_rules.launched(trace, self._source)]
+        self._kernels = [
+            kernel
+            for name, trace in required
+            if name != record.CARDS
+            for kernel in trace_rules.launched(trace, self._source)
+        ]
         reference_only_moves, strict = only_moves(self._reference), self._settings.strict_fallback
         if not any(trace.launches for trace in self._traces["main"]):
             self._look_for_detection()
@@ -230,14 +216,21 @@ class PairCheck:
             trace_rules.require_work_on_other_shape(
                 trace, self._source, self._settings.allow, reference_only_moves, strict=strict
             )
+        self._traces[record.ELSEWHERE] += self._known_launches(self._traces.pop(record.CARDS, []))
         for name in self._reference.variants:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
 
+    def _known_launches(self, traces: list[Trace]) -> Iterator[Trace]:
+        """Those of other cards that need nothing compiled but what the first place does."""
+        known = distinct_launches(self._traces["main"], self._source, [])
+        for trace in traces:
+            if all(launch in known for launch in distinct_launches([trace], self._source, [])):
+                yield trace
+
     def _look_for_detection(self) -> None:
         """Decided if a candidate that launches nothing on a device does so where there can be none."""
-        plan = record.plan_elsewhere(self._reference)
-        traces = record.traces_elsewhere(self._recorded(self._reference.state, [plan], card=2))
+        traces = self._places.where_nobody_is()
         if any(trace.launches for trace in traces):
             text = "kernels run only where torch has no CUDA or events take 1 ms; on a device torch does the work"
             raise Decided("fallback", text)

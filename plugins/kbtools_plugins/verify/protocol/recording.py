@@ -69,6 +69,8 @@ class RecordReply(Message):
     """What the names in its kernels stand for."""
     ran: list[int] = []
     """Lines of its text that have run."""
+    asked_for_card: bool = False
+    """Whether it has asked which card there is."""
 
 
 RECORD = Role("record", RecordJob, RecordReply)

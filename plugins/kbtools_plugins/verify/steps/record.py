@@ -15,6 +15,7 @@ from kbtools_plugins.verify.steps.trace_rules import Decided
 
 DECOYS = 2
 ELSEWHERE = "elsewhere"
+CARDS = "cards"
 SEQUENCE = "sequence"
 TUNING = "tuning"
 _FEWEST_REPEATS = 6
@@ -69,6 +70,12 @@ def plan_elsewhere(reference: ReferenceReply) -> Plan:
 def traces_elsewhere(reply: RecordReply) -> list[Trace]:
     """The trace of that forward. Decided if the reply is forged."""
     return _plan(reply, ELSEWHERE).traces
+
+
+def failed_contexts(reply: RecordReply) -> Iterator[str]:
+    """That a forward fails where gradients are recorded, or in inference mode."""
+    if failure := _plan(reply, ELSEWHERE).failure:
+        yield f"it fails where gradients are recorded or in inference mode: {failure.error}"
 
 
 def recording_of(reply: RecordReply) -> Recording:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -28,6 +28,8 @@ class Default:
     is_cuda = False
     card = CUDA
     cards = 1
+    asked = False
+    """Whether anybody wanted to know which card it is."""
 
 
 class CudaMode(TorchFunctionMode):
@@ -155,9 +157,8 @@ class _Driver:
     """As much of Triton's active driver as host code asks for; kernels are never launched through it."""
 
     def __init__(self, card: SimpleNamespace) -> None:
-        self._card = card
+        self._properties = card
         known = {
-            "max_shared_mem": card.shared_memory_per_block_optin,
             "max_num_regs": card.regs_per_multiprocessor,
             "multiprocessor_count": card.multi_processor_count,
             "warpSize": card.warp_size,
@@ -165,7 +166,14 @@ class _Driver:
             "mem_clock_rate": 1_215_000,
             "mem_bus_width": 5_120,
         }
-        self.utils = SimpleNamespace(get_device_properties=lambda device: dict(known))
+        self.utils = SimpleNamespace(
+            get_device_properties=lambda device: {"max_shared_mem": self._card.shared_memory_per_block_optin, **known}
+        )
+
+    @property
+    def _card(self) -> SimpleNamespace:
+        Default.asked = True
+        return self._properties
 
     def get_current_device(self) -> int:
         """The current one."""
@@ -213,6 +221,10 @@ def installed(card: SimpleNamespace = MACHINES[0]) -> Iterator[None]:
 
 
 def _patch_torch_cuda(card: SimpleNamespace) -> None:
+    def asked() -> SimpleNamespace:
+        Default.asked = True
+        return card
+
     side = Stream()
     Stream.made = 0
     nothing = lambda *_, **__: None  # noqa: E731 - one no-op under many names
@@ -225,9 +237,9 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
         "set_device": nothing,
         "synchronize": nothing,
         "empty_cache": nothing,
-        "get_device_properties": lambda *_: card,
-        "get_device_name": lambda *_: card.name,
-        "get_device_capability": lambda *_: (card.major, card.minor),
+        "get_device_properties": lambda *_: asked(),
+        "get_device_name": lambda *_: asked().name,
+        "get_device_capability": lambda *_: (asked().major, asked().minor),
         "manual_seed": nothing,
         "manual_seed_all": nothing,
         "is_bf16_supported": lambda *_, **__: True,
@@ -255,7 +267,7 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
     }
     for name, answer in answers.items():
         setattr(torch.cuda, name, answer)
-        if callable(answer) and not isinstance(answer, type):
+        if isinstance(answer, FunctionType):
             answer.__module__, answer.__name__ = "torch.cuda", name
     torch.cuda.graphs.CUDAGraph = CudaGraph  # type: ignore[misc, assignment]
     torch.set_default_device = _default_device_stays

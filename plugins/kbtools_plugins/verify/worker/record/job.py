@@ -20,7 +20,7 @@ from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
 from kbtools_plugins.verify.worker.record import audit, launches, library_shim
-from kbtools_plugins.verify.worker.record.lines import Lines
+from kbtools_plugins.verify.worker.record.lines import NO_CUDA, Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
 from kbtools_plugins.verify.worker.record.surroundings import Surroundings
@@ -29,11 +29,14 @@ from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_te
 
 def warm_up() -> None:
     """Import what a candidate is likely to import, so that no fork pays for it."""
+    import platform
+
     import numpy  # noqa: F401
     import torch._dynamo
     import torch.nn.functional
     import triton.language.extra.libdevice  # noqa: F401
 
+    platform.uname().processor  # noqa: B018 - it starts a program to find out, and remembers
     torch.set_num_threads(1)
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
 
@@ -66,13 +69,21 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return describe(error, path, job.code).model_copy(update={"ran": lines.ran})
+    if lines.no_cuda:
+        return Failure(failed="unsupported:cuda_api", error=f"it catches {lines.no_cuda}", ran=lines.ran)
     if changed:
         return Failure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
     if left := sorted(file.name for file in folder.iterdir() if file.is_file() and file.name != "candidate.py"):
         return Failure(failed="forbidden:file_write", error=f"it left the file {left[0]}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return Failure(failed="hack:side_stream", error="it made a stream that is never waited for")
-    return RecordReply(plans=plans, lacking=candidate.lacking, bindings=recorder.bindings.found, ran=lines.ran)
+    return RecordReply(
+        plans=plans,
+        lacking=candidate.lacking,
+        bindings=recorder.bindings.found,
+        ran=lines.ran,
+        asked_for_card=cuda_shim.Default.asked,
+    )
 
 
 class _Candidate:
@@ -137,14 +148,14 @@ _CONTEXTS = {"grad": torch.enable_grad, "inference": torch.inference_mode}
 
 def _in_contexts(plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder) -> Recorded:
     """Forwards without gradients, and once more as other callers call it; failing there is worth a note."""
-    found = Recorded(traces=forwards())
+    traces, failure = forwards(), None
     for name in plan.contexts:
         try:
             with _CONTEXTS[name]():
-                found.traces.extend(forwards())
+                traces += forwards()
         except Exception as error:  # noqa: BLE001 - whatever it raises where no check would call it
-            found.failure = describe(error, recorder.path, "")
-    return found
+            failure = describe(error, recorder.path, "")
+    return Recorded(traces=traces, failure=failure)
 
 
 _MOST_CARRIED = 2**28
@@ -231,15 +242,6 @@ def _require_work_again(plan: Plan, candidate: _Candidate, recorder: Recorder, a
         raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
 
 
-_NO_CUDA = (
-    "without support for the specified device",
-    "not compiled with CUDA",
-    "NVIDIA driver",
-    "has no attribute '_cuda",
-)
-"""What torch says where the shim has no answer."""
-
-
 class Rejected(Exception):
     """The candidate did something that has a verdict of its own."""
 
@@ -275,7 +277,7 @@ def describe(error: BaseException, path: str, code: str) -> Failure:
         return Failure(failed="hack:cuda_graph", error=text)
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return Failure(failed="out_of_memory", error=text)
-    if any(sign in text for sign in _NO_CUDA):
+    if any(sign in text for sign in NO_CUDA):
         if "torch._inductor" in code:
             return Failure(failed="unsupported:inductor", error=text)
         return Failure(failed="unsupported:cuda_api", error=text)

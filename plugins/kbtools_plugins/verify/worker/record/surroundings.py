@@ -78,6 +78,7 @@ class Surroundings:
     def install(self) -> None:
         """From now on this process looks so."""
         _show_a_device()
+        _hide_modes(self.path)
         main = ModuleType("__main__")
         main.__file__ = f"{_HOME}/train.py" if self.elsewhere else "main.py"
         sys.modules["__main__"] = main
@@ -133,6 +134,29 @@ def _show_a_device() -> None:
         setattr(os, name, shown(name))
 
 
+def _hide_modes(path: str) -> None:
+    """To the code of the candidate no mode of ours is on."""
+
+    def hidden(real: Callable[..., Any], answer: object) -> Callable[..., Any]:
+        def ask(*args: object) -> object:
+            return answer if sys._getframe(1).f_code.co_filename == path else real(*args)
+
+        return ask
+
+    for owner, name, answer in (
+        (torch._C, "_len_torch_function_stack", 0),
+        (torch._C, "_len_torch_dispatch_stack", 0),
+        (torch._C, "_is_torch_function_mode_enabled", False),
+        (torch.overrides, "_is_torch_function_mode_enabled", False),
+        (torch.overrides, "_get_current_function_mode", None),
+        (torch.overrides, "_get_current_function_mode_stack", []),
+        (torch.utils._python_dispatch, "_get_current_dispatch_mode", None),
+        (torch.utils._python_dispatch, "_get_current_dispatch_mode_stack", []),
+        (torch.utils._python_dispatch, "is_in_torch_dispatch_mode", False),
+    ):
+        setattr(owner, name, hidden(getattr(owner, name), answer))
+
+
 def _replace_variables() -> None:
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         del os.environ[name]
@@ -157,7 +181,9 @@ def _replace_system() -> None:
     }
     for name, answer in answers.items():
         setattr(os, name, _always(answer))
-    platform._uname_cache = None  # type: ignore[attr-defined]
+    shown = platform.uname_result(system.sysname, "workstation", "5.15.0-91-generic", "#101-Ubuntu SMP", system.machine)
+    vars(shown)["processor"] = "x86_64"
+    platform._uname_cache = shown  # type: ignore[attr-defined]
     platform._platform_cache = {}  # type: ignore[attr-defined]
     socket.gethostname = _always("workstation")
     socket.getfqdn = _always("workstation.example")
