@@ -30,7 +30,9 @@ class CompiledKernel:
     """Global memory that each program gets."""
     binary: bytes
     ttir: str
-    """The kernel as Triton has parsed it."""
+    """The kernel after Triton's first passes."""
+    parsed: str
+    """The kernel as Triton has parsed it, before any pass."""
 
 
 def compile_kernel(
@@ -42,19 +44,10 @@ def compile_kernel(
     descriptors, functions, and values of constexpr parameters; options are `num_warps`, `num_stages` and the like.
     """
     import triton
-    from triton.compiler.compiler import ASTSource, make_backend
-    from triton.runtime import driver
-    from triton.runtime.jit import create_function_from_signature
 
     gpu = _target(target)
-    driver.set_active(SimpleNamespace(get_current_target=lambda: gpu))  # kernels may ask what they are compiled for
-    backend = make_backend(gpu)
-    chosen = dict(options or {})
-    bind = create_function_from_signature(function.signature, function.params, backend)
-    bound, specialization, _ = bind(**arguments, **chosen)
-    parsed, signature, constants, attributes = function._pack_args(backend, chosen, bound, specialization, dict(chosen))
-    source = ASTSource(function, signature, constants, attributes)
-    kernel = triton.compile(source, target=gpu, options=parsed.__dict__)
+    backend, source, signature, parsed_options = _prepared(function, arguments, options or {}, gpu)
+    kernel = triton.compile(source, target=gpu, options=parsed_options.__dict__)
     metadata = kernel.metadata
     return CompiledKernel(
         name=metadata.name,
@@ -65,7 +58,40 @@ def compile_kernel(
         scratch_bytes=getattr(metadata, "global_scratch_size", 0),
         binary=kernel.asm[backend.binary_ext],
         ttir=kernel.asm["ttir"],
+        parsed=kernel.asm["source"],
     )
+
+
+def parsed(function: Any, arguments: Mapping[str, Any], options: Mapping[str, Any], target: Architecture = 80) -> str:
+    """What Triton's front end makes of a launch, before any pass; nothing further is compiled."""
+    from triton.compiler.compiler import ir
+
+    gpu = _target(target)
+    backend, source, _, chosen = _prepared(function, arguments, options, gpu)
+    context = ir.context()
+    ir.load_dialects(context)
+    backend.load_dialects(context)
+    made = source.make_ir(gpu, chosen, backend.get_codegen_implementation(chosen), backend.get_module_map(), context)
+    return str(made)
+
+
+def _prepared(
+    function: Any, arguments: Mapping[str, Any], options: Mapping[str, Any], gpu: Any
+) -> tuple[Any, Any, Mapping[str, Any], Any]:
+    """The backend, the launch as Triton specialises it, its signature, and the backend's options."""
+    from triton.compiler.compiler import ASTSource, make_backend
+    from triton.runtime import driver
+    from triton.runtime.jit import create_function_from_signature
+
+    driver.set_active(SimpleNamespace(get_current_target=lambda: gpu))  # kernels may ask what they are compiled for
+    backend = make_backend(gpu)
+    chosen = dict(options)
+    bind = create_function_from_signature(function.signature, function.params, backend)
+    bound, specialization, _ = bind(**arguments, **chosen)
+    parsed_options, signature, constants, attributes = function._pack_args(
+        backend, chosen, bound, specialization, dict(chosen)
+    )
+    return backend, ASTSource(function, signature, constants, attributes), signature, parsed_options
 
 
 def lacks_types(error: BaseException, target: Architecture) -> bool:

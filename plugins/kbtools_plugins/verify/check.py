@@ -267,6 +267,8 @@ class PairCheck:
             Resources(**found.tree()) for found in reply.resources if found.target in asked
         )
         self._evidence.notes += [f"passed over by a tuner: {found}" for found in reply.passed_over]
+        if reply.other_code:
+            raise Decided("unsupported:other_code", reply.other_code)
         if "have been removed" in reply.error:
             text = f"Triton {version('triton')} no longer has what it uses, Triton 3.6 does: {reply.error[-300:]}"
             raise Decided("unsupported:triton_version", text)

@@ -184,3 +184,8 @@ def hostile(name: str, parity: int = 0) -> str:
 def innocent(name: str) -> str:
     """The twin that looks and does nothing else."""
     return _text(*INNOCENT[name], _LOOKS)
+
+
+def plain() -> str:
+    """A right candidate that asks nothing."""
+    return _text("", "True", _CHEATS)

@@ -24,6 +24,8 @@ class Launch(Message):
     options: dict[str, Tree]
     targets: list[int | str]
     tuned: bool
+    parsed: list[str] = []
+    """Digests of what Triton parses for it in the candidate's own module, or how that failed."""
 
 
 class CompileJob(Message):
@@ -56,6 +58,8 @@ class CompileReply(Message):
     never: list[int] = []
     """Numbers of those launches among the job's that fit no target: a tuner never picks them."""
     error: str = ""
+    other_code: str = ""
+    """Which kernel Triton makes other code of in the candidate's own module."""
 
 
 COMPILE = Role("compile", CompileJob, CompileReply)

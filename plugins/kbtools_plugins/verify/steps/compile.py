@@ -8,6 +8,7 @@ from collections.abc import Container, Mapping
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.protocol.compiling import PTX_TARGET, CompileJob, Launch
 from kbtools_plugins.verify.protocol.reading import KernelSource
+from kbtools_plugins.verify.protocol.specialization import compile_value, specialized
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import Target, VerifySettings, machine, on_gpu
@@ -61,7 +62,7 @@ def picked(traces: list[Trace], never: list[Launch], source: KernelSource) -> li
 
 
 def _plain(launch: Launch) -> Launch:
-    return launch.model_copy(update={"targets": [], "tuned": False})
+    return launch.model_copy(update={"targets": [], "tuned": False, "parsed": []})
 
 
 def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
@@ -88,7 +89,7 @@ def distinct_launches(
             kernel = source.find(step.kernel, step.kernel_line)
             constants = kernel.constants if kernel else []
             bound = {
-                name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
+                name: compile_value(value, names) if name in constants else specialized(compile_value(value, names))
                 for name, value in step.bound.items()
             }
             launch = Launch(
@@ -99,31 +100,11 @@ def distinct_launches(
                 targets=_able(bound, targets),
                 tuned=f"{step.kernel}:{step.kernel_line}" in tuned,
             )
-            found.setdefault(json.dumps(launch.tree(), sort_keys=True), launch)
+            key = json.dumps(launch.tree(), sort_keys=True)
+            known = found.setdefault(key, launch)
+            if step.parsed and step.parsed not in known.parsed:
+                found[key] = known.model_copy(update={"parsed": [*known.parsed, step.parsed]})
     return list(found.values())
-
-
-def _compile_value(value: Tree, names: dict[str, str]) -> Tree:
-    if not isinstance(value, dict):
-        return value
-    if "ref" in value:
-        kept = {"dtype": value["ref"]["dtype"], "offset": value["ref"]["offset"] % 16, "shape": [1]}
-        return {**value, "ref": kept}
-    if "function" in value:
-        return {**value, "clean_name": names.get(f"{value['function']}:{value['line']}", value["function"])}
-    if "tuple" in value:
-        return {"tuple": [_compile_value(item, names) for item in value["tuple"]]}
-    return value
-
-
-def _specialized(value: Tree) -> Tree:
-    """Numbers that are not constants reach the compiler as a type, and whether they are 1 or a multiple of 16."""
-    if isinstance(value, float):
-        return 0.5
-    if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):
-        wide = 2**40 if abs(value) >= 2**31 else 0
-        return wide + (16 if value % 16 == 0 else 3)
-    return value
 
 
 def _functions(tree: Tree) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.reading import Finding
 from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
 from kbtools_plugins.verify.protocol.reference import ReferenceReply
+from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps import read, record
 from kbtools_plugins.verify.steps.trace_rules import Decided
@@ -48,11 +49,13 @@ class Places:
             watch=bool(findings) or "except" in code or "suppress" in code,
         )
         self.notes: list[str] = []
+        self._bindings: list[Binding] = []
 
     def record(self) -> record.Recording:
         """All plans in the first place, the first forward in the second one, and on more cards if it asks for one."""
         reply = self._recorded(list(record.plans(self._reference)), _FIRST)
         found = record.recording_of(reply)
+        self._bindings = reply.bindings
         looks = read.executed([one for one in self._findings if one.looks], reply.ran)
         self.notes = [*found.notes, *read.remarks(self._findings, reply.ran)]
         found.traces[record.ELSEWHERE] = list(self._elsewhere(found.traces["main"][0], looks))
@@ -80,11 +83,15 @@ class Places:
             try:
                 yield self._first_forward(card)[0]
             except Decided as decided:  # it may refuse a card
+                if decided.verdict == "unsupported:other_code":
+                    raise
                 self.notes.append(f"on the card with number {card} it fails: {decided.error}")
 
     def _first_forward(self, card: int, decoys: dict[str, Tensor] | None = None) -> list[Trace]:
         reply = self._recorded([record.plan_elsewhere(self._reference)], card, decoys)
         self.notes += record.failed_contexts(reply) if card == _SECOND else []
+        if other := record.other_bindings(self._bindings, reply.bindings):
+            raise Decided("unsupported:other_code", f"{other} in a kernel differs from place to place")
         return record.traces_elsewhere(reply)
 
     def _recorded(self, plans: list[Plan], card: int, decoys: dict[str, Tensor] | None = None) -> RecordReply:

@@ -78,6 +78,15 @@ def failed_contexts(reply: RecordReply) -> Iterator[str]:
         yield f"it fails where gradients are recorded or in inference mode: {failure.error}"
 
 
+def other_bindings(here: list[Binding], elsewhere: list[Binding]) -> str:
+    """A name in a kernel that does not stand for the same in both places; empty if there is none."""
+    known = {(found.kernel, found.line, found.name): found for found in here}
+    for found in elsewhere:
+        if known.get((found.kernel, found.line, found.name), found) != found:
+            return found.name
+    return ""
+
+
 def recording_of(reply: RecordReply) -> Recording:
     """The traces in a reply, which may be forged: Decided if it holds none."""
     traces = {name: plan.traces for name, plan in reply.plans.items()}

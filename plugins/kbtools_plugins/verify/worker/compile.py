@@ -8,16 +8,14 @@ import tempfile
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import torch
 import triton
-import triton.language as tl
 
 from kbtools_plugins.ptx.compile import WITH_FP8, Architecture, CompiledKernel, compile_kernel, lacks_types
 from kbtools_plugins.verify.protocol.compiling import CompileJob, CompileReply, Launch, Usage, architecture_name
-from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
-from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.protocol.wire import Talk
+from kbtools_plugins.verify.worker.arguments import argument
+from kbtools_plugins.verify.worker.normal_form import FAILED, normal_form
 from kbtools_plugins.verify.worker.replay.job import load_kernels
 
 _MOST_SHARED: dict[Architecture, int] = {
@@ -66,6 +64,8 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
             try:
                 resources.append(_usage(kernels, launch, target, features))
                 fits.add(number)
+            except OtherCode as error:
+                return CompileReply(resources=resources, other_code=f"kernel {launch.kernel}: {error}")
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
                 text = where + _last_lines(error)
                 if not (launch.tuned and isinstance(error, _passed_over())):
@@ -115,20 +115,16 @@ def _passed_over() -> tuple[type[Exception], ...]:
     return (TooLarge, CompileTimeAssertionFailure, PTXASError)
 
 
-class _Pointer:
-    """Stands for a tensor: the compiler wants its type and the alignment of its address."""
+class OtherCode(Exception):
+    """The candidate's own module gives other code than its text says."""
 
-    def __init__(self, dtype: Any, address: int) -> None:
-        self.dtype = dtype
-        self._address = address
 
-    def data_ptr(self) -> int:
-        """An address of the same alignment."""
-        return self._address
-
-    def ptr_range(self) -> int:
-        """Small enough for 32-bit offsets."""
-        return 0
+def _require_same(own: list[str], parsed: str) -> None:
+    for digest in own:
+        if digest.startswith(FAILED):
+            raise ValueError(f"in the candidate's own module Triton does not take it: {digest.removeprefix(FAILED)}")
+        if digest != normal_form(parsed):
+            raise OtherCode("in the candidate's own module Triton makes other code of it than its text says")
 
 
 def _usage(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:
@@ -142,8 +138,9 @@ def _usage(kernels: ModuleType, launch: Launch, target: Architecture, features: 
 
 
 def _compile(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:
-    arguments = {name: _argument(value, kernels) for name, value in launch.bound.items()}
+    arguments = {name: argument(value, kernels) for name, value in launch.bound.items()}
     kernel = compile_kernel(getattr(kernels, launch.clean_name), arguments, launch.options, target)
+    _require_same(launch.parsed, kernel.parsed)
     features |= {name for name, sign in _FEATURES.items() if sign in kernel.ttir}
     if _TF32.search(kernel.text):
         features.add("tf32")
@@ -158,31 +155,6 @@ def _compile(kernels: ModuleType, launch: Launch, target: Architecture, features
         registers=registers,
         spill_bytes=stack,
     )
-
-
-def _argument(tree: Tree, kernels: ModuleType) -> Any:
-    if not isinstance(tree, dict):
-        return tree
-    (kind, body), *_ = tree.items()
-    if kind == "ref":
-        dtype = getattr(tl, tree["as"]) if "as" in tree else getattr(torch, body["dtype"])
-        return _Pointer(dtype, body["offset"] * ITEM_BYTES[body["dtype"]])
-    if kind == "tuple":
-        return tuple(_argument(item, kernels) for item in body)
-    if kind == "triton":
-        return tl.str_to_ty(body, None)
-    if kind == "function":
-        return getattr(kernels, tree["clean_name"])
-    if kind == "descriptor":
-        return _descriptor(body)
-    return getattr(torch, body)
-
-
-def _descriptor(fields: Tree) -> Any:
-    from triton.tools.tensor_descriptor import TensorDescriptor
-
-    base = torch.empty(fields["base"]["ref"]["shape"], dtype=getattr(torch, fields["base"]["ref"]["dtype"]))
-    return TensorDescriptor(base, fields["shape"], fields["strides"], fields["block_shape"], fields["padding"])
 
 
 def _registers_and_stack(kernel: CompiledKernel) -> tuple[int | None, int | None]:

@@ -20,6 +20,7 @@ from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
 from kbtools_plugins.verify.worker.record import audit, launches, library_shim
+from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.record.lines import NO_CUDA, Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
@@ -46,7 +47,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     folder = Path.cwd()
     place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
     path = place.path
-    recorder = Recorder(path, job.allow)
+    recorder = Recorder(path, job.allow, None if job.card else FrontEnd())
     placement = Placement()
     tuning = launches.install(recorder, placement)
     card = MACHINES[job.card]
