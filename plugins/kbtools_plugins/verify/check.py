@@ -178,8 +178,7 @@ class PairCheck:
         return secret_numbers(purpose, count, self._settings.seed, self._texts)
 
     def _record(self) -> record.Recording:
-        self._places = Places(self._processes, self._code, self._name, self._reference, self._findings,
-                              list(self._settings.allow))  # fmt: skip
+        self._places = Places(self._processes, self._code, self._name, self._reference, self._findings, self._settings)
         found = self._places.record()
         self._evidence.notes += self._places.notes
         return found

@@ -71,10 +71,8 @@ def test_the_same_code_by_another_way_of_writing_passes(name: str, processes: Wa
 
 def test_names_of_functions_and_places_do_not_count() -> None:
     """What is left is what the code does."""
-    first = (
-        '#loc = loc("a.py":1:2)\n'
-        ' tt.func public @k(%x: i32 loc("x"(#loc))) {\n tt.call @f__i32() loc(#loc4)\n} loc(#loc)'
-    )
+    head = '#loc = loc("a.py":1:2)\n tt.func public @k(%x: i32 loc("x"(#loc))) {\n'
+    first = head + " tt.call @f__i32() loc(#loc4)\n} loc(#loc)"
     second = ' tt.func public @"b.k__2"(%x: i32 loc("x"(#loc7))) {\n tt.call @g() loc(callsite(#loc1 at #loc2))\n}'
     assert normal_form(first) == normal_form(second)
     assert normal_form(first) != normal_form(first.replace("i32 loc", "i64 loc"))

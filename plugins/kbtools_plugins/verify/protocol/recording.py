@@ -44,6 +44,8 @@ class RecordJob(Message):
     card: int
     """Which card the device claims to be; the second one is in another place (worker/record/surroundings.py)."""
     plans: list[Plan]
+    target: int
+    """What its kernels are parsed for, as a compute capability times ten."""
     watch: bool
     """Whether to note the lines that run."""
 

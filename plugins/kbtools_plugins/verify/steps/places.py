@@ -6,13 +6,16 @@ import secrets
 from collections.abc import Iterator
 
 from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.protocol.compiling import PTX_TARGET
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.reading import Finding
 from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
 from kbtools_plugins.verify.protocol.reference import ReferenceReply
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.steps import read, record
+from kbtools_plugins.verify.steps.compile import targets
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
 _FIRST, _SECOND, _NOBODYS = 0, 1, 2
@@ -32,7 +35,7 @@ class Places:
         entry: str,
         reference: ReferenceReply,
         findings: list[Finding],
-        allow: list[str],
+        settings: VerifySettings,
     ) -> None:
         self._processes = processes
         self._reference = reference
@@ -43,7 +46,8 @@ class Places:
             init=reference.init,
             state=reference.state,
             weights=reference.sequence.weights if reference.sequence else {},
-            allow=allow,
+            allow=list(settings.allow),
+            target=_first_target(settings),
             card=_FIRST,
             plans=[],
             watch=bool(findings) or "except" in code or "suppress" in code,
@@ -104,6 +108,12 @@ class Places:
         if outcome.failed:
             raise Decided(record.verdict_of_failure(outcome), outcome.error)
         return outcome.known()
+
+
+def _first_target(settings: VerifySettings) -> int:
+    """What is compiled first, where that is NVIDIA's."""
+    first = targets(settings)[0][0]
+    return first if isinstance(first, int) else PTX_TARGET
 
 
 def _work(trace: Trace) -> list[tuple[str, str, int]]:

@@ -119,8 +119,11 @@ class OtherCode(Exception):
     """The candidate's own module gives other code than its text says."""
 
 
-def _require_same(own: list[str], parsed: str) -> None:
-    for digest in own:
+def _require_same(own: list[str], parsed: str, target: Architecture) -> None:
+    for found in own:
+        of, _, digest = found.partition(" ")
+        if of != str(target):
+            continue
         if digest.startswith(FAILED):
             raise ValueError(f"in the candidate's own module Triton does not take it: {digest.removeprefix(FAILED)}")
         if digest != normal_form(parsed):
@@ -140,7 +143,7 @@ def _usage(kernels: ModuleType, launch: Launch, target: Architecture, features: 
 def _compile(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:
     arguments = {name: argument(value, kernels) for name, value in launch.bound.items()}
     kernel = compile_kernel(getattr(kernels, launch.clean_name), arguments, launch.options, target)
-    _require_same(launch.parsed, kernel.parsed)
+    _require_same(launch.parsed, kernel.parsed, target)
     features |= {name for name, sign in _FEATURES.items() if sign in kernel.ttir}
     if _TF32.search(kernel.text):
         features.add("tf32")

@@ -12,8 +12,7 @@ from typing import Any
 
 from triton.runtime import driver
 
-from kbtools_plugins.ptx.compile import parsed
-from kbtools_plugins.verify.protocol.compiling import PTX_TARGET
+from kbtools_plugins.ptx.compile import WITH_FP8, Architecture, lacks_types, parsed
 from kbtools_plugins.verify.protocol.specialization import compile_value, specialized
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.arguments import argument
@@ -26,11 +25,12 @@ _MOST = 16
 class FrontEnd:
     """Parses each launch that differs from those before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: Architecture) -> None:
+        self._target = target
         self._known: dict[str, str] = {}
 
     def digest(self, kernel: Any, bound: dict[str, Tree], actual: dict[str, object], options: dict[str, Tree]) -> str:
-        """A digest of what Triton parses; what it says where it fails; empty where nobody has looked."""
+        """The target and a digest of what Triton parses for it, or what it says; empty where nobody has looked."""
         constants = {parameter.name for parameter in kernel.params if parameter.is_constexpr}
         shown = {
             name: compile_value(value, {}) if name in constants else specialized(compile_value(value, {}))
@@ -45,11 +45,18 @@ class FrontEnd:
         arguments = {name: _own(actual[name], value) for name, value in shown.items()}
         active = driver.active
         try:
-            return normal_form(parsed(kernel, arguments, options, PTX_TARGET))
-        except Exception as error:  # noqa: BLE001 - a kernel's fault; whether it is one, compiling the clean module says
-            return f"{FAILED}{type(error).__name__}: {error}"[:1_000]
+            return self._for_target(kernel, arguments, options, self._target)
+        except Exception as error:
+            if lacks_types(error, self._target):
+                return self._for_target(kernel, arguments, options, WITH_FP8)
+            return f"{self._target} {FAILED}{type(error).__name__}: {error}"[:1_000]
         finally:
             driver.set_active(active)
+
+    def _for_target(
+        self, kernel: Any, arguments: dict[str, Any], options: dict[str, Tree], target: Architecture
+    ) -> str:
+        return f"{target} {normal_form(parsed(kernel, arguments, options, target))}"
 
 
 def _own(actual: Any, value: Tree) -> Any:

@@ -47,7 +47,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     folder = Path.cwd()
     place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
     path = place.path
-    recorder = Recorder(path, job.allow, None if job.card else FrontEnd())
+    recorder = Recorder(path, job.allow, None if job.card else FrontEnd(job.target))
     placement = Placement()
     tuning = launches.install(recorder, placement)
     card = MACHINES[job.card]
