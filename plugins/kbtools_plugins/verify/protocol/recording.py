@@ -44,10 +44,10 @@ class RecordJob(Message):
     card: int
     """Which card the device claims to be; the second one is in another place (worker/record/surroundings.py)."""
     plans: list[Plan]
-    target: int
-    """What its kernels are parsed for, as a compute capability times ten."""
     watch: bool
     """Whether to note the lines that run."""
+    target: int | None = None
+    """What its kernels are parsed for, as a compute capability times ten; None where that is not wanted."""
 
 
 class Recorded(Message):

@@ -38,6 +38,7 @@ class Places:
         settings: VerifySettings,
     ) -> None:
         self._processes = processes
+        self._target = _first_target(settings)
         self._reference = reference
         self._findings = findings
         self._job = RecordJob(
@@ -47,7 +48,6 @@ class Places:
             state=reference.state,
             weights=reference.sequence.weights if reference.sequence else {},
             allow=list(settings.allow),
-            target=_first_target(settings),
             card=_FIRST,
             plans=[],
             watch=bool(findings) or "except" in code or "suppress" in code,
@@ -100,7 +100,8 @@ class Places:
 
     def _recorded(self, plans: list[Plan], card: int, decoys: dict[str, Tensor] | None = None) -> RecordReply:
         """What a process of its own has recorded; Decided if the candidate fails or does what is forbidden."""
-        changes = {"plans": plans, "card": card, "state": self._reference.state | (decoys or {})}
+        changes: dict[str, object] = {"plans": plans, "card": card, "state": self._reference.state | (decoys or {})}
+        changes["target"] = self._target if card == _FIRST else None
         outcome = self._processes.run(RECORD, self._job.model_copy(update=changes))
         ran = outcome.reply.ran if outcome.reply else outcome.ran
         if finding := read.executed([one for one in self._findings if not one.looks], ran):

@@ -47,7 +47,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     folder = Path.cwd()
     place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
     path = place.path
-    recorder = Recorder(path, job.allow, None if job.card else FrontEnd(job.target))
+    recorder = Recorder(path, job.allow, FrontEnd(job.target) if job.target else None)
     placement = Placement()
     tuning = launches.install(recorder, placement)
     card = MACHINES[job.card]
@@ -65,8 +65,9 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
             before = audit.watched_values()
             lines.watch(job.watch)
             audit.watch(path, [*readable, folder], report)
-            candidate = _Candidate(job, placement, place)
-            plans = {plan.name: _run_plan(plan, candidate, recorder, tuning) for plan in job.plans}
+            fresh = partial(_Candidate, job, placement, place)
+            candidate = fresh()
+            plans = {plan.name: _run_plan(plan, candidate, recorder, tuning, fresh) for plan in job.plans}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return describe(error, path, job.code).model_copy(update={"ran": lines.ran})
@@ -128,7 +129,9 @@ class _Candidate:
         return {name: own[self._names[name]] for name in names if self._names.get(name) in own}
 
 
-def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning) -> Recorded:
+def _run_plan(
+    plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning, fresh: Callable[[], _Candidate]
+) -> Recorded:
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
     loading.set_mode(candidate.instance, plan.mode)
     try:
@@ -136,7 +139,7 @@ def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: lau
             return Recorded(traces=_sequence(plan, candidate, recorder))
         forwards = partial(_forwards, plan, candidate, recorder)
         if plan.contexts:
-            return _in_contexts(plan, forwards, recorder)
+            return _in_contexts(plan, forwards, recorder, fresh)
         return _tuned(forwards, tuning, plan.tuning) if plan.tuning else Recorded(traces=forwards())
     except BaseException as error:
         if plan.required:
@@ -147,13 +150,17 @@ def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: lau
 _CONTEXTS = {"grad": torch.enable_grad, "inference": torch.inference_mode}
 
 
-def _in_contexts(plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder) -> Recorded:
-    """Forwards without gradients, and once more as other callers call it; failing there is worth a note."""
+def _in_contexts(
+    plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder, fresh: Callable[[], _Candidate]
+) -> Recorded:
+    """Forwards without gradients, and of new instances as other callers call them; failing there is worth a note."""
     traces, failure = forwards(), None
     for name in plan.contexts:
         try:
+            other = fresh()
+            loading.set_mode(other.instance, plan.mode)
             with _CONTEXTS[name]():
-                traces += forwards()
+                traces += _forwards(plan, other, recorder)
         except Exception as error:  # noqa: BLE001 - whatever it raises where no check would call it
             failure = describe(error, recorder.path, "")
     return Recorded(traces=traces, failure=failure)
