@@ -15,7 +15,7 @@ from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
 from kbtools_plugins.verify.protocol.reading import ShrinkJob
-from kbtools_plugins.verify.protocol.reference import REFERENCE, ReferenceJob, ReferenceReply
+from kbtools_plugins.verify.protocol.reference import NUMBERS, REFERENCE, ReferenceJob, ReferenceReply
 from kbtools_plugins.verify.protocol.replaying import Timing
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
@@ -186,12 +186,8 @@ class PairCheck:
     def _require_work(self) -> None:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
-        required = [
-            (name, trace)
-            for name, traces in self._traces.items()
-            if name not in self._reference.variants
-            for trace in traces
-        ]
+        labels = set(self._reference.variants) - {NUMBERS}
+        required = [(name, trace) for name, traces in self._traces.items() if name not in labels for trace in traces]
         self._kernels = [
             kernel
             for name, trace in required
@@ -216,7 +212,7 @@ class PairCheck:
                 trace, self._source, self._settings.allow, reference_only_moves, strict=strict
             )
         self._traces[record.ELSEWHERE] += self._known_launches(self._traces.pop(record.CARDS, []))
-        for name in self._reference.variants:
+        for name in labels:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
 

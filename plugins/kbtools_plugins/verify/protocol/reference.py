@@ -58,6 +58,10 @@ class Mode(Message):
     state: dict[str, UpdatedBuffer]
 
 
+NUMBERS = "numbers"
+"""The variant with other numbers among the inputs. No label: a candidate has to be right there."""
+
+
 class Variant(Message):
     """Inputs of another shape or layout, and decoys for them."""
 

@@ -12,7 +12,7 @@ from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
-from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply, UpdatedBuffer
+from kbtools_plugins.verify.protocol.reference import NUMBERS, InputSet, ReferenceReply, UpdatedBuffer
 from kbtools_plugins.verify.protocol.replaying import (
     GPU,
     PTX,
@@ -186,8 +186,12 @@ class Replays:
         for name, variant in self._reference.variants.items():
             if ill_conditioned(variant.set.plain, variant.set.exact):
                 continue
+            traces = self._traces.get(name)
+            if name == NUMBERS:
+                yield from (Run(trace, variant.set, what="with other numbers: ") for trace in traces or [])
+                continue
             self.general[name] = False
-            if traces := self._traces.get(name):
+            if traces:
                 yield Run(traces[0], variant.set, variant=name)
 
     def _required(self) -> list[Run]:

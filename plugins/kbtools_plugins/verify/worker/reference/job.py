@@ -17,6 +17,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reference import (
     InputSet,
@@ -58,6 +59,8 @@ from kbtools_plugins.verify.worker.tensors import (
 )
 
 _FURTHER_SEEDS = 30
+_FROM_THE_END = {"index", "index_put", "index_put_", "_unsafe_index", "take"}
+"""Operators to which a negative integer is a place counted from the end, which no kernel has to know."""
 _ELEMENTS_OF_ALL_SETS = 2**23
 """Large inputs are tried in fewer ways: seeds first, then other scales, then each input alone."""
 
@@ -111,6 +114,7 @@ class _Reference:
             return Failure(failed="reference_unfit:random", error="two runs on equal inputs gave different outputs")
         if modes[main].stateful:
             return Failure(failed="reference_unfit:stateful", error="its forward changes more than its state dict")
+        self._takes_signs = not {base_name(name) for name in modes[main].operators} & _FROM_THE_END
         most = max(len(self._seeds) + 1, _ELEMENTS_OF_ALL_SETS // max(1, count))
         sets = list(islice(self._sets(first, main), most))
         state = self._instance.state_dict() if isinstance(self._instance, torch.nn.Module) else {}
@@ -183,7 +187,8 @@ class _Reference:
         others = [tensor for tensor in again if tensor.numel()]
         fixed = [module_state.equal(one, other) for one, other in zip(ones, others, strict=True)]
         in_order: list[Variation] = [lambda: structured(first)]
-        ways = [*alone(first, fixed), ("values in order", in_order)]
+        sizes = [size for tensor in loading.held(self._instance).values() for size in tensor.shape]
+        ways = [*alone(first, fixed, sizes, signs=self._takes_signs), ("values in order", in_order)]
         shapes = [tensor.shape for tensor in _tensors(self._forward(self._instance, mode, clone_tree(first)))]
         for name, changes in ways:
             for change in changes:
