@@ -16,7 +16,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from kbtools.card import column_docs, privacy
-from kbtools.card.facts import Facts
+from kbtools.card.facts import SplitFigures
 from kbtools.card.metadata import (
     Metadata,
     SplitSize,
@@ -46,7 +46,7 @@ class Card:
 
     repo: str
     config: str
-    facts: Facts
+    facts: SplitFigures
     lineage: Lineage
     files: Mapping[str, list[str]]
     """Paths of the shards of each split."""

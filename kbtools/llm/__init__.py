@@ -5,6 +5,7 @@ is (`contract`) and what it concludes from the replies (`parse`); calls, retries
 `kbtools.models`' part. A reply is stored before anything here sees it, so a run that ends anywhere goes on from there.
 """
 
+from kbtools.llm.model_stage import ModelStage, on_calls
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import (
     REPEAT,
@@ -18,8 +19,7 @@ from kbtools.llm.parts import (
     refuse_nulls,
 )
 from kbtools.llm.replay import parsed_rows
-from kbtools.llm.rows import row_inputs
-from kbtools.llm.stage import ModelStage, on_calls
+from kbtools.llm.row_requests import row_inputs
 from kbtools.llm.writing import TextGenerationStage
 
 __all__ = [

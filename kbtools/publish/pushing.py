@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbtools.card import Card, document, privacy
-from kbtools.card.facts import Facts, gather
+from kbtools.card.facts import SplitFigures, gather
 from kbtools.card.metadata import SplitSize, folder_of, replaced_files, split_front
 from kbtools.data.hub import client as hub
 from kbtools.data.hub.commit import Change, Head, Landed, LocalFile, Place, commit
@@ -100,7 +100,7 @@ def _splits_of(paths: Iterable[str], config: str) -> set[str]:
     return {match["split"] for match in found if match}
 
 
-def _facts(splits: Mapping[str, Dataset], labelled: set[str]) -> Facts:
+def _facts(splits: Mapping[str, Dataset], labelled: set[str]) -> SplitFigures:
     """What the card says of the rows; the progress of a push is that of its shards, not of this reading."""
     before = on_rows.set(lambda rows: None)
     try:

@@ -253,7 +253,7 @@ def describe(chart: Histogram | Bars | Intervals | Matrix) -> str:
 
 
 def caption(chart: Histogram | Bars | Intervals | Matrix) -> str:
-    """What stands under a chart; of coefficients the table says the rest."""
+    """What is under a chart; of coefficients the table says the rest."""
     return "Dot: estimate; line: 95% interval." if isinstance(chart, Intervals) else describe(chart)
 
 

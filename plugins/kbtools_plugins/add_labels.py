@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import kbtools as kb
 from kbtools.data.columns import Schema
 from kbtools.data.io.source import local_path
-from kbtools.data.labels import Question, Value, keys, read
+from kbtools.data.labels import LabelQuestion, Value, keys, read_labels
 from kbtools.data.new_columns import with_columns
 from kbtools.data.table import rows_text
 
@@ -72,8 +72,8 @@ class AddLabels(kb.Stage):
             notes.append(f"labels left over, for texts that no row has (other rows, or changed since): {len(lost):,}.")
         return notes
 
-    def _into(self, question: Question) -> str:
+    def _into(self, question: LabelQuestion) -> str:
         return self.into or f"gold_{question.column.replace('.', '_')}"
 
-    def _read(self) -> tuple[Question, dict[str, Value]]:
-        return read(local_path(self.labels))
+    def _read(self) -> tuple[LabelQuestion, dict[str, Value]]:
+        return read_labels(local_path(self.labels))

@@ -37,7 +37,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
 
 
 class Split(kb.Stage):
-    """Split into train and validation so that no group (by default no module) stands on both sides."""
+    """Split into train and validation so that no group (by default no module) is on both sides."""
 
     name: ClassVar[str] = "split"
     scope: ClassVar[kb.stage.Scope] = "dataset"

@@ -20,7 +20,7 @@ from kbtools import lineage, pipeline
 from kbtools.card import Card, document
 from kbtools.card.facts import gather
 from kbtools.card.metadata import SplitSize
-from kbtools.data.labels import Question, keys, opened
+from kbtools.data.labels import LabelQuestion, keys, opened
 from kbtools.plugins import registry
 from tests import chat
 from tests.rows import KERNELBOOK
@@ -48,7 +48,7 @@ def rated() -> Data:
 
 def labelled() -> Data:
     """Rollouts whose labels are in a file beside them."""
-    question = Question(column="difficulty", values=("low", "high"), shown=("info.python_code",))
+    question = LabelQuestion(column="difficulty", values=("low", "high"), shown=("info.python_code",))
     with opened(Path("mine.labels.jsonl"), question) as file:
         file.add(keys(rollouts(), question.shown)[0], "row 0", "low")
     return rollouts()

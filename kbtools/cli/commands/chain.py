@@ -1,7 +1,7 @@
 """`kbtools apply` and `kbtools run`: a chain of stages from words or from a recipe.
 
 An option belongs to the stage whose name it follows if that stage has it; otherwise it is an option of the run, which
-may stand anywhere.
+may come anywhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FILES = ("dataset", "out", "dropped", "save_recipe", "scratch")
 
 
 def run_options() -> list[click.Option]:
-    """The options that may stand anywhere."""
+    """The options that may come anywhere."""
     text: list[tuple[str, str, str]] = [
         ("dataset", "NAME", "Hub id, file, folder, or sample.  [env: DATASET_PATH]"),
         ("split", "NAME", "Split to load; all when not given."),
@@ -200,7 +200,7 @@ def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, Any]]]:
 def apply_command() -> None:
     """Run stages, one after the other, over a dataset.
 
-    Options after a stage's name belong to that stage; the options below may stand anywhere.
+    Options after a stage's name belong to that stage; the options below may come anywhere.
     """
 
 

@@ -117,7 +117,7 @@ def _folded(value: str) -> tuple[str, str]:
 
 
 def _highlighted(text: str) -> Text:
-    """Code in colours, what stands before the end of reasoning dimmed, the rest as it is."""
+    """Code in colours, what is before the end of reasoning dimmed, the rest as it is."""
     if end := max(ends_of_reasoning(text), default=0):
         return Text().append(text[:end], style="dim").append_text(_highlighted(text[end:]))
     if "```" in text:

@@ -1,4 +1,4 @@
-"""Texts whose answer stands between special tokens of its own, behind the tokens of the reasoning.
+"""Texts whose answer is between special tokens of its own, behind the tokens of the reasoning.
 
 `<|START_RESPONSE|>` of Command A and `<|begin_of_solution|>` of OpenThoughts and Sky-T1 frame what the final channel
 of a harmony text holds: the answer, with or without tags. Only the cutting lives here.
@@ -19,7 +19,7 @@ _TOKENS = re.compile(r"(?:\s*+<\|\w++\|>)*+\s*+")
 
 
 class Frame(NamedTuple):
-    """What stands before the frame, and what in it."""
+    """What is before the frame, and what in it."""
 
     before: str
     response: str

@@ -18,7 +18,7 @@ _TOKENS = re.compile(r"<\|(?:start|end|return|call)\|>(?:assistant)?+")
 
 
 class Channel(NamedTuple):
-    """One message: its channel, its text, and what stands behind its end token up to the next message."""
+    """One message: its channel, its text, and what is behind its end token up to the next message."""
 
     name: str
     content: str

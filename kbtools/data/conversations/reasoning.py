@@ -8,7 +8,7 @@ The rules, for the marks of the table in `marks`, `<think>` among them:
 
 - A block of reasoning reaches to the closing mark that balances it, with all blocks of its family nested in it.
 - A closing mark that nothing opened ends reasoning whose opening mark the chat template had pre-filled: all that
-  stands before it, draft answers included, is reasoning.
+  is before it, draft answers included, is reasoning.
 - Outside of reasoning, `<answer>...</answer>` or the lines BEGIN_PYTHON ... END_PYTHON hold the answer.
   Inside of it other marks are text, and so is `</answer>` in a code fence of the answer. Of the lines only
   the code between them is kept, with the end of its last line; inside `<answer>` tags they are text like any
@@ -16,7 +16,7 @@ The rules, for the marks of the table in `marks`, `<think>` among them:
 - A whole block of reasoning in the answer, neither quoted nor fenced, is an error: it would be kept with the answer.
 - A text in harmony format is read by its `final` channel, one in the frame of a response by that; both may hold a
   tagged answer or be the answer.
-- A text with none of these marks has no answer where tags are required, else it is an answer as it stands.
+- A text with none of these marks has no answer where tags are required, else it is an answer as it is.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Parsed(NamedTuple):
 
     @property
     def reasoning(self) -> str | None:
-        """What stands before the answer, its pieces between marks joined by an empty line; None for nothing."""
+        """What is before the answer, its pieces between marks joined by an empty line; None for nothing."""
         pieces = [piece for text in self.before for piece in _pieces(find_marks(text))]
         return "\n\n".join(piece for piece in pieces if piece and not piece.isspace()) or None
 

@@ -53,8 +53,8 @@ class Rules:
 STRICT = Rules()
 
 
-class Answer(NamedTuple):
-    """The answer `text[start:end]`, its tags excluded, and where its opening tag stands."""
+class TaggedAnswer(NamedTuple):
+    """The answer `text[start:end]`, its tags excluded, and where its opening tag is."""
 
     opening: int
     start: int
@@ -62,7 +62,7 @@ class Answer(NamedTuple):
     tagged: bool
 
 
-def usual_answer(marks: Marks) -> Answer | None:
+def usual_answer(marks: Marks) -> TaggedAnswer | None:
     """What a `TagReader` finds in the usual text: at most one block of reasoning, then one answer.
 
     None for any other text, and where a fence behind the answer might hide its closing tag.
@@ -75,9 +75,9 @@ def usual_answer(marks: Marks) -> Answer | None:
     return _answer_between(marks, len(marks.codes) - 2, len(marks.codes) - 1)
 
 
-def _answer_between(marks: Marks, opening: int, close: int) -> Answer:
+def _answer_between(marks: Marks, opening: int, close: int) -> TaggedAnswer:
     tagged = marks.codes[opening] == ANSWER
-    return Answer(marks.starts[opening], marks.end(opening), marks.starts[close], tagged)
+    return TaggedAnswer(marks.starts[opening], marks.end(opening), marks.starts[close], tagged)
 
 
 class TagReader:
@@ -101,7 +101,7 @@ class TagReader:
     def _closings(self) -> Closings:
         return find_closings(self.marks)
 
-    def read(self, rules: Rules) -> Answer:
+    def read(self, rules: Rules) -> TaggedAnswer:
         """The answer; raises `ReasoningError` where there is none or it is not certain."""
         index = 0
         while index < len(self.codes):
@@ -128,7 +128,7 @@ class TagReader:
         closings = _CLOSINGS.match(self.codes, index)
         return closings.end() if closings else index + 1
 
-    def _choose(self, rule: AnswerRule) -> Answer:
+    def _choose(self, rule: AnswerRule) -> TaggedAnswer:
         if rule == "last":
             return _answer_between(self.marks, *self._answers[-1])
         text, starts, end = self.marks.text, self.marks.starts, self.marks.end
@@ -137,15 +137,15 @@ class TagReader:
             raise ReasoningError("answers-differ", starts[self._answers[-1][0]])
         return _answer_between(self.marks, *self._answers[0])
 
-    def _rest(self, ended: int, rule: AnswerRule) -> Answer:
+    def _rest(self, ended: int, rule: AnswerRule) -> TaggedAnswer:
         """The text behind the reasoning, where no tag is asked for."""
         position = self.marks.end(ended)
         if rule == "only" and self._visible_before(ended):
             raise ReasoningError("split-answer", position)
-        return Answer(position, position, len(self.marks.text), tagged=False)
+        return TaggedAnswer(position, position, len(self.marks.text), tagged=False)
 
     def _visible_before(self, ended: int) -> bool:
-        """Whether text stands outside the blocks, before the end of the last one."""
+        """Whether text is outside the blocks, before the end of the last one."""
         depth = 0
         position = self.marks.end(self._unaccounted - 1) if self._unaccounted else 0
         for index in range(self._unaccounted, ended + 1):
@@ -159,7 +159,7 @@ class TagReader:
         return False
 
     def _reasoning(self, index: int) -> int:
-        """A run of think tags, with whatever stands inside their blocks."""
+        """A run of think tags, with whatever is inside their blocks."""
         depth, opened, unopened, codes = 0, index, -1, self.codes
         for at in range(index, len(codes)):
             code = codes[at]
@@ -249,7 +249,7 @@ class TagReader:
     def _refuse_nested(self, index: int, close: int) -> None:
         """Refuse an answer with an inner opening that may be the real one.
 
-        That is one that starts a line, or any one where the outer opening stands in the middle of a line.
+        That is one that starts a line, or any one where the outer opening is in the middle of a line.
         """
         codes, opening = self.codes, self.codes[index]
         if codes.find(opening, index + 1, close) < 0:

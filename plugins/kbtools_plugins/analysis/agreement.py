@@ -115,7 +115,7 @@ class Agreement(Analysis):
         if nominal and not orders:
             every = [label for label in _all_labels(ds, self.between) if label not in self.ignore]
             orders = dict.fromkeys(self.between, tuple(every))
-        reading = scales.Reading(orders, self.ignore, nominal)
+        reading = scales.LabelReading(orders, self.ignore, nominal)
         return [scales.scale_of(ds, path, reading, self.columns) for path in self.between]
 
     def _groups(self, ds: Dataset, verdicts: Verdicts) -> Iterator[GroupAgreement]:

@@ -15,8 +15,8 @@ from kbtools_plugins.analysis.base import Analysis, Findings
 from kbtools_plugins.analysis.correlation import (
     METHODS,
     Coefficient,
+    ColumnPair,
     CorrelationFigures,
-    Pair,
     correlate,
 )
 from kbtools_plugins.analysis.correlation_plot import draw
@@ -72,7 +72,7 @@ class Correlate(Analysis):
     def analyse(self, ds: Dataset) -> Findings:
         """Read the columns, correlate every pair."""
         orders = {path: [label.strip() for label in labels.split(",")] for path, labels in self.labels.items()}
-        reading = scales.Reading(orders, self.ignore)
+        reading = scales.LabelReading(orders, self.ignore)
         found = [scales.scale_of(ds, path, reading, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
         module, groups = scales.modules(ds, self.columns)
         figures = correlate(found, groups, resampled=module or "rows", resamples=self.resamples, seed=self.seed)
@@ -147,7 +147,7 @@ def tables(figures: CorrelationFigures) -> tuple[kb.Table, ...]:
     return (kb.Table(title, header, tuple(row for pair in figures.pairs for row in _lines(pair))),)
 
 
-def _lines(pair: Pair) -> list[tuple[str, ...]]:
+def _lines(pair: ColumnPair) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
     reasons = {pair.coefficient(method).undefined for method in METHODS}
     if None not in reasons and len(reasons) == 1:

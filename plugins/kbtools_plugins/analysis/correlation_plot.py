@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from kbtools import drawing
-from kbtools_plugins.analysis.correlation import CorrelationFigures, Pair
+from kbtools_plugins.analysis.correlation import ColumnPair, CorrelationFigures
 from kbtools_plugins.analysis.scales import Scale
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def draw_heatmap(axes: Axes, figures: CorrelationFigures) -> None:
     axes.figure.colorbar(image, ax=axes, shrink=0.7, label="rho")
 
 
-def _cell(pair: Pair, *, small: bool) -> str:
+def _cell(pair: ColumnPair, *, small: bool) -> str:
     found = pair.spearman
     if found.value is None:
         return "undef."
@@ -79,7 +79,7 @@ def _cell(pair: Pair, *, small: bool) -> str:
     return f"{found.value:+.2f}{interval}".replace("-0.00", "0.00").replace("+0.00", "0.00")
 
 
-def draw_pair(axes: Axes, pair: Pair, x: Scale, y: Scale) -> None:
+def draw_pair(axes: Axes, pair: ColumnPair, x: Scale, y: Scale) -> None:
     """A scatter or density of numbers, violins of numbers by level, or a table of levels by levels."""
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What stands in the columns of a dataset: types, nulls, distinct values, distributions, frequent values, lengths.
+"""What is in the columns of a dataset: types, nulls, distinct values, distributions, frequent values, lengths.
 
 One pass over the rows keeps a 64-bit digest and a number or a length of each value, never the texts; so a million rows
 need some megabytes a column. Two of a million values share a digest with a chance of 3e-8.
@@ -26,7 +26,7 @@ Measure = Literal["value", "characters", "items"]
 
 
 class Frequent(Facts):
-    """A value that stands in several rows."""
+    """A value that is in several rows."""
 
     value: str
     count: int

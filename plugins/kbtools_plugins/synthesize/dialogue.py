@@ -42,7 +42,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
-class Turn:
+class ModelTurn:
     """What the model said in one turn."""
 
     said: Message
@@ -66,7 +66,7 @@ class Dialogue:
     status: Status = Status.IDLE
     opening: tuple[Sent, ...] = ()
     completion: list[Message] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[ModelTurn] = field(default_factory=list)
     found: list[Assessment] = field(default_factory=list)
 
     @property
@@ -161,7 +161,7 @@ def hidden_reasoning(requests: Iterable[Request], store: ResponseStore) -> int:
     )
 
 
-def _turn(inputs: RowInputs, reply: Reply, tag: reasoning.TagRule) -> Turn:
+def _turn(inputs: RowInputs, reply: Reply, tag: reasoning.TagRule) -> ModelTurn:
     fault = None
     try:
         said = said_by(reply, tag)
@@ -175,4 +175,4 @@ def _turn(inputs: RowInputs, reply: Reply, tag: reasoning.TagRule) -> Turn:
         reference_code=inputs["reference_code"] or "",
         answer=said["content"],
     )
-    return Turn(said, attempt, reply.seconds * 1000, fault)
+    return ModelTurn(said, attempt, reply.seconds * 1000, fault)

@@ -35,9 +35,9 @@ from kbtools.llm import (
     row_inputs,
 )
 from kbtools.llm.assessments import Assessments
+from kbtools.llm.model_stage import NOTHING_SPENT
 from kbtools.llm.parts import RowValues
-from kbtools.llm.rows import first_requests, repeated
-from kbtools.llm.stage import NOTHING_SPENT
+from kbtools.llm.row_requests import first_requests, repeated
 from kbtools.models.contract import ParsedReply
 from kbtools.models.engine.budget import Spend
 from kbtools.models.engine.run import RequestPlan, plan_requests

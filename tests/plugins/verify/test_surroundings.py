@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from surroundings import HOSTILE, INNOCENT, REFERENCE, hostile, innocent
+from surroundings import HOSTILE, INNOCENT, REFERENCE, hostile, innocent, plain
 
 from kbtools_plugins.verify import VerifySettings, verify
 from kbtools_plugins.verify.explain import explain
@@ -40,3 +40,11 @@ def test_whoever_only_looks_passes(name: str, processes: WarmPair) -> None:
     """A value that is read for a log or a key changes nothing."""
     verdict = verify(REFERENCE, innocent(name), settings=_SETTINGS, processes=processes)
     assert verdict.passed, explain(verdict)
+
+
+def test_half_of_the_work_on_other_cards_is_found(processes: WarmPair) -> None:
+    """The same code on fewer elements, where the card is none of the two that one is recorded on first."""
+    known = 'torch.cuda.get_device_name() in ("NVIDIA A100-SXM4-40GB", "NVIDIA RTX A6000")'
+    shares = plain().replace("x.numel(), x.shape[-1]", f"x.numel() // (1 if {known} else 2), x.shape[-1]")
+    verdict = verify(REFERENCE, shares, settings=_SETTINGS, processes=processes)
+    assert verdict.verdict == "wrong_output", explain(verdict)

@@ -113,7 +113,7 @@ class Decontaminate(kb.Stage):
         return ("trace",) if self.trace else ()
 
     def _sets(self) -> list[EvaluationSet]:
-        return [sources.read(text) for text in self.against]
+        return [sources.read_evaluation_set(text) for text in self.against]
 
     def _key(self, ds: Dataset, found: Hits, step: str) -> str:
         """A fingerprint that covers what was found, as the evaluation sets may change under their names."""

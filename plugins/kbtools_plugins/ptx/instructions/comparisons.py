@@ -9,7 +9,7 @@ import numpy as np
 
 from kbtools_plugins.ptx import numerics
 from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
-from kbtools_plugins.ptx.text.operands import Pair
+from kbtools_plugins.ptx.text.operands import OperandPair
 
 from . import lanewise, shadows
 from .integers import is_whole
@@ -59,7 +59,7 @@ def set_predicate(builder: Builder, instruction: Instruction) -> None:
         raise builder.unsupported()
     target, *sources = instruction.operands
     kinds = (kind, kind, "pred") if joined else (kind, kind)
-    if isinstance(target, Pair):
+    if isinstance(target, OperandPair):
         opposite = joined_with(lambda a, b: ~compare(a, b), joined)
         lanewise.emit(builder, (target.second, *sources), Lanewise("pred", kinds, opposite))
         target = target.first

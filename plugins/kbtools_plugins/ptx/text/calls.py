@@ -15,7 +15,7 @@ from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText, Unsupported
 
 from .kernel import Call, Function, Guard, Instruction, Label, Module
-from .operands import Address, Negated, Operand, Pair, Register, Symbol, Vector
+from .operands import Address, Negated, Operand, OperandPair, Register, Symbol, Vector
 
 MOST_INSTRUCTIONS = 1 << 17
 DEEPEST = 32
@@ -144,8 +144,8 @@ class Scope:
             return self.register(operand)
         if isinstance(operand, Negated):
             return Negated(self.register(operand.register))
-        if isinstance(operand, Pair):
-            return Pair(self.register(operand.first), self.register(operand.second))
+        if isinstance(operand, OperandPair):
+            return OperandPair(self.register(operand.first), self.register(operand.second))
         if isinstance(operand, Vector):
             return Vector(tuple(self.operand(element) for element in operand.elements))
         if isinstance(operand, Address) and isinstance(operand.base, Register):

@@ -20,9 +20,9 @@ def compile_job(
     """All that is `run`, and further configurations of tuned kernels that were `tried`, for the first targets."""
     now, later = targets(settings)
     launches = distinct_launches(run, source, now, tuned)
-    known = [_plain(launch) for launch in launches]
+    known = [plain(launch) for launch in launches]
     more = distinct_launches(tried, source, now[:1], tuned)
-    launches += [launch for launch in more if _plain(launch) not in known]
+    launches += [launch for launch in more if plain(launch) not in known]
     spare: list[Target] = [target for target in later if isinstance(target, int)]
     return CompileJob(source=source.text, launches=launches, spare=spare)
 
@@ -53,15 +53,16 @@ def targets(settings: VerifySettings) -> tuple[list[Target], list[Target]]:
 
 def picked(traces: list[Trace], never: list[Launch], source: KernelSource) -> list[Trace]:
     """The traces of configurations that a tuner could pick: none of their launches is among those that never fit."""
-    unfit = [_plain(launch) for launch in never]
+    unfit = [plain(launch) for launch in never]
     return [
         trace
         for trace in traces
-        if not any(_plain(launch) in unfit for launch in distinct_launches([trace], source, []))
+        if not any(plain(launch) in unfit for launch in distinct_launches([trace], source, []))
     ]
 
 
-def _plain(launch: Launch) -> Launch:
+def plain(launch: Launch) -> Launch:
+    """A launch without what its place, its targets and its tuner add: what decides the code alone."""
     return launch.model_copy(update={"targets": [], "tuned": False, "parsed": []})
 
 

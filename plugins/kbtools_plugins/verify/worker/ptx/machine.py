@@ -24,8 +24,9 @@ from kbtools_plugins.verify.protocol.operators import ALLOWED, base_name, is_all
 from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, refs
 from kbtools_plugins.verify.worker.ptx.marks import Marks, moved
+from kbtools_plugins.verify.worker.replay.faults import OutOfTime, Unsupported
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds, Race
-from kbtools_plugins.verify.worker.replay.job import Machine, OutOfTime, Unsupported, torch_operator
+from kbtools_plugins.verify.worker.replay.machine import Machine, torch_operator
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 
 _MULTIPLIES, _ADDS = (re.compile(rf"\b(?:{names})\S*\.(?:b?f16|f32|f64)") for names in ("mul", "add|sub"))
