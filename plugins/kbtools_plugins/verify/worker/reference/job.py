@@ -31,6 +31,7 @@ from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.sets import InputSets
 from kbtools_plugins.verify.worker.reference.size import elements, without_memory
 from kbtools_plugins.verify.worker.reference.state import equal
+from kbtools_plugins.verify.worker.reference.untested import operators, untested
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
     Unsendable,
@@ -92,6 +93,8 @@ def _describe(job: ReferenceJob) -> ReferenceReply | Failure:
         modes=modes,
         main=main,
         sets=sets,
+        untested=untested(module, main, sets),
+        computing=len(operators(module, main, first)),
         fewer_sets=len(sets) == most,
         sequence=expected.sequence(),
         counters=sorted(module.counters),
@@ -104,14 +107,14 @@ def _describe(job: ReferenceJob) -> ReferenceReply | Failure:
 
 def _mode(module: ReferenceModule, mode: str, inputs: Inputs) -> Mode:
     used, given = module.copy(mode), clone_tree(inputs)
-    with Operators() as operators:
+    with Operators() as seen:
         one = used(*given)
     random = not equal(one, module.forward(mode, clone_tree(inputs)))
     return Mode(
         random=random,
         stateful=not random and module.keeps_other_state(mode, inputs),
-        operators=sorted(operators.names),
-        promised=operators.promised(one),
+        operators=sorted(seen.names),
+        promised=seen.promised(one),
         outputs=encode(one),
         state=module.state_after(used, used),
     )

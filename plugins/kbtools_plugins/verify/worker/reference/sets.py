@@ -115,7 +115,7 @@ class InputSets:
 
     def sequence(self) -> Sequence | None:
         """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
-        plain, wide = (self._module.copy(self._mode) for _ in range(2))
+        plain, wide, coarse = (self._module.copy(self._mode) for _ in range(3))
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         weights, given = self._module.weights(), clone_tree(self._first)
         calls: list[InputSet] = []
@@ -127,11 +127,12 @@ class InputSets:
                     for target, source in zip(_tensors(given), _tensors(fresh), strict=True):
                         copy_values(source, target)  # the memory of the inputs is the same each time
                 else:
-                    for used in (plain, wide):
+                    for used in (plain, wide, coarse):
                         loading.copy_state(used, self._module.other_values, {name: name for name in weights})
                 inputs = clone_tree(given)
                 outputs.append(plain(*given))
-                calls.append(self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide)))
+                called = self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide))
+                calls.append(called.model_copy(update={"tf32": _by_tensor_cores(coarse, inputs)}))
             kept = [encode(output) for output in outputs]
             return Sequence(calls=calls, weights={name: self._module.decoy_state[name] for name in weights}, kept=kept)
         except Exception:  # noqa: BLE001 - the reference need not take such calls
@@ -150,12 +151,7 @@ class InputSets:
         wide = self._module.copy(self._mode)
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         found = self._called(name, inputs, given, plain, (used, wide))
-        return found.model_copy(update={"tf32": self._by_tensor_cores(inputs)})
-
-    def _by_tensor_cores(self, inputs: tuple[Any, ...]) -> Tree:
-        with TensorCores() as cores:
-            outputs = self._module.forward(self._mode, clone_tree(inputs))
-        return encode(outputs) if cores.used else None
+        return found.model_copy(update={"tf32": _by_tensor_cores(self._module.copy(self._mode), inputs)})
 
     def _called(
         self, name: str, inputs: Inputs, given: Inputs, plain: object, modules: tuple[object, object]
@@ -187,6 +183,13 @@ class InputSets:
             getattr(leaf, "shape", None) for leaf in tree_flatten(plain)[0]
         ]
         return (outputs, wide) if same_shapes else (plain, plainly_used)
+
+
+def _by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
+    """What a call gives where matrix products are those of tensor cores; None where there are none."""
+    with TensorCores() as cores:
+        outputs = module(*clone_tree(inputs))
+    return encode(outputs) if cores.used else None
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:
