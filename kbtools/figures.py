@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from kbtools.wording import counted
+
 _NUMBER = re.compile(r"([+-]?[\d.,]+(e[+-]?\d+)?%?|-|undefined|)")
 _EXCERPT = 2_000
 """Characters of a code that a record holds."""
@@ -33,7 +35,7 @@ class CodeExcerpt(BaseModel):
     @classmethod
     def of(cls, name: str, text: str) -> CodeExcerpt:
         """The beginning of a long code, with how long it is."""
-        cut = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}\n... ({len(text):,} characters)"
+        cut = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}\n... ({counted(len(text), 'character')})"
         return cls(name=name, text=cut.encode("utf-8", "replace").decode())
 
 

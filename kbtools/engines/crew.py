@@ -14,6 +14,7 @@ from typing import Protocol
 
 from kbtools.engines.job import Job, JobAnswer, JobFault, Kind
 from kbtools.errors import ConfigError, KbError
+from kbtools.wording import counted
 
 ATTEMPTS = 3
 """Workers that may die over one job before it counts as the job's fault."""
@@ -213,7 +214,8 @@ def _once_more(assignment: PlacedJob, worker: Worker, again: deque[PlacedJob]) -
         again.append(PlacedJob(assignment.index, assignment.job, deaths))
         return
     told = (
-        f"{deaths} workers died over this part of the rows, the last on {worker.where}. The usual reason is memory: "
+        f"{counted(deaths, 'worker')} died over this part of the rows, the last on {worker.where}. The usual "
+        "reason is memory: "
         "give more --shards, or fewer workers."
     )
     error = KbError(told)

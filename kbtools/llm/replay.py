@@ -23,6 +23,7 @@ from kbtools.models.contract import Contract, ParsedReply, parse_replies
 from kbtools.models.reading import unwritable
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
+from kbtools.private_text import of_this_machine
 from kbtools.result import Result
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def _to_table(
     values = [None if isinstance(outcome, RowFailure) else outcome for outcome in outcomes]
     failures = [outcome if isinstance(outcome, RowFailure) else None for outcome in outcomes]
     errors = [failure and writable(f"{failure.kind}: {failure}") for failure in failures]
+    if stage.on_error == "null" and any(errors):  # they become a column, which may be published
+        cleaner = of_this_machine()
+        errors = [error and cleaner.told_by([error]).text(error) for error in errors]
     return stage.to_table(table, values, features).append_column(ERROR, pa.array(errors, pa.string()))
 
 

@@ -41,6 +41,7 @@ from kbtools.shards import (
     work,
 )
 from kbtools.stage import Stage, of_splits
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -247,4 +248,4 @@ def _entry(position: int, stage: Stage) -> dict[str, object]:
 
 
 def _count(shards: int) -> str:
-    return "1 shard" if shards == 1 else f"{shards:,} shards"
+    return counted(shards, "shard")

@@ -24,6 +24,7 @@ from kbtools.data.writable import writable
 from kbtools.errors import SchemaError
 from kbtools.judge import RAW
 from kbtools.report.columns import Column, Labels
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -216,7 +217,7 @@ def plain(value: object) -> object:
     if isinstance(value, int) and abs(value) > _EXACT:
         return str(value)
     if isinstance(value, bytes):
-        return f"({len(value):,} bytes)"
+        return f"({counted(len(value), 'byte')})"
     if isinstance(value, str):
         return writable(value)
     if value is None or isinstance(value, int | float):
@@ -234,7 +235,7 @@ def cell(row: Mapping[str, Any], path: str) -> object:
     return found
 
 
-def _text_length(value: Any) -> float:
+def _text_length(value: object) -> float:
     return len(value) if isinstance(value, str) else math.nan
 
 

@@ -19,6 +19,7 @@ from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_fai
 from kbtools.llm.parts import RowValues
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,7 +207,8 @@ class Compare(ModelStage):
         bias = facts["position_bias"]
         first, second, of = bias["first_place"], bias["second_place"], bias["of"]
         return (
-            f"the place decided in {first + second:,} of {of:,} pairs: {first:,} times for the first, {second:,} for "
+            f"the place decided in {first + second:,} of {counted(of, 'pair')}: {counted(first, 'time')} for "
+            f"the first, {second:,} for "
             "the second",
         )
 

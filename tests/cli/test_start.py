@@ -10,12 +10,12 @@ HEAVY = {"pydantic", "datasets", "pyarrow", "polars", "torch", "triton", "transf
 
 
 def loaded_by(*words: str) -> set[str]:
-    """Top-level modules that a call of the program leaves imported."""
+    """Modules that a call of the program leaves imported."""
     code = (
         "import json, sys\nfrom kbtools.cli import main\n"
         f"try:\n    main({list(words)!r})\n"
         "except SystemExit as stopped:\n    assert not stopped.code\n"
-        "print('\\n' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+        "print('\\n' + json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -38,3 +38,10 @@ def test_help_imports_nothing_heavy(option):
 def test_listing_stages_imports_no_data_library(words):
     """Stages are declared without the libraries that they run on."""
     assert loaded_by(*words) & (HEAVY - {"pydantic", "rich", "pluggy"}) == set()
+
+
+def test_looking_at_rows_imports_nothing_that_asks_a_model_or_runs_a_chain(tmp_path):
+    """Case 13 of ../shared/cases/outside: what `show` waits for is `datasets`, and nothing beside it."""
+    (tmp_path / "rows.jsonl").write_text('{"id": 1, "text": "a"}\n')
+    needless = {"kbtools.models", "kbtools.judge", "kbtools.llm", "kbtools.pipeline.chain", "kbtools_plugins", "polars"}
+    assert loaded_by("show", str(tmp_path / "rows.jsonl")) & needless == set()

@@ -12,7 +12,7 @@ from kbtools.errors import DataError
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        (b"a,b\n1,2\n3\n", 3, "1 fields, but 2 columns"),
+        (b"a,b\n1,2\n3\n", 3, "1 field, but 2 columns"),
         (b"a,b\n1,2\n3,4,5\n", 3, "3 fields, but 2 columns"),
         (b'a,b\n1,"x\ny"\n3,"never closed\n', 4, "unexpected end of data"),
         (b'a,b\n1,"x "q" y"\n', 2, "expected after"),
@@ -58,3 +58,10 @@ def test_a_file_is_read_in_blocks_as_if_it_were_one(tmp_path, monkeypatch, pack)
     assert (ds[49]["note"], ds[50]["note"], ds[91]["score"], ds[0]["flag"]) == (None, 'a, "50"', 1.5, None)
     types = [str(ds.features[name].dtype) for name in ds.column_names]
     assert types == ["int64", "float64", "large_string", "large_string", "bool"]
+
+
+def test_digits_with_zeros_in_front_are_text(tmp_path):
+    """`007` is not 7; a zero, and a part of one, are numbers."""
+    (tmp_path / "x.csv").write_text("code,zero,part,sign\n007,0,0.5,-1\n12,10,0.25,0\n")
+    (first, _) = kb.load(str(tmp_path / "x.csv"))
+    assert first == {"code": "007", "zero": 0, "part": 0.5, "sign": -1}

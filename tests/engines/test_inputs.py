@@ -99,6 +99,14 @@ def test_what_is_picked_from_shards_travels_as_numbers(loaded: datasets.Dataset,
     )
 
 
+def test_a_source_that_has_changed_since_is_refused_by_its_path(loaded: datasets.Dataset, tmp_path: Path) -> None:
+    """Rows of the old file and of the new one are never mixed."""
+    rows = inputs_of(loaded, beginning(loaded, lineage.of(loaded))[None], tmp_path / "scratch").rows(range(20, 30))
+    kb.save(loaded.select(range(ROWS_IN_ALL - 1, -1, -1)), tmp_path / "rows.parquet")
+    with pytest.raises(kb.errors.DataError, match=r"rows.parquet .*has changed since the run began"):
+        read_shard(rows, tmp_path / "scratch", "key")
+
+
 def test_other_rows_are_other_shards(loaded: datasets.Dataset, tmp_path: Path) -> None:
     """The key tells picks, orders and columns apart, and is the same for the same rows in another run."""
     began, stages = beginning(loaded, lineage.of(loaded))[None], (kb.Filter(where="n >= 0"),)

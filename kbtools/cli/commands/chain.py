@@ -23,6 +23,7 @@ from kbtools.lineage import Lineage, Recipe
 from kbtools.lineage import read_all as read_recipes
 from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
+from kbtools.wording import counted
 
 _RUN = "kbtools.run"
 _FILES = ("dataset", "out", "dropped", "save_recipe", "scratch")
@@ -45,7 +46,7 @@ def run_options() -> list[click.Option]:
         ),
         ("scratch", "DIR", "Folder of an engine's finished parts; with ray, one that every node sees."),
     ]
-    numbers: list[tuple[str, Any, str]] = [
+    numbers: list[tuple[str, object, str]] = [
         ("limit", click.IntRange(min=0), "Only the first N rows of each split."),
         ("seed", int, "Seed of every stage that has one."),
         ("shards", click.IntRange(min=1), "Parts that an engine cuts the rows into; by their number when not given."),
@@ -93,7 +94,7 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         kept[name] = value
 
 
-def _remember_push(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def _remember_push(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Keep an option of `--push`, wherever it was written."""
     if value is not None and not ctx.resilient_parsing:
         ctx.meta.setdefault(_RUN, {}).setdefault("push_fields", {})[str(param.name)] = value
@@ -182,7 +183,7 @@ class _StageCommand(OnceCommand):
         return super().parse_args(ctx, args)
 
 
-def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, Any]]]:
+def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, object]]]:
     def make(**values: Any) -> tuple[str, dict[str, object]]:
         return name, given(values)
 
@@ -206,7 +207,7 @@ def apply_command() -> None:
 
 @apply_command.result_callback()
 @click.pass_context
-def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
+def _apply(ctx: click.Context, words: list[tuple[str, dict[str, object]]]) -> int:
     options = given_options(ctx)
     if not words:
         raise UsageError(
@@ -239,7 +240,9 @@ def run_command(ctx: click.Context, recipe: str, names: tuple[str, ...]) -> int:
     options = given_options(ctx)
     chosen = read_recipes(recipe, names)
     if len(chosen) > 1 and options.out:
-        raise UsageError(f"--out {options.out}: {len(chosen)} recipes cannot write to one place. Name one of them.")
+        raise UsageError(
+            f"--out {options.out}: {counted(len(chosen), 'recipe')} cannot write to one place. Name one of them."
+        )
     return execute_all([_completed(recipe, one, options) for one in chosen], options)
 
 

@@ -20,6 +20,7 @@ from kbtools.data.io.source import Source, local_path
 from kbtools.data.labels import LabelQuestion, Value, opened
 from kbtools.data.table import column, rows_text
 from kbtools.errors import SchemaError, UsageError
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -114,7 +115,9 @@ def _values(ds: Dataset, asked: str, values: str | None) -> tuple[Value, ...]:
     """The labels to choose from, lowest first."""
     found = _written(values) if values is not None else _judged(ds, asked)
     if not 2 <= len(found) <= _MOST_VALUES or len(set(found)) != len(found):
-        raise UsageError(f"--values: give 2 to {_MOST_VALUES} different labels, such as low,medium,high or 0-10.")
+        raise UsageError(
+            f"--values: give 2 to {counted(_MOST_VALUES, 'different label')}, such as low,medium,high or 0-10."
+        )
     return found
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "Rules",
     "TagRule",
     "behind_reasoning",
+    "first_mark",
     "has_marks",
     "kept",
     "parse",
@@ -93,6 +94,13 @@ def kept(parsed: Parsed, rules: Rules) -> str:
 def has_marks(text: str) -> bool:
     """Whether anything in the text would be read as reasoning or as the bounds of an answer."""
     return is_harmony(text) or has_frame(text) or bool(find_marks(text).codes)
+
+
+def first_mark(text: str) -> int | None:
+    """Where the text first holds something that would be read as reasoning or as the bounds of an answer."""
+    if is_harmony(text) or has_frame(text):
+        return 0
+    return next(iter(find_marks(text).starts), None)
 
 
 def behind_reasoning(text: str) -> str:

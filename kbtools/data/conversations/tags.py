@@ -70,7 +70,7 @@ def usual_answer(marks: Marks) -> TaggedAnswer | None:
     if marks.codes not in _USUAL:
         return None
     text, close = marks.text, marks.starts[-1]
-    if marks.codes[-1] == END_ANSWER and (text.find("```", close) >= 0 or text.find("~~~", close) >= 0):
+    if marks.codes[-1] == END_ANSWER and any(text.find(fence, close) != -1 for fence in ("```", "~~~")):
         return None
     return _answer_between(marks, len(marks.codes) - 2, len(marks.codes) - 1)
 
@@ -133,7 +133,7 @@ class TagReader:
             return _answer_between(self.marks, *self._answers[-1])
         text, starts, end = self.marks.text, self.marks.starts, self.marks.end
         found = self._disputed + self._answers
-        if len(found) > 1 and len({text[end(opening) : starts[close]] for opening, close in found}) > 1:
+        if len({text[end(opening) : starts[close]] for opening, close in found}) > 1:
             raise ReasoningError("answers-differ", starts[self._answers[-1][0]])
         return _answer_between(self.marks, *self._answers[0])
 
@@ -215,8 +215,10 @@ class TagReader:
     def _close(self, index: int) -> int | None:
         mark = END_ANSWER if self.codes[index] == ANSWER else END
         close = self.codes.find(mark, index)
-        if close < 0 or self.codes[index] == BEGIN:
-            return None if close < 0 else close
+        if close == -1:
+            return None
+        if self.codes[index] == BEGIN:
+            return close
         balanced = self._closings.balanced[index + 1]
         return self._closings.first[index + 1] if balanced is None else balanced
 
@@ -229,11 +231,11 @@ class TagReader:
         if self.marks.starts[index] <= self._solid:
             return None
         end = self.codes.find(END_THINK, index, close)
-        while end >= 0 and not self._answer_follows(end):
+        while end != -1 and not self._answer_follows(end):
             end = self.codes.find(END_THINK, end + 1, close)
-        if end >= 0 and self._ended is not None:
+        if end != -1 and self._ended is not None:
             raise ReasoningError("nested-answer", self.marks.end(end))
-        return None if end < 0 else end
+        return None if end == -1 else end
 
     def _answer_follows(self, index: int) -> bool:
         """Whether this end of reasoning is unquoted and an answer opens right behind it or on a later line."""
@@ -252,7 +254,7 @@ class TagReader:
         That is one that starts a line, or any one where the outer opening is in the middle of a line.
         """
         codes, opening = self.codes, self.codes[index]
-        if codes.find(opening, index + 1, close) < 0:
+        if codes.find(opening, index + 1, close) == -1:
             return
         starts, sure = self.marks.starts, self.marks.starts[index] <= self._solid or self.marks.begins_line(index)
         if sure and opening == ANSWER and self._closings.balanced[index + 1] is not None:

@@ -18,6 +18,7 @@ from kbtools.data.io.arrow_file import check_names
 from kbtools.data.io.data_file import DataFile
 from kbtools.data.table import rows_text
 from kbtools.errors import DataError
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,12 +49,23 @@ def _types(file: DataFile, cut: _Cut) -> dict[str, pl.DataType]:
 
     found: dict[str, set[pl.DataType]] = {}
     for content in _contents(file, cut):
-        for column in _frame(file, content, None):
-            found.setdefault(column.name, set()).update({column.dtype} if column.null_count() < column.len() else ())
+        frame = _frame(file, content, None)
+        codes = _codes(file, content, [column.name for column in frame if column.dtype.is_integer()])
+        for column in frame:
+            kind = pl.String() if column.name in codes else column.dtype
+            found.setdefault(column.name, set()).update({kind} if column.null_count() < column.len() else ())
     for name, kinds in found.items():
         if pl.Int128() in kinds:
             raise DataError(f"{file.path}: column {name!r} has integers that do not fit into 64 bits.")
     return {name: _common(kinds) for name, kinds in found.items()}
+
+
+def _codes(file: DataFile, content: bytes, names: list[str]) -> set[str]:
+    """Columns of digits that are no numbers: `007` would become 7."""
+    import polars as pl
+
+    written = _frame(file, content, dict.fromkeys(names, pl.String())) if names else pl.DataFrame()
+    return {name for name in names if written[name].str.contains(r"^[+-]?0\d").any()}
 
 
 def _common(kinds: set[pl.DataType]) -> pl.DataType:
@@ -158,7 +170,7 @@ def _cut_records(records: Iterator[list[str]], lines: _Lines, file: DataFile) ->
     start = lines.size
     for fields in records:
         if fields and len(fields) != len(names):
-            raise csv.Error(f"{len(fields)} fields, but {len(names)} columns")
+            raise csv.Error(f"{counted(len(fields), 'field')}, but {counted(len(names), 'column')}")
         cut.add(lines.size - start, blank=not fields)
         start = lines.size
     return cut

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from kbtools import drawing
+from kbtools.wording import counted
 from kbtools_plugins.analysis.correlation import ColumnPair, CorrelationFigures
 from kbtools_plugins.analysis.scales import Scale
 
@@ -38,7 +39,7 @@ def draw(figures: CorrelationFigures, scales: Sequence[Scale], folder: str, name
             axes = page.add_subplot(grid[place // columns, place % columns])
             draw_pair(axes, pair, by_name[pair.x], by_name[pair.y])
         if len(shown) < len(figures.pairs):
-            page.suptitle(f"the {len(shown)} strongest of {len(figures.pairs)} pairs", fontsize=9)
+            page.suptitle(f"the {len(shown)} strongest of {counted(len(figures.pairs), 'pair')}", fontsize=9)
         return drawing.save(page, folder, name)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import batches, field_of, top_column
 from kbtools.figures import Facts
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -221,4 +222,4 @@ def _shown(ds: Dataset, path: str, row: int) -> str:
     """The value of a row as text, cut where it is long, with its length."""
     table = ds.select([row]).select_columns([top_column(ds.features, path)]).with_format("arrow")[:]
     text = str(field_of(table, path)[0].as_py())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({counted(len(text), 'character')})"

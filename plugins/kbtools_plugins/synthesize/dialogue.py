@@ -68,6 +68,8 @@ class Dialogue:
     completion: list[Message] = field(default_factory=list)
     turns: list[ModelTurn] = field(default_factory=list)
     found: list[Assessment] = field(default_factory=list)
+    hidden: bool = False
+    """Whether some of its reasoning is encrypted or redacted."""
 
     @property
     def passed(self) -> bool:
@@ -96,6 +98,7 @@ class Dialogue:
             return
         turn = _turn(self.inputs, reply, tag)
         self.turns.append(turn)
+        self.hidden = self.hidden or reply.reading().hidden
         self.completion.append(turn.said)
         self.status = Status.CHECKS
         if turn.fault is not None:

@@ -19,7 +19,15 @@ from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
 from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
-from kbtools_plugins.verify.steps.compile import compile_job, distinct_launches, later_job, picked, plain, targets
+from kbtools_plugins.verify.steps.compile import (
+    Compiled,
+    compile_job,
+    distinct_launches,
+    later_job,
+    launch_key,
+    picked,
+    targets,
+)
 from kbtools_plugins.verify.steps.places import Places
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
@@ -108,7 +116,12 @@ class PairCheck:
                 f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx",
             )
         with self._evidence.timed("replay"):
-            worst = self._replay()
+            try:
+                worst = self._replay()
+            except Decided as found:
+                if found.verdict.startswith("unsupported:ptx"):
+                    self._compile_later()  # what no assembler takes is not for the machine to have
+                raise
         with self._evidence.timed("compile for other targets"):
             self._compile_later()
         return worst
@@ -174,9 +187,9 @@ class PairCheck:
 
     def _known_launches(self, traces: list[Trace]) -> Iterator[Trace]:
         """Those of other cards that need nothing compiled but what the first place does."""
-        known = [plain(launch) for launch in distinct_launches(self._traces["main"], self._source, [])]
+        known = {launch_key(launch) for launch in distinct_launches(self._traces["main"], self._source, [])}
         for trace in traces:
-            if all(plain(launch) in known for launch in distinct_launches([trace], self._source, [])):
+            if all(launch_key(launch) in known for launch in distinct_launches([trace], self._source, [])):
                 yield trace
 
     def _look_for_detection(self) -> None:
@@ -192,12 +205,13 @@ class PairCheck:
         self._evidence.tier = _TIERS[machine(self._settings)]
         reply = self._compiled(job)
         self._features = frozenset(reply.features)
+        self._programs = Compiled(self._source, job.launches, reply.programs)
         never = [job.launches[number] for number in reply.never]
         self._traces[record.TUNING] = picked(tried, never, self._source)
 
     def _compile_later(self) -> None:
-        """For the targets that nothing is run for; Decided if one of them does not take a kernel."""
-        job = later_job(self._run_traces(), self._source, self._recording.tuned, self._settings)
+        """To the binaries that nothing was run for; Decided if a target does not take a kernel."""
+        job = later_job(self._run_traces(), self._programs, self._recording.tuned, self._settings)
         if job is not None:
             self._compiled(job)
 
@@ -229,7 +243,13 @@ class PairCheck:
 
     def _replay(self) -> float:
         run = Replays(
-            self._reference, self._traces, self._source, self._kernels, self._features, self._settings, self._processes
+            self._reference,
+            self._traces,
+            self._programs,
+            self._kernels,
+            self._features,
+            self._settings,
+            self._processes,
         )
         try:
             worst = run.check()

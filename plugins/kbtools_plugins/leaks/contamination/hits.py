@@ -14,6 +14,7 @@ from pydantic import BaseModel, JsonValue
 import kbtools as kb
 from kbtools.data.table import batches, field_of, row_name, tables
 from kbtools.figures import CodeExcerpt, CodePair
+from kbtools.wording import counted
 from kbtools_plugins.leaks.contamination import codes, computing, tracing
 from kbtools_plugins.leaks.contamination.matching import Hit, Index, Kind, Sighting
 from kbtools_plugins.leaks.contamination.sources import EvaluationSet
@@ -144,7 +145,10 @@ class Hits:
         """What could not be run."""
         for kind, ran in self.ran.items():
             if ran.silent_problems or ran.silent_codes:
-                yield (f"{_WHY_SILENT[kind]}: {ran.silent_problems} problems, {ran.silent_codes} codes of rows.")
+                yield (
+                    f"{_WHY_SILENT[kind]}: {counted(ran.silent_problems, 'problem')}, "
+                    f"{counted(ran.silent_codes, 'code')} of rows."
+                )
 
     def _counts(self) -> dict[str, Counter[str]]:
         counts: dict[str, Counter[str]] = {one.name: Counter() for one in self.sets}

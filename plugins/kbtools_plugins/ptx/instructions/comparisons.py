@@ -74,6 +74,25 @@ def joined_with(compare: Comparison, joined: list[str]) -> Callable[..., Bits]:
     return lambda a, b, c: join(compare(a, b), c)
 
 
+PROPERTIES: dict[str, Callable[[Bits, Bits], Bits]] = {
+    "finite": lambda value, least: np.isfinite(value),
+    "infinite": lambda value, least: np.isinf(value),
+    "number": lambda value, least: ~np.isnan(value),
+    "notanumber": lambda value, least: np.isnan(value),
+    "normal": lambda value, least: np.isfinite(value) & (np.abs(value) >= least),
+    "subnormal": lambda value, least: (value != 0) & (np.abs(value) < least),
+}
+"""What testp asks of a number; `least` is the smallest normal one."""
+
+
+def test_property(builder: Builder, instruction: Instruction) -> None:
+    """testp."""
+    _, name, kind = instruction.parts
+    floats = {"f32": np.float32, "f64": np.float64}[kind]
+    least, test = np.finfo(floats).tiny, PROPERTIES[name]
+    lanewise.emit(builder, instruction.operands, Lanewise("pred", (kind,), lambda bits: test(bits.view(floats), least)))
+
+
 def set_register(builder: Builder, instruction: Instruction) -> None:
     """set: ones or zeros (1.0 for floats) in a register; for packed types one for each half."""
     _, name, *options, result, kind = instruction.parts

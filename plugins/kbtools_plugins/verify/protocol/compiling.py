@@ -28,6 +28,21 @@ class Launch(Message):
     """Digests of what Triton parses for it in the candidate's own module, or how that failed."""
 
 
+class Program(Message):
+    """The text of a launch's kernel, and what the launch needs beside its arguments."""
+
+    name: str
+    target: int | str
+    """That it was compiled for: another than was asked for if that one lacks the kernel's types."""
+    text: str
+    fused: str
+    """With multiplications and additions made one; empty where that is no choice."""
+    parameters: dict[str, Tree]
+    num_warps: int
+    shared_bytes: int
+    scratch_bytes: int
+
+
 class CompileJob(Message):
     """Compile these launches for their targets."""
 
@@ -35,6 +50,14 @@ class CompileJob(Message):
     launches: list[Launch]
     spare: list[int | str] = []
     """Further targets for configurations of tuned kernels that do not fit theirs."""
+    runs: bool = False
+    """Whether the PTX machine is to run them: their programs are wanted."""
+    assembles: bool = True
+    """Whether binaries are wanted; if not, only tuned kernels get one: a tuner passes over what no assembler takes."""
+    devices: list[int] = []
+    """Targets that are compiled into Triton's cache as well: those of devices that are there."""
+    known: list[Program | None] = []
+    """The programs of these launches, if there were such before."""
 
 
 class Usage(Message):
@@ -57,6 +80,8 @@ class CompileReply(Message):
     """What the launches use that not every machine can run, as their code says."""
     never: list[int] = []
     """Numbers of those launches among the job's that fit no target: a tuner never picks them."""
+    programs: list[Program | None] = []
+    """For each launch what the PTX machine runs, if that was asked for."""
     error: str = ""
     other_code: str = ""
     """Which kernel Triton makes other code of in the candidate's own module."""

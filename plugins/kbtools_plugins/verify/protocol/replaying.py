@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kbtools_plugins.verify.protocol.compiling import Program
 from kbtools_plugins.verify.protocol.message import Message, Tensor
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.trace import Trace
@@ -56,6 +57,9 @@ class ReplayJob(Message):
     allow: list[str]
     state: dict[str, Tensor]
     traces: list[Trace]
+    programs: list[Program] = []
+    launches: list[list[int]] = []
+    """For each trace the number of each launch's program, for the PTX machine."""
     runs: list[ReplayRun]
     sequence: list[ReplayCall] = []
     timing: Timing | None = None

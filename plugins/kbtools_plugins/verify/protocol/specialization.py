@@ -26,6 +26,6 @@ def specialized(value: Tree) -> Tree:
     if isinstance(value, float):
         return 0.5
     if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):
-        wide = 2**40 if abs(value) >= 2**31 else 0
+        wide = 0 if -(2**31) <= value < 2**31 else 2**40
         return wide + (16 if value % 16 == 0 else 3)
     return value

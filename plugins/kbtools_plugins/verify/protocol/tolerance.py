@@ -167,7 +167,7 @@ def _own_tolerance(dtype: str) -> float:
     return _tolerance(dtype) * (1 if dtype in _OWN_NOISE else _COARSE)
 
 
-def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor, *, tf32: bool = False) -> Difference | None:
+def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor, *, tf32: bool) -> Difference | None:
     """A share of elements that no rounding explains: what is far below the output's scale can be wrong and within it.
 
     Each element is held to its own size and to the rounding of the reference's own float32 run there.
@@ -212,8 +212,9 @@ def _compare_values(
         odd = special & ~equal
         error = np.where(special, 0.0, np.abs(wide_mine - wide_true))
         scale = np.maximum(scale, _SMALLEST_SCALE)
-        allowed = tolerance * (scale + np.where(special, 0.0, np.abs(wide_true))) + noise
-    worst = float((error / (scale + np.where(special, 0.0, np.abs(wide_true)))).max(initial=0.0))
+        size = scale + np.where(special, 0.0, np.abs(wide_true))
+        allowed = tolerance * size + noise
+    worst = float((error / size).max(initial=0.0))
     wrong = odd | (error > allowed)
     if not wrong.any():
         return Agreement(worst)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
 from kbtools_plugins.verify.protocol.outputs import flatten
-from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
+from kbtools_plugins.verify.protocol.reading import Kernel
 from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply
 from kbtools_plugins.verify.protocol.replaying import (
     GPU,
@@ -29,7 +29,7 @@ from kbtools_plugins.verify.protocol.tolerance import (
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.settings import Machine, VerifySettings, machine
 from kbtools_plugins.verify.steps.comparison import Comparison
-from kbtools_plugins.verify.steps.compile import clean_names
+from kbtools_plugins.verify.steps.compile import Compiled, clean_names
 from kbtools_plugins.verify.steps.record import SEQUENCE
 from kbtools_plugins.verify.steps.runs import Run, RunPlan, programs
 from kbtools_plugins.verify.steps.trace_rules import Decided, why_wrong
@@ -53,7 +53,7 @@ class Replays:
         self,
         reference: ReferenceReply,
         traces: dict[str, list[Trace]],
-        source: KernelSource,
+        programs: Compiled,
         kernels: list[Kernel],
         features: frozenset[str],
         settings: VerifySettings,
@@ -61,7 +61,8 @@ class Replays:
     ) -> None:
         self._reference = reference
         self._traces = traces
-        self._source = source
+        self._programs = programs
+        self._source = programs.source
         self._kernels = kernels
         self._settings = settings
         self._processes = processes
@@ -207,6 +208,8 @@ class Replays:
             allow=list(self._settings.allow),
             state={name: self._reference.state[name] for name in self._reference.decoy_state},
             traces=traces,
+            programs=self._programs.runnable,
+            launches=[self._programs.numbers(trace) for trace in traces] if self._programs.runnable else [],
             runs=[
                 ReplayRun(
                     trace=numbers[id(run.trace)],

@@ -18,7 +18,9 @@ _RECURSION = 4_000
 
 
 def warm_up() -> None:
-    """Everything is imported with this module."""
+    """Read one text, so that forks find all patterns compiled."""
+    static_rules.findings(text.parse("print(0)"))
+    kernels.extract(text.parse("import triton"), [])
 
 
 def run(job: ReadJob | KernelsJob, talk: Talk) -> Message:

@@ -8,6 +8,7 @@ closes.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import math
@@ -63,6 +64,8 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
     sandbox.become_subreaper()
     for name in role_modules:
         _job_module(name).warm_up()
+    gc.collect()
+    gc.freeze()  # a collection in a fork would write to all that is shared
     control.sendall(b"ready\n")
     while command := _next_command(control):
         request, channel = command

@@ -12,7 +12,7 @@ from typing import Any
 
 from triton.runtime import driver
 
-from kbtools_plugins.ptx.compile import WITH_FP8, Architecture, lacks_types, parsed
+from kbtools_plugins.ptx.compile import WITH_FP8, Architecture, lacks_types, parse_kernel
 from kbtools_plugins.verify.protocol.specialization import compile_value, specialized
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.arguments import argument
@@ -56,7 +56,7 @@ class FrontEnd:
     def _for_target(
         self, kernel: Any, arguments: dict[str, Any], options: dict[str, Tree], target: Architecture
     ) -> str:
-        return f"{target} {normal_form(parsed(kernel, arguments, options, target))}"
+        return f"{target} {normal_form(parse_kernel(kernel, arguments, options, target))}"
 
 
 def _own(actual: Any, value: Tree) -> Any:

@@ -56,7 +56,7 @@ class ReferenceModule:
 
     def given(self, seed: int) -> Inputs:
         """What the reference's own function gives."""
-        torch.manual_seed(seed)
+        loading.seed(seed)
         random.seed(seed)
         given = self._module.get_inputs()
         return tuple(given) if isinstance(given, list | tuple) else (given,)

@@ -88,7 +88,7 @@ class InputSets:
 
     def _varied(self) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""
-        torch.manual_seed(self._seeds[0])
+        loading.seed(self._seeds[0])
         again = _tensors(self._module.given(self._seeds[-1] + 1))
         ones = [tensor for tensor in _tensors(self._first) if tensor.numel()]
         others = [tensor for tensor in again if tensor.numel()]
@@ -192,7 +192,7 @@ def _by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
     return encode(outputs) if cores.used else None
 
 
-def _tensors(values: Any) -> list[torch.Tensor]:
+def _tensors(values: object) -> list[torch.Tensor]:
     return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 import torch
 
 from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply, RunResult
+from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.replay.faults import failure
 from kbtools_plugins.verify.worker.replay.machine import Machine
@@ -27,15 +28,24 @@ def warm_up() -> None:
 
 def run(job: ReplayJob, talk: Talk) -> ReplayReply:
     """The outputs of each run of the job, or the error that ended it."""
-    return replay(job, Machine)
+    return replay(job, launching(job, Machine))
 
 
-def replay(job: ReplayJob, make: Callable[..., Machine]) -> ReplayReply:
-    """The same with another kind of machine."""
+Make = Callable[[Trace], Machine]
+"""Makes the machine for a trace."""
+
+
+def launching(job: ReplayJob, kind: type[Machine]) -> Make:
+    """Machines of a kind that launch a job's kernels themselves."""
     kernels = load_kernels(job.source)
+    return lambda trace: kind(trace, kernels, job.names, job.allow, job.state)
+
+
+def replay(job: ReplayJob, make: Make) -> ReplayReply:
+    """The same with another kind of machine."""
     results: list[RunResult] = []
     for wanted in job.runs:
-        machine = make(job.traces[wanted.trace], kernels, job.names, job.allow, job.state)
+        machine = make(job.traces[wanted.trace])
         try:
             inputs = [decode_tensor(tensor) for tensor in wanted.inputs]
             results.append(machine.run(inputs, wanted))
@@ -45,14 +55,12 @@ def replay(job: ReplayJob, make: Callable[..., Machine]) -> ReplayReply:
             break
     if not job.sequence or results[-1].failed:
         return ReplayReply(results=results)
-    return _sequence(job, make, kernels, results)
+    return _sequence(job, make, results)
 
 
-def _sequence(
-    job: ReplayJob, make: Callable[..., Machine], kernels: ModuleType, results: list[RunResult]
-) -> ReplayReply:
+def _sequence(job: ReplayJob, make: Make, results: list[RunResult]) -> ReplayReply:
     """The calls of a sequence in one memory, up to the first that fails."""
-    machine = make(job.traces[job.sequence[0].trace], kernels, job.names, job.allow, job.state)
+    machine = make(job.traces[job.sequence[0].trace])
     found: list[RunResult] = []
     try:
         machine.forget(job.runs[-1].shift, len(job.runs))
