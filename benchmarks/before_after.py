@@ -43,6 +43,11 @@ WORK: dict[str, tuple[str, str]] = {
         " '--out', 'out.jsonl', '--overwrite']\nfrom kbtools.cli import main\n"
         "try: main()\nexcept SystemExit: pass",
     ),
+    "show": (
+        "",
+        "import sys, io; sys.argv = ['kbtools', 'show', 'sample', '-n', '1']\nfrom kbtools.cli import main\n"
+        "try: main()\nexcept SystemExit: pass",
+    ),
     "verify": (
         f"from pathlib import Path\nfound = sorted(Path({str(_MODULES)!r}).rglob('*.py'))\n"
         "pairs = [(one.parent / 'reference.py', one) for one in found if one.name.startswith(('good_', 'bad_'))][::4]\n"

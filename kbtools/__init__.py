@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kbtools.lineage import Lineage as Lineage
     from kbtools.lineage import Recipe as Recipe
     from kbtools.models.choice import default_model as default_model
+    from kbtools.offers import Offer as Offer
     from kbtools.pipeline import apply as apply
     from kbtools.pipeline import load as load
     from kbtools.pipeline import save as save
@@ -85,6 +86,7 @@ _HOME = {
     "Pipeline": "kbtools.stage",
     "apply": "kbtools.pipeline",
     "default_model": "kbtools.models.choice",
+    "Offer": "kbtools.offers",
     "load": "kbtools.pipeline",
     "prompt": "kbtools.plugins",
     "save": "kbtools.pipeline",
@@ -156,5 +158,5 @@ def __dir__() -> list[str]:
     from kbtools.plugins import registry
 
     plugins = registry().plugins
-    theirs = {cls.__name__ for plugin in plugins for cls in (*plugin.stages, *plugin.judges)}
+    theirs = {offer.python for plugin in plugins for offer in (*plugin.stages, *plugin.judges)}
     return sorted({*_MODULES, *_HOME, *theirs})

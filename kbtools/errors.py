@@ -59,6 +59,15 @@ class ConfigError(KbError):
     exit_code = 3
 
 
+class Missing(ConfigError):
+    """What only the user can give is not there: each need says what it is and how to give it."""
+
+    def __init__(self, *needs: str) -> None:
+        self.needs = tuple(dict.fromkeys(needs))
+        several = f"this run lacks {len(self.needs)} things:\n  - " + "\n  - ".join(self.needs)
+        super().__init__(self.needs[0] if len(self.needs) == 1 else several)
+
+
 class MissingExtra(ConfigError):
     """A heavy dependency is not installed; the message gives the command that installs it."""
 

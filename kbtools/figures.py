@@ -7,7 +7,10 @@ the facts that it recorded. Every chart knows how many rows it shows and how man
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,7 +24,7 @@ _EXCERPT = 2_000
 class Facts(BaseModel):
     """Base of the figures that a stage records: frozen, plain data, with None for what is not defined."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CodeExcerpt(BaseModel):
@@ -177,3 +180,19 @@ class Section:
     text: tuple[str, ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
+
+
+def label_counts(facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """The counts of `verdict_counts` in a stage's figures, over all splits and models, by column."""
+    found: dict[str, Counter[str]] = {}
+    for counts in _verdicts(facts):
+        for name, labels in counts.items():
+            if isinstance(labels, dict):
+                found.setdefault(name, Counter()).update(labels)
+    return {name: dict(counts) for name, counts in found.items()}
+
+
+def _verdicts(facts: Mapping[str, Any]) -> Iterator[Mapping[str, object]]:
+    for name, part in facts.items():
+        if isinstance(part, dict):
+            yield from [part] if name == "verdicts" else _verdicts(part)

@@ -1,10 +1,12 @@
 """The hooks through which a plugin adds to kbtools: what each one may return, and the marker that implements it.
 
-A plugin is a module named by an entry point of the group ``kbtools``. It implements any of these with `hookimpl`.
+A plugin is a module named by an entry point of the group ``kbtools``. It implements any of these with `hookimpl`. In
+place of a class a hook may return an `Offer`, the name of the class and where it is, which is imported when it is used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from kbtools.feedback import Feedback
     from kbtools.judge import Judge
+    from kbtools.offers import Offer
     from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
 
@@ -23,17 +26,17 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 @hookspec
-def register_stages() -> list[type[Stage]]:  # type: ignore[empty-body]  # a specification has no body
+def register_stages() -> Sequence[type[Stage] | Offer[type[Stage]]]:  # type: ignore[empty-body]  # a specification has no body
     """Stage classes that this plugin adds; each one's `name` is what users write."""
 
 
 @hookspec
-def register_judges() -> list[type[Judge]]:  # type: ignore[empty-body]  # a specification has no body
+def register_judges() -> Sequence[type[Judge] | Offer[type[Judge]]]:  # type: ignore[empty-body]  # a specification has no body
     """Judge classes that this plugin adds; the default of each one's field `judge` is what users write."""
 
 
 @hookspec
-def register_feedback() -> list[type[Feedback]]:  # type: ignore[empty-body]  # a specification has no body
+def register_feedback() -> Sequence[type[Feedback] | Offer[type[Feedback]]]:  # type: ignore[empty-body]  # a specification has no body
     """Classes that check answers between the turns of a conversation; each one's `name` is what users write."""
 
 
@@ -43,7 +46,7 @@ def register_prompts() -> list[Traversable]:  # type: ignore[empty-body]  # a sp
 
 
 @hookspec
-def register_rollout_layouts() -> list[RolloutLayout]:  # type: ignore[empty-body]  # a specification has no body
+def register_rollout_layouts() -> Sequence[RolloutLayout | Offer[RolloutLayout]]:  # type: ignore[empty-body]  # a specification has no body
     """Layouts of rollouts that `convert-rollouts` reads beside its own."""
 
 

@@ -237,22 +237,6 @@ def verdict_counts(ds: Dataset, fields: Mapping[str, VerdictField], names: Mappi
     }
 
 
-def label_counts(facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """The counts of `verdict_counts` in a stage's figures, over all splits and models, by column."""
-    found: dict[str, Counter[str]] = {}
-    for counts in _verdicts(facts):
-        for name, labels in counts.items():
-            if isinstance(labels, dict):
-                found.setdefault(name, Counter()).update(labels)
-    return {name: dict(counts) for name, counts in found.items()}
-
-
-def _verdicts(facts: Mapping[str, Any]) -> Iterator[Mapping[str, object]]:
-    for name, part in facts.items():
-        if isinstance(part, dict):
-            yield from [part] if name == "verdicts" else _verdicts(part)
-
-
 def field_of_class(verdict: type[BaseModel], field: str) -> VerdictField:
     """The column of a field, from its annotation; TypeError for a type that no column has."""
     import datasets

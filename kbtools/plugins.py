@@ -1,8 +1,9 @@
 """The registry: every module behind an entry point of the group `kbtools`, each loaded in its own try.
 
 Stages, judges and prompts are looked up here by the names that users write; what a class needs to say of itself is in
-`kbtools.stage` and `kbtools.judge`. A plugin that fails is remembered with its distribution, its error and what it
-would have offered, and takes nothing else down.
+`kbtools.stage` and `kbtools.judge`. A class that a plugin only names is imported when it is used, so that a chain
+imports its own stages alone. A plugin that fails is remembered with its distribution, its error and what it would have
+offered, and takes nothing else down.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import ast
 import contextlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from kbtools import hooks, prompts
 from kbtools.errors import UsageError, did_you_mean
+from kbtools.offers import Offer
 
 if TYPE_CHECKING:
     from kbtools.feedback import Feedback
@@ -46,14 +48,29 @@ class Plugin:
     entry: str
     module: str
     origin: Origin
-    stages: tuple[type[Stage], ...] = ()
-    judges: tuple[type[Judge], ...] = ()
-    feedback: tuple[type[Feedback], ...] = ()
+    stages: tuple[Offer[type[Stage]], ...] = ()
+    judges: tuple[Offer[type[Judge]], ...] = ()
+    feedback: tuple[Offer[type[Feedback]], ...] = ()
     prompts: tuple[prompts.Prompt, ...] = ()
-    layouts: tuple[RolloutLayout, ...] = ()
+    layouts: tuple[Offer[RolloutLayout], ...] = ()
     error: str | None = None
     promised: tuple[str, ...] = ()
     """Names that the source of a plugin that failed would have offered."""
+
+    def classes(self) -> tuple[Offer[type[Stage] | type[Feedback]], ...]:
+        """Everything of it that is a class."""
+        return (*self.stages, *self.judges, *self.feedback)
+
+    def checked(self) -> Plugin:
+        """The plugin with everything that it names imported and looked at; with the error of what fails."""
+        try:
+            for offer in (*self.stages, *self.judges):
+                offer.get().check_class()
+            for other in (*self.feedback, *self.layouts):
+                other.get()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may fail in any way, and is listed with it
+            return replace(self, error=_fault(error), promised=tuple(offer.name for offer in self.classes()))
+        return self
 
 
 @dataclass(frozen=True)
@@ -65,15 +82,31 @@ class Registry:
 
     def stages(self) -> dict[str, type[Stage]]:
         """Stage classes by name; a name that several plugins claim is here as `distribution/name`."""
-        return _by_name(self.plugins, "stages")
+        return _loaded(self.offers("stage"))
 
     def judges(self) -> dict[str, type[Judge]]:
         """Judge classes by name, clashes as for stages."""
-        return _by_name(self.plugins, "judges")
+        return _loaded(self.offers("judge"))
 
     def feedbacks(self) -> dict[str, type[Feedback]]:
         """Feedback classes by name, clashes as for stages."""
-        return _by_name(self.plugins, "feedback")
+        return _loaded(self.offers("feedback"))
+
+    def layouts(self) -> tuple[RolloutLayout, ...]:
+        """Every layout of rollouts."""
+        return tuple(offer.get() for plugin in self.plugins for offer in plugin.layouts)
+
+    def offers(self, kind: str) -> dict[str, Offer[type[Any]]]:
+        """What may stand for a stage, judge or feedback, as the dictionaries above, without importing any."""
+        claims: dict[str, list[tuple[str, Offer[type[Any]]]]] = {}
+        for plugin in self.plugins:
+            for name, offer in _names(plugin, kind).items():
+                claims.setdefault(name, []).append((plugin.origin.distribution, offer))
+        return {
+            name if len(claimants) == 1 else f"{distribution}/{name}": offer
+            for name, claimants in claims.items()
+            for distribution, offer in claimants
+        }
 
     def prompt_files(self) -> list[prompts.Prompt]:
         """Every version of every prompt."""
@@ -81,7 +114,8 @@ class Registry:
 
     def stage(self, name: str) -> type[Stage]:
         """The stage class of a name; UsageError with the nearest name when there is none."""
-        return self._find("stage", name, self.stages())
+        found: type[Stage] = self._find("stage", name)
+        return found
 
     def class_of(self, entry: Mapping[str, object]) -> type[Stage] | None:
         """The class of a stage as a recipe writes it; None for one that is in no registry, as of a notebook."""
@@ -92,11 +126,13 @@ class Registry:
 
     def judge(self, name: str) -> type[Judge]:
         """The judge class of a name."""
-        return self._find("judge", name, self.judges())
+        found: type[Judge] = self._find("judge", name)
+        return found
 
     def feedback(self, name: str) -> type[Feedback]:
         """The feedback class of a name."""
-        return self._find("feedback", name, self.feedbacks())
+        found: type[Feedback] = self._find("feedback", name)
+        return found
 
     def prompt(self, spec: str) -> prompts.Prompt:
         """The prompt of a spec such as `difficulty`, `difficulty@v1`, `distribution/name` or a path."""
@@ -104,25 +140,31 @@ class Registry:
 
     def name_of(self, cls: type[Stage]) -> str:
         """The name by which a stage's or judge's class is found here, with its distribution where names clash."""
-        known: dict[str, type[Stage]] = {**self.stages(), **self.judges()}
-        return next((name for name, other in known.items() if other is cls), cls.registered_name())
+        known = {**self.offers("stage"), **self.offers("judge")}
+        return next((name for name, offer in known.items() if offer.is_of(cls)), cls.registered_name())
 
     def origin(self, cls: type[Stage | Feedback]) -> Origin | None:
         """The distribution that offers a class; None for one that is in no plugin, as in a notebook."""
-        return next((p.origin for p in self.plugins if cls in (*p.stages, *p.judges, *p.feedback)), None)
+        return next((p.origin for p in self.plugins if any(offer.is_of(cls) for offer in p.classes())), None)
 
     def named_in_python(self, name: str) -> list[type[Stage]]:
         """The classes of this Python name, whoever offers them."""
-        return [cls for p in self.plugins for cls in (*p.stages, *p.judges) if cls.__name__ == name]
+        return [offer.get() for p in self.plugins for offer in (*p.stages, *p.judges) if offer.python == name]
 
-    def _find(self, kind: str, name: str, known: Mapping[str, type[T]]) -> type[T]:
-        if name in known:
-            return known[name]
-        distribution, slash, bare = name.rpartition("/")
-        for plugin in self.plugins:
-            offered = _names(plugin, _FIELD[kind])
-            if slash and plugin.origin.distribution == distribution and bare in offered:
-                return cast("type[T]", offered[bare])
+    def _find(self, kind: str, name: str) -> type[Any]:
+        known = self.offers(kind)
+        owned = {
+            f"{plugin.origin.distribution}/{bare}": offer
+            for plugin in self.plugins
+            for bare, offer in _names(plugin, kind).items()
+        }
+        if offer := known.get(name) or owned.get(name):
+            try:
+                return offer.get()
+            except (Exception, SystemExit) as error:
+                owner = next(full.partition("/")[0] for full, other in owned.items() if other is offer)
+                fault = f"{owner} would offer it, but failed to load: {_fault(error)}"
+                raise UsageError(f"there is no {kind} {name!r}. {fault}") from error
         claimants = sorted(full for full in known if full.endswith(f"/{name}"))
         if claimants:
             raise UsageError(f"several packages offer a {kind} {name!r}: write one of {', '.join(claimants)}.")
@@ -168,45 +210,57 @@ def _load(entry: importlib.metadata.EntryPoint, shared: pluggy.PluginManager) ->
             entry.name,
             entry.value,
             origin,
-            stages=tuple(cls for offered in own.hook.register_stages() for cls in offered),
-            judges=tuple(cls for offered in own.hook.register_judges() for cls in offered),
-            feedback=tuple(cls for offered in own.hook.register_feedback() for cls in offered),
+            stages=_offers(own.hook.register_stages()),
+            judges=_offers(own.hook.register_judges()),
+            feedback=_offers(own.hook.register_feedback()),
             prompts=tuple(
                 prompt
                 for folders in own.hook.register_prompts()
                 for folder in folders
                 for prompt in prompts.read_folder(folder, origin.distribution)
             ),
-            layouts=tuple(layout for offered in own.hook.register_rollout_layouts() for layout in offered),
+            layouts=_offers(own.hook.register_rollout_layouts()),
         )
-        for cls in (*loaded.stages, *loaded.judges):
-            cls.check_class()
+        for offer in (*loaded.stages, *loaded.judges):
+            if offer.given is not None:
+                offer.given.check_class()
         shared.register(module, name=f"{origin.distribution}:{entry.name}")
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may fail in any way, and is listed with it
-        fault = f"{type(error).__name__}: {error}"
-        return Plugin(entry.name, entry.value, origin, error=fault, promised=_promised(entry.value))
+        return Plugin(entry.name, entry.value, origin, error=_fault(error), promised=_promised(entry.value))
     return loaded
+
+
+def _offers(answers: Iterable[Iterable[Any]]) -> tuple[Offer[Any], ...]:
+    """What a hook returned, with a name for what is no offer but the thing itself."""
+    return tuple(thing if isinstance(thing, Offer) else _offer(thing) for answer in answers for thing in answer)
+
+
+def _offer(thing: Any) -> Offer[Any]:
+    if isinstance(thing, type):
+        return Offer(thing.registered_name(), f"{thing.__module__}:{thing.__name__}", thing)  # type: ignore[attr-defined]  # what hooks return is stated in kbtools.hooks
+    return Offer(thing.name, "", thing)
+
+
+def _fault(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 _FIELD = {"stage": "stages", "judge": "judges", "feedback": "feedback"}
 """Field of a plugin that holds its classes of a kind."""
 
 
-def _names(plugin: Plugin, kind: str) -> dict[str, type[Any]]:
-    offered: tuple[type[Any], ...] = getattr(plugin, kind)
-    return {cls.registered_name(): cls for cls in offered}
+def _names(plugin: Plugin, kind: str) -> dict[str, Offer[type[Any]]]:
+    offered: tuple[Offer[type[Any]], ...] = getattr(plugin, _FIELD[kind])
+    return {offer.name: offer for offer in offered}
 
 
-def _by_name(plugins: tuple[Plugin, ...], kind: str) -> dict[str, type[Any]]:
-    claims: dict[str, list[tuple[str, type[Any]]]] = {}
-    for plugin in plugins:
-        for name, cls in _names(plugin, kind).items():
-            claims.setdefault(name, []).append((plugin.origin.distribution, cls))
-    return {
-        name if len(claimants) == 1 else f"{distribution}/{name}": cls
-        for name, claimants in claims.items()
-        for distribution, cls in claimants
-    }
+def _loaded(offers: Mapping[str, Offer[T]]) -> dict[str, T]:
+    """What can be imported; what fails is named by `kbtools plugins`, and where it is used."""
+    found = {}
+    for name, offer in offers.items():
+        with contextlib.suppress(Exception, SystemExit):
+            found[name] = offer.get()
+    return found
 
 
 def _promised(module: str) -> tuple[str, ...]:

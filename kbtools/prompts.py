@@ -15,16 +15,18 @@ from functools import cache, cached_property, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kbtools.data.io import text_file
 from kbtools.data.io.source import local_path
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _VERSION = re.compile(r"^v([1-9]\d*)$")
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
@@ -83,6 +85,8 @@ class Prompt:
 
     def render(self, values: Mapping[str, object]) -> list[dict[str, str]]:
         """The messages for these values; UsageError names a value that the template needs and did not get."""
+        from jinja2 import TemplateError
+
         try:
             return [{"role": role, "content": turn.render(values).strip("\n")} for role, turn in self._turns()]
         except TemplateError as error:
@@ -90,6 +94,8 @@ class Prompt:
 
     def check(self) -> None:
         """DataError when the front matter or the template is wrong."""
+        from jinja2 import TemplateError
+
         _ = self.front
         try:
             self._turns()
@@ -134,6 +140,9 @@ def _template(text: str) -> Template:
 
 @cache
 def _environment() -> ImmutableSandboxedEnvironment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters["fence"] = fence
     return environment

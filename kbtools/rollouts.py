@@ -169,7 +169,7 @@ def layouts() -> tuple[RolloutLayout, ...]:
     """Every layout that is installed."""
     from kbtools.plugins import registry
 
-    return tuple(layout for plugin in registry().plugins for layout in plugin.layouts)
+    return registry().layouts()
 
 
 def layout_of(features: Features) -> RolloutLayout:

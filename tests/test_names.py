@@ -51,7 +51,9 @@ def test_checkers_and_programs_see_the_same_names():
 def test_every_built_in_class_is_named():
     """A new stage or judge of the built-in plugin is added to `kbtools/__init__.py`."""
     (ours,) = (plugin for plugin in registry().plugins if plugin.module == "kbtools_plugins")
-    for cls in (*ours.stages, *ours.judges):
+    for offer in (*ours.stages, *ours.judges):
+        cls = offer.get()
+        assert offer.name == cls.registered_name()
         assert getattr(kb, cls.__name__) is cls
         assert kb._HOME[cls.__name__]
 
@@ -60,7 +62,7 @@ def test_dir_is_what_is_there_to_use():
     """TAB shows every stage and judge and nothing that the module only needs itself."""
     for name in dir(kb):
         assert getattr(kb, name) is not None
-    assert {cls.__name__ for plugin in registry().plugins for cls in (*plugin.stages, *plugin.judges)} <= set(dir(kb))
+    assert {offer.python for plugin in registry().plugins for offer in (*plugin.stages, *plugin.judges)} <= set(dir(kb))
     assert not {"TYPE_CHECKING", "Any", "annotations", "importlib"} & set(dir(kb))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kbtools.judge import RAW, Judge
 from kbtools.plugins import registry
 
 COLUMNS: Mapping[str, str] = {
@@ -42,7 +41,7 @@ COLUMNS: Mapping[str, str] = {
     "near_cluster": "Rows that chains of near-duplicates connect have the same value: a key to split by.",
     "near_kept": "Whether near-dedup would keep the row.",
     "near_similarity": "Jaccard similarity of a row that it would not keep with the nearest better one that it would.",
-    RAW: "A judgement as it was given: a model's whole reply, or the reasons in words.",
+    "evaluation_raw": "A judgement as it was given: a model's whole reply, or the reasons in words.",
 }
 
 
@@ -53,6 +52,8 @@ def _meaning(name: str, declared: Mapping[str, Any]) -> str:
 
 def of_judges(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Meaning of each column that a judge of the chain added."""
+    from kbtools.judge import Judge
+
     found: dict[str, str] = {}
     for fields in stages:
         judge = registry().class_of(fields)

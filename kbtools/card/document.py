@@ -14,7 +14,6 @@ from importlib import resources
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
 
 from kbtools.card import column_docs, privacy
 from kbtools.card.facts import SplitFigures
@@ -112,6 +111,8 @@ def _metadata(card: Card, old: Metadata, existing: Sequence[str]) -> Metadata:
 
 def section(card: Card) -> str:
     """The section of one configuration, as Markdown."""
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # Markdown
     environment.filters["rows"] = rows_text
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")

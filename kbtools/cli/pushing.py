@@ -14,8 +14,9 @@ from kbtools.plugins import registry
 
 def push_options() -> list[click.Option]:
     """The fields of the stage `push` as options of the run."""
-    push = registry().stages().get("push")
-    return [option for option in stage_options(push) if option.name != "overwrite"] if push else []
+    if "push" not in registry().offers("stage"):
+        return []
+    return [option for option in stage_options(registry().stage("push")) if option.name != "overwrite"]
 
 
 def with_push(recipe: Recipe, push: bool, fields: Mapping[str, object], *, overwrite: bool) -> Recipe:

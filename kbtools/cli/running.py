@@ -21,7 +21,7 @@ from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray
-from kbtools.errors import ConfigError, UsageError
+from kbtools.errors import ConfigError, KbError, Missing, UsageError
 from kbtools.lineage import Output, Recipe, limited_name
 from kbtools.publish import Together
 from kbtools.stage import Stage
@@ -55,13 +55,15 @@ class RunOptions(BaseModel):
     offline: bool = False
     push: bool = False
     push_fields: dict[str, Any] = {}
+    no_dataset: str = "no dataset: give --dataset NAME (`--dataset sample` needs no network), or set DATASET_PATH."
+    """How a missing dataset is given."""
 
 
-def source_of(options: RunOptions, base: Source | None = None) -> Source:
-    """What to load: the options first, then the recipe, then the environment."""
+def source_of(options: RunOptions, base: Source | None = None) -> Source | None:
+    """What to load: the options first, then the recipe, then the environment; None where none of them says it."""
     dataset = options.dataset or (base.dataset if base else None) or os.environ.get("DATASET_PATH")
     if not dataset:
-        raise UsageError("no dataset: give --dataset NAME (`--dataset sample` needs no network) or set DATASET_PATH.")
+        return None
     given_ = options.model_dump(include={"split", "config", "revision", "limit"}, exclude_none=True)
     if options.limit is None and _test_mode():
         given_["limit"] = 5
@@ -126,7 +128,7 @@ def _prepared(recipe: Recipe, options: RunOptions, pushes: Together) -> _Prepare
     recipe = with_push(recipe, options.push, options.push_fields, overwrite=options.overwrite)
     stages = pipeline.build(recipe)
     if recipe.source is None:
-        raise UsageError("the recipe has no source: give --dataset.")
+        raise _without_dataset(stages, options)
     earlier = pushes.names.get(recipe.source.dataset)
     source = recipe.source.model_copy(update={"dataset": earlier}) if earlier else recipe.source
     recipe = recipe.model_copy(update={"source": source})
@@ -140,6 +142,18 @@ def _prepared(recipe: Recipe, options: RunOptions, pushes: Together) -> _Prepare
     if options.save_recipe:
         saving.write_text(local_path(options.save_recipe), recipe.to_toml())
     return replace(prepared, pushes=tuple(pushes.plans.values())[known:])
+
+
+def _without_dataset(stages: Sequence[Stage], options: RunOptions) -> KbError:
+    """That there is no dataset, with all else that is known to be missing; the rest depends on the dataset."""
+    needs: tuple[str, ...] = ()
+    try:
+        pipeline.preflight(Recipe(source=None), stages)
+    except Missing as error:
+        needs = error.needs
+    except KbError:
+        return UsageError(options.no_dataset)
+    return Missing(options.no_dataset, *needs) if needs else UsageError(options.no_dataset)
 
 
 def _executed(run: _Prepared, options: RunOptions) -> int:

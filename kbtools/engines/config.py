@@ -18,7 +18,7 @@ from kbtools.errors import UsageError, did_you_mean, explain
 
 
 class _Described(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     scratch: str | None = None

@@ -5,7 +5,8 @@ is (`contract`) and what it concludes from the replies (`parse`); calls, retries
 `kbtools.models`' part. A reply is stored before anything here sees it, so a run that ends anywhere goes on from there.
 """
 
-from kbtools.llm.model_stage import ModelStage, on_calls
+from kbtools.calls import on_calls
+from kbtools.llm.model_stage import ModelStage
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import (
     REPEAT,

@@ -7,17 +7,17 @@ about a row and what the replies come to.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from contextvars import ContextVar
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import JsonValue
 
+from kbtools.calls import Chain, Distinct, asked_by_chain, on_calls
 from kbtools.data.table import empty
-from kbtools.errors import ConfigError, SchemaError
+from kbtools.errors import Missing, SchemaError
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import Further, RowFailure, RowInputs, RowValues, TextContract, found_paths
 from kbtools.llm.replay import parsed_rows, replay
@@ -25,8 +25,6 @@ from kbtools.llm.row_requests import answered_inputs, first_requests, follow_up_
 from kbtools.models.choice import default_model, model_backend
 from kbtools.models.contract import Contract, ParsedReply, Repairing
 from kbtools.models.engine.budget import Spend, left_after
-from kbtools.models.engine.distinct import Chain, Distinct, asked_by_chain
-from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.run import RequestPlan, plan_requests, run_requests
 from kbtools.models.options import Options
 from kbtools.models.request import Request
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
     from kbtools.models.backend import ModelBackend, Review
-
-on_calls: ContextVar[Callable[[Progress], None]] = ContextVar("on_calls", default=lambda progress: None)
-"""Called with the counters of running calls; the pipeline points it at its observer."""
 
 NOTHING_SPENT = Spend()
 
@@ -161,7 +156,7 @@ class ModelStage(CallOptions, Stage):
         """The model spec of this stage or the default of the environment."""
         spec = self.model or default_model()
         if not spec:
-            raise ConfigError(
+            raise Missing(
                 f"stage {self.name!r} asks a model, and none is configured. Give --model SPEC (openai:gpt-5.2, "
                 "prime:openai/gpt-5.2, http://localhost:8000/v1#NAME, serve:PATH, vllm:PATH, hf:PATH), or set "
                 f"KBTOOLS_MODEL, DATA_MODEL, or [model] default in kbtools.toml. {self.without_model}".rstrip()

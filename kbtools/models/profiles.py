@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kbtools.errors import ConfigError, did_you_mean, explain
+from kbtools.errors import ConfigError, Missing, did_you_mean, explain
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.wire import Api, Dialect, Structure
 from kbtools.models.options import Prices
@@ -25,7 +25,7 @@ REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 class Profile(BaseModel):
     """One kind of server. `base_url` and headers may refer to `${VARIABLE}` and `${VARIABLE:-default}`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_url: str
     """Up to and with /v1."""
@@ -81,7 +81,7 @@ BUILT_IN: Mapping[str, Profile] = {
 class DefaultModel(BaseModel):
     """The table `[model]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     default: str = ""
     """Model spec of stages that are given none."""
@@ -135,12 +135,12 @@ def _check_tables(path: Path, written: Mapping[str, object]) -> None:
 
 
 def expanded(text: str, what: str) -> str:
-    """`text` with its references replaced from the environment; ConfigError names a variable that is not set."""
+    """`text` with its references replaced from the environment; Missing names a variable that is not set."""
 
     def value(match: re.Match[str]) -> str:
         found = os.environ.get(match[1], "")
         if not found and match[2] is None:
-            raise ConfigError(
+            raise Missing(
                 f"{what} comes from the environment variable {match[1]}, which is not set. "
                 "Set it, or write it into .env."
             )

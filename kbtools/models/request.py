@@ -31,7 +31,7 @@ class Message(NamedTuple):
 class Sampling(BaseModel):
     """How a reply is drawn; what is None is left to the server and is not part of the key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: float | None = None
     """0 is greedy, and still not deterministic on most servers."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kbtools import lineage as lineages
+from kbtools.calls import Chain, asked_by_chain
 from kbtools.data.io import own_files
 from kbtools.data.io.local_files import gatherable
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray, crew, opened
+from kbtools.errors import Missing
 from kbtools.figures import Table
 from kbtools.lineage import Lineage, Recipe, StageRecord
-from kbtools.models.engine.distinct import Chain, asked_by_chain
 from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.sharding import Beginning, beginning, run_sharded
@@ -82,13 +83,19 @@ def run(
 def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
     """What the stages have to say before any work is done; the first error that can be known by then.
 
-    Each stage is told of the recipe up to itself.
+    Each stage is told of the recipe up to itself. What several of them miss is one error.
     """
     lines: list[str] = []
+    needs: list[str] = []
     for stage in stages:
-        lines += stage.preflight(Recipe(source=recipe.source, stages=recipe.stages).model_dump(mode="json"))
+        try:
+            lines += stage.preflight(Recipe(source=recipe.source, stages=recipe.stages).model_dump(mode="json"))
+        except Missing as error:
+            needs += error.needs
         if stage.makes_rows:
             recipe = recipe.model_copy(update={"stages": (*recipe.stages, entry(stage))})
+    if needs:
+        raise Missing(*needs)
     return lines
 
 

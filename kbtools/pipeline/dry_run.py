@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kbtools.calls import Chain
 from kbtools.errors import SchemaError
-from kbtools.llm import ModelStage
-from kbtools.models.engine.distinct import Chain
-from kbtools.models.engine.run import RequestPlan
 from kbtools.pipeline.chain import count
 from kbtools.stage import Stage, check_chain
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
+
+    from kbtools.llm import ModelStage
+    from kbtools.models.engine.run import RequestPlan
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ def plan(data: Dataset | DatasetDict, stages: Sequence[Stage]) -> list[PlannedSt
     stage cannot be looked at before that one has run; its rows are unknown.
     Requests that several stages or splits share are counted once.
     """
+    from kbtools.llm import ModelStage  # with the model engine, which no other run needs
+
     features = next(iter(data.values())).features if isinstance(data, dict) else data.features
     after = [list(check_chain(features, stages[: position + 1])) for position in range(len(stages))]
     steps: list[PlannedStage] = []

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from kbtools.calls import on_calls
 from kbtools.data.table import on_counts, on_message, on_rows, rows_text
 from kbtools.lineage import StageRecord
-from kbtools.llm import on_calls
-from kbtools.models.engine.progress import Progress
 from kbtools.stage import Stage
+
+if TYPE_CHECKING:
+    from kbtools.models.engine.progress import Progress
 
 logger = logging.getLogger("kbtools")
 SECONDS_UNTIL_SEEN = 0.5

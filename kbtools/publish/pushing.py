@@ -22,7 +22,7 @@ from kbtools.data.io import shards
 from kbtools.data.io.shards import Shard
 from kbtools.data.table import on_message, on_rows, rows_text
 from kbtools.errors import ConfigError, DataError, KbError, UsageError
-from kbtools.judge import label_counts
+from kbtools.figures import label_counts
 from kbtools.lineage import Lineage
 from kbtools.publish.standing import check_replaceable, lineage_file, standing
 from kbtools.publish.target import PushRequest, plan_push

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data.hub import client as hub
 from kbtools.data.hub import datasets as from_hub
+from kbtools.data.hub.client import Account
 from kbtools.data.hub.commit import Place, head_of
 from kbtools.data.io import load, shards
 from kbtools.data.io.source import Source
 from kbtools.data.table import rows_text
-from kbtools.errors import UsageError
+from kbtools.errors import Missing, UsageError
 from kbtools.lineage import Recipe, limited_name
 from kbtools.publish.standing import Standing, check_replaceable, standing
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo
 
 _CONFIG = re.compile(r"^[A-Za-z0-9][\w.-]*$")
+_LICENSE_HINT = "give one with --license (`--license unknown` says that it is not known)."
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def plan_push(request: PushRequest, recipe: Recipe) -> PushPlan:
     shards.parse_size(request.max_shard_size)
     if recipe.source is not None:
         recipe = recipe.model_copy(update={"source": from_hub.plain(recipe.source)})
-    user = hub.account()
+    user = _account(request, recipe.source)
     asked = _repo(request, recipe, user.name)
     repo = limited_name(asked, recipe.source.limit if recipe.source else None)
     found = hub.check_write(repo, user, pull_request=request.pull_request)
@@ -134,6 +136,17 @@ def plan_push(request: PushRequest, recipe: Recipe) -> PushPlan:
     if known := _together.get():
         known.add(asked, request.config, plan)
     return plan
+
+
+def _account(request: PushRequest, source: Source | None) -> Account:
+    """Who pushes; without a token, all that is missing, of which the licence of rows from elsewhere is told here."""
+    try:
+        return hub.account()
+    except Missing as error:
+        unknown = source is None or not (_on_hub(source) or source.dataset == load.SAMPLE)
+        if request.license or not unknown:
+            raise
+        raise Missing(*error.needs, f"no licence is known of what is pushed: {_LICENSE_HINT}") from error
 
 
 def exists(repo: str) -> bool:
@@ -223,10 +236,7 @@ def _license(request: PushRequest, source: Source | None, repo: str, found: Data
         return License("mit", language=language)
     if known is None:
         name = source.dataset if source else "the source"
-        raise UsageError(
-            f"{name} names no licence, so that of {repo} cannot be known: give one with --license (`--license unknown` "
-            "says that it is not known)."
-        )
+        raise UsageError(f"{name} names no licence, so that of {repo} cannot be known: {_LICENSE_HINT}")
     named = known.get("license")
     keys = {key: known.get(key) for key in ("license_name", "license_link") if known.get(key)}
     return License(str(named[0] if isinstance(named, list) else named), keys, language)

@@ -1,105 +1,94 @@
-"""The built-in stages and judges of kbtools, offered through the same hooks as anybody else's."""
+"""The built-in stages and judges of kbtools, offered through the same hooks as anybody else's.
+
+They are named here and imported when they are used: a chain that filters imports neither torch nor the model engine.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any
 
 import kbtools as kb
-from kbtools.feedback import Feedback
-from kbtools.rollouts import RolloutLayout
+
+if TYPE_CHECKING:
+    from kbtools.feedback import Feedback
+    from kbtools.rollouts import RolloutLayout
+
+_STAGES = {
+    "add-labels": "kbtools_plugins.add_labels:AddLabels",
+    "agreement": "kbtools_plugins.analysis.agreement:Agreement",
+    "compare": "kbtools_plugins.compare:Compare",
+    "convert-rollouts": "kbtools_plugins.rollouts.stage:ConvertRollouts",
+    "correlate": "kbtools_plugins.analysis.correlate:Correlate",
+    "decontaminate": "kbtools_plugins.leaks.contamination.stage:Decontaminate",
+    "dedup": "kbtools_plugins.dedup:Dedup",
+    "explode-turns": "kbtools_plugins.training.turns:ExplodeTurns",
+    "filter": "kbtools_plugins.filter:Filter",
+    "generate-prompts": "kbtools_plugins.generate_prompts:GeneratePrompts",
+    "judge": "kbtools.judge:Judge",
+    "lengths": "kbtools_plugins.lengths.stage:Lengths",
+    "near-dedup": "kbtools_plugins.leaks.near_dedup:NearDedup",
+    "pass-rate": "kbtools_plugins.training.pass_rate:PassRate",
+    "push": "kbtools_plugins.push:Push",
+    "sample": "kbtools_plugins.sample:Sample",
+    "select": "kbtools_plugins.training.select:Select",
+    "split": "kbtools_plugins.split:Split",
+    "stats": "kbtools_plugins.analysis.stats:Stats",
+    "strip-reasoning": "kbtools_plugins.strip_reasoning:StripReasoning",
+    "synthesize": "kbtools_plugins.synthesize.stage:Synthesize",
+    "to-messages": "kbtools_plugins.chat:ToMessages",
+    "to-preferences": "kbtools_plugins.training.preferences:ToPreferences",
+    "to-prompt-completion": "kbtools_plugins.chat:ToPromptCompletion",
+    "to-repair": "kbtools_plugins.training.repair:ToRepair",
+    "to-tasks": "kbtools_plugins.training.tasks:ToTasks",
+    "verify": "kbtools_plugins.verify.stage:Verify",
+}
+_JUDGES = {
+    "model": "kbtools_plugins.model_judges.model_judge:ModelJudge",
+    "panel": "kbtools_plugins.model_judges.panel:PanelJudge",
+    "static": "kbtools_plugins.static.static_judge:StaticJudge",
+}
+_FEEDBACK = {
+    "verify": "kbtools_plugins.verify.feedback:VerifyFeedback",
+}
+_LAYOUTS = {
+    "evals": "kbtools_plugins.rollouts.evals:LAYOUT",
+    "verifiers-v1": "kbtools_plugins.rollouts.verifiers:LAYOUT",
+    "prime-rl": "kbtools_plugins.rollouts.prime_rl:LAYOUT",
+    "atif": "kbtools_plugins.rollouts.atif:LAYOUT",
+}
 
 
 @kb.hookimpl
-def register_stages() -> list[type[kb.Stage]]:
+def register_stages() -> list[kb.Offer[type[kb.Stage]]]:
     """Every built-in stage."""
-    from kbtools_plugins.add_labels import AddLabels
-    from kbtools_plugins.analysis.agreement import Agreement
-    from kbtools_plugins.analysis.correlate import Correlate
-    from kbtools_plugins.analysis.stats import Stats
-    from kbtools_plugins.chat import ToMessages, ToPromptCompletion
-    from kbtools_plugins.compare import Compare
-    from kbtools_plugins.dedup import Dedup
-    from kbtools_plugins.filter import Filter
-    from kbtools_plugins.generate_prompts import GeneratePrompts
-    from kbtools_plugins.leaks.contamination.stage import Decontaminate
-    from kbtools_plugins.leaks.near_dedup import NearDedup
-    from kbtools_plugins.lengths.stage import Lengths
-    from kbtools_plugins.push import Push
-    from kbtools_plugins.rollouts.stage import ConvertRollouts
-    from kbtools_plugins.sample import Sample
-    from kbtools_plugins.split import Split
-    from kbtools_plugins.strip_reasoning import StripReasoning
-    from kbtools_plugins.synthesize.stage import Synthesize
-    from kbtools_plugins.training.pass_rate import PassRate
-    from kbtools_plugins.training.preferences import ToPreferences
-    from kbtools_plugins.training.repair import ToRepair
-    from kbtools_plugins.training.select import Select
-    from kbtools_plugins.training.tasks import ToTasks
-    from kbtools_plugins.training.turns import ExplodeTurns
-    from kbtools_plugins.verify.stage import Verify
-
-    return [
-        kb.Judge,
-        AddLabels,
-        Agreement,
-        Compare,
-        ConvertRollouts,
-        Correlate,
-        Decontaminate,
-        Dedup,
-        ExplodeTurns,
-        Filter,
-        GeneratePrompts,
-        Lengths,
-        NearDedup,
-        PassRate,
-        Push,
-        Sample,
-        Select,
-        Split,
-        Stats,
-        StripReasoning,
-        Synthesize,
-        ToMessages,
-        ToPreferences,
-        ToPromptCompletion,
-        ToRepair,
-        ToTasks,
-        Verify,
-    ]
+    return _offers(_STAGES)
 
 
 @kb.hookimpl
-def register_judges() -> list[type[kb.Judge]]:
+def register_judges() -> list[kb.Offer[type[kb.Judge]]]:
     """Every built-in judge."""
-    from kbtools_plugins.model_judges.model_judge import ModelJudge
-    from kbtools_plugins.model_judges.panel import PanelJudge
-    from kbtools_plugins.static.static_judge import StaticJudge
-
-    return [
-        ModelJudge,
-        PanelJudge,
-        StaticJudge,
-    ]
+    return _offers(_JUDGES)
 
 
 @kb.hookimpl
-def register_rollout_layouts() -> list[RolloutLayout]:
-    """Every built-in layout of rollouts."""
-    from kbtools_plugins.rollouts import atif, evals, prime_rl, verifiers
-
-    return [evals.LAYOUT, verifiers.LAYOUT, prime_rl.LAYOUT, atif.LAYOUT]
-
-
-@kb.hookimpl
-def register_feedback() -> list[type[Feedback]]:
+def register_feedback() -> list[kb.Offer[type[Feedback]]]:
     """Every built-in way to check answers between turns."""
-    from kbtools_plugins.verify.feedback import VerifyFeedback
+    return _offers(_FEEDBACK)
 
-    return [VerifyFeedback]
+
+@kb.hookimpl
+def register_rollout_layouts() -> list[kb.Offer[RolloutLayout]]:
+    """Every built-in layout of rollouts."""
+    return _offers(_LAYOUTS)
 
 
 @kb.hookimpl
 def register_prompts() -> list[Traversable]:
     """The prompts of this distribution."""
     return [kb.prompts.root()]
+
+
+def _offers(paths: Mapping[str, str]) -> list[kb.Offer[Any]]:
+    return [kb.Offer(name, path) for name, path in paths.items()]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
-    from kbtools.models.engine.distinct import Chain
+    from kbtools.calls import Chain
     from kbtools.models.engine.run import RequestPlan
     from kbtools.models.store import ResponseStore
 

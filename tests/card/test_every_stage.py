@@ -123,8 +123,9 @@ def names() -> list[str]:
     """The stages and judges of kbtools itself that make rows; a push makes none and is told of by its output."""
     known = registry()
     own = next(plugin for plugin in known.plugins if plugin.origin.distribution == "kbtools")
-    stages = [cls.name for cls in own.stages if cls.makes_rows and not cls.chooses_by]
-    return sorted(stages) + [f"judge {known.name_of(judge)}" for judge in own.judges]
+    stages = [offer.get() for offer in own.stages]
+    names = sorted(cls.name for cls in stages if cls.makes_rows and not cls.chooses_by)
+    return names + [f"judge {judge.name}" for judge in own.judges]
 
 
 def made(name: str, case: Case, model: str) -> pipeline.Run:

@@ -105,8 +105,8 @@ class Words(kb.Stage):
 def acme(monkeypatch):
     """The stage as a plugin offers it."""
     known = registry()
-    stages = known.stages() | {"acme-words": Words}
-    monkeypatch.setattr(type(known), "stages", lambda self: stages)
+    stages = known.offers("stage") | {"acme-words": kb.Offer("acme-words", "", Words)}
+    monkeypatch.setattr(type(known), "offers", lambda self, kind: stages)
 
 
 @pytest.mark.usefixtures("acme")

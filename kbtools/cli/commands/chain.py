@@ -105,7 +105,7 @@ class StageChain(OnceCommand, click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all stages."""
-        return sorted(registry().stages())
+        return sorted(registry().offers("stage"))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         """The command of one stage; for `judge` with the options of the judge that is the default."""
@@ -145,13 +145,14 @@ def _named(choice: str, args: Sequence[str]) -> str | None:
     known = registry()
     options = [*run_options(), *(option for cls in known.judges().values() for option in stage_options(cls))]
     flags = {name for option in options if option.is_flag for name in (*option.opts, *option.secondary_opts)}
+    stages = known.offers("stage")
     for before, word in pairwise(("", *args)):
         if before == f"--{choice}":
             return word
         if word.startswith(f"--{choice}="):
             return word.partition("=")[2]
         is_value = before.startswith("--") and "=" not in before and before not in flags
-        if word in known.stages() and not is_value:
+        if word in stages and not is_value:
             break
     return None
 

@@ -97,7 +97,7 @@ def _fault(requirement: Requirement) -> str | None:
 
 def _plugins() -> Iterator[Finding]:
     """A plugin that fails is its author's fault and only missing; without the built-in one nothing works."""
-    for plugin in registry().plugins:
+    for plugin in (plugin.checked() for plugin in registry().plugins):
         own = plugin.origin.distribution == "kbtools"
         state: State = "ok" if plugin.error is None else "broken" if own else "missing"
         text = plugin.error or f"{plugin.origin.version}, loaded"

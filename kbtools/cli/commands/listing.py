@@ -40,7 +40,8 @@ def judges_command(name: str | None, as_json: bool) -> None:
 @_json_option
 def plugins_command(as_json: bool) -> None:
     """List the plugins, what each offers, and those that failed to load."""
-    plugins = sorted(registry().plugins, key=lambda plugin: (plugin.origin.distribution, plugin.entry))
+    found = [plugin.checked() for plugin in registry().plugins]
+    plugins = sorted(found, key=lambda plugin: (plugin.origin.distribution, plugin.entry))
     if as_json:
         click.echo(json.dumps([_plugin_json(plugin) for plugin in plugins], ensure_ascii=False, indent=1))
         return
@@ -111,9 +112,9 @@ def _offers(plugin: Plugin) -> str:
 
 def _names(plugin: Plugin) -> dict[str, list[str]]:
     return {
-        "stages": sorted(cls.registered_name() for cls in plugin.stages),
-        "judges": sorted(cls.registered_name() for cls in plugin.judges),
-        "feedback": sorted(cls.registered_name() for cls in plugin.feedback),
+        "stages": sorted(offer.name for offer in plugin.stages),
+        "judges": sorted(offer.name for offer in plugin.judges),
+        "feedback": sorted(offer.name for offer in plugin.feedback),
         "prompts": sorted(prompt.spec for prompt in plugin.prompts),
     }
 

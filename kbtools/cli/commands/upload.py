@@ -13,9 +13,8 @@ import click
 from kbtools import pipeline
 from kbtools.cli.commands.chain import given_options, run_options
 from kbtools.cli.options import OnceCommand
-from kbtools.cli.running import RunOptions, engine_of, execute, source_of
+from kbtools.cli.running import engine_of, execute, source_of
 from kbtools.data.io.source import Source
-from kbtools.errors import UsageError
 from kbtools.lineage import Recipe
 
 
@@ -65,20 +64,17 @@ def upload_command(ctx: click.Context, kind: str) -> int:
     write there from the same source is not replaced.
     """
     options, chosen = given_options(ctx), _KINDS[kind]
-    source = _source(options, chosen)
+    no_dataset = f"no dataset to upload: give --dataset NAME, or set {chosen.path}. ({chosen.made_by}.)"
+    options = options.model_copy(
+        update={"dataset": options.dataset or os.environ.get(chosen.path) or None, "no_dataset": no_dataset}
+    )
+    source = source_of(options) if options.dataset else None
     fields = dict(options.push_fields)
     if repo := fields.get("repo") or os.environ.get(chosen.repo):
         fields["repo"] = repo
-    stages: tuple[dict[str, object], ...] = (_SPLIT,) if chosen.is_split and not _is_split(source) else ()
+    stages: tuple[dict[str, object], ...] = (_SPLIT,) if chosen.is_split and not (source and _is_split(source)) else ()
     recipe = Recipe(source=source, seed=options.seed, stages=stages, engine=engine_of(options))
     return execute(recipe, options.model_copy(update={"push": True, "push_fields": fields}))
-
-
-def _source(options: RunOptions, kind: _Kind) -> Source:
-    dataset = options.dataset or os.environ.get(kind.path)
-    if not dataset:
-        raise UsageError(f"no dataset to upload: give --dataset NAME, or set {kind.path}. ({kind.made_by}.)")
-    return source_of(options.model_copy(update={"dataset": dataset}))
 
 
 def _is_split(source: Source) -> bool:

@@ -24,7 +24,7 @@ def stages(ctx: click.Context, param: click.Parameter | None, incomplete: str) -
 
 def judges(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of judges."""
-    return _starting(set(registry().judges()), incomplete)
+    return _starting(set(registry().offers("judge")), incomplete)
 
 
 def prompts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

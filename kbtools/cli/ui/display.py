@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from kbtools.cli.ui.text import printable
 from kbtools.data.table import rows_text
-from kbtools.judge import label_counts
+from kbtools.figures import label_counts
 from kbtools.lineage import StageRecord
-from kbtools.models.engine.progress import Progress
-from kbtools.models.engine.run import RequestPlan
 from kbtools.wording import counted
+
+if TYPE_CHECKING:
+    from kbtools.models.engine.progress import Progress
+    from kbtools.models.engine.run import RequestPlan
 
 
 def calls_text(progress: Progress) -> str:

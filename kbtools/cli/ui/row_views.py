@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.syntax import Syntax
 from rich.text import Text
 
 from kbtools.cli.ui.text import printable
@@ -127,6 +126,8 @@ def _highlighted(text: str) -> Text:
 
 
 def _coloured(text: str, language: str) -> Text:
+    from rich.syntax import Syntax
+
     syntax = Syntax("", language, theme="ansi_dark", background_color="default")
     coloured = syntax.highlight(text)
     return coloured if coloured.plain == text else _as_long_as(coloured, text)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 from rich import progress as bars
@@ -32,10 +33,12 @@ from kbtools.cli.ui.figures import figures_table
 from kbtools.cli.ui.text import printable
 from kbtools.data.table import rows_text
 from kbtools.lineage import StageRecord
-from kbtools.models.engine.progress import Progress
-from kbtools.models.engine.run import RequestPlan
 from kbtools.pipeline import PlannedStage, Run, count
 from kbtools.stage import Stage
+
+if TYPE_CHECKING:
+    from kbtools.models.engine.progress import Progress
+    from kbtools.models.engine.run import RequestPlan
 
 SECONDS_BETWEEN_LINES = 10.0
 PLAN_FIGURES = (

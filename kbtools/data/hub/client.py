@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from kbtools.errors import ConfigError, UsageError
+from kbtools.errors import ConfigError, Missing, UsageError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -94,7 +94,14 @@ def explained(doing: str) -> Iterator[None]:
         said = _explanation(_cause(error))
         if said is None:
             raise
-        raise ConfigError(f"{doing}: {said}") from None
+        kind = Missing if _lacks_token(error) else ConfigError
+        raise kind(f"{doing}: {said}") from None
+
+
+def _lacks_token(error: Exception) -> bool:
+    from huggingface_hub.errors import LocalTokenNotFoundError
+
+    return isinstance(error, LocalTokenNotFoundError)
 
 
 def _explanation(error: BaseException) -> str | None:

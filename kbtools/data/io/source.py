@@ -34,7 +34,7 @@ def aside(path: Path, ending: str = "part") -> Path:
 class Source(BaseModel):
     """What to load, as a recipe writes it; `revision` and `sha256` of a finished load pin the content."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str
     """Hub id (also ID@REVISION), file (parquet, JSON, csv, arrow), folder, pattern of files, or `sample`."""

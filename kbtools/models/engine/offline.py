@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 
+from kbtools.calls import Distinct
 from kbtools.errors import ConfigError, KbError
 from kbtools.models.backend import ChunkBackend, ChunkRun, Review
 from kbtools.models.engine.accounting import count_reply, count_usage, reply_from
 from kbtools.models.engine.budget import Budget, Spend
-from kbtools.models.engine.distinct import Distinct
 from kbtools.models.engine.lookup import Lookup, count_known
 from kbtools.models.engine.progress import Progress
 from kbtools.models.kinds import STOPS_RUN

@@ -14,11 +14,11 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 
+from kbtools.calls import Distinct
 from kbtools.errors import KbError
 from kbtools.models.backend import OnlineBackend, Review
 from kbtools.models.engine.accounting import CircuitBreaker, count_reply
 from kbtools.models.engine.attempts import Attempts, CallRunner
-from kbtools.models.engine.distinct import Distinct
 from kbtools.models.engine.lookup import Lookup, count_known
 from kbtools.models.engine.progress import Progress
 from kbtools.models.options import Options

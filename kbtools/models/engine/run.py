@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from operator import length_hint
 from typing import Protocol
 
+from kbtools.calls import Distinct
 from kbtools.errors import UsageError, rebuilt
 from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
-from kbtools.models.engine.distinct import Distinct
 from kbtools.models.engine.lookup import Lookup
 from kbtools.models.engine.offline import ChunkDriver
 from kbtools.models.engine.online import CHUNK, Scheduler

@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
+    from kbtools.calls import Chain
     from kbtools.models.backend import ModelBackend
-    from kbtools.models.engine.distinct import Chain
 
 _ENOUGH = "its module has enough right answers"
 

@@ -32,7 +32,7 @@ Target = Annotated[int | str, BeforeValidator(target)]
 class VerifySettings(BaseModel):
     """How a pair is checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tier: Tier = "auto"
     """Where kernels run: gpu, ptx or cpu (as PTX, on the CPU), interpreter (Triton's), or auto (a GPU if there is one,

@@ -1,15 +1,19 @@
-"""Which requests are equal to an earlier one of the same run; a dry run and a run ask this alike.
+"""What a running chain keeps of its model calls: who watches them, and which are equal to earlier ones.
 
-A number per distinct request is all that is remembered.
+A dry run and a run ask this alike; a number per distinct request is all that is remembered. The pipeline sets both for
+every chain, so nothing here imports the engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kbtools.models.request import Request
+if TYPE_CHECKING:
+    from kbtools.models.engine.progress import Progress
+    from kbtools.models.request import Request
 
 _DIGITS = 32
 """Hex digits of a key that are kept: 128 bits, so that two different requests are never taken for equal ones."""
@@ -49,3 +53,6 @@ class Chain:
 
 asked_by_chain: ContextVar[Chain | None] = ContextVar("asked_by_chain", default=None)
 """What earlier stages and splits of the running chain have asked; the pipeline sets it."""
+
+on_calls: ContextVar[Callable[[Progress], None]] = ContextVar("on_calls", default=lambda progress: None)
+"""Called with the counters of running calls; the pipeline points it at its observer."""
