@@ -195,7 +195,8 @@ _FEATURES = {
 """What is looked for in a launch's code: a branch that no launch takes leaves nothing there."""
 
 
-_TF32 = re.compile(r"mma\S*\.tf32")
+_INSTRUCTIONS = {"tf32": re.compile(r"mma\S*\.tf32"), "tanh.approx": re.compile(r"tanh\.approx\.f32")}
+"""The same in PTX."""
 
 
 class TooLarge(Exception):
@@ -227,7 +228,7 @@ def _require_same(own: list[str], parsed: str, target: Architecture) -> None:
 
 def _features(kernel: CompiledKernel) -> set[str]:
     found = {name for name, sign in _FEATURES.items() if sign in kernel.ttir}
-    return found | {"tf32"} if _TF32.search(kernel.text) else found
+    return found | {name for name, sign in _INSTRUCTIONS.items() if sign.search(kernel.text)}
 
 
 def _usage(kernel: str, target: Architecture, program: Program, log: str) -> Usage:
