@@ -21,6 +21,7 @@ from kbtools.errors import ConfigError
 from kbtools_plugins.verify import Verification, VerifySettings, devices, verify
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, _converse
 from kbtools_plugins.verify.protocol import wire
+from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launch
 from kbtools_plugins.verify.protocol.message import Message
 from kbtools_plugins.verify.protocol.replaying import (
     GPU,
@@ -248,6 +249,29 @@ def test_speedup_is_against_the_faster_reference(monkeypatch: pytest.MonkeyPatch
     assert {found.target for found in verdict.resources} == {80, 86, 90}
     assert verdict.fingerprint["device"] == "NVIDIA Imagined (sm_86)"
     assert pair.jobs[-1].timing.mode == "train"
+
+
+_FOR_NEWER_DEVICES = """
+import triton
+import triton.language as tl
+from triton.language.target_info import cuda_capability_geq
+
+@triton.jit
+def kernel(x, SIZE: tl.constexpr):
+    tl.static_assert(cuda_capability_geq(9, 0))
+    tl.store(x + tl.arange(0, SIZE), 1.0)
+"""
+
+
+@pytest.mark.parametrize(("present", "error"), [([90], ""), ([], "for sm_80")])
+def test_a_kernel_for_newer_devices_alone_needs_one(processes: WarmPair, present: list[int], error: str) -> None:
+    """Where such a device runs it, what the PTX machine would see of it is not looked for."""
+    bound = {"x": {"ref": {"dtype": "float32", "offset": 0, "shape": [1]}}, "SIZE": 32}
+    launch = Launch(kernel="kernel", clean_name="kernel", bound=bound, options={}, targets=[90], tuned=False)
+    job = CompileJob(source=_FOR_NEWER_DEVICES, launches=[launch], runs=True, devices=present)
+    reply = processes.run(COMPILE, job, VerifySettings()).known()
+    assert (error in reply.error, bool(reply.error)) == (True, bool(error))
+    assert not any(reply.programs)
 
 
 def test_time_below_the_floor_is_no_time(monkeypatch: pytest.MonkeyPatch) -> None:

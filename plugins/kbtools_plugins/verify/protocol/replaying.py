@@ -59,7 +59,7 @@ class ReplayJob(Message):
     traces: list[Trace]
     programs: list[Program] = []
     launches: list[list[int]] = []
-    """For each trace the number of each launch's program, for the PTX machine."""
+    """For each trace the number of each launch's program, for the PTX machine; none where one cannot be run there."""
     runs: list[ReplayRun]
     sequence: list[ReplayCall] = []
     timing: Timing | None = None

@@ -36,9 +36,11 @@ class Compiled:
         return {key: number for number, key in enumerate(keys)}
 
     def numbers(self, trace: Trace) -> list[int]:
-        """For each of a trace's launches which of the runnable programs is its."""
+        """For each of a trace's launches which of the runnable programs is its; empty if one has none."""
         names = clean_names([trace], self.source)
-        return [self._numbers[launch_key(launch_of(step, self.source, names))] for step in trace.launches]
+        found = [self._numbers.get(launch_key(launch_of(step, self.source, names))) for step in trace.launches]
+        known = [number for number in found if number is not None]
+        return known if len(known) == len(found) else []
 
 
 def compile_job(

@@ -215,7 +215,7 @@ class Replays:
             state={name: self._reference.state[name] for name in self._reference.decoy_state},
             traces=traces,
             programs=self._programs.runnable,
-            launches=[self._programs.numbers(trace) for trace in traces] if self._programs.runnable else [],
+            launches=[self._programs.numbers(trace) for trace in traces],
             runs=[
                 ReplayRun(
                     trace=numbers[id(run.trace)],

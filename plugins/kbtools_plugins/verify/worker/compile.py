@@ -132,7 +132,16 @@ class _Work:
         if number not in self._fit and any(self._fits(number, target) for target in self._job.spare):
             self._fit.add(number)
         if self._job.runs:
-            self._programs.append(self._program(number, PTX_TARGET) if number in self._fit else None)
+            self._programs.append(self._runnable(number) if number in self._fit else None)
+
+    def _runnable(self, number: int) -> Program | None:
+        """What the PTX machine runs; where a device runs the kernel, one that is for newer devices has none."""
+        try:
+            return self._program(number, PTX_TARGET)
+        except Exception:
+            if self._job.devices and PTX_TARGET not in self._job.launches[number].targets:
+                return None
+            raise
 
     def _fits(self, number: int, target: Architecture) -> bool:
         try:

@@ -27,6 +27,7 @@ def run(job: ReplayJob, talk: Talk) -> ReplayReply:
     programs = {
         id(step): job.programs[number]
         for trace, numbers in zip(job.traces, job.launches, strict=True)
+        if numbers
         for step, number in zip(trace.launches, numbers, strict=True)
     }
     lines = tuple(job.lines)

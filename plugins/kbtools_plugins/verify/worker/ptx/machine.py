@@ -127,7 +127,9 @@ class PtxMachine(Machine):
 
     def _launch(self, step: Step) -> None:
         """Run one launch; a fault of it is raised as those of the other machines are."""
-        program = self._programs[id(step)]
+        program = self._programs.get(id(step))
+        if program is None:
+            raise Unsupported(f"{step.kernel} for newer devices")
         given = {name: value for name, value in step.bound.items() if program.parameters.get(name) != "constexpr"}
         arguments = {name: self._launch_value(value) for name, value in given.items()}
         try:
