@@ -88,8 +88,8 @@ PROPERTIES: dict[str, Callable[[Bits, Bits], Bits]] = {
 def test_property(builder: Builder, instruction: Instruction) -> None:
     """testp."""
     _, name, kind = instruction.parts
-    floats = {"f32": np.float32, "f64": np.float64}[kind]
-    least, test = np.finfo(floats).tiny, PROPERTIES[name]
+    floats: type[np.float32 | np.float64] = np.float32 if kind == "f32" else np.float64
+    least, test = np.asarray(np.finfo(floats).tiny), PROPERTIES[name]
     lanewise.emit(builder, instruction.operands, Lanewise("pred", (kind,), lambda bits: test(bits.view(floats), least)))
 
 
