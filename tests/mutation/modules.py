@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 TESTS = {
+    "plugins/kbtools_plugins/code_shape.py": ["tests/plugins/test_dedup.py"],
     "plugins/kbtools_plugins/dedup.py": ["tests/plugins/test_dedup.py"],
     "plugins/kbtools_plugins/split.py": ["tests/plugins/test_split.py", "tests/plugins/leaks/test_near_dedup.py"],
     "plugins/kbtools_plugins/filter/expression.py": ["tests/plugins/test_filter.py"],
