@@ -370,7 +370,7 @@ CASES = [
         lambda: {"x": torch.randint(0, 16, (N,)).int(), "out": torch.zeros(16).int(), "n": 300, "B": N, "BINS": 16},
         lambda a: {"out": torch.bincount(a["x"][:300], minlength=16)},
     ),
-    Case("sort_descending", descending, (1,), matrix, lambda a: {"out": a["x"].sort(1, descending=True).values}),
+    Case("sort_each_row_down", descending, (1,), matrix, lambda a: {"out": a["x"].sort(1, descending=True).values}),
     Case(
         "topk_rows",
         largest,
