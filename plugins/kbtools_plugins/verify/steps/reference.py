@@ -6,7 +6,7 @@ Where it cannot, no candidate is held against it.
 from __future__ import annotations
 
 from kbtools_plugins.verify.evidence import Evidence
-from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.host.processes import Outcome
 from kbtools_plugins.verify.protocol import operators
 from kbtools_plugins.verify.protocol.agreement import Agreement
@@ -36,7 +36,7 @@ class ReferenceRun:
 
     def __init__(
         self,
-        processes: Budget,
+        processes: PairProcesses,
         settings: VerifySettings,
         evidence: Evidence,
         *,

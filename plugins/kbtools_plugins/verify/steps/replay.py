@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reading import Kernel
@@ -58,7 +58,7 @@ class Replays:
         kernels: list[Kernel],
         features: frozenset[str],
         settings: VerifySettings,
-        processes: Budget,
+        processes: PairProcesses,
     ) -> None:
         self._reference = reference
         self._traces = traces
