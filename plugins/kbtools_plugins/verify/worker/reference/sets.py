@@ -209,6 +209,9 @@ def _same_result(one: InputSet, other: InputSet) -> bool:
 class _Doubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """What is asked for as float32 is made as float64: integers that become floats are exact, too."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         kwargs = kwargs or {}
         if kwargs.get("dtype") == torch.float32:
