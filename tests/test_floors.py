@@ -23,6 +23,7 @@ FLOORS = (
     "hooks",
     "plugins",
     "rollouts",
+    "fields",
     "result",
     "stage",
     "failed_rows",
