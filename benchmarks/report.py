@@ -54,7 +54,7 @@ def interactive(file: Path, profile: Path, middle: int) -> dict[str, float]:
 def build(data: datasets.Dataset, file: Path, resamples: int) -> float:
     """Seconds to look at the rows and write the page."""
     began = time.perf_counter()
-    page.write(page.make(data, Lineage(), page.Options("Benchmark", {}, resamples)), file)
+    page.write(page.make(data, Lineage(), page.ReportOptions("Benchmark", {}, resamples)), file)
     return round(time.perf_counter() - began, 1)
 
 

@@ -157,7 +157,7 @@ def _meaning(path: str, model: type[BaseModel]) -> str:
 
 
 def _fields(model: type[BaseModel], where: Sequence[int | str]) -> list[str]:
-    """The fields of the model that stands at a place; keys of dictionaries and numbers of items are passed over."""
+    """The fields of the model that is at a place; keys of dictionaries and numbers of items are passed over."""
     for part in where:
         if (field := model.model_fields.get(str(part))) is not None:
             model = _model_in(field.annotation) or model

@@ -14,13 +14,43 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from kbtools.wording import counted
+
 _NUMBER = re.compile(r"([+-]?[\d.,]+(e[+-]?\d+)?%?|-|undefined|)")
+_EXCERPT = 2_000
+"""Characters of a code that a record holds."""
 
 
 class Facts(BaseModel):
     """Base of the figures that a stage records: frozen, plain data, with None for what is not defined."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CodeExcerpt(BaseModel):
+    """A code and where it is, as much of it as a record holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    text: str
+
+    @classmethod
+    def of(cls, name: str, text: str) -> CodeExcerpt:
+        """The beginning of a long code, with how long it is."""
+        cut = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}\n... ({counted(len(text), 'character')})"
+        return cls(name=name, text=cut.encode("utf-8", "replace").decode())
+
+
+class CodePair(BaseModel):
+    """Two codes that a stage found alike, how and how much; any stage may record some as its fact `code_pairs`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    left: CodeExcerpt
+    right: CodeExcerpt
+    kind: str
+    score: float
 
 
 @dataclass(frozen=True)

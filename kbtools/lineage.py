@@ -189,7 +189,7 @@ def read(name: str | Path) -> Recipe:
 
 
 def read_all(spec: str, names: Sequence[str] = ()) -> list[Recipe]:
-    """The recipes of a file: those of these names, or all, in order; of a Hub address the lineage that stands there.
+    """The recipes of a file: those of these names, or all, in order; of a Hub address the lineage that is there.
 
     Environment variables are filled in for the chosen recipes only, all of them before the first is returned.
     """

@@ -81,7 +81,7 @@ class Registry:
     manager: pluggy.PluginManager = field(repr=False)
 
     def stages(self) -> dict[str, type[Stage]]:
-        """Stage classes by name; a name that several plugins claim stands here as `distribution/name`."""
+        """Stage classes by name; a name that several plugins claim is here as `distribution/name`."""
         return _loaded(self.offers("stage"))
 
     def judges(self) -> dict[str, type[Judge]]:

@@ -11,6 +11,8 @@ from kbtools.plugins import registry
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
+    "wording",
+    "private_text",
     "figures",
     "feedback",
     "engines",

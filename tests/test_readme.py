@@ -43,9 +43,3 @@ def test_console_examples_run_in_order():
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     assert Path("best.parquet").read_bytes() == Path("again.parquet").read_bytes()
-
-
-def test_links_lead_somewhere():
-    """Every relative link is a file of the repository."""
-    for target in re.findall(r"\]\(([^)#]+)\)", README.read_text()):
-        assert (README.parent / target).exists(), target

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import resources
 from typing import Any
 
 import yaml
 
 from kbtools.card import column_docs, privacy
-from kbtools.card.facts import Facts
+from kbtools.card.facts import SplitFigures
 from kbtools.card.metadata import (
     Metadata,
     SplitSize,
@@ -45,7 +46,7 @@ class Card:
 
     repo: str
     config: str
-    facts: Facts
+    facts: SplitFigures
     lineage: Lineage
     files: Mapping[str, list[str]]
     """Paths of the shards of each split."""
@@ -63,11 +64,16 @@ class Card:
         """Where the lineage can be read."""
         return f"hf://datasets/{self.repo}/{self.lineage_file}"
 
+    @cached_property
+    def public_lineage(self) -> Lineage:
+        """The lineage without what is private; the owner and the columns are said in public anyway."""
+        return privacy.public(self.lineage, [self.repo.split("/")[0], *self.facts.features])
+
 
 def render(card: Card, old: str, existing: Sequence[str]) -> str:
     """The README that takes the place of `old` in a repository that holds the files `existing`."""
     metadata, text = split_front(old)
-    sections = {match["name"]: match["text"] for match in _SECTION.finditer(text)}
+    sections = {match["name"]: privacy.public_text(match["text"]) for match in _SECTION.finditer(text)}
     sections[card.config] = section(card)
     title = f"# {metadata.get('pretty_name') or card.repo.split('/')[1]}"
     parts = [title, "\n".join([YOURS[0], _yours(text).strip("\n"), YOURS[1]])]
@@ -115,7 +121,7 @@ def section(card: Card) -> str:
 
 
 def _values(card: Card) -> dict[str, Any]:
-    lineage = privacy.public(card.lineage)
+    lineage = card.public_lineage
     steps = list(zip(lineage.stages, lineage.records, strict=True))
     why_not = _not_reproducible(lineage)
     tools = ", ".join(f"{name} {version}" for name, version in lineage.versions.items())

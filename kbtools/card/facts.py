@@ -19,7 +19,7 @@ _NUMBERS = ("int", "uint", "float")
 
 
 @dataclass
-class Facts:
+class SplitFigures:
     """Figures of all splits together."""
 
     features: Features
@@ -37,10 +37,10 @@ class Facts:
         return sum(self.splits.values())
 
 
-def gather(splits: Mapping[str, Dataset], labelled: Iterable[str]) -> Facts:
+def gather(splits: Mapping[str, Dataset], labelled: Iterable[str]) -> SplitFigures:
     """The facts of a dataset; `labelled` names the columns whose values are to be counted."""
     features = next(iter(splits.values())).features
-    facts = Facts(features, {name: ds.num_rows for name, ds in splits.items()})
+    facts = SplitFigures(features, {name: ds.num_rows for name, ds in splits.items()})
     parts = list(splits.values())
     for name, feature in features.items():
         dtype = str(getattr(feature, "dtype", ""))

@@ -1,101 +1,78 @@
-"""What a card and a published lineage do not say: addresses of private servers, and where things lie on a machine.
-
-A model keeps its name and a file its own; only where they were is left out. Everything else of a lineage is published.
-"""
+"""A lineage as it may be published: what `kbtools.private_text` takes out of texts is in none of its own."""
 
 from __future__ import annotations
 
 import re
-import socket
-from pathlib import Path, PureWindowsPath
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Literal, get_args, get_origin
 
 from kbtools.data.hub import datasets as from_hub
 from kbtools.data.io.load import SAMPLE
 from kbtools.data.io.source import Source
-from kbtools.lineage import Lineage
+from kbtools.lineage import Lineage, StageRecord
+from kbtools.plugins import registry
+from kbtools.private_text import Cleaner, file_name, of_this_machine
 
-SERVER = "private-server"
-_PUBLIC = ("huggingface.co", "github.com", "api.openai.com", "openrouter.ai", "api.pinference.ai")
-"""Hosts that everybody can name: of the Hub, and of the profiles that come with kbtools."""
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>(\[[0-9a-f:]*\])?[^\s'\"<>|#,;)\]}]*)")
-_ADDRESS = re.compile(
-    r"(?<![\w.])(\d{1,3}(\.\d{1,3}){3}|localhost|\[[0-9a-f:]*:[0-9a-f:]+(%\w+)?\]|[\w.-]+@[\w.-]+(?=:[/~]))(:\d+)?(?![\w.])",
-    re.IGNORECASE,
-)
-_PATH = re.compile(
-    r"(?<![\w./\\~-])(~[\w.-]*/|\.{1,2}/|/[^\s/'\"<>|,;:()#]+/)([^\s/'\"<>|,;:()#]+/)*(?P<name>[^\s/'\"<>|,;:()#]*)"
-)
-_WINDOWS = re.compile(r"(?<![\w\\])([A-Za-z]:\\|\\\\[^\s\\]+\\)[^\s'\"<>|,;]+")
-_SCHEME = re.compile(r"^(?P<scheme>[a-z-]+:|https?://[^#]*#)(?P<rest>.+)$", re.DOTALL)
-_ROOTED = re.compile(r"^(/[^/]+/|~|\.{1,2}/|[A-Za-z]:\\|\\\\)")
-_HOME = re.compile(r"^((/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\]+|~[^/\\]*)[/\\]*$")
-"""A home folder, whose own name is that of its user."""
+_AS_THEY_ARE = ("stage", "distribution", "version")
+_FIELDS = frozenset((*Lineage.model_fields, *StageRecord.model_fields))
 
 
-def public(lineage: Lineage) -> Lineage:
-    """The lineage as it may be published."""
+def public(lineage: Lineage, said: Collection[str] = ()) -> Lineage:
+    """The lineage as it may be published; words that are `said` in public beside it are kept, such as the owner."""
     source = public_source(lineage.source) if lineage.source else None
     whole = lineage.model_dump(mode="json", exclude={"source", "versions"})
-    return Lineage.model_validate({**_cleaned(whole), "source": source, "versions": lineage.versions})
+    owner = source.dataset.split("/")[:1] if source and from_hub.is_on_hub(source) else []
+    cleaner = of_this_machine().told_by(_texts(lineage.model_dump(mode="json")), [*said, *owner])
+    stages = [_settings(fields, cleaner) for fields in whole.pop("stages")]
+    rest = {"source": source, "versions": lineage.versions, "stages": stages}
+    return Lineage.model_validate({**_cleaned(whole, cleaner), **rest})
 
 
 def public_source(source: Source) -> Source:
     """A source without the folder that a file is in."""
     if source.dataset == SAMPLE or from_hub.is_on_hub(source):
         return source
-    return source.model_copy(update={"dataset": _file_name(source.dataset)})
+    return source.model_copy(update={"dataset": of_this_machine().text(file_name(source.dataset))})
 
 
-def _cleaned(value: object) -> Any:
+def public_text(text: str) -> str:
+    """A section of a card that an earlier kbtools wrote, which may have left out less; names of columns are kept."""
+    said = re.findall(r"`([^`\s]+)`", text)
+    return of_this_machine().told_by([text], said).text(text)
+
+
+def _settings(fields: dict[str, Any], cleaner: Cleaner) -> dict[str, Any]:
+    """The settings of a stage; a value that was chosen from a list is a word of kbtools, whatever users are called."""
+    cls = registry().class_of(fields)
+    known = cls.model_fields if cls else {}
+    chosen = {name for name in fields if name in known and _is_choice(known[name].annotation)}
+    return {
+        key: value if key in {*chosen, *_AS_THEY_ARE} else _cleaned(value, cleaner) for key, value in fields.items()
+    }
+
+
+def _is_choice(annotation: object) -> bool:
+    return get_origin(annotation) is Literal or any(map(_is_choice, get_args(annotation)))
+
+
+def _cleaned(value: object, cleaner: Cleaner) -> Any:
     if isinstance(value, dict):
-        return {_text(key): _cleaned(part) for key, part in value.items()}
+        return {
+            key if key in _FIELDS else cleaner.text(key): part if key in _AS_THEY_ARE else _cleaned(part, cleaner)
+            for key, part in value.items()
+        }
     if isinstance(value, list):
-        return [_cleaned(part) for part in value]
-    return _text(value) if isinstance(value, str) else value
+        return [_cleaned(part, cleaner) for part in value]
+    return cleaner.text(value) if isinstance(value, str) else value
 
 
-def _text(text: str) -> str:
-    match = _SCHEME.match(text)
-    scheme, rest = (match["scheme"], match["rest"]) if match else ("", text)
-    if "\n" not in rest and _is_place(rest):
-        return _text(scheme) + _file_name(rest) if scheme else _file_name(rest)
-    for pattern, instead in ((_URL, _url), (_ADDRESS, _server), (_WINDOWS, _windows), (_PATH, _named)):
-        text = pattern.sub(instead, text)
-    host = socket.gethostname()
-    return re.sub(rf"\b{re.escape(host)}\b", SERVER, text) if len(host) > 3 and host != "localhost" else text
-
-
-def _is_place(text: str) -> bool:
-    """Whether the whole text says where something lies on this machine or another."""
-    if _ROOTED.match(text):
-        return True
-    return "/" in text and len(text) < 1_000 and Path(text).exists()
-
-
-def _file_name(place: str) -> str:
-    if _HOME.match(place):
-        return "folder"
-    name = PureWindowsPath(place).name if "\\" in place else Path(place.rstrip("/")).name
-    return name or "folder"
-
-
-def _url(match: re.Match[str]) -> str:
-    if match["scheme"] == "hf":
-        return match[0]
-    if urlsplit(match[0]).hostname in _PUBLIC and "@" not in match["place"]:
-        return match[0]
-    return _file_name(match["place"]) if match["scheme"] == "file" else f"{match['scheme']}://{SERVER}"
-
-
-def _server(match: re.Match[str]) -> str:
-    return SERVER
-
-
-def _windows(match: re.Match[str]) -> str:
-    return _file_name(match[0])
-
-
-def _named(match: re.Match[str]) -> str:
-    return "folder" if _HOME.match(match[0]) else match["name"] or "folder"
+def _texts(value: object) -> Iterator[str]:
+    parts: Iterable[object] = ()
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        parts = [*value, *value.values()]
+    elif isinstance(value, list):
+        parts = value
+    for part in parts:
+        yield from _texts(part)

@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from kbtools.cli.ui import completion
 from kbtools.cli.ui.help_groups import write_options
 from kbtools.stage import Stage
+from kbtools.wording import counted
 
 _PROMPTS = ("rubric", "template", "feedback_prompt")
 """Fields that name a prompt."""
@@ -105,7 +106,9 @@ class OnceCommand(click.Command):
             if not isinstance(option, click.Option):
                 continue
             if times > 1 and not (option.multiple or option.is_flag):
-                raise click.UsageError(f"{option.opts[0]} is given {times} times, where only one value counts.", ctx)
+                raise click.UsageError(
+                    f"{option.opts[0]} is given {counted(times, 'time')}, where only one value counts.", ctx
+                )
             self._check_value(ctx, option, own, known)
 
     def _check_value(self, ctx: click.Context, option: click.Option, args: list[str], known: Collection[str]) -> None:
@@ -126,7 +129,7 @@ def pairs(values: Sequence[tuple[str, str]]) -> dict[str, str]:
     """A repeated key=value option as a dictionary."""
     for key, times in Counter(key for key, _ in values).items():
         if times > 1:
-            raise click.UsageError(f"{key}=... is given {times} times, where only one value counts.")
+            raise click.UsageError(f"{key}=... is given {counted(times, 'time')}, where only one value counts.")
     return dict(values)
 
 

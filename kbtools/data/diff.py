@@ -39,12 +39,12 @@ class SplitDifference:
     """How the rows of one split differ."""
 
     rows: tuple[int, int]
-    added: int = 0
-    removed: int = 0
-    changed: int = 0
-    examples: Mapping[str, list[str]] = field(default_factory=dict)
+    added: int
+    removed: int
+    changed: int
+    examples: Mapping[str, list[str]]
     """The first few keys that were added, removed and changed."""
-    columns: Mapping[str, ColumnFigures] = field(default_factory=dict)
+    columns: Mapping[str, ColumnFigures]
 
     @property
     def same(self) -> bool:

@@ -30,7 +30,7 @@ Line = TypeVar("Line", bound=BaseModel)
 Value = StrictInt | StrictFloat | StrictStr
 
 
-class Question(BaseModel):
+class LabelQuestion(BaseModel):
     """The first line of a file of labels: what was asked, of which texts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,7 +69,7 @@ class Label(BaseModel):
 class LabelFile:
     """A file of labels that is open for more."""
 
-    question: Question
+    question: LabelQuestion
     stream: IO[bytes]
     values: dict[str, Value] = field(default_factory=dict)
     """The newest label of every key."""
@@ -112,7 +112,7 @@ def shown_texts(ds: Dataset, shown: Sequence[str]) -> Iterator[tuple[str | None,
 
 
 @contextmanager
-def opened(path: Path, question: Question) -> Iterator[LabelFile]:
+def opened(path: Path, question: LabelQuestion) -> Iterator[LabelFile]:
     """The file, new or to be gone on with; UsageError where another run has it open or where it asks something else."""
     import fcntl
 
@@ -141,7 +141,7 @@ def opened(path: Path, question: Question) -> Iterator[LabelFile]:
         yield file
 
 
-def _whole(path: Path, text: bytes, question: Question) -> bytes:
+def _whole(path: Path, text: bytes, question: LabelQuestion) -> bytes:
     """The lines of a file without one that a full disk or a kill has cut off, which begins as lines of labels do.
 
     A last line that an editor has left without its end is whole. DataError for anything else: it is somebody's.
@@ -168,7 +168,7 @@ def _is_label(line: bytes) -> bool:
     return True
 
 
-def read(path: Path) -> tuple[Question, dict[str, Value]]:
+def read_labels(path: Path) -> tuple[LabelQuestion, dict[str, Value]]:
     """What was asked, and the newest label of every key; DataError where the file is not one of labels."""
     try:
         text = path.read_bytes()
@@ -178,10 +178,10 @@ def read(path: Path) -> tuple[Question, dict[str, Value]]:
     return _parsed(path, text if _is_label(last) else lines)
 
 
-def _parsed(path: Path, text: bytes) -> tuple[Question, dict[str, Value]]:
+def _parsed(path: Path, text: bytes) -> tuple[LabelQuestion, dict[str, Value]]:
     first, *lines = text.splitlines() or [b""]
     values: dict[str, Value] = {}
-    question = _line(Question, first, path, 1)
+    question = _line(LabelQuestion, first, path, 1)
     for number, line in enumerate(lines, 2):
         label = _line(Label, line, path, number)
         _apply(values, label.key, label.value)
@@ -203,7 +203,7 @@ def _apply(values: dict[str, Value], key: str, value: Value | None) -> None:
         values[key] = value
 
 
-def _check_same(path: Path, found: Question, asked: Question) -> None:
+def _check_same(path: Path, found: LabelQuestion, asked: LabelQuestion) -> None:
     for name in ("column", "values", "shown"):
         before, now = getattr(found, name), getattr(asked, name)
         if before != now:

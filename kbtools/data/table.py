@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
 from kbtools.errors import RowError
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -175,13 +176,13 @@ def map_batches(
         return empty(features)
     report = on_rows.get()
 
-    def counted(table: pa.Table) -> pa.Table:
+    def reported(table: pa.Table) -> pa.Table:
         result = function(table)
         report(table.num_rows)
         return result
 
     mapped = ds.with_format("arrow").map(
-        counted,
+        reported,
         batched=True,
         batch_size=rows,
         features=features,
@@ -245,11 +246,6 @@ def empty(features: Features) -> Dataset:
 def rows_text(count: int) -> str:
     """How many rows, as `1 row` or `1,234 rows`."""
     return counted(count, "row")
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """A number with its noun: `1 reply`, `2 replies`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def row_name(ds: Dataset, index: int, columns: dict[str, str] | None = None) -> str:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from kbtools.engines.crew import Heard, Worker
-from kbtools.engines.job import Answer, Job, Kind, perform
+from kbtools.engines.job import Job, JobAnswer, Kind, perform
 from kbtools.engines.nodes import Node, check_versions, last_line, nodes, on_node
 from kbtools.errors import ConfigError, MissingExtra
 
@@ -73,12 +73,12 @@ class RemoteActor:
         """Start a job."""
         self.under_way = self._actor.perform.remote(job.model_dump_json())
 
-    def answer(self) -> Answer | None:
+    def answer(self) -> JobAnswer | None:
         """The answer that has come, or None where the process or its node has died."""
         import ray
 
         try:
-            return Answer.model_validate_json(ray.get(self.under_way))
+            return JobAnswer.model_validate_json(ray.get(self.under_way))
         except ray.exceptions.RayError:
             return None
 

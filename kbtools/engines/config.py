@@ -68,7 +68,7 @@ Engine = Annotated[Processes | Ray, Field(discriminator="kind")]
 
 _KINDS: dict[str, type[Processes | Ray]] = {"processes": Processes, "ray": Ray}
 _MAIN = {"processes": "workers", "ray": "address"}
-"""What stands behind the equals sign."""
+"""What is behind the equals sign."""
 
 
 def parse(text: str, scratch: str | None = None, shards: int | None = None) -> Processes | Ray:

@@ -12,8 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
-from kbtools.engines.job import Answer, Fault, Job, Kind
+from kbtools.engines.job import Job, JobAnswer, JobFault, Kind
 from kbtools.errors import ConfigError, KbError
+from kbtools.wording import counted
 
 ATTEMPTS = 3
 """Workers that may die over one job before it counts as the job's fault."""
@@ -49,7 +50,7 @@ class Heard:
     """A worker's answer; None when it died."""
 
     worker: Worker
-    answer: Answer | None
+    answer: JobAnswer | None
 
 
 class Staff(Protocol):
@@ -72,7 +73,7 @@ class Staff(Protocol):
 
 
 @dataclass(frozen=True)
-class Assignment:
+class PlacedJob:
     """A job at its place among the others."""
 
     index: int
@@ -85,7 +86,7 @@ class Done:
     """The answer to the job at a place, and who gave it."""
 
     index: int
-    answer: Answer
+    answer: JobAnswer
     where: str
 
     def text(self) -> str:
@@ -123,9 +124,9 @@ class Crew:
 
         While workers are at their jobs, `meanwhile` is called about once a second. Whoever stops listening ends them.
         """
-        source = (Assignment(index, Job(function=function, payload=text)) for index, text in enumerate(payloads))
-        again: deque[Assignment] = deque()
-        under_way: dict[Worker, Assignment] = {}
+        source = (PlacedJob(index, Job(function=function, payload=text)) for index, text in enumerate(payloads))
+        again: deque[PlacedJob] = deque()
+        under_way: dict[Worker, PlacedJob] = {}
         try:
             while True:
                 self._assign(kind, under_way, again, source)
@@ -167,9 +168,9 @@ class Crew:
     def _assign(
         self,
         kind: Kind,
-        under_way: dict[Worker, Assignment],
-        again: deque[Assignment],
-        source: Iterator[Assignment],
+        under_way: dict[Worker, PlacedJob],
+        again: deque[PlacedJob],
+        source: Iterator[PlacedJob],
     ) -> None:
         """Give every idle worker a job; nobody is hired, nor waited for, before there is one."""
         while not under_way or self._idle(kind, under_way):
@@ -182,7 +183,7 @@ class Crew:
             worker.send(assignment.job)
             under_way[worker] = assignment
 
-    def _idle(self, kind: Kind, under_way: dict[Worker, Assignment]) -> list[Worker]:
+    def _idle(self, kind: Kind, under_way: dict[Worker, PlacedJob]) -> list[Worker]:
         return [worker for worker in self._of_kind(kind) if worker not in under_way and worker.ready()]
 
     def _wait_until_ready(self, kind: Kind) -> None:
@@ -206,15 +207,16 @@ class Crew:
         self._workers[kind] += [new] if new else []
 
 
-def _once_more(assignment: Assignment, worker: Worker, again: deque[Assignment]) -> Iterator[Done]:
+def _once_more(assignment: PlacedJob, worker: Worker, again: deque[PlacedJob]) -> Iterator[Done]:
     """Put the job of a dead worker back, or answer for it when it has killed enough of them."""
     deaths = assignment.deaths + 1
     if deaths < ATTEMPTS:
-        again.append(Assignment(assignment.index, assignment.job, deaths))
+        again.append(PlacedJob(assignment.index, assignment.job, deaths))
         return
     told = (
-        f"{deaths} workers died over this part of the rows, the last on {worker.where}. The usual reason is memory: "
+        f"{counted(deaths, 'worker')} died over this part of the rows, the last on {worker.where}. The usual "
+        "reason is memory: "
         "give more --shards, or fewer workers."
     )
     error = KbError(told)
-    yield Done(assignment.index, Answer(fault=Fault.of(error)), worker.where)
+    yield Done(assignment.index, JobAnswer(fault=JobFault.of(error)), worker.where)

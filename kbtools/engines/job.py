@@ -27,7 +27,7 @@ class Job(BaseModel):
     payload: str
 
 
-class Fault(BaseModel):
+class JobFault(BaseModel):
     """An error that a job ended with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,7 +39,7 @@ class Fault(BaseModel):
     """Where it came from, unless it is an error that kbtools raises on purpose."""
 
     @classmethod
-    def of(cls, error: BaseException) -> Fault:
+    def of(cls, error: BaseException) -> JobFault:
         """The error as data."""
         kind = type(error)
         trace = "" if isinstance(error, KbError) else "".join(traceback.format_exception(error))
@@ -60,19 +60,19 @@ class Fault(BaseModel):
         return found if isinstance(found, type) and issubclass(found, KbError) else None
 
 
-class Answer(BaseModel):
+class JobAnswer(BaseModel):
     """What came of a job: a text or a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str = ""
-    fault: Fault | None = None
+    fault: JobFault | None = None
 
 
-def perform(job: Job) -> Answer:
+def perform(job: Job) -> JobAnswer:
     """Call the function of a job; whatever it raises is the answer."""
     module, _, name = job.function.partition(":")
     try:
-        return Answer(text=getattr(importlib.import_module(module), name)(job.payload))
+        return JobAnswer(text=getattr(importlib.import_module(module), name)(job.payload))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it travels to the driver, which raises it
-        return Answer(fault=Fault.of(error))
+        return JobAnswer(fault=JobFault.of(error))

@@ -10,6 +10,7 @@ from pathlib import Path
 from kbtools.engines.config import Processes, Ray
 from kbtools.engines.crew import Crew, Staff, _crew
 from kbtools.errors import ConfigError, UsageError
+from kbtools.wording import counted
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def _described(engine: Processes | Ray) -> str:
     if isinstance(engine, Ray):
         return "a Ray cluster"
     count = _processes(engine)
-    return "1 process" if count == 1 else f"{count} processes"
+    return counted(count, "process", "processes")
 
 
 def _processes(engine: Processes) -> int:

@@ -15,7 +15,7 @@ from typing import IO
 
 from kbtools.engines import versions
 from kbtools.engines.crew import Heard, Worker
-from kbtools.engines.job import Answer, Job, Kind
+from kbtools.engines.job import Job, JobAnswer, Kind
 from kbtools.engines.versions import Versions
 from kbtools.errors import ConfigError
 
@@ -53,10 +53,10 @@ class LocalProcess:
             stdin.write(job.model_dump_json().encode() + b"\n")
             stdin.flush()
 
-    def answer(self) -> Answer | None:
+    def answer(self) -> JobAnswer | None:
         """The answer that has come, or None where the pipe has ended, in the middle of one or before."""
         line = _pipe(self._process.stdout).readline()
-        return Answer.model_validate_json(line) if line.endswith(b"\n") else None
+        return JobAnswer.model_validate_json(line) if line.endswith(b"\n") else None
 
     def close(self) -> None:
         """Kill it; what it was writing is aside, under a name that nobody reads."""

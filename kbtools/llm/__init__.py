@@ -6,6 +6,7 @@ is (`contract`) and what it concludes from the replies (`parse`); calls, retries
 """
 
 from kbtools.calls import on_calls
+from kbtools.llm.model_stage import ModelStage
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import (
     REPEAT,
@@ -19,8 +20,7 @@ from kbtools.llm.parts import (
     refuse_nulls,
 )
 from kbtools.llm.replay import parsed_rows
-from kbtools.llm.rows import row_inputs
-from kbtools.llm.stage import ModelStage
+from kbtools.llm.row_requests import row_inputs
 from kbtools.llm.writing import TextGenerationStage
 
 __all__ = [

@@ -14,6 +14,7 @@ from kbtools.feedback import Assessment, Attempt, Feedback
 from kbtools.models.store import ResponseStore
 from kbtools.plugins import registry
 from kbtools.stage import source_digest
+from kbtools.wording import counted
 
 
 class Assessments:
@@ -40,7 +41,8 @@ class Assessments:
             yield found
         if count < len(attempts):
             raise KbError(
-                f"feedback {self._feedback.name!r} gave {count} assessments for {len(attempts)} attempts: its plugin "
+                f"feedback {self._feedback.name!r} gave {count} assessments for "
+                f"{counted(len(attempts), 'attempt')}: its plugin "
                 "must give one for each, None where the check failed."
             )
 

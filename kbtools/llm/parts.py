@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kbtools.models.store import ResponseStore
 
 REPEAT = "__kbtools_repeat__"
-"""Name in a inputs under which stands which of several repetitions of the row it is."""
+"""Name among the inputs of the number of the repetition."""
 RowInputs = Mapping[str, str | None]
 """The texts of a row by their role."""
 RowValues = Mapping[str, Any]

@@ -10,18 +10,27 @@ from kbtools.data.table import map_batches
 from kbtools.data.writable import writable
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.llm.parts import RowFailure, RowInputs, RowValues
-from kbtools.llm.rows import BATCH, Row, asked, first_requests, inputs_of, row_inputs, with_follow_up
+from kbtools.llm.row_requests import (
+    BATCH,
+    RowRequests,
+    first_requests,
+    inputs_of,
+    planned_rows,
+    row_inputs,
+    with_follow_up,
+)
 from kbtools.models.contract import Contract, ParsedReply, parse_replies
 from kbtools.models.reading import unwritable
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore
+from kbtools.private_text import of_this_machine
 from kbtools.result import Result
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
 
-    from kbtools.llm.stage import ModelStage
+    from kbtools.llm.model_stage import ModelStage
 
 
 def replay(stage: ModelStage, ds: Dataset, model: str, store: ResponseStore) -> Result:
@@ -46,7 +55,7 @@ def parsed_rows(
     stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore
 ) -> list[RowValues | RowFailure]:
     """What the stage concludes of each inputs from the stored replies, or why it cannot."""
-    rows = [with_follow_up(stage, row, model, store) for row in asked(stage, given, model)]
+    rows = [with_follow_up(stage, row, model, store) for row in planned_rows(stage, given, model)]
     replies = iter(_settled(stage, [request for row in rows for request in row.requests], store))
     return [_parsed_row(stage, row, [next(replies) for _ in row.requests]) for row in rows]
 
@@ -63,7 +72,7 @@ def _settled(stage: ModelStage, requests: Sequence[Request], store: ResponseStor
     return [found[index] for index in range(len(requests))]
 
 
-def _parsed_row(stage: ModelStage, row: Row, replies: list[ParsedReply]) -> RowValues | RowFailure:
+def _parsed_row(stage: ModelStage, row: RowRequests, replies: list[ParsedReply]) -> RowValues | RowFailure:
     if row.fault is not None:
         return row.fault
     try:
@@ -82,6 +91,9 @@ def _to_table(
     values = [None if isinstance(outcome, RowFailure) else outcome for outcome in outcomes]
     failures = [outcome if isinstance(outcome, RowFailure) else None for outcome in outcomes]
     errors = [failure and writable(f"{failure.kind}: {failure}") for failure in failures]
+    if stage.on_error == "null" and any(errors):  # they become a column, which may be published
+        cleaner = of_this_machine()
+        errors = [error and cleaner.told_by([error]).text(error) for error in errors]
     return stage.to_table(table, values, features).append_column(ERROR, pa.array(errors, pa.string()))
 
 

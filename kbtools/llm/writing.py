@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue, PrivateAttr
 
+from kbtools.llm.model_stage import ModelStage
 from kbtools.llm.parts import Question, TextContract
-from kbtools.llm.stage import ModelStage
 from kbtools.models.backend import Review
 from kbtools.models.contract import Accepting, Contract
 from kbtools.plugins import prompt

@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
-from kbtools.data.conversations.reasoning import ReasoningError, behind_reasoning
+from kbtools.data.conversations.reasoning import ReasoningError, behind_reasoning, first_mark
 from kbtools.errors import UsageError
-from kbtools.models.json_text import at_end, whole
+from kbtools.models.json_text import behind_object, objects, whole
 from kbtools.models.kinds import Kind, ReplyFailure
 from kbtools.models.reading import Reading, unwritable
 from kbtools.models.reply import Reply
@@ -52,7 +53,10 @@ class Contract(Protocol):
 
 @dataclass(frozen=True)
 class JsonContract:
-    """A JSON object that fits a schema: bare, in one code fence that is the whole reply, or as the end of a text."""
+    """A JSON object that fits a schema: all of the reply, or with words around it.
+
+    Of several whole objects the last that fits counts: models write drafts before their verdict, and notes behind it.
+    """
 
     schema: JsonSchema
     _text: str = field(init=False, repr=False, compare=False)
@@ -76,9 +80,10 @@ class JsonContract:
         try:
             value = whole(text)
         except ValueError as error:
-            value = at_end(text)
-            if value is None:
+            found = objects(text)
+            if not found:
                 raise Invalid(f"it is not JSON ({error})") from error
+            value = next((one for one in reversed(found) if _fits(self._text, one)), found[-1])
         if not isinstance(value, dict):
             raise Invalid(f"it is a JSON {type(value).__name__}, not an object")
         _check(self._text, value)
@@ -120,7 +125,7 @@ def answer_text(reading: Reading) -> str:
     try:
         text = behind_reasoning(reading.text or "")
     except ReasoningError as error:
-        if error.kind == "unclosed-think" and at_end(reading.text or "") is not None:
+        if error.kind == "unclosed-think" and objects(reading.text or ""):
             raise Unclear(f"its <think> is never closed, so it is not known what its end is. {_PARSER}") from error
         if error.kind == "unclosed-think":
             raise Invalid("its <think> is never closed") from error
@@ -147,13 +152,19 @@ def understood(contract: Contract, reading: Reading) -> dict[str, object] | Repl
 
 
 def _fields(contract: Contract, reading: Reading) -> dict[str, object]:
-    """The fields of a text that is all JSON, in which marks of reasoning mean nothing, or of what follows them."""
-    if isinstance(contract, JsonContract) and (reading.text or "").lstrip().startswith(("{", "```")):
-        try:
-            return contract.parse(reading.text or "")
-        except Invalid:
-            pass  # then there may be reasoning in front
-    return contract.parse(answer_text(reading))
+    """The fields of what follows the reasoning, or of a text that begins with them.
+
+    Marks within JSON mean nothing, and a model that goes on thinking behind its verdict has given it.
+    """
+    text = reading.text or ""
+    rest = behind_object(text) if isinstance(contract, JsonContract) else None
+    if rest is not None and first_mark(rest) is None:
+        return contract.parse(text)
+    answer = answer_text(reading)
+    if isinstance(contract, JsonContract) and (mark := first_mark(answer)):
+        with suppress(Invalid):  # then the mark is a word of the answer
+            return contract.parse(answer[:mark])
+    return contract.parse(answer)
 
 
 @dataclass(frozen=True)
@@ -229,6 +240,14 @@ def _settled(contract: Contract, request: Request, reply: Reply | None) -> Parse
     if isinstance(result, ReplyFailure):
         return ParsedReply(request, reply, None, result, reading.text)
     return ParsedReply(request, reply, result, None, reading.text)
+
+
+def _fits(schema: str, value: dict[str, Any]) -> bool:
+    try:
+        _check(schema, value)
+    except Invalid:
+        return False
+    return True
 
 
 def _check(schema: str, value: dict[str, Any]) -> None:

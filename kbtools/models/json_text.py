@@ -1,4 +1,4 @@
-"""The JSON object in a reply's text: strict, in which nothing is coerced, chosen from or filled in."""
+"""The JSON objects in a reply's text: strict, in which nothing is coerced or filled in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import re
 from typing import Any
 
 _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n\s*```\s*", re.DOTALL)
+_OPENING = re.compile(r'\{(?=\s*"(?:[^"\\\n]|\\.)*"\s*:)|\[(?=\s*\{\s*")')
+"""What begins an object, or a list of them, and no code or formula."""
+_BRACES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')
+_LEAD = re.compile(r"\s*(?:```(?:json)?[ \t]*\n\s*)?(?=\{)")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -21,32 +25,55 @@ def _no_constant(name: str) -> object:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-_MOST_TRIES = 256
-_FENCE_END = re.compile(r"\n\s*```\s*$")
 
 
 def whole(text: str) -> Any:
     """The value that a text is, bare or in one code fence; ValueError where it is more than that."""
     fenced = _FENCED.fullmatch(text)
-    return _DECODER.decode(fenced.group(1) if fenced else text)
+    try:
+        return _DECODER.decode(fenced.group(1) if fenced else text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
-def at_end(text: str) -> dict[str, Any] | None:
-    """The JSON object with which a text of words ends, in a fence or not; None where it is JSON from the beginning on.
+def objects(text: str) -> list[dict[str, Any]]:
+    """The whole objects in a text of words, in order, without those in lists and in other objects.
 
-    Only one object can reach to the very end, whatever drafts of it are in front.
+    None of them where the text breaks off within one: what stands in that is a part of something else.
     """
-    text = _FENCE_END.sub("", text).rstrip()
-    if not text.endswith("}") or text.lstrip().startswith("{"):
-        return None
-    start = len(text)
-    for _ in range(_MOST_TRIES):
-        if (start := text.rfind("{", 0, start)) < 0:
-            return None
-        try:
-            value, end = _DECODER.raw_decode(text, start)
-        except ValueError:
-            continue
-        if end == len(text):
-            return dict(value)
+    found, at = [], 0
+    while (opening := _OPENING.search(text, at)) is not None:
+        at = opening.start()
+        value, end = _value_at(text, at)
+        if end is None and text[at] == "{":
+            end = _end_of_braces(text, at)
+            if end is None:
+                return []
+        if isinstance(value, dict):
+            found.append(value)
+        at = end or at + 1
+    return found
+
+
+def behind_object(text: str) -> str | None:
+    """What stands behind the object with which a text begins, bare or in a fence; None for a text that does not."""
+    lead = _LEAD.match(text)
+    end = _value_at(text, lead.end())[1] if lead else None
+    return None if end is None else text[end:]
+
+
+def _value_at(text: str, start: int) -> tuple[object, int | None]:
+    try:
+        return _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None, None
+
+
+def _end_of_braces(text: str, start: int) -> int | None:
+    """Where the brace that opens here is closed, braces in quotes aside."""
+    depth = 0
+    for found in _BRACES.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if not depth:
+            return found.end()
     return None

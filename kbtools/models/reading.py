@@ -17,6 +17,7 @@ from kbtools.data.conversations.reasoning_error import ReasoningError
 from kbtools.data.writable import broken_character
 from kbtools.models.finish import Ending, ending_of
 from kbtools.models.kinds import NO_USAGE, Kind, ReplyFailure, Usage
+from kbtools.wording import counted
 
 MOST = 2**53
 """Counts beyond this are not counts, and no column of the store holds them."""
@@ -57,10 +58,15 @@ def read_text(raw: str) -> Reading:
 
 def parsed_json(raw: str) -> object:
     """The JSON value of a text; ValueError says what is wrong with it."""
+    text = raw.removeprefix("\ufeff")
     try:
-        return json.loads(raw.removeprefix("\ufeff"))
+        return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number of more digits than Python reads, which no count is
+        return json.loads(text, parse_int=float)
 
 
 def read_payload(payload: object) -> Reading:
@@ -77,14 +83,14 @@ def _read_chat(payload: Object) -> Reading:
     choices = payload.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
         return _unknown(f"it has no choices; its keys are {_keys(payload)}", usage)
-    choice = choices[0]
+    choice = next((one for one in choices if isinstance(one, Mapping) and one.get("index") == 0), choices[0])
     message = choice.get("message")
     if not isinstance(message, Mapping):
         return _unknown(f"its first choice has no message; its keys are {_keys(choice)}", usage)
     logprobs = choice.get("logprobs")
     parts = _Parts(
         message=message,
-        finish=_text(choice.get("finish_reason")),
+        finish=_text(choice.get("finish_reason")) or _text(choice.get("native_finish_reason")),
         calls=any(message.get(field) for field in ("tool_calls", "function_call")),
         refusal=_text(message.get("refusal")) or _refused(message.get("content")),
         logprobs=_logprobs(logprobs.get("content") if isinstance(logprobs, Mapping) else None),
@@ -163,7 +169,8 @@ def _cut(finish: str | None, found: Said) -> ReplyFailure | None:
     if found.reasoning and not (found.text or "").strip():
         return ReplyFailure(
             Kind.INVALID,
-            f"{len(found.reasoning):,} characters of reasoning and no content: raise --max-reply-tokens, or check the "
+            f"{counted(len(found.reasoning), 'character')} of reasoning and no content: raise "
+            "--max-reply-tokens, or check the "
             "server's reasoning parser",
         )
     return None
@@ -187,7 +194,14 @@ def _content(content: object) -> object:
     if not isinstance(parts, list):
         return content
     whole = [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
-    return [part for part in whole if not (isinstance(part, Mapping) and part.get("type") == "refusal")]
+    return [part for part in whole if not (isinstance(part, Mapping) and _says_nothing(part))]
+
+
+def _says_nothing(part: Object) -> bool:
+    """Whether a part is a refusal, which is read apart, or a text that is null."""
+    return part.get("type") == "refusal" or (
+        part.get("type") in ("text", "output_text") and part.get("text", "") is None
+    )
 
 
 def _refused(content: object) -> str | None:

@@ -1,24 +1,61 @@
 """The pipeline: chains of stages from a source to a result, checked, watched and recorded.
 
-`chain` runs stages, `rehearsal` says what a run would do, `entries` writes stages into recipes and reads them,
-`files` loads and saves with the lineage, `watching` is how a run is observed.
+`chain` runs stages, `dry_run` says what a run would do, `serialization` writes stages into recipes and reads them,
+`files` loads and saves with the lineage, `observers` is how a run is watched.
+
+Imported on first use: to load and show rows takes none of what asks a model.
 """
 
-from kbtools.pipeline.chain import Run as Run
-from kbtools.pipeline.chain import apply as apply
-from kbtools.pipeline.chain import count as count
-from kbtools.pipeline.chain import preflight as preflight
-from kbtools.pipeline.chain import run as run
-from kbtools.pipeline.dry_run import PlannedStage as PlannedStage
-from kbtools.pipeline.dry_run import plan as plan
-from kbtools.pipeline.files import again as again
-from kbtools.pipeline.files import load as load
-from kbtools.pipeline.files import load_source as load_source
-from kbtools.pipeline.files import save as save
-from kbtools.pipeline.files import save_dropped as save_dropped
-from kbtools.pipeline.files import save_lineage as save_lineage
-from kbtools.pipeline.observers import Bars as Bars
-from kbtools.pipeline.observers import Observer as Observer
-from kbtools.pipeline.serialization import build as build
-from kbtools.pipeline.serialization import entry as entry
-from kbtools.pipeline.serialization import make as make
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kbtools.pipeline.chain import Run as Run
+    from kbtools.pipeline.chain import apply as apply
+    from kbtools.pipeline.chain import count as count
+    from kbtools.pipeline.chain import preflight as preflight
+    from kbtools.pipeline.chain import run as run
+    from kbtools.pipeline.dry_run import PlannedStage as PlannedStage
+    from kbtools.pipeline.dry_run import plan as plan
+    from kbtools.pipeline.files import again as again
+    from kbtools.pipeline.files import load as load
+    from kbtools.pipeline.files import load_source as load_source
+    from kbtools.pipeline.files import save as save
+    from kbtools.pipeline.files import save_dropped as save_dropped
+    from kbtools.pipeline.files import save_lineage as save_lineage
+    from kbtools.pipeline.observers import Bars as Bars
+    from kbtools.pipeline.observers import Observer as Observer
+    from kbtools.pipeline.serialization import build as build
+    from kbtools.pipeline.serialization import entry as entry
+    from kbtools.pipeline.serialization import make as make
+
+_HOME = {
+    "Run": "chain",
+    "apply": "chain",
+    "count": "chain",
+    "preflight": "chain",
+    "run": "chain",
+    "PlannedStage": "dry_run",
+    "plan": "dry_run",
+    "again": "files",
+    "load": "files",
+    "load_source": "files",
+    "save": "files",
+    "save_dropped": "files",
+    "save_lineage": "files",
+    "Bars": "observers",
+    "Observer": "observers",
+    "build": "serialization",
+    "entry": "serialization",
+    "make": "serialization",
+}
+"""Module of every name above."""
+
+if not TYPE_CHECKING:  # a checker reports every name that is not imported above
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module 'kbtools.pipeline' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"kbtools.pipeline.{_HOME[name]}"), name)

@@ -13,13 +13,13 @@ from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.errors import UsageError, explain
 from kbtools.lineage import Lineage, Recipe
-from kbtools.pipeline.chain import Run, run
-from kbtools.pipeline.serialization import build
-from kbtools.result import Drop
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, DatasetDict
+
+    from kbtools.pipeline.chain import Run
+    from kbtools.result import Drop
 
 
 def load(
@@ -48,6 +48,9 @@ def load(
 
 def again(recipe: Recipe) -> Dataset | DatasetDict:
     """The result of a recipe or of the run that a lineage describes, from its source."""
+    from kbtools.pipeline.chain import run
+    from kbtools.pipeline.serialization import build
+
     if recipe.source is None:
         raise UsageError("the recipe has no source, so it cannot be run from it.")
     return run(load_source(recipe.source), build(recipe)).dataset

@@ -23,9 +23,9 @@ from kbtools.shards import (
     Inputs,
     Loaded,
     Manifest,
-    Outcome,
     Segment,
-    Task,
+    ShardTask,
+    StageOutcome,
     Watched,
     clear,
     filled,
@@ -41,6 +41,7 @@ from kbtools.shards import (
     work,
 )
 from kbtools.stage import Stage, of_splits
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -64,7 +65,7 @@ def beginning(data: Dataset | DatasetDict, lineage: Lineage) -> Beginning:
 
 def run_sharded(
     data: Dataset | DatasetDict, segment: Segment, watcher: Observer, began_with: Beginning
-) -> list[Outcome]:
+) -> list[StageOutcome]:
     """What each stage of the segment did to all rows, once every shard is finished."""
     workers = crew()
     assert workers is not None, "segments are sharded only where an engine is open"
@@ -87,7 +88,7 @@ def work_on(payload: str) -> str:
     import datasets
 
     datasets.disable_progress_bars()
-    task = Task.model_validate_json(payload)
+    task = ShardTask.model_validate_json(payload)
     return work(task, build(Recipe(stages=task.stages)), checked).model_dump_json()
 
 
@@ -110,7 +111,7 @@ class _Drive:
     shards: list[_Shard]
     finished: dict[_Shard, Manifest] = field(default_factory=dict)
     reused: int = 0
-    _sent: list[tuple[_Shard, Task]] = field(default_factory=list)
+    _sent: list[tuple[_Shard, ShardTask]] = field(default_factory=list)
     _failed: dict[_Shard, Done] = field(default_factory=dict)
     _watched: Watched = field(default_factory=Watched)
 
@@ -148,7 +149,7 @@ class _Drive:
             if self._failed:
                 return
             rows = shard.inputs.rows(shard.part)
-            task = Task(
+            task = ShardTask(
                 key=key_of(rows, self.segment.stages),
                 rows=rows,
                 stages=entries,
@@ -181,7 +182,7 @@ class _Drive:
         if rows := self._watched.news(progress_file(Path(self.workers.scratch), key) for key in under_way):
             self.watcher.advanced(rows)
 
-    def _remove(self, task: Task, rows: int = 0) -> int:
+    def _remove(self, task: ShardTask, rows: int = 0) -> int:
         """Remove what was written for a shard on its way; gives the rows of it that were not told of yet."""
         if task.rows.file is not None:
             Path(task.rows.file).unlink(missing_ok=True)
@@ -216,11 +217,11 @@ def _shards(data: Dataset | DatasetDict, workers: Crew, began_with: Beginning) -
     return found
 
 
-def _over_splits(found: dict[str, list[Outcome]]) -> list[Outcome]:
+def _over_splits(found: dict[str, list[StageOutcome]]) -> list[StageOutcome]:
     """The outcomes of each stage in all splits, as one."""
     stages = zip(*found.values(), strict=True)
     return [
-        Outcome(
+        StageOutcome(
             of_splits({name: outcome.result for name, outcome in zip(found, outcomes, strict=True)}),
             rows_in=sum(outcome.rows_in for outcome in outcomes),
             rows_out=sum(outcome.rows_out for outcome in outcomes),
@@ -247,4 +248,4 @@ def _entry(position: int, stage: Stage) -> dict[str, object]:
 
 
 def _count(shards: int) -> str:
-    return "1 shard" if shards == 1 else f"{shards:,} shards"
+    return counted(shards, "shard")

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.card import Card, document, privacy
-from kbtools.card.facts import Facts, gather
+from kbtools.card import Card, document
+from kbtools.card.facts import SplitFigures, gather
 from kbtools.card.metadata import SplitSize, folder_of, replaced_files, split_front
 from kbtools.data.hub import client as hub
 from kbtools.data.hub.commit import Change, Head, Landed, LocalFile, Place, commit
@@ -100,7 +100,7 @@ def _splits_of(paths: Iterable[str], config: str) -> set[str]:
     return {match["split"] for match in found if match}
 
 
-def _facts(splits: Mapping[str, Dataset], labelled: set[str]) -> Facts:
+def _facts(splits: Mapping[str, Dataset], labelled: set[str]) -> SplitFigures:
     """What the card says of the rows; the progress of a push is that of its shards, not of this reading."""
     before = on_rows.set(lambda rows: None)
     try:
@@ -140,7 +140,7 @@ def _change(request: PushRequest, card: Card, local: Mapping[str, Shard], now: H
     if request.replace:
         former, readme = frozenset(now.files) - {".gitattributes"}, ""
     files = {path: LocalFile(part.path, part.sha256, part.size) for path, part in local.items()}
-    files[card.lineage_file] = LocalFile.text(privacy.public(card.lineage).embedded() + "\n")
+    files[card.lineage_file] = LocalFile.text(card.public_lineage.embedded() + "\n")
     files["README.md"] = LocalFile.text(document.render(card, readme, [] if request.replace else list(now.files)))
     return Change(files, former - set(files))
 

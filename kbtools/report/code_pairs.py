@@ -8,29 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from kbtools.figures import CodePair
 from kbtools.lineage import Lineage
-
-
-class Code(BaseModel):
-    """A code and where it is."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    text: str
-
-
-class CodePair(BaseModel):
-    """Two codes, how they are alike, and how much."""
-
-    model_config = ConfigDict(frozen=True)
-
-    left: Code
-    right: Code
-    kind: str
-    score: float
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Group:
+class EqualRows:
     """Rows with the same value."""
 
     value: str
@@ -44,7 +44,7 @@ class Repeats:
     """Rows that hold them."""
     across: int
     """Values that stand in more than one split."""
-    largest: tuple[Group, ...]
+    largest: tuple[EqualRows, ...]
 
 
 def repeats(splits: Mapping[str, Dataset], paths: Mapping[str, str]) -> list[Repeats]:
@@ -68,7 +68,7 @@ def _column(splits: Mapping[str, Dataset], what: str, path: str) -> Repeats:
         rows=int(several["rows"].sum()),
         across=several.filter(pl.col("splits") > 1).height,
         largest=tuple(
-            Group(value or "", count, first)
+            EqualRows(value or "", count, first)
             for value, count, first in several.select("value", "rows", "first").head(_SHOWN).iter_rows()
         ),
     )

@@ -24,6 +24,7 @@ from kbtools.data.writable import writable
 from kbtools.errors import SchemaError
 from kbtools.judge import RAW
 from kbtools.report.columns import Column, Labels
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -36,7 +37,7 @@ _LENIENT = Rules(tag="optional")
 
 
 @dataclass(frozen=True)
-class Places:
+class SpecialColumns:
     """Columns that the page shows in a special way; None where the dataset has none, or no single one."""
 
     reference: str | None
@@ -49,7 +50,7 @@ class Places:
     """What judges and checks wrote about a row."""
 
     @classmethod
-    def of(cls, features: Features, columns: Mapping[str, str]) -> Places:
+    def of(cls, features: Features, columns: Mapping[str, str]) -> SpecialColumns:
         """The columns of a dataset with these features."""
         schema = Schema(features, columns)
         completion = place(schema, "completion")
@@ -84,7 +85,7 @@ class Tally:
     """Rows whose answer cannot be told from the reasoning, by the kind of trouble."""
     rows: int = 0
 
-    def add(self, payload: Mapping[str, Any], places: Places) -> None:
+    def add(self, payload: Mapping[str, Any], places: SpecialColumns) -> None:
         """Count one row."""
         texts = {"PyTorch code": places.reference, "Triton code": places.triton}
         found = {what: _text_length(cell(payload["row"], path)) for what, path in texts.items() if path}
@@ -106,7 +107,9 @@ class Packed:
     tally: Tally
 
 
-def pack(parts: Sequence[Dataset], columns: Sequence[Column], shown: Sequence[str], places: Places, key: str) -> Packed:
+def pack(
+    parts: Sequence[Dataset], columns: Sequence[Column], shown: Sequence[str], places: SpecialColumns, key: str
+) -> Packed:
     """Pack the rows of all parts in order; `shown` are the columns of the table, `key` names the rows, if not empty."""
     chunks: list[str] = []
     first: list[int] = []
@@ -164,7 +167,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _rows(ds: Dataset, places: Places, tally: Tally) -> Iterator[str]:
+def _rows(ds: Dataset, places: SpecialColumns, tally: Tally) -> Iterator[str]:
     for table in tables(ds, ds.column_names, 1_000):
         for row in table.to_pylist():
             payload = _payload(row, places)
@@ -172,7 +175,7 @@ def _rows(ds: Dataset, places: Places, tally: Tally) -> Iterator[str]:
             yield _json(payload)
 
 
-def _payload(row: dict[str, object], places: Places) -> dict[str, Any]:
+def _payload(row: dict[str, object], places: SpecialColumns) -> dict[str, Any]:
     """The row, its conversations as messages, and what in the assistant's turns is the answer."""
     prompt = turns(row.pop(places.prompt, None), "user") if places.prompt else []
     completion = turns(row.pop(places.completion, None), "assistant") if places.completion else []
@@ -214,7 +217,7 @@ def plain(value: object) -> object:
     if isinstance(value, int) and abs(value) > _EXACT:
         return str(value)
     if isinstance(value, bytes):
-        return f"({len(value):,} bytes)"
+        return f"({counted(len(value), 'byte')})"
     if isinstance(value, str):
         return writable(value)
     if value is None or isinstance(value, int | float):

@@ -25,7 +25,7 @@ from kbtools.lineage import Lineage
 from kbtools.report import code_pairs, stage_figures, summary, svg
 from kbtools.report.charts import Drawing, Funnel
 from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
-from kbtools.report.packing import Packed, Places, pack, place
+from kbtools.report.packing import Packed, SpecialColumns, pack, place
 from kbtools.report.text import number, visible
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _TABLE_COLUMNS = 8
 
 
 @dataclass(frozen=True)
-class Options:
+class ReportOptions:
     """How a report is made."""
 
     title: str
@@ -54,15 +54,15 @@ class Options:
 class Report:
     """Everything that the page says."""
 
-    options: Options
+    options: ReportOptions
     lineage: Lineage
     splits: Mapping[str, Dataset]
     columns: Sequence[Column]
-    places: Places
+    places: SpecialColumns
     key: str
     """Column that names the rows: the row's id where every row has its own."""
     packed: Packed
-    findings: Sequence[stage_figures.Finding]
+    findings: Sequence[stage_figures.StageSection]
     """What stages found, a section each."""
 
     @property
@@ -80,11 +80,11 @@ class Report:
         }
 
 
-def make(data: Dataset | DatasetDict, lineage: Lineage, options: Options) -> Report:
+def make(data: Dataset | DatasetDict, lineage: Lineage, options: ReportOptions) -> Report:
     """Look at the rows and pack them."""
     splits: Mapping[str, Dataset] = data if isinstance(data, dict) else {"": data}
     first = next(iter(splits.values()))
-    places = Places.of(first.features, options.columns)
+    places = SpecialColumns.of(first.features, options.columns)
     columns = _columns(splits, places)
     key = _key(first, columns, options.columns)
     shown = [found.path for found in columns if found.distinct > 1 and found.path != key][:_TABLE_COLUMNS]
@@ -100,7 +100,7 @@ def make(data: Dataset | DatasetDict, lineage: Lineage, options: Options) -> Rep
     )
 
 
-def _columns(splits: Mapping[str, Dataset], places: Places) -> list[Column]:
+def _columns(splits: Mapping[str, Dataset], places: SpecialColumns) -> list[Column]:
     """The small columns over all splits, and the split's name where there are several."""
     import datasets
 
@@ -113,7 +113,7 @@ def _columns(splits: Mapping[str, Dataset], places: Places) -> list[Column]:
     return _ordered([label_column(_SPLIT, names), *found], places)
 
 
-def _ordered(columns: Sequence[Column], places: Places) -> list[Column]:
+def _ordered(columns: Sequence[Column], places: SpecialColumns) -> list[Column]:
     """The columns as people read them: which module, which split, then what is looked at first."""
     front = [path for path in (places.module, _SPLIT) if path]
     return sorted(
@@ -138,8 +138,8 @@ def _values(found: Column) -> Any:
 
 
 def _findings(
-    data: Dataset | DatasetDict, lineage: Lineage, columns: Sequence[Column], options: Options
-) -> list[stage_figures.Finding]:
+    data: Dataset | DatasetDict, lineage: Lineage, columns: Sequence[Column], options: ReportOptions
+) -> list[stage_figures.StageSection]:
     """What the pipeline measured; correlations, and agreement where columns hold verdicts, are measured now if not."""
     known = {found.stage: found for found in stage_figures.recorded(lineage, data if isinstance(data, dict) else ())}
     common = {"plots": None, "resamples": options.resamples, "columns": dict(options.columns)}

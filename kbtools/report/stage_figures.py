@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finding:
+class StageSection:
     """What a stage found and where it comes from; without a section, why there is none."""
 
     stage: str
@@ -46,9 +46,9 @@ class Finding:
         return re.sub(r"[^a-z0-9]+", "-", self.stage.lower()).strip("-") or "stage"
 
 
-def recorded(lineage: Lineage, splits: Collection[str]) -> list[Finding]:
+def recorded(lineage: Lineage, splits: Collection[str]) -> list[StageSection]:
     """What the last stage of each name recorded, in the order of the pipeline; stages without figures are left out."""
-    found: dict[str, Finding] = {}
+    found: dict[str, StageSection] = {}
     names = {*splits, *((lineage.output and lineage.output.splits) or ())}
     for position, record in enumerate(lineage.records, start=1):
         entry = lineage.stages[position - 1] if len(lineage.stages) == len(lineage.records) else {}
@@ -61,22 +61,22 @@ def recorded(lineage: Lineage, splits: Collection[str]) -> list[Finding]:
     return list(found.values())
 
 
-def measured(data: Dataset | DatasetDict, stage: str, **fields: object) -> Finding:
+def measured(data: Dataset | DatasetDict, stage: str, **fields: object) -> StageSection:
     """What the stage finds in these rows now."""
     try:
         made = registry().stage(stage).model_validate(fields)
         facts = dict(made.run(data).facts)
     except (KbError, ValidationError) as error:
-        return Finding(stage, None, f"not measured: {error}")
+        return StageSection(stage, None, f"not measured: {error}")
     names = tuple(data) if isinstance(data, dict) else ()
     origin = "measured on the rows of this report"
     shown = _shown(type(made), stage, facts, origin, names)
-    return replace(shown, here=True) if shown else Finding(stage, None, f"{origin}; the stage shows no figures")
+    return replace(shown, here=True) if shown else StageSection(stage, None, f"{origin}; the stage shows no figures")
 
 
 def _shown(
     cls: type[Stage], stage: str, facts: Mapping[str, JsonValue], origin: str, splits: Collection[str]
-) -> Finding | None:
+) -> StageSection | None:
     """What the class shows of its facts; None for a stage that has nothing to show."""
     try:
         sections = list(_sections(cls, facts, splits))
@@ -86,8 +86,8 @@ def _shown(
             if isinstance(error, ValidationError)
             else f"{type(error).__name__}: {error}"
         )
-        return Finding(stage, None, f"{origin}; its figures have a form that this report cannot show ({why})")
-    return Finding(stage, _joined(sections), origin) if sections else None
+        return StageSection(stage, None, f"{origin}; its figures have a form that this report cannot show ({why})")
+    return StageSection(stage, _joined(sections), origin) if sections else None
 
 
 def _sections(cls: type[Stage], facts: Mapping[str, JsonValue], splits: Collection[str]) -> Iterator[Section]:

@@ -16,7 +16,7 @@ from kbtools.lineage import Lineage, StageRecord
 from kbtools.report.charts import Funnel, Step, distribution, lengths, named
 from kbtools.report.columns import Column, Labels, missing
 from kbtools.report.duplicates import Repeats, repeats
-from kbtools.report.packing import Places, Tally
+from kbtools.report.packing import SpecialColumns, Tally
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -37,7 +37,7 @@ class StageView:
 
 
 @dataclass(frozen=True)
-class Fault:
+class RepeatedFault:
     """Rows with the same fault."""
 
     where: str
@@ -117,7 +117,7 @@ def _only_value(found: Column) -> str:
     return f"{value} ({missing(found):,} without a value)" if missing(found) else value
 
 
-def shared_values(splits: Mapping[str, Dataset], places: Places) -> list[Repeats]:
+def shared_values(splits: Mapping[str, Dataset], places: SpecialColumns) -> list[Repeats]:
     """What rows have in common: names, code and answers."""
     paths = {
         "module": places.module,
@@ -128,29 +128,31 @@ def shared_values(splits: Mapping[str, Dataset], places: Places) -> list[Repeats
     return repeats(splits, {what: path for what, path in paths.items() if path})
 
 
-def recorded_faults(lineage: Lineage) -> list[Fault]:
+def recorded_faults(lineage: Lineage) -> list[RepeatedFault]:
     """Rows that stages could not process, as their records count them."""
     return [
-        Fault(f"stage {position} ({record.stage})", kind, count)
+        RepeatedFault(f"stage {position} ({record.stage})", kind, count)
         for position, record in enumerate(lineage.records, start=1)
         for kind, count in record.failed.items()
     ]
 
 
-def faults(splits: Mapping[str, Dataset], places: Places, tally: Tally) -> list[Fault]:
+def faults(splits: Mapping[str, Dataset], places: SpecialColumns, tally: Tally) -> list[RepeatedFault]:
     """Rows of this dataset whose columns tell of an error, or whose answer cannot be told from the reasoning."""
     found = [fault for path in places.reasons if path.endswith("error") for fault in _errors(splits, path)]
     what = "the answer cannot be told from the reasoning"
-    found += [Fault("completion", f"{what}: {kind}", len(rows), rows[0]) for kind, rows in tally.troubles.items()]
+    found += [
+        RepeatedFault("completion", f"{what}: {kind}", len(rows), rows[0]) for kind, rows in tally.troubles.items()
+    ]
     return found
 
 
-def _errors(splits: Mapping[str, Dataset], path: str) -> list[Fault]:
-    """The kinds of error in a column of messages: what stands before the first colon of the first line."""
+def _errors(splits: Mapping[str, Dataset], path: str) -> list[RepeatedFault]:
+    """The kinds of error in a column of messages: what is before the first colon of the first line."""
     kinds: dict[str, list[int]] = {}
     texts = [text for ds in splits.values() if path in ds.features for text in column(ds, path).to_pylist()]
     for row, text in enumerate(texts):
         if text:
             kinds.setdefault(str(text).partition("\n")[0].partition(":")[0], []).append(row)
     ordered = sorted(kinds.items(), key=lambda item: -len(item[1]))
-    return [Fault(path, kind, len(rows), rows[0]) for kind, rows in ordered[:10]]
+    return [RepeatedFault(path, kind, len(rows), rows[0]) for kind, rows in ordered[:10]]

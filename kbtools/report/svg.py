@@ -16,6 +16,7 @@ from kbtools.data.table import rows_text
 from kbtools.figures import Bars, Estimate, Histogram, Intervals, Matrix
 from kbtools.report.charts import round_step
 from kbtools.report.text import clipped, number, visible
+from kbtools.wording import counted
 
 WIDTH = 360
 _LEFT, _RIGHT, _TOP = 44, 12, 10
@@ -245,7 +246,7 @@ def describe(chart: Histogram | Bars | Intervals | Matrix) -> str:
         text = f"n = {chart.n:,}, median (dashed) {median}, middle half {first} to {third}, mean {number(chart.mean)}, "
         return f"{text}range {number(chart.ends[0])} to {number(chart.ends[1])}{_absent(chart.missing, chart.infinite)}"
     if isinstance(chart, Bars):
-        more = f", {chart.other:,} more values in {rows_text(chart.other_rows)}" if chart.other else ""
+        more = f", {counted(chart.other, 'more value')} in {rows_text(chart.other_rows)}" if chart.other else ""
         return f"n = {chart.n:,}{more}{_absent(chart.missing)}"
     if isinstance(chart, Matrix):
         return f"n = {chart.n:,}"
@@ -253,7 +254,7 @@ def describe(chart: Histogram | Bars | Intervals | Matrix) -> str:
 
 
 def caption(chart: Histogram | Bars | Intervals | Matrix) -> str:
-    """What stands under a chart; of coefficients the table says the rest."""
+    """What is under a chart; of coefficients the table says the rest."""
     return "Dot: estimate; line: 95% interval." if isinstance(chart, Intervals) else describe(chart)
 
 

@@ -14,7 +14,7 @@ from kbtools.shards.inputs import inputs_of as inputs_of
 from kbtools.shards.inputs import pinned as pinned
 from kbtools.shards.manifest import Manifest as Manifest
 from kbtools.shards.manifest import finished as finished
-from kbtools.shards.merge import Outcome as Outcome
+from kbtools.shards.merge import StageOutcome as StageOutcome
 from kbtools.shards.merge import merged as merged
 from kbtools.shards.merge import placed as placed
 from kbtools.shards.merge import rows_before as rows_before
@@ -25,7 +25,7 @@ from kbtools.shards.progress import Watched as Watched
 from kbtools.shards.progress import progress_file as progress_file
 from kbtools.shards.row_names import filled as filled
 from kbtools.shards.task import Rows as Rows
-from kbtools.shards.task import Task as Task
+from kbtools.shards.task import ShardTask as ShardTask
 from kbtools.shards.task import key_of as key_of
 from kbtools.shards.unfinished import clear as clear
 from kbtools.shards.work import work as work

@@ -49,7 +49,7 @@ class Figures(_Told):
     rows: tuple[tuple[str, ...], ...]
 
 
-class Findings(_Told):
+class StageFindings(_Told):
     """What one stage did to the rows of a shard."""
 
     rows_in: int
@@ -75,7 +75,7 @@ class Manifest(_Told):
     """The same in seconds of the processor."""
     files: dict[str, str]
     """sha256 of every file beside the manifest."""
-    findings: tuple[Findings, ...]
+    findings: tuple[StageFindings, ...]
     """Of each stage, in order."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kbtools.data.table import empty
 from kbtools.figures import Table
 from kbtools.result import Drop, Failure, Result
-from kbtools.shards.manifest import ROWS, Findings, Manifest, read_rows
+from kbtools.shards.manifest import ROWS, Manifest, StageFindings, read_rows
 from kbtools.shards.row_names import filled
 from kbtools.shards.task import folder_of
 from kbtools.stage import Stage
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class PlacedShard:
     """A finished shard at its place, told what it could not know."""
 
     folder: Path
-    findings: tuple[Findings, ...]
+    findings: tuple[StageFindings, ...]
     """Their rows called by their numbers in the whole."""
 
 
-def placed(scratch: Path, manifests: Sequence[Manifest]) -> list[Part]:
+def placed(scratch: Path, manifests: Sequence[Manifest]) -> list[PlacedShard]:
     """Consecutive shards from the first one, with the rows before each counted stage by stage."""
     before = rows_before(manifests)
     return [
-        Part(
+        PlacedShard(
             folder_of(scratch, manifest.key),
             tuple(
-                Findings.model_validate_json(filled(each.model_dump_json(), manifest.key, counts))
+                StageFindings.model_validate_json(filled(each.model_dump_json(), manifest.key, counts))
                 for each in manifest.findings
             ),
         )
@@ -55,7 +55,7 @@ def rows_before(manifests: Sequence[Manifest]) -> list[list[int]]:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StageOutcome:
     """What one stage did to all rows."""
 
     result: Result
@@ -66,17 +66,17 @@ class Outcome:
     """Of all workers together."""
 
 
-def merged(before: Dataset, stages: Sequence[Stage], parts: Sequence[Part]) -> list[Outcome]:
+def merged(before: Dataset, stages: Sequence[Stage], parts: Sequence[PlacedShard]) -> list[StageOutcome]:
     """What each stage did to all of its rows."""
     after = _joined(before, [part.folder / ROWS for part in parts])
     return [_outcome(stage, [(part.folder, part.findings[number]) for part in parts], after)
             for number, stage in enumerate(stages)]  # fmt: skip
 
 
-def _outcome(stage: Stage, parts: Sequence[tuple[Path, Findings]], after: Dataset) -> Outcome:
+def _outcome(stage: Stage, parts: Sequence[tuple[Path, StageFindings]], after: Dataset) -> StageOutcome:
     found = [each for _, each in parts]
     joined = stage.joined([_result(folder, each, after) for folder, each in parts])
-    return Outcome(
+    return StageOutcome(
         replace(joined, dropped=tuple(_by_reason(joined.dropped))),
         rows_in=sum(each.rows_in for each in found),
         rows_out=sum(each.rows_out for each in found),
@@ -84,7 +84,7 @@ def _outcome(stage: Stage, parts: Sequence[tuple[Path, Findings]], after: Datase
     )
 
 
-def _result(folder: Path, found: Findings, after: Dataset) -> Result:
+def _result(folder: Path, found: StageFindings, after: Dataset) -> Result:
     return Result(
         after,
         dropped=tuple(Drop(read_rows(folder / drop.file), drop.reason) for drop in found.dropped),

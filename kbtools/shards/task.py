@@ -37,7 +37,7 @@ class Rows(_Told):
     """What is read of a source or of shards."""
 
 
-class Task(_Told):
+class ShardTask(_Told):
     """Row-wise stages over a range of rows."""
 
     key: str

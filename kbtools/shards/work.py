@@ -20,15 +20,15 @@ from kbtools.shards.manifest import (
     Dropped,
     Failed,
     Figures,
-    Findings,
     Manifest,
+    StageFindings,
     digests,
     finished,
     write_rows,
 )
 from kbtools.shards.progress import Progress, progress_file
 from kbtools.shards.row_names import marked
-from kbtools.shards.task import Task, folder_of, key_of
+from kbtools.shards.task import ShardTask, folder_of, key_of
 from kbtools.shards.unfinished import clear, name_for
 from kbtools.stage import Stage
 
@@ -39,7 +39,7 @@ Step = Callable[[int, Stage, "Dataset"], Result]
 """Runs the stage at a position of the chain."""
 
 
-def work(task: Task, stages: Sequence[Stage], step: Step) -> Manifest:
+def work(task: ShardTask, stages: Sequence[Stage], step: Step) -> Manifest:
     """Do the task, unless it is done; ConfigError where this worker would do something else than the driver means."""
     scratch = Path(task.scratch)
     if key_of(task.rows, stages) != task.key:
@@ -61,7 +61,7 @@ def work(task: Task, stages: Sequence[Stage], step: Step) -> Manifest:
         raise ConfigError(told) from error
 
 
-def _through(task: Task, stages: Sequence[Stage], step: Step, part: Path) -> list[Findings]:
+def _through(task: ShardTask, stages: Sequence[Stage], step: Step, part: Path) -> list[StageFindings]:
     """The rows through all stages, and what they found."""
     ds = inputs.read_shard(task.rows, Path(task.scratch), task.key)
     progress = Progress(progress_file(Path(task.scratch), task.key), ds.num_rows, len(stages))
@@ -77,13 +77,13 @@ def _through(task: Task, stages: Sequence[Stage], step: Step, part: Path) -> lis
     return findings
 
 
-def _findings(part: Path, number: int, rows_in: int, result: Result, seconds: float) -> Findings:
+def _findings(part: Path, number: int, rows_in: int, result: Result, seconds: float) -> StageFindings:
     dropped = []
     for index, drop in enumerate(drop for drop in result.dropped if drop.rows.num_rows):
         file = f"dropped-{number}-{index}.arrow"
         write_rows(drop.rows, part / file)
         dropped.append(Dropped(reason=drop.reason, file=file, rows=drop.rows.num_rows))
-    return Findings(
+    return StageFindings(
         rows_in=rows_in,
         rows_out=result.dataset.num_rows,
         dropped=tuple(dropped),
@@ -96,7 +96,7 @@ def _findings(part: Path, number: int, rows_in: int, result: Result, seconds: fl
     )
 
 
-def _manifest(task: Task, findings: list[Findings], took: tuple[float, float], part: Path) -> Manifest:
+def _manifest(task: ShardTask, findings: list[StageFindings], took: tuple[float, float], part: Path) -> Manifest:
     manifest = Manifest(
         key=task.key,
         host=platform.node(),

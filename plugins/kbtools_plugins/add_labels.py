@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 import kbtools as kb
 from kbtools.data.columns import Schema
 from kbtools.data.io.source import local_path
-from kbtools.data.labels import Question, Value, keys, read
+from kbtools.data.labels import LabelQuestion, Value, keys, read_labels
 from kbtools.data.new_columns import with_columns
 from kbtools.data.table import rows_text
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +40,7 @@ class AddLabels(kb.Stage):
     def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Read the file: one that is missing or damaged ends the run before its first row."""
         question, values = self._read()
-        return (f"{self.labels}: {len(values):,} labels for {question.column}",)
+        return (f"{self.labels}: {counted(len(values), 'label')} for {question.column}",)
 
     def output_features(self, features: Features) -> Features:
         """The input's features and the column of labels, which must not be there yet."""
@@ -72,8 +73,8 @@ class AddLabels(kb.Stage):
             notes.append(f"labels left over, for texts that no row has (other rows, or changed since): {len(lost):,}.")
         return notes
 
-    def _into(self, question: Question) -> str:
+    def _into(self, question: LabelQuestion) -> str:
         return self.into or f"gold_{question.column.replace('.', '_')}"
 
-    def _read(self) -> tuple[Question, dict[str, Value]]:
-        return read(local_path(self.labels))
+    def _read(self) -> tuple[LabelQuestion, dict[str, Value]]:
+        return read_labels(local_path(self.labels))

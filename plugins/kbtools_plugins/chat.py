@@ -1,7 +1,7 @@
 """The stages `to-messages` and `to-prompt-completion`: rows in the forms that trainers take.
 
-What a turn says is read and written in `conversations`, the chat templates are tried in `template_check`; here stand
-the columns, the system prompt, and what becomes of failed rows.
+What a turn says is read and written in `conversations`, its columns are found in `conversation_columns`, and chat
+templates are tried in `template_check`; here are the system prompt and what becomes of failed rows.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data import texts
-from kbtools.data.columns import column_type, is_message_list
 from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
 from kbtools.data.table import column, field_of, map_batches, rows_text
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.result import merge
+from kbtools_plugins.conversation_columns import ConversationColumns
 from kbtools_plugins.conversations import ReasoningForm, Turn, split_last, turns_of, with_system, write, write_sharegpt
 from kbtools_plugins.template_check import Lossy, template
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _EMPTY_THINK = "__kbtools_empty_think__"
 _HIDDEN = "__kbtools_hidden__"
 _FACTS = {_EMPTY_THINK: "empty_thinks", _HIDDEN: "hidden_reasoning"}
-_OWN = ("role", "content", "from", "value")
 
 
 class _ToChat(kb.Stage):
@@ -61,7 +60,7 @@ class _ToChat(kb.Stage):
 
     @abstractmethod
     def _written(self, prompt: list[Turn], completion: list[Turn]) -> dict[str, list[Message]]:
-        """The columns of one conversation; `prompt` is empty where it stands in one column."""
+        """The columns of one conversation; `prompt` is empty where it is in one column."""
 
     def _turn_feature(self, extra: Mapping[str, object]) -> dict[str, object]:
         import datasets
@@ -85,7 +84,7 @@ class _ToChat(kb.Stage):
         """The columns of the conversation first, then all that it was not made from."""
         import datasets
 
-        places = _Places.of(self, features)
+        places = ConversationColumns.of(features, self.columns, self.system_prompt)
         turn = self._turn_feature(places.extra)
         outputs = (*self._outputs(), *(["tools"] if self.tools else []))
         taken = [name for name in outputs if name in features and name not in (*places.used, self.tools)]
@@ -130,7 +129,7 @@ class _ToChat(kb.Stage):
         import pyarrow as pa
 
         features = datasets.Features.from_arrow_schema(table.schema)
-        places = _Places.of(self, features)
+        places = ConversationColumns.of(features, self.columns, self.system_prompt)
         turn = datasets.Features({"turn": datasets.List(self._turn_feature(places.extra))}).arrow_schema.field(0).type
         rows = [self._row(conversation, places) for conversation in self._conversations(table, places)]
         columns = {name: pa.array([row.columns.get(name) for row in rows], turn) for name in self._outputs()}
@@ -141,7 +140,7 @@ class _ToChat(kb.Stage):
         columns[_HIDDEN] = pa.array([row.hidden for row in rows], pa.bool_())
         return pa.table(columns)
 
-    def _conversations(self, table: pa.Table, places: _Places) -> Iterator[_Cells]:
+    def _conversations(self, table: pa.Table, places: ConversationColumns) -> Iterator[_Cells]:
         count = table.num_rows
         prompts = field_of(table, places.prompt).to_pylist() if places.prompt else [None] * count
         completions = field_of(table, places.completion).to_pylist()
@@ -150,7 +149,7 @@ class _ToChat(kb.Stage):
         for cells in zip(prompts, completions, beside, systems, strict=True):
             yield _Cells(*cells)
 
-    def _systems(self, table: pa.Table, places: _Places) -> list[str | None]:
+    def _systems(self, table: pa.Table, places: ConversationColumns) -> list[str | None]:
         """The system prompt of every row, which may depend on its columns."""
         if not self.system_prompt:
             return [None] * table.num_rows
@@ -164,7 +163,7 @@ class _ToChat(kb.Stage):
             rendered.append(messages[0]["content"])
         return rendered
 
-    def _row(self, cells: _Cells, places: _Places) -> _Row:
+    def _row(self, cells: _Cells, places: ConversationColumns) -> _Row:
         rules = Rules(self.tag, self.answer, self.unwrap)
         try:
             prompt = turns_of(cells.prompt, "user", rules) if places.prompt else []
@@ -249,52 +248,3 @@ class _Row:
     error: str | None
     empty_think: bool = False
     hidden: bool = False
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where the conversation stands."""
-
-    prompt: str | None
-    """None where the whole conversation stands in one column."""
-    completion: str
-    reasoning: str | None
-    """Column of the reasoning beside a completion of plain text."""
-    system: Mapping[str, str]
-    """Column of each value that the system prompt needs."""
-    extra: Mapping[str, Any]
-    """Features of fields that messages have beside role, content and reasoning."""
-
-    @property
-    def used(self) -> set[str]:
-        """Columns that the conversation was made from."""
-        return {path for path in (self.prompt, self.completion, self.reasoning) if path}
-
-    @classmethod
-    def of(cls, stage: _ToChat, features: Features) -> _Places:
-        schema = kb.Schema(features, stage.columns)
-        completion = schema.require(schema.find("completion"), "messages")
-        prompt: str | None = schema.require(schema.find("prompt"), "messages")
-        if prompt == completion:
-            prompt = None
-        is_text = not is_message_list(column_type(features, completion))
-        beside = schema.find("reasoning") if is_text and prompt and schema.has("reasoning") else None
-        extra: dict[str, Any] = {}
-        for path in (prompt, completion):
-            for name, feature in _extra(column_type(features, path or completion)).items():
-                if extra.setdefault(name, feature) != feature:
-                    raise kb.errors.SchemaError(f"field {name!r} has one type in {prompt} and another in {completion}.")
-        wanted = kb.prompt(stage.system_prompt).front.columns if stage.system_prompt else ()
-        return cls(prompt, completion, beside, {name: schema.locate(name) for name in wanted}, extra)
-
-    def refuse_other_fields(self, turns: list[Turn]) -> None:
-        """Messages that came as JSON may have fields for which the columns of the result have no place."""
-        known = {"role", *self.extra}
-        if any(value is not None and name not in known for turn in turns for name, value in turn.fields.items()):
-            raise ReasoningError("other-fields")
-
-
-def _extra(feature: Any) -> dict[str, object]:
-    if not is_message_list(feature):
-        return {}
-    return {name: kind for name, kind in feature.feature.items() if name not in (*_OWN, *REASONING_FIELDS)}

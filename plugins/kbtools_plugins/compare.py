@@ -1,6 +1,6 @@
 """The stage `compare`: which of two completions is better, asked in both orders so that the place cannot decide.
 
-The two stand in two columns of a row, or in two rows of a group; rows of a group become one row for each pair.
+The two are in two columns of a row, or in two rows of a group; rows of a group become one row for each pair.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_fai
 from kbtools.llm.parts import RowValues
 from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
 from kbtools.models.request import Request
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,7 @@ COLUMNS = ("better", "better_as_first", "better_as_second", "comparison_raw")
 class Compare(ModelStage):
     """Ask which of two completions is better, in both orders, and report how much the order decided.
 
-    Both stand in one row, or in successive rows of a group:
+    Both are in one row, or in successive rows of a group:
 
         kbtools apply compare --group info.module_name --model SPEC --dataset sample
     """
@@ -46,9 +47,9 @@ class Compare(ModelStage):
     scope: ClassVar[Literal["split"]] = "split"
 
     first: str = ""
-    """Column of the one text, when both stand in a row."""
+    """Column of the one text, when both are in a row."""
     second: str = ""
-    """Column of the other text, when both stand in a row."""
+    """Column of the other text, when both are in a row."""
     group: str = ""
     """Column whose equal values make rows a group; successive rows of a group are compared, two by two."""
     template: str = "comparison"
@@ -206,7 +207,8 @@ class Compare(ModelStage):
         bias = facts["position_bias"]
         first, second, of = bias["first_place"], bias["second_place"], bias["of"]
         return (
-            f"the place decided in {first + second:,} of {of:,} pairs: {first:,} times for the first, {second:,} for "
+            f"the place decided in {first + second:,} of {counted(of, 'pair')}: {counted(first, 'time')} for "
+            f"the first, {second:,} for "
             "the second",
         )
 

@@ -16,6 +16,7 @@ from pydantic import Field
 
 import kbtools as kb
 from kbtools.data.table import batches, field_of, frame, require_values, row_name, take
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -269,10 +270,10 @@ def _several(rows: pl.DataFrame, names: list[str], values: str) -> pl.DataFrame:
 
 
 def _collision_text(places: _Places, counts: pl.DataFrame) -> str:
-    named = [f"{_key(row[:-1])!r} ({row[-1]} codes)" for row in counts.head(3).iter_rows()]
+    named = [f"{_key(row[:-1])!r} ({counted(row[-1], 'code')})" for row in counts.head(3).iter_rows()]
     more = f" and {counts.height - 3} more" if counts.height > 3 else ""
     what = " + ".join(places.keys.values())
-    return f"{counts.height} keys ({what}) cover different reference code: {', '.join(named)}{more}."
+    return f"{counted(counts.height, 'key')} ({what}) with different reference code: {', '.join(named)}{more}."
 
 
 def _top(ds: Dataset, places: _Places, best: pl.DataFrame, columns: dict[str, str]) -> Any:
@@ -296,4 +297,4 @@ def _unparsed_note(ds: Dataset, rows: list[int], columns: dict[str, str]) -> lis
     if not rows:
         return []
     named = ", ".join(row_name(ds, row, columns) for row in rows[:3])
-    return [f"{len(rows)} different codes do not parse and equal only the very same text: {named}."]
+    return [f"{counted(len(rows), 'different code')} do not parse and equal only the very same text: {named}."]

@@ -11,6 +11,7 @@ import re
 from kbtools.data.conversations.messages import Message
 from kbtools.errors import UsageError
 from kbtools.prompts import Prompt
+from kbtools.wording import counted
 
 LONGEST = 2_000
 """Characters of a finding: a compiler may write pages, and says last what is wrong."""
@@ -39,7 +40,7 @@ def shortened(text: str) -> str:
     if len(text) <= LONGEST:
         return text
     tail = LONGEST - _HEAD
-    return f"{text[:_HEAD]}\n[... {len(text) - LONGEST:,} characters left out ...]\n{text[-tail:]}"
+    return f"{text[:_HEAD]}\n[... {counted(len(text) - LONGEST, 'character')} left out ...]\n{text[-tail:]}"
 
 
 def message(prompt: Prompt, verdict: str, found: str) -> Message:

@@ -1,4 +1,4 @@
-"""The stage `push`: publish the dataset on the Hugging Face Hub as it stands at this point of the chain.
+"""The stage `push`: publish the dataset on the Hugging Face Hub as it is at this point of the chain.
 
 The work is `kbtools.publish`'s; here are the options, and how a push fits into a chain: its target is checked before
 the first stage runs, and the rows pass through unchanged, so that a chain may push more than once.

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 import kbtools as kb
 from kbtools.data.table import batches, frame, require_values, rows_text, take
+from kbtools.wording import counted
 from kbtools_plugins.leaks.leakage import Leakage
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
 
 
 class Split(kb.Stage):
-    """Split into train and validation so that no group (by default no module) stands on both sides."""
+    """Split into train and validation so that no group (by default no module) is on both sides."""
 
     name: ClassVar[str] = "split"
     scope: ClassVar[kb.stage.Scope] = "dataset"
@@ -102,7 +103,7 @@ class Split(kb.Stage):
         groups = _groups(rows, self.seed)
         if 0 < groups.height < len(fractions):
             raise kb.errors.DataError(
-                f"{groups.height} groups ({self._keys_text}) cannot fill {len(fractions)} splits "
+                f"{counted(groups.height, 'group')} ({self._keys_text}) cannot fill {counted(len(fractions), 'split')} "
                 f"({', '.join(fractions)}): no group may be in two. Give more rows, or another --group-by."
             )
         rows = rows.join(_assigned(groups, fractions), on="group", how="left", maintain_order="left")
@@ -175,7 +176,9 @@ class Split(kb.Stage):
             for key in keys
             for one, other in combinations(found, 2)
         )
-        assert shared == 0, f"split: {shared} groups ({self._keys_text}) are in more than one split: a defect"
+        assert shared == 0, (
+            f"split: {counted(shared, 'group')} ({self._keys_text}) are in more than one split: a defect"
+        )
         return shared
 
 

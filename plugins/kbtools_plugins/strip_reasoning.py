@@ -1,7 +1,7 @@
 """The stage `strip-reasoning`: of every assistant turn the answer stays and the reasoning goes.
 
 What counts as the answer is decided text by text in `kbtools.data.conversations.reasoning`, and `message_arrays` takes
-the columns apart; here stands which column that is and what becomes of rows whose answer is not certain.
+the columns apart; here are the choice of the column and what becomes of rows whose answer is not certain.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _UNMARKED = "__kbtools_unmarked__"
 _FACT = "unmarked"
-_BARE = "rows with neither reasoning nor marks of an answer, whose text stays as it stands"
+_BARE = "rows with neither reasoning nor marks of an answer, whose text stays as it is"
 
 
 class StripReasoning(kb.Stage):

@@ -20,7 +20,7 @@ from kbtools import lineage, pipeline
 from kbtools.card import Card, document
 from kbtools.card.facts import gather
 from kbtools.card.metadata import SplitSize
-from kbtools.data.labels import Question, keys, opened
+from kbtools.data.labels import LabelQuestion, keys, opened
 from kbtools.plugins import registry
 from tests import chat
 from tests.rows import KERNELBOOK
@@ -48,7 +48,7 @@ def rated() -> Data:
 
 def labelled() -> Data:
     """Rollouts whose labels are in a file beside them."""
-    question = Question(column="difficulty", values=("low", "high"), shown=("info.python_code",))
+    question = LabelQuestion(column="difficulty", values=("low", "high"), shown=("info.python_code",))
     with opened(Path("mine.labels.jsonl"), question) as file:
         file.add(keys(rollouts(), question.shown)[0], "row 0", "low")
     return rollouts()
@@ -123,8 +123,9 @@ def names() -> list[str]:
     """The stages and judges of kbtools itself that make rows; a push makes none and is told of by its output."""
     known = registry()
     own = next(plugin for plugin in known.plugins if plugin.origin.distribution == "kbtools")
-    stages = [cls.name for cls in own.stages if cls.makes_rows and not cls.chooses_by]
-    return sorted(stages) + [f"judge {known.name_of(judge)}" for judge in own.judges]
+    stages = [offer.get() for offer in own.stages]
+    names = sorted(cls.name for cls in stages if cls.makes_rows and not cls.chooses_by)
+    return names + [f"judge {judge.name}" for judge in own.judges]
 
 
 def made(name: str, case: Case, model: str) -> pipeline.Run:

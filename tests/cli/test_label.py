@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import kbtools as kb
-from kbtools.data.labels import Question, keys, opened, read
+from kbtools.data.labels import LabelQuestion, keys, opened, read_labels
 from kbtools.errors import DataError, SchemaError, UsageError
 
 LABELS = "sample-difficulty.labels.jsonl"
@@ -74,7 +74,7 @@ def test_labels_become_a_column_that_is_compared_with_the_judge(tmp_path):
     ds = kb.load("sample", limit=6)
     judged = ds.add_column("difficulty", ["low", "high", "low", "medium", "high", "low"])
     shown = ("info.python_code", "completion")
-    question = Question(column="difficulty", values=("low", "medium", "high"), shown=shown)
+    question = LabelQuestion(column="difficulty", values=("low", "medium", "high"), shown=shown)
     with opened(tmp_path / "l.jsonl", question) as file:
         for row, value in enumerate(["low", "high", "low", "low"]):
             file.add(keys(ds, shown)[row], f"row {row}", value)
@@ -92,7 +92,7 @@ def test_a_changed_text_or_file_is_never_silently_used(tmp_path):
     """A label stays with the text that was looked at; a run over changed labels is not taken from the cache."""
     ds, path = kb.load("sample", limit=2), tmp_path / "l.jsonl"
     shown = ("info.python_code",)
-    question = Question(column="score", values=(0, 1, 2), shown=shown)
+    question = LabelQuestion(column="score", values=(0, 1, 2), shown=shown)
     for value in (1, 2):
         with opened(path, question) as file:
             file.add(keys(ds, shown)[0], "row 0", value)
@@ -103,7 +103,7 @@ def test_a_changed_text_or_file_is_never_silently_used(tmp_path):
 
 def test_a_line_that_was_cut_off_is_given_up_and_a_foreign_file_is_left_alone(tmp_path):
     """Only the last line can be half there; anything else is an error that names the line."""
-    path, question = tmp_path / "l.jsonl", Question(column="d", values=("a", "b"), shown=("text",))
+    path, question = tmp_path / "l.jsonl", LabelQuestion(column="d", values=("a", "b"), shown=("text",))
     with opened(path, question) as file:
         file.add("k", "row 0", "a")
     whole = path.read_bytes()
@@ -118,13 +118,13 @@ def test_a_line_that_was_cut_off_is_given_up_and_a_foreign_file_is_left_alone(tm
         pass
     path.write_bytes(whole + b'{"reward": 1}\n')
     with pytest.raises(DataError, match="line 3"):
-        read(path)
+        read_labels(path)
     assert path.read_bytes() == whole + b'{"reward": 1}\n'
 
 
 def test_files_of_others_and_ends_that_an_editor_took_lose_nothing(tmp_path):
     """A file that is not one of labels is left as it is, with or without an end of line; a last label stays one."""
-    path, question = tmp_path / "l.jsonl", Question(column="d", values=("a", "b"), shown=("text",))
+    path, question = tmp_path / "l.jsonl", LabelQuestion(column="d", values=("a", "b"), shown=("text",))
     for foreign in (b"notes", b"notes\nmore", b'{"reward": 1}', b'{"labels":1}', b"\n"):
         path.write_bytes(foreign)
         with pytest.raises(DataError), opened(path, question):
@@ -139,7 +139,7 @@ def test_files_of_others_and_ends_that_an_editor_took_lose_nothing(tmp_path):
         pass
     assert path.read_bytes() == whole + b"notes"
     path.write_bytes(whole.rstrip(b"\n"))
-    assert read(path)[1] == {"k": "a"}
+    assert read_labels(path)[1] == {"k": "a"}
     with opened(path, question) as file:
         assert file.values == {"k": "a"}
     assert path.read_bytes() == whole
@@ -169,7 +169,7 @@ def test_what_cannot_be_asked_is_said_before_the_page():
 def test_labels_need_the_columns_that_were_shown(tmp_path):
     """A dataset without them is refused before the first row, and so is a column that is there already."""
     path = tmp_path / "l.jsonl"
-    with opened(path, Question(column="reward", values=("a", "b"), shown=("elsewhere",))):
+    with opened(path, LabelQuestion(column="reward", values=("a", "b"), shown=("elsewhere",))):
         pass
     with pytest.raises(SchemaError, match="elsewhere"):
         kb.apply(kb.load("sample", limit=1), kb.AddLabels(labels=path))

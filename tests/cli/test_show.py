@@ -1,5 +1,6 @@
 """`kbtools show` prints rows readably, and nothing in a dataset can steer the terminal."""
 
+import json
 import subprocess
 import sys
 
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from kbtools.cli.commands import show
 from kbtools.cli.ui.row_views import rendered
 from kbtools.cli.ui.text import printable
+from kbtools.data.table import row_names
 from tests.rows import evals, evals_row
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]b[/bold] [link=file:///x]x[/link] \u202eoverride \r over"
@@ -62,6 +65,23 @@ def test_rows_that_are_not_there(cli, file, words, message):
     """Are errors, not an empty page."""
     done = cli("show", file, *words)
     assert (done.code, message in done.err) == (2, True)
+
+
+def test_case_13_rows_are_read_and_named_a_hundred_at_a_time(cli, tmp_path, monkeypatch):
+    """Work that grows with each hundred rows, not with each row; every row is printed once, under its name."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"id": number, "text": "x"}) + "\n" for number in range(3_004)))
+    cli("show", path)  # the file is converted once
+    named, made = [], []
+    real = datasets.Dataset.__init__
+    monkeypatch.setattr(
+        show, "row_names", lambda ds, rows, columns: named.append(len(rows)) or row_names(ds, rows, columns)
+    )
+    monkeypatch.setattr(datasets.Dataset, "__init__", lambda *args, **kw: made.append(1) or real(*args, **kw))
+    done = cli("show", path, "-n", 3_000)
+    assert [line for line in done.out.splitlines() if line.startswith("id:")] == [f"id: {n}" for n in range(3_000)]
+    assert named == [100] * 30
+    assert len(made) <= 4 * len(named)
 
 
 def test_splits_are_not_guessed(cli, tmp_path):

@@ -47,6 +47,13 @@ def test_listing_stages_imports_no_data_library(words):
     assert loaded_by(*words) & (HEAVY - {"pydantic", "rich", "pluggy"}) == set()
 
 
+def test_looking_at_rows_imports_nothing_that_asks_a_model_or_runs_a_chain(tmp_path):
+    """Case 13 of ../shared/cases/outside: what `show` waits for is `datasets`, and nothing beside it."""
+    (tmp_path / "rows.jsonl").write_text('{"id": 1, "text": "a"}\n')
+    needless = {"kbtools.models", "kbtools.judge", "kbtools.llm", "kbtools.pipeline.chain", "kbtools_plugins", "polars"}
+    assert modules_of("show", str(tmp_path / "rows.jsonl")) & needless == set()
+
+
 @pytest.mark.parametrize(
     "words",
     [("apply", "filter", "--where", "reward > 0.85", "--dataset", "sample", "--quiet", "--out"), ("show", "sample")],

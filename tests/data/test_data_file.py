@@ -19,7 +19,7 @@ import zstandard
 
 import kbtools as kb
 from kbtools.data.io import json_document
-from kbtools.errors import DataError
+from kbtools.errors import DataError, UsageError
 
 ROWS = [{"n": i, "t": f"text {i}, \u00e9\u4e2d", "m": [{"role": "user", "content": "x"}]} for i in range(3)]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
@@ -111,6 +111,9 @@ def test_a_single_object_is_a_row(tmp_path):
         ('{"version": 1, "rows": [{"a": 1}]}', r"jq -c '\.rows\[\]' x.json > rows.jsonl"),
         ('{"train": [{"a": 1}], "test": [{"a": 2}]}', r"jq -c '\.train\[\]'"),
         ('{"a": {"0": 1, "1": 2}, "b": {"0": 1, "1": 2}}', "orient='records', lines=True"),
+        ('{"0": {"a": 1}, "1": {"a": 2}}', "orient='records', lines=True"),
+        ('{"a": [1, 2], "b": ["x", null]}', "orient='records', lines=True"),
+        ('{"columns": ["a"], "index": [0], "data": [[1]]}', "orient='records', lines=True"),
         ("{'a': 1,\n'b': 2}", "item 1: not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
     ],
@@ -247,3 +250,13 @@ def test_case_12_half_a_character():
         pytest.skip("../shared/cases is not beside this checkout")
     with pytest.raises(DataError, match="half of a pair of escapes"):
         kb.load(str(path))
+
+
+def test_what_was_compressed_twice_is_said_to_be_and_a_link_to_nothing_too(tmp_path):
+    """No line of it is wrong, and no other name is meant."""
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(gzip.compress(b'{"a": 1}\n')))
+    with pytest.raises(DataError, match="compressed twice"):
+        kb.load(str(tmp_path / "x.jsonl.gz"))
+    (tmp_path / "link.parquet").symlink_to("gone.parquet")
+    with pytest.raises(UsageError, match="is a link to 'gone.parquet', and nothing is there"):
+        kb.load(str(tmp_path / "link.parquet"))

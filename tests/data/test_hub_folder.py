@@ -121,13 +121,38 @@ def test_unknown_configurations_are_named_with_those_there_are(tmp_path):
         (["train-00000-of-00003.parquet", "train-00002-of-00003.parquet"], "3 shards of train, 00001 is missing"),
         (["train-00000-of-00001.parquet", "train-00000-of-00002.parquet", "train-00001-of-00002.parquet"], "out of 1"),
         (["train-00000-of-00001-aa.parquet", "train-00000-of-00001-bb.parquet"], "00000 is there more than once"),
-        (["train.parquet", "others.parquet"], "others.parquet belong to no split"),
+        (["train.parquet", "others.parquet"], "others.parquet would be left out, .* of no split"),
+        (["a.parquet", "b.jsonl"], "b.jsonl would be left out, being of another kind"),
+        (["train.parquet", "train.csv"], "train.csv would be left out, being of another kind"),
     ],
 )
 def test_half_a_download_and_files_of_no_split_are_errors(tmp_path, files, message):
     """`load_dataset` gives fewer rows, or more, without a word."""
     for file in files:
-        parquet(tmp_path / file)
+        {"jsonl": jsonl, "csv": csv}.get(file.rpartition(".")[2], parquet)(tmp_path / file)
+    with pytest.raises(DataError, match=message):
+        kb.load(str(tmp_path))
+
+
+def test_hidden_files_are_no_part_of_a_dataset(tmp_path):
+    """Half-written ones among them; nor is JSON that says something else."""
+    parquet(tmp_path / "other" / "train.parquet")
+    parquet(tmp_path / "other" / ".half.parquet")
+    (tmp_path / "other" / "stats.json").write_text('{"a": 1}')
+    assert kb.load(str(tmp_path / "other"))["train"].num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        ("configs: [", "the head between its lines of --- is not YAML"),
+        ("configs:\n- config_name: default\n  data_files: no/*", "none of the files that its README.md lists"),
+    ],
+)
+def test_a_card_that_helps_nobody_is_named(tmp_path, card, message):
+    """Where it cannot be read, and where it lists what is not there."""
+    jsonl(tmp_path / "train.jsonl")
+    (tmp_path / "README.md").write_text(f"---\n{card}\n---\n")
     with pytest.raises(DataError, match=message):
         kb.load(str(tmp_path))
 

@@ -45,6 +45,7 @@ ODD_LINES = [
     b'{"a": +1}',
     b'{"a": 1,}',
     b'{"a": 9007199254740993}',
+    b'{"a": [9007199254740993]}',
     b'{"a": "\xff"}',
     b'{"a": "\xed\xa0\x80"}',
     b'{"a": "\t"}',
@@ -116,7 +117,7 @@ def test_broken_lines(data):
 
 
 @pytest.mark.parametrize("line", ODD_LINES)
-@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string(), pa.null()])
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string(), pa.null(), pa.list_(pa.float64())])
 def test_odd_lines(line, kind):
     """Two rows on a line, halves of rows, numbers that are none, bytes that are not text."""
     assert differences([b'{"a": null}', line, b'{"a": null}'], pa.schema([("a", kind)])) == []

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kbtools as kb
-from kbtools.data.io import jsonl
+from kbtools.data.io import jsonl, local_files
 from kbtools.data.io.load import read_source
 from kbtools.data.io.source import Source
 from kbtools.errors import ConfigError, DataError, UsageError
@@ -68,7 +68,7 @@ def test_broken_line_is_named_with_file_and_number(tmp_path, text):
         kb.load(str(path))
 
 
-@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, [2**70], {"b": 2**64}, True, [True]])
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, [2**70], {"b": 2**64}, True, [True], {"b": True}])
 def test_values_that_no_column_holds_are_named(tmp_path, value):
     """Integers of more than 64 bits and truth among numbers are not floats; the line is named all the same."""
     other = {"b": 0.5} if isinstance(value, dict) else [0.5] if isinstance(value, list) else 0.5
@@ -201,6 +201,24 @@ def test_pinned_digest_refuses_another_file_of_the_same_name(tmp_path):
     _jsonl(path, {"a": 2})
     with pytest.raises(DataError, match="not the file that the recipe was made from"):
         read_source(source)
+
+
+def test_a_file_that_changes_while_it_is_read_leaves_nothing_in_the_cache(tmp_path, monkeypatch):
+    """Else everybody who has the old file would get the new rows."""
+    path, digest_of = tmp_path / "x.jsonl", local_files._digest
+    _jsonl(path, {"a": 7101})
+
+    def digest(file):
+        found = digest_of(file)
+        _jsonl(path, {"a": 2})  # somebody writes just then
+        return found
+
+    monkeypatch.setattr(local_files, "_digest", digest)
+    with pytest.raises(DataError, match=r"x.jsonl changed while it was read"):
+        kb.load(str(path))
+    monkeypatch.undo()
+    _jsonl(path, {"a": 7101})
+    assert kb.load(str(path))["a"][:] == [7101]
 
 
 def test_limit_takes_the_first_rows_of_each_split(tmp_path):

@@ -33,6 +33,7 @@ ANSWERED = {
     "cut draft, pre-filled": ("r <answer>d</think><answer>A</answer>", "A"),
     "cut draft on lines, pre-filled": ("r\n<answer>\nd\n</think>\n\n<answer>\nA\n</answer>", "\nA\n"),
     "mention, pre-filled": ("Put it in <answer> tags.</think>Code:\n<answer>A</answer>", "A"),
+    "mention, pre-filled and ended twice": ("Put it in <answer> tags.</think></think><answer>A</answer>", "A"),
     "closing mention, pre-filled": ("End with </answer> there.</think><answer>A</answer>", "A"),
     "draft in marker lines": ("r\nBEGIN_PYTHON\nd\n</think>\nBEGIN_PYTHON\nA\nEND_PYTHON", "A\n"),
     "nested blocks": ("<think>a<think>b</think>c</think><answer>A</answer>", "A"),
@@ -53,6 +54,14 @@ ANSWERED = {
         "s = '</think><answer>'",
     ),
     "whole answer in the code": ("<answer>s = '<answer>x</answer>'</answer>", "s = '<answer>x</answer>'"),
+    "whole answer on a line of the code": (
+        "<answer>s = '''\n<answer>x</answer>\n'''</answer>",
+        "s = '''\n<answer>x</answer>\n'''",
+    ),
+    "answer tags in a comment and in a fence": (
+        "<answer># <answer>\n```\n<answer>\n```\n</answer>",
+        "# <answer>\n```\n<answer>\n```\n",
+    ),
     "closing tag in a fence": (
         "<answer>\n```python\n'</answer>'\n```\n</answer>",
         "\n```python\n'</answer>'\n```\n",
@@ -240,6 +249,8 @@ def test_the_rest_is_the_answer_where_no_tag_is_asked_for(text: str, rest: str):
     ("text", "kind"),
     {
         "So. <think>r</think>A": "split-answer",
+        "x<think>r</think>A": "split-answer",
+        "r</think>So <think>r</think>A": "split-answer",
         "<think>a</think>A<think>b</think>B": "split-answer",
         "<think>r</think> \n": "empty-answer",
         "<think>r</think><answer>A": "unclosed-answer",
@@ -288,6 +299,14 @@ def test_the_last_of_several_rests_can_be_taken():
 def test_the_reasoning_is_what_stands_before_the_answer(text: str, reasoning: str | None):
     """Reasoning comes out in the order of the text, its think tags gone, and None where there was none."""
     assert parse(text).reasoning == reasoning
+
+
+@pytest.mark.parametrize("text", ["So <think>a <think>b", "<think>r</think>So <think>a <think>b</think> c"])
+def test_a_block_that_never_ends_is_shown_from_its_beginning(text: str):
+    """Of blocks in each other it is the outer one that is open, as deep as the trouble is."""
+    with pytest.raises(ReasoningError, match="^unclosed-think") as caught:
+        strip(text)
+    assert text[caught.value.at :].startswith("<think>a")
 
 
 def test_an_error_survives_pickling():
@@ -405,6 +424,13 @@ def test_the_usual_text_is_read_as_any_other(
     marks = find_marks(f"{before}{block.format(reasoning)}{before}{opening}{answer}{close}{after}")
     found = usual_answer(marks)
     assert found is None or found == TagReader(marks).read(Rules())
+
+
+@pytest.mark.parametrize("code", ["A", "```\nA\n```"])
+def test_the_usual_text_is_read_the_short_way(code: str):
+    """Also with a fence in the answer; one behind it may hold the tag that closes the answer."""
+    assert usual_answer(find_marks(f"<think>r</think>\n<answer>{code}</answer> Done.")) is not None
+    assert usual_answer(find_marks(f"<think>r</think>\n<answer>{code}</answer>\n```\nx\n```")) is None
 
 
 def steps(run: Callable[[], object]) -> int:

@@ -123,6 +123,8 @@ def test_reasoning_inside_the_answer_is_never_kept(pair: tuple[str, str]):
         f"{SECRET}<|END_THINKING|>\n<|START_RESPONSE|>A<|END_RESPONSE|><|END_OF_TURN_TOKEN|>",
         f"<|begin_of_thought|>{SECRET}<|end_of_thought|>\n\n<|begin_of_solution|>A<|end_of_solution|>",
         "<|START_RESPONSE|><answer>A</answer><|END_RESPONSE|>",
+        f"<|open|>think<|sep|>{SECRET}<|close|>think<|sep|><|open|>response<|sep|>A<|close|>response<|sep|>",
+        f"{SECRET}<|close|>think<|sep|><|open|>response<|sep|>A<|close|>response<|sep|><|close|>message<|sep|>",
         f"<think>{SECRET}</think>\n<|begin_of_solution|>A<|end_of_solution|>",
     ],
 )

@@ -16,11 +16,11 @@ import pytest
 import kbtools as kb
 from kbtools.data.table import on_rows
 from kbtools.engines import parse
-from kbtools.engines.job import Answer, Fault, Job, perform
+from kbtools.engines.job import Job, JobAnswer, JobFault, perform
 from kbtools.engines.versions import Versions, refuse_difference
 from kbtools.lineage import Recipe
 from kbtools.shards import Watched, clear, filled, finished, ranges, segments
-from kbtools.shards.manifest import Findings, Manifest, digests
+from kbtools.shards.manifest import Manifest, StageFindings, digests
 from kbtools.shards.progress import Progress
 from kbtools.shards.unfinished import name_for
 
@@ -101,15 +101,15 @@ def test_rows_are_called_by_their_number_in_the_whole() -> None:
 
 def test_nothing_that_a_stage_gives_is_lost_on_the_way() -> None:
     """What a result has beside its rows, the manifest of a shard has, too."""
-    assert {each.name for each in fields(kb.Result)} - {"dataset"} <= set(Findings.model_fields)
+    assert {each.name for each in fields(kb.Result)} - {"dataset"} <= set(StageFindings.model_fields)
 
 
 def test_errors_cross_as_what_they_are() -> None:
     """With their class where kbtools knows it, and with their traceback where nobody does."""
-    extra = Fault.of(kb.errors.MissingExtra("ray", "this")).error("there")
+    extra = JobFault.of(kb.errors.MissingExtra("ray", "this")).error("there")
     assert isinstance(extra, kb.errors.MissingExtra)
     assert str(extra) == str(kb.errors.MissingExtra("ray", "this"))
-    answer = Answer.model_validate_json(perform(Job(function="math:sqrt", payload="x")).model_dump_json())
+    answer = JobAnswer.model_validate_json(perform(Job(function="math:sqrt", payload="x")).model_dump_json())
     assert answer.fault is not None
     assert "there: TypeError" in str(answer.fault.error("there"))
     assert "Traceback" in str(answer.fault.error("there"))
@@ -142,12 +142,12 @@ def test_ray_that_does_not_start_in_time_is_started_again_and_then_explained() -
 
 def test_verdicts_and_times_of_different_devices_are_refused() -> None:
     """A worker whose GPU is another one than that of the worker that was asked names both, with and without --time."""
-    from kbtools_plugins.verify.distributed import Told
+    from kbtools_plugins.verify.distributed import PairOrder
     from kbtools_plugins.verify.fingerprint import fingerprint
     from kbtools_plugins.verify.settings import VerifySettings
 
     settings = VerifySettings(tier="ptx")
-    told = Told(
+    told = PairOrder(
         reference="",
         candidate="",
         entry_point=None,

@@ -15,10 +15,10 @@ import pytest
 
 import kbtools as kb
 from kbtools import lineage
-from kbtools.engines.job import Answer, Job
+from kbtools.engines.job import Job, JobAnswer
 from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.sharding import beginning
-from kbtools.shards import Rows, Task, inputs_of, key_of, work
+from kbtools.shards import Rows, ShardTask, inputs_of, key_of, work
 from kbtools.shards.inputs import Inputs, read_shard
 from kbtools.shards.manifest import ROWS, read_rows
 from kbtools.shards.task import folder_of
@@ -50,7 +50,7 @@ def sharded(ds: datasets.Dataset, scratch: Path) -> datasets.Dataset:
     inputs = inputs_of(ds, beginning(ds, lineage.of(ds))[None], scratch)
     for part in (range(25), range(25, ds.num_rows)):
         rows = inputs.rows(part)
-        task = Task(key=key_of(rows, stages), rows=rows, stages=(), first=1, scratch=str(scratch))
+        task = ShardTask(key=key_of(rows, stages), rows=rows, stages=(), first=1, scratch=str(scratch))
         work(task, stages, lambda position, stage, ds: stage.run(ds))
         files.append(folder_of(scratch, task.key) / ROWS)
     return datasets.concatenate_datasets([read_rows(file) for file in files])
@@ -97,6 +97,14 @@ def test_what_is_picked_from_shards_travels_as_numbers(loaded: datasets.Dataset,
     assert len(set(re.findall(rb"shards/\w\w/\w+/rows.arrow", Path(str(rows.file)).read_bytes()))) == min(
         1, ds.num_rows
     )
+
+
+def test_a_source_that_has_changed_since_is_refused_by_its_path(loaded: datasets.Dataset, tmp_path: Path) -> None:
+    """Rows of the old file and of the new one are never mixed."""
+    rows = inputs_of(loaded, beginning(loaded, lineage.of(loaded))[None], tmp_path / "scratch").rows(range(20, 30))
+    kb.save(loaded.select(range(ROWS_IN_ALL - 1, -1, -1)), tmp_path / "rows.parquet")
+    with pytest.raises(kb.errors.DataError, match=r"rows.parquet .*has changed since the run began"):
+        read_shard(rows, tmp_path / "scratch", "key")
 
 
 def test_other_rows_are_other_shards(loaded: datasets.Dataset, tmp_path: Path) -> None:
@@ -165,7 +173,7 @@ def test_other_nodes_keep_what_they_load_to_themselves(loaded: datasets.Dataset,
     before = sorted(tmp_path.iterdir())
     rows = inputs_of(loaded, beginning(loaded, lineage.of(loaded))[None], tmp_path / "scratch").rows(range(3))
     stage = kb.Filter(where="n >= 0")
-    task = Task(
+    task = ShardTask(
         key=key_of(rows, [stage]), rows=rows, stages=(entry(stage),), first=1, scratch=str(tmp_path / "scratch")
     )
     job = Job(function="kbtools.pipeline.sharding:work_on", payload=task.model_dump_json())
@@ -177,7 +185,7 @@ def test_other_nodes_keep_what_they_load_to_themselves(loaded: datasets.Dataset,
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    answer = Answer.model_validate_json(done.stdout.splitlines()[-1])
+    answer = JobAnswer.model_validate_json(done.stdout.splitlines()[-1])
     assert answer.fault is None, answer.fault
     assert list(node.rglob("data.arrow"))
     assert not list(home.rglob("*.arrow"))

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import re
 import secrets
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
 import pytest
 
 import kbtools as kb
 from kbtools.engines.nodes import SECONDS_TO_ANSWER
 from tests.engines.conftest import SECONDS, Program, chains, install
-from tests.engines.test_processes import alive, wait_for
+from tests.engines.test_processes import alive, refuses_changed_rows, wait_for
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -118,6 +122,51 @@ def test_deaths_of_workers_nodes_and_drivers_change_nothing(cluster: Cluster, pr
     workers = {int(line.split()[0]) for line in program.log.read_text().splitlines()[begun:]}
     wait_for(lambda: not any(alive(pid) for pid in workers))
     assert len(program.starts()) < begun + 10
+
+
+@pytest.mark.long
+def test_ten_deaths_at_any_moment_change_nothing(cluster: Cluster, program: Program) -> None:
+    """Of workers, nodes and drivers, as a lottery says: each costs what was under way, nothing that was finished."""
+    rows, deaths, lottery = 40, 10, random.Random(13)
+    kb.save(datasets.Dataset.from_dict({"n": range(rows), "id": [f"r{n}" for n in range(rows)]}), program.source)
+    words = ("slow", "--log", program.log, "--seconds", 1, "--shards", rows)
+    code, said = program(*words, "--engine", "processes=2", "--out", "here.parquet")
+    assert code == 0, said
+    program.log.unlink()
+    words = (*words, "--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
+    second, reused, done = cluster.join(), [0], 0
+    while True:
+        running = program.start(*words, "--out", "there.parquet")
+        while done < deaths and running.poll() is None:
+            begun = len(program.starts())
+            wait_for(lambda count=begun, run=running: len(program.starts()) > count or run.poll() is not None)
+            time.sleep(lottery.uniform(0, 2))
+            victim = lottery.choice(("worker", "worker", "node", "driver"))
+            if victim == "node":
+                end(second)
+                second = cluster.join()
+            else:
+                last = int(program.log.read_text().splitlines()[-1].split()[0])
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(last if victim == "worker" else running.pid, signal.SIGKILL)
+            done += 1
+        out, err = running.communicate(timeout=SECONDS)
+        assert running.returncode in (0, -signal.SIGKILL), out + err
+        reused += [int(count) for count in re.findall(rf"(\d+) of {rows} shards reused", err)]
+        if running.returncode == 0:
+            break
+    assert done == deaths
+    assert reused == sorted(reused)
+    assert reused[-1] > 0
+    assert set(program.starts()) == set(range(rows))
+    assert len(program.starts()) <= rows + 2 * deaths
+    assert (program.folder / "there.parquet").read_bytes() == (program.folder / "here.parquet").read_bytes()
+
+
+def test_a_source_that_changes_under_a_run_ends_it(cluster: Cluster, program: Program) -> None:
+    """As in local processes."""
+    engine = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
+    refuses_changed_rows(program, *engine)
 
 
 def test_a_node_with_another_plugin_is_refused_by_name(cluster: Cluster, program: Program, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_plain_load_is_unchanged_by_ours(client, hub, rows):
     """kb.load of a Hub dataset gives what `load_dataset` gives."""
     client.upload("me/x", rows)
     done = client.python("""
-        import datasets, kbtools as kb
+        import kbtools as kb
         ours, plain = kb.load("hf://datasets/me/x"), datasets.load_dataset("me/x")
         assert {n: d.to_list() for n, d in ours.items()} == {n: d.to_list() for n, d in plain.items()}
         assert ours["train"].features == plain["train"].features
@@ -119,3 +119,26 @@ def test_a_repository_without_data_is_said_to_be_one(client, hub):
     client.python("import huggingface_hub as h; h.create_repo('me/empty', repo_type='dataset')")
     empty = load(client, "--dataset", "me/empty")
     assert (empty.code, "the repository holds no data files" in empty.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_workers_load_the_revision_that_the_driver_has_seen(client, hub, rows):
+    """No copy of the rows travels, and a push in between changes nothing: the result is that of this process alone."""
+    client.upload("me/x", rows)
+    done = client.python(
+        """
+        import kbtools as kb
+        from pathlib import Path
+        from kbtools.shards import Inputs
+        def copied(self): raise AssertionError("rows were written for the workers")
+        Inputs.write = lambda self, rows: None if rows.file is None else copied(self)
+        ds = kb.load("me/x", split="train")
+        ds.select(range(3)).push_to_hub("me/x")
+        static = kb.Judge(judge="static")
+        there = kb.apply(ds, static, engine=kb.Processes(1, scratch="scratch", shards=2))
+        assert there.num_rows == ds.num_rows
+        assert there.to_list() == kb.apply(ds, static).to_list()
+        assert kb.load("me/x", split="train").num_rows == 3
+        """
+    )
+    assert done.code == 0, done.err

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ OLD_ENV = {
     "UNIQUE_DATASET_PATH": "me/evals-unique",
     "SYNTHETIC_DATASET_PATH": "me/synthetic-tasks",
 }
+TARGETS = {name.replace("_PATH", "_REPO"): repo for name, repo in OLD_ENV.items()}
+LICENCES = {"DATASET_LICENSE": "mit", "KERNELBOOK_LICENSE": "mit", "KERNELBOOK_PATH": "tasks.jsonl"}
+ENVS = {
+    "targets": OLD_ENV | TARGETS | LICENCES,
+    "test mode": OLD_ENV | TARGETS | LICENCES | {"TEST_MODE": "true"},
+    "files": {name: f"{repo.partition('/')[2]}.jsonl" for name, repo in OLD_ENV.items()} | TARGETS | LICENCES,
+}
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+OTHERS = r"kbtools (new|verify|doctor|serve-verify|label)\b|kbtools \w+ --help|kbtools -"
+"""Commands that make a folder of their own, run kernels, serve until they are stopped, or only explain."""
 NAMES = [*OLD_ENV.values(), "me/evals-unique-no-reasoning", "me/x", "me/x-filtered-judged-no-reasoning", "siro1/x"]
 
 
@@ -25,28 +36,36 @@ def heads(hub):
 
 def commands():
     """Every command of the README and of docs, and every recipe by name and all together."""
-    texts = [
-        path.read_text().replace("\\\n", " ") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-    ]
-    lines = [line for text in texts for line in re.findall(r"^\$ (kbtools .*)$", text, re.MULTILINE)]
-    inline = [
-        line
-        for text in texts
-        for line in re.findall(r"`(kbtools (?:run|upload|apply|pull|report|store|env|new|lineage) [^`…]*)`", text)
-    ]
-    recipes = [f"kbtools run {path.relative_to(ROOT)}" for path in sorted((ROOT / "recipes").glob("*.toml"))]
-    recipe = "kbtools run recipes/kernelbook.toml"
+    pages = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    texts = [path.read_text().replace("\\\n", " ") for path in pages]
+    lines = [line for text in texts for line in re.findall(r"^(?:\$|    )\s*(kbtools .*)$", text, re.MULTILINE)]
+    inline = [line for text in texts for line in re.findall(r"`(kbtools \w[^`…]*)`", text)]
     kinds = [f"kbtools upload {kind}" for kind in ("all", "filtered", "unique", "synthetic")]
-    recipes += [
-        f"{recipe} {name}" for name in ("", "all", "filtered", "unique", "synthetic", "no-reasoning", "analysis")
+    recipes = [
+        f"kbtools run {path.relative_to(ROOT)} {name}"
+        for path in RECIPES
+        for name in ("", *(recipe["name"] for recipe in tomllib.loads(path.read_text()).get("recipe", ())))
     ]
-    return [line for line in dict.fromkeys([*lines, *inline, *kinds, *recipes]) if " new " not in line]
+    every = dict.fromkeys([*lines, *inline, *kinds, *recipes, *(f"{line} --dry-run" for line in (*kinds, *recipes))])
+    return [line for line in every if not re.match(OTHERS, line)]
+
+
+def words_of(line):
+    """What a shell makes of a command."""
+    return shlex.split(re.split(r"\s#", line)[0].replace("...", ""))[1:]
+
+
+def pushing():
+    """Those commands that may write to the Hub."""
+    return [line for line in commands() if words_of(line)[0] in ("run", "upload") or "push" in line]
 
 
 def written():
     """Every file that a command names to be written, and those that are written without a name."""
     names = {
-        name for line in commands() for name in re.findall(r"(?:--out|--dropped|export|pull \S+ --out)[ =](\S+)", line)
+        name
+        for line in commands()
+        for name in re.findall(r"(?:--out|--dropped|--save-recipe|export|pull \S+ --out)[ =](\S+)", line)
     }
     plots = [
         f"plots/{name}.{ending}"
@@ -79,34 +98,53 @@ SOME = 7
 """Commands of one such beginning: each may take 30 seconds, and a client waits for four minutes."""
 
 
-@pytest.mark.slow
-def test_a_visitor_with_the_old_variables_loses_nothing(client, hub, rows):
-    """Every command that is written down anywhere, where a foreign dataset has every name; what was there is there."""
-    client.upload("me/evals", rows)
-    copies = "".join(
-        f"\n            ds.push_to_hub({name!r}, private=True)" for name in NAMES[1:] if "siro1" not in name
-    )
+@pytest.fixture
+def foreign(client, rows):
+    """A dataset under every name, which kbtools did not write, and the recipes as they are shipped."""
+    copies = "".join(f"\n            ds.push_to_hub({name!r}, private=True)" for name in NAMES if "siro1" not in name)
     client.upload("me/first", rows, copies.strip())
     (client.folder / "recipes").symlink_to(ROOT / "recipes")
-    (client.folder / ".env").write_text(
-        "".join(f"{key}={value}\n" for key, value in OLD_ENV.items()) + "KBTOOLS_JUDGE=static\n"
-    )
+
+
+def ran(client, env, lines):
+    """Each command ends, whatever comes of it, under variables that stand in a file `.env`."""
+    (client.folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in env.items()))
+    words, ended = [words_of(line) for line in lines], 0
+    for at in range(0, len(words), SOME):
+        done = client.python(f"{FORKED}\nfor words in {words[at : at + SOME]!r}:\n    run(words)")
+        assert done.code == 0, done.err
+        ended += done.out.count("ended")
+    assert ended == len(lines)
+
+
+@pytest.mark.slow
+def test_a_visitor_with_the_old_variables_loses_nothing(client, hub, foreign):
+    """Every command that is written down anywhere, where a foreign dataset has every name; what was there is there."""
     precious = [client.folder / name for name in written()]
     for path in precious:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('{"mine": 1}\n')
     before, files = heads(hub), {path: path.read_bytes() for path in precious}
-    split = {line: shlex.split(line.partition(" #")[0].replace("...", ""))[1:] for line in commands()}
-    tried = {line: each for line, each in split.items() if each and each[0] not in ("verify", "doctor", "serve-verify")}
-    words, ended = list(tried.values()), 0
-    for at in range(0, len(words), SOME):
-        done = client.python(f"{FORKED}\nfor words in {words[at : at + SOME]!r}:\n    run(words)")
-        assert done.code == 0, done.err
-        ended += done.out.count("ended")
-    assert ended == len(tried) >= 30
+    assert len(commands()) >= 70
+    ran(client, OLD_ENV | {"KBTOOLS_JUDGE": "static"}, commands())
     after = heads(hub)
     assert {repo: after[repo] for repo in before} == before
     assert {path: path.read_bytes() for path in files} == files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env", ENVS)
+def test_a_visitor_who_names_targets_loses_nothing_either(client, hub, foreign, rows, env):
+    """The variables of today, with a test run's, and with files to read: every target is another's dataset."""
+    for name in ("tasks", *(value.partition("/")[2] for value in OLD_ENV.values())):
+        (client.folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    before = heads(hub)
+    assert len(pushing()) >= 20
+    ran(client, ENVS[env] | {"KBTOOLS_JUDGE": "static"}, pushing())
+    after = heads(hub)
+    assert {repo: after[repo] for repo in before} == before
+    refused = client.kbtools("upload", "all", *LICENSED)
+    assert (refused.code == 2) == (env != "test mode"), refused.text
 
 
 @pytest.mark.parametrize("how", ["flag", "field", "recipe"])
@@ -130,7 +168,8 @@ def test_a_dataset_that_kbtools_did_not_write_is_replaced_only_when_told(client,
     done = client.kbtools(*words, "--overwrite")
     assert done.code == 0, done.text
     assert "warning: replaces 3 rows there" in done.err
-    assert f"{5 if how == 'flag' else 20} rows replaced 3 rows" in done.err
+    many = f"{5 if how == 'flag' else 20} rows"
+    assert done.err.index(f"{many} replace 3 rows in me/x") < done.err.index(f"{many} replaced 3 rows")
 
 
 def test_an_earlier_state_of_the_same_dataset_is_replaced_and_said(client, hub, jsonl, rows):
@@ -141,7 +180,9 @@ def test_an_earlier_state_of_the_same_dataset_is_replaced_and_said(client, hub, 
     again = client.kbtools(*words, "mine.jsonl")
     assert again.code == 0, again.text
     assert "replaces 20 rows there" in again.err
-    assert "7 rows replaced 20 rows" in again.err
+    assert again.err.index("7 rows replace 20 rows in me/x") < again.err.index("7 rows replaced 20 rows")
+    planned = client.kbtools(*words, "mine.jsonl", "--dry-run")
+    assert "/datasets/me/x (7 rows replace 7 rows)" in planned.text
     (client.folder / "other.jsonl").write_text(jsonl.read_text())
     refused = client.kbtools(*words, "other.jsonl")
     assert (refused.code, "made from mine.jsonl, not from other.jsonl" in refused.err) == (2, True), refused.text
@@ -234,19 +275,38 @@ def test_upload_means_what_it_meant(client, hub, jsonl, rows):
 
 
 def test_what_is_published_names_no_private_place(client, hub, tmp_path, rows):
-    """Neither the card nor the lineage: no folder, no user, no server."""
-    home = tmp_path / "home-of-alice" / "secret-project"
+    """Nothing that reaches the Hub does, the rows included: no folder, no user, no server, no key."""
+    home = tmp_path / "home of alice" / "secret project"
     home.mkdir(parents=True)
     (home / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    before = "by carol\n\n<!-- kbtools: config b -->\nfrom /home/bob/rows.jsonl\n<!-- end of config b -->\n"
+    client.upload("me/x", rows[:1], f"huggingface_hub.DatasetCard({before!r}).push_to_hub('me/x')")
+    private = {"USER": "alice", "HOSTNAME": "gpubox", "PRIME_API_KEY": "sk-swordfish"}
     done = client.kbtools(
-        *("apply", "filter", "--where", "reward > 0.5", "stats", "--plots", str(home / "plots")),
-        *("--dataset", str(home / "mine.jsonl"), "--push", "--repo", "x", *LICENSED),
+        *(
+            "apply",
+            "sample",
+            "--first",
+            "5",
+            "filter",
+            "--where",
+            "info.module_name != 'alice at gpubox, sk-swordfish'",
+        ),
+        *("judge", "--rubric", "difficulty", "--model", "http://127.0.0.1:9/v1#/home/bob/models/m"),
+        *("--on-error", "null", "--max-attempts", "1", "stats", "--plots", str(home / "plots"), "--overwrite"),
+        *("--dataset", str(home / "mine.jsonl"), "--push", "--repo", "x", "--config-name", "a", *LICENSED),
+        **private,
     )
-    assert done.code == 0, done.text
+    assert done.code == 1, done.text
     read = client.python("""
-        import huggingface_hub as h
-        for name in ("README.md", "kbtools-lineage.json"):
-            print(open(h.hf_hub_download("me/x", name, repo_type="dataset")).read())
+        import datasets, huggingface_hub as h, pathlib
+        folder = pathlib.Path(h.snapshot_download("me/x", repo_type="dataset"))
+        for path in folder.rglob("*"):
+            if path.is_file():
+                print(path.read_bytes().decode("latin-1"))
+        print(datasets.load_dataset("me/x", "a")["train"]["difficulty_error"][:])
     """)
-    assert "mine.jsonl" in read.out
-    assert not re.search("home-of-alice|secret-project|127.0.0.1|/tmp", read.out)
+    assert read.code == 0, read.err
+    for kept in ("mine.jsonl", "by carol", "private-server", "info.module_name != 'user at private-server, secret'"):
+        assert kept in read.out
+    assert not re.search(r"home of|secret project|127\.0\.0|/tmp|alice|bob|gpubox|swordfish", read.out)

@@ -35,3 +35,21 @@ def test_a_revision_may_follow_the_name(client, hub, rows):
     assert "outputs/x-stats.json" in client.kbtools("apply", "stats", "--dataset", "me/x@main").last
     missing = client.kbtools("show", "me/x@nope")
     assert (missing.code, "there is no such revision" in missing.err) == (3, True)
+
+
+def test_pull_says_what_it_wrote_and_what_it_replaces(client, hub, rows):
+    """The same dataset is replaced, and said; a file that is something else is not."""
+    client.upload("me/x", rows)
+    pull = ("pull", "me/x", "--split", "train", "--out")
+    done = client.kbtools(*pull, "x.parquet")
+    assert (done.code, done.out) == (0, "wrote 20 rows to x.parquet, x.parquet.lineage.json\n"), done.text
+    again = client.kbtools(*pull, "x.parquet")
+    assert (again.code, "replaces x.parquet" in again.err) == (0, True), again.text
+    client.upload("me/x", rows[:1])
+    (client.folder / "mine.jsonl").write_text('{"mine": 1}\n')
+    refused = client.kbtools(*pull, "mine.jsonl")
+    assert (refused.code, refused.out) == (2, ""), refused.text
+    assert "mine.jsonl exists and was not made by kbtools from this dataset" in refused.err
+    told = client.kbtools(*pull, "mine.jsonl", "--overwrite")
+    assert (told.code, told.out) == (0, "wrote 1 row to mine.jsonl, mine.jsonl.lineage.json\n"), told.text
+    assert "warning: replaces mine.jsonl, which was not made by kbtools from this dataset (--overwrite)" in told.err

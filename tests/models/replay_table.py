@@ -7,7 +7,7 @@ capitals stops the run.
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.servers.behaviours import (
     GOOD,
@@ -33,6 +33,7 @@ NO_USAGE = completion(GOOD)
 del NO_USAGE["usage"]
 SECOND_CHOICE = completion(GOOD)
 SECOND_CHOICE["choices"].append({"index": 1, "message": {"content": "{}"}, "finish_reason": "stop"})
+SECOND = {"message": {"content": "{}"}, "finish_reason": "stop"}
 LOGPROBS = completion(GOOD)
 LOGPROBS["choices"][0]["logprobs"] = {"content": [{"token": 5, "logprob": "x", "top_logprobs": 7}]}
 RESPONSE = {"id": "r", "status": "completed", "output": [
@@ -74,6 +75,13 @@ def passing(payload: object, status: int) -> Case:
     return Case(Sent(sent(payload).body, status, then_good=True), "ok", calls=2)
 
 
+def native(word: str) -> dict[str, Any]:
+    """A completion whose ending is said in the words of the model's maker alone."""
+    reply = completion(GOOD, None)
+    reply["choices"][0]["native_finish_reason"] = word
+    return reply
+
+
 CASES: dict[str, Case] = {
     # ---- what is all right
     "plain": good(completion(GOOD)),
@@ -83,6 +91,9 @@ CASES: dict[str, Case] = {
     "two choices": good(SECOND_CHOICE),
     "finish null": good(completion(GOOD, None)),
     "finish missing": good(NO_FINISH),
+    "finish missing, its maker's there": once(native("MAX_TOKENS"), "truncated"),
+    "choices in another order": good({"choices": [{**SECOND, "index": 1}, completion(GOOD)["choices"][0]]}),
+    "a number of many digits": good(json.dumps(completion(GOOD)).replace(": 1,", f": {'9' * 5000},").encode()),
     "finish empty": good(completion(GOOD, "")),
     "finish eos": good(completion(GOOD, "eos_token")),
     "finish end_turn": good(completion(GOOD, "end_turn")),
@@ -126,6 +137,7 @@ CASES: dict[str, Case] = {
     # ---- parts and reasoning
     "content in parts": good(completion(PARTS)),
     "content one part": good(completion(PARTS[0] | {"text": GOOD})),
+    "content part null": good(completion([{"type": "text", "text": None}, *PARTS])),
     "content of texts": good(completion([GOOD[:9], GOOD[9:]])),
     "thinking part": good(completion([{"type": "thinking", "thinking": "hm"}, *PARTS])),
     "reasoning": good(completion(GOOD, reasoning="hm")),
@@ -199,7 +211,13 @@ CASES: dict[str, Case] = {
     "prose, then a fence": good(completion(f"Here it is.\n```json\n{GOOD}\n```")),
     "prose, then broken JSON": mended(completion(f"Sure: {GOOD[:-1]}")),
     "broken JSON around JSON": mended(completion(f'{{"x": {GOOD}')),
-    "prose behind": mended(completion(f"{GOOD}\nDone!")),
+    "prose behind": good(completion(f"{GOOD}\nDone!")),
+    "prose on both sides": good(completion(f"Verdict:\n```json\n{GOOD}\n```\nHope it helps! [1]")),
+    "a note behind": good(completion(f'{GOOD}\n\n{{"confidence": 0.9}}')),
+    "marks within, prose behind": good(completion(f"{GOOD.replace('a copy', '</think> <think>')}\nDone!")),
+    "think, then prose on both sides": good(completion(f"<think>{{}}</think>\nSo:\n{GOOD}\nThat is all.")),
+    "harmony, prose behind": good(completion(f"{HARMONY}{GOOD}\nThat is all.")),
+    "think behind": good(completion(f"{GOOD}\n<think>or {{}}")),
     "a key too many": mended(completion(GOOD.replace("{", '{"x": 1, '))),
     "another case": mended(completion(GOOD.replace("low", "Low"))),
     "a key twice": mended(completion(GOOD.replace("{", '{"difficulty": "high", '))),

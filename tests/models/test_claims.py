@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from kbtools.models import Options, run_requests
+from kbtools.models.engine import online
 from kbtools.models.store import claims
 from tests.models.test_store import reply_to
 
@@ -80,3 +82,34 @@ def test_leases_are_renewed(claim, store):
         connection.execute("UPDATE claims SET expires = 1")
         claims.renew(connection, owner)
     assert claim(claims.new_owner(), "a") == set()
+
+
+def test_what_others_are_sending_is_not_read_ahead_without_end(serve, claim, store, ask, monkeypatch):
+    """A plan stays unread while so many of its requests wait for another process, and is done when that has gone."""
+    monkeypatch.setattr(online, "MOST_PARKED", 40)
+    _, backend = serve()
+    claim("other-host|1|123|abc", *(request.key for request in ask(400)))
+    taken, looks = [], []
+
+    def planned():
+        for request in ask(400):
+            taken.append(request)
+            yield request
+
+    def look(progress):
+        looks.append(len(taken))
+        if len(looks) == 4:
+            with store.transaction() as connection:
+                connection.execute("DELETE FROM claims")
+
+    assert run_requests(planned(), backend, store, Options(), look).done == 400
+    assert max(looks[:4]) <= 40 + online.CHUNK
+
+
+def test_what_is_under_way_is_claimed_anew_before_its_lease_ends(serve, store, ask, monkeypatch):
+    """A reply that takes longer than a lease is not asked for by another process."""
+    monkeypatch.setattr(claims, "RENEW_EVERY", 0.05)
+    _, backend = serve(delay=1.0)
+    leases = set()
+    run_requests(ask(1), backend, store, Options(), lambda _: leases.update(store.select("SELECT expires FROM claims")))
+    assert len(leases) > 1

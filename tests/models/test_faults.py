@@ -56,6 +56,14 @@ def test_exhausted_allowance_pauses_everybody(serve, store, ask):
     assert min(later - sooner for sooner, later in pairwise(times)) >= 0.29
 
 
+def test_tokens_of_replies_count_against_those_of_a_minute(serve, store, ask):
+    """A reply of 400 tokens at 200 a second holds back the next call, of whose prompt little is known."""
+    server, backend = serve(reply=lambda body: "x" * 1_600)
+    run_requests(ask(2), backend, store, Options(max_in_flight=1, tpm=12_000))
+    first, second = server.log
+    assert second.time - first.time >= 0.9
+
+
 def test_a_slow_first_byte_is_no_fault(serve, store, ask):
     """Within the timeout a reply may take its time."""
     server, backend = serve(script=lambda call: "slow", slow=0.3)

@@ -7,7 +7,7 @@ import pytest
 from multidict import CIMultiDict
 
 from kbtools.models import Answer, Kind, Options
-from kbtools.models.engine.retry import duration, rate_limit_pause, retry_after, wait_before_retry
+from kbtools.models.engine.retry import duration, gave_up, rate_limit_pause, retry_after, wait_before_retry
 
 OPTIONS = Options(backoff=1.0, backoff_cap=8.0, max_attempts=4, deadline=100.0)
 
@@ -36,6 +36,14 @@ def test_faults_use_up_attempts_and_throttles_do_not():
     assert wait_before_retry(Answer(Kind.THROTTLED), 0, 40, 0.0, OPTIONS, Random(0)) is not None
 
 
+def test_a_row_that_is_given_up_says_after_what():
+    """The limit that was reached, and what the server said last; an answer that is final is told as it is."""
+    busy = Answer(Kind.SERVER, error="busy")
+    assert gave_up(busy, 4, 12.0, OPTIONS) == "gave up after 12.0 s (4 failed attempts); last answer: busy"
+    assert "(a deadline of 100 s)" in gave_up(busy, 3, 12.0, OPTIONS)
+    assert gave_up(Answer(Kind.NOT_FOUND, error="no such model"), 1, 0.0, OPTIONS) == "no such model"
+
+
 def test_retry_after_is_never_undercut():
     """The server's wish is the least wait."""
     assert wait_before_retry(Answer(Kind.THROTTLED, retry_after=30.0), 0, 1, 0.0, OPTIONS, Random(0)) == 30.0
@@ -56,6 +64,9 @@ def test_a_wait_past_the_deadline_ends_the_row():
         ({"Retry-After-Ms": "250", "Retry-After": "9"}, 0.25),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": "Sat, 21 Nov 2026 12:00:10 -0000"}, 10.0),
+        ({"Retry-After": "Sat, 99 Nov 2026 12:00:10 GMT"}, None),
         ({}, None),
     ],
 )
@@ -66,7 +77,19 @@ def test_retry_after_forms(headers, seconds):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("1.5", 1.5), ("20ms", 0.02), ("6m0s", 360.0), ("1h2m", 3720.0), ("x", None), ("", None)]
+    ("text", "seconds"),
+    [
+        ("1.5", 1.5),
+        ("20ms", 0.02),
+        ("6m0s", 360.0),
+        ("1h2m", 3720.0),
+        ("1d.5s", 86400.5),
+        ("1.2.3s", None),
+        ("2 s", None),
+        ("x", None),
+        ("", None),
+        (None, None),
+    ],
 )
 def test_durations(text, seconds):
     """The forms in which servers write when an allowance is filled again."""

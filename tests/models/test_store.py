@@ -54,12 +54,16 @@ def test_default_path_follows_the_environment(monkeypatch, tmp_path):
     assert default_path() == tmp_path / "kbtools" / "responses.sqlite"
     monkeypatch.setenv("KBTOOLS_STORE", "~/mine.sqlite")
     assert default_path() == Path("~/mine.sqlite").expanduser()
+    monkeypatch.delenv("KBTOOLS_STORE")
+    monkeypatch.setenv("XDG_DATA_HOME", "")
+    assert default_path() == Path("~/.local/share/kbtools/responses.sqlite").expanduser()
 
 
 def test_folders_are_made(tmp_path):
     """The first use creates the file and its folders."""
     with ResponseStore(tmp_path / "a" / "b" / "s.sqlite") as store:
         assert store.path.exists()
+        assert store.select("PRAGMA journal_mode") == [("wal",)], "readers do not wait for a writer"
 
 
 def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path):

@@ -17,6 +17,8 @@ from kbtools.models import (
     plan_requests,
     run_requests,
 )
+from kbtools.models.contract import understood
+from kbtools.models.reading import Reading
 from kbtools.models.schema import validator
 
 SCHEMA = {
@@ -38,9 +40,43 @@ TAGS = TagContract(
 
 @pytest.mark.parametrize("front", ["", "Here it is: ", 'Maybe {"score": 9}.\n', "if (x) { y }\n", '"{" is a brace:\n'])
 @pytest.mark.parametrize("text", [json.dumps(GOOD), f"  {json.dumps(GOOD)}\n", f"```json\n{json.dumps(GOOD)}\n```"])
-def test_json_that_fits(front, text):
-    """Bare, in one fence that is the whole reply, or as the end of a text, behind drafts of it too."""
-    assert JSON.parse(front + text) == GOOD
+@pytest.mark.parametrize(
+    "behind", ["", "\nI hope this helps!", '\nNot {"score": 9}, that is.', "\n\n- x[1] and f{y}\n"]
+)
+def test_json_that_fits(front, text, behind):
+    """All of the reply or with words on either side, in a fence or not; other objects count only if they fit."""
+    assert JSON.parse(front + text + behind) == GOOD
+
+
+def test_what_a_model_thinks_behind_its_verdict_is_no_verdict():
+    """Whether or not that reasoning is closed; a mark that is only mentioned hides nothing."""
+    high = json.dumps({**GOOD, "difficulty": "high"})
+    for text in (
+        f"{json.dumps(GOOD)}\n<think>or {high}",
+        f"So: {json.dumps(GOOD)}\n<think>or {high}",
+        f"I do not <think>: {json.dumps(GOOD)}",
+        f"<think>{high}</think>So: {json.dumps(GOOD)}\nDone.",
+        f"{high}\n</think>\n{json.dumps(GOOD)}\nDone.",
+        json.dumps(GOOD | {"reason": "</think> <think>"}) + " Done.",
+    ):
+        found = understood(JSON, Reading(text=text))
+        assert isinstance(found, dict), (text, found)
+        assert found["difficulty"] == "low", text
+
+
+def test_the_last_object_that_fits_counts():
+    """Drafts are written first; what stands within lists and other objects is no verdict of its own."""
+    draft = {**GOOD, "difficulty": "high"}
+    for text in (
+        f"{json.dumps(draft)}\nOn reflection:\n{json.dumps(GOOD)}",
+        f"```json\n{json.dumps(draft)}\n```\nor better\n```json\n{json.dumps(GOOD)}\n```\nDone.",
+        f'{json.dumps(draft)} {json.dumps(GOOD)} {{"note": {json.dumps(draft)}}}',
+        f"{json.dumps(GOOD)} and for others [{json.dumps(draft)}, {json.dumps(draft)}]",
+        f"\\boxed{{{json.dumps(GOOD)}}}",
+        f"{{ 'score': {json.dumps(draft)} }} is wrong, {json.dumps(GOOD)} right",
+        f'{{"score": 3, "score": {json.dumps(draft)}}} twice, so {json.dumps(GOOD)}',
+    ):
+        assert JSON.parse(text) == GOOD, text
 
 
 @pytest.mark.parametrize(
@@ -48,8 +84,12 @@ def test_json_that_fits(front, text):
     [
         ("", "not JSON"),
         ("The score is 3", "not JSON"),
-        (f"Here it is: {json.dumps(GOOD)} I hope", "not JSON"),
-        (f"{json.dumps(GOOD)}\n{json.dumps(GOOD)}", "not JSON"),
+        (f"Here it is: {json.dumps(GOOD)[:-1]} I hope", "not JSON"),
+        (f'{json.dumps(GOOD)} or {{"reason": "cut', "not JSON"),
+        (f"Both: [{json.dumps(GOOD)}, {json.dumps(GOOD)}]", "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        (f"Here: {json.dumps({**GOOD, 'score': 11})} Done.", "less than or equal to 10"),
         (f'{{"draft": {json.dumps(GOOD)}', "not JSON"),
         ("[1]", "a JSON list, not an object"),
         (json.dumps({**GOOD, "score": "3"}), "score: Input should be a valid integer"),

@@ -17,7 +17,7 @@ import datasets
 import pytest
 
 import kbtools as kb
-from kbtools.data.labels import Question, opened
+from kbtools.data.labels import LabelQuestion, opened
 from kbtools.errors import KbError, RowError, SchemaError
 from kbtools.pipeline import count
 from kbtools.plugins import registry
@@ -70,7 +70,7 @@ def local_tokenizer() -> str:
 def labels_of_code() -> kb.Stage:
     """The stage with a file of labels for PyTorch code, of no row that is here."""
     file = Path(tempfile.mkdtemp(), "of-code.labels.jsonl")
-    with opened(file, Question(column="difficulty", values=("low", "high"), shown=("info.python_code",))):
+    with opened(file, LabelQuestion(column="difficulty", values=("low", "high"), shown=("info.python_code",))):
         return kb.AddLabels(labels=file)
 
 

@@ -114,6 +114,18 @@ def test_missing_values_leave_the_pair_they_belong_to(points, random):
         assert pair.spearman.value == pytest.approx(expected)
 
 
+def test_every_column_says_how_many_values_it_has():
+    """Those that are known and those that are not are all rows."""
+    figures = correlate([scale("a", [1, 2, np.nan, 4, 5]), scale("b", [10, 20, 30, 40, 50])], np.arange(5))
+    assert [(one.known, one.missing) for one in figures.columns] == [(4, 1), (5, 0)]
+
+
+def test_what_is_so_in_every_sample_is_certain():
+    """A correlation without any spread has no chance of being none."""
+    found = correlate([scale("a", range(8)), scale("b", range(0, 80, 10))], np.arange(8)).pairs[0].spearman
+    assert (found.value, found.low, found.high, found.p_value) == (1.0, 1.0, 1.0, 0.0)
+
+
 def test_known_coefficients_are_found():
     """On many rows of a known normal distribution, the intervals hold the truth."""
     rng = np.random.default_rng(3)

@@ -165,7 +165,7 @@ def test_one_name_for_different_code_is_warned_of() -> None:
     result = kb.Dedup().run(coded("x = 1", "x = 2", "x = 2  # same", "y = 1", names=["Net", "Net", "Net", "Other"]))
     assert ids(result) == [0, 3]
     assert len(result.notes) == 1
-    assert "1 keys (info.module_name) cover different reference code: 'Net' (2 codes)." in result.notes[0]
+    assert "1 key (info.module_name) with different reference code: 'Net' (2 codes)." in result.notes[0]
     assert "--collisions split" in result.notes[0]
 
 

@@ -62,6 +62,13 @@ def test_seed_decides_the_split() -> None:
     assert groups_of(kb.Split(seed=1).run(modules(20)))["validation"] != {"m4", "m9"}
 
 
+def test_a_group_with_as_many_rows_of_two_strata_counts_as_the_first_of_them() -> None:
+    """So the split of mixed groups is pinned, too: five modules of one stratum, five of the other, ten of both."""
+    kinds = ["a" if row % 20 < 5 else "b" if row % 20 < 10 else "ab"[row // 20] for row in range(40)]
+    split = kb.Split(stratify="kind", validation=0.2).run(modules(20, each=2).add_column("kind", kinds))
+    assert groups_of(split)["validation"] == {"m0", "m10", "m4", "m9"}
+
+
 def test_test_split_leaves_validation_as_it_is() -> None:
     """ModelStage for a test split later takes its groups from train."""
     without, with_test = kb.Split().run(modules(60, each=2)), kb.Split(test=0.2).run(modules(60, each=2))
@@ -122,7 +129,7 @@ def test_every_split_gets_a_group_if_there_are_enough() -> None:
 
 def test_fewer_groups_than_splits_is_an_error() -> None:
     """It cannot be done without an empty split or a shared group."""
-    with pytest.raises(kb.errors.DataError, match=r"1 groups \(module_name\) cannot fill 2 splits"):
+    with pytest.raises(kb.errors.DataError, match=r"1 group \(module_name\) cannot fill 2 splits"):
         kb.Split().run(evals([0.1, 0.2], ["A", "A"]))
 
 

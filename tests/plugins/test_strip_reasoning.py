@@ -75,7 +75,7 @@ def test_text_without_marks_is_counted_where_it_may_stay() -> None:
         kb.StripReasoning()(ds)
     result = kb.StripReasoning(tag="optional").run(ds)
     assert contents(result.dataset) == [BARE, "I cannot do that.", "A"]
-    assert result.notes == ("rows with neither reasoning nor marks of an answer, whose text stays as it stands: 1",)
+    assert result.notes == ("rows with neither reasoning nor marks of an answer, whose text stays as it is: 1",)
 
 
 def test_sharegpt_is_read_and_stays_sharegpt() -> None:

@@ -10,6 +10,7 @@ import pytest
 import kbtools as kb
 from kbtools.errors import RowError, UsageError
 from tests.rows import KERNELBOOK
+from tests.servers.behaviours import Behaviours, completion, sent
 
 CODE = "class Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n"
 MARKS = """
@@ -105,6 +106,18 @@ def test_turns_end(model_server, marks):
     assert (out["passed_turn"][0], out["verdict"][0], out["num_turns"][0]) == (None, "wrong_output", 2.0)
     assert out["error"][0] == "nothing right in 19 characters"
     assert len(server.log) == 2
+
+
+def test_encrypted_reasoning_of_any_turn_is_counted(marks):
+    """Once a rollout, whichever turns had it; a rollout without is not counted."""
+    hidden = completion("<answer>no</answer>", reasoning_details=[{"type": "reasoning.encrypted", "data": "gAAA"}])
+    with Behaviours({"hides": sent(hidden), "shows": sent(completion("<answer>no</answer>"))}).serving() as server:
+        notes = {
+            name: kb.Synthesize(model=f"{server.url}#{name}", turns=2, feedback="marks").run(modules(2)).notes
+            for name in ("hides", "shows")
+        }
+    told = ("2 rows with reasoning that is encrypted or redacted, which cannot be kept",)
+    assert notes == {"hides": told, "shows": ()}
 
 
 def test_second_run_asks_and_checks_nothing(model_server, marks, tmp_path):

@@ -107,5 +107,5 @@ def hostile_lineage() -> Lineage:
 def report_file(data: Any, folder: Path, lineage: Lineage | None = None, title: str = "Test") -> Path:
     """The report of a dataset as a file."""
     target = folder / "report.html"
-    page.write(page.make(data, lineage or Lineage(), page.Options(title, {}, resamples=20)), target)
+    page.write(page.make(data, lineage or Lineage(), page.ReportOptions(title, {}, resamples=20)), target)
     return target

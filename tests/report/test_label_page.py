@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import kbtools as kb
-from kbtools.data.labels import read
+from kbtools.data.labels import read_labels
 from tests.cli.test_label import labelling
 from tests.report.browser import chromium
 
@@ -42,6 +42,6 @@ def test_a_reader_labels_with_the_keyboard(tmp_path):
         browser.press("2")
         browser.until(lambda: browser.js("return !document.getElementById('trouble').hidden"))
         assert "ended" in browser.texts("#trouble")[0]
-    question, values = read(Path("judged-difficulty.labels.jsonl"))
+    question, values = read_labels(Path("judged-difficulty.labels.jsonl"))
     assert question.values == ("low", "medium", "high")
     assert list(values.values()) == ["high"]

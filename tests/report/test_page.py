@@ -124,7 +124,7 @@ def test_sections_that_were_not_measured_are_left_out(tmp_path):
 
 def test_large_report_says_how_to_make_it_smaller():
     """No row is left out in silence: the reader hears the size and how many rows would fit."""
-    report = page.make(judged(1_000), Lineage(), page.Options("T", {}, resamples=0))
+    report = page.make(judged(1_000), Lineage(), page.ReportOptions("T", {}, resamples=0))
     assert page.too_large(report, page.MOST_BYTES) is None
     warning = page.too_large(report, 2 * page.MOST_BYTES)
     assert "all 1,000 rows" in warning
@@ -134,7 +134,7 @@ def test_large_report_says_how_to_make_it_smaller():
 def test_splits_stand_in_a_column(tmp_path):
     """All rows together, each with the name of its split."""
     splits = datasets.DatasetDict({"train": judged(8), "validation": judged(2)})
-    report = page.make(splits, hostile_lineage(), page.Options("T", {}, resamples=0))
+    report = page.make(splits, hostile_lineage(), page.ReportOptions("T", {}, resamples=0))
     assert report.rows == 10
     assert [found.path for found in report.columns][:2] == ["info.module_name", "split"]
     assert report.key == ""  # the ids of one split stand in the other as well

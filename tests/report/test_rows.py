@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbtools.report.columns import small_columns
-from kbtools.report.packing import Places, pack, packed, plain
+from kbtools.report.packing import SpecialColumns, pack, packed, plain
 from tests.report.material import ATTACKS, hostile, judged
 
 
@@ -19,7 +19,7 @@ def unpack(text):
 
 
 def packed_rows(ds, key=""):
-    done = pack([ds], small_columns(ds), [], Places.of(ds.features, {}), key)
+    done = pack([ds], small_columns(ds), [], SpecialColumns.of(ds.features, {}), key)
     return unpack(done.index), [row for chunk in done.chunks for row in unpack(chunk)], done
 
 

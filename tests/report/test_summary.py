@@ -6,7 +6,7 @@ from kbtools.lineage import Lineage, StageRecord
 from kbtools.report import summary
 from kbtools.report.columns import label_column, small_columns
 from kbtools.report.duplicates import repeats
-from kbtools.report.packing import Places, Tally
+from kbtools.report.packing import SpecialColumns, Tally
 from tests.report.material import judged
 
 EMPTY = Tally({}, {})
@@ -44,7 +44,7 @@ def test_faults_are_grouped_by_kind():
     ds = datasets.Dataset.from_dict({"difficulty_error": [None, "unparsed: x", "unparsed: y", "refused"]})
     recorded = summary.recorded_faults(Lineage(records=(record,)))
     assert [(fault.where, fault.what, fault.rows) for fault in recorded] == [("stage 1 (judge)", "timeout", 2)]
-    found = summary.faults({"": ds}, Places.of(ds.features, {}), Tally({}, {"no-answer": [3]}))
+    found = summary.faults({"": ds}, SpecialColumns.of(ds.features, {}), Tally({}, {"no-answer": [3]}))
     assert [(fault.what, fault.rows, fault.first) for fault in found] == [
         ("unparsed", 2, 1),
         ("refused", 1, 3),

@@ -1,7 +1,7 @@
 """`kbtools apply` and `kbtools run`: a chain of stages from words or from a recipe.
 
 An option belongs to the stage whose name it follows if that stage has it; otherwise it is an option of the run, which
-may stand anywhere.
+may come anywhere.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from kbtools.lineage import Lineage, Recipe
 from kbtools.lineage import read_all as read_recipes
 from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
+from kbtools.wording import counted
 
 
 class Count(click.IntRange):
@@ -41,7 +42,7 @@ _FILES = {
 
 
 def run_options() -> list[click.Option]:
-    """The options that may stand anywhere."""
+    """The options that may come anywhere."""
     text: list[tuple[str, str, str]] = [
         ("dataset", "NAME", "Hub id, file, folder, or sample.  [env: DATASET_PATH]"),
         ("split", "NAME", "Split to load; all when not given."),
@@ -224,7 +225,7 @@ def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, Any]]]:
 def apply_command() -> None:
     """Run stages, one after the other, over a dataset.
 
-    Options after a stage's name belong to that stage; the options below may stand anywhere.
+    Options after a stage's name belong to that stage; the options below may come anywhere.
     """
 
 
@@ -265,7 +266,9 @@ def run_command(ctx: click.Context, recipe: str | None, names: tuple[str, ...]) 
     options = given_options(ctx)
     chosen = read_recipes(recipe, names)
     if len(chosen) > 1 and options.out:
-        raise UsageError(f"--out {options.out}: {len(chosen)} recipes cannot write to one place. Name one of them.")
+        raise UsageError(
+            f"--out {options.out}: {counted(len(chosen), 'recipe')} cannot write to one place. Name one of them."
+        )
     return execute_all([_completed(recipe, one, options) for one in chosen], options)
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kbtools import pipeline
-from kbtools.cli.ui.display import console
+from kbtools.cli.ui.consoles import console
 from kbtools.cli.ui.stdout import heard_or_not
 from kbtools.data.diff import DatasetDiff, SplitDifference, compare
 from kbtools.data.hub.datasets import is_on_hub

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.ui.display import console
+from kbtools.cli.ui.consoles import console
 from kbtools.cli.ui.text import printable
 from kbtools.models.store import default_path
 from kbtools.plugins import registry

@@ -17,6 +17,7 @@ import click
 from kbtools.cli.templating import write_package
 from kbtools.errors import UsageError
 from kbtools.paths import PathType
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -54,7 +55,7 @@ def env_command(out: Path, dataset: str, split: str | None, task_column: str, pr
     }
     lines = (json.dumps({"task": task, "prompt": messages}) for task, messages in zip(tasks, prompts, strict=True))
     write_package("environment", out, words, {f"{module}/tasks.jsonl": "".join(f"{line}\n" for line in lines)})
-    click.echo(f"wrote {len(tasks)} tasks to {out}. Next:")
+    click.echo(f"wrote {counted(len(tasks), 'task')} to {out}. Next:")
     click.echo(f"  kbtools serve-verify --dataset {dataset} --task-column {task_column}\n  pip install -e {out}")
     click.echo(f"  vf-eval {name} -n 3")
 

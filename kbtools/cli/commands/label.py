@@ -17,9 +17,10 @@ from kbtools.cli.ui import completion
 from kbtools.cli.ui.row_views import one_split
 from kbtools.data.columns import Schema, column_type
 from kbtools.data.io.source import Source, local_path
-from kbtools.data.labels import Question, Value, opened
+from kbtools.data.labels import LabelQuestion, Value, opened
 from kbtools.data.table import column, rows_text
 from kbtools.errors import SchemaError, UsageError
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -60,7 +61,7 @@ def label_command(dataset: str, asked: str, values: str | None, show: str | None
     ds, columns = one_split(pipeline.load(dataset, **source), dataset), pairs(rest["columns"])
     if not ds.num_rows:
         raise UsageError(f"{dataset} has no rows to label.")
-    question = Question(column=asked, values=_values(ds, asked, values), shown=_shown(ds, show, columns))
+    question = LabelQuestion(column=asked, values=_values(ds, asked, values), shown=_shown(ds, show, columns))
     target = local_path(out or f"{Source(dataset=dataset).short_name}-{asked}.labels.jsonl")
     with opened(target, question) as file:
         from kbtools.labelling.app import Labelling
@@ -114,7 +115,9 @@ def _values(ds: Dataset, asked: str, values: str | None) -> tuple[Value, ...]:
     """The labels to choose from, lowest first."""
     found = _written(values) if values is not None else _judged(ds, asked)
     if not 2 <= len(found) <= _MOST_VALUES or len(set(found)) != len(found):
-        raise UsageError(f"--values: give 2 to {_MOST_VALUES} different labels, such as low,medium,high or 0-10.")
+        raise UsageError(
+            f"--values: give 2 to {counted(_MOST_VALUES, 'different label')}, such as low,medium,high or 0-10."
+        )
     return found
 
 

@@ -9,7 +9,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.ui.display import config_text, console
+from kbtools.cli.ui.consoles import console
+from kbtools.cli.ui.display import config_text
 from kbtools.cli.ui.text import printable
 from kbtools.lineage import Lineage, StageRecord, read_lineage
 from kbtools.paths import PathType

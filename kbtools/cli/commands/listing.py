@@ -10,11 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from kbtools.cli.ui import completion
+from kbtools.cli.ui.consoles import console
 from kbtools.cli.ui.describe import StageCard, card
-from kbtools.cli.ui.display import console
 from kbtools.cli.ui.text import printable
 from kbtools.plugins import Plugin, registry
 from kbtools.stage import Stage
+from kbtools.wording import counted
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -50,7 +51,7 @@ def plugins_command(as_json: bool) -> None:
     console().print(table)
     failed = sum(plugin.error is not None for plugin in plugins)
     if failed:
-        click.echo(f"{failed} of {len(plugins)} plugins failed to load; the others work.", err=True)
+        click.echo(f"{failed} of {counted(len(plugins), 'plugin')} failed to load; the others work.", err=True)
 
 
 def _list_or_explain(

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.ui.display import console
+from kbtools.cli.ui.consoles import console
 from kbtools.cli.ui.text import printable
 from kbtools.errors import KbError
 from kbtools.models.choice import chosen_model, model_backend

@@ -18,7 +18,7 @@ from rich.text import Text
 from kbtools import pipeline, prompts
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.ui import completion
-from kbtools.cli.ui.display import console
+from kbtools.cli.ui.consoles import console
 from kbtools.cli.ui.row_views import one_split
 from kbtools.cli.ui.text import printable
 from kbtools.data import texts
@@ -29,6 +29,7 @@ from kbtools.data.table import field_of, rows_text, top_column
 from kbtools.errors import DataError, UsageError, did_you_mean
 from kbtools.paths import PathType
 from kbtools.plugins import registry
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -150,7 +151,7 @@ def lock(folder: Path) -> None:
         raise UsageError(_explained(folder, faults))
     locked = {prompt.spec: prompt.sha256 for prompt in sorted(prompts.read_folder(folder, ""), key=_order)}
     write_text(folder / LOCK, json.dumps(locked, indent=1) + "\n")
-    click.echo(f"locked {len(locked)} prompts in {folder / LOCK}")
+    click.echo(f"locked {counted(len(locked), 'prompt')} in {folder / LOCK}")
 
 
 @prompts_command.command("check")
@@ -160,7 +161,7 @@ def check(folder: Path) -> None:
     faults = faults_of(folder)
     if faults:
         raise UsageError(_explained(folder, faults))
-    click.echo(f"{len(prompts.read_folder(folder, ''))} prompts are as locked")
+    click.echo(f"{counted(len(prompts.read_folder(folder, '')), 'prompt')} are as locked")
 
 
 def faults_of(folder: Path) -> list[str]:

@@ -59,7 +59,7 @@ def _write(dataset: str, target: Path, plots: str | None, title: str | None, **r
     began = time.perf_counter()
     data = pipeline.load(dataset, **{name: rest[name] for name in ("split", "config", "revision", "limit")})
     lineage = _lineage(dataset, data)
-    options = page.Options(title or Path(dataset).name, pairs(rest["columns"]), rest["resamples"])
+    options = page.ReportOptions(title or Path(dataset).name, pairs(rest["columns"]), rest["resamples"])
     report = page.make(data, lineage, options)
     target.parent.mkdir(parents=True, exist_ok=True)
     page.write(report, target)

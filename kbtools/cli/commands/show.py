@@ -14,13 +14,14 @@ from rich.text import Text
 from kbtools import pipeline
 from kbtools.cli.options import KeyValue, pairs
 from kbtools.cli.ui import completion
-from kbtools.cli.ui.display import console
+from kbtools.cli.ui.consoles import console
 from kbtools.cli.ui.row_views import one_split, rendered
 from kbtools.cli.ui.text import printable
 from kbtools.data.columns import Schema
 from kbtools.data.table import column, row_names, rows_text
 from kbtools.errors import UsageError
 from kbtools.plugins import registry
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -50,7 +51,7 @@ def show_command(dataset: str, row: int | None, row_id: str | None, where: str |
     whole = one_split(pipeline.load(dataset, **source), dataset)
     found = _filtered(whole, where, columns)
     rows = _chosen(found, row, row_id, count, columns)
-    click.echo(f"{dataset}: {_counted(whole, found)}, {len(whole.column_names)} columns")
+    click.echo(f"{dataset}: {_counted(whole, found)}, {counted(len(whole.column_names), 'column')}")
     there = console()
     screen, width = there if there.is_terminal else None, there.width  # asked once: each answer takes its time
     for at in range(0, len(rows), _TOGETHER):

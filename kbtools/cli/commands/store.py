@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from kbtools.cli.ui.display import console
+from kbtools.cli.ui.consoles import console
 from kbtools.errors import DataError, RowError, UsageError
 from kbtools.models.reply import Reply
 from kbtools.models.store import ResponseStore, default_path, import_export, maintenance
 from kbtools.paths import PathType
+from kbtools.wording import counted
 
 DAY = 86_400.0
 
@@ -46,7 +47,7 @@ def stats_command(path: Path) -> None:
         table.add_row(model.model, model.endpoint, *(f"{figure:,}" for figure in figures))
     console().print(table)
     failures = ", ".join(f"{count:,} {kind}" for kind, count in found.failures.items()) or "none"
-    click.echo(f"{found.replies:,} replies, {found.bytes / 1e6:,.1f} MB; failures: {failures}")
+    click.echo(f"{counted(found.replies, 'reply', 'replies')}, {found.bytes / 1e6:,.1f} MB; failures: {failures}")
 
 
 @store_command.command("ls")
@@ -92,9 +93,11 @@ def export_command(path: Path, file: Path, model: str | None, overwrite: bool) -
         raise UsageError(f"{file} exists: give another name, or replace it with --overwrite.")
     with _open(path) as store:
         done = import_export.export(store, file, model=model)
-    click.echo(f"wrote {done.written:,} replies to {file}")
+    click.echo(f"wrote {counted(done.written, 'reply', 'replies')} to {file}")
     if done.unreadable:
-        raise RowError(f"{done.unreadable:,} replies of {path} cannot be read any more and are not in {file}.")
+        raise RowError(
+            f"{counted(done.unreadable, 'reply', 'replies')} of {path} cannot be read any more and are not in {file}."
+        )
 
 
 @store_command.command("import")
@@ -104,7 +107,7 @@ def import_command(path: Path, file: Path) -> None:
     """Add the replies of an export; those that are stored already stay as they are."""
     with ResponseStore(path) as store:
         done = import_export.import_lines(store, file)
-    click.echo(f"added {done.added:,} replies to {path}, {done.kept:,} were there already")
+    click.echo(f"added {counted(done.added, 'reply', 'replies')} to {path}, {done.kept:,} were there already")
 
 
 @store_command.command("gc")
@@ -122,7 +125,7 @@ def gc_command(path: Path, older_than: float | None, failed: bool, model: str | 
     with _open(path) as store:
         removed = maintenance.gc(store, older_than=age, failed=failed, model=model, dry_run=dry_run)
     verb = "would remove" if dry_run else "removed"
-    click.echo(f"{verb} {removed.replies:,} replies and {removed.claims:,} claims")
+    click.echo(f"{verb} {counted(removed.replies, 'reply', 'replies')} and {removed.claims:,} claims")
 
 
 @store_command.command("verify")
@@ -134,7 +137,7 @@ def verify_command(path: Path) -> None:
     for problem in problems:
         click.echo(f"{problem.key or path}: {problem.what}")
     if problems:
-        raise DataError(f"{path} has {len(problems)} problems; it was not changed.")
+        raise DataError(f"{path} has {counted(len(problems), 'problem')}; it was not changed.")
     click.echo(f"{path} is intact")
 
 

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kbtools.cli.ui.stdout import to_nowhere
 from kbtools.cli.ui.text import printable
-from kbtools.data.table import counted, rows_text
+from kbtools.data.table import rows_text
 from kbtools.figures import label_counts
 from kbtools.lineage import StageRecord
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from kbtools.models.engine.progress import Progress
     from kbtools.models.engine.run import RequestPlan
-
-_WIDE = 120
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console that is wide enough for tables when it is not a terminal."""
-    stream = sys.stderr if stderr else sys.stdout
-    return _Console(stderr=stderr, width=None if stream.isatty() else _WIDE, highlight=False)
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """The reader has gone (`| head`): the rest goes nowhere, and the exit code is still that of the work."""
-        to_nowhere()
 
 
 def calls_text(progress: Progress) -> str:
@@ -57,7 +41,7 @@ def calls_text(progress: Progress) -> str:
     )
     other = progress.other_endpoints.total()
     parts += [f"{other:,} of them from other endpoints"] if other else []
-    parts += [f"{progress.tokens_in:,} tokens in, {progress.tokens_out:,} out", f"{progress.rate:.1f} req/s"]
+    parts += [f"{counted(progress.tokens_in, 'token')} in, {progress.tokens_out:,} out", f"{progress.rate:.1f} req/s"]
     parts += [f"cost {money_text(progress.cost)}"] if progress.cost is not None else []
     parts += [f"{datetime.timedelta(seconds=round(progress.eta))} to go"] if progress.eta else []
     return ", ".join(parts)
@@ -76,16 +60,18 @@ def money_text(amount: float) -> str:
 def plan_text(calls: RequestPlan) -> str:
     """What a stage would ask, in one line."""
     parts = [
-        f"{counted(calls.requests, 'request')}",
+        counted(calls.requests, "request"),
         f"{calls.duplicates:,} equal to another",
         f"{calls.stored:,} stored",
     ]
     parts += [f"{calls.repeated:,} failed before and would be repeated"] if calls.repeated else []
-    parts += [f"{calls.to_send:,} to send", f"about {calls.prompt_tokens:,} prompt tokens"]
+    parts += [f"{calls.to_send:,} to send", f"about {counted(calls.prompt_tokens, 'prompt token')}"]
     if calls.most_completion_tokens is not None:
-        parts.append(f"at most {calls.most_completion_tokens:,} reply tokens")
+        parts.append(f"at most {counted(calls.most_completion_tokens, 'reply token')}")
     parts += [f"cost at most {money_text(calls.cost)}"] if calls.cost is not None else ["cost unknown without [prices]"]
-    parts += [f"up to {calls.may_follow:,} further requests follow from the replies"] if calls.may_follow else []
+    parts += (
+        [f"up to {counted(calls.may_follow, 'further request')} follow from the replies"] if calls.may_follow else []
+    )
     return ", ".join(parts)
 
 

@@ -18,6 +18,7 @@ from kbtools.data.conversations.marks import ends_of_reasoning
 from kbtools.data.conversations.messages import decode, looks_encoded
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.errors import UsageError
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -46,7 +47,7 @@ def rendered(row: Mapping[str, Any], *, full: bool) -> Iterator[Text]:
 def _field(path: str, value: object, full: bool) -> Iterator[Text]:
     turns = _messages(value)
     if turns is not None:
-        yield _heading(path, "1 message" if len(turns) == 1 else f"{len(turns)} messages")
+        yield _heading(path, counted(len(turns), "message"))
         for turn in turns:
             yield from _turn(turn, full)
     elif isinstance(value, dict):
@@ -95,7 +96,7 @@ def _heading(path: str, size: str) -> Text:
 
 
 def _size(text: str) -> str:
-    return f"{len(text.splitlines()):,} lines, {len(text):,} characters"
+    return f"{counted(len(text.splitlines()), 'line')}, {counted(len(text), 'character')}"
 
 
 def _text(value: str, full: bool, *, dim: bool = False) -> Text:
@@ -111,12 +112,12 @@ def _folded(value: str) -> tuple[str, str]:
     if len(shown) == len(value):
         return value, ""
     left = len(lines) - len(shown.splitlines())
-    much = f"{left:,} more lines" if left else f"{len(value) - len(shown):,} more characters"
+    much = counted(left, "more line") if left else counted(len(value) - len(shown), "more character")
     return shown.rstrip("\n"), f"\n… {much} (--full shows all)"
 
 
 def _highlighted(text: str) -> Text:
-    """Code in colours, what stands before the end of reasoning dimmed, the rest as it is."""
+    """Code in colours, what is before the end of reasoning dimmed, the rest as it is."""
     if end := max(ends_of_reasoning(text), default=0):
         return Text().append(text[:end], style="dim").append_text(_highlighted(text[end:]))
     if "```" in text:

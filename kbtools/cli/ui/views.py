@@ -20,10 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.table import Table
 from rich.text import Text
 
+from kbtools.cli.ui.consoles import console
 from kbtools.cli.ui.display import (
     calls_text,
     config_text,
-    console,
     counts_text,
     outcome,
     plan_text,

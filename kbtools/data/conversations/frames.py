@@ -1,7 +1,7 @@
-"""Texts whose answer stands between special tokens of its own, behind the tokens of the reasoning.
+"""Texts whose answer is between special tokens of its own, behind the tokens of the reasoning.
 
-`<|START_RESPONSE|>` of Command A and `<|begin_of_solution|>` of OpenThoughts and Sky-T1 frame what the final channel
-of a harmony text holds: the answer, with or without tags. Only the cutting lives here.
+`<|START_RESPONSE|>` of Command A, `<|open|>response<|sep|>` of Kimi-K3 and `<|begin_of_solution|>` of OpenThoughts
+frame what the final channel of a harmony text holds: the answer, with or without tags. Only the cutting lives here.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from kbtools.data.conversations.marks import begins_with_mark, ends_of_reasoning
 from kbtools.data.conversations.reasoning_error import ReasoningError
 
 _NAMES = "response|solution|answer"
-_OPENING = re.compile(rf"<\|(?:begin|start)(?:_of)?_(?P<name>{_NAMES})\|>", re.IGNORECASE)
+_OPENING = re.compile(
+    rf"<\|(?:(?:begin|start)(?:_of)?_(?P<name>{_NAMES})|open\|>\s*(?P<opened>{_NAMES})\s*<\|sep)\|>", re.IGNORECASE
+)
 _BLANK = re.compile(r"\s*+")
-_TOKENS = re.compile(r"(?:\s*+<\|\w++\|>)*+\s*+")
+_TOKENS = re.compile(r"(?:\s*+<\|\w++\|>(?:message<\|sep\|>)?+)*+\s*+")
 
 
 class Frame(NamedTuple):
-    """What stands before the frame, and what in it."""
+    """What is before the frame, and what in it."""
 
     before: str
     response: str
@@ -30,7 +32,8 @@ def framed(text: str) -> Frame | None:
     found = _opening(text) if has_frame(text) else None
     if found is None:
         return None
-    closing = re.compile(rf"<\|end(?:_of)?_{found['name']}\|>", re.IGNORECASE)
+    name = rf"end(?:_of)?_{found['name']}" if found["name"] else rf"close\|>\s*{found['opened']}\s*<\|sep"
+    closing = re.compile(rf"<\|{name}\|>", re.IGNORECASE)
     ends = list(closing.finditer(text, found.end()))
     if not ends:
         raise ReasoningError("unclosed-answer", found.start())

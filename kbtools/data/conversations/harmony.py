@@ -18,7 +18,7 @@ _TOKENS = re.compile(r"<\|(?:start|end|return|call)\|>(?:assistant)?+")
 
 
 class Channel(NamedTuple):
-    """One message: its channel, its text, and what stands behind its end token up to the next message."""
+    """One message: its channel, its text, and what is behind its end token up to the next message."""
 
     name: str
     content: str
@@ -28,7 +28,7 @@ class Channel(NamedTuple):
 def is_harmony(text: str) -> bool:
     """Whether the text is in harmony format, its first header perhaps pre-filled by the chat template."""
     begin = text.lstrip()
-    if begin.startswith(("<|channel|>", "<|start|>")):
+    if begin.startswith(("<|channel|>", "<|start|>", "to=self<|message|>")):  # the last one: a kin of it, Muse
         return True
     return "<|end|><|start|>assistant<|channel|>" in text and not begins_with_mark(begin)
 

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 NAMES = (
     "think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad", "inner_monologue",
-    "longcat_think",
+    "longcat_think", "think_fast", "think_faster", "cot", "chain_of_thought",
 )  # fmt: skip
 """Names of tags, `<think>` to `</think>`, in any case, with attributes, and with a namespace: `<seed:think>`."""
 BRACKETED = ("think", "thinking", "thought", "reasoning")
 """Names in square brackets and in triangles: `[THINK]` of Magistral, `◁think▷` of Kimi-VL."""
 TOKENS = ("thought", "thinking", "think", "reasoning")
-"""Names in special tokens: `<|begin_of_thought|>`, `<|end_of_thought|>`, `<|START_THINKING|>`, `<|END_THINKING|>`."""
+"""Names in special tokens: `<|begin_of_thought|>`, `<|START_THINKING|>`, `<|think:start|>`, `<|open|>think<|sep|>`."""
 EXAMPLES = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -28,12 +28,21 @@ EXAMPLES = (
     ("<scratchpad>", "</scratchpad>"),
     ("<inner_monologue>", "</inner_monologue>"),
     ("<longcat_think>", "</longcat_think>"),
+    ("<cot>", "</cot>"),
+    ("<chain_of_thought>", "</chain_of_thought>"),
+    ("<think_fast>", "</think_fast>"),
+    ("<think_faster>", "</think_faster>"),
     ("<seed:think>", "</seed:think>"),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|think|>", "<|/think|>"),
+    ("<|think:start|>", "<|think:end|>"),
+    ("<|thinking_start|>", "<|thinking_end|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
+    ("<|channel>thought", "<channel|>"),
 )
 """The marks as models write them; the tests and the page of the docs go through this list."""
 
@@ -48,7 +57,12 @@ _ANGLED = re.compile(
     <(?=[/|a-z])(?:
         (?:(?P<answer>answer)|(?P<end_answer>/answer)|(?P<tag>/?+(?:[a-z]\w*+:)?+(?:{_any(NAMES)})))
             {_ATTRIBUTES}(?P<empty>/)?+>
-        |\|(?P<token>(?:(?:begin|start|end)(?:_of)?_|/)?+(?:{_any(TOKENS)}))\|>
+        |\|(?P<token>
+            (?:(?:begin|start|end)(?:_of)?_|/)?+(?:{_any(TOKENS)})(?:[:_](?:start|begin|end))?+
+            |inner_(?:prefix|suffix)
+            |(?:open|close)\|>\s*+(?:{_any(TOKENS)})\s*+<\|sep
+        )\|>
+        |(?P<channel>\|channel>thought|channel\|>)
     )
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -58,7 +72,10 @@ _TRIANGLE = re.compile(rf"◁(?P<triangle>/?+(?:{_any(BRACKETED)}))▷", re.IGNO
 # One pattern for each first character: the search for a single character is many times faster than for a set.
 _FINAL = re.compile(re.escape("<|channel|>final<|message|>"))
 _PATTERNS = (_ANGLED, _SQUARE, _TRIANGLE)
-_TOKEN_PART = re.compile(r"(?:(begin|start|end)(?:_of)?_|(/))?(.+)", re.IGNORECASE)
+_TOKEN_PART = re.compile(
+    r"(?:(?:begin|start|open)(?:_of)?(?:_|\|>\s*)|(?P<close>(?:end|close)(?:_of)?(?:_|\|>\s*)|/))?"
+    r"(?P<name>[a-z]+?)(?P<suffix>[:_]end|_suffix)?(?:[:_](?:start|begin)|_prefix|\s*<\|sep)?"
+)
 
 
 class Family(NamedTuple):
@@ -92,7 +109,7 @@ def begins_with_mark(text: str) -> re.Match[str] | None:
 
 def is_token(mark: re.Match[str]) -> bool:
     """Whether a mark is a special token, `<|begin_of_thought|>`."""
-    return mark.re is _ANGLED and mark["token"] is not None
+    return mark.re is _ANGLED and (mark["token"] is not None or mark["channel"] is not None)
 
 
 def is_answer(mark: re.Match[str]) -> bool:
@@ -118,5 +135,7 @@ def family_of(found: re.Match[str]) -> tuple[Family, bool]:
     if style == "token":
         part = _TOKEN_PART.fullmatch(word)
         assert part is not None, "a token has a name"
-        return Family(style, part[3]), part[1] == "end" or part[2] == "/"
+        return Family(style, part["name"]), part["close"] is not None or part["suffix"] is not None
+    if style == "channel":
+        return Family(style, "thought"), not word.startswith("|")
     return Family(style, word.removeprefix("/")), word.startswith("/")

@@ -46,7 +46,7 @@ class Marks:
         return line.end() if line else self.starts[index]
 
     def begins_line(self, index: int) -> bool:
-        """Whether the mark stands at the very start of a line, or there behind the end of a block of reasoning."""
+        """Whether the mark is at the very start of a line, or there behind the end of a block of reasoning."""
         start = self.starts[index]
         before = self.codes.rfind(END_THINK, 0, index)
         if before >= 0 and self.ends[before] == start:

@@ -8,7 +8,7 @@ The rules, for the marks of the table in `marks`, `<think>` among them:
 
 - A block of reasoning reaches to the closing mark that balances it, with all blocks of its family nested in it.
 - A closing mark that nothing opened ends reasoning whose opening mark the chat template had pre-filled: all that
-  stands before it, draft answers included, is reasoning.
+  is before it, draft answers included, is reasoning.
 - Outside of reasoning, `<answer>...</answer>` or the lines BEGIN_PYTHON ... END_PYTHON hold the answer.
   Inside of it other marks are text, and so is `</answer>` in a code fence of the answer. Of the lines only
   the code between them is kept, with the end of its last line; inside `<answer>` tags they are text like any
@@ -16,7 +16,7 @@ The rules, for the marks of the table in `marks`, `<think>` among them:
 - A whole block of reasoning in the answer, neither quoted nor fenced, is an error: it would be kept with the answer.
 - A text in harmony format is read by its `final` channel, one in the frame of a response by that; both may hold a
   tagged answer or be the answer.
-- A text with none of these marks has no answer where tags are required, else it is an answer as it stands.
+- A text with none of these marks has no answer where tags are required, else it is an answer as it is.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ __all__ = [
     "Rules",
     "TagRule",
     "behind_reasoning",
+    "first_mark",
     "has_marks",
     "kept",
     "parse",
@@ -58,7 +59,7 @@ class Parsed(NamedTuple):
 
     @property
     def reasoning(self) -> str | None:
-        """What stands before the answer, its pieces between marks joined by an empty line; None for nothing."""
+        """What is before the answer, its pieces between marks joined by an empty line; None for nothing."""
         pieces = [piece for text in self.before for piece in _pieces(find_marks(text))]
         return "\n\n".join(piece for piece in pieces if piece and not piece.isspace()) or None
 
@@ -93,6 +94,13 @@ def kept(parsed: Parsed, rules: Rules) -> str:
 def has_marks(text: str) -> bool:
     """Whether anything in the text would be read as reasoning or as the bounds of an answer."""
     return is_harmony(text) or has_frame(text) or bool(find_marks(text).codes)
+
+
+def first_mark(text: str) -> int | None:
+    """Where the text first holds something that would be read as reasoning or as the bounds of an answer."""
+    if is_harmony(text) or has_frame(text):
+        return 0
+    return next(iter(find_marks(text).starts), None)
 
 
 def behind_reasoning(text: str) -> str:

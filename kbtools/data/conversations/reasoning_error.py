@@ -42,14 +42,14 @@ EXPLANATIONS: dict[Kind, str] = {
     "answers-differ": "there are several answers and they differ; --answer last takes the last one",
     "no-answer": "what its tags hold may all be drafts of the reasoning, and no answer follows it",
     "no-answer-tag": "no answer in <answer> tags or between marker lines follows the reasoning, if there is any; "
-    "--tag optional takes the text behind the reasoning as it stands",
-    "reasoning-in-answer": "reasoning stands inside of the answer, and would be kept with it",
+    "--tag optional takes the text behind the reasoning as it is",
+    "reasoning-in-answer": "reasoning is inside of the answer, and would be kept with it",
     "half-surrogate": "a text holds half a surrogate pair, which no column can hold",
     "unread-reasoning": "a field of reasoning holds neither text nor parts with text",
     "empty-answer": "the answer is empty or only white space",
-    "split-answer": "untagged text stands before and after reasoning; --answer last takes what comes after",
+    "split-answer": "untagged text is before and after reasoning; --answer last takes what comes after",
     "marker-in-answer": "the answer has no tags and itself contains marks of reasoning or answers, so that a "
-    "reader would take it apart again; --unwrap keeps it as it stands",
+    "reader would take it apart again; --unwrap keeps it as it is",
     "no-final-channel": "the text has harmony channels and none of them is `final`",
     "several-final-channels": "several `final` channels differ; --answer last takes the last one",
     "text-after-final": "text follows the end token of the `final` channel",

@@ -53,8 +53,8 @@ class Rules:
 STRICT = Rules()
 
 
-class Answer(NamedTuple):
-    """The answer `text[start:end]`, its tags excluded, and where its opening tag stands."""
+class TaggedAnswer(NamedTuple):
+    """The answer `text[start:end]`, its tags excluded, and where its opening tag is."""
 
     opening: int
     start: int
@@ -62,7 +62,7 @@ class Answer(NamedTuple):
     tagged: bool
 
 
-def usual_answer(marks: Marks) -> Answer | None:
+def usual_answer(marks: Marks) -> TaggedAnswer | None:
     """What a `TagReader` finds in the usual text: at most one block of reasoning, then one answer.
 
     None for any other text, and where a fence behind the answer might hide its closing tag.
@@ -70,14 +70,14 @@ def usual_answer(marks: Marks) -> Answer | None:
     if marks.codes not in _USUAL:
         return None
     text, close = marks.text, marks.starts[-1]
-    if marks.codes[-1] == END_ANSWER and (text.find("```", close) >= 0 or text.find("~~~", close) >= 0):
+    if marks.codes[-1] == END_ANSWER and any(text.find(fence, close) != -1 for fence in ("```", "~~~")):
         return None
     return _answer_between(marks, len(marks.codes) - 2, len(marks.codes) - 1)
 
 
-def _answer_between(marks: Marks, opening: int, close: int) -> Answer:
+def _answer_between(marks: Marks, opening: int, close: int) -> TaggedAnswer:
     tagged = marks.codes[opening] == ANSWER
-    return Answer(marks.starts[opening], marks.end(opening), marks.starts[close], tagged)
+    return TaggedAnswer(marks.starts[opening], marks.end(opening), marks.starts[close], tagged)
 
 
 class TagReader:
@@ -101,7 +101,7 @@ class TagReader:
     def _closings(self) -> Closings:
         return find_closings(self.marks)
 
-    def read(self, rules: Rules) -> Answer:
+    def read(self, rules: Rules) -> TaggedAnswer:
         """The answer; raises `ReasoningError` where there is none or it is not certain."""
         index = 0
         while index < len(self.codes):
@@ -128,24 +128,24 @@ class TagReader:
         closings = _CLOSINGS.match(self.codes, index)
         return closings.end() if closings else index + 1
 
-    def _choose(self, rule: AnswerRule) -> Answer:
+    def _choose(self, rule: AnswerRule) -> TaggedAnswer:
         if rule == "last":
             return _answer_between(self.marks, *self._answers[-1])
         text, starts, end = self.marks.text, self.marks.starts, self.marks.end
         found = self._disputed + self._answers
-        if len(found) > 1 and len({text[end(opening) : starts[close]] for opening, close in found}) > 1:
+        if len({text[end(opening) : starts[close]] for opening, close in found}) > 1:
             raise ReasoningError("answers-differ", starts[self._answers[-1][0]])
         return _answer_between(self.marks, *self._answers[0])
 
-    def _rest(self, ended: int, rule: AnswerRule) -> Answer:
+    def _rest(self, ended: int, rule: AnswerRule) -> TaggedAnswer:
         """The text behind the reasoning, where no tag is asked for."""
         position = self.marks.end(ended)
         if rule == "only" and self._visible_before(ended):
             raise ReasoningError("split-answer", position)
-        return Answer(position, position, len(self.marks.text), tagged=False)
+        return TaggedAnswer(position, position, len(self.marks.text), tagged=False)
 
     def _visible_before(self, ended: int) -> bool:
-        """Whether text stands outside the blocks, before the end of the last one."""
+        """Whether text is outside the blocks, before the end of the last one."""
         depth = 0
         position = self.marks.end(self._unaccounted - 1) if self._unaccounted else 0
         for index in range(self._unaccounted, ended + 1):
@@ -159,7 +159,7 @@ class TagReader:
         return False
 
     def _reasoning(self, index: int) -> int:
-        """A run of think tags, with whatever stands inside their blocks."""
+        """A run of think tags, with whatever is inside their blocks."""
         depth, opened, unopened, codes = 0, index, -1, self.codes
         for at in range(index, len(codes)):
             code = codes[at]
@@ -215,8 +215,10 @@ class TagReader:
     def _close(self, index: int) -> int | None:
         mark = END_ANSWER if self.codes[index] == ANSWER else END
         close = self.codes.find(mark, index)
-        if close < 0 or self.codes[index] == BEGIN:
-            return None if close < 0 else close
+        if close == -1:
+            return None
+        if self.codes[index] == BEGIN:
+            return close
         balanced = self._closings.balanced[index + 1]
         return self._closings.first[index + 1] if balanced is None else balanced
 
@@ -229,11 +231,11 @@ class TagReader:
         if self.marks.starts[index] <= self._solid:
             return None
         end = self.codes.find(END_THINK, index, close)
-        while end >= 0 and not self._answer_follows(end):
+        while end != -1 and not self._answer_follows(end):
             end = self.codes.find(END_THINK, end + 1, close)
-        if end >= 0 and self._ended is not None:
+        if end != -1 and self._ended is not None:
             raise ReasoningError("nested-answer", self.marks.end(end))
-        return None if end < 0 else end
+        return None if end == -1 else end
 
     def _answer_follows(self, index: int) -> bool:
         """Whether this end of reasoning is unquoted and an answer opens right behind it or on a later line."""
@@ -249,10 +251,10 @@ class TagReader:
     def _refuse_nested(self, index: int, close: int) -> None:
         """Refuse an answer with an inner opening that may be the real one.
 
-        That is one that starts a line, or any one where the outer opening stands in the middle of a line.
+        That is one that starts a line, or any one where the outer opening is in the middle of a line.
         """
         codes, opening = self.codes, self.codes[index]
-        if codes.find(opening, index + 1, close) < 0:
+        if codes.find(opening, index + 1, close) == -1:
             return
         starts, sure = self.marks.starts, self.marks.starts[index] <= self._solid or self.marks.begins_line(index)
         if sure and opening == ANSWER and self._closings.balanced[index + 1] is not None:

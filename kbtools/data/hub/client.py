@@ -222,7 +222,7 @@ def info(repo: str, revision: str | None = None) -> DatasetInfo | None:
 
 
 def check_write(repo: str, user: Account, *, pull_request: bool) -> DatasetInfo | None:
-    """What stands at the target, if anything; ConfigError when this token may not write there."""
+    """What is at the target, if anything; ConfigError when this token may not write there."""
     found = info(repo)
     owner = repo.split("/")[0]
     if found is None and not user.may_create(owner):

@@ -186,7 +186,7 @@ def _addition(path: str, file: LocalFile) -> Any:
 
 
 def _check_landed(repo: str, sha: str, before: Head, wanted: Change) -> None:
-    """Every file that was sent stands in the commit with its checksum, and every other file as it was."""
+    """Every file that was sent is in the commit with its checksum, and every other file as it was."""
     after = head(repo, sha).files
     wrong = [path for path, file in wanted.files.items() if path not in after or not after[path].holds(file)]
     wrong += [path for path in wanted.gone if path in after]

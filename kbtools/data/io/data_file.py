@@ -93,6 +93,8 @@ def data_file(path: Path) -> DataFile:
         with packed.opened() as stream:
             head = packed.read(stream, _HEAD_BYTES)
     kind = next((kind for magic, kind in _BINARY.items() if head.startswith(magic)), None)
+    if compression and any(head.startswith(magic) for magic in _COMPRESSED):
+        raise DataError(f"{path} is compressed twice: decompress it once.")
     if kind and compression:
         raise DataError(f"{path} is a {kind} file within {compression}: decompress it first.")
     if other := next((what for magic, what in _OTHERS.items() if head.startswith(magic)), None):
@@ -122,6 +124,11 @@ def _endings(path: Path) -> list[str]:
 def is_named(name: str) -> bool:
     """Whether a name is that of a data file, by its ending."""
     return any(ending in _NAMES for ending in _endings(Path(name)))
+
+
+def holds_rows(name: str) -> bool:
+    """Whether a name is that of a file of rows: `.json` may be anything."""
+    return any(ending in _NAMES and ending != "json" for ending in _endings(Path(name)))
 
 
 @contextmanager

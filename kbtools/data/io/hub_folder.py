@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools.data.io.data_file import READS, is_named
+from kbtools.data.io.data_file import READS, holds_rows, is_named
 from kbtools.errors import DataError, UsageError
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     from datasets import BuilderConfig
@@ -29,7 +30,8 @@ def is_record(path: Path) -> bool:
 
 def files_by_split(folder: Path, config: str | None) -> dict[str, list[Path]]:
     """The files of each split of a configuration; DataError when the folder holds no dataset that can be read whole."""
-    found = _resolved(folder, config)
+    listed = _says_its_files(folder)
+    found = _resolved(folder, config, listed=listed)
     splits = {
         str(name): [path for path in map(Path, files) if not is_record(path)]
         for name, files in (found.data_files or {}).items()
@@ -39,27 +41,34 @@ def files_by_split(folder: Path, config: str | None) -> dict[str, list[Path]]:
         raise DataError(f"{folder} holds no data files. kbtools reads {READS}.")
     for files in splits.values():
         _check_whole(files)
-    if not _says_its_files(folder):
+    if not listed:
         _check_none_left_out(folder, [file for files in splits.values() for file in files])
     return splits
 
 
 def _says_its_files(folder: Path) -> bool:
     """Whether the card lists the files of each configuration."""
+    import yaml
     from huggingface_hub import DatasetCard
 
     card = folder / "README.md"
-    return card.is_file() and "configs" in DatasetCard.load(card).data.to_dict()
+    try:
+        return card.is_file() and "configs" in DatasetCard.load(card).data.to_dict()
+    except (yaml.YAMLError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise DataError(f"{card}: the head between its lines of --- is not YAML ({why}). Mend or remove it.") from None
 
 
-def _resolved(folder: Path, config: str | None) -> BuilderConfig:
+def _resolved(folder: Path, config: str | None, *, listed: bool) -> BuilderConfig:
     import datasets
     from datasets.data_files import EmptyDatasetError
     from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError
 
     try:
         builder = datasets.load_dataset_builder(str(folder), config)
-    except (EmptyDatasetError, DataFilesNotFoundError):
+    except (EmptyDatasetError, DataFilesNotFoundError) as error:
+        if listed:
+            raise DataError(f"{folder}: none of the files that its README.md lists is there ({error}).") from None
         raise DataError(
             f"{folder} is a folder with neither a saved dataset (save_to_disk) nor data files. kbtools reads {READS}."
         ) from None
@@ -107,8 +116,8 @@ def _check_whole(files: Iterable[Path]) -> None:
             odd = sorted(set(wanted) - set(indices)) or [index for index in indices if indices.count(index) > 1][:1]
             what = "missing" if set(wanted) - set(indices) else "there more than once"
             raise DataError(
-                f"{folder}: of the {int(count)} shards of {stem}, {', '.join(odd[:5])} is {what}. Load them again, or "
-                "choose files with a pattern of names."
+                f"{folder}: of the {counted(int(count), 'shard')} of {stem}, {', '.join(odd[:5])} is {what}. Load "
+                "them again, or choose files with a pattern of names."
             )
 
 
@@ -124,13 +133,14 @@ def _check_none_left_out(folder: Path, taken: Sequence[Path]) -> None:
         and path.resolve() not in known
         and is_named(path.name)
         and not is_record(path)
-        and path.suffix in endings
+        and (path.suffix in endings or holds_rows(path.name))
+        and not path.name.startswith(".")
         and path.name not in _METADATA
     ]
     if left:
         raise DataError(
-            f"{folder}: by their names, {', '.join(map(str, left[:5]))} belong to no split, and would be left out. "
-            "Name each file after its split, or give the files with a pattern, such as "
+            f"{folder}: {', '.join(map(str, left[:5]))} would be left out, being of another kind than the other files "
+            "or by their names of no split. Name each file after its split, or give the files with a pattern, such as "
             f"'{folder}/*{left[0].suffix}'."
         )
 

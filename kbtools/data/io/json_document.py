@@ -135,6 +135,8 @@ def _unwrapped(document: object, file: DataFile) -> list[object]:
     """Rows of the only value of a file: those under `data`, or itself as the only row."""
     if not isinstance(document, dict):
         return [document]
+    if {"columns", "index", "data"} == set(document):
+        raise _by_columns(file)
     held = [name for name in _HOLDERS if _is_rows(document.get(name))]
     if isinstance(document.get(_HOLDS_ROWS), list) and len(held) <= 1:  # what else is there is said of the whole file
         return list(document[_HOLDS_ROWS])
@@ -143,16 +145,29 @@ def _unwrapped(document: object, file: DataFile) -> list[object]:
             f"{file.path} is one JSON object with the fields {', '.join(document)}, whose rows seem to be in "
             f"{held[0]!r}: take them out with `jq -c '.{held[0]}[]' {file.path.name} > rows.jsonl`."
         )
-    if _is_by_column(document):
-        raise DataError(
-            f"{file.path} holds columns rather than rows, as pandas writes it by default: write it with "
-            "to_json(..., orient='records', lines=True)."
-        )
+    if _is_by_column(document) or _is_without_names(document):
+        raise _by_columns(file)
     return [document]
+
+
+def _by_columns(file: DataFile) -> DataError:
+    return DataError(
+        f"{file.path} holds columns rather than rows, as pandas can write it: write it with to_json(..., "
+        "orient='records', lines=True). A single row is read from a file that is named .jsonl."
+    )
 
 
 def _is_rows(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict | list) for item in value)
+
+
+def _is_without_names(document: dict[str, object]) -> bool:
+    """Whether rows, or columns of one length, are there without the names of their fields, as pandas can write them."""
+    if document and all(map(str.isdigit, document)) and all(isinstance(value, dict) for value in document.values()):
+        return True
+    lists = [value for value in document.values() if isinstance(value, list)]
+    plain = all(not isinstance(item, dict | list) for value in lists for item in value)
+    return len(lists) == len(document) > 1 and len(lists[0]) > 1 and plain and len(set(map(len, lists))) == 1
 
 
 def _is_by_column(document: dict[str, object]) -> bool:

@@ -106,7 +106,7 @@ def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(
-            f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
+            f"the key {next(name for name in names if names.count(name) > 1)!r} occurs twice in one object"
         )
     return found
 

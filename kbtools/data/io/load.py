@@ -90,8 +90,8 @@ def _from_file(path: Path, source: Source) -> tuple[Dataset, Source]:
     data, digest = local_files.as_dataset(path)
     if source.sha256 and source.sha256 != digest:
         raise DataError(
-            f"{path} is not the file that the recipe was made from: its sha256 is {digest[:12]}…, "
-            f"not {source.sha256[:12]}…. Give the original file, or take sha256 out of the recipe."
+            f"{path} is not the file that the recipe was made from, or has changed since the run began: its sha256 is "
+            f"{digest[:12]}…, not {source.sha256[:12]}…. Give the original file, or take sha256 out of the recipe."
         )
     return data, source.model_copy(update={"sha256": digest})
 
@@ -132,6 +132,8 @@ def _limited(data: Dataset | DatasetDict, limit: int | None) -> Dataset | Datase
 
 def _no_such_file(name: str) -> str:
     path = Path(name)
+    if path.is_symlink():
+        return f"{name!r} is a link to {str(path.readlink())!r}, and nothing is there."
     if not path.parent.is_dir():
         return f"there is no file {name!r}, nor the folder {str(path.parent)!r}."
     siblings = [str(sibling) for sibling in path.parent.iterdir()]

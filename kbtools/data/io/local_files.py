@@ -31,7 +31,7 @@ def as_dataset(path: Path) -> tuple[Dataset, str]:
     digest, file = _digest(path), data_file(path)
     known = evals_features().arrow_schema if path == sample.path() else None
     form = "-".join(filter(None, (file.kind, file.compression, "whole" if file.is_one_document else "")))
-    return _cached(f"{digest[:32]}-{form}", digest, _reader(file), known), digest
+    return _cached(f"{digest[:32]}-{form}", digest, _unless_changed(_reader(file), path, digest), known), digest
 
 
 def as_one(paths: Sequence[Path]) -> Dataset:
@@ -85,6 +85,17 @@ def _cached(name: str, digest: str, reader: arrow_file.Reader, known: pa.Schema 
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _unless_changed(reader: arrow_file.Reader, path: Path, digest: str) -> arrow_file.Reader:
+    """The tables, and DataError after the last one where they are not those of the digest: it names the cache."""
+
+    def read(known: pa.Schema | None) -> Iterator[pa.Table]:
+        yield from reader(known)
+        if _digest(path) != digest:
+            raise DataError(f"{path} changed while it was read. Start again when it is whole.")
+
+    return read
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------

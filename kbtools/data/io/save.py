@@ -41,9 +41,9 @@ def check_target(path: Path) -> None:
     if path.suffix and not path.name.endswith((".parquet", *_TEXT_ENDINGS)):
         raise UsageError(f"--out {path}: names end in .parquet, .jsonl, .jsonl.gz, .jsonl.zst, or nothing (a folder).")
     if not path.suffix and path.is_file():
-        raise UsageError(f"--out {path}: a file stands where the dataset's folder should go.")
+        raise UsageError(f"--out {path}: there is a file where the dataset's folder should go.")
     if path.is_dir() and (path.suffix or not _is_dataset(path)):
-        raise UsageError(f"--out {path}: a folder stands there that is not a saved dataset; it is not replaced.")
+        raise UsageError(f"--out {path}: there is a folder that is not a saved dataset; it is not replaced.")
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
         raise UsageError(f"--out {path}: {above} is not a folder that you may write to.")

@@ -28,7 +28,7 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def parsed(text: str, where: Path | str) -> object:
-    """What a JSON text holds; `where` it stands is for the message when it is none."""
+    """What a JSON text holds; `where` it is goes into the message when it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -15,6 +15,7 @@ from kbtools.models.backends.completion import Token, completion
 from kbtools.models.kinds import Kind
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
+from kbtools.wording import counted
 
 KNOWN = frozenset({"temperature", "top_p", "max_tokens", "seed", "stop", "logprobs", "top_logprobs"})
 
@@ -146,4 +147,5 @@ def _tokens(output: Any, generated: Any, fields: dict[str, Any], tokenizer: Any)
 
 
 def _too_long(prompt: int, wanted: int | None, context: int) -> str:
-    return f"the prompt has {prompt} tokens and the reply may have {wanted or 1}; the model's context holds {context}"
+    said, reply = counted(prompt, "token"), wanted or 1
+    return f"the prompt has {said} and the reply may have {reply}; the model's context holds {context}"

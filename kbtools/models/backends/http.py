@@ -1,28 +1,22 @@
-"""The backend for OpenAI-compatible servers, on aiohttp: one POST per attempt and no retries of its own."""
+"""The backend for OpenAI-compatible servers, on libcurl: one POST per attempt and no retries of its own."""
 
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from kbtools.errors import UsageError
 from kbtools.models.backend import Send
 from kbtools.models.backends.received import received
+from kbtools.models.backends.transport import NoResponse, Transport, ascii_url, opened, proxy_for
 from kbtools.models.backends.wire import CHAT, Dialect
 from kbtools.models.kinds import STOPS_RUN, Kind
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
-
-if TYPE_CHECKING:
-    import aiohttp
-
 
 TLS_ADVICE = (
     "Put the path of a file with the certificate of the server's authority into the environment variable "
@@ -63,15 +57,13 @@ class HttpBackend:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Send]:
-        """Open a session; the engine limits the calls in flight, so the session does not."""
-        async with open_session(self.headers, tls=self.base_url.startswith("https:")) as session:
-            yield partial(self._send, session, proxy_for(self.endpoint))
+        """Open a transport; the engine limits the calls in flight, so the transport does not."""
+        async with opened({"Content-Type": "application/json", **self.headers}) as transport:
+            yield partial(self._send, Post(transport, ascii_url(self.endpoint), proxy_for(self.endpoint)))
 
-    async def _send(
-        self, session: aiohttp.ClientSession, proxy: str | None, request: Request, timeout: float
-    ) -> Answer:
+    async def _send(self, post: Post, request: Request, timeout: float) -> Answer:
         body = self.dialect.body(request, self.served_as or self.model).encode("ascii")
-        answer = await post(session, self.endpoint, body, timeout, proxy)
+        answer = await post(body, timeout)
         return self._explained(answer) if answer.kind in STOPS_RUN or answer.kind is Kind.NOT_FOUND else answer
 
     def _explained(self, answer: Answer) -> Answer:
@@ -100,66 +92,56 @@ class HttpBackend:
         return f" at {self.endpoint}"
 
 
-@asynccontextmanager
-async def open_session(headers: Mapping[str, str], *, tls: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
-    """An aiohttp session without limits and cookies."""
-    import aiohttp
+@dataclass(frozen=True, slots=True)
+class Post:
+    """POSTs of JSON to one URL; what goes wrong with the transport becomes an answer."""
 
-    # A context of its own: aiohttp's is made at its import, before SSL_CERT_FILE may have been set.
-    trusted = ssl.create_default_context() if tls else True
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, ssl=trusted)
-    async with aiohttp.ClientSession(
-        connector=connector, headers={"User-Agent": "kbtools", **headers}, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
-        yield session
+    transport: Transport
+    url: str
+    proxy: str | None = None
 
+    async def __call__(self, body: bytes, timeout: float) -> Answer:
+        try:
+            response = await self.transport.call(self.url, body, timeout, self.proxy)
+        except NoResponse as problem:
+            return self._answer(problem, timeout)
+        return received(response.status, response.headers, response.body)
 
-async def post(session: aiohttp.ClientSession, url: str, body: bytes, timeout: float, proxy: str | None) -> Answer:
-    """One POST of JSON; transport errors become answers."""
-    import aiohttp
+    def _answer(self, problem: NoResponse, timeout: float) -> Answer:
+        import pycurl
 
-    try:
-        async with session.post(
-            url,
-            data=body,
-            headers={"Content-Type": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=timeout),
-            allow_redirects=False,
-            proxy=proxy,
-        ) as response:
-            return received(response.status, response.headers, await response.read())
-    except TimeoutError:
-        return Answer(Kind.TIMEOUT, error=f"no complete answer within {timeout:g} s", maybe_billed=True)
-    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-        return Answer(Kind.TLS, error=f"no trusted connection{_through(proxy)} ({error}). {TLS_ADVICE}")
-    except aiohttp.ClientHttpProxyError as error:
-        return Answer(
-            Kind.CONNECTION, error=f"the proxy {_bare(proxy)} refused with HTTP {error.status} ({error.message})"
-        )
-    except aiohttp.ClientConnectorError as error:
-        return Answer(Kind.CONNECTION, error=f"cannot connect to {url}{_through(proxy)}: {error}")
-    except (aiohttp.ClientError, OSError) as error:
-        return Answer(
-            Kind.CONNECTION,
-            error=f"connection to {url}{_through(proxy)} broke: {error or type(error).__name__}",
-            maybe_billed=True,
-        )
+        match problem.code:
+            case pycurl.E_OPERATION_TIMEDOUT:
+                return Answer(Kind.TIMEOUT, error=f"no complete answer within {timeout:g} s", maybe_billed=True)
+            case code if code in _distrust() or (code == pycurl.E_SSL_CONNECT_ERROR and _TLS in str(problem)):
+                error = f"no trusted connection{self._through()} ({problem}). {TLS_ADVICE}"
+                return Answer(Kind.TLS, error=error)
+            case _ if problem.proxy_status >= 300:
+                error = f"the proxy {_bare(self.proxy)} refused with HTTP {problem.proxy_status}"
+                return Answer(Kind.CONNECTION, error=error)
+            case pycurl.E_COULDNT_CONNECT | pycurl.E_COULDNT_RESOLVE_HOST | pycurl.E_COULDNT_RESOLVE_PROXY:
+                return Answer(Kind.CONNECTION, error=f"cannot connect to {self.url}{self._through()}: {problem}")
+            case _:
+                error = f"connection to {self.url}{self._through()} broke: {problem}"
+                return Answer(Kind.CONNECTION, error=error, maybe_billed=True)
+
+    def _through(self) -> str:
+        """The proxy, said in errors: its address is else taken for that of the server."""
+        return f" through the proxy {_bare(self.proxy)} that the environment names" if self.proxy else ""
 
 
-def _through(proxy: str | None) -> str:
-    """The proxy, said in errors: its address is else taken for that of the server."""
-    return f" through the proxy {_bare(proxy)} that the environment names" if proxy else ""
+_TLS = "error:"
+"""How OpenSSL begins to say what is wrong with the other side; a connection that breaks has no such number."""
+
+
+def _distrust() -> frozenset[int]:
+    """Numbers of libcurl's errors about certificates and their files."""
+    import pycurl
+
+    return frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR})
 
 
 def _bare(proxy: str | None) -> str:
     """The address of a proxy without its credentials."""
     parts = urlsplit(proxy or "")
     return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.port else f"{parts.scheme}://{parts.hostname}"
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a URL, looked up once instead of at each call."""
-    parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)

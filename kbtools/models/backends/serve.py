@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 
 from kbtools.errors import ConfigError
 from kbtools.models.backend import Send
-from kbtools.models.backends.http import HttpBackend, open_session
+from kbtools.models.backends.http import HttpBackend
 from kbtools.models.backends.supervise import Supervised, vllm_command
+from kbtools.models.backends.transport import NoResponse, opened
 from kbtools.models.kinds import Kind
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
@@ -88,18 +89,15 @@ class ServeBackend:
         return server, http
 
     async def _healthy(self, server: Supervised, url: str) -> None:
-        import aiohttp
-
         deadline = time.monotonic() + self._startup
-        async with open_session({}) as session:
+        async with opened({}) as transport:
             while time.monotonic() < deadline:
                 if server.ended() is not None:
                     raise ConfigError(self._ended(server, "before it was ready"))
                 try:
-                    async with session.get(f"{url}/health", timeout=aiohttp.ClientTimeout(total=5)) as response:
-                        if response.status == 200:
-                            return
-                except (aiohttp.ClientError, TimeoutError, OSError):
+                    if (await transport.call(f"{url}/health", None, timeout=5)).status == 200:
+                        return
+                except NoResponse:
                     pass  # not listening yet
                 await asyncio.sleep(POLL)
         server.stop()  # and not close, which removes the log that the error names

@@ -43,7 +43,7 @@ class Asked(BaseModel):
         return Request(Terms(held.model, held.sampling, json.loads(self.shape)), held.messages, held.sample)
 
 
-class Told(BaseModel):
+class WorkerOrder(BaseModel):
     """What a worker is told: the model, and what it is asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,7 +82,7 @@ class VllmWorkers:
 
     def _told(self, requests: Sequence[Request]) -> str:
         asked = tuple(Asked.of(request) for request in requests)
-        return Told(path=self._path, model=self.model, options=self._options, requests=asked).model_dump_json()
+        return WorkerOrder(path=self._path, model=self.model, options=self._options, requests=asked).model_dump_json()
 
 
 def _until(stopping: Callable[[], bool]) -> Callable[[Sequence[Request]], bool]:
@@ -91,7 +91,7 @@ def _until(stopping: Callable[[], bool]) -> Callable[[Sequence[Request]], bool]:
 
 def generate(payload: str) -> str:
     """A worker's part: the answers by the keys of the requests."""
-    told = Told.model_validate_json(payload)
+    told = WorkerOrder.model_validate_json(payload)
     requests = [asked.request() for asked in told.requests]
     answers = _model(told.path, told.model, told.options).answers(requests, lambda: False)
     return _ANSWERS.dump_json({request.key: answer for request, answer in answers}).decode()

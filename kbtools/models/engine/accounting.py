@@ -14,6 +14,7 @@ from kbtools.models.kinds import Kind, ReplyFailure, Usage
 from kbtools.models.options import Prices
 from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request
+from kbtools.wording import counted
 
 OPENS_AFTER = 20
 UNREACHABLE = frozenset({Kind.CONNECTION, Kind.NOT_FOUND})
@@ -34,7 +35,8 @@ class CircuitBreaker:
         if self._reached or self._failed < OPENS_AFTER:
             return None
         return ConfigError(
-            f"the first {self._failed} requests to {self._endpoint} all failed, the last with: {reply.error}. "
+            f"the first {counted(self._failed, 'request')} to {self._endpoint} all failed, the last with: "
+            f"{reply.error}. "
             "Check the address, that the server runs, and the name of the model"
         )
 

@@ -121,7 +121,7 @@ class Scheduler:
                 chunk = self._seen.new(taken)
                 self._progress.taken(len(taken), len(taken) - len(chunk))
             else:
-                await self._calls.sleepers.sleep(looked + POLL - time.monotonic())
+                await self._calls.sleepers.sleep(POLL)
             if time.monotonic() - looked >= POLL:
                 looked = time.monotonic()
                 chunk += parked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from random import Random
 from kbtools.models.kinds import RETRIED, Kind
 from kbtools.models.options import Options
 from kbtools.models.reply import Answer
+from kbtools.wording import counted
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -35,7 +37,9 @@ def gave_up(answer: Answer, faults: int, elapsed: float, options: Options) -> st
     """The error text of a row whose retries are used up, or the answer's own."""
     if answer.kind not in RETRIED:
         return answer.error
-    limit = f"{faults} failed attempts" if faults >= options.max_attempts else f"a deadline of {options.deadline:g} s"
+    limit = (
+        counted(faults, "failed attempt") if faults >= options.max_attempts else f"a deadline of {options.deadline:g} s"
+    )
     return f"gave up after {elapsed:.1f} s ({limit}); last answer: {answer.error}"
 
 
@@ -67,9 +71,11 @@ def rate_limit_pause(headers: Mapping[str, str]) -> float:
 
 def duration(text: str | None) -> float | None:
     """Seconds in `1.5`, `20ms`, `6m0s`; None if it is none of these."""
-    if text is None or (seconds := _number(text)) is not None:
-        return seconds if text is not None else None
-    parts = re.findall(r"([\d.]+)(ms|s|m|h|d)", text)
+    if text is None:
+        return None
+    if (seconds := _number(text)) is not None:
+        return seconds
+    parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|d)", text)
     if "".join(number + unit for number, unit in parts) != text.strip() or not parts:
         return None
     return sum(float(number) * UNITS[unit] for number, unit in parts)
@@ -80,7 +86,7 @@ def _number(text: str | None) -> float | None:
         value = float(text) if text is not None else None
     except ValueError:
         return None
-    return max(0.0, value) if value is not None and value == value else None
+    return max(0.0, value) if value is not None and math.isfinite(value) else None
 
 
 def _until(date: str, now: datetime) -> float | None:

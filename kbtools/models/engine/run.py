@@ -25,6 +25,7 @@ from kbtools.models.engine.progress import Progress, ProgressSink
 from kbtools.models.options import Options
 from kbtools.models.request import Request, estimated_prompt_tokens
 from kbtools.models.store import ResponseStore, chunks
+from kbtools.wording import counted
 
 TICK = 0.25
 SPARE_FILES = 128
@@ -37,7 +38,8 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         super().__init__(
-            f"interrupted with {progress.done} replies in the store, {progress.sent} calls made in this run; "
+            f"interrupted with {counted(progress.done, 'reply', 'replies')} in the store, "
+            f"{counted(progress.sent, 'call')} made in this run; "
             "run the same command again to go on from there"
         )
 
@@ -243,7 +245,8 @@ def _allow_open_files(needed: int) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise UsageError(
-            f"{needed - SPARE_FILES} calls in flight need about {needed} open files, this process may have {hard}: "
+            f"{counted(needed - SPARE_FILES, 'call')} in flight need about {counted(needed, 'open file')}, this "
+            f"process may have {hard}: "
             "raise `ulimit -n` or lower the number in flight"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 import kbtools as kb
 from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import column, row_name
+from kbtools.wording import counted
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.agreement_plot import draw
 from kbtools_plugins.analysis.agreement_tables import charts, coefficients, differences, tables
@@ -115,7 +116,7 @@ class Agreement(Analysis):
         if nominal and not orders:
             every = [label for label in _all_labels(ds, self.between) if label not in self.ignore]
             orders = dict.fromkeys(self.between, tuple(every))
-        reading = scales.Reading(orders, self.ignore, nominal)
+        reading = scales.LabelReading(orders, self.ignore, nominal)
         return [scales.scale_of(ds, path, reading, self.columns) for path in self.between]
 
     def _groups(self, ds: Dataset, verdicts: Verdicts) -> Iterator[GroupAgreement]:
@@ -127,7 +128,8 @@ class Agreement(Analysis):
         names, members = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
         if len(names) > _MOST_GROUPS:
             raise kb.errors.UsageError(
-                f"--by {self.by}: {len(names):,} different values make too many groups (at most {_MOST_GROUPS})."
+                f"--by {self.by}: {counted(len(names), 'different value')} make too many groups (at most "
+                f"{_MOST_GROUPS})."
             )
         for number in sorted(range(len(names)), key=lambda number: str(names[number])):
             some = verdicts.some(np.flatnonzero(members == number))
@@ -152,7 +154,8 @@ def _verdicts(found: Sequence[Scale], level: Level, modules: np.ndarray) -> Verd
     domain = _domain(found[0], values[~np.isnan(values)])
     if len(domain) > _MOST_VALUES:
         raise kb.errors.UsageError(
-            f"{', '.join(scale.name for scale in found)} hold more than {_MOST_VALUES} different values: agreement is "
+            f"{', '.join(scale.name for scale in found)} hold more than "
+            f"{counted(_MOST_VALUES, 'different value')}: agreement is "
             "for verdicts on a scale. Use the stage correlate for measurements."
         )
     known = ~np.isnan(values)

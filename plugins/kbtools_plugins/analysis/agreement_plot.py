@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kbtools import drawing
 from kbtools.data.table import rows_text
+from kbtools.wording import counted
 from kbtools_plugins.analysis.ratings import AgreementEstimate, AgreementFigures, PairAgreement
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def draw(figures: AgreementFigures, folder: str, name: str) -> list[str]:
         for place, pair in enumerate(pairs, start=1):
             draw_confusion(page.add_subplot(grid[place // columns, place % columns]), pair, figures.labels)
         if len(pairs) < len(figures.whole.pairs):
-            page.suptitle(f"confusion of the first {len(pairs)} of {len(figures.whole.pairs)} pairs", fontsize=9)
+            page.suptitle(
+                f"confusion of the first {len(pairs)} of {counted(len(figures.whole.pairs), 'pair')}", fontsize=9
+            )
         return drawing.save(page, folder, name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import kbtools as kb
 from kbtools.data.table import rows_text
+from kbtools.wording import counted
 from kbtools_plugins.analysis.ratings import AgreementEstimate, AgreementFigures, GroupAgreement, PairAgreement
 
 _MOST_LABELS = 12
@@ -40,7 +41,8 @@ def coefficients(figures: AgreementFigures) -> kb.Table:
     """A line for each pair and one for all columns together, over all rows and in each group."""
     weights = "unweighted" if figures.level == "nominal" else "quadratic weights"
     title = f"agreement on {' < '.join(figures.labels) if figures.level != 'nominal' else ', '.join(figures.labels)} "
-    title += f"(95% intervals from {figures.resamples:,} bootstrap samples of {figures.resampled}; kappa: {weights}; "
+    title += f"(95% intervals from {counted(figures.resamples, 'bootstrap sample')} of {figures.resampled}; "
+    title += f"kappa: {weights}; "
     title += f"alpha: {figures.level})"
     header = ("group", "columns", "n", "same", "from", "to", "kappa", "from", "to", "alpha", "from", "to")
     return kb.Table(title, header, tuple(line for group in (figures.whole, *figures.groups) for line in _lines(group)))

@@ -52,7 +52,7 @@ def kendall(table: np.ndarray) -> float:
     import numpy as np
 
     left = np.cumsum(table, axis=1)
-    balance = 2 * left - table - left[:, -1:]  # of each line: what stands before a column, less what stands behind it
+    balance = 2 * left - table - left[:, -1:]  # of each line: what is before a column, less what is behind it
     concordant = float((table[1:] * np.cumsum(balance, axis=0)[:-1]).sum())
     total = float(table.sum()) ** 2
     untied = [total - float((table.sum(axis=axis) ** 2).sum()) for axis in (0, 1)]

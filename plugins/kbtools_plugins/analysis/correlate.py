@@ -10,13 +10,14 @@ from pydantic import Field, JsonValue
 import kbtools as kb
 from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import rows_text
+from kbtools.wording import counted
 from kbtools_plugins.analysis import scales
 from kbtools_plugins.analysis.base import Analysis, Findings
 from kbtools_plugins.analysis.correlation import (
     METHODS,
     Coefficient,
+    ColumnPair,
     CorrelationFigures,
-    Pair,
     correlate,
 )
 from kbtools_plugins.analysis.correlation_plot import draw
@@ -72,7 +73,7 @@ class Correlate(Analysis):
     def analyse(self, ds: Dataset) -> Findings:
         """Read the columns, correlate every pair."""
         orders = {path: [label.strip() for label in labels.split(",")] for path, labels in self.labels.items()}
-        reading = scales.Reading(orders, self.ignore)
+        reading = scales.LabelReading(orders, self.ignore)
         found = [scales.scale_of(ds, path, reading, self.columns) for path in dict.fromkeys(self._columns(ds.features))]
         module, groups = scales.modules(ds, self.columns)
         figures = correlate(found, groups, resampled=module or "rows", resamples=self.resamples, seed=self.seed)
@@ -112,7 +113,8 @@ def notes(figures: CorrelationFigures) -> tuple[str, ...]:
     repeated = [pair for pair in figures.pairs if pair.modules < pair.n]
     if repeated:
         found.append(
-            f"{rows_text(repeated[0].n)} come from {repeated[0].modules:,} modules: the intervals and p-values of "
+            f"{rows_text(repeated[0].n)} come from {counted(repeated[0].modules, 'module')}: the intervals and "
+            "p-values of "
             "Pearson take rows as independent, those of Spearman and Kendall do not"
         )
     ranked = [coefficient for pair in figures.pairs for coefficient in (pair.spearman, pair.kendall)]
@@ -142,12 +144,12 @@ def tables(figures: CorrelationFigures) -> tuple[kb.Table, ...]:
     title = (
         f"correlations of {rows_text(figures.rows)} (95% intervals; rank correlations: {figures.resamples:,} bootstrap "
     )
-    title += f"samples of {figures.resampled}; q: Benjamini-Hochberg over {len(figures.pairs)} pairs)"
+    title += f"samples of {figures.resampled}; q: Benjamini-Hochberg over {counted(len(figures.pairs), 'pair')})"
     header = ("columns", "n", "method", "r", "from", "to", "p", "q")
     return (kb.Table(title, header, tuple(row for pair in figures.pairs for row in _lines(pair))),)
 
 
-def _lines(pair: Pair) -> list[tuple[str, ...]]:
+def _lines(pair: ColumnPair) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
     reasons = {pair.coefficient(method).undefined for method in METHODS}
     if None not in reasons and len(reasons) == 1:

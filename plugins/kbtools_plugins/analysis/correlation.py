@@ -48,7 +48,7 @@ class Coefficient(Facts):
     """Bootstrap samples behind the interval."""
 
 
-class Pair(Facts):
+class ColumnPair(Facts):
     """The correlations of two columns, over the rows that have both."""
 
     x: str
@@ -85,9 +85,9 @@ class CorrelationFigures(Facts):
     resamples: int
     seed: int
     columns: tuple[Column, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ColumnPair, ...]
 
-    def pair(self, x: str, y: str) -> Pair:
+    def pair(self, x: str, y: str) -> ColumnPair:
         """The pair of two columns, in either order."""
         return next(pair for pair in self.pairs if {pair.x, pair.y} == {x, y})
 
@@ -113,7 +113,7 @@ def correlate(
     )
 
 
-def _pair(x: Scale, y: Scale, groups: np.ndarray, resamples: int, seed: int) -> Pair:
+def _pair(x: Scale, y: Scale, groups: np.ndarray, resamples: int, seed: int) -> ColumnPair:
     import numpy as np
 
     both = ~np.isnan(x.values) & ~np.isnan(y.values)
@@ -124,7 +124,7 @@ def _pair(x: Scale, y: Scale, groups: np.ndarray, resamples: int, seed: int) -> 
         method: Coefficient(undefined=reason) if reason else _coefficient(method, a, b, modules, resamples, seed)
         for method in METHODS
     }
-    return Pair(x=x.name, y=y.name, n=len(a), modules=modules.count, **found)
+    return ColumnPair(x=x.name, y=y.name, n=len(a), modules=modules.count, **found)
 
 
 def _undefined(x: Scale, y: Scale, a: np.ndarray, b: np.ndarray) -> str | None:
@@ -221,7 +221,7 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> Coefficient:
     return Coefficient(value=float(found.statistic), low=low, high=high, p_value=float(found.pvalue))
 
 
-def _adjusted(pairs: Sequence[Pair]) -> list[Pair]:
+def _adjusted(pairs: Sequence[ColumnPair]) -> list[ColumnPair]:
     """The pairs with the q-values of each method."""
     from scipy.stats import false_discovery_control
 

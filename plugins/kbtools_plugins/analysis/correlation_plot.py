@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from kbtools import drawing
-from kbtools_plugins.analysis.correlation import CorrelationFigures, Pair
+from kbtools.wording import counted
+from kbtools_plugins.analysis.correlation import ColumnPair, CorrelationFigures
 from kbtools_plugins.analysis.scales import Scale
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def draw(figures: CorrelationFigures, scales: Sequence[Scale], folder: str, name
             axes = page.add_subplot(grid[place // columns, place % columns])
             draw_pair(axes, pair, by_name[pair.x], by_name[pair.y])
         if len(shown) < len(figures.pairs):
-            page.suptitle(f"the {len(shown)} strongest of {len(figures.pairs)} pairs", fontsize=9)
+            page.suptitle(f"the {len(shown)} strongest of {counted(len(figures.pairs), 'pair')}", fontsize=9)
         return drawing.save(page, folder, name)
 
 
@@ -71,7 +72,7 @@ def draw_heatmap(axes: Axes, figures: CorrelationFigures) -> None:
     axes.figure.colorbar(image, ax=axes, shrink=0.7, label="rho")
 
 
-def _cell(pair: Pair, *, small: bool) -> str:
+def _cell(pair: ColumnPair, *, small: bool) -> str:
     found = pair.spearman
     if found.value is None:
         return "undef."
@@ -79,7 +80,7 @@ def _cell(pair: Pair, *, small: bool) -> str:
     return f"{found.value:+.2f}{interval}".replace("-0.00", "0.00").replace("+0.00", "0.00")
 
 
-def draw_pair(axes: Axes, pair: Pair, x: Scale, y: Scale) -> None:
+def draw_pair(axes: Axes, pair: ColumnPair, x: Scale, y: Scale) -> None:
     """A scatter or density of numbers, violins of numbers by level, or a table of levels by levels."""
     import numpy as np
 

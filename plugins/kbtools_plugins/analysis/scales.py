@@ -37,7 +37,7 @@ class Scale:
     """Rows whose label is not a verdict, and whose value is therefore NaN."""
 
     def label(self, value: float) -> str | None:
-        """A value as it stands in the column."""
+        """A value as it is in the column."""
         if value != value:
             return None
         if self.kind == "boolean":
@@ -58,7 +58,7 @@ def require(features: Features, paths: Sequence[str], columns: dict[str, str]) -
 
 
 @dataclass(frozen=True)
-class Reading:
+class LabelReading:
     """How the labels of columns are to be read."""
 
     orders: Mapping[str, Sequence[str]]
@@ -69,7 +69,7 @@ class Reading:
     """Whether labels are mere names, so that any order will do."""
 
 
-def scale_of(ds: Dataset, path: str, reading: Reading, columns: dict[str, str]) -> Scale:
+def scale_of(ds: Dataset, path: str, reading: LabelReading, columns: dict[str, str]) -> Scale:
     """A column as numbers; RowError names a row whose label is in no order."""
     import numpy as np
     import pyarrow as pa
@@ -83,7 +83,7 @@ def scale_of(ds: Dataset, path: str, reading: Reading, columns: dict[str, str]) 
     return Scale(path, values.astype(np.float64), kind)
 
 
-def _ranked(ds: Dataset, path: str, cells: pa.Array, reading: Reading, columns: dict[str, str]) -> Scale:
+def _ranked(ds: Dataset, path: str, cells: pa.Array, reading: LabelReading, columns: dict[str, str]) -> Scale:
     import numpy as np
 
     encoded = cells.dictionary_encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kbtools import drawing
+from kbtools.wording import counted
 from kbtools_plugins.analysis.scales import KNOWN_ORDERS
 from kbtools_plugins.analysis.summary import ColumnSummary, Frequent, StatsFigures
 
@@ -25,7 +26,7 @@ def draw(figures: StatsFigures, folder: str, name: str) -> list[str]:
         for place, column in enumerate(shown):
             draw_column(page.add_subplot(lines, _ACROSS, place + 1), column)
         if len(shown) < len(drawable):
-            page.suptitle(f"the first {len(shown)} of {len(drawable)} columns", fontsize=9)
+            page.suptitle(f"the first {len(shown)} of {counted(len(drawable), 'column')}", fontsize=9)
         return drawing.save(page, folder, name)
 
 

@@ -1,4 +1,4 @@
-"""What stands in the columns of a dataset: types, nulls, distinct values, distributions, frequent values, lengths.
+"""What is in the columns of a dataset: types, nulls, distinct values, distributions, frequent values, lengths.
 
 One pass over the rows keeps a 64-bit digest and a number or a length of each value, never the texts; so a million rows
 need some megabytes a column. Two of a million values share a digest with a chance of 3e-8.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from kbtools.data.columns import column_type, type_text
 from kbtools.data.table import batches, field_of, top_column
 from kbtools.figures import Facts
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ Measure = Literal["value", "characters", "items"]
 
 
 class Frequent(Facts):
-    """A value that stands in several rows."""
+    """A value that is in several rows."""
 
     value: str
     count: int
@@ -221,4 +222,4 @@ def _shown(ds: Dataset, path: str, row: int) -> str:
     """The value of a row as text, cut where it is long, with its length."""
     table = ds.select([row]).select_columns([top_column(ds.features, path)]).with_format("arrow")[:]
     text = str(field_of(table, path)[0].as_py())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({counted(len(text), 'character')})"

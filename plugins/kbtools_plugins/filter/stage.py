@@ -28,7 +28,7 @@ class Filter(kb.Stage):
         == != < <= > >=                 comparisons; 0.5 < reward <= 1 is reward > 0.5 and reward <= 1
         x in ('low', 'high'), not in    one of a list of values
         x is null, x is not null        the only way to ask for missing values: nothing equals null
-        and, or, not, ( )               logic; a column of truth values may stand alone
+        and, or, not, ( )               logic; a column of truth values may be alone
         + - * /                         arithmetic on numbers
         contains(x, 'text')             text that holds another; also startswith and endswith
         matches(x, 'regex')             text in which a regular expression (RE2) is found

@@ -38,7 +38,7 @@ def digest_of(text: str) -> bytes:
 
 
 def content_digests(ds: Dataset, rows: Sequence[int]) -> Iterator[str]:
-    """A digest of everything in each of these rows: the same wherever the row stands."""
+    """A digest of everything in each of these rows: the same wherever the row is."""
     for table in tables(ds.select(rows), ds.column_names, _ROWS):
         for row in table.to_pylist():
             yield hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, JsonValue, model_validator
 import kbtools as kb
 from kbtools.data.new_columns import free, with_columns
 from kbtools.data.table import row_name, rows_text, take
+from kbtools.wording import counted
 from kbtools_plugins.leaks.comparison import ByText, Comparison
 from kbtools_plugins.leaks.computation.requirements import require_verify
 from kbtools_plugins.leaks.near_duplicates import NearDuplicates
@@ -97,7 +98,8 @@ class NearDedup(kb.Stage):
         """How many rows there were too many, and how they were found where they were run."""
         found = _Figures.model_validate(facts)
         tables = (_by_way(found.found_by),) if found.found_by else ()
-        text = f"{rows_text(found.near_duplicates)} nearly the same as a better one, {found.codes:,} different codes."
+        codes = counted(found.codes, "different code")
+        text = f"{rows_text(found.near_duplicates)} nearly the same as a better one, {codes}."
         return kb.figures.Section("Near-duplicates", (text,), tables=tables)
 
     def transform(self, ds: Dataset) -> kb.Result:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from kbtools.data import texts
 from kbtools.data.table import row_name, tables
+from kbtools.figures import CodeExcerpt, CodePair
 from kbtools_plugins.leaks.comparison import Compared, Comparison
 from kbtools_plugins.leaks.distinct import content_digests
-from kbtools_plugins.leaks.pairs import Code, Pair, shown
 from kbtools_plugins.leaks.ranking import ranked
 from kbtools_plugins.leaks.sets import Matches
 
@@ -104,7 +104,7 @@ class NearDuplicates:
         kept = self.kept[self.rows["row"].to_numpy()]
         return Counter(self.compared.ways.get(code, "") for code in self.rows["code"].to_numpy()[~kept].tolist())
 
-    def pairs(self, most: int, columns: dict[str, str]) -> Iterator[Pair]:
+    def pairs(self, most: int, columns: dict[str, str]) -> Iterator[CodePair]:
         """The rows that are least like the kept row that they were left out for, each beside it."""
         import numpy as np
 
@@ -113,11 +113,11 @@ class NearDuplicates:
         for row in lost[np.argsort(similarity[lost], kind="stable")[:most]].tolist():
             left, right = (self._shown(place, columns) for place in (row, int(keeper[row])))
             kind = "the same computation" if self.compared.ways else "near-duplicate"
-            yield Pair(left=left, right=right, kind=kind, score=round(float(similarity[row]), 4))
+            yield CodePair(left=left, right=right, kind=kind, score=round(float(similarity[row]), 4))
 
-    def _shown(self, row: int, columns: dict[str, str]) -> Code:
+    def _shown(self, row: int, columns: dict[str, str]) -> CodeExcerpt:
         table = next(iter(tables(self.ds.select([row]), [self.code], 1)))
-        return shown(row_name(self.ds, row, columns), texts.of_column(table, self.code)[0] or "")
+        return CodeExcerpt.of(row_name(self.ds, row, columns), texts.of_column(table, self.code)[0] or "")
 
 
 def _salt(value: object) -> int:

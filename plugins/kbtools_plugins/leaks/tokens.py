@@ -174,7 +174,7 @@ class _Walk:
     # ---- nodes
 
     def _parts(self, node: ast.AST, scope: int) -> list[ast.AST | _Item]:
-        """What stands below a node of no special kind."""
+        """What is below a node of no special kind."""
         parts: list[ast.AST | _Item] = []
         for field in node._fields:
             value = getattr(node, field, None)

@@ -39,7 +39,7 @@ class Conversation:
 
 
 @dataclass(frozen=True)
-class Places:
+class CountedColumns:
     """Columns that make up a conversation; `messages` holds both sides in one."""
 
     prompt: str | None
@@ -48,7 +48,7 @@ class Places:
     tools: str | None
 
     @classmethod
-    def of(cls, features: Features, columns: dict[str, str]) -> Places:
+    def of(cls, features: Features, columns: dict[str, str]) -> CountedColumns:
         """The columns of a dataset; SchemaError when it has neither prompts nor completions."""
         schema = kb.Schema(features, columns)
         prompt, completion = (schema.find(part) if schema.has(part) else None for part in ("prompt", "completion"))

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from kbtools.wording import counted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -93,8 +95,8 @@ def disagreement(exact: Counter, other: Counter, sample: Sequence[str]) -> str |
     if not wrong:
         return None
     return (
-        f"counts differently from the tokenizer on {len(wrong)} of {len(pairs)} texts "
-        f"(first {wrong[0][1]:,} instead of {wrong[0][0]:,} tokens)"
+        f"counts differently from the tokenizer on {len(wrong)} of {counted(len(pairs), 'text')} "
+        f"(first {wrong[0][1]:,} instead of {counted(wrong[0][0], 'token')})"
     )
 
 

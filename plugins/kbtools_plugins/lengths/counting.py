@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import kbtools as kb
 from kbtools.data.conversations.reasoning import ReasoningError, Rules, parse
 from kbtools.data.table import batches, map_batches, row_name, top_column
-from kbtools_plugins.lengths.conversation import Conversation, ConversationError, Places, spoken
+from kbtools_plugins.lengths.conversation import Conversation, ConversationError, CountedColumns, spoken
 from kbtools_plugins.lengths.counters import Counter
 from kbtools_plugins.lengths.template import ChatTemplate, Message
 
@@ -105,7 +105,7 @@ class RowCounter:
     """The rows of one dataset, to be counted through one template."""
 
     ds: Dataset
-    places: Places
+    places: CountedColumns
     template: ChatTemplate
     columns: dict[str, str]
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from kbtools.data.table import rows_text
+from kbtools.wording import counted
 from kbtools_plugins.lengths.figures import (
     Cost,
     Coverage,
@@ -178,14 +179,14 @@ def _costs(chosen: Limit) -> list[str]:
     if chosen.rows_over:
         cut, left_out = chosen.truncated, chosen.dropped
         reasons.append(
-            f"truncating the {chosen.rows_over:,} longer rows loses {cut.tokens_lost:,} tokens "
+            f"truncating {counted(chosen.rows_over, 'longer row')} loses {counted(cut.tokens_lost, 'token')} "
             f"({cut.tokens_lost_share:.2%}) and the ends of these answers; dropping them loses "
-            f"{left_out.tokens_lost:,} tokens ({left_out.tokens_lost_share:.2%})"
+            f"{counted(left_out.tokens_lost, 'token')} ({left_out.tokens_lost_share:.2%})"
         )
     if chosen.truncated.padding_waste is not None and chosen.truncated.packing_efficiency is not None:
         reasons.append(
             f"without packing {chosen.truncated.padding_waste:.1%} of a batch is padding; best-fit decreasing packs "
-            f"the rows into {chosen.truncated.packed_samples:,} samples that are "
+            f"the rows into {counted(chosen.truncated.packed_samples, 'sample')} that are "
             f"{chosen.truncated.packing_efficiency:.1%} tokens"
         )
     return reasons

@@ -6,6 +6,8 @@ from bisect import bisect_left, insort
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from kbtools.wording import counted
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -20,7 +22,7 @@ def pack(lengths: np.ndarray, capacity: int) -> int:
 
     values, counts = np.unique(lengths[lengths > 0], return_counts=True)
     if len(values) and values[-1] > capacity:
-        raise ValueError(f"a sequence of {values[-1]} tokens cannot be packed into {capacity}")
+        raise ValueError(f"a sequence of {counted(values[-1], 'token')} cannot be packed into {capacity}")
     rooms = _Rooms(capacity)
     for length, count in zip(values[::-1].tolist(), counts[::-1].tolist(), strict=True):
         while count:

@@ -19,7 +19,7 @@ from kbtools.data.table import column, empty, row_name, rows_text
 from kbtools.drawing import replaced
 from kbtools_plugins.extras import require_analysis
 from kbtools_plugins.lengths import drawing, tables
-from kbtools_plugins.lengths.conversation import Places
+from kbtools_plugins.lengths.conversation import CountedColumns
 from kbtools_plugins.lengths.counters import Exact, choose
 from kbtools_plugins.lengths.counting import LEFT_OUT, UNSPLIT, RowCounter
 from kbtools_plugins.lengths.distribution import budget, distribution
@@ -73,7 +73,7 @@ class Lengths(kb.Stage):
         """The input's features and a column of counts for each part, once the tokenizer's files are found."""
         import datasets
 
-        names = [COLUMNS[part] for part in _parts(Places.of(features, self.columns))]
+        names = [COLUMNS[part] for part in _parts(CountedColumns.of(features, self.columns))]
         require_analysis("counting tokens", "scipy", "tokenizers", plots=self.plots)
         locate(self.tokenizer, self.chat_template)
         if self.no_columns:
@@ -103,7 +103,7 @@ class Lengths(kb.Stage):
     def _count(self, splits: Mapping[str, Dataset]) -> Counted:
         loaded = load(locate(self.tokenizer, self.chat_template), self.chat_template)
         rows = {
-            name: RowCounter(ds, Places.of(ds.features, self.columns), loaded.template, self.columns)
+            name: RowCounter(ds, CountedColumns.of(ds.features, self.columns), loaded.template, self.columns)
             for name, ds in splits.items()
         }
         sample = [text for some in rows.values() for text in some.sample(_SAMPLE_ROWS)] if self.fast else []
@@ -124,7 +124,7 @@ class Lengths(kb.Stage):
             return ds
         if ds.num_rows == 0:
             return empty(self.output_features(ds.features))
-        kept = {part: COLUMNS[part] for part in _parts(Places.of(ds.features, self.columns))}
+        kept = {part: COLUMNS[part] for part in _parts(CountedColumns.of(ds.features, self.columns))}
         return datasets.concatenate_datasets([ds, counts.select_columns(list(kept)).rename_columns(kept)], axis=1)
 
     def _result(self, data: Dataset | DatasetDict, counted: Counted) -> kb.Result:
@@ -191,7 +191,7 @@ def _first(rows: RowCounter, marks: Sequence[object]) -> str:
     return row_name(rows.ds, next(index for index, mark in enumerate(marks) if mark), rows.columns)
 
 
-def _parts(places: Places) -> list[str]:
+def _parts(places: CountedColumns) -> list[str]:
     """Parts that rows with these columns have."""
     parts = ["conversation"]
     parts += ["prompt"] if places.prompt else []

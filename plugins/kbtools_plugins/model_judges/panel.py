@@ -16,8 +16,8 @@ from pydantic import JsonValue
 import kbtools as kb
 from kbtools.data.table import empty, map_batches
 from kbtools.judge import VerdictField
+from kbtools.llm.model_stage import NOTHING_SPENT
 from kbtools.llm.replay import replay
-from kbtools.llm.stage import NOTHING_SPENT
 from kbtools.models.store import ResponseStore
 from kbtools_plugins.model_judges.model_judge import ModelJudge, aggregate, field_of_schema
 

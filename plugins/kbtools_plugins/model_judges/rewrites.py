@@ -1,6 +1,6 @@
 """Changes of code that mean nothing: comments gone, names exchanged, a comment added.
 
-They work on texts that hold Python somewhere: a whole file, fenced blocks, or what stands between answer marks. Code is
+They work on texts that hold Python somewhere: a whole file, fenced blocks, or what is between answer marks. Code is
 parsed and tokenized, never run. A text without code that parses is left alone, and the caller sees that it is the same.
 """
 
@@ -57,7 +57,7 @@ def renamed(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _code_spans(text: str) -> list[tuple[int, int]]:
-    """Where code stands in a text: all of it, or the blocks of the first kind that holds any."""
+    """Where code is in a text: all of it, or the blocks of the first kind that holds any."""
     if _tree(text) is not None:
         return [(0, len(text))]
     for block in _BLOCKS:
@@ -108,7 +108,7 @@ def _idle(code: str, stand_in: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _with_line(code: str, start: int, end: int) -> tuple[int, int, str]:
-    """The span with its whole line, if nothing else stands on it."""
+    """The span with its whole line, if nothing else is on it."""
     stop = code.find("\n", end)
     rest = code[end : stop if stop != -1 else None]
     if rest.strip():

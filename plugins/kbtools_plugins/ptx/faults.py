@@ -54,6 +54,10 @@ class Misaligned(Fault):
     kind = "misaligned"
 
 
+UNKNOWN = "memory that nothing was written to (or on a clock or the number of a multiprocessor)"
+"""What no result may depend on: all of it is open until a device runs the kernel."""
+
+
 class Uninitialised(Fault):
     """An address, a branch or a size that depends on memory nothing was written to."""
 

@@ -16,6 +16,7 @@ from kbtools.data.conversations.fields import merged, said, texts_of
 from kbtools.data.conversations.messages import calls_tool, decode
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.rollouts import Info, Message, Rollout, RolloutLayout, Unconvertible
+from kbtools.wording import counted
 from kbtools_plugins.rollouts.messages import message_of
 from kbtools_plugins.rollouts.values import Times, decoded, mapping, number, text, tools_as_json, whole
 
@@ -76,7 +77,7 @@ def _completion(row: Row, reasoning_field: str) -> list[Message]:
     steps = row.get("trajectory")
     if steps is not None and any(found[index] is None for index in spoken):
         if len(steps) != len(spoken):
-            what = f"its trajectory has {len(steps)} steps for {len(spoken)} assistant turns"
+            what = f"its trajectory has {counted(len(steps), 'step')} for {counted(len(spoken), 'assistant turn')}"
             raise Unconvertible("trajectory-mismatch", what)
         for index, step in zip(spoken, steps, strict=True):
             found[index] = found[index] or _reasoning(_answered(step), reasoning_field)

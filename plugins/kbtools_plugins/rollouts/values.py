@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kbtools.rollouts import Unconvertible
+from kbtools.wording import counted
 
 _LARGEST = 1 << 63
 
@@ -65,7 +66,7 @@ def number(name: str, value: Any) -> float | None:
     try:
         return float(value)
     except OverflowError:
-        raise Unconvertible("not-a-number", f"its {name} has {len(str(value))} digits") from None
+        raise Unconvertible("not-a-number", f"its {name} has {counted(len(str(value)), 'digit')}") from None
 
 
 def finite(name: str, value: Any) -> float | None:

@@ -147,7 +147,7 @@ def read_kernel(node: Function, names: Names) -> Kernel:
     )
 
 
-_POSITIONS = {"load": 1, "store": 2}  # where the mask stands among the positional arguments
+_POSITIONS = {"load": 1, "store": 2}  # where the mask is among the positional arguments
 _BLOCK_SOURCES = frozenset({"arange", "make_block_ptr", "make_tensor_descriptor"})
 _METHODS = frozenset({"sum", "max", "min", "argmax", "argmin", "cumsum", "load", "store", "atomic_add"})
 _HINTED = frozenset({"multiple_of", "max_contiguous", "max_constancy", "assume", "debug_barrier"})

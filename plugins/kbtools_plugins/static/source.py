@@ -47,7 +47,7 @@ def code_of(text: str) -> str:
 def parse(text: str) -> Parsed | Unparsable:
     """The tree of the code in `text`, the first reading of the text that is Python.
 
-    Readings: the text as it stands, then its answer; what stands inside a code's own strings never misleads.
+    Readings: the text as it is, then its answer; what is inside a code's own strings never misleads.
     """
     if _only_reasons(text):
         return Unparsable("the reasoning never ends, so there is no answer")

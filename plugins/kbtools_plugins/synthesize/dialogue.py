@@ -42,7 +42,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
-class Turn:
+class ModelTurn:
     """What the model said in one turn."""
 
     said: Message
@@ -66,8 +66,10 @@ class Dialogue:
     status: Status = Status.IDLE
     opening: tuple[Sent, ...] = ()
     completion: list[Message] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[ModelTurn] = field(default_factory=list)
     found: list[Assessment] = field(default_factory=list)
+    hidden: bool = False
+    """Whether some of its reasoning is encrypted or redacted."""
 
     @property
     def passed(self) -> bool:
@@ -96,6 +98,7 @@ class Dialogue:
             return
         turn = _turn(self.inputs, reply, tag)
         self.turns.append(turn)
+        self.hidden = self.hidden or reply.reading().hidden
         self.completion.append(turn.said)
         self.status = Status.CHECKS
         if turn.fault is not None:
@@ -161,7 +164,7 @@ def hidden_reasoning(requests: Iterable[Request], store: ResponseStore) -> int:
     )
 
 
-def _turn(inputs: RowInputs, reply: Reply, tag: reasoning.TagRule) -> Turn:
+def _turn(inputs: RowInputs, reply: Reply, tag: reasoning.TagRule) -> ModelTurn:
     fault = None
     try:
         said = said_by(reply, tag)
@@ -175,4 +178,4 @@ def _turn(inputs: RowInputs, reply: Reply, tag: reasoning.TagRule) -> Turn:
         reference_code=inputs["reference_code"] or "",
         answer=said["content"],
     )
-    return Turn(said, attempt, reply.seconds * 1000, fault)
+    return ModelTurn(said, attempt, reply.seconds * 1000, fault)

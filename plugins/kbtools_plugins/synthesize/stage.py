@@ -35,9 +35,9 @@ from kbtools.llm import (
     row_inputs,
 )
 from kbtools.llm.assessments import Assessments
+from kbtools.llm.model_stage import NOTHING_SPENT
 from kbtools.llm.parts import RowValues
-from kbtools.llm.rows import first_requests, repeated
-from kbtools.llm.stage import NOTHING_SPENT
+from kbtools.llm.row_requests import first_requests, repeated
 from kbtools.models.contract import ParsedReply
 from kbtools.models.engine.budget import Spend
 from kbtools.models.engine.run import RequestPlan, plan_requests
@@ -214,15 +214,24 @@ class Synthesize(TextGenerationStage):
 
     def facts(self, ds: Dataset, done: Dataset, model: str, store: ResponseStore) -> dict[str, Any]:
         """How many rollouts were right after each turn, and how the others ended."""
+        hidden = self._hidden(ds, model, store)
+        counted = {"hidden_reasoning": hidden} if hidden else {}
         if not self.feedback:
-            hidden = hidden_reasoning(first_requests(self, row_inputs(self, ds), model), store)
-            return {"hidden_reasoning": hidden} if hidden else {}
+            return counted
         passed = Counter(turn for turn in done["passed_turn"] if turn is not None)
         verdicts = Counter(verdict for verdict in done["verdict"] if verdict is not None)
         return {
             "passed in turn": {str(turn): passed[turn] for turn in sorted(passed)},
             "verdicts": {**dict(verdicts.most_common())},
+            **counted,
         }
+
+    def _hidden(self, ds: Dataset, model: str, store: ResponseStore) -> int:
+        """Rollouts some of whose reasoning only the server can read."""
+        given = row_inputs(self, ds)
+        if not self.feedback:
+            return hidden_reasoning(first_requests(self, given, model), store)
+        return sum(dialogue.hidden for dialogue in replace(self._replaying(model, store), enough=0).dialogues(given))
 
     def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
         """That reasoning could not be kept."""

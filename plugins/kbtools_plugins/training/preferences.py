@@ -24,7 +24,7 @@ PairKind = Literal["pass-fail", "fast-slow", "repaired"]
 
 
 @dataclass(frozen=True)
-class Pair:
+class PreferencePair:
     """One preference: the better and the worse answer to a prompt."""
 
     kind: PairKind
@@ -103,7 +103,7 @@ class ToPreferences(kb.Stage):
         }
         return paired(self, ds, columns, used, self._facts(pairs))
 
-    def _chosen(self, first: Dataset, last: Dataset, path: str, pairs: Sequence[Pair]) -> list[list[Message]]:
+    def _chosen(self, first: Dataset, last: Dataset, path: str, pairs: Sequence[PreferencePair]) -> list[list[Message]]:
         """The chosen messages: of repaired answers the last turn, of the others the first."""
         sources = {True: last, False: first}
         found = {
@@ -124,14 +124,16 @@ class ToPreferences(kb.Stage):
     def _places(self, features: Features) -> Columns:
         return Columns.of(features, self.columns, self.per, self.passed)
 
-    def _pairs(self, group: list[Candidate]) -> Iterator[Pair]:
+    def _pairs(self, group: list[Candidate]) -> Iterator[PreferencePair]:
         """The pairs of one task, the most different rewards first; each answer at most once in each kind."""
         makers = {"pass-fail": self._pass_fail, "fast-slow": self._fast_slow}
         for kind, maker in makers.items():
             if kind in self.kinds:
                 yield from islice(maker(group), self.per_task)
 
-    def _repaired(self, rows: Sequence[int], first: Sequence[Candidate], last: Sequence[Candidate]) -> Iterator[Pair]:
+    def _repaired(
+        self, rows: Sequence[int], first: Sequence[Candidate], last: Sequence[Candidate]
+    ) -> Iterator[PreferencePair]:
         """The right last answer and the wrong first one of these rows."""
         tries, ends = ({candidate.row: candidate for candidate in found} for found in (first, last))
         made: Counter[tuple[str, str]] = Counter()
@@ -141,17 +143,17 @@ class ToPreferences(kb.Stage):
                 continue
             if made[right.task] < self.per_task and self._alike(right, wrong):
                 made[right.task] += 1
-                yield Pair("repaired", right, wrong)
+                yield PreferencePair("repaired", right, wrong)
 
-    def _pass_fail(self, group: list[Candidate]) -> Iterator[Pair]:
+    def _pass_fail(self, group: list[Candidate]) -> Iterator[PreferencePair]:
         free = _varied([candidate for candidate in group if not candidate.passed])
         for chosen in group:
             rejected = next((one for one in free if self._alike(chosen, one)), None) if chosen.passed else None
             if rejected:
                 free.remove(rejected)
-                yield Pair("pass-fail", chosen, rejected)
+                yield PreferencePair("pass-fail", chosen, rejected)
 
-    def _fast_slow(self, group: list[Candidate]) -> Iterator[Pair]:
+    def _fast_slow(self, group: list[Candidate]) -> Iterator[PreferencePair]:
         timed = [one for one in group if one.passed and one.fastest is not None and one.slowest is not None]
         free = sorted(timed, key=lambda it: (-(it.fastest or 0.0), it.row))
         for chosen in sorted(timed, key=lambda it: (it.slowest or 0.0, it.row)):
@@ -161,13 +163,13 @@ class ToPreferences(kb.Stage):
             if rejected:
                 free.remove(rejected)
                 free.remove(chosen)
-                yield Pair("fast-slow", chosen, rejected)
+                yield PreferencePair("fast-slow", chosen, rejected)
 
     def _alike(self, one: Candidate, other: Candidate) -> bool:
         shorter, longer = sorted((one.length, other.length))
         return longer <= self.longest_ratio * shorter
 
-    def _facts(self, pairs: Sequence[Pair]) -> dict[str, Any]:
+    def _facts(self, pairs: Sequence[PreferencePair]) -> dict[str, Any]:
         kinds = Counter(pair.kind for pair in pairs)
         longer = sum(pair.chosen.length > pair.rejected.length for pair in pairs)
         failures = Counter(pair.rejected.kind for pair in pairs if pair.kind == "pass-fail")

@@ -34,7 +34,7 @@ class ToRepair(kb.Stage):
     """Make repair turns: a wrong answer and the feedback in the prompt, a right answer as the completion.
 
     The feedback is a versioned prompt that sees the verdict and its finding, never the reference or values of its
-    outputs. A conversation that came to a right answer in several turns is a repair as it stands:
+    outputs. A conversation that came to a right answer in several turns is a repair as it is:
 
         kbtools apply verify to-repair --per-task 2 --dataset rollouts.jsonl
     """

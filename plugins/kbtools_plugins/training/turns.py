@@ -13,6 +13,7 @@ from kbtools.data.conversations.messages import Message, looks_encoded, writable
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import column, field_of, keep, map_batches
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
+from kbtools.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,10 +105,12 @@ class ExplodeTurns(kb.Stage):
         except ReasoningError as error:
             return str(error)
         if cells.new is not None and len(cells.new) != len(cells.completion):
-            return f"other-length: {_NEW} has {len(cells.new)} values for {len(cells.completion)} messages"
+            told = counted(len(cells.new), "value"), counted(len(cells.completion), "message")
+            return f"other-length: {_NEW} has {' for '.join(told)}"
         for name, values in cells.per_turn.items():
             if len(values or ()) != turns:
-                return f"other-length: {name} has {len(values or ())} values for {turns} assistant turns"
+                told = counted(len(values or ()), "value"), counted(turns, "assistant turn")
+                return f"other-length: {name} has {' for '.join(told)}"
         return None
 
     def _exploded(self, table: pa.Table) -> pa.Table:

@@ -37,7 +37,7 @@ never makes a pass.
 | replay    | no (kernel text)   | yes           | no                | no      |
 
 All but the caller are forked, one job per fork, from a warm process that has torch and triton imported
-(worker/zygote.py), and run in a sandbox (host/sandbox.py). Messages have a type for each role (protocol/jobs.py), are
+(worker/zygote.py), and run in a sandbox (host/sandbox.py). Messages have a type for each role (protocol/roles.py), are
 length-framed and signed with a key per job (protocol/wire.py), and hold plain values and bytes, never pickles. The GPU
 tier runs the trace on the device (worker/gpu) after a look for accesses out of bounds on the PTX machine, and times it;
 the rest is the same.

@@ -11,41 +11,23 @@ from kbtools.errors import KbError
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.host.budget import Budget
-from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
-from kbtools_plugins.verify.protocol.jobs import (
-    COMPILE,
-    RECORD,
-    REFERENCE,
-    CompileJob,
-    CompileReply,
-    Plan,
-    RecordJob,
-    RecordReply,
-    ReferenceJob,
-    ReferenceReply,
-    Timing,
-)
+from kbtools_plugins.verify.host.processes import WarmPair, WorkerDied
+from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
 from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.protocol.reading import ShrinkJob
+from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
+from kbtools_plugins.verify.protocol.reference import ReferenceReply
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
 from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
-from kbtools_plugins.verify.steps.compile import compile_job, later_job, picked, targets
-from kbtools_plugins.verify.steps.reference import only_moves, require_fit
+from kbtools_plugins.verify.steps.compile import Compiled, compile_job, later_job, picked, targets
+from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
-from kbtools_plugins.verify.steps.structure import sound_cut, what_was_cut
+from kbtools_plugins.verify.steps.timing import add_times, timing_of
 from kbtools_plugins.verify.steps.trace_rules import Decided
 from kbtools_plugins.verify.verdict import Resources, Verification
 
 _ATTEMPTS = 3
-_ELEMENTS: dict[Machine, tuple[int, int]] = {
-    "gpu": (2**22, 2**22),
-    "ptx": (2**18, 5 * 2**20),
-    "interpreter": (2**18, 5 * 2**20),
-}
-"""Sizes of inputs and parameters that a machine does quickly, and at all. On a GPU what travels between processes and
-the reference's float64 run on a CPU are the limit."""
 _TIERS: dict[Machine, str] = {"gpu": "gpu", "ptx": "ptx", "interpreter": "interpreter+compile"}
 """What a verdict says of the machine that its kernels ran on."""
 _LAUNCHES_PER_TIMEOUT = 16
@@ -122,62 +104,32 @@ class PairCheck:
                 f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx",
             )
         with self._evidence.timed("replay"):
-            worst = self._replay()
+            try:
+                worst = self._replay()
+            except Decided as found:
+                if found.verdict.startswith("unsupported:ptx"):
+                    self._compile_later()  # what no assembler takes is not for the machine to have
+                raise
         with self._evidence.timed("compile for other targets"):
             self._compile_later()
         return worst
 
     def _read(self) -> None:
-        found = read.texts(self._processes, *self._texts, self._entry_point)
+        self._pair = found = read.texts(self._processes, *self._texts, self._entry_point)
         self._reference_code, self._reference_name = found.reference, found.reference_name
         self._code, self._name, self._findings = found.candidate, found.name, found.findings
 
     def _run_reference(self) -> ReferenceReply:
-        comfortable, most = _ELEMENTS[machine(self._settings)]
-        self._evidence.sizes = "full"
-        outcome = self._reference_outcome(self._reference_code, comfortable)
-        if _is_too_large(outcome):
-            cut = self._smaller_reference(comfortable, most)
-            outcome = cut or self._reference_outcome(self._reference_code, most)
-        if _is_too_large(outcome):
-            text = f"{outcome.error[-300:]}, more than {most:,}, and no smaller sizes have the same structure"
-            raise Decided("unsupported:too_large", text)
-        if outcome.failed:
-            known = outcome.failed.startswith(("reference_", "unsupported:"))
-            raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
-        reply = outcome.known()
-        require_fit(reply)
-        if reply.fewer_sets:
-            self._evidence.notes.append(f"large inputs: {len(reply.sets)} sets of them only")
-        return reply
-
-    def _reference_outcome(self, code: str, most_elements: int) -> Outcome[ReferenceReply]:
-        job = ReferenceJob(
-            code=code,
-            entry=self._reference_name,
+        run = ReferenceRun(
+            self._processes,
+            self._settings,
+            self._evidence,
             seeds=self._secrets("input", self._settings.seeds),
             decoy_seeds=self._secrets("decoy", record.DECOYS),
-            most_elements=most_elements,
-            floor=self._settings.time and on_gpu(self._settings),
         )
-        return self._processes.run(REFERENCE, job)
-
-    def _smaller_reference(self, comfortable: int, most: int) -> Outcome[ReferenceReply] | None:
-        """A version that is done quickly and has the same structure, if any; from then on both sides have its sizes."""
-        job = ShrinkJob(
-            reference=self._reference_code,
-            entry=self._reference_name,
-            candidate=self._code,
-            most_elements=comfortable,
-        )
-        sizes = sound_cut(self._processes, job, self._name, most)
-        outcome = self._reference_outcome(sizes.cut.reference, most) if sizes else None
-        if sizes is None or outcome is None or outcome.failed:
-            return None
-        self._reference_code, self._code = sizes.cut.reference, sizes.cut.candidate
-        self._evidence.sizes = "cut"
-        self._evidence.notes.append(what_was_cut(sizes) + (", times are for these" if self._settings.time else ""))
-        return outcome
+        reply, pair = run.reply(self._pair)
+        self._reference_code, self._code = pair.reference, pair.candidate
+        return reply
 
     def _secrets(self, purpose: str, count: int) -> list[int]:
         return secret_numbers(purpose, count, self._settings.seed, self._texts)
@@ -248,12 +200,13 @@ class PairCheck:
         self._evidence.tier = _TIERS[machine(self._settings)]
         reply = self._compiled(job)
         self._features = frozenset(reply.features)
+        self._programs = Compiled(self._source, job.launches, reply.programs)
         never = [job.launches[number] for number in reply.never]
         self._traces[record.TUNING] = picked(tried, never, self._source)
 
     def _compile_later(self) -> None:
-        """For the targets that nothing is run for; Decided if one of them does not take a kernel."""
-        job = later_job(self._run_traces(), self._source, self._recording.tuned, self._settings)
+        """To the binaries that nothing was run for; Decided if a target does not take a kernel."""
+        job = later_job(self._run_traces(), self._programs, self._recording.tuned, self._settings)
         if job is not None:
             self._compiled(job)
 
@@ -283,7 +236,13 @@ class PairCheck:
 
     def _replay(self) -> float:
         run = Replays(
-            self._reference, self._traces, self._source, self._kernels, self._features, self._settings, self._processes
+            self._reference,
+            self._traces,
+            self._programs,
+            self._kernels,
+            self._features,
+            self._settings,
+            self._processes,
         )
         try:
             worst = run.check()
@@ -294,39 +253,13 @@ class PairCheck:
         self._evidence.layout_general = run.general.get("layout")
         self._evidence.in_place = run.in_place
         if self._settings.time and on_gpu(self._settings):
-            self._time(run)
+            timing = timing_of(self._reference, self._reference_code, self._reference_name)
+            add_times(self._evidence, run.times(timing))
         return worst
-
-    def _time(self, run: Replays) -> None:
-        timing = Timing(
-            reference=self._reference_code,
-            entry=self._reference_name,
-            init=self._reference.init,
-            arguments=self._reference.sets[0].inputs,
-            state=self._reference.state,
-            mode=self._reference.main,
-            needed_bytes=self._reference.needed_bytes,
-        )
-        reply = run.times(timing)
-        kernel, floor = reply.times["kernel"], reply.floor_ms
-        best = min(times for name, times in reply.times.items() if name != "kernel")
-        if kernel[0] < floor:
-            raise Decided(
-                "hack:impossible_speed", f"{kernel[0]:.4f} ms, but reading what the result needs takes {floor:.4f} ms"
-            )
-        if reply.not_compiled:
-            self._evidence.notes.append(f"timed against the eager reference only: {reply.not_compiled}")
-        self._evidence.kernel_ms, self._evidence.ref_ms = (kernel[0], kernel[1], kernel[2]), (best[0], best[1], best[2])
-        self._evidence.speedup = best[0] / kernel[0]
 
 
 def _last_lines(error: Exception) -> str:
     return "".join(traceback.format_exception(error)[-3:])
-
-
-def _is_too_large(outcome: Outcome[ReferenceReply]) -> bool:
-    """Too many elements, or memory that could not be had for them."""
-    return outcome.failed in ("too_large", "out_of_memory") or "can't allocate memory" in outcome.error
 
 
 @cache

@@ -29,7 +29,7 @@ _CHECK = "kbtools_plugins.verify.distributed:check"
 _FINGERPRINT = TypeAdapter(dict[str, str])
 
 
-class Told(BaseModel):
+class PairOrder(BaseModel):
     """What a worker is told of one pair."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,7 +69,7 @@ def _checked(
 ) -> Iterator[tuple[str, Verification]]:
     keys = list(missing)
     told = (
-        Told(
+        PairOrder(
             reference=pair.reference,
             candidate=pair.candidate,
             entry_point=pair.entry_point,
@@ -96,7 +96,7 @@ def describe(payload: str) -> str:
 
 def check(payload: str) -> str:
     """A worker's part: the verdict on a pair."""
-    told = Told.model_validate_json(payload)
+    told = PairOrder.model_validate_json(payload)
     _refuse_difference(told.fingerprint, fingerprint(told.settings))
     verdict = verify(
         told.reference, told.candidate, entry_point=told.entry_point, settings=told.settings, processes=_warm()

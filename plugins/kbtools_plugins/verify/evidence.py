@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from kbtools.private_text import without_folders
 from kbtools_plugins.verify.fingerprint import fingerprint
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.verdict import Resources, Verification
@@ -48,7 +49,7 @@ class Evidence:
         ptx = {"ptx": ", ".join(sorted(self.ran))} if self.ran else {}
         return Verification(
             verdict=verdict,
-            error=error,
+            error=without_folders(error),
             max_error=max_error,
             notes=tuple(self.notes),
             fingerprint=fingerprint(settings) | ptx,

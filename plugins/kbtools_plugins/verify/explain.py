@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.protocol.jobs import architecture_name
+from kbtools_plugins.verify.protocol.compiling import architecture_name
 from kbtools_plugins.verify.verdict import Verification
 
 _MEANING = {

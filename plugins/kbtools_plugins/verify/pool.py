@@ -1,6 +1,6 @@
 """Many pairs at once: one thread per worker, each with its own warm processes; verdicts come in the order of the pairs.
 
-What was found before is taken from the store; a pair that stands in the input twice is checked once. Killing the run
+What was found before is taken from the store; a pair that is in the input twice is checked once. Killing the run
 loses at most the pairs in flight; killing a worker's processes costs one more attempt of its pair.
 """
 

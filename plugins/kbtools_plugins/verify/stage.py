@@ -80,7 +80,7 @@ class Verify(kb.Stage):
     reward: str = ""
     """Formula for the reward over the verdict's fields, as in "passed * (1.0 if shape_general else 0.5)"."""
     candidate: Literal["auto", "completion", "triton_code"] = "auto"
-    """Which meaning holds the candidate; auto takes the completion where there is one."""
+    """Which role holds the candidate; auto takes the completion where there is one."""
     store: str = ""
     """File that keeps verdicts; by default KBTOOLS_VERDICTS, or verdicts.sqlite in the user's data directory."""
 
@@ -146,7 +146,7 @@ class Verify(kb.Stage):
 
         schema = kb.Schema(ds.features, self.columns)
         reference, candidate = schema.find("reference_code"), schema.find(self._candidate(schema))
-        entry = next((schema.find(meaning) for meaning in ("entry_point", "module_name") if schema.has(meaning)), None)
+        entry = next((schema.find(role) for role in ("entry_point", "module_name") if schema.has(role)), None)
         found: list[Pair | None] = []
         silent = on_rows.set(lambda rows: None)
         try:

@@ -47,7 +47,7 @@ def rows_of(texts, **more):
 def recall(variant, kinds) -> float:
     """Share of the problems of which a variant is found, as that very problem."""
     index = Index([Problem("bench", task.name, task.code()) for task in TASKS])
-    seen = [index.look(codes.read(variant(task))) for task in TASKS]
+    seen = [index.look(codes.read_code(variant(task))) for task in TASKS]
     hits = [index.verdict(one) for one in seen]
     return sum(hit is not None and hit.kind in kinds and hit.problem == place for place, hit in enumerate(hits)) / len(
         hits
@@ -89,7 +89,7 @@ def test_one_operator_replaced_is_another_task():
     """Such codes are similar, and only `similar` says so."""
     negatives = [code for place, task in enumerate(TASKS) if (code := one_operator_replaced(task.code(), place))]
     index = Index([Problem("bench", task.name, task.code()) for task in TASKS])
-    hits = [index.verdict(seen) for seen in [index.look(codes.read(code)) for code in negatives]]
+    hits = [index.verdict(seen) for seen in [index.look(codes.read_code(code)) for code in negatives]]
     assert len(negatives) > 50
     assert sum(hit is not None and hit.kind in CERTAIN for hit in hits) / len(negatives) <= 0.02
     assert sum(hit is not None and hit.kind == "similar" for hit in hits) / len(negatives) > 0.5
@@ -178,7 +178,7 @@ def test_code_that_anybody_writes_is_contained_in_nothing():
     trivial = "import torch\nclass M(torch.nn.Module):\n    def forward(self, x):\n        return x + 1\n"
     index = Index([Problem("bench", "trivial", trivial)])
     longer = trivial.replace("return x + 1", "y = torch.exp(x)\n        x = x + 1\n        return x * y")
-    assert index.verdict(index.look(codes.read(longer))) is None
+    assert index.verdict(index.look(codes.read_code(longer))) is None
 
 
 @pytest.mark.parametrize("rows", [[], [{"name": "a", "code": None}], [{"name": "a", "code": "  "}]])
@@ -186,7 +186,7 @@ def test_a_set_without_code_is_an_error(tmp_path, rows):
     """Nothing would be found, and the rows would look clean."""
     path = written(tmp_path / "empty.jsonl", rows)
     with pytest.raises(kb.errors.KbError, match=r"--against|empty"):
-        sources.read(f"{path}:code")
+        sources.read_evaluation_set(f"{path}:code")
 
 
 def test_a_set_that_is_not_there_ends_the_run_before_its_first_row(tmp_path):

@@ -93,6 +93,17 @@ def test_deciding_by_what_was_never_written_is_a_fault(use):
         run(kernel(AT + f"ld.global.u32 %r4, [%d4];\n{use}"), buffer(range(32)), empty(32))
 
 
+@pytest.mark.parametrize("register", ["%smid", "%clock", "%globaltimer_lo"])
+def test_nothing_may_depend_on_when_and_where_a_kernel_runs(register):
+    """It may be stored, as profilers do, where no result is."""
+    out = empty(32)
+    run(kernel(AT + f"mov.u32 %r4, {register};\nst.global.u32 [%d4], %r4;"), buffer(range(32)), out)
+    assert not out.initialised.any()
+    branch = f"mov.u32 %r4, {register};\nsetp.eq.s32 %p0, %r4, 7;\n@%p0 bra DONE;\nst.global.u32 [%d4], %r4;\nDONE:"
+    with pytest.raises(Uninitialised, match="a clock or the number of a multiprocessor"):
+        run(kernel(AT + branch), buffer(range(32)), empty(32))
+
+
 def test_what_is_not_chosen_does_not_count():
     """selp takes the written one, xor of a register with itself and a masked bit are known."""
     text = AT + (

@@ -190,7 +190,7 @@ def test_tools_are_json_text(given: dict[str, Any], kept: str | None) -> None:
             "unknown-layout: it has answer, completion, example_id, generation_ms, info",
         ),
         "no completion": (synthesize(completion=None), "unknown-layout"),
-        "fewer steps": (vf_eval(trajectory=[step("first")]), "trajectory-mismatch: its trajectory has 1 steps for 2"),
+        "fewer steps": (vf_eval(trajectory=[step("first")]), "trajectory-mismatch: its trajectory has 1 step for 2"),
         "text completion": (synthesize(completion="A"), "not-messages: its completion"),
         "tool call": (
             synthesize(completion=[{"role": "assistant", "content": "", "tool_calls": ["{}"]}]),

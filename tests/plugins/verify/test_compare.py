@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kbtools_plugins.verify.protocol.tolerance import Agreement, Difference, compare, ill_conditioned
+from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
+from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, ill_conditioned, scales
 
 
 def _tree(values, dtype: str = "float32") -> dict:
@@ -105,3 +106,128 @@ def test_ill_conditioned_reference_is_noticed() -> None:
     """Where float32 and float64 runs of the reference part, nobody is judged."""
     assert ill_conditioned(_tree([1.0, 2.0]), _tree([1.0, 2.1], "float64"))
     assert not ill_conditioned(_tree([1.0, 2.0]), _tree([1.0, 2.0], "float64"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [
+        ("float64", 1e-7),
+        ("float32", 1e-4),
+        ("float16", 2e-3),
+        ("complex64", 1e-4),
+        ("complex128", 1e-7),
+    ],
+)
+def test_each_type_has_its_tolerance(dtype: str, tolerance: float) -> None:
+    """Of the output's scale and of the element's own size, which are the same here: so twice as much, and no more."""
+    want = np.ones(40)
+    assert _same(want * (1 + 1.5 * tolerance), want, dtype)
+    assert not _same(want * (1 + 3 * tolerance), want, dtype)
+
+
+def test_tensor_cores_have_a_tolerance_of_their_own() -> None:
+    """For products of float32 as coarse as float16's; nothing else is coarser for it."""
+    want = np.ones(40)
+    for dtype, same in (("float32", True), ("float64", False)):
+        got, wanted = _tree(want * 1.003, dtype), _tree(want, dtype)
+        assert isinstance(compare(got, wanted, wanted, tf32=Tf32()), Agreement) is same
+        assert isinstance(compare(got, wanted, wanted), Difference)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_four_times_the_error_of_the_reference_itself_is_allowed(dtype: str) -> None:
+    """Where its own run is off by a hundredth, nobody has to be nearer than four of them."""
+    want, plain = np.ones(40), np.full(40, 1.01)
+    exact = _tree(want, "complex128" if dtype.startswith("complex") else "float64")
+    assert isinstance(compare(_tree(want + 0.0399, dtype), _tree(plain, dtype), exact), Agreement)
+    assert isinstance(compare(_tree(want + 0.045, dtype), _tree(plain, dtype), exact), Difference)
+
+
+def _small(share: float) -> tuple[np.ndarray, np.ndarray]:
+    """An output with one large element among small ones, and the same with a share of the small ones doubled."""
+    want = np.full(401, 1e-9)
+    want[0] = 1.0
+    got = want.copy()
+    got[1 : 1 + int(400 * share)] *= 2
+    return got, want
+
+
+@pytest.mark.parametrize("tf32", [None, Tf32()])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_small_elements_have_to_be_computed_on_ordinary_inputs(dtype: str, tf32: Tf32 | None) -> None:
+    """A few may be anything within the tolerance of the whole; on inputs of odd sizes, all of them."""
+    for share, ordinary, same in ((0.5, True, False), (0.03, True, True), (0.5, False, True)):
+        got, want = (_tree(values, dtype) for values in _small(share))
+        found = compare(got, want, want, ordinary=ordinary, tf32=tf32)
+        assert isinstance(found, Agreement) is same
+    assert "more than rounding explains in 200 of 401 elements, first at [1]: " in found_text(dtype)
+
+
+def found_text(dtype: str) -> str:
+    """What is said of it."""
+    got, want = (_tree(values, dtype) for values in _small(0.5))
+    found = compare(got, want, want, ordinary=True)
+    assert isinstance(found, Difference)
+    return found.text
+
+
+def test_rounding_explains_what_is_small() -> None:
+    """What the reference's own run, or a product of tensor cores, is off by there is no fault."""
+    got, want = _small(0.5)
+    plain = _tree(np.where(got == want, want, want * 1.1))
+    assert isinstance(compare(_tree(got), plain, _tree(want, "float64"), ordinary=True), Agreement)
+    coarse = np.where(got == want, want, want * 1.02)
+    assert isinstance(compare(_tree(coarse), _tree(want), _tree(want), ordinary=True), Difference)
+    assert isinstance(compare(_tree(coarse), _tree(want), _tree(want), ordinary=True, tf32=Tf32()), Agreement)
+
+
+def test_what_a_type_cannot_hold_overflows_for_both() -> None:
+    """The float64 run has a number where float16 has infinity, which is right then."""
+    got = _tree([np.inf, 1.0], "float16")
+    assert isinstance(compare(got, got, _tree([7e4, 1.0], "float64")), Agreement)
+    assert isinstance(compare(_tree([6e4, 1.0], "float16"), got, _tree([7e4, 1.0], "float64")), Difference)
+
+
+def test_every_output_has_scales_of_its_own() -> None:
+    """The root mean square of each."""
+    found = scales({"tuple": [_tree([3.0, -3.0]), _tree([0.0, 0.0])]})
+    assert [float(one) for one in found] == [3.0, 0.0]
+
+
+def test_the_error_is_that_of_the_worst_output() -> None:
+    """Relative to its scale and size; equal outputs have none. Of several outputs the wrong one is named."""
+    one, near, far = _tree([1.0]), _tree([1.0 + 2**-14]), _tree([2.0])
+    same = compare(one, one, one)
+    assert isinstance(same, Agreement)
+    assert same.max_error == 0.0
+    several = compare({"list": [near, one]}, {"list": [one, one]}, {"list": [one, one]})
+    assert isinstance(several, Agreement)
+    assert several.max_error == 2**-15
+    wrong = compare({"list": [one, far]}, {"list": [one, one]}, {"list": [one, one]})
+    alone = compare(far, one, one)
+    assert isinstance(wrong, Difference)
+    assert isinstance(alone, Difference)
+    assert wrong.text.startswith("output 1 differs")
+    assert alone.text.startswith("the output differs")
+
+
+@pytest.mark.parametrize(
+    ("shape", "mine", "theirs", "same"),
+    [
+        ([2, 3], [3, 1], [3, 1], True),
+        ([2, 3], [1, 2], [3, 1], False),
+        ([2, 1], [1, 1], [3, 1], False),
+        ([1, 3], [9, 1], [3, 1], True),
+        ([0, 3], [7, 5], [3, 1], True),
+    ],
+)
+def test_strides_count_where_a_layout_was_asked_for(
+    shape: list[int], mine: list[int], theirs: list[int], same: bool
+) -> None:
+    """Those of dimensions of one element mean nothing, and those of no elements neither."""
+    got, want = ({**_tree(np.zeros(shape)), "stride": stride} for stride in (mine, theirs))
+    assert isinstance(compare(got, want, want), Agreement)
+    assert isinstance(compare(got, want, want, promised=[False]), Agreement)
+    found = compare(got, want, want, promised=[True])
+    assert isinstance(found, Agreement) is same
+    assert same or "the reference asks for a layout" in found.text

@@ -8,7 +8,7 @@ from kbtools.feedback import Attempt
 from kbtools_plugins.verify.check import PairCheck
 from kbtools_plugins.verify.feedback import VerifyFeedback
 from kbtools_plugins.verify.host.processes import WarmPair
-from kbtools_plugins.verify.protocol.tolerance import flatten
+from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.settings import VerifySettings
 
 SETTINGS = VerifySettings(tier="cpu", seed=7)

@@ -20,18 +20,17 @@ from kbtools.errors import ConfigError
 from kbtools_plugins.verify import Verification, VerifySettings, devices, verify
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, _converse
 from kbtools_plugins.verify.protocol import wire
-from kbtools_plugins.verify.protocol.jobs import (
+from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.replaying import (
     GPU,
     REPLAY,
     TIMING,
-    Assignment,
     ReplayJob,
     ReplayReply,
     ReplayRun,
-    Role,
     TimingReply,
 )
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.roles import Assignment, Role
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.settings import on_gpu
 from kbtools_plugins.verify.worker.gpu import machine as device_machine

@@ -11,8 +11,10 @@ import numpy as np
 
 from kbtools_plugins.leaks.computation.probes import MOST_ELEMENTS, Probe
 from kbtools_plugins.leaks.computation.sandboxes import Sandbox
+from kbtools_plugins.verify.protocol.agreement import Agreement
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, Followed, FollowJob, LeadJob, LeadReply, OwnSet
-from kbtools_plugins.verify.protocol.tolerance import Agreement, compare, flatten, rms, to_numpy
+from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy
+from kbtools_plugins.verify.protocol.tolerance import compare, rms
 from kbtools_plugins.verify.protocol.wire import Tree
 
 _SEEDS = 3

@@ -10,8 +10,8 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
-from kbtools_plugins.verify.protocol.jobs import Role
 from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.settings import VerifySettings
 
 _SETTINGS = VerifySettings(tier="cpu", timeout=20.0, memory_gb=2.0)

@@ -36,7 +36,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Code:
+class ComparableCode:
     """What is compared of one text of code."""
 
     parts: dict[str, Part]
@@ -45,17 +45,17 @@ class Code:
     parsed: bool
 
 
-def read(text: str) -> Code:
+def read_code(text: str) -> ComparableCode:
     """The streams and the operators of a text."""
     found = parse(text)
     if not isinstance(found, Parsed):
-        return Code({"host": _part(raw_stream(text))}, NOTHING, parsed=False)
+        return ComparableCode({"host": _part(raw_stream(text))}, NOTHING, parsed=False)
     tree = found.tree
     kernels = [node for node in tree.body if _is_kernel(node)]
     host = [node for node in tree.body if not _is_kernel(node)]
     bodies = {"host": host, "kernel": kernels}
     parts = {name: _part(made) for name, body in bodies.items() if len(made := stream_of(tree, body))}
-    return Code(parts, signature(found.code, tree), parsed=True)
+    return ComparableCode(parts, signature(found.code, tree), parsed=True)
 
 
 def _part(made: Stream) -> Part:

@@ -13,12 +13,13 @@ from pydantic import BaseModel, JsonValue
 
 import kbtools as kb
 from kbtools.data.table import batches, field_of, row_name, tables
+from kbtools.figures import CodeExcerpt, CodePair
+from kbtools.wording import counted
 from kbtools_plugins.leaks.contamination import codes, computing, tracing
 from kbtools_plugins.leaks.contamination.matching import Hit, Index, Kind, Sighting
 from kbtools_plugins.leaks.contamination.sources import EvaluationSet
 from kbtools_plugins.leaks.contamination.tracing import Ran
 from kbtools_plugins.leaks.distinct import digest_of
-from kbtools_plugins.leaks.pairs import Pair, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,7 +91,7 @@ class Hits:
         for row, role, text in _codes(batches(ds, list(places.values()), rows=_ROWS), places):
             digest = digest_of(text)
             if digest not in seen:
-                code = codes.read(text)
+                code = codes.read_code(text)
                 seen[digest] = index.look(code)
                 unparsed += not code.parsed
             if runs and role == "reference_code":
@@ -144,7 +145,10 @@ class Hits:
         """What could not be run."""
         for kind, ran in self.ran.items():
             if ran.silent_problems or ran.silent_codes:
-                yield (f"{_WHY_SILENT[kind]}: {ran.silent_problems} problems, {ran.silent_codes} codes of rows.")
+                yield (
+                    f"{_WHY_SILENT[kind]}: {counted(ran.silent_problems, 'problem')}, "
+                    f"{counted(ran.silent_codes, 'code')} of rows."
+                )
 
     def _counts(self) -> dict[str, Counter[str]]:
         counts: dict[str, Counter[str]] = {one.name: Counter() for one in self.sets}
@@ -152,7 +156,7 @@ class Hits:
             counts[self.index.problems[hit.problem].source][hit.kind] += 1
         return counts
 
-    def _pairs(self, ds: Dataset, columns: dict[str, str]) -> Iterator[Pair]:
+    def _pairs(self, ds: Dataset, columns: dict[str, str]) -> Iterator[CodePair]:
         """Of different problems the least sure hits, each beside the problem."""
         doubtful = sorted(self.by_row.items(), key=lambda item: item[1].order, reverse=True)
         first = {hit.problem: (row, hit) for row, hit in reversed(doubtful)}
@@ -160,8 +164,8 @@ class Hits:
         for row, hit in ordered[:_PAIRS]:
             problem = self.index.problems[hit.problem]
             name = f"{row_name(ds, row, columns)}, {hit.role}"
-            left = shown(name, self._text(ds, row, hit))
-            yield Pair(left=left, right=shown(problem.title, problem.code), kind=hit.kind, score=hit.score)
+            left = CodeExcerpt.of(name, self._text(ds, row, hit))
+            yield CodePair(left=left, right=CodeExcerpt.of(problem.title, problem.code), kind=hit.kind, score=hit.score)
 
     def _text(self, ds: Dataset, row: int, hit: RowHit) -> str:
         found = _codes(tables(ds.select([row]), list(self.places.values()), 1), self.places)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from kbtools_plugins.leaks.contamination import codes
-from kbtools_plugins.leaks.contamination.codes import Code, Part
+from kbtools_plugins.leaks.contamination.codes import ComparableCode, Part
 from kbtools_plugins.leaks.contamination.operators import Signature
 from kbtools_plugins.leaks.contamination.sources import Problem
 
@@ -73,7 +73,7 @@ class Index:
     """The problems, ready to be looked up."""
 
     problems: Sequence[Problem]
-    read: list[Code] = field(init=False)
+    read: list[ComparableCode] = field(init=False)
     signatures: list[Signature] = field(init=False)
     """Of each problem."""
     _by_digest: dict[tuple[str, bytes], int] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Index:
     _seen: int = 0
 
     def __post_init__(self) -> None:
-        self.read = [codes.read(problem.code) for problem in self.problems]
+        self.read = [codes.read_code(problem.code) for problem in self.problems]
         self.signatures = [code.signature for code in self.read]
         for number, code in enumerate(self.read):
             self._by_operators[code.signature.operators].append(number)
@@ -95,7 +95,7 @@ class Index:
         for code in self.read:
             self._count(code)
 
-    def look(self, code: Code) -> Sighting:
+    def look(self, code: ComparableCode) -> Sighting:
         """What a code has in common with the problems."""
         self._count(code)
         exact = [found for stream, part in code.parts.items() if (found := self._exact(stream, part)) is not None]
@@ -117,7 +117,7 @@ class Index:
     def _exact(self, stream: str, part: Part) -> int | None:
         return self._by_digest.get((stream, part.digest))
 
-    def _count(self, code: Code) -> None:
+    def _count(self, code: ComparableCode) -> None:
         self._seen += 1
         for stream, part in code.parts.items():
             known = self._by_shingle[stream]

@@ -46,7 +46,7 @@ def split_column(text: str) -> tuple[str, str | None]:
     return (found["dataset"], found["column"]) if found else (text, None)
 
 
-def read(text: str) -> EvaluationSet:
+def read_evaluation_set(text: str) -> EvaluationSet:
     """All splits of one set; DataError where it holds no code."""
     dataset, column = split_column(text)
     data, found = load.read_source(Source(dataset=dataset))

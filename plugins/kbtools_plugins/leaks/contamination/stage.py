@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, model_validator
 import kbtools as kb
 from kbtools.data.new_columns import free, with_columns
 from kbtools.data.table import row_name, rows_text, take
+from kbtools.wording import counted
 from kbtools_plugins.leaks.computation.requirements import require_verify
 from kbtools_plugins.leaks.contamination import codes, sources
 from kbtools_plugins.leaks.contamination.hits import HitFigures, Hits
@@ -69,7 +70,7 @@ class Decontaminate(kb.Stage):
         """Read the evaluation sets: one that is missing or empty ends the run before its first row."""
         if self._runs:
             require_verify("running reference code")
-        return tuple(f"against {found.name}: {len(found.problems)} problems" for found in self._sets())
+        return tuple(f"against {found.name}: {counted(len(found.problems), 'problem')}" for found in self._sets())
 
     def output_features(self, features: Features) -> Features:
         """The same features, with four more where rows are marked; SchemaError where there is no code at all."""
@@ -113,7 +114,7 @@ class Decontaminate(kb.Stage):
         return ("trace",) if self.trace else ()
 
     def _sets(self) -> list[EvaluationSet]:
-        return [sources.read(text) for text in self.against]
+        return [sources.read_evaluation_set(text) for text in self.against]
 
     def _key(self, ds: Dataset, found: Hits, step: str) -> str:
         """A fingerprint that covers what was found, as the evaluation sets may change under their names."""

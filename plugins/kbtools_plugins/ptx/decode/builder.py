@@ -89,13 +89,15 @@ class Builder:
         return new
 
     def clock(self, name: str, width: int) -> int:
-        """A clock, which counts how often it was read."""
+        """A clock, which counts how often it was read; nothing may depend on it."""
         new = self.slots.new(64 if name in WIDE else 32)
         kind = UNSIGNED[self.slots.widths[new]]
 
         def run(group: Group) -> None:
             group.ticks += 1
             group.registers[new] = np.full((1, 1), group.ticks, kind)
+            if group.memory.track:
+                group.poison[new] = np.full((1, 1), ~kind(0), kind)
 
         self.emit(run, (), (new,), shadows.clean)
         return new if self.slots.widths[new] == width else self.resized(new, width, signed=False)

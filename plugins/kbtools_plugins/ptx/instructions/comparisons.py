@@ -9,7 +9,7 @@ import numpy as np
 
 from kbtools_plugins.ptx import numerics
 from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
-from kbtools_plugins.ptx.text.operands import Pair
+from kbtools_plugins.ptx.text.operands import OperandPair
 
 from . import lanewise, shadows
 from .integers import is_whole
@@ -59,7 +59,7 @@ def set_predicate(builder: Builder, instruction: Instruction) -> None:
         raise builder.unsupported()
     target, *sources = instruction.operands
     kinds = (kind, kind, "pred") if joined else (kind, kind)
-    if isinstance(target, Pair):
+    if isinstance(target, OperandPair):
         opposite = joined_with(lambda a, b: ~compare(a, b), joined)
         lanewise.emit(builder, (target.second, *sources), Lanewise("pred", kinds, opposite))
         target = target.first
@@ -72,6 +72,25 @@ def joined_with(compare: Comparison, joined: list[str]) -> Callable[..., Bits]:
         return compare
     join = JOINED[joined[0]]
     return lambda a, b, c: join(compare(a, b), c)
+
+
+PROPERTIES: dict[str, Callable[[Bits, Bits], Bits]] = {
+    "finite": lambda value, least: np.isfinite(value),
+    "infinite": lambda value, least: np.isinf(value),
+    "number": lambda value, least: ~np.isnan(value),
+    "notanumber": lambda value, least: np.isnan(value),
+    "normal": lambda value, least: np.isfinite(value) & (np.abs(value) >= least),
+    "subnormal": lambda value, least: (value != 0) & (np.abs(value) < least),
+}
+"""What testp asks of a number; `least` is the smallest normal one."""
+
+
+def test_property(builder: Builder, instruction: Instruction) -> None:
+    """testp."""
+    _, name, kind = instruction.parts
+    floats = {"f32": np.float32, "f64": np.float64}[kind]
+    least, test = np.finfo(floats).tiny, PROPERTIES[name]
+    lanewise.emit(builder, instruction.operands, Lanewise("pred", (kind,), lambda bits: test(bits.view(floats), least)))
 
 
 def set_register(builder: Builder, instruction: Instruction) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kbtools_plugins.ptx.bits import UNSIGNED, Bits, constant
-from kbtools_plugins.ptx.faults import Uninitialised
+from kbtools_plugins.ptx.faults import UNKNOWN, Uninitialised
 from kbtools_plugins.ptx.memory.cells import at_thread
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def needed(group: Group, step: Step, slots: tuple[int, ...]) -> None:
     mask = group.guarded(step.guard) if step.guard is None or step.guard[0] not in group.poison else group.mask
     where = where if mask is None else where & mask
     if where.any():
-        raise at_thread(Uninitialised(f"{step.opcode} depends on memory that nothing was written to"), group, where)
+        raise at_thread(Uninitialised(f"{step.opcode} depends on {UNKNOWN}"), group, where)
 
 
 def some(slots: tuple[int, ...]) -> Shadow:

@@ -10,7 +10,7 @@ import numpy as np
 from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
 from kbtools_plugins.ptx.faults import Divergence
 from kbtools_plugins.ptx.memory.cells import at_thread
-from kbtools_plugins.ptx.text.operands import Pair
+from kbtools_plugins.ptx.text.operands import OperandPair
 
 from . import shadows
 
@@ -95,7 +95,7 @@ def shuffle(builder: Builder, instruction: Instruction) -> None:
         raise builder.unsupported()
     mode = instruction.parts[2]
     target, *given = instruction.operands
-    register, predicate = (target.first, target.second) if isinstance(target, Pair) else (target, None)
+    register, predicate = (target.first, target.second) if isinstance(target, OperandPair) else (target, None)
     value, by, clamp, members = (builder.source(operand, "b32") for operand in given)
     result = builder.result(register, "b32")
     inside = builder.result(predicate, "pred") if predicate else builder.slots.new(1)
@@ -225,7 +225,7 @@ def match(builder: Builder, instruction: Instruction) -> None:
 def elect(builder: Builder, instruction: Instruction) -> None:
     """elect.sync: the lowest lane that is named."""
     target = instruction.operands[0]
-    if not isinstance(target, Pair):
+    if not isinstance(target, OperandPair):
         raise builder.unsupported()
     members = builder.source(instruction.operands[1], "b32")
     leader, chosen = builder.result(target.first, "b32"), builder.result(target.second, "pred")

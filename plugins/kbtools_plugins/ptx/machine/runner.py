@@ -6,7 +6,7 @@ import numpy as np
 
 from kbtools_plugins.ptx.bits import Bits
 from kbtools_plugins.ptx.decode.program import Block, Branch, Jump, Program, Step
-from kbtools_plugins.ptx.faults import Fault, LimitExceeded, Line, Uninitialised, Unsupported
+from kbtools_plugins.ptx.faults import UNKNOWN, Fault, LimitExceeded, Line, Uninitialised, Unsupported
 from kbtools_plugins.ptx.memory.cells import at_thread
 
 from .group import Group
@@ -123,5 +123,5 @@ def check_known(after: Branch, group: Group) -> None:
         return
     where = unknown if group.mask is None else unknown & group.mask
     if where.any():
-        text = "a branch depends on memory that nothing was written to"
+        text = f"a branch depends on {UNKNOWN}"
         raise at_thread(Uninitialised(text, after.line), group, where)

@@ -59,6 +59,8 @@ SPECIALS: dict[str, Callable[[Grid], Bits]] = {
     "%lanemask_ge": lambda grid: ~((np.uint32(1) << lane(grid)) - np.uint32(1)),
 }
 """32 bits each. Clocks are not here: reading them is a step."""
+OPEN = ("%smid", "%nsmid", "%gridid")
+"""Of these, those that a device gives as it likes: nothing may depend on them."""
 
 AXES: dict[str, Callable[[Grid, int], Bits]] = {
     "%tid": lambda grid, axis: along(grid.threads, thread(grid), axis),
@@ -84,7 +86,8 @@ def registers(
         slots[slot] = constant(addresses[name] + offset, 64)
     for slot, width in program.undefined.items():
         slots[slot] = constant(0, width)
-    return slots, {slot: constant(-1, width) for slot, width in program.undefined.items()}
+    unknown = {slot: program.widths[slot] for slot, name in program.specials.items() if name in OPEN}
+    return slots, {slot: constant(-1, width) for slot, width in (program.undefined | unknown).items()}
 
 
 def special(name: str, grid: Grid) -> Bits:

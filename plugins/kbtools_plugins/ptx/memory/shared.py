@@ -1,8 +1,7 @@
 """Shared memory of the programs of a group, with races between warps, per barrier and per group of async copies.
 
-A tag packs barrier epoch, warp and step of the last write (and of the last read). Two warps that touch a byte within
-one epoch, one of them writing, race. Threads of one warp count as ordered. A byte that `cp.async` fills is pending
-until its program has waited for its group; others may read it one barrier later.
+Tags (warp_tags.py) say who wrote, and who read, a byte last. Threads of one warp count as ordered. A byte that
+`cp.async` fills is pending until its program has waited for its group; others may read it one barrier later.
 """
 
 from __future__ import annotations
@@ -18,15 +17,10 @@ from kbtools_plugins.ptx.faults import Line, Misaligned, OutOfBounds, SharedRace
 from .atomic import Combine, update
 from .cells import at_thread, chosen, first, rows_of, scattered, shift, threads_of, view
 from .global_memory import clean, merged
+from .warp_tags import ATOMIC, MANY, STEP_BITS, WARP_BITS, clash
 
 if TYPE_CHECKING:
     from kbtools_plugins.ptx.machine.group import Group
-
-STEP_BITS, WARP_BITS = 20, 7
-MANY = (1 << WARP_BITS) - 1
-"""In place of the warp where several have read."""
-ATOMIC = MANY - 1
-"""In place of the warp after an atomic operation, which several may do at once."""
 
 
 @dataclass
@@ -288,13 +282,6 @@ class SharedMemory:
                 bad = clash(found, own) & ((found >> STEP_BITS & MANY) != ATOMIC)
                 self.complain(group, mask, bad, found, several, f"changes in shared memory what another warp {what}")
         self.writes[cells] = (own & ~np.int64(MANY << STEP_BITS)) | np.int64(ATOMIC << STEP_BITS)
-
-
-def clash(found: Bits, own: Bits) -> Bits:
-    """Where a tag is of this epoch and of another warp."""
-    warp = found >> STEP_BITS & MANY
-    same_epoch = (found >> (STEP_BITS + WARP_BITS)) == (own >> (STEP_BITS + WARP_BITS))
-    return same_epoch & (warp != (own >> STEP_BITS & MANY)) & (warp != 0)
 
 
 def line_now(group: Group) -> Line:

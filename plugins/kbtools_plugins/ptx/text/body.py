@@ -1,14 +1,14 @@
 """The body of a function: scopes of braces, declarations, labels and instructions."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText, Line, Unsupported
 
 from .kernel import Call, Function, Guard, Instruction, Label
 from .lines import LineTable
-from .operands import Operand, Register, operand, split
+from .operands import Operand, Register, Symbol, operand, split
 from .statements import Cut, statements
 from .variables import variable
 
@@ -32,6 +32,8 @@ class Body:
     named: dict[str, str] = field(default_factory=dict)
     line: Line = field(default_factory=Line)
     inner: int = 0
+    starts: list[int] = field(default_factory=lambda: [0])
+    """Where the code of each open brace begins."""
 
     def read(self, text: str, start: int) -> int:
         """All pieces up to the closing brace; where the text goes on."""
@@ -53,9 +55,19 @@ class Body:
                 raise BadText(f"more than {DEEPEST} braces within each other", self.line)
             self.inner += 1
             self.scopes.append({"": str(self.inner)})
+            self.starts.append(len(self.function.code))
         else:
-            self.scopes.pop()
-            self.rename()
+            self.close()
+
+    def close(self) -> None:
+        """Leave braces; branches to labels that came behind them get these labels' own names."""
+        names, start = self.scopes.pop(), self.starts.pop()
+        self.rename()
+        for at, item in enumerate(self.function.code[start:], start):
+            if isinstance(item, Instruction) and item.family == "bra":
+                goal = item.operands[-1]
+                if isinstance(goal, Symbol) and goal.name in names:
+                    self.function.code[at] = replace(item, operands=(replace(goal, name=names[goal.name]),))
 
     def label(self, name: str) -> str:
         """Labels within braces are known there only; ours are unique, and braces rarely hold any."""

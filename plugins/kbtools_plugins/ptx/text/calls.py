@@ -1,7 +1,8 @@
 """Functions that a kernel calls are put where they are called: the decoder never sees a call.
 
 What a call hands over in parameter memory becomes registers, one for each name, offset and width, so that only values
-that are written and read alike can pass. A function that calls itself, or is called through a register, is refused.
+that are written and read alike can pass. Two functions come with every device: printing has no effect here, and a
+failed assertion is a trap. A function that calls itself, or is called through a register, is refused.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText, Unsupported
 
 from .kernel import Call, Function, Guard, Instruction, Label, Module
-from .operands import Address, Negated, Operand, Pair, Register, Symbol, Vector
+from .operands import Address, Immediate, Negated, Operand, OperandPair, Register, Symbol, Vector
 
 MOST_INSTRUCTIONS = 1 << 17
 DEEPEST = 32
+PRINTS, FAILS = "vprintf", "__assertfail"
 ACCESS = re.compile(r"(ld|st)\.param(?:\.v[24])?\.([bufs]\d+)")
 
 
@@ -48,6 +50,9 @@ class Caller:
     def call(self, call: Call, scope: Scope, calling: tuple[str, ...]) -> None:
         """One call: the function's code with names of its own, and a label behind it."""
         callee = self.module.functions.get(call.name)
+        if callee is None and call.name in (PRINTS, FAILS):
+            self.system(call, scope)
+            return
         if callee is None or callee.entry or call.name in calling or call.guard or len(calling) > DEEPEST:
             raise Unsupported("ptx:call", call.line)
         if len(callee.parameters) != len(call.arguments) or len(callee.results) != len(call.results):
@@ -63,6 +68,17 @@ class Caller:
         self.function.variables += [variable for variable in callee.variables if variable.name not in known]
         self.put(callee, inner, (*calling, call.name))
         self.code.append(Label(inner.end))
+
+    def system(self, call: Call, scope: Scope) -> None:
+        """A function of every device: what is printed is nobody's result, and a failed assertion ends the kernel."""
+        if call.name == FAILS:
+            guard = call.guard and Guard(scope.register(call.guard.predicate), call.guard.negated)
+            self.code.append(Instruction("trap", (), guard, call.line))
+        for result in call.results:
+            name = f"{scope.place(result)}+0.32"
+            self.function.registers[name] = "b32"
+            self.written.add(name)
+            self.code.append(Instruction("mov.b32", (Register(name), Immediate(0)), None, call.line))
 
     def instruction(self, instruction: Instruction, scope: Scope) -> Iterator[Instruction]:
         """An instruction with the names of its scope."""
@@ -144,8 +160,8 @@ class Scope:
             return self.register(operand)
         if isinstance(operand, Negated):
             return Negated(self.register(operand.register))
-        if isinstance(operand, Pair):
-            return Pair(self.register(operand.first), self.register(operand.second))
+        if isinstance(operand, OperandPair):
+            return OperandPair(self.register(operand.first), self.register(operand.second))
         if isinstance(operand, Vector):
             return Vector(tuple(self.operand(element) for element in operand.elements))
         if isinstance(operand, Address) and isinstance(operand.base, Register):

@@ -35,11 +35,11 @@ def parse(text: str) -> Module:
     if not header or header[3] != "64":
         raise BadText("the text has no .version, .target and .address_size 64")
     module = Module(header[1], header[2].split(",")[0], {}, [], files)
-    read(text, header.end(), module)
+    read_module(text, header.end(), module)
     return module
 
 
-def read(text: str, at: int, module: Module) -> None:
+def read_module(text: str, at: int, module: Module) -> None:
     """All that is outside of functions, in order."""
     lines = LineTable()
     while found := KEYWORD.search(text, at):

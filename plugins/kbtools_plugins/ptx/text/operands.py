@@ -60,7 +60,7 @@ class Vector:
 
 
 @dataclass(frozen=True)
-class Pair:
+class OperandPair:
     """`%r1|%p1`: a result and a predicate, or two predicates."""
 
     first: Register
@@ -72,7 +72,7 @@ class Sink:
     """`_`: a result that is thrown away."""
 
 
-Operand = Register | Negated | Immediate | Float | Symbol | Address | Vector | Pair | Sink
+Operand = Register | Negated | Immediate | Float | Symbol | Address | Vector | OperandPair | Sink
 
 NAME = r"[A-Za-z_$%][\w$.]*"
 INTEGER = r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)U?"
@@ -163,7 +163,7 @@ def rarer(text: str, named: dict[str, str]) -> Operand:
     raise BadText(f"{text!r} is not an operand")
 
 
-def pair(text: str, named: dict[str, str]) -> Pair:
+def pair(text: str, named: dict[str, str]) -> OperandPair:
     """`%r1|%p1`."""
     parts = [operand(part.strip(), named) for part in text.split("|")]
     first, second = parts if len(parts) == 2 else (parts[0], Sink())
@@ -173,7 +173,7 @@ def pair(text: str, named: dict[str, str]) -> Pair:
         second = Register("_")
     if not isinstance(first, Register) or not isinstance(second, Register):
         raise BadText(f"{text!r} is not a pair of registers")
-    return Pair(first, second)
+    return OperandPair(first, second)
 
 
 def registers(value: Operand) -> tuple[Register, ...]:
@@ -182,7 +182,7 @@ def registers(value: Operand) -> tuple[Register, ...]:
         return () if value.name == "_" else (value,)
     if isinstance(value, Negated):
         return (value.register,)
-    if isinstance(value, Pair):
+    if isinstance(value, OperandPair):
         return registers(value.first) + registers(value.second)
     if isinstance(value, Address):
         return registers(value.base)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import TypeGuard
 
 from kbtools_plugins.verify.candidate.aliases import Aliases, constant_text
 from kbtools_plugins.verify.candidate.kernel_language import dotted
+from kbtools_plugins.verify.candidate.launch_rules import counted_calls, exception_fallback
+from kbtools_plugins.verify.candidate.rule import Rule, last_name, trick, trick_of_statement
 from kbtools_plugins.verify.protocol.reading import Finding
 
 _CALLS: dict[str, str] = {
@@ -77,22 +79,7 @@ def findings(tree: ast.Module) -> list[Finding]:
 def _is_kernel(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
     decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
     targets = [item.func if isinstance(item, ast.Call) else item for item in decorators]
-    return any(_last_name(target) == "jit" for target in targets)
-
-
-def _found(node: ast.AST, verdict: str, text: str) -> Finding:
-    """A trick at a node, which is one if any of the node's lines runs."""
-    first = int(getattr(node, "lineno", 0))
-    return Finding(verdict=verdict, text=f"line {first}: {text}", first=first, last=getattr(node, "end_lineno", first))
-
-
-def _found_at(node: ast.stmt, verdict: str, text: str) -> Finding:
-    """A trick of a whole statement, which is one if its first line runs, whatever is under it."""
-    first = node.lineno
-    return Finding(verdict=verdict, text=f"line {first}: {text}", first=first, last=first)
-
-
-Rule = Callable[[ast.Module, Aliases], Iterator[Finding]]
+    return any(last_name(target) == "jit" for target in targets)
 
 
 def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -105,7 +92,7 @@ def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             path = aliases.path(target)
             for pattern, verdict in _CALLS.items():
                 if path and re.match(pattern, path):
-                    yield _found(target, verdict, path)
+                    yield trick(target, verdict, path)
 
 
 def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -115,7 +102,7 @@ def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             name = constant_text(node.args[1])
         for verdict, names in _ATTRIBUTES.items():
             if name in names:
-                yield _found(node, verdict, f".{name}")
+                yield trick(node, verdict, f".{name}")
 
 
 def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -133,7 +120,7 @@ def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
         for target in targets:
             path = aliases.path(target) if isinstance(target, ast.Attribute | ast.Subscript) else ""
             if path.partition(".")[0] in _PATCHED_ROOTS and "." in path and not _CONFIGURATION.match(path):
-                yield _found(node, "hack:patched_name", f"{path} is replaced")
+                yield trick(node, "hack:patched_name", f"{path} is replaced")
 
 
 def _is_for_lack(node: ast.AST) -> bool:
@@ -155,13 +142,13 @@ def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
         if path in ("open", "io.open", "builtins.open"):
             mode = next((constant_text(word.value) for word in node.keywords if word.arg == "mode"), "")
             mode = mode or (constant_text(node.args[1]) if len(node.args) > 1 else "r")
-            yield _found(node, "forbidden:file_write" if set(mode) & set("wax+") else "forbidden:file_read", "open")
+            yield trick(node, "forbidden:file_write" if set(mode) & set("wax+") else "forbidden:file_read", "open")
         elif name in ("write_text", "write_bytes", "unlink", "rmdir", "touch") or path in (
             "torch.save",
             "numpy.save",
             "numpy.savez",
         ):
-            yield _found(node, "forbidden:file_write", name)
+            yield trick(node, "forbidden:file_write", name)
         elif name in ("read_text", "read_bytes") or path in (
             "torch.load",
             "numpy.load",
@@ -170,7 +157,7 @@ def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             "os.walk",
             "glob.glob",
         ):
-            yield _found(node, "forbidden:file_read", path or name)
+            yield trick(node, "forbidden:file_read", path or name)
 
 
 def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -182,19 +169,19 @@ def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
                 and node.args
                 and _SECRET.search(constant_text(node.args[0]))
             ):
-                yield _found(node, "forbidden:environment", f"{path}({constant_text(node.args[0])!r})")
+                yield trick(node, "forbidden:environment", f"{path}({constant_text(node.args[0])!r})")
             if path in ("os.environ.items", "os.environ.copy", "os.environ.values") or (
                 path in ("dict", "str", "list", "repr", "json.dumps")
                 and node.args
                 and aliases.path(node.args[0]) == "os.environ"
             ):
-                yield _found(node, "forbidden:environment", "the whole environment is read")
+                yield trick(node, "forbidden:environment", "the whole environment is read")
         elif (
             isinstance(node, ast.Subscript)
             and aliases.path(node.value) == "os.environ"
             and _SECRET.search(constant_text(node.slice))
         ):
-            yield _found(node, "forbidden:environment", f"os.environ[{constant_text(node.slice)!r}]")
+            yield trick(node, "forbidden:environment", f"os.environ[{constant_text(node.slice)!r}]")
 
 
 def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -203,107 +190,15 @@ def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for name in names:
             if name == "__main__" or (not name.startswith(("torch", "triton")) and _REFERENCE_MODULE.search(name)):
-                yield _found(node, "hack:reference_access", f"import {name}")
+                yield trick(node, "hack:reference_access", f"import {name}")
         if isinstance(node, ast.Attribute) and aliases.path(node) == "sys.modules":
-            yield _found(node, "hack:reference_access", "sys.modules")
+            yield trick(node, "hack:reference_access", "sys.modules")
 
 
 def _recording(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in ("__torch_function__", "__torch_dispatch__"):
-            yield _found_at(node, "hack:tensor_subclass", f"{node.name} is defined")
-
-
-def _exception_fallback(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    """A launch whose failure is replaced by something computed otherwise."""
-    launching = _launching_functions(tree)
-    retries = {id(part) for node in ast.walk(tree) if isinstance(node, ast.For | ast.While) for part in node.body}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Try) and _launches(node.body, launching):
-            for clause in node.handlers:
-                if not _is_honest(clause, launching, in_loop=id(node) in retries):
-                    yield _found_at(node, "hack:exception_fallback", "a failed launch is caught and replaced")
-        elif isinstance(node, ast.With) and _launches(node.body, launching):
-            for item in node.items:
-                path = aliases.path(item.context_expr.func) if isinstance(item.context_expr, ast.Call) else ""
-                if path.endswith("suppress"):
-                    yield _found_at(node, "hack:exception_fallback", "a failed launch is suppressed")
-
-
-def _is_honest(clause: ast.ExceptHandler, launching: set[str], *, in_loop: bool) -> bool:
-    """Whether a failed launch is reported, or tried again: by another launch here, or by the loop around it."""
-    if any(isinstance(part, ast.Raise) for part in ast.walk(clause)) or _launches(clause.body, launching):
-        return True
-    return in_loop and all(map(_computes_nothing, clause.body))
-
-
-def _computes_nothing(statement: ast.stmt) -> bool:
-    """A message, the next turn of a loop, a smaller block: whatever is in a handler that makes no result."""
-    match statement:
-        case ast.Continue() | ast.Pass() | ast.Expr():
-            return True
-        case ast.Assign(value=ast.Name() | ast.Constant()) | ast.AugAssign(op=ast.FloorDiv() | ast.RShift()):
-            return True
-        case ast.Assign(value=ast.BinOp(op=ast.FloorDiv() | ast.RShift())):
-            return True
-    return False
-
-
-def _launching_functions(tree: ast.Module) -> set[str]:
-    """Names of functions that launch a kernel, directly or through each other."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    names: set[str] = set()
-    while True:
-        found = {node.name for node in functions if _launches(node.body, names)}
-        if found <= names:
-            return names
-        names |= found
-
-
-def _launches(body: list[ast.stmt], launching: set[str]) -> bool:
-    calls = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    return any(isinstance(call.func, ast.Subscript) or _last_name(call.func) in launching for call in calls)
-
-
-def _last_name(function: ast.expr) -> str:
-    """`f` for `f(...)` and `x.f(...)`; the class for `Class.apply(...)` does not matter."""
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
-
-
-def _counted_calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    """A counter that a forward increments and branches on."""
-    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-        counted = {
-            dotted(node.target) or ast.unparse(node.target)
-            for node in ast.walk(function)
-            if isinstance(node, ast.AugAssign)
-        }
-        counted |= {
-            ast.unparse(node.targets[0])
-            for node in ast.walk(function)
-            if isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.BinOp)
-            and ast.unparse(node.value).startswith(ast.unparse(node.targets[0]) + " + ")
-        }
-        lasting = {
-            name
-            for name in counted
-            if name.startswith(("self.", "cls.")) or "[" in name or name in _globals_of(function)
-        }
-        for branch in (node for node in ast.walk(function) if isinstance(node, ast.If | ast.IfExp | ast.While)):
-            tested = {
-                ast.unparse(part)
-                for part in ast.walk(branch.test)
-                if isinstance(part, ast.Attribute | ast.Name | ast.Subscript)
-            }
-            for name in sorted(tested & lasting):
-                yield _found(branch.test, "hack:call_counting", f"branches on {name}, which counts calls")
-
-
-def _globals_of(function: ast.FunctionDef) -> set[str]:
-    return {name for node in ast.walk(function) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+            yield trick_of_statement(node, "hack:tensor_subclass", f"{node.name} is defined")
 
 
 _RULES: list[Rule] = [
@@ -314,6 +209,6 @@ _RULES: list[Rule] = [
     _environment,
     _reference_access,
     _recording,
-    _exception_fallback,
-    _counted_calls,
+    exception_fallback,
+    counted_calls,
 ]

@@ -56,7 +56,7 @@ def _fenced(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _answer(text: str) -> str:
-    """The answer in a text; where none is certain, the last one that stands behind all reasoning."""
+    """The answer in a text; where none is certain, the last one that is behind all reasoning."""
     try:
         return reasoning.parse(text, reasoning.Rules(tag="optional", answer="last")).answer
     except reasoning.ReasoningError:

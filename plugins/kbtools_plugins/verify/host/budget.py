@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair
-from kbtools_plugins.verify.protocol.jobs import J, R, Role
+from kbtools_plugins.verify.protocol.roles import J, R, Role
 from kbtools_plugins.verify.settings import VerifySettings
 
 _TIMEOUTS_PER_PAIR = 12

@@ -21,14 +21,13 @@ from typing import Generic, TypeVar
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.protocol import wire
-from kbtools_plugins.verify.protocol.jobs import Assignment, Failure, Go, Role, Waiting
 from kbtools_plugins.verify.protocol.message import Message, WrongShape
+from kbtools_plugins.verify.protocol.roles import Assignment, Failure, Go, Role, Waiting
 from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {
+    "text": ("read", "kernels"),
     "jit": (
-        "read",
-        "kernels",
         "shrink",
         "reference",
         "record",
@@ -42,7 +41,8 @@ _ROLES = {
     ),
     "interpreter": ("replay",),
 }
-"""What each warm process can do; the interpreter's is started by the first job for it."""
+"""What each warm process can do: one without torch reads texts, since to fork it takes less than the reading. The
+interpreter's is started by the first job for it."""
 _START_SECONDS = 600
 _START_ATTEMPTS = 10
 WALL_PER_PROCESSOR_SECOND = 3.0
@@ -158,7 +158,7 @@ class Warm:
 
 
 class WarmPair:
-    """The warm processes that one worker needs: Triton compiling and, if that is asked for, Triton interpreting.
+    """The warm processes that one worker needs: a reader, Triton compiling and, if asked for, Triton interpreting.
 
     Workers take turns on the machine's GPUs by their `number`, where it has any.
     """
@@ -168,7 +168,7 @@ class WarmPair:
         self._scratch = Path(tempfile.mkdtemp(prefix="kbtools-verify-"))
         for cache in ("triton", "inductor"):
             (self._scratch / cache).mkdir()
-        self._warm = {"jit": Warm("jit", self._scratch, number)}
+        self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", "jit")}
 
     def run(self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float | None = None) -> Outcome[R]:
         """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started.

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kbtools_plugins.verify.protocol.jobs import Role
 from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.wire import Tree
 
 

@@ -1,4 +1,4 @@
-"""The scale of an output where its parts differ: that of the row, the column, the channel in which an element stands.
+"""The scale of an output where its parts differ: that of the row, the column, the channel in which an element is.
 
 A part that is a thousandth of the whole would otherwise be free to be anything within the tolerance of the whole.
 """
@@ -20,7 +20,7 @@ whose rounding they carry."""
 
 
 def scale(values: Array) -> Array:
-    """For each element the smallest root mean square among the output and the slices it stands in."""
+    """For each element the smallest root mean square among the output and the slices it is in."""
     whole = root_mean_square(values)
     found = np.asarray(whole)
     for axes in _slices(values):
@@ -29,7 +29,7 @@ def scale(values: Array) -> Array:
 
 
 def largest(values: Array) -> Array:
-    """For each element the smallest maximum among the output and the slices it stands in; values are not negative."""
+    """For each element the smallest maximum among the output and the slices it is in; values are not negative."""
     finite = np.where(np.isfinite(values), values, 0.0)
     found = np.asarray(finite.max(initial=0.0))
     for axes in _slices(values):

@@ -6,8 +6,8 @@ is ever made in the caller.
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.protocol.jobs import Role
 from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.wire import Tree
 

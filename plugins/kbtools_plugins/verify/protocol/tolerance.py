@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kbtools_plugins.verify.protocol import local_scale
+from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
 from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.outputs import Array, flatten, is_float, structure, to_numpy
 from kbtools_plugins.verify.protocol.wire import Tree
 
 TOLERANCE = {
@@ -41,31 +42,12 @@ _OWN_SHARE, _ROUNDINGS, _FEW = 1e-2, 64, 0.05
 _NOTHING = 1e-12
 """Share of the largest element below which an element may be anything."""
 
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What tells two outputs apart."""
-
-    verdict: str
-    """wrong_output or wrong_shape_or_dtype."""
-    text: str
-    max_error: float | None = None
-
 
 @dataclass(frozen=True)
 class Tf32:
     """Products of float32 may be those of tensor cores; `outputs` are the reference's if its own are, None without."""
 
     outputs: Tree = None
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """The outputs agree; the largest relative error seen."""
-
-    max_error: float
 
 
 def compare(
@@ -88,7 +70,7 @@ def compare(
     plain_kinds, plain_tensors = flatten(plain)
     if got_kinds != plain_kinds:
         return Difference(
-            "wrong_shape_or_dtype", f"returned {_structure(got)} where the reference returns {_structure(plain)}"
+            "wrong_shape_or_dtype", f"returned {structure(got)} where the reference returns {structure(plain)}"
         )
     _, exact_tensors = flatten(exact)
     cores = _outputs_of_cores(tf32, plain_tensors)
@@ -130,30 +112,8 @@ def ill_conditioned(plain: Tree, exact: Tree) -> bool:
             Difference,
         )
         for a, b in pairs
-        if _is_float(a.dtype)
+        if is_float(a.dtype)
     )
-
-
-def flatten(tree: Tree) -> tuple[Tree, list[Tensor]]:
-    """The structure with a mark for each tensor (lists and tuples are one), and the tensors."""
-    if isinstance(tree, dict) and "tensor" in tree:
-        return "tensor", [Tensor.read(tree)]
-    if isinstance(tree, dict):
-        (kind, body), *_ = tree.items()
-        items = [value for _, value in body] if kind == "dict" else body if isinstance(body, list) else []
-        parts = [flatten(item) for item in items]
-        names = [key for key, _ in body] if kind == "dict" else body if not isinstance(body, list) else []
-        kind = "list" if kind == "tuple" else kind
-        return [kind, names, [part for part, _ in parts]], [tensor for _, found in parts for tensor in found]
-    return ["value", tree], []
-
-
-def to_numpy(tensor: Tensor) -> Array:
-    """The elements of a tensor; bfloat16 widened to float32."""
-    if tensor.dtype == "bfloat16":
-        wide = np.frombuffer(tensor.tensor, dtype=np.uint16).astype(np.uint32) << 16
-        return wide.view(np.float32).reshape(tensor.shape)
-    return np.frombuffer(tensor.tensor, dtype=_dtype(tensor.dtype)).reshape(tensor.shape)
 
 
 def scales(exact: Tree) -> list[Array]:
@@ -186,7 +146,7 @@ def compare_tensor(
     for what, got, wanted in (("shape", mine.shape, its.shape), ("dtype", mine.dtype, its.dtype)):
         if got != wanted:
             return Difference("wrong_shape_or_dtype", f"{where} has {what} {got}, the reference's has {wanted}")
-    if not _is_float(its.dtype):
+    if not is_float(its.dtype):
         return _compare_exactly(where, to_numpy(mine), to_numpy(its))
     plain = to_numpy(its).astype(_wide(to_numpy(its)))
     with np.errstate(all="ignore"):
@@ -207,7 +167,7 @@ def _own_tolerance(dtype: str) -> float:
     return _tolerance(dtype) * (1 if dtype in _OWN_NOISE else _COARSE)
 
 
-def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor, *, tf32: bool = False) -> Difference | None:
+def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor, *, tf32: bool) -> Difference | None:
     """A share of elements that no rounding explains: what is far below the output's scale can be wrong and within it.
 
     Each element is held to its own size and to the rounding of the reference's own float32 run there.
@@ -252,8 +212,9 @@ def _compare_values(
         odd = special & ~equal
         error = np.where(special, 0.0, np.abs(wide_mine - wide_true))
         scale = np.maximum(scale, _SMALLEST_SCALE)
-        allowed = tolerance * (scale + np.where(special, 0.0, np.abs(wide_true))) + noise
-    worst = float((error / (scale + np.where(special, 0.0, np.abs(wide_true)))).max(initial=0.0))
+        size = scale + np.where(special, 0.0, np.abs(wide_true))
+        allowed = tolerance * size + noise
+    worst = float((error / size).max(initial=0.0))
     wrong = odd | (error > allowed)
     if not wrong.any():
         return Agreement(worst)
@@ -272,33 +233,9 @@ def _storable(dtype: str) -> np.dtype[Any]:
     return np.dtype("float32" if dtype == "bfloat16" or dtype.startswith("float8") else dtype)
 
 
-def _dtype(name: str) -> np.dtype[Any]:
-    """The type of this name; those of 8-bit floats come from a package of their own."""
-    if not name.startswith("float8"):
-        return np.dtype(name)
-    import ml_dtypes
-
-    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-    return found
-
-
 def _wide(values: Array) -> np.dtype[Any]:
     return np.dtype("complex128" if np.iscomplexobj(values) else "float64")
 
 
-def _is_float(dtype: str) -> bool:
-    return dtype.startswith(("float", "bfloat", "complex"))
-
-
 def _first(mask: Array) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(mask)[0])
-
-
-def _structure(tree: Tree) -> str:
-    if isinstance(tree, dict) and "tensor" in tree:
-        return "a tensor"
-    if isinstance(tree, dict):
-        (kind, body), *_ = tree.items()
-        items = [value for _, value in body] if kind == "dict" else body if isinstance(body, list) else []
-        return f"a {kind} of {', '.join(map(_structure, items)) or 'nothing'}"
-    return repr(tree)

@@ -12,6 +12,7 @@ import click
 from aiohttp import web
 
 from kbtools.data.tasks import Task
+from kbtools.wording import counted
 from kbtools_plugins.verify.cache import VerdictStore, default_path
 from kbtools_plugins.verify.pool import started
 from kbtools_plugins.verify.service.app import application
@@ -56,7 +57,10 @@ async def _serve(service: Service, desk: Desk, tasks: Mapping[str, Task]) -> Non
     try:
         await web.TCPSite(runner, service.host, service.port).start()
         host, port = runner.addresses[0][:2]
-        click.echo(f"serving verdicts on {len(tasks)} tasks at http://{host}:{port} with {service.workers} workers")
+        click.echo(
+            f"serving verdicts on {counted(len(tasks), 'task')} at http://{host}:{port} with "
+            f"{counted(service.workers, 'worker')}"
+        )
         await told.wait()
         click.echo(f"stopping: {desk.waiting} questions are answered first")
     finally:

@@ -4,35 +4,81 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from kbtools_plugins.verify import devices
-from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, CompileJob, Launch
+from kbtools_plugins.verify.protocol.compiling import PTX_TARGET, CompileJob, Launch, Program
 from kbtools_plugins.verify.protocol.reading import KernelSource
-from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.protocol.trace import Step, Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import Target, VerifySettings, machine, on_gpu
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Launches that were compiled, and what the PTX machine runs of each."""
+
+    source: KernelSource
+    launches: list[Launch]
+    programs: list[Program | None] = field(default_factory=list)
+
+    @property
+    def runnable(self) -> list[Program]:
+        """The programs that there are."""
+        return [program for program in self.programs if program is not None]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        there = zip(self.launches, self.programs, strict=True) if self.programs else []
+        keys = [_key(launch) for launch, program in there if program is not None]
+        return {key: number for number, key in enumerate(keys)}
+
+    def numbers(self, trace: Trace) -> list[int]:
+        """For each of a trace's launches which of the runnable programs is its."""
+        names = clean_names([trace], self.source)
+        return [self._numbers[_key(launch_of(step, self.source, names))] for step in trace.launches]
 
 
 def compile_job(
     run: list[Trace], tried: list[Trace], source: KernelSource, tuned: Container[str], settings: VerifySettings
 ) -> CompileJob:
-    """All that is `run`, and further configurations of tuned kernels that were `tried`, for the first targets."""
+    """All that is `run`, and further configurations of tuned kernels that were `tried`, for the first targets.
+
+    What the PTX machine runs is its text: binaries of kernels that turn out to be wrong are not made.
+    """
     now, later = targets(settings)
     launches = distinct_launches(run, source, now, tuned)
-    known = [_plain(launch) for launch in launches]
+    known = {_key(launch) for launch in launches}
     more = distinct_launches(tried, source, now[:1], tuned)
-    launches += [launch for launch in more if _plain(launch) not in known]
+    launches += [launch for launch in more if _key(launch) not in known]
     spare: list[Target] = [target for target in later if isinstance(target, int)]
-    return CompileJob(source=source.text, launches=launches, spare=spare)
+    return CompileJob(
+        source=source.text,
+        launches=launches,
+        spare=spare,
+        runs=machine(settings) != "interpreter",
+        assembles=machine(settings) != "ptx",
+        devices=sorted(_present()) if on_gpu(settings) else [],
+    )
 
 
 def later_job(
-    run: list[Trace], source: KernelSource, tuned: Container[str], settings: VerifySettings
+    run: list[Trace], compiled: Compiled, tuned: Container[str], settings: VerifySettings
 ) -> CompileJob | None:
-    """What was `run`, for the targets that are left; None without any."""
-    _, later = targets(settings)
-    launches = distinct_launches(run, source, later, tuned)
-    return CompileJob(source=source.text, launches=launches) if later else None
+    """What was `run`, for the targets that are left and to the binaries that are missing; None if all is there."""
+    now, later = targets(settings)
+    if machine(settings) != "ptx":
+        return None
+    launches = distinct_launches(run, compiled.source, [*now, *later], tuned)
+    left = [launch.model_copy(update={"targets": _left(launch, later)}) for launch in launches]
+    known = dict(zip(map(_key, compiled.launches), compiled.programs, strict=True))
+    return CompileJob(source=compiled.source.text, launches=left, known=[known.get(_key(launch)) for launch in left])
+
+
+def _left(launch: Launch, later: list[Target]) -> list[Target]:
+    """Those of a launch's targets that it has no binary for: tuned ones have that of the first."""
+    return [target for target in launch.targets if target in later] if launch.tuned else launch.targets
 
 
 def targets(settings: VerifySettings) -> tuple[list[Target], list[Target]]:
@@ -46,22 +92,25 @@ def targets(settings: VerifySettings) -> tuple[list[Target], list[Target]]:
         first = next((target for target in asked if isinstance(target, int)), PTX_TARGET)
         return [first], [target for target in asked if target != first]
     if on_gpu(settings):
-        asked += sorted({device.capability for device in devices.found()[0]} - set(asked))
+        asked += sorted(_present() - set(asked))
     return asked, []
+
+
+def _present() -> set[int]:
+    return {device.capability for device in devices.found()[0]}
 
 
 def picked(traces: list[Trace], never: list[Launch], source: KernelSource) -> list[Trace]:
     """The traces of configurations that a tuner could pick: none of their launches is among those that never fit."""
-    unfit = [_plain(launch) for launch in never]
+    unfit = {_key(launch) for launch in never}
     return [
-        trace
-        for trace in traces
-        if not any(_plain(launch) in unfit for launch in distinct_launches([trace], source, []))
+        trace for trace in traces if not any(_key(launch) in unfit for launch in distinct_launches([trace], source, []))
     ]
 
 
-def _plain(launch: Launch) -> Launch:
-    return launch.model_copy(update={"targets": [], "tuned": False})
+def _key(launch: Launch) -> str:
+    """Equal for launches that a compiler cannot tell apart."""
+    return json.dumps(launch.model_dump(exclude={"targets", "tuned"}), sort_keys=True)
 
 
 def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
@@ -85,25 +134,25 @@ def distinct_launches(
     found: dict[str, Launch] = {}
     for trace in traces:
         for step in trace.launches:
-            kernel = source.find(step.kernel, step.kernel_line)
-            constants = kernel.constants if kernel else []
-            bound = {
-                name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
-                for name, value in step.bound.items()
-            }
-            launch = Launch(
-                kernel=step.kernel,
-                clean_name=names.get(f"{step.kernel}:{step.kernel_line}", step.kernel),
-                bound=bound,
-                options=step.options,
-                targets=_able(bound, targets),
-                tuned=f"{step.kernel}:{step.kernel_line}" in tuned,
-            )
-            found.setdefault(json.dumps(launch.tree(), sort_keys=True), launch)
+            launch = launch_of(step, source, names)
+            more = {"targets": _able(launch.bound, targets), "tuned": f"{step.kernel}:{step.kernel_line}" in tuned}
+            found.setdefault(_key(launch), launch.model_copy(update=more))
     return list(found.values())
 
 
-def _compile_value(value: Tree, names: dict[str, str]) -> Tree:
+def launch_of(step: Step, source: KernelSource, names: Mapping[str, str]) -> Launch:
+    """One launch as a compiler looks at it, for no target yet."""
+    kernel = source.find(step.kernel, step.kernel_line)
+    constants = kernel.constants if kernel else []
+    bound = {
+        name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
+        for name, value in step.bound.items()
+    }
+    clean = names.get(f"{step.kernel}:{step.kernel_line}", step.kernel)
+    return Launch(kernel=step.kernel, clean_name=clean, bound=bound, options=step.options, targets=[], tuned=False)
+
+
+def _compile_value(value: Tree, names: Mapping[str, str]) -> Tree:
     if not isinstance(value, dict):
         return value
     if "ref" in value:
@@ -121,7 +170,7 @@ def _specialized(value: Tree) -> Tree:
     if isinstance(value, float):
         return 0.5
     if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):
-        wide = 2**40 if abs(value) >= 2**31 else 0
+        wide = 0 if -(2**31) <= value < 2**31 else 2**40
         return wide + (16 if value % 16 == 0 else 3)
     return value
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.host.processes import Outcome
-from kbtools_plugins.verify.protocol.jobs import R
 from kbtools_plugins.verify.protocol.reading import (
     KERNELS,
     READ,
@@ -16,6 +15,7 @@ from kbtools_plugins.verify.protocol.reading import (
     ReadJob,
     ReadReply,
 )
+from kbtools_plugins.verify.protocol.roles import R
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.steps.trace_rules import Decided
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kbtools_plugins.verify.host.processes import Outcome
-from kbtools_plugins.verify.protocol.jobs import Plan, Recorded, RecordReply, ReferenceReply
+from kbtools_plugins.verify.protocol.recording import Plan, Recorded, RecordReply
+from kbtools_plugins.verify.protocol.reference import ReferenceReply
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.trace_rules import Decided

@@ -1,15 +1,112 @@
-"""Whether a reference can tell a right kernel from a wrong one; if not, no candidate is held against it."""
+"""Has the reference run, at a size that the machine does quickly, and says whether it can tell right from wrong.
+
+Where it cannot, no candidate is held against it.
+"""
 
 from __future__ import annotations
 
+from kbtools_plugins.verify.evidence import Evidence
+from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.host.processes import Outcome
 from kbtools_plugins.verify.protocol import operators
-from kbtools_plugins.verify.protocol.jobs import InputSet, ReferenceReply
-from kbtools_plugins.verify.protocol.tolerance import Agreement, compare, flatten, rms, to_numpy
+from kbtools_plugins.verify.protocol.agreement import Agreement
+from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy
+from kbtools_plugins.verify.protocol.reading import ReadReply, ShrinkJob
+from kbtools_plugins.verify.protocol.reference import REFERENCE, InputSet, ReferenceJob, ReferenceReply
+from kbtools_plugins.verify.protocol.tolerance import compare, rms
+from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
+from kbtools_plugins.verify.steps.structure import sound_cut, what_was_cut
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
 _NEAR_ZERO = 1e-6
 _ENOUGH_FINITE = 0.1
 """Share of an output that has to be numbers: these are compared, and NaN has to be in the same places."""
+
+_ELEMENTS: dict[Machine, tuple[int, int]] = {
+    "gpu": (2**22, 2**22),
+    "ptx": (2**18, 5 * 2**20),
+    "interpreter": (2**18, 5 * 2**20),
+}
+"""Sizes of inputs and parameters that a machine does quickly, and at all. On a GPU what travels between processes and
+the reference's float64 run on a CPU are the limit."""
+
+
+class ReferenceRun:
+    """The run of one pair's reference, on inputs from these seeds; what it finds goes into the evidence."""
+
+    def __init__(
+        self,
+        processes: Budget,
+        settings: VerifySettings,
+        evidence: Evidence,
+        *,
+        seeds: list[int],
+        decoy_seeds: list[int],
+    ) -> None:
+        self._processes = processes
+        self._settings = settings
+        self._evidence = evidence
+        self._seeds = seeds
+        self._decoy_seeds = decoy_seeds
+        self._comfortable, self._most = _ELEMENTS[machine(settings)]
+
+    def reply(self, pair: ReadReply) -> tuple[ReferenceReply, ReadReply]:
+        """What the reference gives, and the pair: both sides have smaller sizes where it is too large as it is.
+
+        Decided if it cannot be run, or is not fit to judge by.
+        """
+        self._evidence.sizes = "full"
+        outcome = self._run(pair, self._comfortable)
+        if _is_too_large(outcome) and (cut := self._cut(pair)):
+            outcome, pair = cut
+        elif _is_too_large(outcome):
+            outcome = self._run(pair, self._most)
+        if _is_too_large(outcome):
+            text = f"{outcome.error[-300:]}, more than {self._most:,}, and no smaller sizes have the same structure"
+            raise Decided("unsupported:too_large", text)
+        if outcome.failed:
+            known = outcome.failed.startswith(("reference_", "unsupported:"))
+            raise Decided(outcome.failed if known else "reference_error", outcome.error or outcome.failed)
+        reply = outcome.known()
+        require_fit(reply)
+        if reply.fewer_sets:
+            self._evidence.notes.append(f"large inputs: {len(reply.sets)} sets of them only")
+        return reply, pair
+
+    def _run(self, pair: ReadReply, most_elements: int) -> Outcome[ReferenceReply]:
+        job = ReferenceJob(
+            code=pair.reference,
+            entry=pair.reference_name,
+            seeds=self._seeds,
+            decoy_seeds=self._decoy_seeds,
+            most_elements=most_elements,
+            floor=self._settings.time and on_gpu(self._settings),
+        )
+        return self._processes.run(REFERENCE, job)
+
+    def _cut(self, pair: ReadReply) -> tuple[Outcome[ReferenceReply], ReadReply] | None:
+        """A version that is done quickly and has the same structure, if there is any that runs."""
+        job = ShrinkJob(
+            reference=pair.reference,
+            entry=pair.reference_name,
+            candidate=pair.candidate,
+            most_elements=self._comfortable,
+        )
+        sizes = sound_cut(self._processes, job, pair.name, self._most)
+        if sizes is None:
+            return None
+        smaller = pair.model_copy(update={"reference": sizes.cut.reference, "candidate": sizes.cut.candidate})
+        outcome = self._run(smaller, self._most)
+        if outcome.failed:
+            return None
+        self._evidence.sizes = "cut"
+        self._evidence.notes.append(what_was_cut(sizes) + (", times are for these" if self._settings.time else ""))
+        return outcome, smaller
+
+
+def _is_too_large(outcome: Outcome[ReferenceReply]) -> bool:
+    """Too many elements, or memory that could not be had for them."""
+    return outcome.failed in ("too_large", "out_of_memory") or "can't allocate memory" in outcome.error
 
 
 def require_fit(reply: ReferenceReply) -> None:

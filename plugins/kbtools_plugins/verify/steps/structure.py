@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kbtools_plugins.verify.host.budget import Budget
-from kbtools_plugins.verify.protocol.jobs import RECORD, Plan, RecordJob, RecordReply
 from kbtools_plugins.verify.protocol.reading import SHRINK, KernelSource, ShrinkJob, ShrinkReply, Sized
+from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
 from kbtools_plugins.verify.protocol.trace import Step, Trace
 from kbtools_plugins.verify.steps import read
 

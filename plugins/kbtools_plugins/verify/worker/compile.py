@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
 import traceback
-from pathlib import Path
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import torch
-import triton
 import triton.language as tl
 
-from kbtools_plugins.ptx.compile import WITH_FP8, Architecture, CompiledKernel, compile_kernel, lacks_types
-from kbtools_plugins.verify.protocol.jobs import CompileJob, CompileReply, Launch, Usage, architecture_name
+from kbtools_plugins.ptx.compile import (
+    WITH_FP8,
+    Architecture,
+    CompiledKernel,
+    assemble,
+    compile_for_launch,
+    compile_kernel,
+    lacks_types,
+)
+from kbtools_plugins.verify.protocol.compiling import (
+    PTX_TARGET,
+    CompileJob,
+    CompileReply,
+    Launch,
+    Program,
+    Usage,
+    architecture_name,
+)
 from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.replay.job import load_kernels
@@ -42,12 +55,11 @@ def warm_up_kernel(x, size: tl.constexpr):
 
 def warm_up() -> None:
     """Compile one kernel, so that forks find the compiler set up."""
-    kernels = load_kernels(_FIRST_KERNEL)
     pointer = {"ref": {"dtype": "float32", "offset": 0, "shape": [1]}}
     name = "warm_up_kernel"
     bound = {"x": pointer, "size": 32}
     launch = Launch(kernel=name, clean_name=name, bound=bound, options={}, targets=[80], tuned=False)
-    _compile(kernels, launch, 80, set())
+    _Work(CompileJob(source=_FIRST_KERNEL, launches=[launch])).compile(0, 80)
 
 
 def run(job: CompileJob, talk: Talk) -> CompileReply:
@@ -55,40 +67,122 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
 
     A configuration of a tuned kernel that needs too much is passed over, as a tuner does, while another one fits.
     """
-    kernels = load_kernels(job.source)
-    resources: list[Usage] = []
+    work = _Work(job)
+    fitting: set[tuple[str, Architecture]] = set()
     too_large: dict[tuple[str, Architecture], str] = {}
-    fits: set[int] = set()
-    features: set[str] = set()
     for number, launch in enumerate(job.launches):
         for target in launch.targets:
-            where = f"kernel {launch.kernel} for {architecture_name(target)}: "
             try:
-                resources.append(_usage(kernels, launch, target, features))
-                fits.add(number)
+                work.compile(number, target)
+                fitting.add((launch.kernel, target))
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
-                text = where + _last_lines(error)
+                text = _told(launch, target, error)
                 if not (launch.tuned and isinstance(error, _passed_over())):
-                    return CompileReply(resources=resources, error=text)
+                    return work.reply(error=text)
                 too_large[launch.kernel, target] = text
-        if number not in fits and any(_fits(kernels, launch, target) for target in job.spare):
-            fits.add(number)
-    fitting = {(found.kernel, found.target) for found in resources}
+        try:
+            work.finish(number)
+        except Exception as error:  # noqa: BLE001 - as above
+            return work.reply(error=_told(launch, PTX_TARGET, error))
     if never := [text for place, text in too_large.items() if place not in fitting]:
-        return CompileReply(resources=resources, error=f"no configuration fits: {never[0]}")
-    return CompileReply(
-        resources=resources,
-        passed_over=list(too_large.values()),
-        features=sorted(features),
-        never=sorted(set(range(len(job.launches))) - fits),
-    )
+        return work.reply(error=f"no configuration fits: {never[0]}")
+    return work.reply(passed_over=list(too_large.values()))
 
 
-def _fits(kernels: ModuleType, launch: Launch, target: Architecture) -> bool:
-    try:
-        return bool(_compile(kernels, launch, target, set()))
-    except _passed_over():
-        return False
+def _told(launch: Launch, target: Architecture, error: Exception) -> str:
+    return f"kernel {launch.kernel} for {architecture_name(target)}: {_last_lines(error)}"
+
+
+class _Work:
+    """What is made of a job's launches."""
+
+    def __init__(self, job: CompileJob) -> None:
+        self._job = job
+        self._kernels = load_kernels(job.source)
+        self._made: dict[tuple[int, Architecture], Program] = {}
+        self._fit: set[int] = set()
+        self._features: set[str] = set()
+        self._resources: list[Usage] = []
+        self._programs: list[Program | None] = []
+
+    def reply(self, *, error: str = "", passed_over: Sequence[str] = ()) -> CompileReply:
+        """What is known so far."""
+        return CompileReply(
+            resources=self._resources,
+            passed_over=list(passed_over),
+            features=sorted(self._features),
+            never=sorted(set(range(len(self._job.launches))) - self._fit),
+            programs=self._programs,
+            error=error,
+        )
+
+    def compile(self, number: int, target: Architecture) -> None:
+        """Have one launch compiled for one of its targets, to a binary if the job wants that."""
+        launch = self._job.launches[number]
+        program = self._fitting(number, target)
+        if self._job.assembles or launch.tuned:
+            log = assemble(program.text, launch.options, program.target)
+            self._resources.append(_usage(launch.kernel, target, program, log))
+        if target in self._job.devices:
+            compile_for_launch(*self._call(number), launch.options, target)
+        self._fit.add(number)
+
+    def finish(self, number: int) -> None:
+        """What else is wanted of a launch that was compiled for its targets, or passed over for all of them."""
+        if number not in self._fit and any(self._fits(number, target) for target in self._job.spare):
+            self._fit.add(number)
+        if self._job.runs:
+            self._programs.append(self._program(number, PTX_TARGET) if number in self._fit else None)
+
+    def _fits(self, number: int, target: Architecture) -> bool:
+        try:
+            program = self._fitting(number, target)
+            assemble(program.text, self._job.launches[number].options, program.target)
+        except _passed_over():
+            return False
+        return True
+
+    def _fitting(self, number: int, target: Architecture) -> Program:
+        """The program; TooLarge if a block on the target has not enough for it."""
+        program = self._program(number, target)
+        most = _MOST_SHARED.get(target, program.shared_bytes)
+        if program.shared_bytes > most:
+            text = f"it needs {program.shared_bytes:,} bytes of shared memory for a block, there are {most:,}"
+            raise TooLarge(text)
+        return program
+
+    def _program(self, number: int, target: Architecture) -> Program:
+        """For this target, or for the first that has its types: no candidate is to blame for older ones."""
+        known = self._job.known[number] if self._job.known else None
+        if known is not None and known.target == target:
+            return known
+        if (number, target) not in self._made:
+            self._made[number, target] = self._lowered(number, target)
+        return self._made[number, target]
+
+    def _lowered(self, number: int, target: Architecture) -> Program:
+        try:
+            kernel = compile_kernel(*self._call(number), self._job.launches[number].options, target)
+        except Exception as error:
+            if lacks_types(error, target):
+                return self._program(number, WITH_FP8)
+            raise
+        self._features |= _features(kernel)
+        return Program(
+            name=kernel.name,
+            target=target,
+            text=kernel.text,
+            fused=kernel.fused,
+            parameters=dict(kernel.parameters),
+            num_warps=kernel.num_warps,
+            shared_bytes=kernel.shared_bytes,
+            scratch_bytes=kernel.scratch_bytes,
+        )
+
+    def _call(self, number: int) -> tuple[Any, dict[str, Any]]:
+        launch = self._job.launches[number]
+        arguments = {name: _argument(value, self._kernels) for name, value in launch.bound.items()}
+        return getattr(self._kernels, launch.clean_name), arguments
 
 
 _FEATURES = {
@@ -131,32 +225,16 @@ class _Pointer:
         return 0
 
 
-def _usage(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:
-    """What it needs on this target, or on the first that has its types: no candidate is to blame for older ones."""
-    try:
-        return _compile(kernels, launch, target, features)
-    except Exception as error:
-        if lacks_types(error, target):
-            return _compile(kernels, launch, WITH_FP8, features)
-        raise
+def _features(kernel: CompiledKernel) -> set[str]:
+    found = {name for name, sign in _FEATURES.items() if sign in kernel.ttir}
+    return found | {"tf32"} if _TF32.search(kernel.text) else found
 
 
-def _compile(kernels: ModuleType, launch: Launch, target: Architecture, features: set[str]) -> Usage:
-    arguments = {name: _argument(value, kernels) for name, value in launch.bound.items()}
-    kernel = compile_kernel(getattr(kernels, launch.clean_name), arguments, launch.options, target)
-    features |= {name for name, sign in _FEATURES.items() if sign in kernel.ttir}
-    if _TF32.search(kernel.text):
-        features.add("tf32")
-    most = _MOST_SHARED.get(target, kernel.shared_bytes)
-    if kernel.shared_bytes > most:
-        raise TooLarge(f"it needs {kernel.shared_bytes:,} bytes of shared memory for a block, there are {most:,}")
-    registers, stack = _registers_and_stack(kernel) if isinstance(target, int) else _registers_and_spills(kernel.text)
+def _usage(kernel: str, target: Architecture, program: Program, log: str) -> Usage:
+    nvidia = isinstance(target, int)
+    registers, stack = _registers_and_stack(log) if nvidia else _registers_and_spills(program.text)
     return Usage(
-        kernel=launch.kernel,
-        target=target,
-        shared_bytes=kernel.shared_bytes,
-        registers=registers,
-        spill_bytes=stack,
+        kernel=kernel, target=target, shared_bytes=program.shared_bytes, registers=registers, spill_bytes=stack
     )
 
 
@@ -185,15 +263,10 @@ def _descriptor(fields: Tree) -> Any:
     return TensorDescriptor(base, fields["shape"], fields["strides"], fields["block_shape"], fields["padding"])
 
 
-def _registers_and_stack(kernel: CompiledKernel) -> tuple[int | None, int | None]:
-    """Registers and spilled bytes by cuobjdump, which comes with Triton; nothing where it is missing."""
-    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
-    if not tool.exists():
-        return None, None
-    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        Path(file.name).write_bytes(kernel.binary)
-        report = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=False).stdout
-    return _number(r"\bREG:(\d+)", report), _number(r"\bSTACK:(\d+)", report)
+def _registers_and_stack(log: str) -> tuple[int | None, int | None]:
+    """Registers and bytes of stack, as NVIDIA's assembler says of the kernel."""
+    own = log.partition("Compiling entry function")[2]
+    return _number(r"\bUsed (\d+) registers", own), _number(r"\b(\d+) bytes stack frame", own)
 
 
 def _registers_and_spills(assembly: str) -> tuple[int | None, int | None]:

@@ -38,11 +38,16 @@ def split_init_inputs(given: Any) -> tuple[list[object], dict[str, object]]:
     return items, {}
 
 
+def seed(number: int) -> None:
+    """Seed torch on the host; `torch.manual_seed` would also note for each call where it came from, for a device."""
+    torch.default_generator.manual_seed(number)
+
+
 def construct(entry: Any, args: list[object], kwargs: dict[str, object]) -> Callable[..., object]:
     """Seed, then build the module; a plain function is its own instance."""
     if not isinstance(entry, type):
         return entry  # type: ignore[no-any-return]
-    torch.manual_seed(SEED)
+    seed(SEED)
     instance: Callable[..., object] = entry(*args, **kwargs)
     return instance
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 
 from kbtools_plugins.verify.candidate import kernels, static_rules, text
-from kbtools_plugins.verify.protocol.jobs import Failure
 from kbtools_plugins.verify.protocol.message import Message
 from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply
+from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.protocol.wire import Talk
 
 _RECURSION = 4_000
@@ -18,7 +18,9 @@ _RECURSION = 4_000
 
 
 def warm_up() -> None:
-    """Everything is imported with this module."""
+    """Read one text, so that forks find all patterns compiled."""
+    static_rules.findings(text.parse("print(0)"))
+    kernels.extract(text.parse("import triton"), [])
 
 
 def run(job: ReadJob | KernelsJob, talk: Talk) -> Message:

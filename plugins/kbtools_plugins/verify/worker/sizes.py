@@ -11,8 +11,8 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.candidate import shrink
-from kbtools_plugins.verify.protocol.jobs import Failure
 from kbtools_plugins.verify.protocol.reading import Shapes, ShrinkJob, ShrinkReply, Sized
+from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.tensors import encode

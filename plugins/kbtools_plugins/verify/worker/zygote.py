@@ -8,6 +8,7 @@ closes.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import math
@@ -23,20 +24,15 @@ from types import ModuleType
 
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol import wire
+from kbtools_plugins.verify.protocol.compiling import COMPILE
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, PROBE
-from kbtools_plugins.verify.protocol.jobs import (
-    COMPILE,
-    GPU,
-    OPERATORS,
-    PTX,
-    RECORD,
-    REFERENCE,
-    REPLAY,
-    Assignment,
-    Failure,
-)
 from kbtools_plugins.verify.protocol.message import Message
 from kbtools_plugins.verify.protocol.reading import KERNELS, READ, SHRINK
+from kbtools_plugins.verify.protocol.recording import RECORD
+from kbtools_plugins.verify.protocol.reference import REFERENCE
+from kbtools_plugins.verify.protocol.replaying import GPU, PTX, REPLAY
+from kbtools_plugins.verify.protocol.roles import Assignment, Failure
+from kbtools_plugins.verify.protocol.tracing import OPERATORS
 
 _RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
@@ -68,6 +64,8 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
     sandbox.become_subreaper()
     for name in role_modules:
         _job_module(name).warm_up()
+    gc.collect()
+    gc.freeze()  # a collection in a fork would write to all that is shared
     control.sendall(b"ready\n")
     while command := _next_command(control):
         request, channel = command

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from kbtools_plugins.verify.protocol.computation import Followed, FollowJob, FollowReply
-from kbtools_plugins.verify.protocol.jobs import Failure
+from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.computation.subject import Subject, Unfit, guarded
 from kbtools_plugins.verify.worker.tensors import decode, decode_tensor, encode

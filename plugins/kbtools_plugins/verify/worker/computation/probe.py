@@ -15,7 +15,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from kbtools_plugins.verify.protocol.computation import Print, ProbeJob, ProbeReply
-from kbtools_plugins.verify.protocol.jobs import Failure
+from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.computation.subject import Subject, guarded, require_small, tensors
 from kbtools_plugins.verify.worker.tensors import Inputs

@@ -17,7 +17,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.protocol.jobs import Failure
+from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.operators import names_of
 from kbtools_plugins.verify.worker.reference.state import equal

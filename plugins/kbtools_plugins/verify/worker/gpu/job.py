@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import torch
 
-from kbtools_plugins.verify.protocol.jobs import Go, ReplayJob, ReplayReply, TimingReply, Waiting
+from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply, TimingReply
+from kbtools_plugins.verify.protocol.roles import Go, Waiting
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.gpu import timing
 from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
-from kbtools_plugins.verify.worker.replay.job import replay
+from kbtools_plugins.verify.worker.replay.job import launching, replay
 
 
 def warm_up() -> None:
@@ -26,7 +27,7 @@ def run(job: ReplayJob, talk: Talk) -> ReplayReply | TimingReply:
     _start_cuda()
     talk.send(Waiting(waiting="device").tree())
     Go.read(talk.receive())
-    return timing.run(job, job.timing) if job.timing else replay(job, DeviceMachine)
+    return timing.run(job, job.timing) if job.timing else replay(job, launching(job, DeviceMachine))
 
 
 def _start_cuda() -> None:

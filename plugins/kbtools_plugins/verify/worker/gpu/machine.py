@@ -10,7 +10,7 @@ from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.trace import Step
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
-from kbtools_plugins.verify.worker.replay.job import Machine
+from kbtools_plugins.verify.worker.replay.machine import Machine
 from kbtools_plugins.verify.worker.replay.poison import PATTERNS, poisoned
 
 _MARK = PATTERNS[0]

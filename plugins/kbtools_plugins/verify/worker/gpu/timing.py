@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from kbtools_plugins.verify.protocol.jobs import ReplayJob, Timing, TimingReply
+from kbtools_plugins.verify.protocol.replaying import ReplayJob, Timing, TimingReply
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
 from kbtools_plugins.verify.worker.replay.job import load_kernels

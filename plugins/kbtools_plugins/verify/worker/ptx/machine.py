@@ -7,38 +7,40 @@ import re
 import resource
 import struct
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from kbtools_plugins.ptx.compile import WITH_FP8, CompiledKernel, compile_kernel, lacks_types
 from kbtools_plugins.ptx.faults import Fault, GlobalRace, LimitExceeded, SharedRace, Uninitialised
 from kbtools_plugins.ptx.faults import Unsupported as UnknownInstruction
 from kbtools_plugins.ptx.launch import Buffer, launch
 from kbtools_plugins.ptx.machine.limits import Limits
 from kbtools_plugins.ptx.memory.buffer import Pointer
-from kbtools_plugins.verify.protocol.jobs import PTX_TARGET, ReplayRun, RunResult
+from kbtools_plugins.verify.protocol.compiling import Program
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import ALLOWED, base_name, is_allocation, moves
+from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.trace import Step, TensorRef, refs
+from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.ptx.marks import Marks, moved
+from kbtools_plugins.verify.worker.replay.faults import OutOfTime, Unsupported
 from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds, Race
-from kbtools_plugins.verify.worker.replay.job import Machine, OutOfTime, Unsupported, torch_operator
+from kbtools_plugins.verify.worker.replay.machine import Machine, torch_operator
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 
-_MULTIPLIES, _ADDS = (re.compile(rf"\b(?:{names})\S*\.(?:b?f16|f32|f64)") for names in ("mul", "add|sub"))
-"""What a compiler may make one instruction of, with one rounding."""
 _LAUNCH_SHARE = 0.9
 """Of what is left of the process's time."""
 
 
 class PtxMachine(Machine):
-    """Executes one trace, each launch compiled to PTX and run by kbtools_plugins.ptx."""
+    """Executes one trace, each launch's program run by kbtools_plugins.ptx."""
 
-    def __init__(self, *trace_and_kernels: Any, lines: tuple[int, ...] = ()) -> None:
-        """`lines` are the candidate's for each line of the clean module."""
-        super().__init__(*trace_and_kernels)
+    def __init__(self, *trace_and_rules: Any, programs: Mapping[int, Program], lines: tuple[int, ...]) -> None:
+        """`programs` are by the identity of each launch; `lines` the candidate's for each of the clean module."""
+        super().__init__(*trace_and_rules)
+        self._programs = programs
         self._lines = lines
         self._fused = False
 
@@ -123,40 +125,44 @@ class PtxMachine(Machine):
 
         return moved(torch_operator(step), arguments)
 
-    def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, Any]) -> None:
-        """Compile and run one kernel; a fault of it is raised as those of the other machines are."""
-        compiled = _compiled(kernel, arguments, step.options)
-        if self._fused and _ADDS.search(compiled.text) and _MULTIPLIES.search(compiled.text):
-            compiled = _compiled(kernel, arguments, {"enable_fp_fusion": True} | step.options)
+    def _launch(self, step: Step) -> None:
+        """Run one launch; a fault of it is raised as those of the other machines are."""
+        program = self._programs[id(step)]
+        given = {name: value for name, value in step.bound.items() if program.parameters.get(name) != "constexpr"}
+        arguments = {name: self._launch_value(value) for name, value in given.items()}
         try:
-            self._run(compiled, step, arguments, check_races=self._race is None)
+            self._run(program, step, arguments, check_races=self._race is None)
         except UnknownInstruction as error:
             raise Unsupported(error.reason) from None
         except LimitExceeded as error:
             raise OutOfTime(self._told(error, step)) from None
         except (GlobalRace, SharedRace) as error:
             self._race = Race(self._told(error, step))
-            self.launch_kernel(step, kernel, arguments)  # whether it reads what nobody wrote is still to be seen
+            self._launch(step)  # whether it reads what nobody wrote is still to be seen
         except Uninitialised as error:
             raise Unwritten(self._told(error, step)) from None
         except Fault as error:
             raise OutOfBounds(self._told(error, step)) from None
 
-    def _run(self, compiled: CompiledKernel, step: Step, arguments: dict[str, Any], *, check_races: bool) -> None:
+    def _launch_value(self, tree: Tree) -> Any:
+        """The value of an argument; functions are in the program already."""
+        return None if isinstance(tree, dict) and "function" in tree else super()._launch_value(tree)
+
+    def _run(self, program: Program, step: Step, arguments: dict[str, Any], *, check_races: bool) -> None:
         buffers = self._buffers(step)
         places = {_address(self._bases[storage]): buffer for storage, buffer in buffers.items()}
         report = launch(
-            compiled.text,
-            compiled.name,
+            program.fused if self._fused and program.fused else program.text,
+            program.name,
             grid=step.grid,
             arguments=[
                 value
-                for name, kind in compiled.parameters.items()
+                for name, kind in program.parameters.items()
                 for value in _values(arguments.get(name), kind, places)
             ],
-            num_warps=compiled.num_warps,
-            shared_bytes=compiled.shared_bytes,
-            scratch_bytes=compiled.scratch_bytes,
+            num_warps=program.num_warps,
+            shared_bytes=program.shared_bytes,
+            scratch_bytes=program.scratch_bytes,
             check_races=check_races,
             limits=Limits(seconds=_seconds_left()),
             reverse=self._reverse,
@@ -215,22 +221,11 @@ def _only_views(step: Step) -> bool:
     return base_name(step.operator) in ALLOWED["view"][1]
 
 
-def _compiled(kernel: Any, arguments: dict[str, Any], options: dict[str, Any]) -> CompiledKernel:
-    """For the lowest target that has all types."""
-    try:
-        fp8 = any("float8_e4m3fn" in str(getattr(value, "dtype", "")) for value in arguments.values())
-        return compile_kernel(kernel, arguments, options, WITH_FP8 if fp8 else PTX_TARGET)
-    except Exception as error:
-        if lacks_types(error, PTX_TARGET):
-            return compile_kernel(kernel, arguments, options, WITH_FP8)
-        raise
-
-
 def _values(value: Any, kind: Any, buffers: dict[int, Buffer]) -> list[Any]:
     """What a parameter of this kind passes on: nothing for a constexpr, several values for a tuple."""
     if kind == "constexpr":
         return []
-    if isinstance(kind, tuple):
+    if isinstance(kind, list | tuple):
         return [item for part, each in zip(value, kind, strict=True) for item in _values(part, each, buffers)]
     if hasattr(value, "data_ptr"):
         return [_pointer(getattr(value, "base", value), buffers)]

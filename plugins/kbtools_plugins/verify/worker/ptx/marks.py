@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from kbtools_plugins.ptx.faults import UNKNOWN
 from kbtools_plugins.verify.protocol.trace import TensorRef
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 from kbtools_plugins.verify.worker.tensors import widened
@@ -63,8 +64,7 @@ class Marks:
         if (missing := self.unwritten(ref)) is not None:
             first = [int(at) for at in missing.nonzero()[0]]
             raise Unwritten(
-                f"{what} depends on memory that nothing was written to, in {int(missing.sum())} of {missing.numel()} "
-                f"elements, first at {first}"
+                f"{what} depends on {UNKNOWN}, in {int(missing.sum())} of {missing.numel()} elements, first at {first}"
             )
 
     def _bytes(self, ref: TensorRef) -> torch.Tensor:

@@ -13,7 +13,8 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.host import sandbox
-from kbtools_plugins.verify.protocol.jobs import Failure, Plan, Recorded, RecordJob, RecordReply
+from kbtools_plugins.verify.protocol.recording import Plan, Recorded, RecordJob, RecordReply
+from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.protocol.jobs import ReferenceJob
+from kbtools_plugins.verify.protocol.reference import ReferenceJob
 from kbtools_plugins.verify.worker import loading
 
 

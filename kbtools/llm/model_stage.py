@@ -1,7 +1,7 @@
 """The base of stages that ask a model, and its three steps.
 
-`rows` makes the requests, `kbtools.models` runs them, and `replay` makes the result; a stage says what is asked about a
-row and what the replies come to.
+`row_requests` makes the requests, `kbtools.models` runs them, and `replay` makes the result; a stage says what is asked
+about a row and what the replies come to.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kbtools.errors import Missing, SchemaError
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import Further, RowFailure, RowInputs, RowValues, TextContract, found_paths
 from kbtools.llm.replay import parsed_rows, replay
-from kbtools.llm.rows import answered, first_requests, follow_up_requests, repeated, row_inputs
+from kbtools.llm.row_requests import answered_inputs, first_requests, follow_up_requests, repeated, row_inputs
 from kbtools.models.choice import default_model, model_backend
 from kbtools.models.contract import Contract, ParsedReply, Repairing
 from kbtools.models.engine.budget import Spend, left_after
@@ -214,7 +214,7 @@ class ModelStage(CallOptions, Stage):
             plans = [plan(first, review=review, seen=seen.of(store.path, review))]
             if self.further().follow_up:
                 review = Repairing(self.contract())
-                more = follow_up_requests(self, answered(self, self._all(ds), model, store), model, store)
+                more = follow_up_requests(self, answered_inputs(self, self._all(ds), model, store), model, store)
                 plans.append(plan(more, review=review, seen=seen.of(store.path, review)))
         return (plans[0], *(further for further in plans[1:] if further.requests))
 

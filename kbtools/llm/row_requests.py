@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-    from kbtools.llm.stage import ModelStage
+    from kbtools.llm.model_stage import ModelStage
 
 BATCH = 500
 
 
 @dataclass(frozen=True)
-class Row:
+class RowRequests:
     """A row's texts, and what is asked about them or why nothing can be."""
 
     inputs: RowInputs
@@ -60,18 +60,18 @@ def inputs_of(table: pa.Table, paths: Mapping[str, str]) -> Iterator[RowInputs]:
         yield {role: values[index] for role, values in found.items()}
 
 
-def asked(stage: ModelStage, given: Iterable[RowInputs], model: str) -> Iterator[Row]:
-    """What is asked first about each inputs."""
+def planned_rows(stage: ModelStage, given: Iterable[RowInputs], model: str) -> Iterator[RowRequests]:
+    """Each row with its first requests."""
     for inputs in given:
         try:
-            yield Row(inputs, tuple(stage.requests(inputs, model)))
+            yield RowRequests(inputs, tuple(stage.requests(inputs, model)))
         except RowFailure as fault:
-            yield Row(inputs, (), fault)
+            yield RowRequests(inputs, (), fault)
 
 
 def first_requests(stage: ModelStage, given: Iterable[RowInputs], model: str) -> Iterator[Request]:
     """The requests of the first round."""
-    for row in asked(stage, given, model):
+    for row in planned_rows(stage, given, model):
         yield from row.requests
 
 
@@ -79,11 +79,11 @@ def follow_up_requests(
     stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore
 ) -> Iterator[Request]:
     """The requests of the second round, for rows whose first one is stored."""
-    for row in asked(stage, given, model):
+    for row in planned_rows(stage, given, model):
         yield from with_follow_up(stage, row, model, store).requests[len(row.requests) :]
 
 
-def with_follow_up(stage: ModelStage, row: Row, model: str, store: ResponseStore) -> Row:
+def with_follow_up(stage: ModelStage, row: RowRequests, model: str, store: ResponseStore) -> RowRequests:
     """The row with the requests that the replies to its first ones call for."""
     follow_up = stage.further().follow_up
     if row.fault is not None or follow_up is None:
@@ -91,9 +91,11 @@ def with_follow_up(stage: ModelStage, row: Row, model: str, store: ResponseStore
     return replace(row, requests=(*row.requests, *follow_up(row.inputs, model, store)))
 
 
-def answered(stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore) -> Iterator[RowInputs]:
-    """The materials whose first requests all have a stored reply."""
-    for rows in chunks(asked(stage, given, model), BATCH):
+def answered_inputs(
+    stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore
+) -> Iterator[RowInputs]:
+    """The inputs whose first requests all have a stored reply."""
+    for rows in chunks(planned_rows(stage, given, model), BATCH):
         states = store.states({request.key for row in rows for request in row.requests})
         usable = {key for key, state in states.items() if state.kind is Kind.OK}
         yield from (row.inputs for row in rows if row.requests and usable.issuperset(r.key for r in row.requests))

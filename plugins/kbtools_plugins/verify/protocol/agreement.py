@@ -1,0 +1,22 @@
+"""What a comparison of outputs finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The outputs agree; the largest relative error seen."""
+
+    max_error: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What tells two outputs apart."""
+
+    verdict: str
+    """wrong_output or wrong_shape_or_dtype."""
+    text: str
+    max_error: float | None = None

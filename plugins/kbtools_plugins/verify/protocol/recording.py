@@ -1,0 +1,72 @@
+"""The job that runs a candidate's Python on decoys, and the traces that it gives."""
+
+from __future__ import annotations
+
+from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.roles import Failure, Role
+from kbtools_plugins.verify.protocol.source import Binding
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.protocol.wire import Tree
+
+
+class Plan(Message):
+    """Forwards to record: in which mode, on which inputs."""
+
+    name: str
+    mode: str
+    inputs: list[Tree]
+    kept: list[str]
+    """Parameters and buffers whose values afterwards count, by the reference's names."""
+    sequence: bool = False
+    """Whether the calls follow each other in one memory; then there is a further one with other weights."""
+    required: bool = False
+    """Whether a failure is one of the candidate, or only of this plan."""
+    repeats: int = 0
+    """Further calls on the inputs in turn."""
+    tuning: int = 0
+    """How many configurations of tuned kernels to go through; 0 for the first alone."""
+    state: list[str] = []
+    """Parameters that a replay sets, by the reference's names."""
+
+
+class RecordJob(Message):
+    """Run a candidate's Python on decoys and write down what it does."""
+
+    code: str
+    entry: str
+    init: Tree
+    state: dict[str, Tensor]
+    weights: dict[str, Tensor]
+    """Those before the last call of a sequence."""
+    allow: list[str]
+    card: int
+    """Which of two cards the device claims to be."""
+    plans: list[Plan]
+    watch: bool
+    """Whether to note the lines that run."""
+
+
+class Recorded(Message):
+    """What one plan has given."""
+
+    traces: list[Trace] = []
+    configurations: int = 0
+    tried: int = 0
+    tuned: list[str] = []
+    """Tuned kernels, as `name:line`."""
+    failure: Failure | None = None
+
+
+class RecordReply(Message):
+    """What all plans have given."""
+
+    plans: dict[str, Recorded]
+    lacking: list[str]
+    """Parameters and buffers of the reference that the candidate has no counterpart of."""
+    bindings: list[Binding] = []
+    """What the names in its kernels stand for."""
+    ran: list[int] = []
+    """Lines of its text that have run."""
+
+
+RECORD = Role("record", RecordJob, RecordReply)

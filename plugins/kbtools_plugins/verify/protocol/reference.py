@@ -1,0 +1,101 @@
+"""The job that runs a reference, and all that a candidate is judged by."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.roles import Role
+from kbtools_plugins.verify.protocol.wire import Tree
+
+
+class ReferenceJob(Message):
+    """Run a reference on inputs from these seeds, and make decoys from others."""
+
+    code: str
+    entry: str
+    seeds: list[int]
+    decoy_seeds: list[int]
+    most_elements: int
+    floor: bool
+    """Whether to find out how many bytes of the inputs matter, which takes time."""
+
+
+class UpdatedBuffer(Message):
+    """A buffer after a forward that changed it, by the float32 and the float64 run."""
+
+    plain: Tensor
+    exact: Tensor
+
+
+class InputSet(Message):
+    """Inputs, and what the reference makes of them."""
+
+    name: str
+    inputs: Tree
+    tensors: list[Tensor]
+    """The tensors among the inputs, in order."""
+    plain: Tree
+    exact: Tree
+    """Outputs of a float64 run."""
+    tf32: Tree = None
+    """Outputs if matrix products are those of tensor cores; None where there are none."""
+    state: dict[str, UpdatedBuffer]
+    after: list[Tensor | None]
+    """Those tensors afterwards, None where the forward left them alone."""
+    finite: bool
+
+
+class Mode(Message):
+    """A forward in train or eval mode on the first inputs."""
+
+    random: bool
+    stateful: bool
+    operators: list[str]
+    promised: list[bool]
+    """For each output whether its strides were asked for."""
+    outputs: Tree
+    state: dict[str, UpdatedBuffer]
+
+
+class Variant(Message):
+    """Inputs of another shape or layout, and decoys for them."""
+
+    decoy: Tree
+    set: InputSet
+
+
+class Sequence(Message):
+    """Calls of one module one after the other, its weights changed before the last, as an optimizer does."""
+
+    calls: list[InputSet]
+    weights: dict[str, Tensor]
+    """Those before the last call."""
+    kept: list[Tree]
+    """The outputs of each call as they are after the last one."""
+
+
+class ReferenceReply(Message):
+    """All that a candidate is judged by."""
+
+    init: Tree
+    state: dict[str, Tensor]
+    decoy_state: dict[str, Tensor]
+    """Other values of the parameters that a recording can be made with."""
+    modes: dict[str, Mode]
+    main: str
+    sets: list[InputSet] = Field(min_length=1)
+    fewer_sets: bool
+    """Whether sets were left out because the inputs are large."""
+    sequence: Sequence | None
+    """None if the reference cannot be called so."""
+    counters: list[str]
+    """Buffers that a forward updates and that nothing depends on: a candidate may update them or not."""
+    needed_bytes: float
+    control: Tree
+    """The outputs of a second instance on the first inputs."""
+    decoys: list[Tree]
+    variants: dict[str, Variant]
+
+
+REFERENCE = Role("reference", ReferenceJob, ReferenceReply)

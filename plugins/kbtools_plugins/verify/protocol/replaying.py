@@ -1,0 +1,108 @@
+"""The job that runs traces, in the interpreter, as PTX or on a GPU, and the one that times them."""
+
+from __future__ import annotations
+
+from kbtools_plugins.verify.protocol.compiling import Program
+from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.roles import Role
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.protocol.wire import Tree
+
+
+class ReplayRun(Message):
+    """One execution of a trace."""
+
+    trace: int
+    """Its number among the job's traces."""
+    inputs: list[Tensor]
+    order: str
+    """forward, reverse or skip: how the programs of each launch follow each other, if they run at all."""
+    shift: int
+    """The program that comes first; a secret, which also decides what fresh memory holds where."""
+    fused: bool = False
+    """Whether multiplications and additions may be made one where kernels are compiled for this run."""
+    turn: int
+    """Counts the runs: in each, fresh memory holds something else."""
+    optional: bool
+
+
+class ReplayCall(Message):
+    """One call of a sequence: its trace, its inputs, and the weights that change before it."""
+
+    trace: int
+    inputs: list[Tensor]
+    weights: dict[str, Tensor]
+
+
+class Timing(Message):
+    """What a trace is timed against."""
+
+    reference: str
+    entry: str
+    init: Tree
+    arguments: Tree
+    state: dict[str, Tensor]
+    mode: str
+    needed_bytes: float
+
+
+class ReplayJob(Message):
+    """Run traces on the inputs that count; with `timing`, time the first one."""
+
+    source: str
+    lines: list[int] = []
+    """The candidate's line for each line of the source."""
+    names: dict[str, str]
+    """Names in the clean module, by `name:line`."""
+    allow: list[str]
+    state: dict[str, Tensor]
+    traces: list[Trace]
+    programs: list[Program] = []
+    launches: list[list[int]] = []
+    """For each trace the number of each launch's program, for the PTX machine."""
+    runs: list[ReplayRun]
+    sequence: list[ReplayCall] = []
+    timing: Timing | None = None
+
+
+class RunResult(Message):
+    """What one execution has left behind, or how it failed."""
+
+    failed: str = ""
+    error: str = ""
+    outputs: Tree = None
+    changed: dict[str, Tensor] = {}
+    """Parameters and buffers that are not what they were, by the reference's names."""
+    inputs: list[Tensor] = []
+    ran: list[str] = []
+    """Versions and targets of the PTX that was executed."""
+
+
+class ReplayReply(Message):
+    """Results of the runs in order, up to the first that failed and may not."""
+
+    results: list[RunResult]
+    sequence: list[RunResult] = []
+    kept: list[Tree] = []
+    """The outputs of each call of the sequence after the last one."""
+
+
+class TimingReply(Message):
+    """Intervals (median, low, high) in milliseconds, and what the kernels computed last."""
+
+    times: dict[str, list[float]]
+    floor_ms: float
+    not_compiled: str
+    last: RunResult
+
+
+REPLAY = Role("replay", ReplayJob, ReplayReply)
+
+
+GPU = Role("gpu", ReplayJob, ReplayReply)
+
+
+PTX = Role("ptx", ReplayJob, ReplayReply)
+
+
+TIMING = Role("gpu", ReplayJob, TimingReply)

@@ -1,0 +1,56 @@
+"""What a process of a check does: it is given a job and gives a reply, one pair of messages for each role.
+
+The messages of each process are in a module beside this one. A `Tree` in them is a nested Python value (arguments,
+outputs) as worker/tensors.py writes it down: its form is the candidate's or the reference's own. All else has a type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import Field
+
+from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.wire import Tree
+
+J = TypeVar("J", bound=Message)
+R = TypeVar("R", bound=Message)
+
+
+class Assignment(Message):
+    """A job as it is sent: with what the process that does it may use."""
+
+    timeout: float
+    memory_gb: float
+    job: Tree
+
+
+class Failure(Message):
+    """Instead of a reply: which kind of failure, and what was found."""
+
+    failed: str = Field(min_length=1)
+    error: str = ""
+    ran: list[int] | None = None
+    """Lines of the candidate that had run, where that was asked."""
+
+
+class Waiting(Message):
+    """Before the reply of a job that needs the device: it has done what it can without."""
+
+    waiting: str
+
+
+class Go(Message):
+    """The device is the job's."""
+
+    go: bool = True
+
+
+@dataclass(frozen=True)
+class Role(Generic[J, R]):
+    """What a process does: its name, and what it is given and gives."""
+
+    name: str
+    job: type[J]
+    reply: type[R]

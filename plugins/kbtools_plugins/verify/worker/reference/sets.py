@@ -1,0 +1,203 @@
+"""The sets of inputs that a candidate is judged on, each with what the reference makes of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_map_only
+
+from kbtools_plugins.verify.protocol.outputs import flatten
+from kbtools_plugins.verify.protocol.reference import (
+    InputSet,
+    ReferenceJob,
+    Sequence,
+    Variant,
+)
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker import loading
+from kbtools_plugins.verify.worker.reference import state as module_state
+from kbtools_plugins.verify.worker.reference.inputs import (
+    SCALES,
+    Variation,
+    alone,
+    map_floats,
+    other_booleans,
+    structured,
+    with_plain_values_of,
+)
+from kbtools_plugins.verify.worker.reference.module import ReferenceModule
+from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
+from kbtools_plugins.verify.worker.tensors import (
+    Inputs,
+    all_finite,
+    clone_tree,
+    copy_values,
+    decode_tensor,
+    encode,
+    encode_tensor,
+)
+
+_FURTHER_SEEDS = 30
+
+
+class InputSets:
+    """Of one reference in one mode; all have the plain values of the first inputs."""
+
+    def __init__(self, module: ReferenceModule, job: ReferenceJob, first: Inputs, mode: str) -> None:
+        self._module = module
+        self._seeds = job.seeds
+        self._decoys = job.decoy_seeds
+        self._first = first
+        self._mode = mode
+
+    def each(self) -> Iterator[InputSet]:
+        """Seeds first, then other values of all inputs, then of one alone, as far as the reference takes them."""
+        yield from self._seeded()
+        others = {name: map_floats(change, self._first) for name, change in SCALES.items()}
+        for name, inputs in {"other booleans": other_booleans(self._first), **others}.items():
+            if inputs is not None and (found := self._try(name, inputs)) is not None:
+                yield found
+        yield from self._varied()
+
+    def _seeded(self) -> list[InputSet]:
+        """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
+        seeds are tried, and the first with another result is added."""
+        sets = [self._expect("seed 1", self._first)]
+        sets += [self._seed(number, seed) for number, seed in enumerate(self._seeds[1:], 2)]
+        if len(sets) > 1 and all(_same_result(found, sets[0]) for found in sets):
+            drawn = random.Random(self._seeds[0])
+            further = (self._seed(len(sets) + 1, drawn.getrandbits(31)) for _ in range(_FURTHER_SEEDS))
+            sets += islice((found for found in further if not _same_result(found, sets[0])), 1)
+            if all(_same_result(found, sets[0]) for found in sets):
+                sets += self._turned(sets[0])
+        return sets
+
+    def _seed(self, number: int, seed: int) -> InputSet:
+        return self._expect(f"seed {number}", with_plain_values_of(self._first, self._module.inputs(seed)))
+
+    def _turned(self, known: InputSet) -> list[InputSet]:
+        """Inputs of other signs, if these give another result: where all are fixed, nothing else asks for signs."""
+        turned = map_floats(lambda tensor: -tensor.flip(-1), self._first)
+        found = self._try("seed of other signs", turned or self._first)
+        return [found] if found and not _same_result(found, known) else []
+
+    def _varied(self) -> Iterator[InputSet]:
+        """Sets in which one input alone is another one, and one of numbers in order."""
+        loading.seed(self._seeds[0])
+        again = _tensors(self._module.given(self._seeds[-1] + 1))
+        ones = [tensor for tensor in _tensors(self._first) if tensor.numel()]
+        others = [tensor for tensor in again if tensor.numel()]
+        fixed = [module_state.equal(one, other) for one, other in zip(ones, others, strict=True)]
+        in_order: list[Variation] = [lambda: structured(self._first)]
+        ways = [*alone(self._first, fixed), ("values in order", in_order)]
+        shapes = [tensor.shape for tensor in _tensors(self._module.forward(self._mode, clone_tree(self._first)))]
+        for name, changes in ways:
+            for change in changes:
+                inputs = change()
+                found = None if inputs is None else self._try(name, inputs)
+                if found and [list(shape) for shape in shapes] == [tensor.shape for tensor in flatten(found.plain)[1]]:
+                    yield found
+                    break
+
+    def variant(self, change: Callable[[Inputs], Inputs | None]) -> Variant | None:
+        """Other shapes or layouts of decoys and of inputs that count, if the reference takes them."""
+        changed, decoy = change(self._module.inputs(self._seeds[0])), change(self._module.inputs(self._decoys[0]))
+        if changed is None or decoy is None:
+            return None
+        found = self._try("variant", changed)
+        return None if found is None else Variant(decoy=encode(with_plain_values_of(changed, decoy)), set=found)
+
+    def sequence(self) -> Sequence | None:
+        """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
+        plain, wide = (self._module.copy(self._mode) for _ in range(2))
+        wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
+        weights, given = self._module.weights(), clone_tree(self._first)
+        calls: list[InputSet] = []
+        outputs: list[Any] = []
+        try:
+            for number, seed in enumerate((self._seeds[0], self._seeds[-1], None)):
+                if seed is not None:
+                    fresh = with_plain_values_of(self._first, self._module.inputs(seed))
+                    for target, source in zip(_tensors(given), _tensors(fresh), strict=True):
+                        copy_values(source, target)  # the memory of the inputs is the same each time
+                else:
+                    for used in (plain, wide):
+                        loading.copy_state(used, self._module.other_values, {name: name for name in weights})
+                inputs = clone_tree(given)
+                outputs.append(plain(*given))
+                calls.append(self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide)))
+            kept = [encode(output) for output in outputs]
+            return Sequence(calls=calls, weights={name: self._module.decoy_state[name] for name in weights}, kept=kept)
+        except Exception:  # noqa: BLE001 - the reference need not take such calls
+            return None
+
+    def _try(self, name: str, inputs: Inputs) -> InputSet | None:
+        try:
+            found = self._expect(name, inputs)
+        except Exception:  # noqa: BLE001 - the reference need not take such inputs
+            return None
+        return found if found.finite else None
+
+    def _expect(self, name: str, inputs: Inputs) -> InputSet:
+        used, given = self._module.copy(self._mode), clone_tree(inputs)
+        plain = used(*given)
+        wide = self._module.copy(self._mode)
+        wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
+        found = self._called(name, inputs, given, plain, (used, wide))
+        return found.model_copy(update={"tf32": self._by_tensor_cores(inputs)})
+
+    def _by_tensor_cores(self, inputs: tuple[Any, ...]) -> Tree:
+        with TensorCores() as cores:
+            outputs = self._module.forward(self._mode, clone_tree(inputs))
+        return encode(outputs) if cores.used else None
+
+    def _called(
+        self, name: str, inputs: Inputs, given: Inputs, plain: object, modules: tuple[object, object]
+    ) -> InputSet:
+        """What a call has made of inputs: `given` are they afterwards, `modules` called it and a wide one to call."""
+        exact, wide = self._exact(inputs, plain, *modules)
+        tensors, after, outputs = _tensors(inputs), _tensors(given), _tensors(plain)
+        return InputSet(
+            name=name,
+            inputs=encode(inputs),
+            tensors=[encode_tensor(tensor) for tensor in tensors],
+            plain=encode(plain),
+            exact=encode(exact),
+            state=self._module.state_after(modules[0], wide),
+            after=[
+                None if module_state.equal(before, now) else encode_tensor(now)
+                for before, now in zip(tensors, after, strict=True)
+            ],
+            finite=all(map(all_finite, outputs)),
+        )
+
+    def _exact(self, inputs: Inputs, plain: Any, plainly_used: object, wide: Any) -> tuple[object, object]:
+        """Outputs computed in float64 and the module afterwards; the plain ones where there is no float64 path."""
+        try:
+            outputs = wide(*tree_map_only(torch.Tensor, _double, clone_tree(inputs)))
+        except Exception:  # noqa: BLE001
+            return plain, plainly_used
+        same_shapes = [getattr(leaf, "shape", None) for leaf in tree_flatten(outputs)[0]] == [
+            getattr(leaf, "shape", None) for leaf in tree_flatten(plain)[0]
+        ]
+        return (outputs, wide) if same_shapes else (plain, plainly_used)
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
+
+
+def _same_result(one: InputSet, other: InputSet) -> bool:
+    """Whether two sets have equal outputs, by value: -0.0 is 0.0."""
+    (form, ones), (other_form, others) = flatten(one.plain), flatten(other.plain)
+    return form == other_form and module_state.equal(
+        [decode_tensor(tensor) for tensor in ones], [decode_tensor(tensor) for tensor in others]
+    )
+
+
+def _double(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor

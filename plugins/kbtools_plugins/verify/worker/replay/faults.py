@@ -1,0 +1,49 @@
+"""What can go wrong while a trace is replayed, and the result that says so."""
+
+from __future__ import annotations
+
+import traceback
+
+import torch
+
+from kbtools_plugins.verify.protocol.replaying import RunResult
+from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds, Race
+from kbtools_plugins.verify.worker.replay.poison import Unwritten
+
+
+class Work(Exception):
+    """An operator that may only move data computes something."""
+
+
+class OutOfTime(Exception):
+    """A kernel needs more instructions, memory or time than a check has."""
+
+
+class Unsupported(Exception):
+    """What the machine does not execute, as a kind of the verdict."""
+
+
+class Forged(Exception):
+    """The recorded trace disagrees with its replay."""
+
+
+def failure(error: Exception) -> RunResult:
+    """The interpreter wraps what happens inside a kernel: the innermost cause is what counts."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    kinds: dict[type[BaseException], str] = {
+        OutOfBounds: "out_of_bounds",
+        Race: "nondeterministic",
+        Work: "fallback",
+        Forged: "forged",
+        OutOfTime: "timeout",
+        MemoryError: "out_of_memory",
+        torch.OutOfMemoryError: "out_of_memory",
+        Unwritten: "unwritten",
+        Unsupported: "unsupported",
+        NotImplementedError: "unsupported",
+    }
+    own = isinstance(cause, OutOfBounds | Race | Work | Forged | OutOfTime | Unwritten | Unsupported)
+    text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
+    return RunResult(failed=kinds.get(type(cause), "runtime_error"), error=text)

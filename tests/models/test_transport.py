@@ -1,0 +1,196 @@
+"""The transport of model calls against a server that is written byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kbtools.errors import ConfigError
+from kbtools.models import Kind
+from kbtools.models.backends.http import Post
+from kbtools.models.backends.transport import NoResponse, ascii_url, opened
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Wire:
+    """A server that answers each request with the next of its texts, and counts connections."""
+
+    def __init__(self, answers: list[bytes], *, close_after: bool = False, silent: bool = False) -> None:
+        self.answers, self.close_after, self.silent = answers, close_after, silent
+        self.connections = 0
+        self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
+        self.gone = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == _LENGTH), 0)
+                self.bodies.append(await reader.readexactly(length))
+                self.heads.append(head)
+                if self.silent:
+                    continue
+                writer.write(self.answers[min(len(self.heads), len(self.answers)) - 1])
+                await writer.drain()
+                if self.close_after:
+                    break
+        except asyncio.IncompleteReadError:
+            self.gone.set()
+        writer.close()
+
+
+_LENGTH = b"content-length:"
+
+
+@asynccontextmanager
+async def on_the_wire(wire: Wire):
+    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with opened({"X-Key": "k"}) as transport:
+        yield transport, f"http://127.0.0.1:{port}"
+    server.close()
+
+
+def run(wire: Callable[[], Wire], body: Callable[..., Awaitable[None]]) -> None:
+    async def main() -> None:
+        made = wire()
+        async with on_the_wire(made) as (transport, url):
+            await asyncio.wait_for(body(made, transport, url), 60)
+
+    asyncio.run(main())
+
+
+def test_connections_are_kept_and_used_again():
+    """A hundred calls, five at a time, need five connections."""
+
+    async def body(wire, transport, url):
+        for _ in range(20):
+            await asyncio.gather(*(transport.call(url, b"{}", 30) for _ in range(5)))
+        assert (len(wire.heads), wire.connections) == (100, 5)
+
+    run(lambda: Wire([OK]), body)
+
+
+def test_a_kept_connection_that_the_server_has_closed_is_no_fault():
+    """The server hangs up after each reply without saying so."""
+
+    async def body(wire, transport, url):
+        for _ in range(3):
+            assert (await transport.call(url, b"{}", 30)).status == 200
+            await asyncio.sleep(0.05)
+        assert wire.connections == 3
+
+    run(lambda: Wire([OK], close_after=True), body)
+
+
+def test_a_large_body_is_sent_without_asking_first():
+    """Servers that know no `Expect: 100-continue` would cost a second each time."""
+
+    async def body(wire, transport, url):
+        sent = b"x" * 3_000_000
+        assert (await transport.call(url, sent, 60)).body == b"{}"
+        assert wire.bodies == [sent]
+        assert b"expect" not in wire.heads[0].lower()
+        assert b"X-Key: k" in wire.heads[0]
+
+    run(lambda: Wire([OK]), body)
+
+
+def test_interim_responses_are_not_the_response():
+    """`103 Early Hints` comes before the reply; its headers are none of the reply's."""
+    early = b"HTTP/1.1 103 Early Hints\r\nRetry-After: 99\r\n\r\n"
+    late = b"HTTP/1.1 429 No\r\nRetry-After: 1\r\nretry-after: 2\r\nContent-Length: 0\r\n\r\n"
+
+    async def body(wire, transport, url):
+        response = await transport.call(url, b"{}", 30)
+        assert (response.status, response.headers["retry-after"]) == (429, "2")
+
+    run(lambda: Wire([early + late]), body)
+
+
+def test_giving_up_a_call_closes_its_connection():
+    """Else a server would go on to write a reply that nobody waits for, and the next call would read it."""
+
+    async def body(wire, transport, url):
+        call = asyncio.create_task(transport.call(url, b"{}", 30))
+        while not wire.heads:
+            await asyncio.sleep(0.01)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await wire.gone.wait()
+
+    run(lambda: Wire([], silent=True), body)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind", "words"),
+    [
+        (b"", Kind.CONNECTION, "broke: Empty reply from server"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", Kind.CONNECTION, "broke"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", Kind.CONNECTION, "broke"),
+        (b"not HTTP at all", Kind.CONNECTION, "broke: Received HTTP/0.9 when not allowed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", Kind.CONNECTION, "broke"),
+    ],
+)
+def test_half_a_response_is_a_broken_connection_that_may_have_cost_something(sent, kind, words):
+    async def body(wire, transport, url):
+        answer = await Post(transport, url)(b"{}", 30)
+        assert answer.kind is kind
+        assert words in answer.error
+        assert answer.maybe_billed
+
+    run(lambda: Wire([sent], close_after=True), body)
+
+
+def test_a_proxy_that_refuses_is_named_with_its_status():
+    """What an office proxy says to a call without a password; the password of the URL is not shown."""
+
+    async def body(wire, transport, url):
+        proxy = url.replace("http://", "http://me:secret@")
+        answer = await Post(transport, "https://models.invalid/v1", proxy)(b"{}", 30)
+        assert answer.kind is Kind.CONNECTION
+        assert f"the proxy {url} refused with HTTP 407" in answer.error
+        assert "secret" not in answer.error
+
+    run(lambda: Wire([b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"]), body)
+
+
+def test_no_answer_in_time_is_told_from_a_broken_connection():
+    async def body(wire, transport, url):
+        with pytest.raises(NoResponse) as told:
+            await transport.call(url, b"{}", 0.2)
+        assert "timed out" in str(told.value)
+        assert (await Post(transport, url)(b"{}", 0.2)).kind is Kind.TIMEOUT
+
+    run(lambda: Wire([], silent=True), body)
+
+
+def test_a_key_with_a_line_end_is_refused_before_any_call():
+    """Copied with its line end, it would end the header, and what follows would be another."""
+
+    async def main() -> None:
+        async with opened({"Authorization": "Bearer abc\r\nX-Evil: 1"}):
+            raise AssertionError("such a header was taken")
+
+    with pytest.raises(ConfigError, match="line end") as told:
+        asyncio.run(main())
+    assert "abc" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://exämple.com/v1", "https://xn--exmple-cua.com/v1"),
+        ("http://h/modelle/größe", "http://h/modelle/gr%C3%B6%C3%9Fe"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+    ],
+)
+def test_addresses_are_written_as_the_wire_wants_them(url, sent):
+    assert ascii_url(url) == sent
