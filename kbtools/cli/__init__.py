@@ -36,6 +36,7 @@ _COMMANDS = {
     "label": ("label", "Label rows by hand in a browser: kbtools label judged.parquet --column difficulty"),
     "report": ("report", "Write an HTML report: pipeline, figures, and a browser for the rows."),
     "store": ("store", "Look at the stored replies of models; export, import, check, clean."),
+    "status": ("status", "Show the runs that are under way on this machine."),
     "doctor": ("doctor", "Check versions, extras, GPU and credentials."),
     "env": ("env", "Write an RL environment whose rewards come from serve-verify."),
     "new": ("new", "Write a plugin package that is ready to install."),
