@@ -38,7 +38,9 @@ Scope = Literal["row", "split", "dataset"]
 class Stage(BaseModel, ABC, metaclass=CheckedCall):
     """One step over a dataset; its fields are its keyword arguments, its command-line options and its recipe keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     name: ClassVar[str]
     """What users write to get this stage."""

@@ -235,7 +235,7 @@ def cell(row: Mapping[str, Any], path: str) -> object:
     return found
 
 
-def _text_length(value: Any) -> float:
+def _text_length(value: object) -> float:
     return len(value) if isinstance(value, str) else math.nan
 
 

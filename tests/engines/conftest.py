@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +15,10 @@ import datasets
 import pytest
 
 import kbtools as kb
+from tests.engines.ray_nodes import Cluster
+from tests.engines.waiting import SECONDS
 
 PLUGIN = Path(__file__).parents[1] / "third_party" / "trouble" / "kbtools_trouble.py"
-SECONDS = 300
-"""Longer than anything here takes on a busy machine."""
 
 
 def install(folder: Path, version: str = "1.0") -> Path:
@@ -86,3 +88,19 @@ def chains(program: Program, engine: str) -> dict[str, bytes]:
     environment = program.environment | {"PYTHONPATH": path}
     subprocess.run(command, cwd=program.folder, env=environment, check=True, timeout=SECONDS)
     return {file.name: file.read_bytes() for file in out.iterdir() if not file.name.endswith(".lineage.json")}
+
+
+@pytest.fixture
+def cluster(program: Program, ray_folder: str) -> Iterator[Cluster]:
+    """A cluster of one node, whose nodes and drivers have the plugin."""
+    started = Cluster(program.environment, ray_folder)
+    program.environment = started.environment
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def ray_folder() -> Iterator[str]:
+    """A folder with a name so short that sockets can be in it."""
+    with tempfile.TemporaryDirectory(prefix="kbray-", ignore_cleanup_errors=True) as folder:
+        yield folder

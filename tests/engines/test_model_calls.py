@@ -9,8 +9,8 @@ import pytest
 import kbtools as kb
 from kbtools.models import ResponseStore
 from kbtools.models.store.import_export import export
-from tests.engines.conftest import SECONDS, Program
-from tests.engines.test_processes import wait_for
+from tests.engines.conftest import Program
+from tests.engines.waiting import SECONDS, wait_for
 
 
 def stored(path: Path, folder: Path) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import time
 from pathlib import Path
 
 import datasets
@@ -15,7 +14,8 @@ import kbtools as kb
 from kbtools.engines import opened
 from kbtools.pipeline import run
 from tests.engines.chains import CHAINS
-from tests.engines.conftest import SECONDS, Program, chains
+from tests.engines.conftest import Program, chains
+from tests.engines.waiting import SECONDS, alive, wait_for
 from tests.rows import evals
 
 CHAIN = (
@@ -221,20 +221,3 @@ def refuses_changed_rows(program: Program, *engine: object) -> None:
     assert f"{program.source} is not the file" in err
     assert "has changed since the run began" in err
     assert not (program.folder / "a.parquet").exists()
-
-
-def alive(pid: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(condition) -> None:
-    """Until it holds; the test fails when it never does."""
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)

@@ -2,87 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
-import re
-import secrets
 import signal
-import socket
 import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import datasets
 import pytest
 
 import kbtools as kb
 from kbtools.engines.nodes import SECONDS_TO_ANSWER
-from tests.engines.conftest import SECONDS, Program, chains, install
-from tests.engines.test_processes import alive, refuses_changed_rows, wait_for
+from tests.engines.conftest import Program, chains, install
+from tests.engines.ray_nodes import Cluster, end, free_port
+from tests.engines.test_processes import refuses_changed_rows
+from tests.engines.waiting import SECONDS, alive, wait_for
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
-
-
-class Cluster:
-    """A head node; others join and leave."""
-
-    def __init__(self, environment: dict[str, str], folder: str) -> None:
-        self.environment = {**environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-        self.address = f"{socket.gethostbyname(socket.gethostname())}:{free_port()}"
-        self._nodes: list[subprocess.Popen[bytes]] = []
-        port = self.address.rpartition(":")[2]
-        self._start(self.environment, "--head", "--port", port, "--include-dashboard=false", "--temp-dir", folder)
-
-    def join(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
-        """A further node."""
-        return self._start({**self.environment, **environment}, "--address", self.address, *words)
-
-    def close(self) -> None:
-        """End all nodes, and nothing else."""
-        for node in reversed(self._nodes):
-            end(node)
-
-    def _start(self, environment: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1", *words]
-        small = ["--object-store-memory=80000000", "--disable-usage-stats"]
-        with tempfile.TemporaryFile() as said:
-            node = subprocess.Popen(
-                [*command, *small], env=environment, start_new_session=True, stdout=said, stderr=said
-            )
-            self._nodes.append(node)
-            wait_for(lambda: b"Ray runtime started" in os.pread(said.fileno(), 1 << 20, 0) or node.poll() is not None)
-            assert node.poll() is None, os.pread(said.fileno(), 1 << 20, 0).decode()
-        return node
-
-
-def end(node: subprocess.Popen[bytes]) -> None:
-    """Kill a node with everything that runs on it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(node.pid, signal.SIGKILL)
-    node.wait()
-
-
-def free_port() -> int:
-    """Below the ports that Ray gives its workers."""
-    for port in range(6400 + os.getpid() % 1000, 9999):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no port is free")
-
-
-@pytest.fixture
-def cluster(program: Program, ray_folder: str) -> Iterator[Cluster]:
-    """A cluster of one node, whose nodes and drivers have the plugin."""
-    started = Cluster(program.environment, ray_folder)
-    program.environment = started.environment
-    yield started
-    started.close()
 
 
 def test_deaths_of_workers_nodes_and_drivers_change_nothing(cluster: Cluster, program: Program) -> None:
@@ -122,45 +57,6 @@ def test_deaths_of_workers_nodes_and_drivers_change_nothing(cluster: Cluster, pr
     workers = {int(line.split()[0]) for line in program.log.read_text().splitlines()[begun:]}
     wait_for(lambda: not any(alive(pid) for pid in workers))
     assert len(program.starts()) < begun + 10
-
-
-@pytest.mark.long
-def test_ten_deaths_at_any_moment_change_nothing(cluster: Cluster, program: Program) -> None:
-    """Of workers, nodes and drivers, as a lottery says: each costs what was under way, nothing that was finished."""
-    rows, deaths, lottery = 40, 10, random.Random(13)
-    kb.save(datasets.Dataset.from_dict({"n": range(rows), "id": [f"r{n}" for n in range(rows)]}), program.source)
-    words = ("slow", "--log", program.log, "--seconds", 1, "--shards", rows)
-    code, said = program(*words, "--engine", "processes=2", "--out", "here.parquet")
-    assert code == 0, said
-    program.log.unlink()
-    words = (*words, "--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
-    second, reused, done = cluster.join(), [0], 0
-    while True:
-        running = program.start(*words, "--out", "there.parquet")
-        while done < deaths and running.poll() is None:
-            begun = len(program.starts())
-            wait_for(lambda count=begun, run=running: len(program.starts()) > count or run.poll() is not None)
-            time.sleep(lottery.uniform(0, 2))
-            victim = lottery.choice(("worker", "worker", "node", "driver"))
-            if victim == "node":
-                end(second)
-                second = cluster.join()
-            else:
-                last = int(program.log.read_text().splitlines()[-1].split()[0])
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(last if victim == "worker" else running.pid, signal.SIGKILL)
-            done += 1
-        out, err = running.communicate(timeout=SECONDS)
-        assert running.returncode in (0, -signal.SIGKILL), out + err
-        reused += [int(count) for count in re.findall(rf"(\d+) of {rows} shards reused", err)]
-        if running.returncode == 0:
-            break
-    assert done == deaths
-    assert reused == sorted(reused)
-    assert reused[-1] > 0
-    assert set(program.starts()) == set(range(rows))
-    assert len(program.starts()) <= rows + 2 * deaths
-    assert (program.folder / "there.parquet").read_bytes() == (program.folder / "here.parquet").read_bytes()
 
 
 def test_a_source_that_changes_under_a_run_ends_it(cluster: Cluster, program: Program) -> None:
@@ -217,13 +113,6 @@ def test_offline_vllm_has_a_worker_for_each_gpu(cluster: Cluster, program: Progr
         code, said = program(*judge, "--store", tmp_path / f"{number}.sqlite", *words, "--out", f"{number}.parquet")
         assert code == 0, said
     assert (tmp_path / "0.parquet").read_bytes() == (tmp_path / "1.parquet").read_bytes()
-
-
-@pytest.fixture
-def ray_folder() -> Iterator[str]:
-    """A folder with a name so short that sockets can be in it."""
-    with tempfile.TemporaryDirectory(prefix="kbray-", ignore_cleanup_errors=True) as folder:
-        yield folder
 
 
 def test_without_a_cluster_one_is_started_and_ends_with_the_run(

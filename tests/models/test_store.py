@@ -66,6 +66,23 @@ def test_folders_are_made(tmp_path):
         assert store.select("PRAGMA journal_mode") == [("wal",)], "readers do not wait for a writer"
 
 
+def test_what_checks_said_is_kept_beside_the_replies(tmp_path, ask):
+    """The first word stays, also in a store of a version that kept none; each reply and word is a new last write."""
+    path = tmp_path / "s.sqlite"
+    with ResponseStore(path) as store, store.transaction() as connection:
+        connection.execute("DROP TABLE assessments")
+    with ResponseStore(path) as store:
+        writes = [store.last_write()]
+        for text in ("it fails", "it passes"):
+            store.put_assessment("key", text)
+        assert store.assessments(["key", "other"]) == {"key": "it fails"}
+        writes.append(store.last_write())
+        store.put([reply_to(ask(1)[0])])
+        writes.append(store.last_write())
+    assert len(set(writes)) == 3
+    assert all(str(path) in write for write in writes)
+
+
 def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path):
     """Somebody's notes are not overwritten."""
     path = tmp_path / "notes.txt"

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import datasets
@@ -397,6 +398,28 @@ def test_distribution_equals_a_slow_one(lengths):
         enough = [x for x in ordered if sum(y <= x for y in ordered) * 1000 >= len(ordered) * percentile.percent * 10]
         assert percentile.value == min(enough)
     assert sum(found.histogram.counts) == len(ordered)
+    assert found.histogram.counts[0] > 0
+    assert found.histogram.counts[-1] > 0
+    assert found.histogram.edges[0] <= ordered[0] <= ordered[-1] <= found.histogram.edges[-1]
+
+
+@pytest.mark.parametrize(
+    ("longest", "width"), [(30, 1), (70, 2), (150, 5), (390, 10), (15_000, 500), (3_000_000, 100_000)]
+)
+def test_bars_are_round_and_not_more_than_people_look_at(longest, width):
+    """As wide as 1, 2 or 5 with zeros behind, so that there are at most 41."""
+    edges = distribution(np.arange(0, longest, max(1, longest // 1000))).histogram.edges
+    assert {high - low for low, high in pairwise(edges)} == {width}
+    assert len(edges) <= 42
+
+
+def test_percentiles_are_those_that_people_ask_for():
+    """The usual ones, the far tail and the maximum."""
+    found = distribution(np.arange(1, 10_001))
+    assert [(one.percent, one.value) for one in found.percentiles] == [
+        (50, 5000), (75, 7500), (90, 9000), (95, 9500), (99, 9900), (99.5, 9950), (99.9, 9990), (100, 10_000)
+    ]  # fmt: skip
+    assert [one.percent for one in budget(np.arange(1, 101), 1, None).coverage] == [99, 99.5, 100]
 
 
 def test_percentiles_are_exact_where_floats_are_not():
@@ -451,6 +474,12 @@ def test_the_recommendation_is_the_smallest_cheap_power_of_two():
     # at 4,096 exactly 1% of the rows are over, but 1.6% of the tokens lie beyond
     assert found.limit.seq_len == 8192
     assert any("truncating" in reason and "dropping" in reason for reason in found.reasons)
+    assert any("over it (10 rows, 1.00%) and at most" in reason for reason in found.reasons)
+    # at 1,024 no token to speak of lies beyond, but a tenth of the rows are over
+    many = budget(np.concatenate([np.full(900, 1000), np.full(100, 1025)]), 128, None).recommendation
+    assert many.limit.seq_len == 2048
+    assert "at 1,024, 100 rows, 10.00% would be too long" in many.reasons
+    assert any("without packing 51.0% of a batch is padding" in reason for reason in many.reasons)
 
 
 def test_the_model_caps_the_recommendation():
@@ -464,6 +493,8 @@ def test_few_rows_are_called_few():
     """The 99th percentile of 50 rows has no upper bound, and the reasons say so."""
     reasons = budget(np.arange(1, 51) * 10, 128, None).recommendation.reasons
     assert any("50 rows say little" in reason and "unknown" in reason for reason in reasons)
+    many = budget(np.full(5_000, 700), 128, None).recommendation.reasons
+    assert not any("say little" in reason for reason in many)
 
 
 def test_intervals_of_percentiles_hold_at_the_rate_they_claim():

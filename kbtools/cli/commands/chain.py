@@ -58,7 +58,7 @@ def run_options() -> list[click.Option]:
         ),
         ("scratch", "DIR", "Folder of an engine's finished parts; with ray, one that every node sees."),
     ]
-    numbers: list[tuple[str, Any, str]] = [
+    numbers: list[tuple[str, object, str]] = [
         ("limit", Count(min=0), "Only the first N rows of each split."),
         ("seed", int, "Seed of every stage that has one."),
         ("shards", Count(min=1), "Parts that an engine cuts the rows into; by their number when not given."),
@@ -105,7 +105,7 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         kept[name] = value
 
 
-def _remember_push(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def _remember_push(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Keep an option of `--push`, wherever it was written."""
     if value is not None and not ctx.resilient_parsing:
         ctx.meta.setdefault(_RUN, {}).setdefault("push_fields", {})[str(param.name)] = value
@@ -207,7 +207,7 @@ class _StageCommand(OnceCommand):
         return super().parse_args(ctx, args)
 
 
-def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, Any]]]:
+def _stage_maker(name: str) -> Callable[..., tuple[str, dict[str, object]]]:
     def make(**values: Any) -> tuple[str, dict[str, object]]:
         return name, given(values)
 
@@ -231,7 +231,7 @@ def apply_command() -> None:
 
 @apply_command.result_callback()
 @click.pass_context
-def _apply(ctx: click.Context, words: list[tuple[str, dict[str, Any]]]) -> int:
+def _apply(ctx: click.Context, words: list[tuple[str, dict[str, object]]]) -> int:
     options = given_options(ctx)
     if not words:
         raise UsageError(

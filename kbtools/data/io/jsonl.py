@@ -82,7 +82,7 @@ def strict_table(path: Path, first: int, block: bytes, *, of_traces: bool = Fals
     return table(rows, path, [number for number, _ in numbered], "line")
 
 
-def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def _parse(line: bytes, path: Path, number: int) -> dict[str, object]:
     try:
         row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=each_key_once)
     except (ValueError, RecursionError) as error:  # bad JSON and bad UTF-8 alike
@@ -98,7 +98,7 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
     return row
 
 
-def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object of JSON; ValueError when a key is there twice, or is not text."""
     found = dict(pairs)
     for name in found:
@@ -111,7 +111,7 @@ def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def table(rows: list[dict[str, Any]], path: Path, numbers: list[int], unit: str) -> pa.Table:
+def table(rows: list[dict[str, object]], path: Path, numbers: list[int], unit: str) -> pa.Table:
     """Rows as an Arrow table; errors name the line or item by its number."""
     import pyarrow as pa
 
@@ -145,7 +145,7 @@ _NO_TYPE = (ValueError, TypeError)
 """What pyarrow raises: its own errors derive from these two, bad text from the first."""
 
 
-def _array(values: list[Any]) -> pa.Array:
+def _array(values: list[object]) -> pa.Array:
     import pyarrow as pa
 
     try:
@@ -169,7 +169,7 @@ def _truth_as_number(values: Sequence[Any], kind: pa.DataType) -> bool:
     return bool(pt.is_floating(kind)) and any(isinstance(value, bool) for value in some)
 
 
-def _odd_one(values: list[Any]) -> int:
+def _odd_one(values: list[object]) -> int:
     """Index of the first value that does not go with those before it."""
     low, high = 1, len(values)
     while low < high:  # the shortest prefix that has no common type

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import kbtools as kb
 from kbtools import drawing
@@ -42,7 +42,7 @@ class Analysis(kb.Stage):
         """Always."""
         return True
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Plots of another dataset, and files of somebody else, are not replaced unasked."""
         mark = own_files.mark_of(kb.Recipe.model_validate(before).source)
         return tuple(drawing.replaced(self.plots, self.file, mark, ("png", "svg", "json"))) if self.plots else ()

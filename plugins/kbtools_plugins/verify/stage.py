@@ -8,15 +8,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
-
 import kbtools as kb
 from kbtools.data import texts
 from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows
 from kbtools.data.tasks import defined
+from kbtools_plugins.verify.check_options import CheckOptions
 from kbtools_plugins.verify.checked import require_machine, verdicts
 from kbtools_plugins.verify.reward import check_formula, reward_of
-from kbtools_plugins.verify.settings import Target, Tier, VerifySettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +43,7 @@ _COLUMNS: dict[str, str] = {
 }
 
 
-class Verify(kb.Stage):
+class Verify(CheckOptions, kb.Stage):
     """Check Triton kernels against their references and reward those that are right."""
 
     name: ClassVar[str] = "verify"
@@ -53,36 +51,14 @@ class Verify(kb.Stage):
     scope: ClassVar[kb.stage.Scope] = "row"
     placement: ClassVar[kb.stage.Placement] = "driver"
 
-    workers: int = Field(2, ge=1)
-    """Pairs that are checked at a time; with an engine, as many as it has workers."""
-    timeout: float = Field(60.0, gt=0)
-    """Seconds that each process of one check may take."""
-    tier: Tier = "auto"
-    """Where kernels run: gpu, ptx or cpu (as PTX, on the CPU), interpreter (Triton's), or auto (a GPU if there)."""
-    targets: tuple[Target, ...] = (80, 90)
-    """What each kernel must compile for: compute capabilities and architectures of AMD, as in 80,90,gfx942."""
-    seeds: int = Field(2, ge=1)
-    """Sets of secret random inputs."""
-    seed: int | None = None
-    """Makes those inputs the same in every run; whoever writes candidates must not know it."""
     strict_fp32: bool = False
     """Refuse what tf32 is too inexact for, though Triton's `tl.dot` computes so by default."""
-    allow: tuple[str, ...] = ()
-    """Further torch operators a candidate may use, as in aten.sum."""
-    time: bool = False
-    """Measure the speedup and reward with it (GPU only)."""
     strict_fallback: bool = False
     """Leave nothing to torch: even putting partial sums together is a fallback."""
     strict_mutation: bool = False
     """Hold a candidate to updating those inputs in place that its reference updates."""
-    require_sandbox: bool = False
-    """Fail where seccomp or Landlock is missing, instead of noting it."""
-    reward: str = ""
-    """Formula for the reward over the verdict's fields, as in "passed * (1.0 if shape_general else 0.5)"."""
     candidate: Literal["auto", "completion", "triton_code"] = "auto"
     """Which role holds the candidate; auto takes the completion where there is one."""
-    store: str = ""
-    """File that keeps verdicts; by default KBTOOLS_VERDICTS, or verdicts.sqlite in the user's data directory."""
 
     def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """MissingExtra without torch and triton, ConfigError where a GPU is demanded that is not there."""
@@ -130,11 +106,6 @@ class Verify(kb.Stage):
         counts = dict(Counter(str(record["verdict"]) for record in records).most_common())
         table = kb.Table("verdicts", ("verdict", "rows"), tuple((kind, f"{rows:,}") for kind, rows in counts.items()))
         return kb.Result(result, facts={"verdicts": {**counts}, "passed": counts.get("pass", 0)}, tables=(table,))
-
-    def settings(self) -> VerifySettings:
-        """The settings of each check."""
-        shared = {name: getattr(self, name) for name in VerifySettings.model_fields if name in type(self).model_fields}
-        return VerifySettings(**shared)
 
     def _candidate(self, schema: kb.Schema) -> str:
         if self.candidate != "auto":

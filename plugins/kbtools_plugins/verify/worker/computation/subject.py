@@ -137,7 +137,7 @@ def seeded(seed: int) -> Iterator[None]:
     yield
 
 
-def tensors(values: Any) -> list[torch.Tensor]:
+def tensors(values: object) -> list[torch.Tensor]:
     """The tensors of a nested value, in order."""
     return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 

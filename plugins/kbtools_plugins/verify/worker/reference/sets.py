@@ -150,7 +150,7 @@ class InputSets:
         found = self._called(name, inputs, given, plain, (used, wide))
         return found.model_copy(update={"tf32": self._by_tensor_cores(inputs)})
 
-    def _by_tensor_cores(self, inputs: tuple[Any, ...]) -> Tree:
+    def _by_tensor_cores(self, inputs: Inputs) -> Tree:
         with TensorCores() as cores:
             outputs = self._module.forward(self._mode, clone_tree(inputs))
         return encode(outputs) if cores.used else None
@@ -187,7 +187,7 @@ class InputSets:
         return (outputs, wide) if same_shapes else (plain, plainly_used)
 
 
-def _tensors(values: Any) -> list[torch.Tensor]:
+def _tensors(values: object) -> list[torch.Tensor]:
     return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 
 
