@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "migrating.md").read_text()
 CODE = "import torch\n\nclass {name}(torch.nn.Module):\n    def forward(self, x):\n        return x * {scale}\n"
 REPLIES = {
     "difficulty_score": {"difficulty_score_reason": "-", "difficulty_score": 2, "style_reason": "-", "style": 7},
-    "difficulty": {"reason": "elementwise", "difficulty": "low"},
+    "difficulty": {"difficulty_reason": "elementwise", "difficulty": "low"},
 }
 
 
@@ -52,7 +52,8 @@ def module(number: int) -> dict[str, object]:
 def reply(body: dict[str, object]) -> str:
     """What the schema of the request asks for; a task prompt as text."""
     asked = json.dumps(body)
-    return next((json.dumps(value) for word, value in REPLIES.items() if f'"{word}"' in asked), "Write a kernel.")
+    (name,) = set(re.findall(r"class (Scale\d+)\(", asked)) or {"Scale"}
+    return next((json.dumps(value) for word, value in REPLIES.items() if f'"{word}"' in asked), f"Write {name}New.")
 
 
 def lines(path: str) -> list[dict[str, object]]:
