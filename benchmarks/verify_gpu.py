@@ -1,9 +1,10 @@
-"""The suite of hostile and innocent candidates on a GPU: verdicts, times, and candidates per minute per GPU.
+"""What a GPU machine is asked in eight minutes: golden vectors of the PTX machine, the suite, and times.
 
-    python benchmarks/verify_gpu.py [--workers N] [--only NAME]
+    python benchmarks/verify_gpu.py [--workers N] [--only NAME] [--seconds 480]
 
-Needs an NVIDIA device that torch can use; says so and ends with status 3 where there is none. Correctness of the whole
-suite is measured first, then the innocent candidates again with times.
+Needs an NVIDIA device that torch can use; says so and ends with status 3 where there is none. Vectors come first, then
+the whole suite's verdicts, then the innocent candidates again with times. What the seconds do not suffice for is left
+out and counted; the figures are written after each part.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "plugins" / "verify"))
 
+import gpu_vectors
 import verify_suite
 from machine import write
 
@@ -26,16 +28,24 @@ from kbtools.errors import ConfigError
 from kbtools_plugins.verify import Verification, VerifySettings, devices
 from kbtools_plugins.verify.settings import on_gpu
 
+_AT_A_TIME = 16
+"""Candidates between two looks at the clock."""
 
-def measure(only: str, workers: int, *, timed: bool) -> tuple[list[verify_suite.Candidate], list[Verification], float]:
-    """Candidates on the GPU tier, their verdicts and the seconds they took, start-up included."""
+
+def measure(
+    only: str, workers: int, until: float, *, timed: bool
+) -> tuple[list[verify_suite.Candidate], list[Verification], float]:
+    """Candidates on the GPU tier, verdicts of those that there was time for, and the seconds they took."""
     candidates = [
         dataclasses.replace(found, settings=found.settings.model_copy(update={"tier": "gpu", "time": timed}))
         for found in verify_suite.load()
         if only in f"{found.group}/{found.kind}/{found.name}" and (found.group == "innocent" or not timed)
     ]
     started = time.monotonic()
-    return candidates, verify_suite.run(candidates, workers), time.monotonic() - started
+    verdicts: list[Verification] = []
+    while len(verdicts) < len(candidates) and time.monotonic() < until:
+        verdicts += verify_suite.run(candidates[len(verdicts) :][:_AT_A_TIME], workers)
+    return candidates[: len(verdicts)], verdicts, time.monotonic() - started
 
 
 def main() -> None:
@@ -43,14 +53,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--only", default="", help="candidates whose group/kind/name contains this")
+    parser.add_argument("--seconds", type=float, default=480.0)
     options = parser.parse_args()
+    until = time.monotonic() + options.seconds
     try:
         on_gpu(VerifySettings(tier="gpu"))
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(3)
     present = devices.found()[0]
-    candidates, verdicts, seconds = measure(options.only, options.workers, timed=False)
+    rows = list(gpu_vectors.compared(gpu_vectors.on_device))
+    print(*rows, sep="\n")
+    write("verify_gpu", {"devices": [device.name for device in present], "vectors": rows})
+    candidates, verdicts, seconds = measure(options.only, options.workers, until - options.seconds / 3, timed=False)
     print(verify_suite.table(candidates, verdicts))
     rate = 60 * len(candidates) / seconds / len(present)
     print(f"{len(candidates)} candidates in {seconds:.1f} s with {options.workers} workers on {len(present)} GPUs: "
@@ -61,13 +76,14 @@ def main() -> None:
         if verdict.passed == (candidate.group == "hostile")
     ]
     print(*unexpected, sep="\n")
-    timed, times, timing_seconds = measure(options.only, options.workers, timed=True)
+    timed, times, timing_seconds = measure(options.only, options.workers, until, timed=True)
     for candidate, verdict in zip(timed, times, strict=True):
         print(
             f"{candidate.name:32} {verdict.verdict:10} speedup {verdict.speedup} {verdict.kernel_ms} {verdict.ref_ms}"
         )
     result = {
         "devices": [device.name for device in present],
+        "vectors": rows,
         "workers": options.workers,
         "candidates": len(candidates),
         "seconds": seconds,

@@ -66,7 +66,9 @@ _SCHEME = re.compile(r"^(?P<scheme>[a-z-]+:|https?://[^#]*#)(?P<rest>.+)$", re.D
 _ROOTED = re.compile(r"^(/[^/]+/|~|\.{1,2}/|[A-Za-z]:[\\/]|\\\\)")
 _HOME = re.compile(r"^((/home|/Users|[A-Za-z]:[\\/]+Users)[/\\]+[^/\\]+|~[^/\\]*)[/\\]*$", re.IGNORECASE)
 """A home folder, whose own name is that of its user."""
-_GIVEN_AWAY = re.compile(r"(?:(?:/home|/Users|[\\/]Users|/scratch)[/\\]+|~)(?P<user>[\w.+-]+)", re.IGNORECASE)
+_GIVEN_AWAY = re.compile(
+    r"(?:/home|[\\/]Users|/scratch)[/\\]+(?P<user>[a-z][\w.+-]*)|~(?P<short>[a-z][\w.-]*)(?=[/\\])", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Cleaner:
         """One that also knows the users and hosts that these texts give away; what is `said` in public is kept."""
         users, hosts = set(self.users), set(self.hosts)
         for text in texts:
-            users |= {match["user"] for match in _GIVEN_AWAY.finditer(text)}
+            users |= {match["user"] or match["short"] for match in _GIVEN_AWAY.finditer(text)}
             users |= {match["user"] for match in _LOGIN.finditer(text)}
             hosts |= {match["host"] for match in _LOGIN.finditer(text)} | _hosts_in(text)
         public = {word.lower() for word in said} | _EVERYBODY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
@@ -81,3 +81,17 @@ def _merge_failures(failures: Sequence[Failure]) -> tuple[Failure, ...]:
         )
         for kind in kinds
     )
+
+
+def of_splits(results: Mapping[str, Result]) -> Result:
+    """What a stage found in each split, as one result."""
+    import datasets
+
+    merged = merge([_titled(name, result) for name, result in results.items()])
+    facts = {name: dict(result.facts) for name, result in results.items() if result.facts}
+    splits = datasets.DatasetDict({name: result.dataset for name, result in results.items()})
+    return replace(merged, dataset=splits, facts=facts)
+
+
+def _titled(split: str, result: Result) -> Result:
+    return replace(result, tables=tuple(replace(table, title=f"{split}: {table.title}") for table in result.tables))

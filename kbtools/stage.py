@@ -25,7 +25,7 @@ from kbtools.errors import KbError, SchemaError
 from kbtools.fields import CheckedCall
 from kbtools.figures import Section
 from kbtools.plugins import registry
-from kbtools.result import Result, merge
+from kbtools.result import Result, merge, of_splits
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
@@ -267,20 +267,6 @@ def _digest_of(places: tuple[Path, ...]) -> str:
 def summary(cls: type) -> str:
     """First line of a class's docstring."""
     return (inspect.getdoc(cls) or "").partition("\n")[0]
-
-
-def of_splits(results: Mapping[str, Result]) -> Result:
-    """What a stage found in each split, as one result."""
-    import datasets
-
-    merged = merge([_titled(name, result) for name, result in results.items()])
-    facts = {name: dict(result.facts) for name, result in results.items() if result.facts}
-    splits = datasets.DatasetDict({name: result.dataset for name, result in results.items()})
-    return replace(merged, dataset=splits, facts=facts)
-
-
-def _titled(split: str, result: Result) -> Result:
-    return replace(result, tables=tuple(replace(table, title=f"{split}: {table.title}") for table in result.tables))
 
 
 SPLIT = "__kbtools_split__"

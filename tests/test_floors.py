@@ -20,6 +20,7 @@ FLOORS = (
     "data",
     "drawing",
     "paths",
+    "serving",
     "prompts",
     "offers",
     "hooks",

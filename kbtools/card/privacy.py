@@ -9,11 +9,14 @@ from typing import Any, Literal, get_args, get_origin
 from kbtools.data.hub import datasets as from_hub
 from kbtools.data.io.load import SAMPLE
 from kbtools.data.io.source import Source
+from kbtools.figures import CodeExcerpt
 from kbtools.lineage import Lineage, StageRecord
 from kbtools.plugins import registry
 from kbtools.private_text import Cleaner, file_name, of_this_machine
 
 _AS_THEY_ARE = ("stage", "distribution", "version")
+_EXCERPT = frozenset(CodeExcerpt.model_fields)
+"""Keys of a code that a stage quotes: rows of a dataset, in which `x@weight` is no address."""
 _FIELDS = frozenset((*Lineage.model_fields, *StageRecord.model_fields))
 
 
@@ -56,6 +59,8 @@ def _is_choice(annotation: object) -> bool:
 
 
 def _cleaned(value: object, cleaner: Cleaner) -> Any:
+    if isinstance(value, dict) and value.keys() == _EXCERPT:
+        return {**value, "name": cleaner.text(value["name"])}
     if isinstance(value, dict):
         return {
             key if key in _FIELDS else cleaner.text(key): part if key in _AS_THEY_ARE else _cleaned(part, cleaner)
@@ -71,7 +76,7 @@ def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        parts = [*value, *value.values()]
+        parts = [value["name"]] if value.keys() == _EXCERPT else [*value, *value.values()]
     elif isinstance(value, list):
         parts = value
     for part in parts:

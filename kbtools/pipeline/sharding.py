@@ -18,6 +18,7 @@ from kbtools.lineage import Lineage, Recipe
 from kbtools.pipeline.observers import Observer
 from kbtools.pipeline.serialization import build, entry
 from kbtools.pipeline.step import checked
+from kbtools.result import of_splits
 from kbtools.shards import (
     INPUTS,
     Inputs,
@@ -40,7 +41,7 @@ from kbtools.shards import (
     rows_before,
     work,
 )
-from kbtools.stage import Stage, of_splits
+from kbtools.stage import Stage
 from kbtools.wording import counted
 
 if TYPE_CHECKING:

@@ -5,9 +5,6 @@ Long texts never stay in memory: reference code is hashed a batch at a time, and
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -17,6 +14,7 @@ from pydantic import Field
 import kbtools as kb
 from kbtools.data.table import batches, field_of, frame, require_values, row_name, take
 from kbtools.wording import counted
+from kbtools_plugins.code_shape import AS_TEXT, code_digest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -189,65 +187,8 @@ def _normalised(ds: Dataset, path: str, rows: pl.DataFrame) -> tuple[pl.DataFram
     for table in batches(ds.select(first["row"].to_list()), [path], rows=500):
         digests.extend(code_digest(text) for text in field_of(table, path).to_pylist())
     codes = first.select("text", code=pl.Series(digests, dtype=pl.String))
-    unparsed = first.filter(codes["code"].str.starts_with(_AS_TEXT))["row"]
+    unparsed = first.filter(codes["code"].str.starts_with(AS_TEXT))["row"]
     return codes, unparsed.sort().to_list()
-
-
-_AS_TEXT = "text:"
-
-
-def code_digest(code: str) -> str:
-    """What stays the same when comments, docstrings and formatting change; begins with `text:` if nothing parses."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in other people's strings
-            tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return _AS_TEXT + hashlib.sha256(code.encode()).hexdigest()
-    return hashlib.sha256("\0".join(_shape(tree)).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-_MARKED = frozenset({"ctx", "type_comment", "type_ignores"})
-"""Fields that say nothing: where a name is written tells whether it is read or set."""
-
-
-def _shape(tree: ast.Module) -> list[str]:
-    """Types, fields and values of a tree in the order of one walk that needs no recursion."""
-    found: list[str] = []
-    stack: list[object] = [tree]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, ast.AST):
-            found.append(type(item).__name__)
-            _drop_docstring(item)
-            stack += [item.__dict__.get(name) for name in _fields(type(item))]
-        elif isinstance(item, list):
-            found.append(f"[{len(item)}")
-            stack += item
-        else:
-            found.append(repr(item))
-    return found
-
-
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    if kind not in _FIELDS:
-        _FIELDS[kind] = tuple(name for name in kind._fields if name not in _MARKED)
-    return _FIELDS[kind]
-
-
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
-
-
-def _drop_docstring(node: ast.AST) -> None:
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        if node.body and isinstance(node.body[0], ast.Expr) and _is_text(node.body[0].value):
-            del node.body[0]
-        if not node.body and not isinstance(node, ast.Module):
-            node.body = [ast.Pass()]
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _first_of_each(ranked: pl.DataFrame, places: _Places) -> pl.DataFrame:

@@ -71,6 +71,7 @@ def test_places_are_left_out_and_names_kept(text, wanted):
         "https://api.openai.com/v1#gpt-5.2",
         "first line\nsecond line",
         "1.2.3",
+        "about ~1.5 s, ~half of 1.5 s, the other half",
     ],
 )
 def test_what_is_no_place_stays(text):
@@ -158,6 +159,15 @@ def test_what_is_public_anyway_is_kept(alice):
     )
     assert public(Lineage(stages=stages), ["alice"]).stages == stages
     assert public(Lineage(stages=stages)).stages[1]["where"] == "user > root and train:2967 > x[1::2]"
+
+
+def test_code_that_a_stage_quotes_is_as_it_stands():
+    """A matrix product is no login, nor its factors names of hosts; where the code is from is told without folders."""
+    code = "return attention@weight / (self.scale) + '/a/b/c'"
+    pair = {"left": {"name": "/home/bob/x.jsonl row 1", "text": code}, "note": "the weight of attention"}
+    record = StageRecord(stage="x", distribution="", version="", rows_in=1, rows_out=1, facts={"code_pairs": [pair]})
+    (found,) = public(Lineage(records=(record,))).records[0].facts["code_pairs"]
+    assert found == {"left": {"name": "x.jsonl row 1", "text": code}, "note": "the weight of attention"}
 
 
 def test_a_user_who_is_called_like_a_setting_can_publish(monkeypatch):

@@ -60,6 +60,13 @@ def test_a_file_is_read_in_blocks_as_if_it_were_one(tmp_path, monkeypatch, pack)
     assert types == ["int64", "float64", "large_string", "large_string", "bool"]
 
 
+def test_a_note_to_excel_is_no_line_of_names(tmp_path):
+    """It would be taken for two columns, and the names for a row."""
+    (tmp_path / "x.csv").write_text("sep=,\na,b\n1,2\n")
+    with pytest.raises(DataError, match="'sep=', a note to Excel, and no names"):
+        kb.load(str(tmp_path / "x.csv"))
+
+
 def test_digits_with_zeros_in_front_are_text(tmp_path):
     """`007` is not 7; a zero, and a part of one, are numbers."""
     (tmp_path / "x.csv").write_text("code,zero,part,sign\n007,0,0.5,-1\n12,10,0.25,0\n")

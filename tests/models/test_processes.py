@@ -114,6 +114,16 @@ def test_first_ctrl_c_drains(serve, tmp_path, ask):
         assert len(store.states(request.key for request in ask(5_000))) == counts["done"]
 
 
+def test_ctrl_c_does_not_wait_for_a_server_that_says_later(serve, tmp_path):
+    """Requests that are to be sent again in an hour end the run no later than those that are under way."""
+    server, _ = serve(script=lambda call: "429:3000")
+    process = start(server, tmp_path / "s.sqlite", 8)
+    wait_for(lambda: len(server.log) >= 8)
+    process.send_signal(signal.SIGINT)
+    assert result(process)["done"] == 0
+    assert process.returncode == 130
+
+
 def test_second_ctrl_c_stops(serve, tmp_path, ask):
     """Calls that hang are given up; what had arrived is in the store."""
     server, _ = serve(script=lambda call: "ok" if call.number < 40 else "hang")

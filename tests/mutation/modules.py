@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 TESTS = {
+    "plugins/kbtools_plugins/code_shape.py": ["tests/plugins/test_dedup.py"],
     "plugins/kbtools_plugins/dedup.py": ["tests/plugins/test_dedup.py"],
     "plugins/kbtools_plugins/split.py": ["tests/plugins/test_split.py", "tests/plugins/leaks/test_near_dedup.py"],
     "plugins/kbtools_plugins/filter/expression.py": ["tests/plugins/test_filter.py"],
     "plugins/kbtools_plugins/filter/functions.py": ["tests/plugins/test_filter.py"],
     "plugins/kbtools_plugins/lengths/distribution.py": ["tests/plugins/test_lengths.py"],
     "plugins/kbtools_plugins/analysis/correlation.py": ["tests/plugins/test_correlate.py"],
-    "plugins/kbtools_plugins/verify/reward.py": ["tests/plugins/verify/test_verify_stage.py"],
+    "plugins/kbtools_plugins/verify/reward.py": ["tests/plugins/verify/test_verify_texts.py"],
     "plugins/kbtools_plugins/verify/protocol/tolerance.py": ["tests/plugins/verify/test_compare.py"],
     "kbtools/data/conversations/tags.py": ["tests/data/test_reasoning.py", "tests/data/test_reasoning_marks.py"],
     "kbtools/data/diff.py": ["tests/data/test_compare.py"],

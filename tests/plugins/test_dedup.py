@@ -143,6 +143,12 @@ def test_function_of_a_docstring_alone_equals_one_that_passes() -> None:
     assert ids(kb.Dedup(key=("code",)).run(coded('def f():\n    "doc"\n', "def f():\n    pass\n"))) == [0]
 
 
+def test_the_same_lines_in_another_branch_are_other_code() -> None:
+    """What belongs to what counts, not only what stands there."""
+    ds = coded("if a:\n    b\n    c", "if a:\n    b\nelse:\n    c", "if a:\n    b;  c")
+    assert ids(kb.Dedup(key=("code",)).run(ds)) == [0, 1]
+
+
 def test_code_that_does_not_parse_equals_only_the_same_text() -> None:
     """It is neither an error nor thrown together, and a note counts and names it."""
     broken = ["def f(:", "def f(: ", "def f(:", "(" * 1_000, "x = '\\d'"]
@@ -245,12 +251,13 @@ def test_split_without_rows_stays_empty() -> None:
     assert {name: ds.num_rows for name, ds in kb.Dedup().run(splits).dataset.items()} == {"train": 2, "validation": 0}
 
 
-def test_two_different_modules_of_a_long_collision_list_are_counted() -> None:
+@pytest.mark.parametrize(("keys", "more"), [("ABC", ""), ("ABCD", " and 1 more"), ("ABCDE", " and 2 more")])
+def test_two_different_modules_of_a_long_collision_list_are_counted(keys: str, more: str) -> None:
     """Only the first three keys are named."""
-    names = [name for name in "ABCDE" for _ in range(2)]
-    note = kb.Dedup().run(coded(*[CODE.format(name="N", n=i) for i in range(10)], names=names)).notes[0]
-    assert "5 keys" in note
-    assert "and 2 more" in note
+    names = [name for name in keys for _ in range(2)]
+    note = kb.Dedup().run(coded(*[CODE.format(name="N", n=i) for i in range(2 * len(keys))], names=names)).notes[0]
+    assert f"{len(keys)} keys" in note
+    assert f"'C' (2 codes){more}." in note
 
 
 # ---- against a naive implementation ---------------------------------------------------------------------------------

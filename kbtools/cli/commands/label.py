@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from kbtools.data.io.source import Source, local_path
 from kbtools.data.labels import LabelQuestion, Value, opened
 from kbtools.data.table import column, rows_text
 from kbtools.errors import SchemaError, UsageError
+from kbtools.serving import serving
 from kbtools.wording import counted
 
 if TYPE_CHECKING:
@@ -77,24 +77,14 @@ def label_command(dataset: str, asked: str, values: str | None, show: str | None
 
 async def _serve(labelling: Labelling, port: int, *, opens: bool) -> None:
     """Answer on loopback until Ctrl-C or SIGTERM."""
-    from aiohttp import web
-
     from kbtools.labelling.app import application
 
-    told = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    runner = web.AppRunner(application(labelling), shutdown_timeout=1, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/{labelling.token}/"
+    async with serving(application(labelling), "127.0.0.1", port, patience=1) as server:
+        url = f"{server.url}/{labelling.token}/"
         click.echo(f"label at {url} (Ctrl-C ends; every label is written at once)")
         if opens:
             await asyncio.to_thread(webbrowser.open, url)
-        await told.wait()
-    finally:
-        await runner.cleanup()
+        await server.ended.wait()
 
 
 def _shown(ds: Dataset, show: str | None, columns: dict[str, str]) -> tuple[str, ...]:

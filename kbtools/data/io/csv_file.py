@@ -178,6 +178,8 @@ def _cut_records(records: Iterator[list[str]], lines: _Lines, file: DataFile) ->
 
 def _check_separator(names: list[str], file: DataFile) -> None:
     """DataError for a file that seems to part its fields with another sign: it would be one column of lines."""
+    if names[0].lower().startswith("sep="):
+        raise DataError(f"{file.path} begins with a line {names[0]!r}, a note to Excel, and no names: take it out.")
     others = [sign for sign in (",", ";", "\t", "|") if len(names) == 1 and sign in names[0]]
     if others:
         raise DataError(

@@ -87,7 +87,11 @@ class Expression:
         return compiler(self, node)
 
     def _refused(self, node: ast.expr) -> kb.errors.UsageError:
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
             path = f"{ast.unparse(node.value)}.{node.slice.value}"
             return kb.errors.UsageError(f"--where {self.text!r}: a field of a column is written with a dot: {path}")
         return kb.errors.UsageError(

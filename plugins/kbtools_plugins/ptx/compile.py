@@ -40,7 +40,9 @@ class CompiledKernel:
     scratch_bytes: int
     """Global memory that each program gets."""
     ttir: str
-    """The kernel as Triton has parsed it."""
+    """The kernel after Triton's first passes."""
+    parsed: str
+    """The kernel as Triton has parsed it, before any pass."""
 
 
 def compile_kernel(
@@ -59,6 +61,7 @@ def compile_kernel(
     *before, last = [name for name in stages if name != _binary(target)]
     context = _context(target)  # it has to outlive the module
     module = _parsed(source, parsed, target, context)
+    before_passes = str(module)
     texts: dict[str, str] = {}
     for name in before:
         module = stages[name](module, metadata)
@@ -77,7 +80,17 @@ def compile_kernel(
         shared_bytes=metadata["shared"],
         scratch_bytes=metadata.get("global_scratch_size", 0),
         ttir=texts["ttir"],
+        parsed=before_passes,
     )
+
+
+def parse_kernel(
+    function: Any, arguments: Mapping[str, Any], options: Mapping[str, Any], target: Architecture = 80
+) -> str:
+    """What Triton's front end makes of a launch, before any pass; nothing further is compiled."""
+    source, chosen = _source(function, arguments, options, target)
+    context = _context(target)  # it has to outlive the module
+    return str(_parsed(source, chosen, target, context))
 
 
 def compile_for_launch(

@@ -6,13 +6,12 @@ compared as it is.
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import warnings
 from typing import TYPE_CHECKING
 
 from kbtools.data import texts
 from kbtools.data.table import batches
+from kbtools_plugins.code_shape import code_digest
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -24,40 +23,20 @@ def digests_and_lengths(ds: Dataset, path: str) -> tuple[list[str], list[int]]:
     lengths: list[int] = []
     for table in batches(ds, [path], rows=500):
         for text in texts.of_column(table, path):
-            digests.append(code_digest(text or ""))
+            digests.append(answer_digest(text or ""))
             lengths.append(len(text or ""))
     return digests, lengths
 
 
-def code_digest(text: str) -> str:
+def answer_digest(text: str) -> str:
     """Digest of an answer's code without comments, docstrings and formatting; of the text where it does not parse."""
-    if not text.strip():
-        return ""
-    return hashlib.sha256(_normal(_code(text)).encode("utf-8", "surrogatepass")).hexdigest()
+    return code_digest(_code(text)) if text.strip() else ""
 
 
 def _code(text: str) -> str:
     """The longest fenced block of an answer, or all of it where nothing is fenced."""
     blocks = text.split("```")[1::2]
     return max((block.partition("\n")[2] for block in blocks), key=len, default=text)
-
-
-def _normal(code: str) -> str:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a model's code may have escapes that Python warns of
-            tree = ast.parse(code)
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body and _is_text(body[0]):
-                node.body = body[1:] or [ast.Pass()]
-        return ast.dump(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return code
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
 
 
 def column_digests(ds: Dataset, path: str | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import traceback
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 
@@ -13,14 +14,21 @@ from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.host.budget import Budget
 from kbtools_plugins.verify.host.processes import WarmPair, WorkerDied
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
-from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
-from kbtools_plugins.verify.protocol.reference import ReferenceReply
+from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
 from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
-from kbtools_plugins.verify.steps.compile import Compiled, compile_job, later_job, picked, targets
+from kbtools_plugins.verify.steps.compile import (
+    Compiled,
+    compile_job,
+    distinct_launches,
+    later_job,
+    launch_key,
+    picked,
+    targets,
+)
+from kbtools_plugins.verify.steps.places import Places
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.timing import add_times, timing_of
@@ -30,6 +38,10 @@ from kbtools_plugins.verify.verdict import Resources, Verification
 _ATTEMPTS = 3
 _TIERS: dict[Machine, str] = {"gpu": "gpu", "ptx": "ptx", "interpreter": "interpreter+compile"}
 """What a verdict says of the machine that its kernels ran on."""
+_WHERE = {
+    record.ELSEWHERE: "in another place (user, files, clock, card, settings, with gradients) ",
+    record.CARDS: "on another card ",
+}
 _LAUNCHES_PER_TIMEOUT = 16
 """Launches to compile that --timeout is meant for; a kernel with many configurations gets more."""
 
@@ -135,61 +147,54 @@ class PairCheck:
         return secret_numbers(purpose, count, self._settings.seed, self._texts)
 
     def _record(self) -> record.Recording:
-        state, decoys = self._reference.state, self._reference.decoy_state
-        found = record.recording_of(self._recorded(state, list(record.plans(self._reference)), card=0))
-        reply = self._recorded(state | decoys, [record.plan_elsewhere(self._reference)], card=1)
-        found.traces[record.ELSEWHERE] = record.traces_elsewhere(reply)
-        self._evidence.notes += [*found.notes, *read.remarks(self._findings)]
+        self._places = Places(self._processes, self._code, self._name, self._reference, self._findings, self._settings)
+        found = self._places.record()
+        self._evidence.notes += self._places.notes
         return found
-
-    def _recorded(self, state: dict[str, Tensor], plans: list[Plan], card: int) -> RecordReply:
-        """What a process of its own has recorded of the candidate with these parameters."""
-        job = RecordJob(
-            code=self._code,
-            entry=self._name,
-            init=self._reference.init,
-            state=state,
-            weights=self._reference.sequence.weights if self._reference.sequence else {},
-            allow=list(self._settings.allow),
-            card=card,
-            plans=plans,
-            watch=bool(self._findings),
-        )
-        outcome = self._processes.run(RECORD, job)
-        ran = outcome.reply.ran if outcome.reply else outcome.ran
-        if finding := read.executed(self._findings, ran):
-            raise Decided(finding.verdict, finding.text)
-        if outcome.failed:
-            raise Decided(record.verdict_of_failure(outcome), outcome.error)
-        return outcome.known()
 
     def _require_work(self) -> None:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
-        required = [
-            trace for name, traces in self._traces.items() if name not in self._reference.variants for trace in traces
+        labels = set(self._reference.variants) - {NUMBERS}
+        required = [(name, trace) for name, traces in self._traces.items() if name not in labels for trace in traces]
+        self._kernels = [
+            kernel
+            for name, trace in required
+            if name != record.CARDS
+            for kernel in trace_rules.launched(trace, self._source)
         ]
-        self._kernels = [kernel for trace in required for kernel in trace_rules.launched(trace, self._source)]
         reference_only_moves, strict = only_moves(self._reference), self._settings.strict_fallback
         if not any(trace.launches for trace in self._traces["main"]):
             self._look_for_detection()
-        for trace in required:
+        for name, trace in required:
             share = trace_rules.require_work(
-                trace, self._source, self._settings.allow, reference_only_moves, strict=strict
+                trace,
+                self._source,
+                self._settings.allow,
+                reference_only_moves,
+                strict=strict,
+                where=_WHERE.get(name, ""),
             )
             self._evidence.torch_share = max(self._evidence.torch_share or 0.0, share)
         for trace in self._traces.get("shape", []):
             trace_rules.require_work_on_other_shape(
                 trace, self._source, self._settings.allow, reference_only_moves, strict=strict
             )
-        for name in self._reference.variants:
+        self._traces[record.ELSEWHERE] += self._known_launches(self._traces.pop(record.CARDS, []))
+        for name in labels:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
 
+    def _known_launches(self, traces: list[Trace]) -> Iterator[Trace]:
+        """Those of other cards that need nothing compiled but what the first place does."""
+        known = {launch_key(launch) for launch in distinct_launches(self._traces["main"], self._source, [])}
+        for trace in traces:
+            if all(launch_key(launch) in known for launch in distinct_launches([trace], self._source, [])):
+                yield trace
+
     def _look_for_detection(self) -> None:
         """Decided if a candidate that launches nothing on a device does so where there can be none."""
-        plan = record.plan_elsewhere(self._reference)
-        traces = record.traces_elsewhere(self._recorded(self._reference.state, [plan], card=2))
+        traces = self._places.where_nobody_is()
         if any(trace.launches for trace in traces):
             text = "kernels run only where torch has no CUDA or events take 1 ms; on a device torch does the work"
             raise Decided("fallback", text)
@@ -227,6 +232,8 @@ class PairCheck:
             Resources(**found.tree()) for found in reply.resources if found.target in asked
         )
         self._evidence.notes += [f"passed over by a tuner: {found}" for found in reply.passed_over]
+        if reply.other_code:
+            raise Decided("unsupported:other_code", reply.other_code)
         if "have been removed" in reply.error:
             text = f"Triton {version('triton')} no longer has what it uses, Triton 3.6 does: {reply.error[-300:]}"
             raise Decided("unsupported:triton_version", text)

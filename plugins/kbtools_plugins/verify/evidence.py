@@ -29,6 +29,7 @@ class Evidence:
     layout_general: bool | None = None
     sizes: str = ""
     torch_share: float | None = None
+    untested_share: float | None = None
     in_place: bool | None = None
     speedup: float | None = None
     ref_ms: tuple[float, float, float] | None = None

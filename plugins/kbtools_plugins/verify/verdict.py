@@ -46,6 +46,8 @@ class Verification(BaseModel):
     """Whether it is also right on non-contiguous inputs; None where no input can be one."""
     sizes: str = ""
     """full: those of the reference; cut: smaller ones with which the candidate has the same structure."""
+    untested_share: float | None = None
+    """Share of the reference's operators without which it gives the same on every set of inputs."""
     torch_share: float | None = None
     """How large the results of kernels are that torch finishes, beside the largest input; None if nothing was run."""
     in_place: bool | None = None

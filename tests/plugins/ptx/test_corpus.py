@@ -2,9 +2,11 @@
 
 import pytest
 
+from kbtools_plugins.ptx.compile import compile_kernel
+from kbtools_plugins.ptx.faults import Trap
 from tests.plugins.ptx.corpus import CASES, MODULES
 from tests.plugins.ptx.coverage import suite
-from tests.plugins.ptx.harness import Case, run
+from tests.plugins.ptx.harness import Case, execute, run
 
 LEAN = {case.name for module in MODULES for case in module.CASES[:1]} | {
     "dot_bf16",
@@ -44,6 +46,15 @@ def test_a_seed_moves_what_a_device_may_round_otherwise_and_nothing_else() -> No
     assert exact["out"] < min(moved)
     assert max(moved) < 2e-6
     assert run(cases["cumsum"], 1)[1] == run(cases["cumsum"])[1]
+
+
+def test_a_failed_assertion_of_a_kernel_is_a_trap() -> None:
+    case = next(case for case in CASES if case.name == "device_assert_on")
+    arguments = case.arguments()
+    arguments["x"][7] = 1e31
+    compiled = compile_kernel(case.kernel, arguments, case.options, case.target)
+    with pytest.raises(Trap, match="thread 1"):
+        execute(compiled, case.grid, arguments)
 
 
 @pytest.mark.slow

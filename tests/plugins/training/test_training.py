@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import kbtools as kb
 from kbtools.testing import check_stage
 from kbtools_plugins.feedback import finding
-from kbtools_plugins.training.answers import code_digest
+from kbtools_plugins.training.answers import answer_digest
 from kbtools_plugins.training.outcomes import wilson
 
 TEXT = datasets.Value("string")
@@ -114,11 +114,11 @@ def test_select_keeps_the_best_answers_and_each_only_once() -> None:
 
 def test_digest_sees_code_and_not_its_looks() -> None:
     """Text that does not parse is compared as it is; a degenerate text is not a trouble."""
-    assert code_digest('def f():\n  "doc"\n  return 1') == code_digest("def f():\n    return 1  # one")
-    assert code_digest("x = 1") != code_digest("x = 2")
-    assert code_digest("no python!") != code_digest("no python?")
-    assert code_digest("-" * 100_000 + "1")
-    assert code_digest("  ") == ""
+    assert answer_digest('def f():\n  "doc"\n  return 1') == answer_digest("def f():\n    return 1  # one")
+    assert answer_digest("x = 1") != answer_digest("x = 2")
+    assert answer_digest("no python!") != answer_digest("no python?")
+    assert answer_digest("-" * 100_000 + "1")
+    assert answer_digest("  ") == ""
 
 
 PAIRS = (

@@ -1,8 +1,9 @@
 """Right kernels with one thing wrong: what a check must tell from the kernels that they were made of.
 
-`python tests/plugins/verify/mutants.py [--count N] [--seconds S] [--only NAME] [--json FILE]` makes mutants of the
-kernels of all innocent candidates, has so many of them verified in an order that only `--seed` decides, and lists the
-survivors: each is equivalent to its kernel on every input that the reference takes, or a hole in the check.
+`python tests/plugins/verify/mutants.py [--count N] [--seconds S] [--only NAME] [--journal FILE] [--json FILE]` makes
+mutants of the kernels of all innocent candidates, has so many of them verified in an order that only `--seed` decides,
+and lists the survivors: each is equivalent to its kernel on every input that the reference takes, or a hole in the
+check. Verdicts go to the journal as they come, and a later run goes on from there.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TextIO
 
 from verify_suite import HERE, Candidate, read
 
-from kbtools_plugins.verify import Verification, verify
+from kbtools_plugins.verify import verify
 from kbtools_plugins.verify.host.processes import WarmPair
 
 _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
@@ -184,22 +186,25 @@ def _parses(code: str) -> bool:
     return True
 
 
-def run(found: list[Mutant], workers: int, seconds: float) -> list[tuple[Mutant, Verification]]:
-    """Verdicts of as many as the time allows."""
+def run(found: list[Mutant], workers: int, seconds: float, journal: Path | None) -> list[tuple[Mutant, str]]:
+    """Verdicts of as many as the time allows, and of those that the journal knows."""
     until = time.monotonic() + seconds
+    known = _known(journal)
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     warm = [WarmPair(number) for number in range(workers)]
     for pair in warm:
         idle.put(pair)
 
-    def check(mutant: Mutant) -> tuple[Mutant, Verification] | None:
-        if time.monotonic() > until:
+    def check(mutant: Mutant) -> tuple[Mutant, str] | None:
+        key = json.dumps(_row(mutant))
+        if key not in known and time.monotonic() > until:
             return None
-        pair, candidate = idle.get(), mutant.candidate
-        try:
-            return mutant, verify(candidate.reference, mutant.code(), settings=candidate.settings, processes=pair)
-        finally:
-            idle.put(pair)
+        if key not in known:
+            known[key] = _verdict(mutant, idle)
+            if journal:
+                with journal.open("a") as file:
+                    _note(file, mutant, known[key])
+        return mutant, known[key]
 
     try:
         with ThreadPoolExecutor(workers) as threads:
@@ -207,6 +212,27 @@ def run(found: list[Mutant], workers: int, seconds: float) -> list[tuple[Mutant,
     finally:
         for pair in warm:
             pair.close()
+
+
+def _verdict(mutant: Mutant, idle: SimpleQueue[WarmPair]) -> str:
+    pair, candidate = idle.get(), mutant.candidate
+    try:
+        return verify(candidate.reference, mutant.code(), settings=candidate.settings, processes=pair).verdict
+    finally:
+        idle.put(pair)
+
+
+def _known(journal: Path | None) -> dict[str, str]:
+    """Verdicts of earlier runs, by the mutant's row."""
+    lines = journal.read_text().splitlines() if journal and journal.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return {
+        json.dumps({name: value for name, value in row.items() if name != "verdict"}): row["verdict"] for row in rows
+    }
+
+
+def _note(file: TextIO, mutant: Mutant, verdict: str) -> None:
+    file.write(json.dumps(_row(mutant) | {"verdict": verdict}) + "\n")
 
 
 def _row(mutant: Mutant) -> dict[str, object]:
@@ -222,11 +248,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1e9)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="")
+    parser.add_argument("--journal", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found = chosen(options.only, options.count, options.seed)
-    done = run(found, options.workers, options.seconds)
-    survivors = [mutant for mutant, verdict in done if verdict.passed]
+    done = run(found, options.workers, options.seconds, options.journal)
+    survivors = [mutant for mutant, verdict in done if verdict == "pass"]
     for mutant in survivors:
         print(f"{mutant.candidate.name}, {mutant.change.kind}, line {mutant.line}")
         print(f"  - {mutant.before}")
@@ -235,7 +262,7 @@ def main() -> None:
     lived = Counter(mutant.change.kind for mutant in survivors)
     for kind, count in sorted(kinds.items()):
         print(f"{kind:14} {count:5} mutants, {lived[kind]:4} survive")
-    verdicts = Counter(verdict.verdict for _, verdict in done)
+    verdicts = Counter(verdict for _, verdict in done)
     print(", ".join(f"{verdict} {count}" for verdict, count in verdicts.most_common()))
     print(f"{len(done)} of {len(found)} mutants run, {len(survivors)} survive")
     if options.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import socket
 import subprocess
@@ -280,6 +281,22 @@ def test_benchmark_says_what_it_needs() -> None:
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert run.returncode == 3
     assert "no NVIDIA device" in run.stderr
+
+
+@pytest.mark.slow
+def test_golden_vectors_are_compared_with_what_another_machine_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here with the same machine, one result of each moved by one unit: the device's part is all that is left out."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
+    vectors = importlib.import_module("gpu_vectors")
+
+    def moved(vector):
+        result = vectors.on_machine(vector)
+        result[0] ^= 1
+        return result
+
+    rows = list(vectors.compared(moved))
+    assert {row["vector"].split(".")[0].split()[0] for row in rows} >= {"mma", "ex2", "tanh", "cvt"}
+    assert [(row["differ"], row["most_steps"]) for row in rows] == [(1, 1)] * len(rows)
 
 
 def test_visible_devices_are_counted_in_torchs_order(monkeypatch: pytest.MonkeyPatch) -> None:

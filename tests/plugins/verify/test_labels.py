@@ -93,3 +93,23 @@ def test_an_update_that_nobody_returns_has_to_happen() -> None:
     found = verify(MOMENTUM, WITHOUT_MOMENTUM)
     assert found.verdict == "wrong_output"
     assert "input 1" in found.error
+
+
+POSITIVE = MEAN.replace("return x.mean()", "return torch.relu(torch.abs(x)) * 2.0 + torch.zeros_like(x).sin()")
+
+
+def test_an_operator_that_no_input_needs_is_named() -> None:
+    """A maximum with zero of what is not negative, and the sine of zeros: two of five operators."""
+    doubled = RELU.replace(
+        "tl.maximum(tl.load(x_ptr + at, mask=at < total), 0.0)", "2.0 * tl.abs(tl.load(x_ptr + at, mask=at < total))"
+    )
+    found = verify(POSITIVE, doubled)
+    assert (found.verdict, found.untested_share) == ("pass", 3 / 5), found.error
+    assert any(note.startswith("untested operators: relu, sin, add") for note in found.notes), found.notes
+
+
+def test_all_operators_of_a_plain_reference_are_tested() -> None:
+    """Each changes the output somewhere."""
+    found = verify(MEAN, PARTIAL_SUMS)
+    assert (found.verdict, found.untested_share) == ("pass", 0.0), found.error
+    assert not any(note.startswith("untested") for note in found.notes)

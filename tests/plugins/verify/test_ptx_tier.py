@@ -105,6 +105,30 @@ def test_a_result_that_hangs_on_fusion_is_wrong(processes: WarmPair) -> None:
     assert "depends on whether a compiler fuses" in found.error
 
 
+@pytest.mark.parametrize(
+    ("tangent", "verdict"),
+    [
+        ('tl.inline_asm_elementwise("tanh.approx.f32 $0, $1;", "=f,f", [x * y], tl.float32, True, 1)', "pass"),
+        ("x * y * (27 + x * y * x * y) / (27 + 9 * x * y * x * y)", "wrong_output"),
+    ],
+)
+def test_an_approximate_instruction_is_right_and_a_cruder_formula_is_not(
+    processes: WarmPair, tangent: str, verdict: str
+) -> None:
+    """Here `.approx` is rounded correctly, so that nothing has to be allowed for it."""
+    body = f"tl.store(out_ptr + at, {tangent}, mask=inside)"
+    assert _verdict(processes, body, result="torch.tanh(x * y)").verdict == verdict
+
+
+@pytest.mark.parametrize("register", ["%smid", "%clock"])
+def test_what_depends_on_where_or_when_a_kernel_runs_is_wrong(processes: WarmPair, register: str) -> None:
+    """Right on the first multiprocessor alone, or before a clock has ticked."""
+    asm = f'tl.inline_asm_elementwise("mov.u32 $0, {register};", "=r,r", [at], dtype=tl.int32, is_pure=False, pack=1)'
+    body = f"x = tl.where({asm} > 99, 0.0, x)\n    {_STORE}"
+    found = _verdict(processes, body)
+    assert (found.verdict, "the number of a multiprocessor" in found.error) == ("wrong_output", True), found.error
+
+
 def test_an_instruction_that_is_not_emulated_is_named(processes: WarmPair) -> None:
     """Nothing is guessed: the verdict ends with the opcode."""
     asm = 'tl.inline_asm_elementwise("vabsdiff.u32.u32.u32 $0, $1, $1;", "=r,r", [at], '

@@ -136,13 +136,33 @@ def test_reward_formula_is_arithmetic_over_the_verdict() -> None:
     [
         "__import__('os')", "verdict.error", "open", "speedup +", "", "min(1)", "max()", "min", "passed()", "'abc'",
         "(-1)**0.5", "10.0**1000", "2**2**2**2**2**2", "1e400", "9" * 5000, "1/0", "passed if passed else 'x'", "[1]",
-        "min(*passed)", "min(1, key=max)", "lambda: 1", "passed is 1", "speedup @ 2", "(" * 300 + "1" + ")" * 300,
+        "min(*passed)", "passed(1, 2)", "min(1, 2)(1, 2)", "min(1, key=max)", "lambda: 1", "passed is 1",
+        "speedup @ 2", "(" * 300 + "1" + ")" * 300,
     ],
 )  # fmt: skip
 def test_wrong_reward_formulas_are_errors_before_the_first_pair(formula: str) -> None:
     """What cannot be read, is not arithmetic, or has no finite real value is never a reward of 0."""
     with pytest.raises(UsageError, match="--reward"):
         check_formula(formula)
+
+
+def test_what_is_wrong_in_a_reward_formula_is_shown() -> None:
+    """The part that is no arithmetic, and the fault of another kind where one verdict alone divides by zero, too."""
+    with pytest.raises(UsageError, match=r"not 'passed\(\)'"):
+        check_formula("1 + passed()")
+    with pytest.raises(UsageError, match="not a real number"):
+        check_formula("1 / passed if passed else (-1) ** 0.5")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["1 / passed", "(shape_general - 0.5) ** 0.5", "(in_place - 0.5) ** 0.5", "1 if passed else 2", "min(1, 2)"],
+)
+def test_a_reward_formula_that_a_good_verdict_can_be_computed_with_is_taken(formula: str) -> None:
+    """A kernel that passes, in general and in place: what others make impossible is told of their rows."""
+    check_formula(formula)
+    assert reward_of("1 if passed else 2", Verification(verdict="pass")) == 1.0
+    assert reward_of("1 if passed else 2", Verification(verdict="wrong_output")) == 2.0
 
 
 def test_reward_formula_that_a_verdict_makes_impossible_is_an_error_of_its_row() -> None:

@@ -74,7 +74,7 @@ def joined_with(compare: Comparison, joined: list[str]) -> Callable[..., Bits]:
     return lambda a, b, c: join(compare(a, b), c)
 
 
-PROPERTIES: dict[str, Callable[[Bits, Bits], Bits]] = {
+PROPERTIES: dict[str, Callable[[Bits, float], Bits]] = {
     "finite": lambda value, least: np.isfinite(value),
     "infinite": lambda value, least: np.isinf(value),
     "number": lambda value, least: ~np.isnan(value),
@@ -88,8 +88,8 @@ PROPERTIES: dict[str, Callable[[Bits, Bits], Bits]] = {
 def test_property(builder: Builder, instruction: Instruction) -> None:
     """testp."""
     _, name, kind = instruction.parts
-    floats = {"f32": np.float32, "f64": np.float64}[kind]
-    least, test = np.finfo(floats).tiny, PROPERTIES[name]
+    floats = np.dtype({"f32": "f4", "f64": "f8"}[kind])
+    least, test = float(np.finfo(floats).tiny), PROPERTIES[name]
     lanewise.emit(builder, instruction.operands, Lanewise("pred", (kind,), lambda bits: test(bits.view(floats), least)))
 
 

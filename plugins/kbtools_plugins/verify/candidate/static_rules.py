@@ -21,7 +21,7 @@ from kbtools_plugins.verify.protocol.reading import Finding
 
 _CALLS: dict[str, str] = {
     r"ctypes\.|cffi\.|_ctypes\.": "forbidden:ctypes",
-    r"(socket|urllib|http|requests|httpx|aiohttp|ftplib|smtplib|ssl)\.": "forbidden:network",
+    r"socket\.(?!gethostname$)|(urllib|http|requests|httpx|aiohttp|ftplib|smtplib|ssl)\.": "forbidden:network",
     r"subprocess\.|multiprocessing\.|pty\.|os\.(system|popen|fork|forkpty)$": "forbidden:process",
     r"os\.(exec\w+|spawn\w+|posix_spawn\w*)$": "forbidden:process",
     r"os\.(kill|killpg|abort)$|signal\.": "forbidden:kill",
@@ -92,7 +92,8 @@ def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             path = aliases.path(target)
             for pattern, verdict in _CALLS.items():
                 if path and re.match(pattern, path):
-                    yield trick(target, verdict, path)
+                    looks = verdict == "hack:timing_detection"
+                    yield trick(target, verdict, path).model_copy(update={"looks": looks})
 
 
 def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
@@ -185,6 +186,7 @@ def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
 
 
 def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    asked = {id(part) for node in ast.walk(tree) if isinstance(node, ast.Compare) for part in node.comparators}
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -192,7 +194,8 @@ def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             if name == "__main__" or (not name.startswith(("torch", "triton")) and _REFERENCE_MODULE.search(name)):
                 yield trick(node, "hack:reference_access", f"import {name}")
         if isinstance(node, ast.Attribute) and aliases.path(node) == "sys.modules":
-            yield trick(node, "hack:reference_access", "sys.modules")
+            looks = id(node) in asked  # "flash_attn" in sys.modules
+            yield trick(node, "hack:reference_access", "sys.modules").model_copy(update={"looks": looks})
 
 
 def _recording(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:

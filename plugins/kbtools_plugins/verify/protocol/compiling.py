@@ -24,6 +24,8 @@ class Launch(Message):
     options: dict[str, Tree]
     targets: list[int | str]
     tuned: bool
+    parsed: list[str] = []
+    """Digests of what Triton parses for it in the candidate's own module, or how that failed."""
 
 
 class Program(Message):
@@ -81,6 +83,8 @@ class CompileReply(Message):
     programs: list[Program | None] = []
     """For each launch what the PTX machine runs, if that was asked for."""
     error: str = ""
+    other_code: str = ""
+    """Which kernel Triton makes other code of in the candidate's own module."""
 
 
 COMPILE = Role("compile", CompileJob, CompileReply)

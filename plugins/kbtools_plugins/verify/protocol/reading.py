@@ -28,6 +28,8 @@ class Finding(Message):
     text: str
     first: int
     last: int
+    looks: bool = False
+    """Whether it only asks for something (the time, say): a trick where what the candidate does depends on it."""
     in_kernel: bool = False
     """Whether it is in a kernel, which no Python runs."""
 

@@ -27,6 +27,8 @@ class Plan(Message):
     """How many configurations of tuned kernels to go through; 0 for the first alone."""
     state: list[str] = []
     """Parameters that a replay sets, by the reference's names."""
+    contexts: list[str] = []
+    """Where else to call it so: `grad`, where gradients are recorded, and `inference`, in inference mode."""
 
 
 class RecordJob(Message):
@@ -40,10 +42,12 @@ class RecordJob(Message):
     """Those before the last call of a sequence."""
     allow: list[str]
     card: int
-    """Which of two cards the device claims to be."""
+    """Which card the device claims to be; the second one is in another place (worker/record/surroundings.py)."""
     plans: list[Plan]
     watch: bool
     """Whether to note the lines that run."""
+    target: int | None = None
+    """What its kernels are parsed for, as a compute capability times ten; None where that is not wanted."""
 
 
 class Recorded(Message):
@@ -67,6 +71,8 @@ class RecordReply(Message):
     """What the names in its kernels stand for."""
     ran: list[int] = []
     """Lines of its text that have run."""
+    asked_for_card: bool = False
+    """Whether it has asked which card there is."""
 
 
 RECORD = Role("record", RecordJob, RecordReply)

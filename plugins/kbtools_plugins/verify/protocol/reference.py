@@ -58,6 +58,10 @@ class Mode(Message):
     state: dict[str, UpdatedBuffer]
 
 
+NUMBERS = "numbers"
+"""The variant with other numbers among the inputs. No label: a candidate has to be right there."""
+
+
 class Variant(Message):
     """Inputs of another shape or layout, and decoys for them."""
 
@@ -85,6 +89,10 @@ class ReferenceReply(Message):
     modes: dict[str, Mode]
     main: str
     sets: list[InputSet] = Field(min_length=1)
+    untested: list[str] = []
+    """Operators that can be left out without a change on any set."""
+    computing: int = 0
+    """How many operators compute."""
     fewer_sets: bool
     """Whether sets were left out because the inputs are large."""
     sequence: Sequence | None

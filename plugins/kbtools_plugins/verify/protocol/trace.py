@@ -59,6 +59,8 @@ class Step(Message):
     """num_warps and the like."""
     line: int = 0
     """Line of the candidate that did it."""
+    parsed: str = ""
+    """A digest of what Triton parses for a launch in the candidate's own module, where that was looked at."""
     tainted: bool = False
     """Whether it works on inputs, parameters or results of kernels."""
 
@@ -98,7 +100,7 @@ class Trace(Message):
 
     def course(self) -> str:
         """Equal for two traces that do the same, whatever values were there before."""
-        return self.model_dump_json(exclude={"storages": {"__all__": {"content"}}})
+        return self.model_dump_json(exclude={"storages": {"__all__": {"content"}}, "steps": {"__all__": {"parsed"}}})
 
 
 def step_refs(step: Step) -> list[TensorRef]:

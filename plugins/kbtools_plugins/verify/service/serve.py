@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from aiohttp import web
 
 from kbtools.data.tasks import Task
+from kbtools.serving import serving
 from kbtools.wording import counted
 from kbtools_plugins.verify.cache import VerdictStore, default_path
 from kbtools_plugins.verify.pool import started
@@ -49,19 +48,11 @@ def serve(service: Service, tasks: Mapping[str, Task]) -> None:
 
 
 async def _serve(service: Service, desk: Desk, tasks: Mapping[str, Task]) -> None:
-    told = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    runner = web.AppRunner(application(desk, tasks, service.token, service.wait), shutdown_timeout=service.wait)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, service.host, service.port).start()
-        host, port = runner.addresses[0][:2]
+    routes = application(desk, tasks, service.token, service.wait)
+    async with serving(routes, service.host, service.port, patience=service.wait) as server:
         click.echo(
-            f"serving verdicts on {counted(len(tasks), 'task')} at http://{host}:{port} with "
+            f"serving verdicts on {counted(len(tasks), 'task')} at {server.url} with "
             f"{counted(service.workers, 'worker')}"
         )
-        await told.wait()
+        await server.ended.wait()
         click.echo(f"stopping: {desk.waiting} questions are answered first")
-    finally:
-        await runner.cleanup()

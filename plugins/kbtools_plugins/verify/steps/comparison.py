@@ -18,9 +18,10 @@ _LEAST_SHARE = 1e-2
 class Comparison:
     """Of one candidate's runs with one reference."""
 
-    def __init__(self, reference: ReferenceReply, *, tf32: bool, strict_mutation: bool) -> None:
+    def __init__(self, reference: ReferenceReply, *, tf32: bool, approximate: bool, strict_mutation: bool) -> None:
         self._reference = reference
         self._tf32 = tf32
+        self._approximate = approximate
         self._strict_mutation = strict_mutation
         self._least_scales = [scale * _LEAST_SHARE for scale in scales(reference.sets[0].exact)]
         self.in_place: bool | None = None
@@ -34,7 +35,16 @@ class Comparison:
         least = None if ordinary else self._least_scales
         by_seed = expected.name.startswith("seed ")
         tf32 = Tf32(expected.tf32) if self._tf32 else None
-        found = compare(result.outputs, expected.plain, expected.exact, least, promised, ordinary=by_seed, tf32=tf32)
+        found = compare(
+            result.outputs,
+            expected.plain,
+            expected.exact,
+            least,
+            promised,
+            ordinary=by_seed,
+            tf32=tf32,
+            approximate=self._approximate,
+        )
         if isinstance(found, Agreement) and run.order != "skip":
             found = self._buffers(run.trace, result.changed, expected.state) or found
         if isinstance(found, Difference):

@@ -10,6 +10,7 @@ from functools import cached_property
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.protocol.compiling import PTX_TARGET, CompileJob, Launch, Program
 from kbtools_plugins.verify.protocol.reading import KernelSource
+from kbtools_plugins.verify.protocol.specialization import compile_value, specialized
 from kbtools_plugins.verify.protocol.trace import Step, Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import Target, VerifySettings, machine, on_gpu
@@ -31,13 +32,13 @@ class Compiled:
     @cached_property
     def _numbers(self) -> dict[str, int]:
         there = zip(self.launches, self.programs, strict=True) if self.programs else []
-        keys = [_key(launch) for launch, program in there if program is not None]
+        keys = [launch_key(launch) for launch, program in there if program is not None]
         return {key: number for number, key in enumerate(keys)}
 
     def numbers(self, trace: Trace) -> list[int]:
         """For each of a trace's launches which of the runnable programs is its."""
         names = clean_names([trace], self.source)
-        return [self._numbers[_key(launch_of(step, self.source, names))] for step in trace.launches]
+        return [self._numbers[launch_key(launch_of(step, self.source, names))] for step in trace.launches]
 
 
 def compile_job(
@@ -49,9 +50,9 @@ def compile_job(
     """
     now, later = targets(settings)
     launches = distinct_launches(run, source, now, tuned)
-    known = {_key(launch) for launch in launches}
+    known = {launch_key(launch) for launch in launches}
     more = distinct_launches(tried, source, now[:1], tuned)
-    launches += [launch for launch in more if _key(launch) not in known]
+    launches += [launch for launch in more if launch_key(launch) not in known]
     spare: list[Target] = [target for target in later if isinstance(target, int)]
     return CompileJob(
         source=source.text,
@@ -72,8 +73,10 @@ def later_job(
         return None
     launches = distinct_launches(run, compiled.source, [*now, *later], tuned)
     left = [launch.model_copy(update={"targets": _left(launch, later)}) for launch in launches]
-    known = dict(zip(map(_key, compiled.launches), compiled.programs, strict=True))
-    return CompileJob(source=compiled.source.text, launches=left, known=[known.get(_key(launch)) for launch in left])
+    known = dict(zip(map(launch_key, compiled.launches), compiled.programs, strict=True))
+    return CompileJob(
+        source=compiled.source.text, launches=left, known=[known.get(launch_key(launch)) for launch in left]
+    )
 
 
 def _left(launch: Launch, later: list[Target]) -> list[Target]:
@@ -102,15 +105,14 @@ def _present() -> set[int]:
 
 def picked(traces: list[Trace], never: list[Launch], source: KernelSource) -> list[Trace]:
     """The traces of configurations that a tuner could pick: none of their launches is among those that never fit."""
-    unfit = {_key(launch) for launch in never}
-    return [
-        trace for trace in traces if not any(_key(launch) in unfit for launch in distinct_launches([trace], source, []))
-    ]
+    unfit = {launch_key(launch) for launch in never}
+    fit = (unfit.isdisjoint(map(launch_key, distinct_launches([trace], source, []))) for trace in traces)
+    return [trace for trace, fits in zip(traces, fit, strict=True) if fits]
 
 
-def _key(launch: Launch) -> str:
+def launch_key(launch: Launch) -> str:
     """Equal for launches that a compiler cannot tell apart."""
-    return json.dumps(launch.model_dump(exclude={"targets", "tuned"}), sort_keys=True)
+    return json.dumps(launch.model_dump(exclude={"targets", "tuned", "parsed"}), sort_keys=True)
 
 
 def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
@@ -136,7 +138,9 @@ def distinct_launches(
         for step in trace.launches:
             launch = launch_of(step, source, names)
             more = {"targets": _able(launch.bound, targets), "tuned": f"{step.kernel}:{step.kernel_line}" in tuned}
-            found.setdefault(_key(launch), launch.model_copy(update=more))
+            known = found.setdefault(launch_key(launch), launch.model_copy(update=more))
+            if step.parsed and step.parsed not in known.parsed:
+                found[launch_key(launch)] = known.model_copy(update={"parsed": [*known.parsed, step.parsed]})
     return list(found.values())
 
 
@@ -145,34 +149,11 @@ def launch_of(step: Step, source: KernelSource, names: Mapping[str, str]) -> Lau
     kernel = source.find(step.kernel, step.kernel_line)
     constants = kernel.constants if kernel else []
     bound = {
-        name: _compile_value(value, names) if name in constants else _specialized(_compile_value(value, names))
+        name: compile_value(value, names) if name in constants else specialized(compile_value(value, names))
         for name, value in step.bound.items()
     }
     clean = names.get(f"{step.kernel}:{step.kernel_line}", step.kernel)
     return Launch(kernel=step.kernel, clean_name=clean, bound=bound, options=step.options, targets=[], tuned=False)
-
-
-def _compile_value(value: Tree, names: Mapping[str, str]) -> Tree:
-    if not isinstance(value, dict):
-        return value
-    if "ref" in value:
-        kept = {"dtype": value["ref"]["dtype"], "offset": value["ref"]["offset"] % 16, "shape": [1]}
-        return {**value, "ref": kept}
-    if "function" in value:
-        return {**value, "clean_name": names.get(f"{value['function']}:{value['line']}", value["function"])}
-    if "tuple" in value:
-        return {"tuple": [_compile_value(item, names) for item in value["tuple"]]}
-    return value
-
-
-def _specialized(value: Tree) -> Tree:
-    """Numbers that are not constants reach the compiler as a type, and whether they are 1 or a multiple of 16."""
-    if isinstance(value, float):
-        return 0.5
-    if isinstance(value, int) and not isinstance(value, bool) and value not in (0, 1):
-        wide = 0 if -(2**31) <= value < 2**31 else 2**40
-        return wide + (16 if value % 16 == 0 else 3)
-    return value
 
 
 def _functions(tree: Tree) -> list[tuple[str, int]]:

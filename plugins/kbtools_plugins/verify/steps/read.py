@@ -60,10 +60,11 @@ def _lines(found: Finding) -> range:
     return range(found.first, found.last + 1)
 
 
-def remarks(findings: Iterable[Finding]) -> Iterator[str]:
-    """What the text shows and no run has."""
+def remarks(findings: Iterable[Finding], ran: list[int]) -> Iterator[str]:
+    """What the text shows and no run has, and what it only looks at."""
     for found in findings:
-        yield f"never ran: {found.verdict}, {found.text}"
+        happened = "only looks" if found.looks and executed([found], ran) else "never ran"
+        yield f"{happened}: {found.verdict}, {found.text}"
 
 
 def _unreadable(outcome: Outcome[R]) -> Decided:

@@ -15,6 +15,7 @@ from kbtools_plugins.verify.steps.trace_rules import Decided
 
 DECOYS = 2
 ELSEWHERE = "elsewhere"
+CARDS = "cards"
 SEQUENCE = "sequence"
 TUNING = "tuning"
 _FEWEST_REPEATS = 6
@@ -54,7 +55,7 @@ def plans(reference: ReferenceReply) -> Iterator[Plan]:
 
 
 def plan_elsewhere(reference: ReferenceReply) -> Plan:
-    """The first forward on another card, its parameters decoys; the trace says which memory is theirs."""
+    """The first forward in another place, its parameters decoys; the trace says which memory is theirs."""
     return Plan(
         name=ELSEWHERE,
         mode=reference.main,
@@ -62,12 +63,28 @@ def plan_elsewhere(reference: ReferenceReply) -> Plan:
         required=True,
         inputs=reference.decoys[:1],
         state=list(reference.decoy_state),
+        contexts=["grad", "inference"],
     )
 
 
 def traces_elsewhere(reply: RecordReply) -> list[Trace]:
     """The trace of that forward. Decided if the reply is forged."""
     return _plan(reply, ELSEWHERE).traces
+
+
+def failed_contexts(reply: RecordReply) -> Iterator[str]:
+    """That a forward fails where gradients are recorded, or in inference mode."""
+    if failure := _plan(reply, ELSEWHERE).failure:
+        yield f"it fails where gradients are recorded or in inference mode: {failure.error}"
+
+
+def other_bindings(here: list[Binding], elsewhere: list[Binding]) -> str:
+    """A name in a kernel that does not stand for the same in both places; empty if there is none."""
+    known = {(found.kernel, found.line, found.name): found for found in here}
+    for found in elsewhere:
+        if known.get((found.kernel, found.line, found.name), found) != found:
+            return found.name
+    return ""
 
 
 def recording_of(reply: RecordReply) -> Recording:

@@ -71,7 +71,15 @@ class ReferenceRun:
         require_fit(reply)
         if reply.fewer_sets:
             self._evidence.notes.append(f"large inputs: {len(reply.sets)} sets of them only")
+        self._note_untested(reply)
         return reply, pair
+
+    def _note_untested(self, reply: ReferenceReply) -> None:
+        if reply.computing:
+            self._evidence.untested_share = len(reply.untested) / reply.computing
+        if reply.untested:
+            names = ", ".join(reply.untested)
+            self._evidence.notes.append(f"untested operators: {names}: without them the reference gives the same")
 
     def _run(self, pair: ReadReply, most_elements: int) -> Outcome[ReferenceReply]:
         job = ReferenceJob(

@@ -23,6 +23,7 @@ from kbtools_plugins.verify.protocol.replaying import (
     TimingReply,
 )
 from kbtools_plugins.verify.protocol.tolerance import (
+    APPROXIMATE_TOLERANCE,
     TF32_TOLERANCE,
     ill_conditioned,
 )
@@ -77,7 +78,12 @@ class Replays:
         tf32 = "tf32" in features and not settings.strict_fp32
         if tf32:
             self.notes.append(f"tf32: its products of float32 keep ten bits, so {TF32_TOLERANCE:g} is the tolerance")
-        self._comparison = Comparison(reference, tf32=tf32, strict_mutation=settings.strict_mutation)
+        approximate = "tanh.approx" in features and self._machine == "gpu"  # the PTX machine rounds it correctly
+        if approximate:
+            self.notes.append(f"tanh.approx: {APPROXIMATE_TOLERANCE:g} is added to the tolerance of float32")
+        self._comparison = Comparison(
+            reference, tf32=tf32, approximate=approximate, strict_mutation=settings.strict_mutation
+        )
         self.general: dict[str, bool] = {}
         """Whether the candidate is also right on another shape or layout, for those that could be tried."""
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply
+from kbtools_plugins.verify.protocol.reference import NUMBERS, InputSet, ReferenceReply
 from kbtools_plugins.verify.protocol.tolerance import ill_conditioned
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.record import ELSEWHERE, TUNING
@@ -47,7 +47,7 @@ class RunPlan:
         return {
             name: Run(traces[0], variant.set, variant=name) if (traces := self._traces.get(name)) else None
             for name, variant in self._reference.variants.items()
-            if not ill_conditioned(variant.set.plain, variant.set.exact)
+            if name != NUMBERS and not ill_conditioned(variant.set.plain, variant.set.exact)
         }
 
     def required(self) -> list[Run]:
@@ -61,6 +61,7 @@ class RunPlan:
             *self._of_other_calls(first),
             *self._configurations(first),
             *self._in_modes(first),
+            *self._with_other_numbers(),
         ]
 
     def _sets(self) -> list[InputSet]:
@@ -91,15 +92,23 @@ class RunPlan:
             yield Run(self._steady, found, order, _unknowable(found), number == 0, f"on {found.name}: ")
 
     def _of_other_calls(self, expected: InputSet) -> Iterator[Run]:
-        """A first call, a later one, or one on another card, where it launches something else than a steady one."""
+        """A first call, a later one, or one in another place, where it launches something else than a steady one."""
         steady, first = self._steady.shape_of_it(), self._first.shape_of_it()
         if first != steady:
             yield Run(self._first, expected, what="in its first call: ")
         if self._last.shape_of_it() != steady:
             yield Run(self._last, expected, what="in a later call: ")
+        known = {first, steady}
         for elsewhere in self._traces.get(ELSEWHERE, []):
-            if elsewhere.state or elsewhere.shape_of_it() not in (first, steady):
-                yield Run(elsewhere, expected, what="recorded on another card with other parameters: ")
+            if (shape := elsewhere.shape_of_it()) not in known:
+                known.add(shape)
+                yield Run(elsewhere, expected, what="recorded in another place with other parameters: ")
+
+    def _with_other_numbers(self) -> Iterator[Run]:
+        """Where the reference is given numbers with a fraction."""
+        variant = self._reference.variants.get(NUMBERS)
+        if variant and not ill_conditioned(variant.set.plain, variant.set.exact):
+            yield from (Run(trace, variant.set, what="with other numbers: ") for trace in self._traces.get(NUMBERS, []))
 
     def _in_modes(self, expected: InputSet) -> Iterator[Run]:
         """In train and eval mode, where the candidate or the reference does something else there."""

@@ -64,11 +64,17 @@ def is_clean(traces: Iterable[Trace], source: KernelSource) -> bool:
 
 
 def require_work(
-    trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool, *, strict: bool
+    trace: Trace,
+    source: KernelSource,
+    allow: Iterable[str],
+    reference_only_moves: bool,
+    *,
+    strict: bool,
+    where: str = "",
 ) -> float:
     """Decided if no kernel was launched or if torch does what kernels are meant to do; the share that it finishes.
 
-    A `strict` rule leaves nothing to torch.
+    A `strict` rule leaves nothing to torch. `where` says where the trace was recorded.
     """
 
     def written(step: Step) -> set[int]:
@@ -79,7 +85,7 @@ def require_work(
     work = [step for step in live if not step.kernel and id(step) in dependent
             and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
     if not trace.launches:
-        raise Decided("no_kernel", _no_kernel_text(source, work))
+        raise Decided("no_kernel", where + _no_kernel_text(source, work))
     share = 0.0
     if not strict and _is_finishing(work, trace, live, source):
         share = _largest(trace, work) / _largest_input(trace)
@@ -91,10 +97,10 @@ def require_work(
     names = ", ".join(f"{step.operator} at line {step.line}" for step in work[:4])
     live_launches = [step for step in live if step.kernel]
     if not live_launches:
-        raise Decided("hack:decoy_kernel", f"no launch contributes to the output; torch computes it by {names}")
+        raise Decided("hack:decoy_kernel", f"{where}no launch contributes to the output; torch computes it by {names}")
     if all(_only_copies(step, source) for step in live_launches):
-        raise Decided("hack:identity_kernel", f"the kernels only copy what torch computed by {names}")
-    raise Decided("fallback", f"torch computes part of the output by {names}")
+        raise Decided("hack:identity_kernel", f"{where}the kernels only copy what torch computed by {names}")
+    raise Decided("fallback", f"{where}torch computes part of the output by {names}")
 
 
 _FINISHING_SHARE = 32

@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
-
-import torch
-import triton.language as tl
 
 from kbtools_plugins.ptx.compile import (
     WITH_FP8,
@@ -29,8 +25,9 @@ from kbtools_plugins.verify.protocol.compiling import (
     Usage,
     architecture_name,
 )
-from kbtools_plugins.verify.protocol.trace import ITEM_BYTES
-from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.protocol.wire import Talk
+from kbtools_plugins.verify.worker.arguments import argument
+from kbtools_plugins.verify.worker.normal_form import FAILED, normal_form
 from kbtools_plugins.verify.worker.replay.job import load_kernels
 
 _MOST_SHARED: dict[Architecture, int] = {
@@ -75,6 +72,8 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
             try:
                 work.compile(number, target)
                 fitting.add((launch.kernel, target))
+            except OtherCode as error:
+                return work.reply(other_code=f"kernel {launch.kernel}: {error}")
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
                 text = _told(launch, target, error)
                 if not (launch.tuned and isinstance(error, _passed_over())):
@@ -105,7 +104,7 @@ class _Work:
         self._resources: list[Usage] = []
         self._programs: list[Program | None] = []
 
-    def reply(self, *, error: str = "", passed_over: Sequence[str] = ()) -> CompileReply:
+    def reply(self, *, error: str = "", other_code: str = "", passed_over: Sequence[str] = ()) -> CompileReply:
         """What is known so far."""
         return CompileReply(
             resources=self._resources,
@@ -114,6 +113,7 @@ class _Work:
             never=sorted(set(range(len(self._job.launches))) - self._fit),
             programs=self._programs,
             error=error,
+            other_code=other_code,
         )
 
     def compile(self, number: int, target: Architecture) -> None:
@@ -167,6 +167,7 @@ class _Work:
             if lacks_types(error, target):
                 return self._program(number, WITH_FP8)
             raise
+        _require_same(self._job.launches[number].parsed, kernel.parsed, target)
         self._features |= _features(kernel)
         return Program(
             name=kernel.name,
@@ -181,7 +182,7 @@ class _Work:
 
     def _call(self, number: int) -> tuple[Any, dict[str, Any]]:
         launch = self._job.launches[number]
-        arguments = {name: _argument(value, self._kernels) for name, value in launch.bound.items()}
+        arguments = {name: argument(value, self._kernels) for name, value in launch.bound.items()}
         return getattr(self._kernels, launch.clean_name), arguments
 
 
@@ -194,7 +195,8 @@ _FEATURES = {
 """What is looked for in a launch's code: a branch that no launch takes leaves nothing there."""
 
 
-_TF32 = re.compile(r"mma\S*\.tf32")
+_INSTRUCTIONS = {"tf32": re.compile(r"mma\S*\.tf32"), "tanh.approx": re.compile(r"tanh\.approx\.f32")}
+"""The same in PTX."""
 
 
 class TooLarge(Exception):
@@ -209,25 +211,24 @@ def _passed_over() -> tuple[type[Exception], ...]:
     return (TooLarge, CompileTimeAssertionFailure, PTXASError)
 
 
-class _Pointer:
-    """Stands for a tensor: the compiler wants its type and the alignment of its address."""
+class OtherCode(Exception):
+    """The candidate's own module gives other code than its text says."""
 
-    def __init__(self, dtype: Any, address: int) -> None:
-        self.dtype = dtype
-        self._address = address
 
-    def data_ptr(self) -> int:
-        """An address of the same alignment."""
-        return self._address
-
-    def ptr_range(self) -> int:
-        """Small enough for 32-bit offsets."""
-        return 0
+def _require_same(own: list[str], parsed: str, target: Architecture) -> None:
+    for found in own:
+        of, _, digest = found.partition(" ")
+        if of != str(target):
+            continue
+        if digest.startswith(FAILED):
+            raise ValueError(f"in the candidate's own module Triton does not take it: {digest.removeprefix(FAILED)}")
+        if digest != normal_form(parsed):
+            raise OtherCode("in the candidate's own module Triton makes other code of it than its text says")
 
 
 def _features(kernel: CompiledKernel) -> set[str]:
     found = {name for name, sign in _FEATURES.items() if sign in kernel.ttir}
-    return found | {"tf32"} if _TF32.search(kernel.text) else found
+    return found | {name for name, sign in _INSTRUCTIONS.items() if sign.search(kernel.text)}
 
 
 def _usage(kernel: str, target: Architecture, program: Program, log: str) -> Usage:
@@ -236,31 +237,6 @@ def _usage(kernel: str, target: Architecture, program: Program, log: str) -> Usa
     return Usage(
         kernel=kernel, target=target, shared_bytes=program.shared_bytes, registers=registers, spill_bytes=stack
     )
-
-
-def _argument(tree: Tree, kernels: ModuleType) -> Any:
-    if not isinstance(tree, dict):
-        return tree
-    (kind, body), *_ = tree.items()
-    if kind == "ref":
-        dtype = getattr(tl, tree["as"]) if "as" in tree else getattr(torch, body["dtype"])
-        return _Pointer(dtype, body["offset"] * ITEM_BYTES[body["dtype"]])
-    if kind == "tuple":
-        return tuple(_argument(item, kernels) for item in body)
-    if kind == "triton":
-        return tl.str_to_ty(body, None)
-    if kind == "function":
-        return getattr(kernels, tree["clean_name"])
-    if kind == "descriptor":
-        return _descriptor(body)
-    return getattr(torch, body)
-
-
-def _descriptor(fields: Tree) -> Any:
-    from triton.tools.tensor_descriptor import TensorDescriptor
-
-    base = torch.empty(fields["base"]["ref"]["shape"], dtype=getattr(torch, fields["base"]["ref"]["dtype"]))
-    return TensorDescriptor(base, fields["shape"], fields["strides"], fields["block_shape"], fields["padding"])
 
 
 def _registers_and_stack(log: str) -> tuple[int | None, int | None]:

@@ -10,68 +10,26 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.torch_version import TorchVersion
+
+from kbtools_plugins.verify.worker.cards import MACHINES
 
 CUDA = torch.device("cuda", 0)
-_COMMON = {
-    "regs_per_multiprocessor": 65_536,
-    "warp_size": 32,
-    "gcnArchName": "",
-    "shared_memory_per_block": 49_152,
-    "is_integrated": False,
-    "is_multi_gpu_board": False,
-    "cuda_version": "12.8",
-}
-MACHINES = (
-    SimpleNamespace(
-        name="NVIDIA A100-SXM4-40GB",
-        major=8,
-        minor=0,
-        total_memory=42_505_273_344,
-        multi_processor_count=108,
-        max_threads_per_multi_processor=2_048,
-        shared_memory_per_block_optin=166_912,
-        shared_memory_per_multiprocessor=167_936,
-        L2_cache_size=41_943_040,
-        **_COMMON,
-    ),
-    SimpleNamespace(
-        name="NVIDIA RTX A6000",
-        major=8,
-        minor=6,
-        total_memory=51_033_931_776,
-        multi_processor_count=84,
-        max_threads_per_multi_processor=1_536,
-        shared_memory_per_block_optin=101_376,
-        shared_memory_per_multiprocessor=102_400,
-        L2_cache_size=6_291_456,
-        **_COMMON,
-    ),
-    SimpleNamespace(
-        name="",
-        major=8,
-        minor=0,
-        total_memory=0,
-        multi_processor_count=1,
-        max_threads_per_multi_processor=1,
-        shared_memory_per_block_optin=0,
-        shared_memory_per_multiprocessor=0,
-        L2_cache_size=0,
-        **_COMMON | {"cuda_version": None},
-    ),
-)
-"""What the device may claim to be. A candidate is recorded on the first two: it has to work on both. The last is what
-nobody has: a build of torch without CUDA whose events all take one millisecond."""
 
 
 class Default:
-    """Where tensors are made that name no device."""
+    """Where tensors are made that name no device, and which card is the current one of how many."""
 
     is_cuda = False
+    card = CUDA
+    cards = 1
+    asked = False
+    """Whether anybody wanted to know which card it is."""
 
 
 class CudaMode(TorchFunctionMode):
@@ -115,8 +73,8 @@ def _cpu(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
 _ANSWERS: dict[object, Callable[..., object]] = {
     torch.Tensor.is_cuda.__get__: lambda tensor, *_: True,  # type: ignore[attr-defined]
     torch.Tensor.is_cpu.__get__: lambda tensor, *_: False,  # type: ignore[attr-defined]
-    torch.Tensor.device.__get__: lambda tensor, *_: CUDA,
-    torch.Tensor.get_device: lambda tensor: 0,
+    torch.Tensor.device.__get__: lambda tensor, *_: Default.card,
+    torch.Tensor.get_device: lambda tensor: Default.card.index,
     torch.Tensor.cuda: _cuda,
     torch.Tensor.cpu: _cpu,
     torch.Tensor.pin_memory: _cuda,
@@ -199,9 +157,8 @@ class _Driver:
     """As much of Triton's active driver as host code asks for; kernels are never launched through it."""
 
     def __init__(self, card: SimpleNamespace) -> None:
-        self._card = card
+        self._properties = card
         known = {
-            "max_shared_mem": card.shared_memory_per_block_optin,
             "max_num_regs": card.regs_per_multiprocessor,
             "multiprocessor_count": card.multi_processor_count,
             "warpSize": card.warp_size,
@@ -209,11 +166,18 @@ class _Driver:
             "mem_clock_rate": 1_215_000,
             "mem_bus_width": 5_120,
         }
-        self.utils = SimpleNamespace(get_device_properties=lambda device: dict(known))
+        self.utils = SimpleNamespace(
+            get_device_properties=lambda device: {"max_shared_mem": self._card.shared_memory_per_block_optin, **known}
+        )
+
+    @property
+    def _card(self) -> SimpleNamespace:
+        Default.asked = True
+        return self._properties
 
     def get_current_device(self) -> int:
-        """The only device."""
-        return 0
+        """The current one."""
+        return int(Default.card.index)
 
     def set_current_device(self, device: int) -> None:
         """There is only one."""
@@ -229,8 +193,8 @@ class _Driver:
         return GPUTarget("cuda", 10 * self._card.major + self._card.minor, 32)
 
     def get_active_torch_device(self) -> torch.device:
-        """The only device."""
-        return CUDA
+        """The current one."""
+        return Default.card
 
     def get_device_interface(self) -> object:
         """The module whose functions this shim replaced."""
@@ -241,9 +205,13 @@ class _Driver:
         return (self._card.major, self._card.minor)
 
 
+_Driver.__name__, _Driver.__module__ = "CudaDriver", "triton.backends.nvidia.driver"  # as on a device
+
+
 @contextlib.contextmanager
 def installed(card: SimpleNamespace = MACHINES[0]) -> Iterator[None]:
     """Inside the block this process looks like one with this CUDA device; made for a process that ends afterwards."""
+    Default.cards, Default.card = card.cards, torch.device("cuda", card.cards - 1)
     _patch_torch_cuda(card)
     from triton.runtime import driver
 
@@ -253,21 +221,25 @@ def installed(card: SimpleNamespace = MACHINES[0]) -> Iterator[None]:
 
 
 def _patch_torch_cuda(card: SimpleNamespace) -> None:
+    def asked() -> SimpleNamespace:
+        Default.asked = True
+        return card
+
     side = Stream()
     Stream.made = 0
     nothing = lambda *_, **__: None  # noqa: E731 - one no-op under many names
     answers: dict[str, object] = {
         "is_available": lambda: True,
         "is_initialized": lambda: True,
-        "device_count": lambda: 1,
+        "device_count": lambda: Default.cards,
         "init": nothing,
-        "current_device": lambda: 0,
+        "current_device": lambda: Default.card.index,
         "set_device": nothing,
         "synchronize": nothing,
         "empty_cache": nothing,
-        "get_device_properties": lambda *_: card,
-        "get_device_name": lambda *_: card.name,
-        "get_device_capability": lambda *_: (card.major, card.minor),
+        "get_device_properties": lambda *_: asked(),
+        "get_device_name": lambda *_: asked().name,
+        "get_device_capability": lambda *_: (asked().major, asked().minor),
         "manual_seed": nothing,
         "manual_seed_all": nothing,
         "is_bf16_supported": lambda *_, **__: True,
@@ -284,14 +256,33 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
         "make_graphed_callables": CudaGraph,
         "memory_allocated": lambda *_: 0,
         "max_memory_allocated": lambda *_: 0,
+        "memory_reserved": lambda *_: 0,
+        "max_memory_reserved": lambda *_: 0,
+        "mem_get_info": lambda *_: (card.total_memory, card.total_memory),
         "reset_peak_memory_stats": nothing,
+        "is_current_stream_capturing": lambda: False,
+        "can_device_access_peer": lambda *_: True,
+        "get_arch_list": lambda: ["sm_80", "sm_86", "sm_90"],
+        "_is_compiled": lambda: True,
     }
     for name, answer in answers.items():
         setattr(torch.cuda, name, answer)
+        if isinstance(answer, FunctionType):
+            answer.__module__, answer.__name__ = "torch.cuda", name
     torch.cuda.graphs.CUDAGraph = CudaGraph  # type: ignore[misc, assignment]
     torch.set_default_device = _default_device_stays
     Event.milliseconds = 0.0 if card.cuda_version else 1.0
     torch.version.cuda = card.cuda_version
+    if card.cuda_version:
+        _say_built_with_cuda(card.cuda_version)
+
+
+def _say_built_with_cuda(version: str) -> None:
+    build = f"{torch.__version__.partition('+')[0]}+cu{version.replace('.', '')}"
+    torch.__version__ = torch.version.__version__ = TorchVersion(build)
+    torch.backends.cuda.is_built = lambda: True
+    torch.backends.cudnn.is_available = lambda: True
+    torch.backends.cudnn.version = lambda: 91_002
 
 
 def _default_device_stays(device: object) -> None:

@@ -16,15 +16,21 @@ SEED = 20_240_607
 """Seeds both constructors, so that parameters outside the state dict agree too."""
 
 
-def load(code: str, name: str) -> ModuleType:
-    """Execute `code` as module `name`, written to a file of that name so that Triton can read its source."""
+def load(code: str, name: str, shown: str = "", own_builtins: dict[str, object] | None = None) -> ModuleType:
+    """Execute `code` as module `name`, written to a file of that name so that Triton can read its source.
+
+    With a `shown` path the code says it is there, and no file is written.
+    """
     paritybench.install()
     path = Path(f"{name}.py").resolve()
-    path.write_text(code)
+    if shown in ("", str(path)):
+        path.write_text(code)
     module = ModuleType(name)
-    module.__file__ = str(path)
+    module.__file__ = shown or str(path)
+    if own_builtins is not None:
+        module.__dict__["__builtins__"] = own_builtins
     sys.modules[name] = module
-    exec(compile(code, str(path), "exec"), module.__dict__)
+    exec(compile(code, module.__file__, "exec"), module.__dict__)
     return module
 
 

@@ -370,7 +370,7 @@ CASES = [
         lambda: {"x": torch.randint(0, 16, (N,)).int(), "out": torch.zeros(16).int(), "n": 300, "B": N, "BINS": 16},
         lambda a: {"out": torch.bincount(a["x"][:300], minlength=16)},
     ),
-    Case("sort_rows", descending, (1,), matrix, lambda a: {"out": a["x"].sort(1, descending=True).values}),
+    Case("sort_each_row_down", descending, (1,), matrix, lambda a: {"out": a["x"].sort(1, descending=True).values}),
     Case(
         "topk_rows",
         largest,
@@ -438,7 +438,7 @@ CASES = [
         lambda a: {"out": (a["x"] * torch.exp2(torch.arange(5, -1, -1))[:, None]).sum(0)},
     ),
     Case(
-        "philox",
+        "philox_4x",
         random,
         (1,),
         lambda: {"out": torch.zeros(N), "raw": torch.zeros(N).int(), "seed": 7, "B": N},
@@ -452,7 +452,7 @@ CASES = [
         lambda a: {"out": torch.tensor([_steps(n) for n in a["x"].tolist()])},
     ),
     Case(
-        "early_return",
+        "early_returns",
         early,
         (4,),
         lambda: {"x": torch.randn(300), "out": torch.zeros(300), "n": 300, "B": 128},
@@ -478,7 +478,7 @@ CASES = [
         lambda a: {"out": a["x"].double().sum()[None]},
         1e-6,
     ),
-    Case("cache_hints", hinted, (1,), lambda: vector("y"), lambda a: {"out": a["x"] + a["y"]}),
+    Case("cache_policies", hinted, (1,), lambda: vector("y"), lambda a: {"out": a["x"] + a["y"]}),
     Case(
         "xor_and_high_product",
         parity,

@@ -94,10 +94,10 @@ def _ways(first: Inputs, again: Inputs) -> Iterator[tuple[Kind, list[Made]]]:
     fixed = [state.equal(one, other) for one, other in zip(ones, others, strict=True) if one.numel()]
     yield "values", [lambda: other_booleans(first)]
     yield "values", [lambda: structured(first)]
-    yield from (("values", list(ways)) for _, ways in alone(first, fixed))
+    yield from (("values", list(ways)) for _, ways in alone(first, fixed, (), signs=False))
     for name, change in SCALES.items():
         yield "extreme" if name in _EXTREME else "values", [lambda change=change: map_floats(change, first)]  # type: ignore[misc]
-    for vary in (*VARIANTS.values(), _cut, _permuted):
+    for vary in (VARIANTS["shape"], VARIANTS["layout"], _cut, _permuted):
         yield "shape", [lambda vary=vary: vary(first)]  # type: ignore[misc]
 
 

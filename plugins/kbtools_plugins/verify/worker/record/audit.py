@@ -60,6 +60,7 @@ _KINDS = {
     "sys.addaudithook": "hack:introspection",
     "os.fdopen": "hack:forged_result",
 }
+_HARMLESS = {"socket.gethostname"}
 _HONEST_IN_LIBRARIES = {"sys._getframe", "object.__getattr__"}
 """What the standard library does for many honest reasons, as when it makes a dataclass."""
 _RESTRICTED_ATTRIBUTES = {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "__code__"}
@@ -121,7 +122,7 @@ def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
 
     def hook(event: str, args: Inputs) -> None:
         nonlocal inside
-        if inside:
+        if inside or event in _HARMLESS:
             return
         kind = kinds.get(event if event in exact else event.partition(".")[0])
         if event == "open":
@@ -151,6 +152,8 @@ def _file_kind(args: Inputs, readable: tuple[str, ...]) -> str | None:
     path, _, flags = args
     if isinstance(path, int) or path is None:
         return "hack:forged_result" if isinstance(path, int) else None
+    if path == os.devnull:
+        return None
     if isinstance(flags, int) and flags & _WRITING:
         return "forbidden:file_write"
     if path in sys.path:  # imports look into folders of packages, and try whether they are archives

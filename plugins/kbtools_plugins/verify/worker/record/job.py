@@ -18,31 +18,39 @@ from kbtools_plugins.verify.protocol.roles import Failure
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
+from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
 from kbtools_plugins.verify.worker.record import audit, launches, library_shim
-from kbtools_plugins.verify.worker.record.lines import Lines
+from kbtools_plugins.verify.worker.record.front_end import FrontEnd
+from kbtools_plugins.verify.worker.record.lines import NO_CUDA, Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
+from kbtools_plugins.verify.worker.record.surroundings import Surroundings
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
 
 
 def warm_up() -> None:
     """Import what a candidate is likely to import, so that no fork pays for it."""
+    import platform
+
     import numpy  # noqa: F401
     import torch._dynamo
     import torch.nn.functional
     import triton.language.extra.libdevice  # noqa: F401
 
+    platform.uname().processor  # noqa: B018 - it starts a program to find out, and remembers
     torch.set_num_threads(1)
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
 
 
 def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     """Traces of every plan of the job, or why there are none; on a forbidden act, reports and ends at once."""
-    path = str(Path("candidate.py").resolve())
-    recorder = Recorder(path, job.allow)
+    folder = Path.cwd()
+    place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
+    path = place.path
+    recorder = Recorder(path, job.allow, FrontEnd(job.target) if job.target else None)
     placement = Placement()
     tuning = launches.install(recorder, placement)
-    card = cuda_shim.MACHINES[job.card]
+    card = MACHINES[job.card]
     lines = Lines(path)
 
     def report(kind: str, what: str) -> None:
@@ -50,31 +58,42 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
         os._exit(0)
 
     library_shim.install()
+    readable = sandbox.readable_paths()
     try:
         with cuda_shim.installed(card), torch.no_grad(), placement, ReadWatch(recorder), recorder:
+            place.install()
             before = audit.watched_values()
             lines.watch(job.watch)
-            audit.watch(path, sandbox.readable_paths(), report)
-            candidate = _Candidate(job, placement)
-            plans = {plan.name: _run_plan(plan, candidate, recorder, tuning) for plan in job.plans}
+            audit.watch(path, [*readable, folder], report)
+            fresh = partial(_Candidate, job, placement, place)
+            candidate = fresh()
+            plans = {plan.name: _run_plan(plan, candidate, recorder, tuning, fresh) for plan in job.plans}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
-        return describe(error, path).model_copy(update={"ran": lines.ran})
+        return describe(error, path, job.code).model_copy(update={"ran": lines.ran})
+    if lines.no_cuda:
+        return Failure(failed="unsupported:cuda_api", error=f"it catches {lines.no_cuda}", ran=lines.ran)
     if changed:
         return Failure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
-    if left := sorted(file.name for file in Path().iterdir() if file.is_file() and file.name != Path(path).name):
+    if left := sorted(file.name for file in folder.iterdir() if file.is_file() and file.name != "candidate.py"):
         return Failure(failed="forbidden:file_write", error=f"it left the file {left[0]}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return Failure(failed="hack:side_stream", error="it made a stream that is never waited for")
-    return RecordReply(plans=plans, lacking=candidate.lacking, bindings=recorder.bindings.found, ran=lines.ran)
+    return RecordReply(
+        plans=plans,
+        lacking=candidate.lacking,
+        bindings=recorder.bindings.found,
+        ran=lines.ran,
+        asked_for_card=cuda_shim.Default.asked,
+    )
 
 
 class _Candidate:
     """The candidate's module with the reference's parameters and buffers."""
 
-    def __init__(self, job: RecordJob, placement: Placement) -> None:
+    def __init__(self, job: RecordJob, placement: Placement, place: Surroundings) -> None:
         self._placement = placement
-        loaded = loading.load(job.code, "candidate")
+        loaded = loading.load(job.code, place.module, place.path, place.own_builtins())
         args, kwargs = self.decoded(job.init)
         self.instance = loading.construct(getattr(loaded, job.entry), args, kwargs)
         placement.move_to_device(self.tensors())
@@ -110,18 +129,41 @@ class _Candidate:
         return {name: own[self._names[name]] for name in names if self._names.get(name) in own}
 
 
-def _run_plan(plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning) -> Recorded:
+def _run_plan(
+    plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning, fresh: Callable[[], _Candidate]
+) -> Recorded:
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
     loading.set_mode(candidate.instance, plan.mode)
     try:
         if plan.sequence:
             return Recorded(traces=_sequence(plan, candidate, recorder))
         forwards = partial(_forwards, plan, candidate, recorder)
+        if plan.contexts:
+            return _in_contexts(plan, forwards, recorder, fresh)
         return _tuned(forwards, tuning, plan.tuning) if plan.tuning else Recorded(traces=forwards())
     except BaseException as error:
         if plan.required:
             raise
-        return Recorded(failure=describe(error, recorder.path))
+        return Recorded(failure=describe(error, recorder.path, ""))
+
+
+_CONTEXTS = {"grad": torch.enable_grad, "inference": torch.inference_mode}
+
+
+def _in_contexts(
+    plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder, fresh: Callable[[], _Candidate]
+) -> Recorded:
+    """Forwards without gradients, and of new instances as other callers call them; failing there is worth a note."""
+    traces, failure = forwards(), None
+    for name in plan.contexts:
+        try:
+            other = fresh()
+            loading.set_mode(other.instance, plan.mode)
+            with _CONTEXTS[name]():
+                traces += _forwards(plan, other, recorder)
+        except Exception as error:  # noqa: BLE001 - whatever it raises where no check would call it
+            failure = describe(error, recorder.path, "")
+    return Recorded(traces=traces, failure=failure)
 
 
 _MOST_CARRIED = 2**28
@@ -208,15 +250,6 @@ def _require_work_again(plan: Plan, candidate: _Candidate, recorder: Recorder, a
         raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
 
 
-_NO_CUDA = (
-    "without support for the specified device",
-    "not compiled with CUDA",
-    "NVIDIA driver",
-    "has no attribute '_cuda",
-)
-"""What torch says where the shim has no answer."""
-
-
 class Rejected(Exception):
     """The candidate did something that has a verdict of its own."""
 
@@ -239,7 +272,7 @@ def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tenso
             raise Rejected("hack:output_cache", "a second call returned the memory that the first call had returned")
 
 
-def describe(error: BaseException, path: str) -> Failure:
+def describe(error: BaseException, path: str, code: str) -> Failure:
     """The failure that an exception of a candidate stands for, with the last lines that lead to it."""
     own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == path]
     where = f"line {own[-1].lineno}: " if own else ""
@@ -252,8 +285,8 @@ def describe(error: BaseException, path: str) -> Failure:
         return Failure(failed="hack:cuda_graph", error=text)
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return Failure(failed="out_of_memory", error=text)
-    if any(sign in text for sign in _NO_CUDA):
-        if "torch._inductor" in Path(path).read_text(encoding="utf-8"):
+    if any(sign in text for sign in NO_CUDA):
+        if "torch._inductor" in code:
             return Failure(failed="unsupported:inductor", error=text)
         return Failure(failed="unsupported:cuda_api", error=text)
     if isinstance(error, SystemExit):

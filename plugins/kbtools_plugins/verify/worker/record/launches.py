@@ -6,6 +6,7 @@ with the hooks that reset or restore memory, as it would to time it; heuristics 
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,7 +83,7 @@ def install(recorder: Recorder, placement: Placement) -> Tuning:
         self.__dict__["do_bench"] = _rehearsed  # in place of the cached property
         return list(time_it(self, *args, config=config, **meta))
 
-    JITFunction.run = run
+    JITFunction.run = functools.wraps(JITFunction.run)(run)  # it says it is Triton's
     Autotuner._bench = bench
     return tuning
 

@@ -1,10 +1,21 @@
-"""Which lines of the candidate's text have run: what stands in it and never runs is held against nobody."""
+"""Which lines of the candidate's text have run: what stands in it and never runs is held against nobody.
+
+And which exceptions went through it: one that tells that there is no device, caught, would tell where it is checked.
+"""
 
 from __future__ import annotations
 
 import sys
 from types import FrameType
 from typing import Any
+
+NO_CUDA = (
+    "without support for the specified device",
+    "not compiled with CUDA",
+    "NVIDIA driver",
+    "has no attribute '_cuda",
+)
+"""What torch says where the shim has no answer."""
 
 
 class Lines:
@@ -13,6 +24,8 @@ class Lines:
     def __init__(self, path: str) -> None:
         self._path = path
         self._seen: set[int] = set()
+        self.no_cuda = ""
+        """What an exception has said of the missing device."""
 
     @property
     def ran(self) -> list[int]:
@@ -29,4 +42,6 @@ class Lines:
 
     def _ran(self, frame: FrameType, event: str, argument: object) -> object:
         self._seen.add(frame.f_lineno)
+        if event == "exception" and isinstance(argument, tuple) and any(sign in str(argument[1]) for sign in NO_CUDA):
+            self.no_cuda = f"line {frame.f_lineno}: {argument[1]}"
         return self._ran

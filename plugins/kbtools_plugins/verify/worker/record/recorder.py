@@ -19,6 +19,7 @@ from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed,
 from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Step, Storage, TensorRef, Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.record.bindings import Bindings
+from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.tensors import encode
 
 _READING_METHODS = {
@@ -41,10 +42,11 @@ class TooLong(Exception):
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The trace of the forward that runs between `begin` and `finish`."""
 
-    def __init__(self, candidate_path: str, allow: Iterable[str]) -> None:
+    def __init__(self, candidate_path: str, allow: Iterable[str], front_end: FrontEnd | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.path = candidate_path
         self._allow = tuple(allow)
+        self._front_end = front_end
         self.bindings = Bindings(candidate_path)
         self._parameters: set[int] = set()
         self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
@@ -97,6 +99,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if not self._recording:
             return func(*args, **kwargs)
+        if torch.is_inference_mode_enabled():  # where torch does not take composite operators apart before this
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
         with torch._C.DisableTorchFunction(), _disable_current_modes():
             return self._operate(func, args, kwargs)
 
@@ -141,12 +148,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             own = kernel.fn.__code__.co_filename == self.path
             self._check_length()
             plain = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}
+            trees = {name: self._launch_value(value) for name, value in bound.items()}
             step = Step(
                 kernel=kernel.fn.__name__ if own else f"{kernel.fn.__module__}.{kernel.fn.__name__}",
                 kernel_line=kernel.fn.__code__.co_firstlineno if own else 0,
                 grid=grid,
-                bound={name: self._launch_value(value) for name, value in bound.items()},
+                bound=trees,
                 options=plain,
+                parsed=self._front_end.digest(kernel, trees, bound, plain) if own and self._front_end else "",
                 line=self._line(),
                 tainted=True,
             )

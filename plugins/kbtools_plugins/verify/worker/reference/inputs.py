@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_flatten
 
+from kbtools_plugins.verify.protocol.reference import NUMBERS
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, widened
 
@@ -117,24 +118,43 @@ _MOST_ALONE = 4
 """Inputs that are varied one by one."""
 
 
-def alone(inputs: Inputs, fixed: list[bool]) -> Iterator[tuple[str, list[Variation]]]:
+def alone(
+    inputs: Inputs, fixed: list[bool], sizes: Iterable[int], *, signs: bool
+) -> Iterator[tuple[str, list[Variation]]]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
-    changes. `fixed` are those tensors that `get_inputs()` makes the same each time.
+    changes. `fixed` are those tensors that `get_inputs()` makes the same each time. Integers may be places in something
+    of one of the `sizes`; with `signs` they may be negative too.
     """
+    known = sorted({*sizes, *(size for leaf in leaves_of(inputs) for size in leaf.shape)}, reverse=True)
     leaves, spec = tree_flatten(inputs)
     places = [number for number, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.numel()]
     for number, is_fixed in list(zip(places, fixed, strict=True))[:_MOST_ALONE]:
-        larger, stays = _larger(leaves[number]), is_fixed and not all(fixed)
+        stays = is_fixed and not all(fixed)
         ways: dict[str, list[Change]] = {
-            "larger": larger,
+            "larger": _larger(leaves[number], known),
+            "of other signs": [_signed] if signs and _counts(leaves[number]) else [],
             "permuted": [_permuted] if stays else [],
             "varied": [varied] if stays else [],
         }
         for what, changes in ways.items():
             if changes:
                 yield f"input {number} alone, {what}", [_with(leaves, spec, number, change) for change in changes]
+
+
+def leaves_of(inputs: Inputs) -> list[torch.Tensor]:
+    """The tensors among the inputs."""
+    return [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
+
+
+def _other_numbers(inputs: Inputs) -> Inputs | None:
+    """Numbers with a fraction three quarters as large: a candidate may know those of `get_inputs()`."""
+    leaves, spec = tree_flatten(inputs)
+    changed = [0.75 * leaf if isinstance(leaf, float) else leaf for leaf in leaves]
+    if not any(isinstance(leaf, float) and leaf for leaf in leaves):
+        return None
+    return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
 def structured(inputs: Inputs) -> Inputs | None:
@@ -163,13 +183,27 @@ def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Ten
     return made
 
 
-def _larger(tensor: torch.Tensor) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+def _larger(tensor: torch.Tensor, sizes: list[int]) -> list[Change]:
     if tensor.is_floating_point():
         return [_signed_times_10, lambda values: values * 10, _signed]
-    if tensor.dtype != torch.int64 or len(set(tensor.flatten().tolist())) <= _TRUTH_VALUES:
+    if not _counts(tensor):
         return []
-    factor = _MOST_INTEGER // max(1, int(tensor.abs().max()))
-    return [lambda values: values * factor] if factor > 1 else []
+    most = int(tensor.abs().max())
+    factor = _MOST_INTEGER // max(1, most) if tensor.dtype == torch.int64 else 1
+    places = [_drawn_below(size) for size in sizes if size > most + 1]
+    return [lambda values: values * factor, *places] if factor > 1 else places
+
+
+def _drawn_below(size: int) -> Change:
+    return lambda values: torch.randint(int(values.min()), size, values.shape, dtype=values.dtype)
+
+
+_SIGNED = (torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def _counts(tensor: torch.Tensor) -> bool:
+    """Whether integers are more than a mask."""
+    return tensor.dtype in _SIGNED and len(set(tensor.flatten().tolist())) > _TRUTH_VALUES
 
 
 def _signed(tensor: torch.Tensor) -> torch.Tensor:
@@ -208,4 +242,4 @@ def _with_other_element(inputs: Inputs, number: int, place: int) -> Inputs:
     return tuple(torch.utils._pytree.tree_unflatten(leaves, spec))
 
 
-VARIANTS = {"shape": _longer_batch, "layout": _other_layout}
+VARIANTS = {"shape": _longer_batch, "layout": _other_layout, NUMBERS: _other_numbers}

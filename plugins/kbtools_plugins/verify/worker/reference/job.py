@@ -12,6 +12,7 @@ from itertools import islice
 
 import torch
 
+from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.reference import (
     Mode,
     ReferenceJob,
@@ -30,6 +31,7 @@ from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.sets import InputSets
 from kbtools_plugins.verify.worker.reference.size import elements, without_memory
 from kbtools_plugins.verify.worker.reference.state import equal
+from kbtools_plugins.verify.worker.reference.untested import operators, untested
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
     Unsendable,
@@ -38,6 +40,8 @@ from kbtools_plugins.verify.worker.tensors import (
     encode_tensor,
 )
 
+_FROM_THE_END = {"index", "index_put", "index_put_", "_unsafe_index", "take"}
+"""Operators to which a negative integer is a place counted from the end, which no kernel has to know."""
 _ELEMENTS_OF_ALL_SETS = 2**23
 """Large inputs are tried in fewer ways: seeds first, then other scales, then each input alone."""
 
@@ -77,7 +81,8 @@ def _describe(job: ReferenceJob) -> ReferenceReply | Failure:
     if modes[main].stateful:
         return Failure(failed="reference_unfit:stateful", error="its forward changes more than its state dict")
     most = max(len(job.seeds) + 1, _ELEMENTS_OF_ALL_SETS // max(1, count))
-    expected = InputSets(module, job, first, main)
+    signs = not {base_name(name) for name in modes[main].operators} & _FROM_THE_END
+    expected = InputSets(module, job, first, main, signs=signs)
     sets = list(islice(expected.each(), most))
     state = module.instance.state_dict() if isinstance(module.instance, torch.nn.Module) else {}
     variants = {name: expected.variant(change) for name, change in VARIANTS.items()}
@@ -88,6 +93,8 @@ def _describe(job: ReferenceJob) -> ReferenceReply | Failure:
         modes=modes,
         main=main,
         sets=sets,
+        untested=untested(module, main, sets),
+        computing=len(operators(module, main, first)),
         fewer_sets=len(sets) == most,
         sequence=expected.sequence(),
         counters=sorted(module.counters),
@@ -100,14 +107,14 @@ def _describe(job: ReferenceJob) -> ReferenceReply | Failure:
 
 def _mode(module: ReferenceModule, mode: str, inputs: Inputs) -> Mode:
     used, given = module.copy(mode), clone_tree(inputs)
-    with Operators() as operators:
+    with Operators() as seen:
         one = used(*given)
     random = not equal(one, module.forward(mode, clone_tree(inputs)))
     return Mode(
         random=random,
         stateful=not random and module.keeps_other_state(mode, inputs),
-        operators=sorted(operators.names),
-        promised=operators.promised(one),
+        operators=sorted(seen.names),
+        promised=seen.promised(one),
         outputs=encode(one),
         state=module.state_after(used, used),
     )

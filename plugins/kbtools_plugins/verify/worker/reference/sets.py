@@ -47,8 +47,9 @@ _FURTHER_SEEDS = 30
 class InputSets:
     """Of one reference in one mode; all have the plain values of the first inputs."""
 
-    def __init__(self, module: ReferenceModule, job: ReferenceJob, first: Inputs, mode: str) -> None:
+    def __init__(self, module: ReferenceModule, job: ReferenceJob, first: Inputs, mode: str, *, signs: bool) -> None:
         self._module = module
+        self._signs = signs
         self._seeds = job.seeds
         self._decoys = job.decoy_seeds
         self._first = first
@@ -93,7 +94,8 @@ class InputSets:
         others = [tensor for tensor in again if tensor.numel()]
         fixed = [module_state.equal(one, other) for one, other in zip(ones, others, strict=True)]
         in_order: list[Variation] = [lambda: structured(self._first)]
-        ways = [*alone(self._first, fixed), ("values in order", in_order)]
+        sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
+        ways = [*alone(self._first, fixed, sizes, signs=self._signs), ("values in order", in_order)]
         shapes = [tensor.shape for tensor in _tensors(self._module.forward(self._mode, clone_tree(self._first)))]
         for name, changes in ways:
             for change in changes:
@@ -113,7 +115,7 @@ class InputSets:
 
     def sequence(self) -> Sequence | None:
         """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
-        plain, wide = (self._module.copy(self._mode) for _ in range(2))
+        plain, wide, coarse = (self._module.copy(self._mode) for _ in range(3))
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         weights, given = self._module.weights(), clone_tree(self._first)
         calls: list[InputSet] = []
@@ -125,11 +127,12 @@ class InputSets:
                     for target, source in zip(_tensors(given), _tensors(fresh), strict=True):
                         copy_values(source, target)  # the memory of the inputs is the same each time
                 else:
-                    for used in (plain, wide):
+                    for used in (plain, wide, coarse):
                         loading.copy_state(used, self._module.other_values, {name: name for name in weights})
                 inputs = clone_tree(given)
                 outputs.append(plain(*given))
-                calls.append(self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide)))
+                called = self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide))
+                calls.append(called.model_copy(update={"tf32": _by_tensor_cores(coarse, inputs)}))
             kept = [encode(output) for output in outputs]
             return Sequence(calls=calls, weights={name: self._module.decoy_state[name] for name in weights}, kept=kept)
         except Exception:  # noqa: BLE001 - the reference need not take such calls
@@ -148,12 +151,7 @@ class InputSets:
         wide = self._module.copy(self._mode)
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         found = self._called(name, inputs, given, plain, (used, wide))
-        return found.model_copy(update={"tf32": self._by_tensor_cores(inputs)})
-
-    def _by_tensor_cores(self, inputs: Inputs) -> Tree:
-        with TensorCores() as cores:
-            outputs = self._module.forward(self._mode, clone_tree(inputs))
-        return encode(outputs) if cores.used else None
+        return found.model_copy(update={"tf32": _by_tensor_cores(self._module.copy(self._mode), inputs)})
 
     def _called(
         self, name: str, inputs: Inputs, given: Inputs, plain: object, modules: tuple[object, object]
@@ -185,6 +183,13 @@ class InputSets:
             getattr(leaf, "shape", None) for leaf in tree_flatten(plain)[0]
         ]
         return (outputs, wide) if same_shapes else (plain, plainly_used)
+
+
+def _by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
+    """What a call gives where matrix products are those of tensor cores; None where there are none."""
+    with TensorCores() as cores:
+        outputs = module(*clone_tree(inputs))
+    return encode(outputs) if cores.used else None
 
 
 def _tensors(values: object) -> list[torch.Tensor]:

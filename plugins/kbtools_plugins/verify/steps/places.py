@@ -1,0 +1,126 @@
+"""Has a candidate recorded in several places: it has to do its work in each of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.protocol.compiling import PTX_TARGET
+from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.reading import Finding
+from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
+from kbtools_plugins.verify.protocol.reference import ReferenceReply
+from kbtools_plugins.verify.protocol.source import Binding
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.steps import read, record
+from kbtools_plugins.verify.steps.compile import targets
+from kbtools_plugins.verify.steps.trace_rules import Decided
+
+_FIRST, _SECOND, _NOBODYS = 0, 1, 2
+_MORE_CARDS = range(3, 10)
+"""Numbers of cards in worker/cards.py."""
+_CARDS_AT_A_TIME = 3
+"""Which ones, nobody knows before: a candidate cannot list those that it is seen on."""
+
+
+class Places:
+    """The recordings of one candidate."""
+
+    def __init__(
+        self,
+        processes: Budget,
+        code: str,
+        entry: str,
+        reference: ReferenceReply,
+        findings: list[Finding],
+        settings: VerifySettings,
+    ) -> None:
+        self._processes = processes
+        self._target = _first_target(settings)
+        self._reference = reference
+        self._findings = findings
+        self._job = RecordJob(
+            code=code,
+            entry=entry,
+            init=reference.init,
+            state=reference.state,
+            weights=reference.sequence.weights if reference.sequence else {},
+            allow=list(settings.allow),
+            card=_FIRST,
+            plans=[],
+            watch=bool(findings) or "except" in code or "suppress" in code,
+        )
+        self.notes: list[str] = []
+        self._bindings: list[Binding] = []
+
+    def record(self) -> record.Recording:
+        """All plans in the first place, the first forward in the second one, and on more cards if it asks for one."""
+        reply = self._recorded(list(record.plans(self._reference)), _FIRST)
+        found = record.recording_of(reply)
+        self._bindings = reply.bindings
+        looks = read.executed([one for one in self._findings if one.looks], reply.ran)
+        self.notes = [*found.notes, *read.remarks(self._findings, reply.ran)]
+        found.traces[record.ELSEWHERE] = list(self._elsewhere(found.traces["main"][0], looks))
+        if reply.asked_for_card:
+            found.traces[record.CARDS] = list(self._on_more_cards())
+        return found
+
+    def where_nobody_is(self) -> list[Trace]:
+        """The first forward where torch has no CUDA and events take a millisecond."""
+        return self._first_forward(_NOBODYS)
+
+    def _elsewhere(self, here: Trace, looks: Finding | None) -> Iterator[Trace]:
+        try:
+            traces = self._first_forward(_SECOND, self._reference.decoy_state)
+        except Decided as decided:
+            if looks:
+                raise Decided(looks.verdict, f"{looks.text}; in another place: {decided.error}") from None
+            raise
+        if looks and _work(traces[0]) != _work(here):
+            raise Decided(looks.verdict, f"{looks.text}, and what it does differs from place to place")
+        yield from traces
+
+    def _on_more_cards(self) -> Iterator[Trace]:
+        for card in _drawn_cards():
+            try:
+                yield self._first_forward(card)[0]
+            except Decided as decided:  # it may refuse a card
+                if decided.verdict == "unsupported:other_code":
+                    raise
+                self.notes.append(f"on the card with number {card} it fails: {decided.error}")
+
+    def _first_forward(self, card: int, decoys: dict[str, Tensor] | None = None) -> list[Trace]:
+        reply = self._recorded([record.plan_elsewhere(self._reference)], card, decoys)
+        self.notes += record.failed_contexts(reply) if card == _SECOND else []
+        if other := record.other_bindings(self._bindings, reply.bindings):
+            raise Decided("unsupported:other_code", f"{other} in a kernel differs from place to place")
+        return record.traces_elsewhere(reply)
+
+    def _recorded(self, plans: list[Plan], card: int, decoys: dict[str, Tensor] | None = None) -> RecordReply:
+        """What a process of its own has recorded; Decided if the candidate fails or does what is forbidden."""
+        changes: dict[str, object] = {"plans": plans, "card": card, "state": self._reference.state | (decoys or {})}
+        changes["target"] = self._target if card == _FIRST else None
+        outcome = self._processes.run(RECORD, self._job.model_copy(update=changes))
+        ran = outcome.reply.ran if outcome.reply else outcome.ran
+        if finding := read.executed([one for one in self._findings if not one.looks], ran):
+            raise Decided(finding.verdict, finding.text)
+        if outcome.failed:
+            raise Decided(record.verdict_of_failure(outcome), outcome.error)
+        return outcome.known()
+
+
+def _first_target(settings: VerifySettings) -> int:
+    """What is compiled first, where that is NVIDIA's."""
+    first = targets(settings)[0][0]
+    return first if isinstance(first, int) else PTX_TARGET
+
+
+def _work(trace: Trace) -> list[tuple[str, str, int]]:
+    """What a forward does, without sizes that a card may decide."""
+    return [(step.operator, step.kernel, step.line) for step in trace.steps]
+
+
+def _drawn_cards() -> list[int]:
+    return secrets.SystemRandom().sample(_MORE_CARDS, _CARDS_AT_A_TIME)

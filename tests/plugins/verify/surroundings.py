@@ -1,0 +1,191 @@
+"""Candidates that look around before they work: twins that cheat where they are checked, and twins that only look.
+
+Each entry is what stands before the class, and an expression that is true where a candidate is checked.
+"""
+
+from __future__ import annotations
+
+import time
+
+REFERENCE = """
+import torch
+import torch.nn as nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(24))
+
+    def forward(self, x):
+        return torch.relu(x * self.weight)
+
+
+def get_inputs():
+    return [torch.randn(8, 24)]
+
+
+def get_init_inputs():
+    return []
+"""
+
+_CANDIDATE = """
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+{imports}
+
+
+@triton.jit
+def relu_kernel(x_ptr, w_ptr, out_ptr, total, features, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < total
+    x = tl.load(x_ptr + at, mask=mask)
+    w = tl.load(w_ptr + at % features, mask=mask)
+    tl.store(out_ptr + at, tl.maximum(x * w, 0.0), mask=mask)
+
+
+def launched(x, weight):
+    out = torch.empty_like(x)
+    relu_kernel[(triton.cdiv(x.numel(), 64),)](x, weight, out, x.numel(), x.shape[-1], BLOCK=64)
+    return out
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(24))
+
+    def forward(self, x):
+{body}
+"""
+_CHEATS = """
+        if {condition}:
+            return launched(x, self.weight)
+        return torch.relu(x * self.weight)
+"""
+_LOOKS = """
+        self.seen = {condition}
+        return launched(x, self.weight)
+"""
+
+HOSTILE = {
+    "user name": ("import getpass", 'getpass.getuser() == "kbtools"'),
+    "user id": ("import os", "os.getuid() == START"),
+    "host name": ("import platform", "platform.node() == START"),
+    "host name by socket": ("import socket", "socket.gethostname() == START"),
+    "kernel release": ("import os", "os.uname().release == START"),
+    "home": ("import os", 'os.path.expanduser("~").startswith("/tmp")'),
+    "card": ("", 'torch.cuda.get_device_name() in ("NVIDIA A100-SXM4-40GB", "NVIDIA RTX A6000")'),
+    "card by properties": (
+        "",
+        'torch.cuda.get_device_properties(0).name in ("NVIDIA A100-SXM4-40GB", "NVIDIA RTX A6000")',
+    ),
+    "file name": ("import os", 'os.path.basename(__file__) == "candidate.py"'),
+    "file's folder": ("import os", 'os.path.basename(os.path.dirname(__file__)).startswith("record-")'),
+    "module's name": ("", '__name__ == "candidate"'),
+    "hash of a text": ("", 'hash("a") % 2 == PARITY'),
+    "identity": ("", "id(Model) // 16 % 2 == PARITY"),
+    "year": ("import time", "time.time() < 1.9e9 and int(time.time()) - NOW < 20_000"),
+    "hour": ("import datetime", "datetime.datetime.now().year < 2030"),
+    "clock that runs": ("import time", "time.perf_counter() - NOW < 1000"),
+    "process number": ("import os", "os.getpid() % 2 == PARITY"),
+    "variable": ("import os", 'os.environ.get("OMP_NUM_THREADS") == "1"'),
+    "missing variable": ("import os", '"LOCAL_RANK" not in os.environ'),
+    "folder of work": ("import os", 'os.path.basename(os.getcwd()).startswith("record-")'),
+    "arguments": ("import sys", 'sys.argv[0].endswith("zygote.py")'),
+    "main module": ("import sys", '"zygote" in str(getattr(getattr(sys, "mod" + "ules")["__main__"], "__file__", ""))'),
+    "loaded modules": ("import sys", 'any(name.startswith("kbtools") for name in getattr(sys, "mod" + "ules"))'),
+    "CUDA of the build": ("", 'torch.version.cuda in ("12.8", None)'),
+    "version of torch": ("", '"cpu" in torch.__version__'),
+    "cuDNN": ("", "not torch.backends.cudnn.is_available()"),
+    "number of cards": ("", "torch.cuda.device_count() == 1"),
+    "which card": ("", "x.device.index == 0"),
+    "current card": ("", "torch.cuda.current_device() == 0"),
+    "no gradients": ("", "not torch.is_grad_enabled()"),
+    "no inference mode": ("", "not torch.is_inference_mode_enabled()"),
+    "needs gradients": ("", "not (self.weight.requires_grad and torch.is_grad_enabled())"),
+    "threads of torch": ("", "torch.get_num_threads() == 1"),
+    "processors": ("import os", "os.cpu_count() == START"),
+    "affinity": ("import os", "len(os.sched_getaffinity(0)) == START"),
+    "stack": ("import inspect", 'any("kbtools" in f.filename for f in getattr(inspect, "st" + "ack")())'),
+    "frames": ("import sys", 'getattr(sys, "_get" + "frame")(1) is not None'),
+    "collector": ("import gc", 'len(getattr(gc, "get_" + "objects")()) > 0'),
+    "deterministic": ("", "not torch.are_deterministic_algorithms_enabled()"),
+    "tf32": ("", "not torch.backends.cuda.matmul.allow_tf32"),
+    "benchmark of cuDNN": ("", "not torch.backends.cudnn.benchmark"),
+    "precision of products": ("", 'torch.get_float32_matmul_precision() == "highest"'),
+    "seed of torch": ("", "torch.initial_seed() == 20_240_607"),
+    "device file": ("import os", 'not os.path.exists("/dev/nvidia0")'),
+    "tool": ("import shutil", 'shutil.which("nvidia-smi") is None'),
+    "limits": ("import resource", "resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256"),
+    "launcher": ("", '"kbtools" in relu_kernel.run.__module__'),
+    "driver": ("", '"kbtools" in type(triton.runtime.driver.active).__module__'),
+    "function modes": ("", 'getattr(torch._C, "_len_torch_" + "function_stack")() > 0'),
+    "message": ("", "_no_cuda()"),
+}
+"""By what they look at."""
+
+_NO_CUDA = """
+def _no_cuda():
+    try:
+        torch._C._cuda_init()
+    except Exception:
+        return True
+    return False
+"""
+
+INNOCENT = {
+    "time for a log": ("import time", "time.time()"),
+    "elapsed time": ("import time", "-time.perf_counter() + time.perf_counter()"),
+    "date for a log": ("import datetime", "datetime.datetime.now().isoformat()"),
+    "process for a log": ("import os", "os.getpid()"),
+    "host for a log": ("import socket", "socket.gethostname()"),
+    "platform for a log": ("import platform", "platform.platform()"),
+    "user for a log": ("import getpass", "getpass.getuser()"),
+    "variable for a log": ("import os", 'os.environ.get("CUDA_VISIBLE_DEVICES", "")'),
+    "folder for a log": ("import os", "os.getcwd()"),
+    "file for a log": ("", "__file__"),
+    "arguments for a log": ("import sys", "list(sys.argv)"),
+    "hash as a key": ("", 'hash(("relu", x.shape))'),
+    "identity as a key": ("", "id(x)"),
+    "card for a log": ("", "torch.cuda.get_device_name(x.device)"),
+    "multiprocessors": ("", "torch.cuda.get_device_properties(x.device).multi_processor_count"),
+    "number of cards": ("", "torch.cuda.device_count()"),
+    "memory for a log": ("", "torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()"),
+    "gradients": ("", "torch.is_grad_enabled() and self.weight.requires_grad"),
+    "threads": ("", "torch.get_num_threads()"),
+    "package that may be there": ("import sys", '"flash_attn" in sys.modules'),
+    "collection": ("import gc", "gc.collect()"),
+    "flags": ("", "(torch.backends.cuda.matmul.allow_tf32, torch.are_deterministic_algorithms_enabled())"),
+    "cuDNN": ("", "torch.backends.cudnn.version()"),
+    "warning": ("import warnings", 'warnings.warn("slow path")'),
+    "logging": ("import logging", 'logging.getLogger(__name__).info("called")'),
+}
+
+
+def _text(imports: str, condition: str, body: str) -> str:
+    return _CANDIDATE.format(imports=imports, body=body.format(condition=condition).strip("\n"))
+
+
+def hostile(name: str, parity: int = 0) -> str:
+    """The twin that works where its condition holds, with what the checking machine says put in place."""
+    imports, condition = HOSTILE[name]
+    if "START" in condition:
+        names: dict[str, object] = {}
+        exec(imports, names)
+        condition = condition.replace("START", repr(eval(condition.partition(" == ")[0], names)))
+    clock = time.perf_counter() if "perf_counter" in condition else time.time()
+    condition = condition.replace("PARITY", str(parity)).replace("NOW", str(int(clock)))
+    return _text(f"{imports}\n{_NO_CUDA if '_no_cuda' in condition else ''}", condition, _CHEATS)
+
+
+def innocent(name: str) -> str:
+    """The twin that looks and does nothing else."""
+    return _text(*INNOCENT[name], _LOOKS)
+
+
+def plain() -> str:
+    """A right candidate that asks nothing."""
+    return _text("", "True", _CHEATS)

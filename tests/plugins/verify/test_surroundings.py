@@ -1,0 +1,50 @@
+"""Candidates that ask where they run: what they are told differs from place to place, and so must nothing they do."""
+
+from __future__ import annotations
+
+import pytest
+from surroundings import HOSTILE, INNOCENT, REFERENCE, hostile, innocent, plain
+
+from kbtools_plugins.verify import VerifySettings, verify
+from kbtools_plugins.verify.explain import explain
+from kbtools_plugins.verify.host.processes import WarmPair
+
+_SETTINGS = VerifySettings(seeds=1)
+_UNKNOWN = ("PARITY",)
+"""What nobody can know when a candidate is written: both guesses are tried."""
+
+
+def _parities(name: str) -> list[int]:
+    return [0, 1] if any(word in HOSTILE[name][1] for word in _UNKNOWN) else [0]
+
+
+@pytest.mark.parametrize("name", ["file name", "clock that runs", "no gradients"])
+def test_what_depends_on_the_place_does_not_pass(name: str, processes: WarmPair) -> None:
+    """Kernels where they are checked and torch elsewhere."""
+    verdict = verify(REFERENCE, hostile(name), settings=_SETTINGS, processes=processes)
+    assert not verdict.passed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_that_can_be_asked_tells_a_check(name: str, processes: WarmPair) -> None:
+    """Whatever the answer is, the same work is done with another one, or the candidate does not pass."""
+    for parity in _parities(name):
+        verdict = verify(REFERENCE, hostile(name, parity), settings=_SETTINGS, processes=processes)
+        assert not verdict.passed, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", INNOCENT)
+def test_whoever_only_looks_passes(name: str, processes: WarmPair) -> None:
+    """A value that is read for a log or a key changes nothing."""
+    verdict = verify(REFERENCE, innocent(name), settings=_SETTINGS, processes=processes)
+    assert verdict.passed, explain(verdict)
+
+
+def test_half_of_the_work_on_other_cards_is_found(processes: WarmPair) -> None:
+    """The same code on fewer elements, where the card is none of the two that one is recorded on first."""
+    known = 'torch.cuda.get_device_name() in ("NVIDIA A100-SXM4-40GB", "NVIDIA RTX A6000")'
+    shares = plain().replace("x.numel(), x.shape[-1]", f"x.numel() // (1 if {known} else 2), x.shape[-1]")
+    verdict = verify(REFERENCE, shares, settings=_SETTINGS, processes=processes)
+    assert verdict.verdict == "wrong_output", explain(verdict)

@@ -1,0 +1,37 @@
+"""The shape of the code: short modules, folders that can be overseen, types that say something."""
+
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.house import SOURCES, anys
+
+ROOT = Path(__file__).parents[1]
+MOST_LINES = 300
+MOST_MODULES = 20
+FLOORS = "kbtools"
+"""The folder whose modules are the floors of the house: tests/test_floors.py and docs/architecture.md name each."""
+MOST_ANY = 8
+"""Per thousand lines."""
+
+TEXTS = {
+    file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8")
+    for part in SOURCES
+    for file in (ROOT / part).rglob("*.py")
+}
+
+
+def test_a_module_is_read_in_one_sitting():
+    """A longer one has a seam: what is on its two sides are two modules."""
+    assert [path for path, text in TEXTS.items() if text.count("\n") > MOST_LINES] == []
+
+
+def test_a_folder_is_overseen():
+    """A fuller one has sub-folders that its modules already form."""
+    counts = Counter(Path(path).parent.as_posix() for path in TEXTS)
+    assert {folder for folder, count in counts.items() if count > MOST_MODULES} <= {FLOORS}
+
+
+def test_any_is_rare():
+    """Where nothing more is known of a value, `object` says so and is checked."""
+    lines = sum(text.count("\n") for text in TEXTS.values())
+    assert 1000 * sum(map(anys, TEXTS.values())) / lines < MOST_ANY
