@@ -55,7 +55,7 @@ class RemoteActor:
             ray.remote(Actor).options(**needs, scheduling_strategy=on_node(node)).remote(number, platform.node())
         )
         self._said = self._actor.pid.remote()
-        self.under_way: Any = None
+        self.under_way: object = None
 
     def ready(self) -> bool:
         """Whether it has started; whoever waits for a processor that others use has not."""
@@ -172,7 +172,7 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-_SETTINGS: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+_SETTINGS: dict[str, object] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
 
 
 def _ray() -> Any:
@@ -208,7 +208,7 @@ def _refuse_silence(address: str) -> None:
         ) from error
 
 
-def _patiently(start: Callable[[], Any]) -> None:
+def _patiently(start: Callable[[], object]) -> None:
     """Start Ray, again where a busy machine did not let it start in the half minute that it gives itself."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
