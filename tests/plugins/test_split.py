@@ -75,6 +75,12 @@ def test_test_split_leaves_validation_as_it_is() -> None:
     assert groups_of(without)["validation"] == groups_of(with_test)["validation"]
 
 
+def test_a_split_that_is_not_as_large_as_asked_for_is_told_of() -> None:
+    """From more than one row on, and a fifth of what was asked for."""
+    assert kb.Split().run(modules(8, each=7)).notes[0].startswith("split 'validation' has 7 of 56 rows, not 6:")
+    assert not any("groups are kept whole" in note for note in kb.Split().run(modules(60)).notes)
+
+
 def test_only_a_test_split_may_be_asked_for() -> None:
     """A share of 0 leaves the split out."""
     assert {name: ds.num_rows for name, ds in kb.Split(validation=0, test=0.5).run(modules(10)).dataset.items()} == {

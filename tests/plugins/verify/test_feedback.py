@@ -7,6 +7,7 @@ from test_verify_pair import CANDIDATE, REFERENCE
 from kbtools.feedback import Attempt
 from kbtools_plugins.verify.check import PairCheck
 from kbtools_plugins.verify.feedback import VerifyFeedback
+from kbtools_plugins.verify.host.budget import Deadline
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.settings import VerifySettings
@@ -61,7 +62,7 @@ def test_a_model_is_told_what_is_wrong_and_no_secret(tmp_path, monkeypatch) -> N
 
 def secrets_of(attempt: Attempt, processes: WarmPair) -> list[float]:
     """All secret inputs and expected outputs of the check of an attempt, but for what everybody can guess."""
-    check = PairCheck(attempt.reference_code, attempt.answer, None, SETTINGS, processes)
+    check = PairCheck(attempt.reference_code, attempt.answer, None, SETTINGS, processes, Deadline())
     check._read()
     reply = check._run_reference()
     arrays = [
