@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any
 
-from kbtools.rollouts import Info, Message, Rollout, RolloutLayout, Unconvertible
+from kbtools.rollouts import Info, Message, Rollout, RolloutLayout, Row, Unconvertible
 from kbtools_plugins.rollouts.messages import message_of
 from kbtools_plugins.rollouts.values import (
     Times,
@@ -24,8 +23,6 @@ from kbtools_plugins.rollouts.values import (
     tools_as_json,
     whole,
 )
-
-Row = Mapping[str, Any]
 
 VERSION = 1
 """Version of the traces of verifiers 0.4; those before had none."""

@@ -11,7 +11,7 @@ from test_verify_pair import CANDIDATE, REFERENCE
 from kbtools.feedback import Attempt
 from kbtools_plugins.verify.check import PairCheck
 from kbtools_plugins.verify.feedback import VerifyFeedback
-from kbtools_plugins.verify.host.budget import Deadline
+from kbtools_plugins.verify.host.pair_processes import Deadline
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.settings import VerifySettings
