@@ -65,9 +65,15 @@ class RemoteActor:
             try:
                 self.where += f", process {ray.get(self._said)}"
             except ray.exceptions.RayError as error:
+                if not self.node_is_up():  # it died with its node before it began: others do the work
+                    return False
                 raise ConfigError(f"{self.where}: a worker could not be started ({last_line(error)}).") from error
             self._said = None
         return self._said is None
+
+    def node_is_up(self) -> bool:
+        """Whether its node is still in the cluster."""
+        return self.node.identity in {node.identity for node in nodes()}
 
     def send(self, job: Job) -> None:
         """Start a job."""
@@ -113,8 +119,7 @@ class ClusterStaff:
     def replace(self, worker: Worker) -> Worker | None:
         """Another actor on the same node, if that is still there."""
         assert isinstance(worker, RemoteActor)
-        there = worker.node.identity in {node.identity for node in nodes()}
-        return RemoteActor(worker.node, worker.number, worker.kind) if there else None
+        return RemoteActor(worker.node, worker.number, worker.kind) if worker.node_is_up() else None
 
     def heard(self, working: Iterable[Worker]) -> list[Heard]:
         """The answers that have come."""

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from kbtools.errors import KbError
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
-from kbtools_plugins.verify.host.budget import Budget, Deadline, DeadlinePassed
+from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed, PairProcesses
 from kbtools_plugins.verify.host.processes import WarmPair, WorkerDied
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
 from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
@@ -88,7 +88,7 @@ class PairCheck:
         self._texts = (reference, candidate)
         self._entry_point = entry_point
         self._settings = settings
-        self._processes = Budget(processes, settings, deadline)
+        self._processes = PairProcesses(processes, settings, deadline)
         self._evidence = Evidence()
 
     def run(self) -> Verification:

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 from kbtools_plugins.verify.cache import VerdictStore, key_of
 from kbtools_plugins.verify.check import verify
-from kbtools_plugins.verify.host.budget import Deadline
+from kbtools_plugins.verify.host.pair_processes import Deadline
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.verdict import Verification

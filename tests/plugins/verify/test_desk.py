@@ -13,7 +13,7 @@ import pytest
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify.cache import VerdictStore
-from kbtools_plugins.verify.host.budget import Deadline, DeadlinePassed
+from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed
 from kbtools_plugins.verify.pool import Pair, Watcher
 from kbtools_plugins.verify.service.desk import Desk, Undecided
 from kbtools_plugins.verify.settings import VerifySettings

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from kbtools.data.tasks import Task
 from kbtools.verify_client import Answer, Question
 from kbtools_plugins.feedback import finding
-from kbtools_plugins.verify.host.budget import DeadlinePassed
+from kbtools_plugins.verify.host.pair_processes import DeadlinePassed
 from kbtools_plugins.verify.pool import Pair
 from kbtools_plugins.verify.service.desk import Desk, Full, Undecided
 from kbtools_plugins.verify.verdict import Verification

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify.cache import VerdictStore, key_of
-from kbtools_plugins.verify.host.budget import Deadline, DeadlinePassed
+from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed
 from kbtools_plugins.verify.pool import Pair, Submit, Watcher
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.verdict import Verification

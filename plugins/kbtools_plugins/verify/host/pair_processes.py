@@ -35,7 +35,7 @@ class Deadline:
             raise DeadlinePassed("the verdict was not there by the deadline of the question")
 
 
-class Budget:
+class PairProcesses:
     """Runs jobs of one pair; what one has used is not there for the next, and none is begun after the deadline."""
 
     def __init__(self, processes: WarmPair, settings: VerifySettings, deadline: Deadline) -> None:
