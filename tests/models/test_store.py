@@ -12,7 +12,7 @@ import pytest
 
 from kbtools.errors import ConfigError
 from kbtools.models import Kind, Reply, ResponseStore, StoreDamaged, StoreError, Usage, default_path
-from kbtools.models.store import pack, unpack
+from kbtools.models.store import Assessed, pack, unpack
 from kbtools.models.store.commit import GroupCommit
 from kbtools.models.store.maintenance import verify
 
@@ -72,11 +72,11 @@ def test_what_checks_said_is_kept_beside_the_replies(tmp_path, ask):
     """The first word stays, also in a store of a version that kept none; each reply and word is a new last write."""
     path = tmp_path / "s.sqlite"
     with ResponseStore(path) as store, store.transaction() as connection:
-        connection.execute("DROP TABLE assessments")
+        connection.execute("DROP TABLE assessed")
     with ResponseStore(path) as store:
         writes = [store.last_write()]
         for text in ("it fails", "it passes"):
-            store.put_assessment("key", text)
+            store.put_assessments([Assessed("key", "reply", text)])
         assert store.assessments(["key", "other"]) == {"key": "it fails"}
         writes.append(store.last_write())
         store.put([reply_to(ask(1)[0])])
