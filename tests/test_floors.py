@@ -26,6 +26,7 @@ FLOORS = (
     "hooks",
     "plugins",
     "rollouts",
+    "fields",
     "result",
     "stage",
     "failed_rows",

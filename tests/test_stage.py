@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import kbtools as kb
 from kbtools.data.table import map_batches, take
-from kbtools.errors import KbError, SchemaError
+from kbtools.errors import KbError, SchemaError, UsageError
 from kbtools.llm import ModelStage
 from kbtools.testing import check_stage
 from tests.rows import evals
@@ -82,7 +82,7 @@ def test_stages_chain_with_a_bar():
 
 def test_fields_are_checked_when_a_stage_is_made():
     """A misspelt keyword is an error at once, and a stage never changes."""
-    with pytest.raises(ValidationError, match="colum"):
+    with pytest.raises(UsageError, match="AddOne: unknown key 'colum'. Did you mean 'column'?"):
         AddOne(colum="x")
     with pytest.raises(ValidationError, match="frozen"):
         AddOne().column = "x"

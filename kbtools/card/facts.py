@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.table import batches
 
@@ -56,7 +56,7 @@ def gather(splits: Mapping[str, Dataset], labelled: Iterable[str]) -> SplitFigur
     return facts
 
 
-def _values(ds: Dataset, name: str) -> Iterable[Any]:
+def _values(ds: Dataset, name: str) -> Iterable[object]:
     for table in batches(ds, [name]):
         yield from table.column(name).to_pylist()
 

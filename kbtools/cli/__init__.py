@@ -20,10 +20,12 @@ from kbtools.errors import ConfigError, KbError, did_you_mean
 _COMMANDS = {
     "apply": ("chain", "Run stages over a dataset: kbtools apply filter --where 'reward > 0.85' dedup"),
     "run": ("chain", "Run a recipe (TOML) or repeat a lineage (JSON, or a file that kbtools wrote)."),
+    "init": ("init", "Write a commented .env and recipe.toml for a dataset."),
     "verify": ("verify", "Check one Triton kernel against its reference, and explain the verdict."),
     "serve-verify": ("serve_verify", "Answer verdicts over HTTP, for trainers; references stay with the server."),
     "stages": ("listing", "List the stages, or explain one."),
     "judges": ("listing", "List the judges, or explain one."),
+    "models": ("models", "List model profiles; say which model would be used and whether it answers."),
     "prompts": ("prompting", "List, show, compare and render prompts."),
     "plugins": ("listing", "List the plugins, and those that failed to load."),
     "lineage": ("lineage", "Show how a file was made."),
@@ -34,6 +36,7 @@ _COMMANDS = {
     "label": ("label", "Label rows by hand in a browser: kbtools label judged.parquet --column difficulty"),
     "report": ("report", "Write an HTML report: pipeline, figures, and a browser for the rows."),
     "store": ("store", "Look at the stored replies of models; export, import, check, clean."),
+    "status": ("status", "Show the runs that are under way on this machine."),
     "doctor": ("doctor", "Check versions, extras, GPU and credentials."),
     "env": ("env", "Write an RL environment whose rewards come from serve-verify."),
     "new": ("new", "Write a plugin package that is ready to install."),
@@ -107,8 +110,11 @@ def _code_of(args: Sequence[str] | None) -> int:
     except KbError as error:
         _complain(str(error))
         return error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return 2
+    except click.ClickException as error:
+        _complain(_said(error))
         return 2
     except (click.Abort, KeyboardInterrupt) as error:
         _complain(_interrupted(error))
@@ -117,6 +123,14 @@ def _code_of(args: Sequence[str] | None) -> int:
         _complain(f"{type(error).__name__}: {error}")
         return 3
     return code if isinstance(code, int) else 0
+
+
+def _said(error: click.ClickException) -> str:
+    """What is wrong with the words of a call, in the form of every other error, and where their help is."""
+    text = error.format_message()
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    where = f"\n`{ctx.command_path} --help` shows what there is." if ctx else ""
+    return f"{text[:1].lower()}{text[1:]}{where}"
 
 
 def _interrupted(error: BaseException) -> str:

@@ -15,8 +15,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from kbtools.cli.ui import completion
+from kbtools.cli.ui.help_groups import write_options
 from kbtools.stage import Stage
 from kbtools.wording import counted
+
+_PROMPTS = ("rubric", "template", "feedback_prompt")
+"""Fields that name a prompt."""
 
 
 def stage_options(cls: type[Stage]) -> list[click.Option]:
@@ -54,6 +58,20 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         return key, rest
 
 
+class Number(click.ParamType[float]):
+    """A number, or a percentage."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """`10%` is 0.1."""
+        text = str(value).strip()
+        try:
+            return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(f"{text!r} is no number; a share may be written 0.1 or 10%", param, ctx)
+
+
 class OnceCommand(click.Command):
     """A command that refuses an option given twice or without its value, of which click makes what it can."""
 
@@ -63,11 +81,23 @@ class OnceCommand(click.Command):
             self._check(ctx, args)
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """In groups; then the commands of a group."""
+        write_options(self, ctx, formatter, "Options")
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+    def where_else(self, name: str) -> str:
+        """What is said of an option that is not this command's but that of another."""
+        return ""
+
     def _check(self, ctx: click.Context, args: list[str]) -> None:
         known = {name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
         try:
             _, rest, order = self.make_parser(ctx).parse_args(args=list(args))
         except click.NoSuchOption as error:
+            if said := self.where_else(error.option_name):
+                raise click.UsageError(said, ctx) from None
             raise click.NoSuchOption(
                 error.option_name, possibilities=_near(error.option_name, known), ctx=ctx
             ) from None
@@ -107,6 +137,8 @@ def _option(name: str, field: FieldInfo, *, chooses: bool) -> click.Option:
     flag = "--" + name.replace("_", "-")
     annotation = _without_none(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
+    if name in _PROMPTS:
+        settings["shell_complete"] = completion.rubrics
     if annotation is bool and name.startswith("no_"):
         return click.Option([flag, name], is_flag=True, **settings)
     if chooses:  # its own name alone would be allowed by its type, but `distribution/name` means it too
@@ -126,7 +158,7 @@ def _option(name: str, field: FieldInfo, *, chooses: bool) -> click.Option:
 def _click_type(annotation: Any) -> object:
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
-    return annotation if annotation in (int, float) else str
+    return Number() if annotation is float else int if annotation is int else str
 
 
 def _metavar(annotation: Any) -> str | None:

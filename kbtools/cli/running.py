@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray
-from kbtools.errors import ConfigError, KbError, Missing, UsageError
+from kbtools.errors import ConfigError, KbError, Missing, UsageError, option
 from kbtools.lineage import Output, Recipe, limited_name
 from kbtools.publish import Together
 from kbtools.stage import Stage
@@ -91,15 +91,18 @@ def _test_mode() -> bool:
 
 
 def execute(recipe: Recipe, options: RunOptions) -> int:
-    """Check, load, run, write or push, and say what came of it; the exit code."""
-    return execute_all([recipe], options)
+    """Check, load, run, write or push, and say what came of it; the exit code. Its stages came as options."""
+    return execute_all([recipe], options, option)
 
 
-def execute_all(recipes: Sequence[Recipe], options: RunOptions) -> int:
-    """As `execute`, one after the other, once all of them are known to be sound: every target, every right to write."""
+def execute_all(recipes: Sequence[Recipe], options: RunOptions, spell: Callable[[str], str] | None = None) -> int:
+    """As `execute`, one after the other, once all of them are known to be sound: every target, every right to write.
+
+    `spell` writes the fields of their stages as the user did.
+    """
     with own_files.replacing(foreign=options.overwrite):
         with publish.together() as pushes:
-            prepared = [_prepared(recipe, options, pushes) for recipe in recipes]
+            prepared = [_prepared(recipe, options, pushes, spell) for recipe in recipes]
         return max(_executed(one, options) for one in prepared)
 
 
@@ -123,10 +126,10 @@ class _Prepared:
         return _only_read(self.stages) and self.target is not None and self.target.suffix == ".json"
 
 
-def _prepared(recipe: Recipe, options: RunOptions, pushes: Together) -> _Prepared:
+def _prepared(recipe: Recipe, options: RunOptions, pushes: Together, spell: Callable[[str], str] | None) -> _Prepared:
     """Check what can be checked without the rows, and say what will be replaced and where the rows will go."""
     recipe = with_push(recipe, options.push, options.push_fields, overwrite=options.overwrite)
-    stages = pipeline.build(recipe)
+    stages = pipeline.build(recipe, spell)
     if recipe.source is None:
         raise _without_dataset(stages, options)
     earlier = pushes.names.get(recipe.source.dataset)

@@ -128,8 +128,9 @@ class Schema:
         """The path itself, once it is known to exist; SchemaError names the columns that do."""
         if column_type(self.features, path) is None:
             known = all_paths(self.features)
+            near = did_you_mean(path, known, all_if_none_near=False)
             raise SchemaError(
-                f"there is no column {path!r}. {did_you_mean(path, known)} Columns: {self.describe()}."
+                f"there is no column {path!r}. {near}{' ' if near else ''}Columns: {self.describe()}."
                 if known
                 else f"there is no column {path!r}: the dataset has no columns.",
                 missing=(path,),

@@ -55,7 +55,7 @@ class RemoteActor:
             ray.remote(Actor).options(**needs, scheduling_strategy=on_node(node)).remote(number, platform.node())
         )
         self._said = self._actor.pid.remote()
-        self.under_way: Any = None
+        self.under_way: object = None
 
     def ready(self) -> bool:
         """Whether it has started; whoever waits for a processor that others use has not."""
@@ -65,9 +65,15 @@ class RemoteActor:
             try:
                 self.where += f", process {ray.get(self._said)}"
             except ray.exceptions.RayError as error:
+                if not self.node_is_up():  # it died with its node before it began: others do the work
+                    return False
                 raise ConfigError(f"{self.where}: a worker could not be started ({last_line(error)}).") from error
             self._said = None
         return self._said is None
+
+    def node_is_up(self) -> bool:
+        """Whether its node is still in the cluster."""
+        return self.node.identity in {node.identity for node in nodes()}
 
     def send(self, job: Job) -> None:
         """Start a job."""
@@ -113,8 +119,7 @@ class ClusterStaff:
     def replace(self, worker: Worker) -> Worker | None:
         """Another actor on the same node, if that is still there."""
         assert isinstance(worker, RemoteActor)
-        there = worker.node.identity in {node.identity for node in nodes()}
-        return RemoteActor(worker.node, worker.number, worker.kind) if there else None
+        return RemoteActor(worker.node, worker.number, worker.kind) if worker.node_is_up() else None
 
     def heard(self, working: Iterable[Worker]) -> list[Heard]:
         """The answers that have come."""
@@ -167,7 +172,7 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-_SETTINGS: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+_SETTINGS: dict[str, object] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
 
 
 def _ray() -> Any:
@@ -203,7 +208,7 @@ def _refuse_silence(address: str) -> None:
         ) from error
 
 
-def _patiently(start: Callable[[], Any]) -> None:
+def _patiently(start: Callable[[], object]) -> None:
     """Start Ray, again where a busy machine did not let it start in the half minute that it gives itself."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:

@@ -65,7 +65,7 @@ def check_versions(present: list[Node], say: Callable[[str], None]) -> list[Node
     return [node for node in present if node.identity in still_there]
 
 
-def _compare(asked: dict[Any, Node], seconds: float) -> None:
+def _compare(asked: dict[object, Node], seconds: float) -> None:
     """Compare what nodes say in this time, and take those that have the same out of `asked`."""
     import ray
 
@@ -77,7 +77,7 @@ def _compare(asked: dict[Any, Node], seconds: float) -> None:
                 versions.refuse_difference(versions.here(), said, f"node {node.address}")
 
 
-def _said(reference: Any, node: Node) -> Versions | None:
+def _said(reference: object, node: Node) -> Versions | None:
     """What a node has answered; None where it has left the cluster."""
     import ray
 
@@ -92,7 +92,7 @@ def _said(reference: Any, node: Node) -> Versions | None:
         ) from error
 
 
-def _addresses(asked: dict[Any, Node]) -> str:
+def _addresses(asked: dict[object, Node]) -> str:
     return ", ".join(node.address for node in asked.values())
 
 

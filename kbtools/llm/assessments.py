@@ -7,11 +7,11 @@ and with them another request that is paid for again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from kbtools.errors import KbError
 from kbtools.feedback import Assessment, Attempt, Feedback
-from kbtools.models.store import ResponseStore
+from kbtools.models.store import Assessed, ResponseStore
 from kbtools.plugins import registry
 from kbtools.stage import source_digest
 from kbtools.wording import counted
@@ -31,13 +31,14 @@ class Assessments:
         stored = self._store.assessments(keys.values())
         return {attempt: Assessment.model_validate_json(stored[key]) for attempt, key in keys.items() if key in stored}
 
-    def make(self, attempts: Sequence[Attempt]) -> Iterator[Assessment | None]:
-        """Check these attempts and keep what is found, in their order."""
-        count = 0
+    def make(self, asked: Mapping[Attempt, str]) -> Iterator[Assessment | None]:
+        """Check these attempts, each with the key of its reply, and keep what is found, in their order."""
+        attempts, count = list(asked), 0
         for attempt, found in zip(attempts, self._feedback.assess(attempts), strict=False):
             count += 1
             if found is not None:
-                self._store.put_assessment(self._key(attempt), found.model_dump_json())
+                kept = Assessed(self._key(attempt), asked[attempt], found.model_dump_json())
+                self._store.put_assessments([kept])
             yield found
         if count < len(attempts):
             raise KbError(

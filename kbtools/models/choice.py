@@ -24,6 +24,15 @@ def default_model() -> str:
 
     With PRIME_API_KEY it may be a bare name.
     """
-    spec = os.environ.get("KBTOOLS_MODEL") or os.environ.get("DATA_MODEL") or read_config().model.default
+    return chosen_model()[0]
+
+
+def chosen_model() -> tuple[str, str]:
+    """The default model and where it comes from; empty where there is none."""
+    places = {name: os.environ.get(name, "") for name in ("KBTOOLS_MODEL", "DATA_MODEL")}
+    places["[model] default"] = read_config().model.default
+    place, spec = next(((place, spec) for place, spec in places.items() if spec), ("", ""))
     bare = spec and not spec.startswith(("http://", "https://")) and ":" not in spec
-    return f"prime:{spec}" if bare and os.environ.get("PRIME_API_KEY") else spec
+    if bare and os.environ.get("PRIME_API_KEY"):
+        return f"prime:{spec}", f"{place}, a bare name, and PRIME_API_KEY is set"
+    return spec, place

@@ -29,7 +29,7 @@ def resolve_model(spec: str, config: ModelsConfig | None = None) -> ModelBackend
         return _at_url(spec, config or read_config())
     scheme, colon, rest = spec.partition(":")
     if not colon or not rest.strip():
-        raise UsageError(f"model spec {spec!r} has no model; expected PROFILE:MODEL, {_forms()}")
+        raise UsageError(f"model spec {spec!r} {_lacks(scheme, bool(colon), config or read_config())}")
     if scheme in LOCAL:
         return LOCAL[scheme](rest.strip())
     config = config or read_config()
@@ -128,6 +128,14 @@ def _profile(name: str, config: ModelsConfig, spec: str) -> Profile:
         return profile
     known = [*BUILT_IN, *config.profiles, *LOCAL, "batch", "http"]
     raise UsageError(f"model spec {spec!r}: there is no profile {name!r}. {did_you_mean(name, known)}")
+
+
+def _lacks(word: str, is_server: bool, config: ModelsConfig) -> str:
+    """What a spec of one word lacks: a model, or a server."""
+    if is_server:
+        return f"names no model: write {word}:MODEL."
+    profiles = ", ".join(f"{name}:{word}" for name in [*BUILT_IN, *config.profiles])
+    return f"does not say where the model is: write {profiles}, {_forms()}."
 
 
 def _forms() -> str:

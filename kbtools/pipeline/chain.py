@@ -22,6 +22,7 @@ from kbtools.pipeline.observers import Bars, Observer, reporting
 from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.sharding import Beginning, beginning, run_sharded
 from kbtools.pipeline.step import checked
+from kbtools.pipeline.under_way import noted
 from kbtools.plugins import registry
 from kbtools.result import Drop, Failure, Result
 from kbtools.shards import Segment, segments
@@ -74,7 +75,8 @@ def run(
         with opened(engine, watcher.say), own_files.made_from(lineages.of(data).source):
             for line in [] if preflighted else preflight(lineages.of(data), chain):
                 watcher.say(line)
-            return execute(data, chain, watcher)
+            with noted(watcher, len(chain)) as noting:
+                return execute(data, chain, noting)
     finally:
         asked_by_chain.reset(token)
         bars.close()

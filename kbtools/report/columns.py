@@ -126,7 +126,7 @@ def _read(ds: Dataset, path: str) -> Column | None:
     return _labels(path, pa.array([_plain(value) for value in cells.to_pylist()], pa.string()))
 
 
-def _plain(value: Any) -> str | None:
+def _plain(value: object) -> str | None:
     """Truth values as JSON writes them, and dates as ISO 8601."""
     if value is None or isinstance(value, bool):
         return None if value is None else str(value).lower()

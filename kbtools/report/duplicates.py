@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.table import batches, field_of
@@ -87,7 +87,7 @@ def _digests(ds: Dataset, path: str) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     try:
         found = of_cell(value)
     except ReasoningError:  # messages without text, such as images

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ def pieces(ds: Dataset) -> list[Piece] | None:
     return None if None in found else [piece for piece in found if piece is not None]
 
 
-def _piece(side_by_side: Sequence[Any]) -> Piece | None:
+def _piece(side_by_side: Sequence[object]) -> Piece | None:
     from datasets.table import MemoryMappedTable
 
     if len(side_by_side) != 1 or not isinstance(side_by_side[0], MemoryMappedTable):

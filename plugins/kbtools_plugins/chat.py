@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data import texts
@@ -234,8 +234,8 @@ class ToPromptCompletion(_ToChat):
 class _Cells:
     """What one row says."""
 
-    prompt: Any
-    completion: Any
+    prompt: object
+    completion: object
     reasoning: str | None
     system: str | None
 

@@ -29,7 +29,7 @@ class ConversationColumns:
     """Column of the reasoning beside a completion of plain text."""
     system: Mapping[str, str]
     """Column of each value that the system prompt needs."""
-    extra: Mapping[str, Any]
+    extra: Mapping[str, object]
     """Features of fields that messages have beside role, content and reasoning."""
 
     @property
@@ -46,7 +46,7 @@ class ConversationColumns:
             prompt = None
         is_text = not is_message_list(column_type(features, completion))
         beside = schema.find("reasoning") if is_text and prompt and schema.has("reasoning") else None
-        extra: dict[str, Any] = {}
+        extra: dict[str, object] = {}
         for path in (prompt, completion):
             for name, feature in _extra(column_type(features, path or completion)).items():
                 if extra.setdefault(name, feature) != feature:

@@ -109,7 +109,7 @@ class _Place:
     """The column that is stripped, and what becomes of it and of its neighbours."""
 
     path: str
-    feature: Any
+    feature: object
     """The column's feature afterwards."""
     beside: tuple[str, ...]
     """Columns that hold the reasoning of a plain text."""
@@ -144,5 +144,5 @@ def _noted(result: kb.Result, bare: int) -> kb.Result:
     return replace(result, notes=(*result.notes, f"{_BARE}: {bare:,}"), facts={_FACT: bare})
 
 
-def _is_text(feature: Any) -> bool:
+def _is_text(feature: object) -> bool:
     return getattr(feature, "dtype", "") in ("string", "large_string", "string_view", "null")

@@ -238,7 +238,7 @@ def test_test_mode_takes_five_rows_unless_told(cli, file, monkeypatch):
     ("words", "message"),
     [
         (("apply", "fliter", "--where", "x"), "there is no stage 'fliter'. Did you mean 'filter'?"),
-        (("apply", "filter", "--wher", "x"), "No such option '--wher'. Did you mean '--where'?"),
+        (("apply", "filter", "--wher", "x"), "no such option '--wher'. Did you mean '--where'?"),
         (("apply", "filter", "--where", "reward > 0", "--datset", "x"), "Did you mean '--dataset'?"),
         (("aply",), "there is no command 'aply'. Did you mean 'apply'?"),
         (("upload", "everything"), "'everything' is not one of 'all', 'filtered', 'unique', 'synthetic'"),
@@ -348,7 +348,7 @@ def test_the_dataset_is_not_written_over(cli, file):
 
 def test_a_missing_option_is_named(cli, file):
     """In plain words."""
-    assert "'where' is required and was not given" in cli("apply", "filter", "--dataset", file).err
+    assert "--where is required and was not given: expression over" in cli("apply", "filter", "--dataset", file).err
 
 
 def test_an_unreadable_dotenv_is_a_configuration_error(cli, file):

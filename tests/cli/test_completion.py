@@ -1,5 +1,9 @@
 """Shell completion offers stages, their options, and the options of the run wherever they may stand."""
 
+import re
+import shutil
+import subprocess
+
 import pytest
 
 from kbtools.cli import main
@@ -33,7 +37,10 @@ def complete(capsys, monkeypatch):
         ("kbtools apply filter --where x --dr", ["plain,--dry-run", "plain,--dropped"]),
         ("kbtools apply filter --where x fil", ["plain,filter"]),
         ("kbtools apply filter --where x filter --nu", ["plain,--nulls"]),
-        ("kbtools apply --dataset ", ["file,"]),
+        ("kbtools apply --dataset ", ["plain,sample", "file,"]),
+        ("kbtools apply --dataset sam", ["plain,sample", "file,sam"]),
+        ("kbtools apply judge --rubric diff", ["plain,difficulty", "plain,difficulty-score", "plain,difficulty-style"]),
+        ("kbtools apply judge --rubric style@", ["plain,style@v1", "plain,style@v2"]),
         ("kbtools apply no-such-stage --nu", []),
         ("kbtools run ", ["file,"]),
         ("kbtools stages fil", ["plain,filter"]),
@@ -52,3 +59,34 @@ def test_judges_are_offered(complete, install):
     install("kb-zebra", source + "@kb.hookimpl\ndef register_judges():\n    return [J]\n")
     assert complete("kbtools apply judge --judge ze") == ["plain,zebra"]
     assert complete("kbtools judges ze") == ["plain,zebra"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("line", "offered"), [("kbtools apply --dataset sam", "sample"), ("kbtools apply fil", "filter")]
+)
+def test_every_shell_is_offered_the_same(shell, line, offered, capsys, monkeypatch):
+    """By the protocol of its own completion."""
+    words = line.split(" ")
+    monkeypatch.setenv("_KBTOOLS_COMPLETE", f"{shell}_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", words[-1] if shell == "fish" else str(len(words) - 1))
+    with pytest.raises(SystemExit):
+        main([])
+    assert offered in re.split(r"[\s,]+", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_reads_its_script(shell, capsys, monkeypatch, tmp_path):
+    """The script that the help speaks of is one of this shell."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    monkeypatch.setenv("_KBTOOLS_COMPLETE", f"{shell}_source")
+    with pytest.raises(SystemExit):
+        main([])
+    script = tmp_path / "completion"
+    script.write_text(capsys.readouterr().out)
+    assert "kbtools" in script.read_text()
+    done = subprocess.run([program, "-n", str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -21,12 +21,17 @@ from tests import chat
 from tests.plugins.rollouts.test_traces import assert_equal_to_verifiers, lines
 
 HERE = Path(__file__).parent
+TEMPLATE = "cli/templates/environment/@MODULE@/rewards.py.tmpl"
 WRITE_TRACES = HERE.parent / "plugins" / "rollouts" / "write_traces.py"
 TRL = ("trl==1.16.0",)
 VERL = (
     "verl==0.9.1", "tensordict==0.15.3", "torchdata==0.11.0", "omegaconf==2.4.0", "antlr4-python3-runtime==4.9.3",
     "codetiming==1.4.0", "hydra-core==1.3.8", "pyvers==0.2.3", "orjson==3.13.0",
 )  # fmt: skip
+OLDER = (
+    "transformers==5.10.4", "tokenizers==0.22.2", "huggingface_hub==1.33.0", "httpx==0.28.1", "httpcore==1.0.9",
+)  # fmt: skip
+"""What verl 0.9.1 asks for; its reader of conversations does not import beside later ones."""
 VERIFIERS = ("verifiers==0.4.0",)
 
 pytestmark = pytest.mark.slow
@@ -92,7 +97,7 @@ def test_trl_trains_on_our_columns(tmp_path: Path) -> None:
 
 
 def test_verl_reads_our_tasks(tmp_path: Path) -> None:
-    """Its reader for reinforcement learning; that for SFT in 0.9.1 does not import beside transformers 5."""
+    """Its reader for reinforcement learning."""
     tasks = kb.ToTasks(trainer="verl")(kb.load("sample"))
     python = environment(tmp_path / "verl", VERL)
     file, tokenizer = saved(tasks, "tasks.parquet"), chat.folder(tmp_path / "tokenizer")
@@ -100,6 +105,20 @@ def test_verl_reads_our_tasks(tmp_path: Path) -> None:
     assert read["rows"] == tasks.num_rows
     assert read["first"]["raw_prompt"] == tasks[0]["prompt"]
     assert read["first"]["reward_model"] == {"style": "rule", "ground_truth": tasks[0]["extra_info"]["task"]}
+
+
+def test_verl_learns_from_our_conversations_and_asks_our_reward(tmp_path: Path) -> None:
+    """Its reader for SFT makes an example of every row, its reward manager calls the function of `kbtools env`."""
+    python, tokenizer = environment(tmp_path / "verl", (*VERL, *OLDER)), chat.folder(tmp_path / "tokenizer")
+    conversations = kb.ToMessages()(kb.Select(best=1)(kb.load("sample")))
+    file = saved(conversations, "conversations.parquet")
+    (read,) = said(output(python, HERE / "read_conversations_with_verl.py", tokenizer, file), "READ")
+    assert read["rows"] == conversations.num_rows
+    assert read["learned"] > 100
+    rewards = tmp_path / "rewards.py"
+    rewards.write_text((Path(kb.__file__).parent / TEMPLATE).read_text().replace("@MODULE@", "kernels"))
+    (scores,) = said(output(python, HERE / "score_with_verl.py", tokenizer, rewards), "SCORED")
+    assert scores == {"Scale": 1.0, "Softmax": 0.0}
 
 
 def test_a_thousand_traces_of_verifiers_are_read_as_it_reads_them(tmp_path: Path) -> None:

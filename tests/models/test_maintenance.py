@@ -7,8 +7,9 @@ import pytest
 
 from kbtools.errors import DataError, UsageError
 from kbtools.models import Kind, ResponseStore, Usage
+from kbtools.models.store import Assessed
 from kbtools.models.store.import_export import Exported, export, import_lines
-from kbtools.models.store.maintenance import gc, ls, show, stats, verify
+from kbtools.models.store.maintenance import Removed, gc, ls, show, stats, verify
 from tests.models.test_store import reply_to
 
 
@@ -60,6 +61,52 @@ def test_gc_removes_only_what_was_asked(filled, conditions, left):
     assert list(verify(filled)) == []
 
 
+@pytest.fixture
+def assessed(filled, ask):
+    """The same with what was said of the answers in the first six."""
+    filled.put_assessments(Assessed(f"a{i}", request.key, f"said {i}") for i, request in enumerate(ask(6)))
+    return filled
+
+
+def test_assessments_move_with_their_replies(assessed, tmp_path, ask):
+    """Else a conversation could not go on as it was; of one model, those of its replies."""
+    assert stats(assessed).assessments == 6
+    assert export(assessed, tmp_path / "all.jsonl") == Exported(10, 0, 6)
+    assert export(assessed, tmp_path / "none.jsonl", model="another") == Exported(0, 0, 0)
+    assert export(assessed, tmp_path / "model.jsonl", model="test-model") == Exported(10, 0, 6)
+    with ResponseStore(tmp_path / "new.sqlite") as other:
+        other.put_assessments([Assessed("a1", ask(2)[1].key, "said here")])
+        assert import_lines(other, tmp_path / "all.jsonl").assessments == 5
+        assert other.assessments(["a0", "a1", "a9"]) == {"a0": "said 0", "a1": "said here"}
+        assert import_lines(other, tmp_path / "all.jsonl").assessments == 0
+        assert gc(other).assessments == 0
+
+
+def test_assessments_go_with_their_replies(assessed):
+    """None is left behind without its reply, and a dry run says how many go."""
+    assert gc(assessed) == Removed(0, 0, 0)
+    foreseen = gc(assessed, failed=True, dry_run=True)
+    assert gc(assessed, failed=True) == foreseen == Removed(3, 0, 2)
+    assert sorted(assessed.assessments(f"a{i}" for i in range(6))) == ["a0", "a1", "a3", "a4"]
+    assert gc(assessed, model="test-model") == Removed(7, 0, 4)
+
+
+def test_a_damaged_assessment_is_found_and_costs_itself_alone(assessed, tmp_path):
+    """As a reply that cannot be unpacked."""
+    with assessed.transaction() as connection:
+        connection.execute("UPDATE assessed SET assessment = x'00' WHERE key = 'a3'")
+    assert [problem.key for problem in verify(assessed)] == ["a3"]
+    assert export(assessed, tmp_path / "all.jsonl") == Exported(10, 1, 5)
+
+
+@pytest.mark.parametrize("fields", [{"key": "a", "reply": 3, "assessment": "x"}, {"key": "a", "assessment": "x"}])
+def test_an_assessment_that_is_none_is_refused(store, tmp_path, fields):
+    """With the number of its line."""
+    (tmp_path / "x.jsonl").write_text(json.dumps(fields))
+    with pytest.raises(DataError, match=r"x\.jsonl, line 1: not an exported reply"):
+        import_lines(store, tmp_path / "x.jsonl")
+
+
 def test_verify_finds_a_request_that_does_not_fit_its_key(filled, ask):
     """Re-hashing shows what was changed by hand."""
     with filled.transaction() as connection:
@@ -72,7 +119,7 @@ def test_verify_finds_a_request_that_does_not_fit_its_key(filled, ask):
 
 def test_export_and_import_move_all(filled, tmp_path):
     """What comes out of one store goes into another, the same."""
-    assert export(filled, tmp_path / "all.jsonl") == Exported(10, 0)
+    assert export(filled, tmp_path / "all.jsonl") == Exported(10, 0, 0)
     with ResponseStore(tmp_path / "new.sqlite") as other:
         done = import_lines(other, tmp_path / "all.jsonl")
         assert (done.added, done.kept) == (10, 0)
@@ -84,7 +131,7 @@ def test_export_saves_what_a_damaged_store_still_gives(filled, tmp_path):
     """One text that cannot be unpacked costs one reply, and it is counted."""
     with filled.transaction() as connection:
         connection.execute("UPDATE replies SET raw = x'00' WHERE rowid = 5")
-    assert export(filled, tmp_path / "all.jsonl") == Exported(9, 1)
+    assert export(filled, tmp_path / "all.jsonl") == Exported(9, 1, 0)
     with ResponseStore(tmp_path / "saved.sqlite") as saved:
         assert import_lines(saved, tmp_path / "all.jsonl").added == 9
 

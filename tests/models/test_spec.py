@@ -103,8 +103,8 @@ def test_a_bad_configuration_names_file_and_entry(tmp_path, text, why):
 @pytest.mark.parametrize(
     ("spec", "why"),
     [
-        ("gpt-5.2", "expected PROFILE:MODEL"),
-        ("openai:", "has no model"),
+        ("gpt-5.2", "write openai:gpt-5.2, prime:gpt-5.2, "),
+        ("openai:", "names no model: write openai:MODEL"),
         ("opnai:gpt-5.2", "Did you mean 'openai'"),
         ("http://localhost:8000/v1", "#MODEL"),
         ("http://#m", "not a base URL"),

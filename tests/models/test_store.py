@@ -1,5 +1,6 @@
 """The response store as a file: what is in it, who may share it, and what happens when it is damaged."""
 
+import asyncio
 import multiprocessing
 import pickle
 import sqlite3
@@ -11,7 +12,8 @@ import pytest
 
 from kbtools.errors import ConfigError
 from kbtools.models import Kind, Reply, ResponseStore, StoreDamaged, StoreError, Usage, default_path
-from kbtools.models.store import pack, unpack
+from kbtools.models.store import Assessed, pack, unpack
+from kbtools.models.store.commit import GroupCommit
 from kbtools.models.store.maintenance import verify
 
 
@@ -70,11 +72,11 @@ def test_what_checks_said_is_kept_beside_the_replies(tmp_path, ask):
     """The first word stays, also in a store of a version that kept none; each reply and word is a new last write."""
     path = tmp_path / "s.sqlite"
     with ResponseStore(path) as store, store.transaction() as connection:
-        connection.execute("DROP TABLE assessments")
+        connection.execute("DROP TABLE assessed")
     with ResponseStore(path) as store:
         writes = [store.last_write()]
         for text in ("it fails", "it passes"):
-            store.put_assessment("key", text)
+            store.put_assessments([Assessed("key", "reply", text)])
         assert store.assessments(["key", "other"]) == {"key": "it fails"}
         writes.append(store.last_write())
         store.put([reply_to(ask(1)[0])])
@@ -180,3 +182,15 @@ def test_threads_share_one_store(store, ask):
     for thread in threads:
         thread.join()
     assert len(store.states(request.key for request in requests)) == 50
+
+
+def test_what_was_handed_in_is_stored_when_its_writer_ends(store, ask):
+    """Though nobody waits for it: a run that ends early loses no reply that has come."""
+
+    async def scene() -> None:
+        async with GroupCommit(store) as commit:
+            for request in ask(20):
+                commit.put(reply_to(request))
+
+    asyncio.run(scene())
+    assert len(store.states(request.key for request in ask(20))) == 20

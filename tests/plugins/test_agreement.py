@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 import kbtools as kb
 from kbtools.errors import RowError, SchemaError, UsageError
@@ -239,7 +238,7 @@ def test_what_cannot_be_compared(ds, fields, error, says):
 
 def test_one_column_is_not_enough():
     """Agreement needs two."""
-    with pytest.raises(ValidationError, match="at least 2"):
+    with pytest.raises(UsageError, match="at least 2"):
         kb.Agreement(between=("a",))
 
 

@@ -77,6 +77,14 @@ def test_many_rows_get_fewer_samples_aloud(monkeypatch):
     assert any("come from 16 of them instead of 50" in note for note in result.notes)
 
 
+def test_an_interval_has_a_hundred_samples_however_long_they_take(monkeypatch):
+    """Fewer would say nothing; where there is time, as many as were asked for."""
+    columns, rows = [scale("a", range(30)), scale("b", range(30))], np.arange(30)
+    assert correlate(columns, rows, resamples=150).pairs[0].spearman.resamples == 150
+    monkeypatch.setattr(correlation, "_WORK", 1)
+    assert correlate(columns, rows, resamples=150).pairs[0].spearman.resamples == 100
+
+
 def test_coefficients_are_those_of_scipy():
     """Ordinal labels count as 0, 1, 2, and every coefficient is scipy's on the whole columns."""
     ds = rated()

@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import datasets
-import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,6 +73,12 @@ def test_test_split_leaves_validation_as_it_is() -> None:
     """ModelStage for a test split later takes its groups from train."""
     without, with_test = kb.Split().run(modules(60, each=2)), kb.Split(test=0.2).run(modules(60, each=2))
     assert groups_of(without)["validation"] == groups_of(with_test)["validation"]
+
+
+def test_a_split_that_is_not_as_large_as_asked_for_is_told_of() -> None:
+    """From more than one row on, and a fifth of what was asked for."""
+    assert kb.Split().run(modules(8, each=7)).notes[0].startswith("split 'validation' has 7 of 56 rows, not 6:")
+    assert not any("groups are kept whole" in note for note in kb.Split().run(modules(60)).notes)
 
 
 def test_only_a_test_split_may_be_asked_for() -> None:
@@ -172,7 +177,7 @@ def test_empty_dataset_gives_empty_splits() -> None:
 )
 def test_impossible_shares_are_refused(fields: dict[str, Any], says: str) -> None:
     """Shares must leave something to every split."""
-    with pytest.raises(pydantic.ValidationError, match=says):
+    with pytest.raises(kb.errors.UsageError, match=says):
         kb.Split(**fields)
 
 

@@ -130,6 +130,21 @@ def test_second_run_asks_and_checks_nothing(model_server, marks, tmp_path):
     assert (len(server.log), len(assessed(tmp_path))) == (12, 6)
 
 
+def test_a_moved_store_has_all_that_a_run_goes_on_from(model_server, marks, tmp_path, cli):
+    """Export and import take the assessments along; gc takes them with the replies."""
+    server, model = model_server(reply=rights_itself)
+    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    asked = {"model": model, "turns": 4, "feedback": "marks"}
+    first = kb.Synthesize(store=str(old), **asked)(modules(2)).to_list()
+    assert "6 replies, 6 assessments" in cli("store", "--store", str(old), "stats").out
+    assert "wrote 6 replies, 6 assessments" in cli("store", "--store", str(old), "export", "all.jsonl").out
+    assert "added 6 replies, 6 assessments" in cli("store", "--store", str(new), "import", "all.jsonl").out
+    assert kb.Synthesize(store=str(new), **asked)(modules(2)).to_list() == first
+    assert (len(server.log), len(assessed(tmp_path))) == (6, 6)
+    done = cli("store", "--store", str(new), "gc", "--older-than", "0")
+    assert "removed 6 replies, 6 assessments" in done.out
+
+
 def test_another_feedback_prompt_asks_only_what_follows(model_server, marks, tmp_path):
     """First answers and what was found of them stay; another word of the plugin's option is another assessment."""
     server, model = model_server(reply=rights_itself)

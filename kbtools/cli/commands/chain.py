@@ -14,6 +14,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from kbtools.cli.misplaced import no_stage, recipes_here, whose
 from kbtools.cli.options import KeyValue, OnceCommand, given, help_text, pairs, stage_options
 from kbtools.cli.pushing import push_options
 from kbtools.cli.running import RunOptions, engine_of, execute, execute_all, source_of
@@ -25,8 +26,19 @@ from kbtools.plugins import registry
 from kbtools.stage import Stage, summary
 from kbtools.wording import counted
 
+
+class Count(click.IntRange):
+    """A number of things; its name is what an error calls it."""
+
+    name = "integer"
+
+
 _RUN = "kbtools.run"
-_FILES = ("dataset", "out", "dropped", "save_recipe", "scratch")
+_LAST = "kbtools.last"
+_FILES = {
+    "dataset": completion.datasets,
+    **dict.fromkeys(("out", "dropped", "save_recipe", "scratch"), completion.files),
+}
 
 
 def run_options() -> list[click.Option]:
@@ -47,9 +59,9 @@ def run_options() -> list[click.Option]:
         ("scratch", "DIR", "Folder of an engine's finished parts; with ray, one that every node sees."),
     ]
     numbers: list[tuple[str, object, str]] = [
-        ("limit", click.IntRange(min=0), "Only the first N rows of each split."),
+        ("limit", Count(min=0), "Only the first N rows of each split."),
         ("seed", int, "Seed of every stage that has one."),
-        ("shards", click.IntRange(min=1), "Parts that an engine cuts the rows into; by their number when not given."),
+        ("shards", Count(min=1), "Parts that an engine cuts the rows into; by their number when not given."),
     ]
     flags = [
         ("overwrite", "--overwrite", "Replace files and datasets on the Hub that were made from something else."),
@@ -58,8 +70,7 @@ def run_options() -> list[click.Option]:
         ("json_output", "--json", "Print the result as JSON on stdout, everything else on stderr."),
     ]
     options = [
-        _run_option(name, metavar=metavar, help=help_, shell_complete=completion.files if name in _FILES else None)
-        for name, metavar, help_ in text
+        _run_option(name, metavar=metavar, help=help_, shell_complete=_FILES.get(name)) for name, metavar, help_ in text
     ]
     options += [_run_option(name, type=kind, metavar="N", help=help_) for name, kind, help_ in numbers]
     options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
@@ -68,9 +79,9 @@ def run_options() -> list[click.Option]:
         ("push", "--push", "Publish the result on the Hub: the stage `push` at the end of the chain."),
     ]
     options += [_run_option(name, flag, is_flag=True, help=help_) for name, flag, help_ in flags]
-    for option in push_options():
-        option.expose_value, option.callback = False, _remember_push
-        options.append(option)
+    for how in push_options():
+        how.expose_value, how.callback = False, _remember_push
+        options.append(how)
     columns = "Which column holds a role, e.g. module_name=my_col; repeatable."
     return [*options, _run_option("columns", type=KeyValue(), multiple=True, help=columns)]
 
@@ -119,11 +130,19 @@ class StageChain(OnceCommand, click.Group):
         if name.startswith("-"):
             raise click.NoSuchOption(name, ctx=ctx)
         try:
-            return name, stage_command(name, *_classes(name, rest)), rest
+            command = stage_command(name, *_classes(name, rest))
         except KbError:
             if ctx.resilient_parsing:  # the shell asks for completion: nothing is to be offered, nor complained of
                 return None, None, []
+            if said := no_stage(name, "push" in ctx.meta.get(_RUN, {}), ctx.meta.get(_LAST)):
+                raise UsageError(said) from None
             raise
+        ctx.meta[_LAST] = name
+        return name, command, rest
+
+    def where_else(self, name: str) -> str:
+        """Options of stages, which stand after a stage's name."""
+        return whose(name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The stages and what they do."""
@@ -143,8 +162,8 @@ def _classes(name: str, args: Sequence[str]) -> tuple[type[Stage], type[Stage]]:
 def _named(choice: str, args: Sequence[str]) -> str | None:
     """The value of the option that chooses the class, in the words after the stage as far as the next stage."""
     known = registry()
-    options = [*run_options(), *(option for cls in known.judges().values() for option in stage_options(cls))]
-    flags = {name for option in options if option.is_flag for name in (*option.opts, *option.secondary_opts)}
+    options = [*run_options(), *(one for cls in known.judges().values() for one in stage_options(cls))]
+    flags = {name for one in options if one.is_flag for name in (*one.opts, *one.secondary_opts)}
     stages = known.offers("stage")
     for before, word in pairwise(("", *args)):
         if before == f"--{choice}":
@@ -160,14 +179,18 @@ def _named(choice: str, args: Sequence[str]) -> str | None:
 def stage_command(name: str, cls: type[Stage], described: type[Stage] | None = None) -> click.Command:
     """A stage as a command: its own options, and those of the run that it does not claim."""
     own = stage_options(cls)
-    claimed = {option.name for option in own}
-    shared = [option for option in run_options() if option.name not in claimed]
-    for option in shared:
-        option.hidden = True  # they are listed once, in the help of `apply`
+    claimed = {one.name for one in own}
+    shared = [one for one in run_options() if one.name not in claimed]
+    for other in shared:
+        other.hidden = True  # they are listed once, in the help of `apply`
     return _StageCommand(name, params=[*own, *shared], callback=_stage_maker(name), help=help_text(described or cls))
 
 
 class _StageCommand(OnceCommand):
+    def where_else(self, name: str) -> str:
+        """Options of other stages."""
+        return whose(name)
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Options of this stage and of the run; or the next stage, which may be one that occurred already."""
         if not incomplete.startswith("-"):
@@ -224,20 +247,22 @@ def _with_columns(fields: dict[str, Any], options: RunOptions) -> dict[str, obje
 
 
 _RUN_ARGUMENTS = [
-    click.Argument(["recipe"], metavar="FILE", shell_complete=completion.files),
+    click.Argument(["recipe"], metavar="FILE", required=False, shell_complete=completion.files),
     click.Argument(["names"], metavar="[NAME]...", nargs=-1),
 ]
 
 
 @click.command(cls=OnceCommand, params=[*_RUN_ARGUMENTS, *run_options()])
 @click.pass_context
-def run_command(ctx: click.Context, recipe: str, names: tuple[str, ...]) -> int:
+def run_command(ctx: click.Context, recipe: str | None, names: tuple[str, ...]) -> int:
     """Run a recipe, or repeat the run that a lineage describes.
 
     FILE is a recipe (.toml), a lineage (.json), a file that kbtools wrote, or what a card on the Hub names
     (hf://datasets/me/x/kbtools-lineage.json). Of a file with several recipes, NAMEs choose; all run when none is given.
-    Options override what it says.
+    Options override what it says. Without a FILE the recipes that are found here are listed.
     """
+    if recipe is None:
+        raise UsageError(f"which recipe? {recipes_here()}")
     options = given_options(ctx)
     chosen = read_recipes(recipe, names)
     if len(chosen) > 1 and options.out:

@@ -47,7 +47,8 @@ def stats_command(path: Path) -> None:
         table.add_row(model.model, model.endpoint, *(f"{figure:,}" for figure in figures))
     console().print(table)
     failures = ", ".join(f"{count:,} {kind}" for kind, count in found.failures.items()) or "none"
-    click.echo(f"{counted(found.replies, 'reply', 'replies')}, {found.bytes / 1e6:,.1f} MB; failures: {failures}")
+    replies = f"{counted(found.replies, 'reply', 'replies')}{_and(found.assessments)}"
+    click.echo(f"{replies}, {found.bytes / 1e6:,.1f} MB; failures: {failures}")
 
 
 @store_command.command("ls")
@@ -88,16 +89,15 @@ def show_command(path: Path, key: str) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace FILE.")
 @click.pass_obj
 def export_command(path: Path, file: Path, model: str | None, overwrite: bool) -> None:
-    """Write the replies to FILE as JSON lines; of a damaged store those that can still be read."""
+    """Write the replies and what was found of them to FILE as JSON lines; of a damaged store all that can be read."""
     if file.exists() and not overwrite:
         raise UsageError(f"{file} exists: give another name, or replace it with --overwrite.")
     with _open(path) as store:
         done = import_export.export(store, file, model=model)
-    click.echo(f"wrote {counted(done.written, 'reply', 'replies')} to {file}")
+    click.echo(f"wrote {counted(done.written, 'reply', 'replies')}{_and(done.assessments)} to {file}")
     if done.unreadable:
-        raise RowError(
-            f"{counted(done.unreadable, 'reply', 'replies')} of {path} cannot be read any more and are not in {file}."
-        )
+        entries = counted(done.unreadable, "entry", "entries")
+        raise RowError(f"{entries} of {path} cannot be read any more and are not in {file}.")
 
 
 @store_command.command("import")
@@ -107,7 +107,8 @@ def import_command(path: Path, file: Path) -> None:
     """Add the replies of an export; those that are stored already stay as they are."""
     with ResponseStore(path) as store:
         done = import_export.import_lines(store, file)
-    click.echo(f"added {counted(done.added, 'reply', 'replies')} to {path}, {done.kept:,} were there already")
+    added = f"added {counted(done.added, 'reply', 'replies')}{_and(done.assessments)}"
+    click.echo(f"{added} to {path}, {done.kept:,} were there already")
 
 
 @store_command.command("gc")
@@ -117,7 +118,7 @@ def import_command(path: Path, file: Path) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say how many.")
 @click.pass_obj
 def gc_command(path: Path, older_than: float | None, failed: bool, model: str | None, dry_run: bool) -> None:
-    """Remove replies that meet all conditions given, and the claims of processes that are gone.
+    """Remove replies that meet all conditions given, what was found of them, and the claims of processes that are gone.
 
     Without a condition no reply is removed: replies are paid for.
     """
@@ -125,7 +126,8 @@ def gc_command(path: Path, older_than: float | None, failed: bool, model: str | 
     with _open(path) as store:
         removed = maintenance.gc(store, older_than=age, failed=failed, model=model, dry_run=dry_run)
     verb = "would remove" if dry_run else "removed"
-    click.echo(f"{verb} {counted(removed.replies, 'reply', 'replies')} and {removed.claims:,} claims")
+    replies = f"{counted(removed.replies, 'reply', 'replies')}{_and(removed.assessments)}"
+    click.echo(f"{verb} {replies} and {removed.claims:,} claims")
 
 
 @store_command.command("verify")
@@ -139,6 +141,10 @@ def verify_command(path: Path) -> None:
     if problems:
         raise DataError(f"{path} has {counted(len(problems), 'problem')}; it was not changed.")
     click.echo(f"{path} is intact")
+
+
+def _and(assessments: int) -> str:
+    return f", {counted(assessments, 'assessment', 'assessments')}" if assessments else ""
 
 
 def _when(reply: Reply) -> str:

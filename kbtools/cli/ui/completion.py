@@ -14,6 +14,12 @@ def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
     return [CompletionItem(incomplete, type="file")]
 
 
+def datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """File names, and the embedded sample."""
+    own = [CompletionItem("sample", help="The embedded sample")] if "sample".startswith(incomplete) else []
+    return [*own, CompletionItem(incomplete, type="file")]
+
+
 def stages(ctx: click.Context, param: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
     """Names of stages, each with what it does for the shells that show it."""
     known = registry().stages()
@@ -30,6 +36,12 @@ def judges(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 def prompts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of prompts with their versions."""
     return _starting({prompt.spec for prompt in registry().prompt_files()}, incomplete)
+
+
+def rubrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of prompts; with their versions once an @ is written."""
+    known = registry().prompt_files()
+    return _starting({prompt.spec if "@" in incomplete else prompt.name for prompt in known}, incomplete)
 
 
 def _starting(names: set[str], incomplete: str) -> list[CompletionItem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ def calls_text(progress: Progress) -> str:
     """Counters of running calls in one line, or what is waited for before there can be any."""
     if progress.waiting_for and not progress.finished and not progress.draining:
         return progress.waiting_for
+    if progress.in_flight and not progress.answered and not progress.draining:
+        return _first_calls(progress)
     parts = (
         [f"waiting for {counted(progress.in_flight, 'call')}, Ctrl-C again gives them up"] if progress.draining else []
     )
@@ -45,6 +48,13 @@ def calls_text(progress: Progress) -> str:
     parts += [f"cost {money_text(progress.cost)}"] if progress.cost is not None else []
     parts += [f"{datetime.timedelta(seconds=round(progress.eta))} to go"] if progress.eta else []
     return ", ".join(parts)
+
+
+def _first_calls(progress: Progress) -> str:
+    """While no call has come back yet: how many are under way, and for how long."""
+    since = datetime.timedelta(seconds=round(time.monotonic() - progress.started))
+    known = f", {progress.from_store:,} replies from the store" if progress.from_store else ""
+    return f"{counted(progress.in_flight, 'call')} to {progress.model} under way for {since}, no reply yet{known}"
 
 
 def counts_text(counts: Mapping[str, int]) -> str:

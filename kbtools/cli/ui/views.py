@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import click
 from rich import progress as bars
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from kbtools.cli.ui.consoles import console
@@ -169,19 +170,27 @@ class View:
         click.echo(f"wrote {what}{_rows_text(done)} to {', '.join(_places(done, files))}")
 
 
+def stage_bars(screen: Console) -> bars.Progress:
+    """Stage, bar, percentage and time; what else there is to tell has the rest of the line, and is cut first."""
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    return bars.Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=12),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[details]}", table_column=rest),
+        console=screen,
+        expand=True,
+    )
+
+
 class TerminalView(View):
     """A progress bar per stage."""
 
     def __enter__(self) -> View:
         super().__enter__()
-        self.progress = bars.Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console(stderr=True),
-        )
+        self.progress = stage_bars(console(stderr=True))
         self.progress.start()
         return self
 
@@ -195,7 +204,7 @@ class TerminalView(View):
         """A new bar."""
         self.position = position
         self.heading = f"[{position}/{self.stages}] {stage.name}"
-        self.task = self.progress.add_task(self.heading, total=rows)
+        self.task = self.progress.add_task(self.heading, total=rows, details=rows_text(rows))
 
     def advanced(self, rows: int) -> None:
         """Move the bar, unless it counts calls."""
@@ -204,14 +213,14 @@ class TerminalView(View):
 
     def counted(self, counts: Mapping[str, int]) -> None:
         """The counts beside the bar."""
-        self.progress.update(self.task, description=f"{self.heading} {counts_text(counts)}")
+        self.progress.update(self.task, details=counts_text(counts))
 
     def called(self, progress: Progress) -> None:
         """The counters in the bar's place; it moves with the requests that are answered."""
         self.calls = progress
         self.progress.update(
             self.task,
-            description=f"[{self.position}/{self.stages}] {calls_text(progress)}",
+            details=calls_text(progress),
             completed=progress.finished,
             total=None if progress.total is None else progress.total + progress.follow_ups,
         )

@@ -33,9 +33,10 @@ CREATE TABLE IF NOT EXISTS batch_lines (
 );
 """
 ASSESSMENTS = """
-CREATE TABLE IF NOT EXISTS assessments (key TEXT PRIMARY KEY, assessment BLOB NOT NULL)
+CREATE TABLE IF NOT EXISTS assessed (key TEXT PRIMARY KEY, reply TEXT NOT NULL, assessment BLOB NOT NULL)
 """
-"""What checks said of answers: beside the replies, which a conversation goes on from. Older versions pass it over."""
+"""What checks said of answers, each with the key of the reply that held it first, and with which it goes. Versions that
+do not know this table pass it over."""
 
 
 class StoreError(KbError):

@@ -1,39 +1,52 @@
-"""Response stores as JSON lines: to move replies between machines, to share them, to save what a damaged file holds."""
+"""Response stores as JSON lines: to move replies between machines, to share them, to save what a damaged file holds.
+
+Behind the replies stand the assessments of their answers: without those, conversations would not go on as they were.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from kbtools.data.io.source import aside
 from kbtools.errors import ConfigError, DataError, UsageError, reason
 from kbtools.models.kinds import Kind, Usage
 from kbtools.models.reply import Reply
 from kbtools.models.request import key_of
-from kbtools.models.store import CHUNK, COLUMNS, ResponseStore, StoreDamaged, chunks, reply_of
+from kbtools.models.store import CHUNK, COLUMNS, Assessed, ResponseStore, StoreDamaged, chunks, reply_of, unpack
+
+_ASSESSED = "key, reply, assessment"
+_Fields = Callable[[Sequence[Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did. `kept` were there already, and stayed as they were."""
+    """What an import did. `kept` were there already, and stayed as they were; assessments count apart."""
 
     added: int
     kept: int
+    assessments: int
+    """Added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export did. `unreadable` are the replies that a damaged store no longer gives."""
+    """What an export did. `unreadable` are the replies and assessments that a damaged store no longer gives."""
 
     written: int
     unreadable: int
+    assessments: int
+    """Written."""
 
 
 def export(store: ResponseStore, path: Path, *, model: str | None = None) -> Exported:
-    """Write all replies that can be read, one JSON object a line; replaces `path` only when they are written."""
+    """Write all replies that can be read and what was said of their answers, one JSON object a line.
+
+    Replaces `path` only when they are written.
+    """
     if path.resolve() == store.path.resolve():
         raise UsageError(f"exporting to {path}: the store itself is there, and would be lost. Give another file.")
     if path.is_dir():
@@ -51,45 +64,62 @@ def export(store: ResponseStore, path: Path, *, model: str | None = None) -> Exp
 
 
 def _written(store: ResponseStore, file: IO[str], model: str | None) -> Exported:
+    of, values = ("", ()) if model is None else (" WHERE model = ?", (model,))
+    about = f" WHERE reply IN (SELECT key FROM replies{of})" if of else ""
+    replies = _lines(store, file, f"FROM replies{of}", values, COLUMNS, lambda row: asdict(reply_of(row)))
+    said = _lines(store, file, f"FROM assessed{about}", values, _ASSESSED, lambda row: _assessed(row)._asdict())
+    return Exported(replies.written, replies.unreadable + said.unreadable, said.written)
+
+
+class _Count(NamedTuple):
+    written: int
+    unreadable: int
+
+
+def _lines(
+    store: ResponseStore, file: IO[str], of: str, values: Sequence[object], columns: str, fields_of: _Fields
+) -> _Count:
+    """Write the rows of a table in the order of their keys; their places come from the index, which holds no texts."""
     written = total = 0
-    for rows in chunks(_rows_of(store, model), CHUNK):
+    places = store.select(f"SELECT rowid {of} ORDER BY key", values)
+    query = f"SELECT {columns} {of.partition(' WHERE ')[0]} WHERE rowid IN ({{}}) ORDER BY key"
+    for rows in chunks((row for (row,) in places), CHUNK):
         total += len(rows)
-        for reply in _readable(store, rows):
-            file.write(json.dumps(asdict(reply)) + "\n")
+        for fields in _readable(store, query, rows, fields_of):
+            file.write(json.dumps(fields) + "\n")
             written += 1
-    return Exported(written, total - written)
+    return _Count(written, total - written)
 
 
-def _rows_of(store: ResponseStore, model: str | None) -> Iterator[int]:
-    """Places of the replies in the order of their keys: read from the index, which holds no texts."""
-    if model is None:
-        found = store.select("SELECT rowid FROM replies ORDER BY key")
-    else:
-        found = store.select("SELECT rowid FROM replies WHERE model = ? ORDER BY key", (model,))
-    yield from (row for (row,) in found)
-
-
-def _readable(store: ResponseStore, rows: Sequence[int]) -> Iterator[Reply]:
-    """The replies at these places; where some cannot be read, the others all the same."""
-    marks = ",".join("?" * len(rows))
+def _readable(store: ResponseStore, query: str, rows: Sequence[int], fields_of: _Fields) -> Iterator[dict[str, Any]]:
+    """What is at these places; where some of it cannot be read, the rest all the same."""
     try:
-        yield from [reply_of(row) for row in store.select(
-            f"SELECT {COLUMNS} FROM replies WHERE rowid IN ({marks}) ORDER BY key", rows
-        )]  # fmt: skip
+        found = store.select(query.format(",".join("?" * len(rows))), rows)
+        yield from [fields_of(row) for row in found]
     except StoreDamaged:
         if len(rows) > 1:
-            yield from _readable(store, rows[: len(rows) // 2])
-            yield from _readable(store, rows[len(rows) // 2 :])
+            yield from _readable(store, query, rows[: len(rows) // 2], fields_of)
+            yield from _readable(store, query, rows[len(rows) // 2 :], fields_of)
+
+
+def _assessed(row: Sequence[Any]) -> Assessed:
+    key, reply, assessment = row
+    return Assessed(key, reply, unpack(assessment))
 
 
 def import_lines(store: ResponseStore, path: Path) -> Imported:
-    """Add exported replies that the store lacks, or has only as failures. DataError names the first bad line."""
-    added = total = 0
+    """Add exported replies that the store lacks, or has only as failures, and assessments that it lacks.
+
+    DataError names the first bad line.
+    """
+    added = total = assessments = 0
     with path.open("rb") as file:
-        for chunk in chunks(_replies(file, path), CHUNK):
-            total += len(chunk)
-            added += _add(store, chunk)
-    return Imported(added, total - added)
+        for chunk in chunks(_exported(file, path), CHUNK):
+            replies = [each for each in chunk if isinstance(each, Reply)]
+            total += len(replies)
+            added += _add(store, replies)
+            assessments += store.put_assessments(each for each in chunk if isinstance(each, Assessed))
+    return Imported(added, total - added, assessments)
 
 
 def _add(store: ResponseStore, replies: list[Reply]) -> int:
@@ -102,17 +132,22 @@ def _add(store: ResponseStore, replies: list[Reply]) -> int:
     return len(new)
 
 
-def _replies(lines: Iterable[bytes], path: Path) -> Iterator[Reply]:
+def _exported(lines: Iterable[bytes], path: Path) -> Iterator[Reply | Assessed]:
     for number, line in enumerate(lines, 1):
         try:
-            reply = _reply(json.loads(line))
-            hashed = key_of(reply.request)
+            found = _read(json.loads(line))
+            hashed = key_of(found.request) if isinstance(found, Reply) else found.key
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"importing {path}, line {number}: not an exported reply ({error!r})") from error
-        if hashed != reply.key:
-            raise DataError(f"importing {path}, line {number}: its request has the key {hashed}, not {reply.key}")
-        yield reply
+        if hashed != found.key:
+            raise DataError(f"importing {path}, line {number}: its request has the key {hashed}, not {found.key}")
+        yield found
 
 
-def _reply(fields: dict[str, Any]) -> Reply:
-    return Reply(**{**fields, "kind": Kind(fields["kind"]), "usage": Usage(*fields["usage"])})
+def _read(fields: dict[str, Any]) -> Reply | Assessed:
+    if "assessment" not in fields:
+        return Reply(**{**fields, "kind": Kind(fields["kind"]), "usage": Usage(*fields["usage"])})
+    found = Assessed(**fields)
+    if not all(isinstance(text, str) for text in found):
+        raise TypeError("an assessment, its key and that of its reply are texts")
+    return found

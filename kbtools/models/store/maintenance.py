@@ -49,6 +49,8 @@ class StoreStats:
     models: tuple[ModelStats, ...]
     claims: int
     open_batches: int
+    assessments: int
+    """What checks said of answers."""
 
 
 def stats(store: ResponseStore) -> StoreStats:
@@ -67,6 +69,7 @@ def stats(store: ResponseStore) -> StoreStats:
         models=tuple(ModelStats(row[0], row[1], row[2], row[3], int(row[4]), int(row[5])) for row in models),
         claims=store.select("SELECT count(*) FROM claims")[0][0],
         open_batches=store.select("SELECT count(*) FROM batches")[0][0],
+        assessments=store.select("SELECT count(*) FROM assessed")[0][0],
     )
 
 
@@ -91,12 +94,17 @@ def show(store: ResponseStore, key: str) -> Reply:
     return reply_of(rows[0])
 
 
+_SAID_OF_NONE = "FROM assessed WHERE reply NOT IN ({})"
+"""Assessments whose replies are not among these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Removed:
     """What gc removed, or would remove."""
 
     replies: int
     claims: int
+    assessments: int
 
 
 def gc(
@@ -107,7 +115,8 @@ def gc(
     model: str | None = None,
     dry_run: bool = False,
 ) -> Removed:
-    """Remove replies that meet all conditions given (`older_than` in seconds), and dead claims; then compact.
+    """Remove replies that meet all conditions given (`older_than` in seconds), what was said of their answers, and
+    dead claims; then compact.
 
     Without a condition no reply is removed: replies are paid for.
     """
@@ -116,14 +125,17 @@ def gc(
     else:
         where, values = _where(model, failed, older_than)
     if dry_run:
-        return Removed(store.select(f"SELECT count(*) FROM replies WHERE {where}", values)[0][0], 0)
+        replies = store.select(f"SELECT count(*) FROM replies WHERE {where}", values)[0][0]
+        staying = f"SELECT key FROM replies WHERE NOT ({where})"
+        return Removed(replies, 0, store.select(f"SELECT count(*) {_SAID_OF_NONE.format(staying)}", values)[0][0])
     with store.transaction() as connection:
         replies = connection.execute(f"DELETE FROM replies WHERE {where}", values).rowcount
+        assessments = connection.execute(f"DELETE {_SAID_OF_NONE.format('SELECT key FROM replies')}").rowcount
         claims = release_dead(connection)
-    if replies:
+    if replies or assessments:
         with closing(store.connect()) as connection:
             connection.execute("VACUUM")
-    return Removed(replies, claims)
+    return Removed(replies, claims, assessments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +171,15 @@ def _unreadable(store: ResponseStore) -> Iterator[Problem]:
                 continue
             if hashed != key:
                 yield Problem(key, f"the stored request has the key {hashed}")
+    last = 0
+    query = "SELECT rowid, key, assessment FROM assessed WHERE rowid > ? ORDER BY rowid LIMIT ?"
+    while rows := store.select(query, (last, CHUNK)):
+        last = rows[-1][0]
+        for _, key, assessment in rows:
+            try:
+                unpack(assessment)
+            except StoreDamaged as error:
+                yield Problem(key, str(error))
 
 
 def _where(model: str | None, failed: bool, older_than: float | None) -> tuple[str, list[object]]:

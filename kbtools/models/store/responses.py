@@ -38,6 +38,14 @@ class State(NamedTuple):
     stored: float
 
 
+class Assessed(NamedTuple):
+    """What a check said of an answer, as JSON, and the key of the reply that the answer is from."""
+
+    key: str
+    reply: str
+    assessment: str
+
+
 class ResponseStore:
     """Replies by key. Usable from any thread; pickles as its path, so worker processes open their own."""
 
@@ -79,18 +87,22 @@ class ResponseStore:
     def last_write(self) -> str:
         """A text that is another one after every reply and assessment that is stored, by whatever process."""
         last = self.select("SELECT rowid, stored FROM replies ORDER BY rowid DESC LIMIT 1")
-        assessed = self.select("SELECT max(rowid) FROM assessments")
+        assessed = self.select("SELECT max(rowid) FROM assessed")
         return f"{self.path.resolve()} {last} {assessed}"
 
     def assessments(self, keys: Iterable[str]) -> dict[str, str]:
         """What checks said of answers, as JSON, of those keys that are stored."""
-        query = "SELECT key, assessment FROM assessments WHERE key IN ({})"
+        query = "SELECT key, assessment FROM assessed WHERE key IN ({})"
         return {key: unpack(blob) for key, blob in self.select_by_key(query, keys)}
 
-    def put_assessment(self, key: str, text: str) -> None:
-        """Keep what a check said of an answer; what was kept before stays, for a model may have been told of it."""
+    def put_assessments(self, found: Iterable[Assessed]) -> int:
+        """Keep what a check said of answers; what was kept before stays, for a model may have been told of it.
+
+        Returns how many are new.
+        """
+        rows = [(each.key, each.reply, pack(each.assessment)) for each in found]
         with self.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO assessments VALUES (?, ?)", [key, pack(text)])
+            return connection.executemany("INSERT OR IGNORE INTO assessed VALUES (?, ?, ?)", rows).rowcount
 
     def put(self, replies: Iterable[Reply]) -> None:
         """Store replies in one transaction, replacing what was there."""

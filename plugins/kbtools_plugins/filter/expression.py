@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NO_KERNEL = re.compile(r"Function '(?P<call>\w+)' has no kernel matching input types \((?P<types>.*)\)")
+_COMPARES = ("equal", "not_equal", "greater", "greater_equal", "less", "less_equal")
+_WORDS = {
+    **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"), "a number"),
+    **dict.fromkeys(("halffloat", "float", "double"), "a number"),
+    **dict.fromkeys(("string", "large_string", "string_view"), "text"),
+    "bool": "true or false",
+}
+"""Arrow's types as people call them."""
+_MARKS = {"&&": "Write `and` for &&.", "||": "Write `or` for ||.", "===": "Equality is written ==."}
+"""What other languages write."""
 Evaluator = Callable[["pa.Table"], "pa.Array"]
 
 
@@ -35,7 +45,8 @@ class Expression:
                 warnings.simplefilter("ignore")  # a regular expression may well hold \d
                 tree = ast.parse(text.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError) as error:
-            hint = " Equality is written ==." if _single_equals(text) else ""
+            hint = next((f" {said}" for mark, said in _MARKS.items() if mark in text), "")
+            hint = hint or (" Equality is written ==." if _single_equals(text) else "")
             why = getattr(error, "msg", error)
             raise kb.errors.UsageError(f"--where {text!r} is not an expression ({why}).{hint}") from error
         self._run = self._compile(tree.body)
@@ -76,6 +87,13 @@ class Expression:
         return compiler(self, node)
 
     def _refused(self, node: ast.expr) -> kb.errors.UsageError:
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
+            path = f"{ast.unparse(node.value)}.{node.slice.value}"
+            return kb.errors.UsageError(f"--where {self.text!r}: a field of a column is written with a dot: {path}")
         return kb.errors.UsageError(
             f"--where {self.text!r}: {ast.unparse(node)!r} is not allowed. Use comparisons, and/or/not, in, "
             f"is null, + - * /, and the functions {', '.join(sorted(FUNCTIONS))}."
@@ -271,4 +289,10 @@ def _type_at(table: pa.Table, path: str) -> str:
 def _said(error: Exception) -> str:
     """Arrow's words, but for those that only its authors understand."""
     found = _NO_KERNEL.match(str(error))
-    return f"{found['call']} does not take {found['types']}" if found else str(error)
+    if not found:
+        return str(error)
+    types = [_WORDS.get(kind, kind) for kind in found["types"].split(", ")]
+    if found["call"] not in _COMPARES:
+        return f"{found['call']} does not take {' and '.join(types)}"
+    hint = " (numbers are written without quotation marks)" if {"a number", "text"} <= set(types) else ""
+    return f"{' cannot be compared with '.join(types)}{hint}"

@@ -45,7 +45,7 @@ class Texts:
         prompt = [] if self.prompt is None else [self.prompt]
         return [self.conversation, *prompt, *(self.reasoning or ()), *(self.answer or ())]
 
-    def counts(self, tokens: Mapping[str, int]) -> dict[str, Any]:
+    def counts(self, tokens: Mapping[str, int]) -> dict[str, object]:
         """Tokens of each part, and the remarks."""
         whole = tokens[self.conversation]
         prompt = None if self.prompt is None else tokens[self.prompt]

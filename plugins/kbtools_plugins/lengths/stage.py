@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, JsonValue
 
@@ -60,7 +60,7 @@ class Lengths(kb.Stage):
     plots: str | None = None
     """Folder for the distribution of the lengths as PNG and SVG."""
 
-    def preflight(self, before: Mapping[str, Any]) -> tuple[str, ...]:
+    def preflight(self, before: Mapping[str, object]) -> tuple[str, ...]:
         """Plots of another dataset, and files of somebody else, are not replaced unasked."""
         mark = own_files.mark_of(kb.Recipe.model_validate(before).source)
         return tuple(replaced(self.plots, drawing.NAME, mark)) if self.plots else ()

@@ -51,7 +51,7 @@ class ChatTemplate:
         )
 
 
-def plain(message: Message) -> dict[str, Any]:
+def plain(message: Message) -> dict[str, object]:
     """A message without null fields (but for its content), its reasoning under every name that templates read."""
     kept = {key: value for key, value in message.items() if value is not None or key == "content"}
     reasoning = said(message).reasoning

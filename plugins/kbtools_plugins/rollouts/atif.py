@@ -7,16 +7,13 @@ trajectory, and those that no model took part in, are not what the model wrote h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-from kbtools.rollouts import Function, Message, Rollout, RolloutLayout, ToolCall, Unconvertible
+from kbtools.rollouts import Function, Message, Rollout, RolloutLayout, Row, ToolCall, Unconvertible
 from kbtools_plugins.rollouts.messages import arguments_text, message_of
 from kbtools_plugins.rollouts.values import as_json, finite, label, mapping, objects, text, tools_as_json
 from kbtools_plugins.rollouts.verifiers import info_of
-
-Row = Mapping[str, Any]
 
 NEWEST = 7
 """Last minor version whose meaning is known: each so far has only added to the one before."""

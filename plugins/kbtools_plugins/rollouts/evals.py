@@ -15,12 +15,10 @@ from kbtools.data.columns import evals_features
 from kbtools.data.conversations.fields import merged, said, texts_of
 from kbtools.data.conversations.messages import calls_tool, decode
 from kbtools.data.conversations.reasoning import ReasoningError
-from kbtools.rollouts import Info, Message, Rollout, RolloutLayout, Unconvertible
+from kbtools.rollouts import Info, Message, Rollout, RolloutLayout, Row, Unconvertible
 from kbtools.wording import counted
 from kbtools_plugins.rollouts.messages import message_of
 from kbtools_plugins.rollouts.values import Times, decoded, mapping, number, text, tools_as_json, whole
-
-Row = Mapping[str, Any]
 
 _SIGNATURES = tuple(frozenset({"example_id", "prompt", "completion", times}) for times in ("generation_ms", "timing"))
 

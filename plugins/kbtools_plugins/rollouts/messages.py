@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from kbtools.data.conversations.fields import is_thought, merged, said, texts_of
 from kbtools.data.conversations.reasoning import ReasoningError
-from kbtools.rollouts import Function, Message, ToolCall, Unconvertible
+from kbtools.rollouts import Function, Message, Row, ToolCall, Unconvertible
 from kbtools_plugins.rollouts.values import objects, text
-
-Row = Mapping[str, Any]
 
 
 def message_of(row: Row, reasoning_field: str = "") -> Message:

@@ -6,10 +6,7 @@ first assistant's turn begins is the completion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from kbtools.rollouts import Rollout, RolloutLayout
+from kbtools.rollouts import Rollout, RolloutLayout, Row
 from kbtools_plugins.rollouts.messages import message_of
 from kbtools_plugins.rollouts.values import (
     as_json,
@@ -23,8 +20,6 @@ from kbtools_plugins.rollouts.values import (
     without_nulls,
 )
 from kbtools_plugins.rollouts.verifiers import info_of
-
-Row = Mapping[str, Any]
 
 
 def read(row: Row, reasoning_field: str) -> list[Rollout]:

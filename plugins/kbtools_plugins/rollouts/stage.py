@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.table import column, keep, map_batches, rows_text
 from kbtools.data.writable import broken_character
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.result import merge
-from kbtools.rollouts import Rollout, RolloutLayout, Unconvertible, known_layouts, layout_of
+from kbtools.rollouts import Rollout, RolloutLayout, Row, Unconvertible, known_layouts, layout_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -105,7 +105,7 @@ class ConvertRollouts(kb.Stage):
         rows = [rollout.row() for layout, row in _rows(table) for rollout in self._read(layout, row).said]
         return pa.Table.from_pylist(rows, schema=features.arrow_schema)
 
-    def _read(self, layout: RolloutLayout, row: Mapping[str, Any]) -> _Read:
+    def _read(self, layout: RolloutLayout, row: Row) -> _Read:
         """The rollouts of a row, or why there are none."""
         try:
             seen = frozenset(key for key, value in row.items() if value is not None)

@@ -6,11 +6,10 @@ that the model wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any
 
-from kbtools.rollouts import Info, Message, Rollout, RolloutLayout, Unconvertible
+from kbtools.rollouts import Info, Message, Rollout, RolloutLayout, Row, Unconvertible
 from kbtools_plugins.rollouts.messages import message_of
 from kbtools_plugins.rollouts.values import (
     Times,
@@ -24,8 +23,6 @@ from kbtools_plugins.rollouts.values import (
     tools_as_json,
     whole,
 )
-
-Row = Mapping[str, Any]
 
 VERSION = 1
 """Version of the traces of verifiers 0.4; those before had none."""
@@ -66,7 +63,7 @@ def _of_trace(trace: Row, reasoning_field: str) -> Iterator[Rollout]:
     if version is not None and (type(version) is not int or version != VERSION):
         raise Unconvertible("unknown-version", f"its trace is of version {version!r}; version {VERSION} is known")
     nodes = _nodes(trace, reasoning_field)
-    paths, seen = list(_paths(nodes)), set[int]()
+    paths, seen, taken = list(_paths(nodes)), set[int](), _taken(nodes)
     common = _common(trace, sum(node.sampled for node in nodes))
     if not paths:  # it ended before anybody said anything
         yield common
@@ -81,7 +78,7 @@ def _of_trace(trace: Row, reasoning_field: str) -> Iterator[Rollout]:
             branch=index,
             branches=len(paths),
             oai_tools=tools_as_json(objects("tools", path[0].row.get("tools") or trace.get("tools"))),
-            trainable=common.trainable and _is_wanted(path[-1], nodes),
+            trainable=common.trainable and _is_wanted(path[-1], taken),
             model=_model(calls, {node.place for node in path}) or common.model,
         )
         seen.update(node.place for node in path)
@@ -113,12 +110,15 @@ def _paths(nodes: Sequence[_Node]) -> Iterator[list[_Node]]:
         yield path[::-1]
 
 
-def _is_wanted(leaf: _Node, nodes: Sequence[_Node]) -> bool:
+def _is_wanted(leaf: _Node, taken: Set[int]) -> bool:
     """Whether a branch is not an attempt at a summary from which the agent never went on."""
-    attempts = any(link.get("type") == "compaction_attempt" for link in _links(leaf))
-    links = [link for node in nodes for link in _links(node)]
-    taken = any(link.get("type") == "compaction" and link.get("node") == leaf.place for link in links)
-    return taken or not attempts
+    return leaf.place in taken or all(link.get("type") != "compaction_attempt" for link in _links(leaf))
+
+
+def _taken(nodes: Sequence[_Node]) -> set[int]:
+    """Places of the messages from whose summaries the agent went on."""
+    links = [link for node in nodes for link in _links(node) if link.get("type") == "compaction"]
+    return {link["node"] for link in links if type(link.get("node")) is int}
 
 
 def _links(node: _Node) -> list[Row]:

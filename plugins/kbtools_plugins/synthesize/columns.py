@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from kbtools.llm.parts import RowValues
 
@@ -12,7 +11,7 @@ TASK = "kernelbook-triton"
 _FOUND = ("verdict", "error", "passed_turn", "turn_verdicts", "turn_rewards")
 
 
-def found_features() -> dict[str, Any]:
+def found_features() -> dict[str, object]:
     """Of the last answer its verdict and what was found, of each answer verdict and reward, and which one was right."""
     import datasets
 
@@ -32,7 +31,7 @@ def class_name(module_name: str, code: str) -> str:
     return "Model" if module_name not in classes and "Model" in classes else module_name
 
 
-def rollout_row(inputs: Mapping[str, str | None], value: RowValues) -> dict[str, Any]:
+def rollout_row(inputs: Mapping[str, str | None], value: RowValues) -> dict[str, object]:
     """A row of the result; what was not measured is null."""
     row_id = inputs.get("row_id") or ""
     triton = inputs.get("triton_code")

@@ -18,7 +18,7 @@ from kbtools.llm import RowInputs, on_calls
 from kbtools.models.backend import ModelBackend
 from kbtools.models.contract import Accepting
 from kbtools.models.engine.budget import Spend, left_after
-from kbtools.models.engine.run import run_requests
+from kbtools.models.engine.run import Interrupted, run_requests
 from kbtools.models.options import Options
 from kbtools.models.request import Request
 from kbtools.models.store import chunks
@@ -41,6 +41,7 @@ class Rounds:
         self._tried: set[int] = set()
         """Attempts whose check failed itself in this run."""
         self._verdicts: Counter[str] = Counter()
+        self._replies = self._sent = 0
 
     def run(self, spent: Spend) -> Spend:
         """Until nothing is missing that can be had; returns `spent` with what this took off the budget."""
@@ -48,13 +49,20 @@ class Rounds:
             requests = self._pending()
             first = next(requests, None)
             if first is not None:
-                left = left_after(self._options, spent)
-                calls = chain([first], requests)
-                spent += run_requests(
-                    calls, self._backend, self._replaying.store, left, on_calls.get(), review=Accepting()
-                ).booked
+                spent += self._ask(chain([first], requests), left_after(self._options, spent))
             if not self._check() and first is None:
                 return spent
+
+    def _ask(self, calls: Iterable[Request], left: Options) -> Spend:
+        """One round of calls; returns what it took off the budget. Ctrl-C tells of all rounds of the run."""
+        try:
+            done = run_requests(calls, self._backend, self._replaying.store, left, on_calls.get(), review=Accepting())
+        except Interrupted as stopped:
+            last = stopped.progress
+            raise Interrupted(replace(last, done=self._replies + last.done, sent=self._sent + last.sent)) from None
+        self._replies += done.done
+        self._sent += done.sent
+        return done.booked
 
     def _pending(self) -> Iterator[Request]:
         return pending(self._dialogues())
@@ -65,8 +73,8 @@ class Rounds:
     def _check(self) -> bool:
         """Assess the answers that wait for it; whether there were any."""
         checked = False
-        for attempts in chunks(self._unchecked(), CHECKED_TOGETHER):
-            checked = True
+        for some in chunks(self._unchecked(), CHECKED_TOGETHER):
+            checked, attempts = True, dict(some)
             silent = on_rows.set(lambda rows: None), on_counts.set(lambda counts: None)
             try:
                 for attempt, found in zip(attempts, self._replaying.assessments.make(attempts), strict=True):
@@ -79,16 +87,16 @@ class Rounds:
             on_counts.get()(dict(self._verdicts.most_common()))
         return checked
 
-    def _unchecked(self) -> Iterator[Attempt]:
-        """Each attempt that waits for its assessment, once."""
+    def _unchecked(self) -> Iterator[tuple[Attempt, str]]:
+        """Each attempt that waits for its assessment, once, and the key of its reply."""
         seen = set(self._tried)
         for dialogue in self._dialogues():
-            if dialogue.status is not Status.UNCHECKED:
+            if dialogue.status is not Status.UNCHECKED or dialogue.request is None:
                 continue
             attempt = dialogue.turns[-1].attempt
             if hash(attempt) not in seen:
                 seen.add(hash(attempt))
-                yield attempt
+                yield attempt, dialogue.request.key
 
 
 def pending(dialogues: Iterable[Dialogue]) -> Iterator[Request]:

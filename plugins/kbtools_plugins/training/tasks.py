@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.table import column, require_values
@@ -62,7 +62,7 @@ class ToTasks(kb.Stage):
         made._fingerprint = self.fingerprint(ds, "tasks")
         return kb.Result(made, merged=ds.num_rows - made.num_rows, facts={"tasks": made.num_rows})
 
-    def _row(self, index: int, task: str, prompt: list[dict[str, Any]]) -> dict[str, Any]:
+    def _row(self, index: int, task: str, prompt: list[dict[str, object]]) -> dict[str, object]:
         if self.trainer == "trl":
             return {"prompt": prompt, "task": task}
         return {

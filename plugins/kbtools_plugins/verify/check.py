@@ -11,7 +11,7 @@ from importlib.metadata import version
 from kbtools.errors import KbError
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
-from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed, PairProcesses
 from kbtools_plugins.verify.host.processes import WarmPair, WorkerDied
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
 from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
@@ -53,18 +53,20 @@ def verify(
     entry_point: str | None = None,
     settings: VerifySettings | None = None,
     processes: WarmPair | None = None,
+    deadline: Deadline | None = None,
 ) -> Verification:
     """Check one candidate's text against a reference's.
 
     `entry_point` names the reference's class or function. `processes` are the warm processes to use; without them one
     pair is started on the first call and kept until the interpreter exits. Raises MissingExtra without torch and
-    triton, ConfigError where `require_sandbox` cannot be met.
+    triton, ConfigError where `require_sandbox` cannot be met, DeadlinePassed where `deadline` passes before the end.
     """
     chosen = settings or VerifySettings()
     require_sandbox(chosen)
     for _ in range(_ATTEMPTS):
         try:
-            return PairCheck(reference, candidate, entry_point, chosen, processes or _shared_processes()).run()
+            warm = processes or _shared_processes()
+            return PairCheck(reference, candidate, entry_point, chosen, warm, deadline or Deadline()).run()
         except WorkerDied as error:
             died = error
     error_text = f"{died} in {_ATTEMPTS} attempts, as happens when the machine's memory runs out"
@@ -75,12 +77,18 @@ class PairCheck:
     """One pair on its way to a verdict."""
 
     def __init__(
-        self, reference: str, candidate: str, entry_point: str | None, settings: VerifySettings, processes: WarmPair
+        self,
+        reference: str,
+        candidate: str,
+        entry_point: str | None,
+        settings: VerifySettings,
+        processes: WarmPair,
+        deadline: Deadline,
     ) -> None:
         self._texts = (reference, candidate)
         self._entry_point = entry_point
         self._settings = settings
-        self._processes = Budget(processes, settings)
+        self._processes = PairProcesses(processes, settings, deadline)
         self._evidence = Evidence()
 
     def run(self) -> Verification:
@@ -89,7 +97,7 @@ class PairCheck:
             found = Decided("pass", "", self._check())
         except Decided as decided:
             found = decided
-        except (WorkerDied, KbError):
+        except (WorkerDied, DeadlinePassed, KbError):
             raise
         except Exception as error:  # noqa: BLE001 - one odd pair must not end the check of all others
             found = Decided("unsupported:internal", f"the check itself failed: {_last_lines(error)}")

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 
 from kbtools_plugins.verify.cache import VerdictStore, key_of
 from kbtools_plugins.verify.check import verify
+from kbtools_plugins.verify.host.pair_processes import Deadline
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.verdict import Verification
@@ -29,6 +30,7 @@ class Pair:
 
 
 Watcher = Callable[[Verification], None]
+Submit = Callable[[Pair, Watcher, Deadline], "Future[Verification]"]
 
 
 def verify_all(pairs: Sequence[Pair], settings: VerifySettings, workers: int, store: VerdictStore | None = None,
@@ -39,7 +41,7 @@ def verify_all(pairs: Sequence[Pair], settings: VerifySettings, workers: int, st
     missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
     if missing:
         with started(min(workers, len(missing)), settings) as submit:
-            futures = {key: submit(pair, _keeper(key, store)) for key, pair in missing.items()}
+            futures = {key: submit(pair, _keeper(key, store), Deadline()) for key, pair in missing.items()}
             known |= {key: _reported(future, keys.count(key), finished) for key, future in futures.items()}
     return [known[key] for key in keys]
 
@@ -65,21 +67,27 @@ def _reported(future: Future[Verification], times: int, finished: Watcher) -> Ve
 
 
 @contextmanager
-def started(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, Watcher], Future[Verification]]]:
+def started(count: int, settings: VerifySettings) -> Iterator[Submit]:
     """So many workers with warm processes, as a function that hands a pair to whichever is idle first.
 
-    What is given with the pair is called with its verdict in the worker's thread, before the future has it.
+    The watcher is called with the verdict in the worker's thread, before the future has it. After the deadline nothing
+    further is begun, and the future has DeadlinePassed.
     """
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     processes = [WarmPair(number) for number in range(count)]
     for pair in processes:
         idle.put(pair)
 
-    def check(pair: Pair, keep: Watcher) -> Verification:
+    def check(pair: Pair, keep: Watcher, deadline: Deadline) -> Verification:
         warm = idle.get()
         try:
             verdict = verify(
-                pair.reference, pair.candidate, entry_point=pair.entry_point, settings=settings, processes=warm
+                pair.reference,
+                pair.candidate,
+                entry_point=pair.entry_point,
+                settings=settings,
+                processes=warm,
+                deadline=deadline,
             )
         finally:
             idle.put(warm)
@@ -88,7 +96,7 @@ def started(count: int, settings: VerifySettings) -> Iterator[Callable[[Pair, Wa
 
     threads = ThreadPoolExecutor(count)
     try:
-        yield lambda pair, keep: threads.submit(check, pair, keep)
+        yield lambda pair, keep, deadline: threads.submit(check, pair, keep, deadline)
     finally:
         threads.shutdown(cancel_futures=True)
         _close(processes)

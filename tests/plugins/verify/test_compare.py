@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
+from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, ill_conditioned, scales
 
 
@@ -15,7 +15,7 @@ def _tree(values, dtype: str = "float32") -> dict:
 
 
 def _same(got, want, dtype: str = "float32") -> bool:
-    return isinstance(compare(_tree(got, dtype), _tree(want, dtype), _tree(want, dtype)), Agreement)
+    return isinstance(compare(_tree(got, dtype), _tree(want, dtype), _tree(want, dtype)), Match)
 
 
 def test_tolerance_is_relative_to_the_scale() -> None:
@@ -92,7 +92,7 @@ def test_shape_dtype_and_structure_are_told_apart_from_values() -> None:
 def test_list_and_tuple_are_one_structure() -> None:
     """Returning a list for a tuple is not a fault."""
     one = _tree([1.0])
-    assert isinstance(compare({"list": [one, one]}, {"tuple": [one, one]}, {"tuple": [one, one]}), Agreement)
+    assert isinstance(compare({"list": [one, one]}, {"tuple": [one, one]}, {"tuple": [one, one]}), Match)
 
 
 def test_half_precision_has_its_own_tolerance() -> None:
@@ -130,7 +130,7 @@ def test_tensor_cores_have_a_tolerance_of_their_own() -> None:
     want = np.ones(40)
     for dtype, same in (("float32", True), ("float64", False)):
         got, wanted = _tree(want * 1.003, dtype), _tree(want, dtype)
-        assert isinstance(compare(got, wanted, wanted, tf32=Tf32()), Agreement) is same
+        assert isinstance(compare(got, wanted, wanted, tf32=Tf32()), Match) is same
         assert isinstance(compare(got, wanted, wanted), Difference)
 
 
@@ -139,7 +139,7 @@ def test_four_times_the_error_of_the_reference_itself_is_allowed(dtype: str) -> 
     """Where its own run is off by a hundredth, nobody has to be nearer than four of them."""
     want, plain = np.ones(40), np.full(40, 1.01)
     exact = _tree(want, "complex128" if dtype.startswith("complex") else "float64")
-    assert isinstance(compare(_tree(want + 0.0399, dtype), _tree(plain, dtype), exact), Agreement)
+    assert isinstance(compare(_tree(want + 0.0399, dtype), _tree(plain, dtype), exact), Match)
     assert isinstance(compare(_tree(want + 0.045, dtype), _tree(plain, dtype), exact), Difference)
 
 
@@ -157,7 +157,7 @@ def test_a_device_may_be_off_by_what_its_tangent_may_be_and_no_more() -> None:
     want = np.tanh(np.linspace(0.5, 1.0, 64, dtype=np.float32))
     for error, approximate, same in ((4e-4, True, True), (4e-4, False, False), (1.5e-3, True, False)):
         got = _tree((want * (1 + 2 * error)).astype(np.float32))
-        assert isinstance(compare(got, _tree(want), _tree(want), approximate=approximate), Agreement) is same
+        assert isinstance(compare(got, _tree(want), _tree(want), approximate=approximate), Match) is same
     exact = _tree(want, "float64")
     assert isinstance(compare(_tree(want * (1 + 1e-4), "float64"), exact, exact, approximate=True), Difference)
 
@@ -169,7 +169,7 @@ def test_small_elements_have_to_be_computed_on_ordinary_inputs(dtype: str, tf32:
     for share, ordinary, same in ((0.5, True, False), (0.03, True, True), (0.5, False, True)):
         got, want = (_tree(values, dtype) for values in _small(share))
         found = compare(got, want, want, ordinary=ordinary, tf32=tf32)
-        assert isinstance(found, Agreement) is same
+        assert isinstance(found, Match) is same
     assert "more than rounding explains in 200 of 401 elements, first at [1]: " in found_text(dtype)
 
 
@@ -185,16 +185,16 @@ def test_rounding_explains_what_is_small() -> None:
     """What the reference's own run, or a product of tensor cores, is off by there is no fault."""
     got, want = _small(0.5)
     plain = _tree(np.where(got == want, want, want * 1.1))
-    assert isinstance(compare(_tree(got), plain, _tree(want, "float64"), ordinary=True), Agreement)
+    assert isinstance(compare(_tree(got), plain, _tree(want, "float64"), ordinary=True), Match)
     coarse = np.where(got == want, want, want * 1.02)
     assert isinstance(compare(_tree(coarse), _tree(want), _tree(want), ordinary=True), Difference)
-    assert isinstance(compare(_tree(coarse), _tree(want), _tree(want), ordinary=True, tf32=Tf32()), Agreement)
+    assert isinstance(compare(_tree(coarse), _tree(want), _tree(want), ordinary=True, tf32=Tf32()), Match)
 
 
 def test_what_a_type_cannot_hold_overflows_for_both() -> None:
     """The float64 run has a number where float16 has infinity, which is right then."""
     got = _tree([np.inf, 1.0], "float16")
-    assert isinstance(compare(got, got, _tree([7e4, 1.0], "float64")), Agreement)
+    assert isinstance(compare(got, got, _tree([7e4, 1.0], "float64")), Match)
     assert isinstance(compare(_tree([6e4, 1.0], "float16"), got, _tree([7e4, 1.0], "float64")), Difference)
 
 
@@ -208,10 +208,10 @@ def test_the_error_is_that_of_the_worst_output() -> None:
     """Relative to its scale and size; equal outputs have none. Of several outputs the wrong one is named."""
     one, near, far = _tree([1.0]), _tree([1.0 + 2**-14]), _tree([2.0])
     same = compare(one, one, one)
-    assert isinstance(same, Agreement)
+    assert isinstance(same, Match)
     assert same.max_error == 0.0
     several = compare({"list": [near, one]}, {"list": [one, one]}, {"list": [one, one]})
-    assert isinstance(several, Agreement)
+    assert isinstance(several, Match)
     assert several.max_error == 2**-15
     wrong = compare({"list": [one, far]}, {"list": [one, one]}, {"list": [one, one]})
     alone = compare(far, one, one)
@@ -236,8 +236,8 @@ def test_strides_count_where_a_layout_was_asked_for(
 ) -> None:
     """Those of dimensions of one element mean nothing, and those of no elements neither."""
     got, want = ({**_tree(np.zeros(shape)), "stride": stride} for stride in (mine, theirs))
-    assert isinstance(compare(got, want, want), Agreement)
-    assert isinstance(compare(got, want, want, promised=[False]), Agreement)
+    assert isinstance(compare(got, want, want), Match)
+    assert isinstance(compare(got, want, want, promised=[False]), Match)
     found = compare(got, want, want, promised=[True])
-    assert isinstance(found, Agreement) is same
+    assert isinstance(found, Match) is same
     assert same or "the reference asks for a layout" in found.text

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from test_verify_pair import CANDIDATE, REFERENCE
 
 import kbtools as kb
-from kbtools.verify_client import Answer, VerifyClient
+from kbtools.verify_client import Answer, Unanswered, VerifyClient
 
 SECRET = "the_reference_is_secret"
 TASK = {"module_name": "Scale", "python_code": f"# {SECRET}\n{REFERENCE}", "entry_point": None, "triton_code": "x"}
@@ -35,7 +38,9 @@ class Server:
         rows.write_text(json.dumps(TASK) + "\n")
         command = [sys.executable, "-c", "from kbtools.cli import main; main()", "serve-verify"]
         command += ["--dataset", str(rows), "--port", str(port), "--tier", "cpu", *options]
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        self.errors = folder / "stderr.txt"
+        with self.errors.open("a") as errors:
+            self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
         assert self.process.stdout
         line = self.process.stdout.readline()
         found = re.search(r"http://[\d.]+:(\d+)", line)
@@ -57,7 +62,20 @@ class Server:
         self.process.send_signal(number)
         assert self.process.stdout
         self.process.stdout.read()
-        return self.process.wait(120)
+        status = self.process.wait(120)
+        assert self.errors.read_text() == "", "a server that works has nothing to complain of"
+        return status
+
+    def post(self, **fields: object) -> tuple[int, str]:
+        """Status and body of one request, as it is."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(f"{self.url}/verify", json.dumps(fields).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=300) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
 
 
 @pytest.fixture
@@ -115,6 +133,25 @@ def test_questions_that_were_admitted_are_answered_before_the_end(server: Server
             time.sleep(0.02)
         assert server.stop() == 0
         assert asked.result(60).verdict == "pass"
+
+
+def test_a_question_has_one_deadline_and_costs_nothing_after_it(server: Server) -> None:
+    """What still waits for a worker then is a 504 and never checked; asked again with time, it is answered."""
+    with ThreadPoolExecutor(1) as pool:
+        before = pool.submit(server.client().verify, "Scale", candidate(0))
+        while json.loads(server.get("/health"))["waiting"] == 0:
+            time.sleep(0.02)
+        status, body = server.post(task="Scale", candidate=candidate(3), seconds=0.1)
+        assert (status, "not decided within the 0.1 s" in body) == (504, True)
+        with pytest.raises(Unanswered, match="gave no verdict within 0.2 s"):
+            VerifyClient(server.url, server.token, patience=0.2).verify("Scale", candidate(6))
+        assert before.result().verdict == "pass"
+    counters = json.loads(server.get("/counters"))
+    assert (counters["checked"], counters["expired"], counters["waiting"]) == (1, 2, 0)
+    assert server.client().verify("Scale", candidate(3)).verdict == "pass"
+    for seconds in (0, -1, "soon", None):
+        assert server.post(task="Scale", candidate="x", seconds=seconds)[0] == 400
+    assert server.stop() == 0
 
 
 def test_the_open_network_needs_a_token(tmp_path: Path) -> None:
@@ -202,7 +239,10 @@ def test_verifiers_loads_the_environment_and_scores_a_rollout(
 
 @pytest.mark.slow
 def test_kills_lose_nothing_and_no_answer_changes(tmp_path: Path) -> None:
-    """64 clients, 240 questions, a worker killed every few seconds, the server twice: each has one answer."""
+    """64 clients, 240 questions, a worker killed every few seconds, the server twice: each has one answer.
+
+    No worker is killed before there was a further answer: where they take longer to start, there would never be one.
+    """
     server = Server(tmp_path, "--workers", "2", "--queue", "64")
     answers: dict[int, set[str]] = {}
     ended = threading.Event()
@@ -213,15 +253,20 @@ def test_kills_lose_nothing_and_no_answer_changes(tmp_path: Path) -> None:
         answers.setdefault(number % 80, set()).add(found.model_dump_json())
 
     def kill_workers() -> None:
+        before = 0
         while not ended.wait(5):
-            if below := _workers_below(server.process.pid):
-                os.kill(below[0], signal.SIGKILL)
+            now = sum(future.done() for future in asked)
+            if now > before and (below := _workers_below(server.process.pid)):
+                before = now
+                with suppress(ProcessLookupError):  # it has ended by itself
+                    os.kill(random.choice(below), signal.SIGKILL)
 
+    asked: list[Future[None]] = []
     killer = threading.Thread(target=kill_workers)
     killer.start()
     try:
         with ThreadPoolExecutor(64) as pool:
-            asked = [pool.submit(ask, number) for number in range(240)]
+            asked += [pool.submit(ask, number) for number in range(240)]
             for done in (20, 50):
                 while sum(future.done() for future in asked) < done:
                     time.sleep(0.05)
@@ -240,6 +285,11 @@ def test_kills_lose_nothing_and_no_answer_changes(tmp_path: Path) -> None:
 
 
 def _workers_below(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    found = [int(child) for child in children.read_text().split()] if children.exists() else []
-    return [child for child in found if b"zygote" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    """The processes that run kernels, whichever thread has started them."""
+    found = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended, or the child
+            for child in children.read_text().split():
+                if b"zygote" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+    return found

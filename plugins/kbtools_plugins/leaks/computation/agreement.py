@@ -11,8 +11,8 @@ import numpy as np
 
 from kbtools_plugins.leaks.computation.probes import MOST_ELEMENTS, Probe
 from kbtools_plugins.leaks.computation.sandboxes import Sandbox
-from kbtools_plugins.verify.protocol.agreement import Agreement
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, Followed, FollowJob, LeadJob, LeadReply, OwnSet
+from kbtools_plugins.verify.protocol.match import Match
 from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy
 from kbtools_plugins.verify.protocol.tolerance import compare, rms
 from kbtools_plugins.verify.protocol.wire import Tree
@@ -78,7 +78,7 @@ def _tells(sets: Sequence[OwnSet]) -> bool:
     if all(rms(found) < _NEAR_ZERO for found in outputs):
         return False
     first = sets[0]
-    return not all(isinstance(compare(one.plain, first.plain, first.exact), Agreement) for one in sets)
+    return not all(isinstance(compare(one.plain, first.plain, first.exact), Match) for one in sets)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _agrees(own: OwnSet, found: Followed) -> bool:
     """Whether one output is the other's. Shapes count that both take, and extreme values at which neither overflows."""
     if found.failed:
         return own.kind == "shape"
-    if isinstance(compare(found.outputs, own.plain, own.exact, ordinary=own.kind == "seed"), Agreement):
+    if isinstance(compare(found.outputs, own.plain, own.exact, ordinary=own.kind == "seed"), Match):
         return True
     return own.kind == "extreme" and not (_finite(found.outputs) and _finite(own.plain))
 

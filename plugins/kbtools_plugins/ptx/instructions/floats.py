@@ -20,7 +20,7 @@ HALVES = ("f16x2", "bf16x2")
 
 
 def operation(builder: Builder, instruction: Instruction) -> None:
-    """Any arithmetic on floats."""
+    """Arithmetic on floats."""
     *options, kind = instruction.parts[1:]
     asked = modifiers(builder, tuple(options))
     count = len(instruction.operands) - 1

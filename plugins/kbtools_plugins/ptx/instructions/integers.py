@@ -52,7 +52,7 @@ def is_whole(kind: str) -> bool:
 
 
 def operation(builder: Builder, instruction: Instruction) -> None:
-    """Any opcode on whole numbers, bits and predicates."""
+    """Every opcode on whole numbers, bits and predicates."""
     name, kind = named(instruction)
     if kind == "pred":
         predicates(builder, instruction)

@@ -5,12 +5,9 @@ A part that is a thousandth of the whole would otherwise be free to be anything 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from kbtools_plugins.verify.protocol.outputs import Array
 
 _ENOUGH = 16
 """Elements of a slice from which its scale is told."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kbtools_plugins.verify.protocol import local_scale
-from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
+from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.outputs import Array, flatten, is_float, structure, to_numpy
 from kbtools_plugins.verify.protocol.wire import Tree
@@ -63,7 +63,7 @@ def compare(
     ordinary: bool = False,
     tf32: Tf32 | None = None,
     approximate: bool = False,
-) -> Agreement | Difference:
+) -> Match | Difference:
     """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
 
     On `ordinary` inputs the elements that are small have to be computed, too. `approximate` adds what a device's
@@ -85,7 +85,7 @@ def compare(
         least = least_scales[index] if least_scales else None
         more = APPROXIMATE_TOLERANCE if approximate and its.dtype == "float32" else 0.0
         found = compare_tensor(where, mine, its, true, least, cores[index], more)
-        if isinstance(found, Agreement) and ordinary:
+        if isinstance(found, Match) and ordinary:
             found = _left_out(where, mine, its, true, tf32=tf32 is not None) or found
         if isinstance(found, Difference):
             return found
@@ -93,7 +93,7 @@ def compare(
             strides = f"{where} has strides {mine.stride}, the reference asks for a layout and has {its.stride}"
             return Difference("wrong_shape_or_dtype", strides)
         worst = max(worst, found.max_error)
-    return Agreement(worst)
+    return Match(worst)
 
 
 def _outputs_of_cores(tf32: Tf32 | None, plain: list[Tensor]) -> list[Tensor | None]:
@@ -146,7 +146,7 @@ def compare_tensor(
     least_scale: Array | None = None,
     cores: Tensor | None = None,
     more: float = 0.0,
-) -> Agreement | Difference:
+) -> Match | Difference:
     """Hold one tensor against that of the plain run and that of the float64 run; `where` names it in the text.
 
     `cores` is what tensor cores make of the reference where these are allowed to; `more` is added to the tolerance.
@@ -198,10 +198,10 @@ def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor, *, tf32: bool
     return Difference("wrong_output", f"{text}, first at {list(at)}: {to_numpy(mine)[at]} instead of {exact[at]}")
 
 
-def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Difference:
+def _compare_exactly(where: str, mine: Array, its: Array) -> Match | Difference:
     wrong = mine != its
     if not wrong.any():
-        return Agreement(0.0)
+        return Match(0.0)
     at = _first(wrong)
     return Difference(
         "wrong_output",
@@ -212,7 +212,7 @@ def _compare_exactly(where: str, mine: Array, its: Array) -> Agreement | Differe
 
 def _compare_values(
     where: str, mine: Array, true: Array, dtype: str, noise: Array, scale: Array, tolerance: float
-) -> Agreement | Difference:
+) -> Match | Difference:
     with np.errstate(all="ignore"):
         wide_mine, wide_true = mine.astype(_wide(mine)), true.astype(_storable(dtype)).astype(_wide(mine))
         special = ~(np.isfinite(wide_mine) & np.isfinite(wide_true))
@@ -225,7 +225,7 @@ def _compare_values(
     worst = float((error / size).max(initial=0.0))
     wrong = odd | (error > allowed)
     if not wrong.any():
-        return Agreement(worst)
+        return Match(worst)
     at = _first(odd) if odd.any() else np.unravel_index(int(np.argmax(error - allowed)), error.shape)
     return Difference(
         "wrong_output",

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from kbtools.data.tasks import Task
 from kbtools.verify_client import Answer, Question
 from kbtools_plugins.feedback import finding
+from kbtools_plugins.verify.host.pair_processes import DeadlinePassed
 from kbtools_plugins.verify.pool import Pair
 from kbtools_plugins.verify.service.desk import Desk, Full, Undecided
 from kbtools_plugins.verify.verdict import Verification
@@ -25,7 +26,8 @@ LARGEST_QUESTION = 1 << 20
 def application(desk: Desk, tasks: Mapping[str, Task], token: str, wait: float) -> web.Application:
     """The routes: `POST /verify`, `GET /tasks`, `GET /health`, `GET /counters`.
 
-    An answer that is not there after `wait` seconds is a 202; the same question gets it later.
+    An answer that is not there after `wait` seconds is a 202, and the same question gets it later; by the question's
+    own deadline, it is a 504.
     """
     app = web.Application(client_max_size=LARGEST_QUESTION, middlewares=[_guard(token)])
     stopping = asyncio.Event()
@@ -66,10 +68,13 @@ def application(desk: Desk, tasks: Mapping[str, Task], token: str, wait: float) 
 async def _answered(desk: Desk, question: Question, task: Task, wait: float) -> web.Response:
     pair = Pair(task.reference, question.candidate, task.entry_point)
     try:
-        verdict = await asyncio.wait_for(asyncio.shield(desk.ask(pair)), wait)
+        asked = desk.ask(pair, question.seconds)
+        verdict = await asyncio.wait_for(asyncio.shield(asked), min(wait, question.seconds))
     except Full as full:
         return _refused(429, str(full), full.seconds)
-    except TimeoutError:
+    except (TimeoutError, DeadlinePassed):
+        if question.seconds <= wait:
+            return _refused(504, f"not decided within the {question.seconds:g} s of the question")
         return _refused(202, "not decided yet; ask the same again", 1.0)
     except Undecided as error:
         return _refused(503, str(error), 5.0)

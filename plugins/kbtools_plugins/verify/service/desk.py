@@ -1,23 +1,22 @@
 """The queue in front of the workers: bounded, equal questions once, killed workers unseen.
 
-A question is counted from its admission to its answer. What the workers found is stored before anybody is told.
+A question is counted from its admission to its answer, or until nobody waits for it any more. What the workers found is
+stored before anybody is told.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify.cache import VerdictStore, key_of
-from kbtools_plugins.verify.pool import Pair, Watcher
+from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed
+from kbtools_plugins.verify.pool import Pair, Submit, Watcher
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.verdict import Verification
-
-Submit = Callable[[Pair, Watcher], "Future[Verification]"]
 
 KILLED = "unsupported:killed"
 _ATTEMPTS = 5
@@ -37,6 +36,14 @@ class Undecided(Exception):
     """The workers were killed at every attempt, or did not start: no verdict, and nothing against the candidate."""
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A question on its way, and until when somebody waits for it."""
+
+    task: asyncio.Task[Verification]
+    deadline: Deadline
+
+
 @dataclass
 class Counters:
     """What a server has done since it started."""
@@ -47,6 +54,8 @@ class Counters:
     refused: int = 0
     checked: int = 0
     undecided: int = 0
+    expired: int = 0
+    """Nobody waited for them any more before they were checked."""
     seconds: float = 0.0
     """Seconds of all checks together, from hand-over to verdict."""
 
@@ -60,7 +69,7 @@ class Desk:
         self.counters = Counters()
         self._submit, self._workers, self._places = submit, workers, places
         self._settings, self._store = settings, store
-        self._running: dict[str, asyncio.Task[Verification]] = {}
+        self._running: dict[str, _Running] = {}
 
     @property
     def waiting(self) -> int:
@@ -71,26 +80,37 @@ class Desk:
         """What equal questions have in common."""
         return key_of(pair.reference, pair.candidate, pair.entry_point, self._settings)
 
-    def ask(self, pair: Pair) -> asyncio.Task[Verification]:
-        """The task that ends with the verdict on a pair; Full where there is no place."""
+    def ask(self, pair: Pair, seconds: float) -> asyncio.Task[Verification]:
+        """The task that ends with the verdict on a pair, wanted within so many seconds; Full where there is no place.
+
+        It ends with DeadlinePassed if by then it was not begun, or could not be ended.
+        """
         self.counters.asked += 1
-        key = self.key(pair)
-        if key in self._running:
+        key, until = self.key(pair), time.monotonic() + seconds
+        if same := self._running.get(key):
             self.counters.joined += 1
-            return self._running[key]
-        known = self._store.get(key) or self._store.get(_TOLD + key)
-        if known is None and self.waiting >= self._places:
+            same.deadline.at = max(same.deadline.at, until)
+            return same.task
+        if known := self._store.get(key) or self._store.get(_TOLD + key):
+            return asyncio.create_task(self._known(known))
+        if self.waiting >= self._places:
             self.counters.refused += 1
             raise Full(self._time_to_a_place())
-        task = asyncio.create_task(self._known(known) if known else self._checked(key, pair))
-        if known is None:
-            self._running[key] = task
-            task.add_done_callback(lambda _: self._running.pop(key))
+        deadline = Deadline(until)
+        task = asyncio.create_task(self._checked(key, pair, deadline))
+        self._running[key] = _Running(task, deadline)
+        task.add_done_callback(lambda _: self._over(key))
         return task
+
+    def _over(self, key: str) -> None:
+        """Give up the place, and look at what went wrong: maybe nobody else does."""
+        task = self._running.pop(key).task
+        if not task.cancelled():
+            task.exception()
 
     async def drain(self) -> None:
         """Wait for the verdicts of all questions that were admitted."""
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await asyncio.gather(*(one.task for one in self._running.values()), return_exceptions=True)
 
     def _time_to_a_place(self) -> float:
         each = self.counters.seconds / self.counters.checked if self.counters.checked else 2.0
@@ -100,15 +120,11 @@ class Desk:
         self.counters.known += 1
         return verdict
 
-    async def _checked(self, key: str, pair: Pair) -> Verification:
+    async def _checked(self, key: str, pair: Pair, deadline: Deadline) -> Verification:
         began = time.monotonic()
         for _ in range(_ATTEMPTS):
-            try:
-                verdict = await asyncio.wrap_future(self._submit(pair, self._keeper(key)))
-            except ConfigError as error:
-                self.counters.undecided += 1
-                raise Undecided(str(error)) from error
-            if verdict.verdict != KILLED:
+            verdict = await self._tried(key, pair, deadline)
+            if verdict is not None and verdict.verdict != KILLED:
                 break
         else:
             self.counters.undecided += 1
@@ -116,6 +132,19 @@ class Desk:
         self.counters.checked += 1
         self.counters.seconds += time.monotonic() - began
         return verdict
+
+    async def _tried(self, key: str, pair: Pair, deadline: Deadline) -> Verification | None:
+        """A verdict; None where the deadline was put off too late for this attempt."""
+        try:
+            return await _within(deadline, self._submit(pair, self._keeper(key), deadline))
+        except ConfigError as error:
+            self.counters.undecided += 1
+            raise Undecided(str(error)) from error
+        except DeadlinePassed:
+            if deadline.left > 0:
+                return None
+            self.counters.expired += 1
+            raise
 
     def _keeper(self, key: str) -> Watcher:
         """Called in a worker's thread: the verdict is on disk before it is told."""
@@ -126,3 +155,13 @@ class Desk:
                 self._store.put(_TOLD + key, verdict, told=True)
 
         return keep
+
+
+async def _within(deadline: Deadline, future: Future[Verification]) -> Verification:
+    """The future's result; while it waits for a worker it is given up at the deadline, later it sees that itself."""
+    found = asyncio.wrap_future(future)
+    while not found.done() and deadline.left > 0:
+        await asyncio.wait([found], timeout=deadline.left)
+    if future.cancel():
+        deadline.require()
+    return await found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
+from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reference import ReferenceReply, UpdatedBuffer
@@ -27,7 +27,7 @@ class Comparison:
         self.in_place: bool | None = None
         """Whether the candidate updates the inputs that the reference updates, if there are any."""
 
-    def of(self, run: Run, result: RunResult) -> Agreement | Difference:
+    def of(self, run: Run, result: RunResult) -> Match | Difference:
         """The largest relative error, or the first thing that is not as the reference leaves it."""
         expected = run.expected
         promised = [] if run.variant else self._reference.modes[self._reference.main].promised
@@ -45,7 +45,7 @@ class Comparison:
             tf32=tf32,
             approximate=self._approximate,
         )
-        if isinstance(found, Agreement) and run.order != "skip":
+        if isinstance(found, Match) and run.order != "skip":
             found = self._buffers(run.trace, result.changed, expected.state) or found
         if isinstance(found, Difference):
             return Difference(found.verdict, run.what + found.text, found.max_error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 
-from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.protocol.compiling import PTX_TARGET
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.reading import Finding
@@ -30,7 +30,7 @@ class Places:
 
     def __init__(
         self,
-        processes: Budget,
+        processes: PairProcesses,
         code: str,
         entry: str,
         reference: ReferenceReply,

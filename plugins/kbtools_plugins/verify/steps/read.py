@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.host.processes import Outcome
 from kbtools_plugins.verify.protocol.reading import (
     KERNELS,
@@ -23,12 +23,12 @@ _SECONDS = 20.0
 """Processor time for reading two texts; honest ones take a hundredth of a second."""
 
 
-def texts(budget: Budget, reference: str, candidate: str, entry_point: str | None) -> ReadReply:
+def texts(processes: PairProcesses, reference: str, candidate: str, entry_point: str | None) -> ReadReply:
     """The code in both texts; Decided if one has none or cannot be read."""
     job = ReadJob(reference=reference, candidate=candidate, entry_point=entry_point)
-    outcome = budget.run(READ, job, _SECONDS)
+    outcome = processes.run(READ, job, _SECONDS)
     if outcome.failed:
-        alone = budget.run(READ, job.model_copy(update={"candidate": None}), _SECONDS)
+        alone = processes.run(READ, job.model_copy(update={"candidate": None}), _SECONDS)
         if alone.failed:
             raise Decided("reference_error", f"the reference is {_what_failed(alone)}")
         raise _unreadable(outcome)
@@ -40,9 +40,9 @@ def texts(budget: Budget, reference: str, candidate: str, entry_point: str | Non
     return found
 
 
-def kernels(budget: Budget, code: str, bindings: list[Binding]) -> KernelSource:
+def kernels(processes: PairProcesses, code: str, bindings: list[Binding]) -> KernelSource:
     """The clean module of a candidate's kernels."""
-    outcome = budget.run(KERNELS, KernelsJob(code=code, bindings=bindings), _SECONDS)
+    outcome = processes.run(KERNELS, KernelsJob(code=code, bindings=bindings), _SECONDS)
     if outcome.failed:
         raise _unreadable(outcome)
     return outcome.known()

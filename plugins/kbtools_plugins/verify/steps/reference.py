@@ -6,10 +6,10 @@ Where it cannot, no candidate is held against it.
 from __future__ import annotations
 
 from kbtools_plugins.verify.evidence import Evidence
-from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.host.processes import Outcome
 from kbtools_plugins.verify.protocol import operators
-from kbtools_plugins.verify.protocol.agreement import Agreement
+from kbtools_plugins.verify.protocol.match import Match
 from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy
 from kbtools_plugins.verify.protocol.reading import ReadReply, ShrinkJob
 from kbtools_plugins.verify.protocol.reference import REFERENCE, InputSet, ReferenceJob, ReferenceReply
@@ -36,7 +36,7 @@ class ReferenceRun:
 
     def __init__(
         self,
-        processes: Budget,
+        processes: PairProcesses,
         settings: VerifySettings,
         evidence: Evidence,
         *,
@@ -121,7 +121,7 @@ def require_fit(reply: ReferenceReply) -> None:
     """Decided if the control fails or if the outputs say nothing about the inputs."""
     first = reply.sets[0]
     control = compare(reply.control, first.plain, first.exact)
-    if not isinstance(control, Agreement):
+    if not isinstance(control, Match):
         raise Decided("reference_error", f"the reference does not agree with itself: {control.text}")
     seeds = [found for found in reply.sets if found.name.startswith("seed ")]
     tensors = flatten(first.plain)[1]
@@ -145,9 +145,7 @@ def _never_changes(sets: list[InputSet]) -> bool:
     first = sets[0]
     inputs = [tensor.tensor for tensor in first.tensors]
     others = [found for found in sets if [tensor.tensor for tensor in found.tensors] != inputs] or sets[1:]
-    return bool(others) and all(
-        isinstance(compare(found.plain, first.plain, first.exact), Agreement) for found in others
-    )
+    return bool(others) and all(isinstance(compare(found.plain, first.plain, first.exact), Match) for found in others)
 
 
 def _finite_share(sets: list[InputSet]) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kbtools_plugins.verify.host.budget import Budget
-from kbtools_plugins.verify.protocol.agreement import Agreement, Difference
+from kbtools_plugins.verify.host.pair_processes import PairProcesses
+from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reading import Kernel
 from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply
@@ -58,7 +58,7 @@ class Replays:
         kernels: list[Kernel],
         features: frozenset[str],
         settings: VerifySettings,
-        processes: Budget,
+        processes: PairProcesses,
     ) -> None:
         self._reference = reference
         self._traces = traces
@@ -106,9 +106,9 @@ class Replays:
         for run, result in zip(runs, reply.results, strict=True):
             found = Difference("failed", result.error) if result.failed else self._comparison.of(run, result)
             if run.variant:
-                self.general[run.variant] = isinstance(found, Agreement)
+                self.general[run.variant] = isinstance(found, Match)
             elif run.order == "skip":
-                if isinstance(found, Agreement):
+                if isinstance(found, Match):
                     raise Decided("hack:decoy_kernel", "the output is right without any kernel having run")
             elif isinstance(found, Difference):
                 raise self._explain(run, found)
@@ -154,7 +154,7 @@ class Replays:
         run = Run(trace, same)
         reply = self._execute([Run(self._steady, self._reference.sets[0])], calls, weights_change=False)
         result = reply.sequence[-1]
-        return not result.failed and isinstance(self._comparison.of(run, result), Agreement)
+        return not result.failed and isinstance(self._comparison.of(run, result), Match)
 
     def _emulate(self) -> None:
         """Look for accesses out of bounds and races, which a device does not show, on the PTX machine."""
@@ -271,4 +271,4 @@ class Replays:
         )
 
     def _is_right(self, run: Run) -> bool:
-        return isinstance(self._comparison.of(run, self._execute([run]).results[0]), Agreement)
+        return isinstance(self._comparison.of(run, self._execute([run]).results[0]), Match)

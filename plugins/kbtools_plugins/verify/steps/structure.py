@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.host.budget import Budget
+from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.protocol.reading import SHRINK, KernelSource, ShrinkJob, ShrinkReply, Sized
 from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
 from kbtools_plugins.verify.protocol.trace import Step, Trace
@@ -32,33 +32,33 @@ class Fault:
     floor: int
 
 
-def sound_cut(budget: Budget, job: ShrinkJob, name: str, most_elements: int) -> ShrinkReply | None:
+def sound_cut(processes: PairProcesses, job: ShrinkJob, name: str, most_elements: int) -> ShrinkReply | None:
     """The smallest sizes of a pair with which it has the structure that it has at full size, if there are any.
 
     There may be as many elements as the job says, or if that cannot be, more up to `most_elements`.
     """
-    while (found := _sound_cut(budget, job, name)) is None and job.most_elements < most_elements:
+    while (found := _sound_cut(processes, job, name)) is None and job.most_elements < most_elements:
         job = job.model_copy(update={"most_elements": min(most_elements, job.most_elements * _MORE)})
     return found
 
 
-def _sound_cut(budget: Budget, job: ShrinkJob, name: str) -> ShrinkReply | None:
+def _sound_cut(processes: PairProcesses, job: ShrinkJob, name: str) -> ShrinkReply | None:
     floors: dict[str, int] = {}
     for _ in range(_ROUNDS):
-        outcome = budget.run(SHRINK, job.model_copy(update={"floors": floors}))
+        outcome = processes.run(SHRINK, job.model_copy(update={"floors": floors}))
         if (sizes := outcome.reply) is None or sizes.cut.values == sizes.large.values:
             return None
-        full, small = _recorded(budget, name, sizes.large), _recorded(budget, name, sizes.cut)
+        full, small = _recorded(processes, name, sizes.large), _recorded(processes, name, sizes.cut)
         if full is None or small is None or len(full.launches) != len(small.launches):
             return None
-        found = list(faults(full, small, read.kernels(budget, job.candidate, []), sizes))
+        found = list(faults(full, small, read.kernels(processes, job.candidate, []), sizes))
         if not found:
             return sizes
         floors = raised(floors, found, sizes)
     return None
 
 
-def _recorded(budget: Budget, name: str, pair: Sized) -> Trace | None:
+def _recorded(processes: PairProcesses, name: str, pair: Sized) -> Trace | None:
     plan = Plan(name=_PLAN, mode="eval", inputs=[pair.shapes.inputs], kept=[], required=True)
     job = RecordJob(
         code=pair.candidate,
@@ -71,7 +71,7 @@ def _recorded(budget: Budget, name: str, pair: Sized) -> Trace | None:
         plans=[plan],
         watch=False,
     )
-    reply: RecordReply | None = budget.run(RECORD, job).reply
+    reply: RecordReply | None = processes.run(RECORD, job).reply
     found = reply.plans.get(_PLAN) if reply else None
     return found.traces[0] if found and found.traces else None
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify.protocol.outputs import flatten
@@ -176,7 +177,8 @@ class InputSets:
     def _exact(self, inputs: Inputs, plain: Any, plainly_used: object, wide: Any) -> tuple[object, object]:
         """Outputs computed in float64 and the module afterwards; the plain ones where there is no float64 path."""
         try:
-            outputs = wide(*tree_map_only(torch.Tensor, _double, clone_tree(inputs)))
+            with _Doubles():
+                outputs = wide(*tree_map_only(torch.Tensor, _double, clone_tree(inputs)))
         except Exception:  # noqa: BLE001
             return plain, plainly_used
         same_shapes = [getattr(leaf, "shape", None) for leaf in tree_flatten(outputs)[0]] == [
@@ -202,6 +204,19 @@ def _same_result(one: InputSet, other: InputSet) -> bool:
     return form == other_form and module_state.equal(
         [decode_tensor(tensor) for tensor in ones], [decode_tensor(tensor) for tensor in others]
     )
+
+
+class _Doubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """What is asked for as float32 is made as float64: integers that become floats are exact, too."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
+        kwargs = kwargs or {}
+        if kwargs.get("dtype") == torch.float32:
+            kwargs = kwargs | {"dtype": torch.float64}
+        return func(*args, **kwargs)
 
 
 def _double(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,10 @@
-"""The processes that check one pair, with one budget of processor time for all of its jobs."""
+"""The processes that check one pair, with one budget of processor time and one deadline for all of its jobs."""
 
 from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
 
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair
 from kbtools_plugins.verify.protocol.roles import J, R, Role
@@ -10,11 +14,33 @@ _TIMEOUTS_PER_PAIR = 12
 """So many times --timeout for a pair: about so many jobs there are."""
 
 
-class Budget:
-    """Runs jobs of one pair; what one has used is not there for the next."""
+class DeadlinePassed(Exception):
+    """Nobody waits for the verdict any more: nothing is known of the candidate."""
 
-    def __init__(self, processes: WarmPair, settings: VerifySettings) -> None:
+
+@dataclass
+class Deadline:
+    """Until when a verdict is wanted, on the clock of `time.monotonic`; who asks the same later may put it off."""
+
+    at: float = math.inf
+
+    @property
+    def left(self) -> float:
+        """Seconds; 0 or less when it has passed."""
+        return self.at - time.monotonic()
+
+    def require(self) -> None:
+        """DeadlinePassed if it has."""
+        if self.left <= 0:
+            raise DeadlinePassed("the verdict was not there by the deadline of the question")
+
+
+class PairProcesses:
+    """Runs jobs of one pair; what one has used is not there for the next, and none is begun after the deadline."""
+
+    def __init__(self, processes: WarmPair, settings: VerifySettings, deadline: Deadline) -> None:
         self._processes = processes
+        self._deadline = deadline
         self._settings = settings
         self._left = settings.timeout * _TIMEOUTS_PER_PAIR
         self.used = 0.0
@@ -22,6 +48,7 @@ class Budget:
 
     def run(self, role: Role[J, R], job: J, seconds: float | None = None) -> Outcome[R]:
         """Run a job for so many `seconds` of processor time, --timeout unless given, at most what is left."""
+        self._deadline.require()
         wanted = min(seconds or self._settings.timeout, self._left)
         if wanted <= 0:
             return Outcome(failed="timeout", error="the processor time for the whole pair was used up")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Match:
     """The outputs agree; the largest relative error seen."""
 
     max_error: float
