@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,9 +25,8 @@ from kbtools.llm.replay import parsed_rows, replay
 from kbtools.llm.row_requests import answered_inputs, first_requests, follow_up_requests, repeated, row_inputs
 from kbtools.models.choice import default_model, model_backend
 from kbtools.models.contract import Contract, ParsedReply, Repairing
-from kbtools.models.engine.budget import Spend, left_after
 from kbtools.models.engine.run import RequestPlan, plan_requests, run_requests
-from kbtools.models.options import Options
+from kbtools.models.options import Options, Spend
 from kbtools.models.request import Request
 from kbtools.models.spec import with_dialect
 from kbtools.models.store import ResponseStore
@@ -190,12 +190,12 @@ class ModelStage(CallOptions, Stage):
         """Bring all requests to stored replies; returns `spent` with what this took off the budget."""
         run = partial(run_requests, backend=backend, store=store, progress=on_calls.get())
         first, total = first_requests(self, self._all(ds), backend.model), ds.num_rows * self.calls_per_row()
-        left, review = left_after(self.options(), spent), self.review()
-        spent += run(first, options=left, review=review, total=total, seen=_seen(store, review)).booked
+        options, review = replace(self.options(), already=spent), self.review()
+        spent = run(first, options=options, review=review, total=total, seen=_seen(store, review)).booked
         if self.further().follow_up:
             more, review = follow_up_requests(self, self._all(ds), backend.model, store), Repairing(self.contract())
-            left = left_after(self.options(), spent)
-            spent += run(more, options=left, review=review, seen=_seen(store, review)).booked
+            options = replace(options, already=spent)
+            spent = run(more, options=options, review=review, seen=_seen(store, review)).booked
         return spent
 
     def plan_calls(self, ds: Dataset, seen: Chain) -> tuple[RequestPlan, ...]:

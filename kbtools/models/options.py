@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kbtools.errors import ConfigError, UsageError
 
@@ -16,6 +16,21 @@ class Prices:
 
     def of(self, tokens_in: int, tokens_out: int) -> float:
         return (tokens_in * self.input + tokens_out * self.output) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Requests, tokens and cost of one call or of many."""
+
+    requests: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: Spend) -> Spend:
+        return Spend(self.requests + other.requests, self.tokens + other.tokens, self.cost + other.cost)
+
+    def __sub__(self, other: Spend) -> Spend:
+        return Spend(self.requests - other.requests, self.tokens - other.tokens, self.cost - other.cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,8 @@ class Options:
     prices: Prices | None = None
     repeat_failures: bool = True
     """Send requests again that failed in an earlier run."""
+    already: Spend = field(default_factory=Spend)
+    """What earlier rounds of the same run took off the budget."""
 
     def __post_init__(self) -> None:
         for name in ("max_in_flight", "timeout", "deadline", "max_attempts", "rpm", "tpm"):

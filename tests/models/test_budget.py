@@ -7,7 +7,8 @@ import pytest
 
 from kbtools.errors import ConfigError, UsageError
 from kbtools.models import Answer, BudgetReached, Kind, Options, Prices, Sampling, Usage, run_requests
-from kbtools.models.engine.budget import Budget, Spend, left_after
+from kbtools.models.engine.budget import Budget
+from kbtools.models.options import Spend
 
 SHORT = Sampling(max_tokens=20)
 
@@ -82,14 +83,16 @@ def test_spending_adds_up_and_is_taken_back():
     assert Spend(3, 50, 0.75) - Spend(1, 20, 0.5) == Spend(2, 30, 0.25)
 
 
-def test_a_further_round_may_spend_what_the_first_left():
-    """Never less than nothing; what has no limit keeps none."""
-    options = Options(max_requests=10, max_tokens=100, max_cost=1.0, prices=Prices(1.0, 1.0))
-    left = left_after(options, Spend(4, 70, 0.75))
-    assert (left.max_requests, left.max_tokens, left.max_cost) == (6, 30, 0.25)
-    overspent = left_after(options, Spend(40, 700, 7.5))
-    assert (overspent.max_requests, overspent.max_tokens, overspent.max_cost) == (0, 0, 0.0)
-    assert left_after(Options(), Spend(4, 70, 0.75)) == Options()
+def test_a_further_round_may_spend_what_the_first_left(serve, store, ask):
+    """The limit stays what the user has given, and so does the account that an error gives."""
+    limits = Options(max_requests=5)
+    server, backend = serve()
+    first = run_requests(ask(3), backend, store, limits)
+    assert first.booked.requests == 3
+    with pytest.raises(BudgetReached, match="5 of 5 requests are spent"):
+        run_requests(ask(9)[3:], backend, store, replace(limits, already=first.booked))
+    assert len(server.log) == 5
+    assert run_requests(ask(3), backend, store, replace(limits, already=first.booked)).booked == first.booked
 
 
 OK = Answer(Kind.OK, raw="{}")

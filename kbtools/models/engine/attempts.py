@@ -14,12 +14,12 @@ from random import Random
 from kbtools.errors import ConfigError
 from kbtools.models.backend import ModelBackend, Send
 from kbtools.models.engine.accounting import count_usage, reply_from
-from kbtools.models.engine.budget import Budget, Spend
+from kbtools.models.engine.budget import Budget
 from kbtools.models.engine.limits import AdaptiveLimit, Pace, Sleepers
 from kbtools.models.engine.progress import Progress
 from kbtools.models.engine.retry import gave_up, wait_before_retry
 from kbtools.models.kinds import STOPS_RUN, Kind, Usage
-from kbtools.models.options import Options
+from kbtools.models.options import Options, Spend
 from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request, estimated_prompt_tokens
 

@@ -7,11 +7,10 @@ is given back, so near the end calls wait for each other instead of overspending
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
 
 from kbtools.errors import KbError, UsageError
 from kbtools.models.kinds import Kind
-from kbtools.models.options import Options
+from kbtools.models.options import Options, Spend
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request, most_prompt_tokens
 
@@ -20,37 +19,12 @@ class BudgetReached(KbError):
     """The run stopped before spending more than allowed; what arrived is stored and a further run goes on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """CallRunner, tokens and cost of one call or of many."""
-
-    requests: int = 0
-    tokens: int = 0
-    cost: float = 0.0
-
-    def __add__(self, other: Spend) -> Spend:
-        return Spend(self.requests + other.requests, self.tokens + other.tokens, self.cost + other.cost)
-
-    def __sub__(self, other: Spend) -> Spend:
-        return Spend(self.requests - other.requests, self.tokens - other.tokens, self.cost - other.cost)
-
-
-def left_after(options: Options, spent: Spend) -> Options:
-    """The options for further requests of the same run, which may spend what an earlier one left."""
-    return replace(
-        options,
-        max_requests=None if options.max_requests is None else max(0, options.max_requests - spent.requests),
-        max_tokens=None if options.max_tokens is None else max(0, options.max_tokens - spent.tokens),
-        max_cost=None if options.max_cost is None else max(0.0, options.max_cost - spent.cost),
-    )
-
-
 class Budget:
     """The account of one run: what is spent, and what the calls under way may still cost."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.spent = Spend()
+        self.spent = options.already
         self._reserved = Spend()
         self._changed = asyncio.Event()
 

@@ -16,11 +16,11 @@ from kbtools.calls import Distinct
 from kbtools.errors import ConfigError, KbError
 from kbtools.models.backend import ChunkBackend, ChunkRun, Review
 from kbtools.models.engine.accounting import count_reply, count_usage, reply_from
-from kbtools.models.engine.budget import Budget, Spend
+from kbtools.models.engine.budget import Budget
 from kbtools.models.engine.lookup import Lookup, count_known
 from kbtools.models.engine.progress import Progress
 from kbtools.models.kinds import STOPS_RUN
-from kbtools.models.options import Options
+from kbtools.models.options import Options, Spend
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, claims, put

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kbtools.models.engine.budget import Spend
+from kbtools.models.options import Spend
 
 RATE_WINDOW = 30.0
 LOOKBACK = 256

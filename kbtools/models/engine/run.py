@@ -71,6 +71,7 @@ def run_requests(
     """
     options = options or Options()
     counters = Progress(total if total is not None else length_hint(requests, 0) or None)
+    counters.booked = options.already
     driver = _driver(backend, store, options, counters, review, seen or Distinct())
     counters.model = backend.model
     _run(driver, requests, counters, _telling(progress, backend))
@@ -91,7 +92,7 @@ class RequestPlan:
     repeated: int = 0
     """Stored failures that would be sent again; part of `to_send`."""
     to_send: int = 0
-    """CallRunner, if none has to be retried or repaired."""
+    """Calls, if none has to be retried or repaired."""
     prompt_tokens: int = 0
     """Of the requests to send."""
     most_completion_tokens: int | None = 0

@@ -17,9 +17,8 @@ from kbtools.feedback import Attempt
 from kbtools.llm import RowInputs, on_calls
 from kbtools.models.backend import ModelBackend
 from kbtools.models.contract import Accepting
-from kbtools.models.engine.budget import Spend, left_after
 from kbtools.models.engine.run import Interrupted, run_requests
-from kbtools.models.options import Options
+from kbtools.models.options import Options, Spend
 from kbtools.models.request import Request
 from kbtools.models.store import chunks
 from kbtools_plugins.synthesize.dialogue import Dialogue, Status
@@ -49,14 +48,15 @@ class Rounds:
             requests = self._pending()
             first = next(requests, None)
             if first is not None:
-                spent += self._ask(chain([first], requests), left_after(self._options, spent))
+                spent = self._ask(chain([first], requests), replace(self._options, already=spent))
             if not self._check() and first is None:
                 return spent
 
-    def _ask(self, calls: Iterable[Request], left: Options) -> Spend:
-        """One round of calls; returns what it took off the budget. Ctrl-C tells of all rounds of the run."""
+    def _ask(self, calls: Iterable[Request], options: Options) -> Spend:
+        """One round of calls; returns what the run has spent by then. Ctrl-C tells of all rounds of the run."""
         try:
-            done = run_requests(calls, self._backend, self._replaying.store, left, on_calls.get(), review=Accepting())
+            store = self._replaying.store
+            done = run_requests(calls, self._backend, store, options, on_calls.get(), review=Accepting())
         except Interrupted as stopped:
             last = stopped.progress
             raise Interrupted(replace(last, done=self._replies + last.done, sent=self._sent + last.sent)) from None
