@@ -1,4 +1,4 @@
-"""Rows per second of `judge` end to end, beside raw aiohttp, the openai SDK and three other tools, in one run.
+"""Rows per second of `judge` end to end, beside raw aiohttp and libcurl, the openai SDK and three other tools, in one run.
 
     python -m benchmarks.models_throughput --environments ~/.cache/kbtools-rivals
 
@@ -29,8 +29,8 @@ CODE = "    def step_{0}(self, x):\n        return torch.relu(x) * self.scale_{0
 MODULE = "import torch\nfrom torch import nn\n\n\nclass Model(nn.Module):\n" + "".join(
     CODE.format(i) for i in range(12)
 )
-CEILING, OURS = "aiohttp", "kbtools"
-OWN_CLIENTS = (CEILING, OURS, "openai")
+BASELINE, OURS = "aiohttp", "kbtools"
+OWN_CLIENTS = (BASELINE, OURS, "pycurl", "openai")
 NAMES = (*OWN_CLIENTS, *(rival.name for rival in RIVALS))
 
 
@@ -78,7 +78,7 @@ class Measuring:
         self.runs: list[dict[str, Any]] = []
 
     def size(self, everyone: list[Client], files: dict[str, Any], count: int, levels: list[int]) -> None:
-        """All clients at all levels, the ceiling and kbtools in turns."""
+        """All clients at all levels, the baseline and kbtools in turns."""
         for level in levels:
             for repeat in range(self.rounds):
                 for client in everyone:
@@ -88,8 +88,8 @@ class Measuring:
 
     def _takes_part(self, client: Client, count: int, level: int, repeat: int) -> bool:
         """Others run once, and on larger sizes only at their best level; not at all where they never got through."""
-        if client.name in (CEILING, OURS) or repeat:
-            return client.name in (CEILING, OURS)
+        if client.name in (BASELINE, OURS) or repeat:
+            return client.name in (BASELINE, OURS)
         before = [run for run in self.runs if run["client"] == client.name and run["rows"] < count]
         if not before:
             return True
@@ -107,7 +107,7 @@ class Measuring:
     def _show(self, count: int, level: int) -> None:
         rates = self.medians(count, level)
         for name, rate in rates.items():
-            ratio = f"{rate / rates[CEILING]:6.2f}" if CEILING in rates else ""
+            ratio = f"{rate / rates[BASELINE]:6.2f}" if BASELINE in rates else ""
             print(f"{count:7} rows  {level:5} in flight  {name:14} {rate:9.1f} rows/s {ratio}", flush=True)
         for name, error in self.unfinished(count, level).items():
             print(f"{count:7} rows  {level:5} in flight  {name:14} {error}", flush=True)
@@ -129,12 +129,12 @@ class Measuring:
         return {name: statistics.median(found) for name, found in rates.items()}
 
     def table(self) -> list[dict[str, Any]]:
-        """The medians, and each as a share of the ceiling."""
+        """The medians, and each as a share of the baseline."""
         kinds = dict.fromkeys((run["rows"], run["in_flight"]) for run in self.runs)
         found = []
         for count, level in kinds:
             rates = self.medians(count, level)
-            shares = {name: round(rate / rates[CEILING], 3) for name, rate in rates.items() if CEILING in rates}
+            shares = {name: round(rate / rates[BASELINE], 3) for name, rate in rates.items() if BASELINE in rates}
             row = {"rows": count, "in_flight": level, "rows_per_second": rates, "of_aiohttp": shares}
             found.append({**row, "unfinished": self.unfinished(count, level)})
         return found

@@ -10,7 +10,7 @@ from benchmarks.rivals.measure import Client, measure
 ROWS = 40
 
 
-@pytest.mark.parametrize("name", ["aiohttp", "kbtools", "openai"])
+@pytest.mark.parametrize("name", ["aiohttp", "pycurl", "kbtools", "openai"])
 def test_a_client_asks_for_every_row_once_with_the_same_messages(name, tmp_path):
     """Each of the project's own clients gets all labels right, in one request per row, from the rendered messages."""
     run = measure(Client(name), write_rows(tmp_path, ROWS), ROWS, 8, 0.0, 60)

@@ -1,4 +1,4 @@
-"""The ceiling: aiohttp with a semaphore, nothing stored."""
+"""The baseline: aiohttp with a semaphore, nothing stored."""
 
 from __future__ import annotations
 
