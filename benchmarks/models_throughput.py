@@ -1,4 +1,4 @@
-"""Rows per second of `judge` end to end, beside raw aiohttp and libcurl, the openai SDK and three other tools, in one run.
+"""Rows per second of `judge` end to end, beside raw aiohttp and libcurl, the openai SDK and three others, in one run.
 
     python -m benchmarks.models_throughput --environments ~/.cache/kbtools-rivals
 
