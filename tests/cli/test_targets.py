@@ -108,7 +108,7 @@ def test_home_is_meant_by_a_tilde(cli, file, tmp_path, monkeypatch):
     )
     assert done.code == 0
     names = {path.name for path in (tmp_path / "home").iterdir()}
-    assert names == {"x.parquet", "x.parquet.lineage.json", "y.jsonl", "y.jsonl.lineage.json", "r.toml"}
+    assert names - {".cache"} == {"x.parquet", "x.parquet.lineage.json", "y.jsonl", "y.jsonl.lineage.json", "r.toml"}
     assert not (tmp_path / "~").exists()
 
 

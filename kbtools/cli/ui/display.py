@@ -53,7 +53,8 @@ def calls_text(progress: Progress) -> str:
 def _first_calls(progress: Progress) -> str:
     """While no call has come back yet: how many are under way, and for how long."""
     since = datetime.timedelta(seconds=round(time.monotonic() - progress.started))
-    known = f", {progress.from_store:,} replies from the store" if progress.from_store else ""
+    stored = counted(progress.from_store, "reply", "replies")
+    known = f", {stored} from the store" if progress.from_store else ""
     return f"{counted(progress.in_flight, 'call')} to {progress.model} under way for {since}, no reply yet{known}"
 
 

@@ -8,6 +8,7 @@ import datasets
 import pytest
 
 import kbtools as kb
+from kbtools.errors import UsageError
 from kbtools_plugins.leaks.computation.probes import Probe
 from kbtools_plugins.leaks.computation.proposals import MOST, Proposals
 from kbtools_plugins.verify.protocol.computation import Print, ProbeReply
@@ -181,5 +182,5 @@ def test_modules_are_proposed_by_their_results_or_their_operators_and_never_all(
 
 def test_what_only_texts_have_is_no_option_of_a_computation():
     """An option without effect would be believed."""
-    with pytest.raises(ValueError, match="normalise"):
+    with pytest.raises(UsageError, match="normalise"):
         kb.NearDedup(on="computation", normalise="raw")

@@ -8,6 +8,7 @@ import datasets
 import pytest
 
 import kbtools as kb
+from kbtools.errors import UsageError
 from kbtools.testing import check_stage
 from kbtools_plugins.leaks.contamination import codes, sources
 from kbtools_plugins.leaks.contamination.matching import Index
@@ -274,5 +275,5 @@ def test_traces_find_what_the_text_hides(tmp_path):
 
 def test_a_trace_needs_a_level_that_it_can_reach():
     """With exact it would have no effect."""
-    with pytest.raises(ValueError, match="level task"):
+    with pytest.raises(UsageError, match="level task"):
         kb.Decontaminate(against=("sample",), level="exact", trace=True)
