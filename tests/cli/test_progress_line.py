@@ -1,10 +1,13 @@
 """The progress line keeps what matters at 80 columns."""
 
 import io
+import time
 
 from rich.console import Console
 
+from kbtools.cli.ui.display import calls_text
 from kbtools.cli.ui.views import stage_bars
+from kbtools.models.engine.progress import Progress
 
 
 def test_stage_percentage_and_bar_fit_in_80_columns():
@@ -20,3 +23,13 @@ def test_stage_percentage_and_bar_fit_in_80_columns():
     assert "\u2501" in line
     assert "1,234 re" in line
     assert len(line.rstrip()) <= 80
+
+
+def test_while_nothing_has_come_back_the_calls_under_way_are_told():
+    """A slow server shows no rate for minutes; `0.0 req/s` would look like a hang."""
+    progress = Progress(total=100, model="m", in_flight=32, sent=32, started=time.monotonic() - 75)
+    assert calls_text(progress) == "32 calls to m under way for 0:01:15, no reply yet"
+    progress.from_store = 1
+    assert calls_text(progress) == "32 calls to m under way for 0:01:15, no reply yet, 1 reply from the store"
+    progress.answered = progress.done = 2
+    assert "no reply yet" not in calls_text(progress)
