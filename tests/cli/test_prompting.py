@@ -92,7 +92,7 @@ def test_lock_takes_new_versions_and_refuses_changed_ones(cli, tmp_path):
     file.write_text(PROMPT)
     write(folder, "greet", PROMPT.replace("Hello", "Hi"), version=2)
     assert cli("prompts", "lock", folder).code == 0
-    assert cli("prompts", "check", folder).out == "2 prompts are as locked\n"
+    assert cli("prompts", "check", folder).out == "2 prompts as locked\n"
 
 
 def test_lost_version_is_named(cli, tmp_path):

@@ -106,6 +106,7 @@ def test_plain_load_is_unchanged_by_ours(client, hub, rows):
     """kb.load of a Hub dataset gives what `load_dataset` gives."""
     client.upload("me/x", rows)
     done = client.python("""
+        import datasets
         import kbtools as kb
         ours, plain = kb.load("hf://datasets/me/x"), datasets.load_dataset("me/x")
         assert {n: d.to_list() for n, d in ours.items()} == {n: d.to_list() for n, d in plain.items()}

@@ -161,7 +161,7 @@ def check(folder: Path) -> None:
     faults = faults_of(folder)
     if faults:
         raise UsageError(_explained(folder, faults))
-    click.echo(f"{counted(len(prompts.read_folder(folder, '')), 'prompt')} are as locked")
+    click.echo(f"{counted(len(prompts.read_folder(folder, '')), 'prompt')} as locked")
 
 
 def faults_of(folder: Path) -> list[str]:

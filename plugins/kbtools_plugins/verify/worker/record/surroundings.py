@@ -63,6 +63,8 @@ _OURS = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR", "TRITON_", "TORCHIND
 _DEVICE_FILES = ("/dev/nvidia", "/proc/driver/nvidia", "/usr/local/cuda")
 _NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 _BITS = 0x5555_5555_5550
+_PROCESS, _OTHER_PROCESS = 24_680, 3_991
+"""Process numbers of the two places: of other parity, other last bits, other remainders of small divisors."""
 
 
 class Surroundings:
@@ -84,6 +86,8 @@ class Surroundings:
         sys.modules["__main__"] = main
         sys.argv = [main.__file__, "--steps", "100"] if self.elsewhere else [main.__file__]
         sys.gettrace = _nothing
+        own = _OTHER_PROCESS if self.elsewhere else _PROCESS
+        os.getpid, os.getppid = _always(own), _always(own - 9)
         if not self.elsewhere:
             return
         for name in [name for name in sys.modules if name.partition(".")[0] in ("kbtools", "kbtools_plugins")]:
@@ -165,10 +169,8 @@ def _replace_variables() -> None:
 
 def _replace_system() -> None:
     """Names, numbers and limits that the operating system gives."""
-    number, parent, system = os.getpid(), os.getppid(), os.uname()
+    system = os.uname()
     answers: dict[str, object] = {
-        "getpid": number + 1,
-        "getppid": parent + 1,
         "getuid": 1_234,
         "geteuid": 1_234,
         "getgid": 1_234,
