@@ -158,7 +158,7 @@ def test_panel_is_planned_model_by_model_and_has_one_budget(model_server):
     server, model = model_server()
     ds = evals([1.0] * 6)
     assert [calls.to_send for calls in plan(ds, [_panel(model)])[0].calls] == [6, 6]
-    with pytest.raises(BudgetReached, match="2 of 2 requests"):
+    with pytest.raises(BudgetReached, match="8 of 8 requests"):
         _panel(model, max_requests=8)(ds)
     assert len(server.log) == 8
     _panel(model)(ds)
@@ -224,7 +224,7 @@ def _hesitant(body):
 def test_both_rounds_of_expected_share_one_budget(model_server):
     """What the letters took is not there for the words, and the next run goes on."""
     server, model = model_server(reply=_hesitant)
-    with pytest.raises(BudgetReached, match="2 of 2 requests"):
+    with pytest.raises(BudgetReached, match="7 of 7 requests"):
         kb.Judge(rubric="style", model=model, expected=True, max_requests=7)(evals([1.0] * 5))
     assert len(server.log) == 5 + 2
     kb.Judge(rubric="style", model=model, expected=True)(evals([1.0] * 5))
