@@ -8,7 +8,7 @@ import torch
 
 from kbtools_plugins.ptx.compile import compile_kernel
 from kbtools_plugins.ptx.faults import GlobalRace
-from tests.plugins.ptx import order_kernels as kernels
+from tests.plugins.ptx.corpus import ordered as kernels
 from tests.plugins.ptx.harness import execute
 from tests.plugins.ptx.ptx_kernels import AT, buffer, kernel, numbers, run
 
@@ -80,6 +80,12 @@ def launched(pattern: Pattern, wrong: int, order: dict) -> tuple[torch.Tensor, t
     return arguments["out"], x
 
 
+def launched_in_every_order(pattern: Pattern, wrong: int) -> None:
+    """Programs forward, backward, and from the third on."""
+    for order in ORDERS:
+        launched(pattern, wrong, order)
+
+
 @pytest.mark.parametrize("name", PATTERNS)
 def test_programs_that_wait_for_each_other_are_right_in_every_order(name):
     """Locks, counters, flags, barriers of the whole grid, scans in one pass, fences."""
@@ -94,8 +100,7 @@ def test_programs_that_wait_for_each_other_are_right_in_every_order(name):
 def test_programs_that_do_not_wait_long_enough_race(name, wrong):
     """Counts that are off by one, flags before data, relaxed operations, plain loads; whichever order shows it."""
     with pytest.raises(GlobalRace, match="another|several threads at once"):
-        for order in ORDERS:
-            launched(PATTERNS[name], wrong, order)
+        launched_in_every_order(PATTERNS[name], wrong)
 
 
 def test_a_flag_that_is_raised_before_all_warps_have_stored_orders_nothing_of_them():

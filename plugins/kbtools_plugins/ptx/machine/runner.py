@@ -13,7 +13,6 @@ from .group import Group
 from .limits import Meter
 from .paths import PATIENCE, Paths
 
-
 LATE = 2048
 """Blocks that the first group runs before the next one begins, if it has not ended: it may wait for it."""
 

@@ -43,8 +43,14 @@ class Log:
             which.append(np.repeat(np.arange(len(keys)), count))
             found.append(block[1:, first + np.arange(len(first))])
         if not found:
-            return np.zeros(0, np.int64), np.zeros((5, 0), np.int64)
+            return np.zeros(0, np.int64), np.zeros((1, 0), np.int64)
         return np.concatenate(which), np.concatenate(found, axis=1)
+
+    def of(self, key: int) -> Bits:
+        """The numbers of all rows with one key, a column for each row."""
+        self.settle()
+        found = [block[1:, slice(*np.searchsorted(block[0], [key, key + 1]))] for block in self.blocks]
+        return found[0] if len(found) == 1 else np.concatenate(found or [np.zeros((5, 0), np.int64)], axis=1)
 
     def settle(self) -> None:
         """Sorts what is new, and joins blocks that are about as long."""

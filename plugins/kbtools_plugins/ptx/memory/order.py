@@ -66,8 +66,8 @@ class Order:
     cells: Log = field(default_factory=Log)
     programs: Log = field(default_factory=Log)
     count: int = 0
-    known: dict[tuple[int, int], int] = field(default_factory=dict)
-    """The last clock of one program that is known to be before another one."""
+    known: dict[int, dict[int, int]] = field(default_factory=dict)
+    """For programs the last clocks of others that are known to be before what they do after a barrier."""
 
     def note(self, group: Group, mask: Bits | None, cells: Bits, how: Strength, wrote: Bits, starts: bool) -> None:
         """Threads have acted on cells, in this order; `wrote` where they changed one."""
@@ -106,16 +106,11 @@ class Order:
     def unordered(self, found: Bits, own: Bits, since: Bits) -> Bits:
         """Where an access with the tag `found` is not before the one of this moment; at least the first is told."""
         result = np.zeros(len(found), np.bool_)
-        pairs, inverse = np.unique(program_of(found) << 32 | program_of(own), return_inverse=True)
+        pairs, inverse = np.unique(program_of(own) << 32 | program_of(found), return_inverse=True)
         newest, barrier = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.int64)
         np.maximum.at(newest, inverse, clock_of(found))
         barrier[inverse] = since
-        ordered = np.array(
-            [
-                self.is_before(int(pair) >> 32, int(clock), int(pair) & 0xFFFFFFFF, int(last))
-                for pair, clock, last in zip(pairs, newest, barrier, strict=True)
-            ]
-        )
+        ordered = self.are_before(pairs, newest, barrier)
         for at in self.distinct(np.flatnonzero(~ordered[inverse]), found, own):
             old = Place(int(program_of(found[at])), int(warp_of(found[at])), int(clock_of(found[at])))
             new = Place(int(program_of(own[at])), int(warp_of(own[at])), int(since[at]))
@@ -132,27 +127,51 @@ class Order:
         right = np.unique(own[which] >> STEP_BITS, return_inverse=True)[1]
         yield from sorted(which[np.unique(left * len(which) + right, return_index=True)[1]].tolist())
 
-    def is_before(self, program: int, clock: int, later: int, barrier: int) -> bool:
-        """Whether all of a program up to a clock is before what another one does after its last barrier."""
-        if self.known.get((program, later), -1) >= clock:
-            return True
-        found = self.reaches(Place(program, None, clock), Place(later, None, barrier))
-        if found:
-            self.known[program, later] = clock
-        return found
+    def are_before(self, pairs: Bits, newest: Bits, barrier: Bits) -> Bits:
+        """Whether all of a program up to a clock is before what a later one (in front) does after its last barrier."""
+        later, program = pairs >> 32, pairs & 0xFFFFFFFF
+        result = np.zeros(len(pairs), np.bool_)
+        bounds = np.flatnonzero(np.r_[True, later[1:] != later[:-1], True])
+        for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+            which = range(start, end)
+            known = self.known.setdefault(int(later[start]), {})
+            wanted = dict(zip(program[start:end].tolist(), newest[start:end].tolist(), strict=True))
+            missing = {one for one, clock in wanted.items() if known.get(one, -1) < clock}
+            if missing:
+                self.learn(Place(int(later[start]), None, int(barrier[start])), wanted, missing, known)
+            result[start:end] = [int(program[at]) not in missing for at in which]
+        return result
+
+    def learn(self, new: Place, wanted: dict[int, int], missing: set[int], known: dict[int, int]) -> None:
+        """Follows acquires and releases back until all that is missing is found; what it meets is known then."""
+        seen: dict[tuple[int, int], int] = {}
+        todo = deque(self.acquired(new, NOW))
+        while todo and missing:
+            releases = self.released(*todo.popleft(), seen)
+            for one, since in zip(releases.other.tolist(), releases.since.tolist(), strict=True):
+                if known.get(one, -1) < since - 1:
+                    known[one] = since - 1
+            missing -= {one for one in missing if known.get(one, -1) >= wanted[one]}
+            if missing:
+                self.follow(releases, todo)
 
     def reaches(self, old: Place, new: Place) -> bool:
-        """Whether releases and acquires lead from one place to the other."""
+        """Whether releases and acquires lead from one place to the other, warps told apart."""
         seen: dict[tuple[int, int], int] = {}
         todo = deque(self.acquired(new, NOW))
         while todo:
-            cell, number = todo.popleft()
-            releases = self.released(cell, number, seen)
-            if bool((orders(releases, old)).any()):
+            releases = self.released(*todo.popleft(), seen)
+            if bool(orders(releases, old).any()):
                 return True
-            for tag, since, when, _, program in zip(*(column.tolist() for column in releases), strict=True):
-                todo.extend(self.acquired(Place(program, int(warp_of(np.int64(tag))), since), when))
+            self.follow(releases, todo)
         return False
+
+    def follow(self, releases: Events, todo: deque[tuple[int, int]]) -> None:
+        """Adds from where those who released had acquired."""
+        warps = warp_of(releases.tag).tolist()
+        columns = (releases.other.tolist(), warps, releases.since.tolist(), releases.number.tolist())
+        for program, warp, since, number in zip(*columns, strict=True):
+            todo.extend(self.acquired(Place(program, warp, since), number))
 
     def released(self, cell: int, number: int, seen: dict[tuple[int, int], int]) -> Events:
         """Releases of a cell that an operation sees, without those that were seen before."""
@@ -182,7 +201,7 @@ class Order:
 
     def find(self, log: Log, key: int) -> Events:
         """Events of a cell or of a program."""
-        return Events(*log.rows(np.array([key]))[1])
+        return Events(*log.of(key))
 
 
 def orders(releases: Events, old: Place) -> Bits:

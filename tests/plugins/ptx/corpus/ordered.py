@@ -42,9 +42,8 @@ def reset_counter(x, out, parts, count, N: tl.constexpr, B: tl.constexpr, WRONG:
     row, pid = tl.program_id(1), tl.program_id(0)
     tl.store(parts + row * N + pid, tl.sum(tl.load(x + pid * B + tl.arange(0, B)), 0) * (row + 1))
     before = tl.atomic_add(count + row, 1)
-    if WRONG == 1:
-        if pid == 0:
-            tl.store(count + row, 0)
+    if (WRONG == 1) & (pid == 0):
+        tl.store(count + row, 0)
     if before == N - 1:
         tl.store(out + row, tl.sum(tl.load(parts + row * N + tl.arange(0, N)), 0))
         if WRONG == 0:
@@ -243,9 +242,8 @@ def split_k(x, out, parts, count, N: tl.constexpr, B: tl.constexpr, WRONG: tl.co
     if WRONG == 2:
         tl.store(out + at, tl.load(out + at) * 2.0)
     before = tl.atomic_add(count, 1, sem="relaxed" if WRONG == 1 else "acq_rel")
-    if before == N - 1:
-        if WRONG != 2:
-            tl.store(out + at, tl.load(out + at) * 2.0)
+    if (WRONG != 2) & (before == N - 1):
+        tl.store(out + at, tl.load(out + at) * 2.0)
 
 
 @triton.jit
