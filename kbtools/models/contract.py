@@ -182,7 +182,12 @@ class Repairing:
     contract: Contract
 
     def __call__(self, request: Request, reply: Reply) -> Request | ReplyFailure | None:
-        result = parsed(self.contract, reply)
+        return self.of(request, reply, parsed(self.contract, reply))
+
+    def of(
+        self, request: Request, reply: Reply, result: dict[str, object] | ReplyFailure
+    ) -> Request | ReplyFailure | None:
+        """The verdict on a reply that has been parsed."""
         if not isinstance(result, ReplyFailure):
             return None
         if result.repairable and not request.follows:
