@@ -27,6 +27,7 @@ FLOORS = (
     "hooks",
     "plugins",
     "rollouts",
+    "spelling",
     "fields",
     "result",
     "stage",
