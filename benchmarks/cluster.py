@@ -1,6 +1,6 @@
 """Row-wise stages and verification: here, in two processes, and on Ray with two CPUs; what N nodes would do.
 
-    python benchmarks/cluster.py [--only strip-reasoning judge verify] [--rows N] [--judged N] [--candidates N]
+    python benchmarks/cluster.py [--only strip-reasoning judge dedup verify] [--rows N] [--judged N] [--candidates N]
 
 Each run is a process of its own with caches of its own; loading the source is not in the times. Seconds of the
 processor are told beside those of the clock, because other work on the machine only lengthens the latter. What more
@@ -25,7 +25,7 @@ from machine import RESULTS, write
 
 WORKERS = 2
 ENGINES = ("local", f"processes={WORKERS}", "ray")
-STAGES = ("strip-reasoning", "judge", "verify")
+STAGES = ("strip-reasoning", "judge", "dedup", "verify")
 NODES = (1, 2, 4, 8)
 CPUS_OF_A_NODE = 64
 
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=STAGES, default=STAGES, help="stages that are measured now")
     parser.add_argument("--rows", type=int, default=200_000, help="rows of strip-reasoning")
     parser.add_argument("--judged", type=int, default=20_000, help="rows of the static judge")
+    parser.add_argument("--codes", type=int, default=20_000, help="rows of dedup, each with code of its own")
     parser.add_argument("--candidates", type=int, default=300, help="pairs to verify; the sample has 170")
     parser.add_argument("--shards", type=int, nargs="+", default=[8, 100], help="parts of strip-reasoning")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -63,7 +64,7 @@ def work(given: argparse.Namespace) -> list[tuple[str, int, int]]:
     """Stage, rows, shards."""
     first = given.shards[0]
     found = [("strip-reasoning", 1, first), *(("strip-reasoning", given.rows, shards) for shards in given.shards)]
-    found += [("judge", given.judged, first), ("verify", given.candidates, first)]
+    found += [("judge", given.judged, first), ("dedup", given.codes, first), ("verify", given.candidates, first)]
     return [one for one in found if one[0] in given.only]
 
 
@@ -86,7 +87,7 @@ def measured(task: dict[str, Any]) -> dict[str, Any]:
 
     datasets.disable_progress_bars()
     folder = Path(task["folder"])
-    data = source(task["rows"], folder)
+    data = codes(task["rows"], folder) if task["stage"] == "dedup" else source(task["rows"], folder)
     engine = engine_of(task, folder)
     began, busy = time.perf_counter(), time.process_time()
     with opened(engine, lambda text: None):
@@ -117,6 +118,19 @@ def source(rows: int, folder: Path) -> Any:
     return kb.load(str(folder / "rows.parquet"))
 
 
+def codes(rows: int, folder: Path) -> Any:
+    """The sample's reference codes, over and over, each with a constant of its own."""
+    import datasets
+
+    import kbtools as kb
+
+    known = [row["info"]["python_code"] for row in kb.load("sample")]
+    made = [f"{known[number % len(known)]}\nNUMBER = {number}\n" for number in range(rows)]
+    table = {"module_name": [str(number) for number in range(rows)], "python_code": made, "reward": [1.0] * rows}
+    kb.save(datasets.Dataset.from_dict(table), folder / "rows.parquet")
+    return kb.load(str(folder / "rows.parquet"))
+
+
 def engine_of(task: dict[str, Any], folder: Path) -> Any:
     """The engine of a run."""
     import kbtools as kb
@@ -133,6 +147,8 @@ def stage_of(task: dict[str, Any], folder: Path) -> Any:
 
     if task["stage"] == "judge":
         return kb.Judge(judge="static")
+    if task["stage"] == "dedup":
+        return kb.Dedup(key=("code",))
     if task["stage"] == "verify":
         return kb.Verify(seed=1, workers=WORKERS, store=str(folder / "verdicts.sqlite"))
     return kb.StripReasoning(on_error="drop")

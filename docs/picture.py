@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import datasets
+from rich import box
 from rich.console import Console
 
 import kbtools as kb
@@ -24,8 +25,10 @@ def main() -> None:
         kb.StripReasoning(),
         kb.Split(),
     ]
-    console = Console(record=True, width=92, file=io.StringIO())
-    console.print(summary_table(run(kb.load("sample"), stages).records))
+    console = Console(record=True, width=112, file=io.StringIO())
+    table = summary_table(run(kb.load("sample"), stages).records)
+    table.box = box.SIMPLE_HEAD  # upright lines of a picture are broken between its rows
+    console.print(table)
     picture = console.export_svg(title="kbtools apply ... --dataset sample")
     alone = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # the fonts would come from the network
     Path(__file__).with_name("table.svg").write_text(alone)

@@ -174,12 +174,14 @@ Chart = Histogram | Bars | Intervals | Matrix
 
 @dataclass(frozen=True)
 class Section:
-    """What a report shows of a stage: a heading, sentences, charts and tables, in this order."""
+    """What a report shows of a stage: a heading, sentences, charts and tables; problems are told at its top."""
 
     title: str
     text: tuple[str, ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What is wrong with the rows that the stage left, each in a few words: `3 rows hold a problem of mbpp`."""
 
 
 def label_counts(facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:

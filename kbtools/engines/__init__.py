@@ -2,10 +2,11 @@
 
 `config` is what a user says, `job` what a worker is told and answers, `crew` who does what, `processes` and `cluster`
 the two kinds of workers, `nodes` where the latter are, `versions` what must be equal everywhere. What the work is,
-nothing here knows: the shards of a chain are in `kbtools.shards`, and a stage that has work of its own to hand out
-takes `crew()`.
+nothing here knows: the shards of a chain are in `kbtools.pipeline.sharding`, and a stage that has work of its own to
+hand out takes `answers()`, or `crew()` itself.
 """
 
+from kbtools.engines.answers import answers as answers
 from kbtools.engines.config import Engine as Engine
 from kbtools.engines.config import Processes as Processes
 from kbtools.engines.config import Ray as Ray

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -69,10 +70,15 @@ class JobAnswer(BaseModel):
     fault: JobFault | None = None
 
 
+def called(function: str) -> Callable[[str], str]:
+    """The function that goes by this name, as module:name."""
+    module, _, name = function.partition(":")
+    return cast("Callable[[str], str]", getattr(importlib.import_module(module), name))
+
+
 def perform(job: Job) -> JobAnswer:
     """Call the function of a job; whatever it raises is the answer."""
-    module, _, name = job.function.partition(":")
     try:
-        return JobAnswer(text=getattr(importlib.import_module(module), name)(job.payload))
+        return JobAnswer(text=called(job.function)(job.payload))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it travels to the driver, which raises it
         return JobAnswer(fault=JobFault.of(error))

@@ -19,15 +19,25 @@ from pydantic import JsonValue
 from kbtools.calls import Chain, Distinct, asked_by_chain, on_calls
 from kbtools.data.table import empty
 from kbtools.errors import Missing, SchemaError
+from kbtools.llm.heard import Hearing, heard_by_run, hearing
 from kbtools.llm.options import CallOptions
 from kbtools.llm.parts import Further, RowFailure, RowInputs, RowValues, TextContract, found_paths
 from kbtools.llm.replay import parsed_rows, replay
-from kbtools.llm.row_requests import answered_inputs, first_requests, follow_up_requests, repeated, row_inputs
+from kbtools.llm.row_requests import (
+    answered_inputs,
+    first_requests,
+    follow_up_requests,
+    planned_rows,
+    repeated,
+    requests_of,
+    row_inputs,
+)
 from kbtools.models.choice import default_model, model_backend
-from kbtools.models.contract import Contract, ParsedReply, Repairing
+from kbtools.models.contract import Contract, Repairing
 from kbtools.models.engine.run import RequestPlan, plan_requests, run_requests
 from kbtools.models.options import Options, Spend
 from kbtools.models.request import Request
+from kbtools.models.settled import ParsedReply
 from kbtools.models.spec import with_dialect
 from kbtools.models.store import ResponseStore
 from kbtools.plugins import prompt
@@ -178,7 +188,7 @@ class ModelStage(CallOptions, Stage):
         if ds.num_rows == 0:
             return Result(empty(self.output_features(ds.features)))
         ds = repeated(self, ds)
-        with closing(self.backend()) as backend, ResponseStore(self.store) as store:
+        with closing(self.backend()) as backend, ResponseStore(self.store) as store, hearing():
             self.ask(ds, backend, store)
             return self.replayed(ds, backend.model, store)
 
@@ -189,9 +199,12 @@ class ModelStage(CallOptions, Stage):
     def ask(self, ds: Dataset, backend: ModelBackend, store: ResponseStore, spent: Spend = NOTHING_SPENT) -> Spend:
         """Bring all requests to stored replies; returns `spent` with what this took off the budget."""
         run = partial(run_requests, backend=backend, store=store, progress=on_calls.get())
-        first, total = first_requests(self, self._all(ds), backend.model), ds.num_rows * self.calls_per_row()
+        rows, total = planned_rows(self, self._all(ds), backend.model), ds.num_rows * self.calls_per_row()
         options, review = replace(self.options(), already=spent), self.review()
-        spent = run(first, options=options, review=review, total=total, seen=_seen(store, review)).booked
+        seen, heard = _seen(store, review), heard_by_run.get()
+        if heard is not None and isinstance(review, Repairing) and not self.further().follow_up:
+            rows, review = heard.planned(rows), Hearing(review, self.contract_of, heard)
+        spent = run(requests_of(rows), options=options, review=review, total=total, seen=seen).booked
         if self.further().follow_up:
             more, review = follow_up_requests(self, self._all(ds), backend.model, store), Repairing(self.contract())
             options = replace(options, already=spent)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kbtools.data.table import map_batches
 from kbtools.data.writable import writable
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
+from kbtools.llm.heard import heard_by_run
 from kbtools.llm.parts import RowFailure, RowInputs, RowValues
 from kbtools.llm.row_requests import (
     BATCH,
@@ -19,9 +20,10 @@ from kbtools.llm.row_requests import (
     row_inputs,
     with_follow_up,
 )
-from kbtools.models.contract import Contract, ParsedReply, parse_replies
+from kbtools.models.contract import Contract
 from kbtools.models.reading import unwritable
 from kbtools.models.request import Request
+from kbtools.models.settled import ParsedReply, parse_replies
 from kbtools.models.store import ResponseStore
 from kbtools.private_text import of_this_machine
 from kbtools.result import Result
@@ -55,9 +57,16 @@ def parsed_rows(
     stage: ModelStage, given: Iterable[RowInputs], model: str, store: ResponseStore
 ) -> list[RowValues | RowFailure]:
     """What the stage concludes of each inputs from the stored replies, or why it cannot."""
-    rows = [with_follow_up(stage, row, model, store) for row in planned_rows(stage, given, model)]
-    replies = iter(_settled(stage, [request for row in rows for request in row.requests], store))
-    return [_parsed_row(stage, row, [next(replies) for _ in row.requests]) for row in rows]
+    inputs, heard = list(given), heard_by_run.get()
+    recalled = heard.recalled(inputs, store) if heard else [None] * len(inputs)
+    unknown = [row for row, replies in zip(inputs, recalled, strict=True) if replies is None]
+    rows = [with_follow_up(stage, row, model, store) for row in planned_rows(stage, unknown, model)]
+    settled = iter(_settled(stage, [request for row in rows for request in row.requests], store))
+    looked_up = iter([_parsed_row(stage, row, [next(settled) for _ in row.requests]) for row in rows])
+    return [
+        next(looked_up) if replies is None else _concluded(stage, row, replies)
+        for row, replies in zip(inputs, recalled, strict=True)
+    ]
 
 
 def _settled(stage: ModelStage, requests: Sequence[Request], store: ResponseStore) -> list[ParsedReply]:
@@ -75,8 +84,12 @@ def _settled(stage: ModelStage, requests: Sequence[Request], store: ResponseStor
 def _parsed_row(stage: ModelStage, row: RowRequests, replies: list[ParsedReply]) -> RowValues | RowFailure:
     if row.fault is not None:
         return row.fault
+    return _concluded(stage, row.inputs, replies)
+
+
+def _concluded(stage: ModelStage, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues | RowFailure:
     try:
-        values = stage.parse(row.inputs, replies)
+        values = stage.parse(inputs, replies)
     except RowFailure as fault:
         return fault
     unfit = unwritable(values)

@@ -71,7 +71,12 @@ def planned_rows(stage: ModelStage, given: Iterable[RowInputs], model: str) -> I
 
 def first_requests(stage: ModelStage, given: Iterable[RowInputs], model: str) -> Iterator[Request]:
     """The requests of the first round."""
-    for row in planned_rows(stage, given, model):
+    return requests_of(planned_rows(stage, given, model))
+
+
+def requests_of(rows: Iterable[RowRequests]) -> Iterator[Request]:
+    """The first requests of these rows."""
+    for row in rows:
         yield from row.requests
 
 

@@ -26,6 +26,8 @@ class Answer:
     """Seconds for which the server's rate-limit headers allow nobody a further call."""
     maybe_billed: bool = False
     """The call went out and its fate is unknown."""
+    read: Reading | None = field(default=None, compare=False, repr=False)
+    """What the boundary has read of it, so that nothing parses it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Reply:
     started: float = 0.0
     seconds: float = 0.0
     stored: float = field(default=0.0, compare=False)
+    read: Reading | None = field(default=None, compare=False, repr=False)
+    """The reading, where it is known; it is not stored."""
 
     @property
     def ok(self) -> bool:
@@ -52,4 +56,4 @@ class Reply:
 
     def reading(self) -> Reading:
         """The parts of an ok reply, or why it has none."""
-        return read_text(self.raw)
+        return self.read or read_text(self.raw)

@@ -177,10 +177,25 @@ def _rows(ds: Dataset, places: SpecialColumns, tally: Tally) -> Iterator[str]:
 
 def _payload(row: dict[str, object], places: SpecialColumns) -> dict[str, Any]:
     """The row, its conversations as messages, and what in the assistant's turns is the answer."""
-    prompt = turns(row.pop(places.prompt, None), "user") if places.prompt else []
-    completion = turns(row.pop(places.completion, None), "assistant") if places.completion else []
-    answers = [_answer(message) for message in completion]
-    return {"row": plain(row), "prompt": plain(prompt), "completion": plain(completion), "answers": plain(answers)}
+    cells = {what: row.pop(path, None) for what, path in _conversations(places)}
+    found = {what: turns(cells.get(what), role) for what, role in (("prompt", "user"), ("completion", "assistant"))}
+    answers = [_answer(message) for message in found["completion"]]
+    forms = {what: form for what, value in cells.items() if (form := _form(value))}
+    spoken = {what: plain(messages) for what, messages in found.items()}
+    return {"row": plain(row), **spoken, "answers": plain(answers), **({"forms": forms} if forms else {})}
+
+
+def _conversations(places: SpecialColumns) -> list[tuple[str, str]]:
+    """The columns of conversations that there are, with what they are."""
+    found = (("prompt", places.prompt), ("completion", places.completion))
+    return [(what, path) for what, path in found if path]
+
+
+def _form(value: object) -> str:
+    """How the dataset holds a conversation, where that is not as messages."""
+    if value is None:
+        return "none"
+    return "text" if isinstance(value, str) and not looks_encoded(value) else ""
 
 
 def turns(value: object, role: str) -> list[Any]:

@@ -22,16 +22,17 @@ from kbtools.data.io import own_files
 from kbtools.data.io import save as saving
 from kbtools.data.table import rows_text
 from kbtools.lineage import Lineage
-from kbtools.report import code_pairs, stage_figures, summary, svg
+from kbtools.report import code_pairs, headline, stage_figures, summary, svg
 from kbtools.report.charts import Drawing, Funnel
 from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
 from kbtools.report.packing import Packed, SpecialColumns, pack, place
-from kbtools.report.text import number, visible
+from kbtools.report.text import number
+from kbtools.wording import visible
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-SCRIPTS = ("dom.js", "rows.js", "filters.js", "highlight.js", "table.js", "detail.js", "page.js")
+SCRIPTS = ("dom.js", "rows.js", "filters.js", "highlight.js", "marks.js", "table.js", "detail.js", "page.js")
 MOST_BYTES = 50_000_000
 """Size above which a report says that it is large."""
 _SPLIT = "split"
@@ -78,6 +79,21 @@ class Report:
             "distributions": [*summary.distributions(self.columns, self.packed.tally, self.key)],
             **{found.slug: [*found.section.charts] for found in self.findings if found.section},
         }
+
+    def seen(self) -> headline.Seen:
+        """What the headline is made of: repeats and faults are looked for here."""
+        return headline.Seen(
+            self.splits,
+            self.lineage,
+            self.columns,
+            self.places,
+            self.key,
+            self.packed.tally,
+            self.findings,
+            summary.shared_values(self.splits, self.places),
+            summary.faults(self.splits, self.places, self.packed.tally),
+            summary.recorded_faults(self.lineage),
+        )
 
 
 def make(data: Dataset | DatasetDict, lineage: Lineage, options: ReportOptions) -> Report:
@@ -159,16 +175,16 @@ def write(report: Report, path: Path) -> None:
     """Write the page; the file is replaced in one step."""
     style, script = Markup(asset("style.css")), Markup("\n".join(asset(name) for name in SCRIPTS))  # our own files
     charts = report.charts()
+    seen = report.seen()
     pieces = _environment().get_template("page.html.j2").generate(
         report=report,
         charts=charts,
         stages=summary.stages(report.lineage),
         paths={found.path for found in report.columns},
         uniform=summary.uniform(report.columns),
-        repeats=summary.shared_values(report.splits, report.places),
+        seen=seen,
+        headline=headline.of(seen),
         alike=list(code_pairs.recorded(report.lineage)),
-        recorded=summary.recorded_faults(report.lineage),
-        faults=summary.faults(report.splits, report.places, report.packed.tally),
         mark=own_files.mark(),
         style=style,
         script=script,

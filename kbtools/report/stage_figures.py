@@ -34,6 +34,10 @@ class StageSection:
     origin: str
     here: bool = False
     """Whether the figures are of the very rows of the report, so that its indices are theirs."""
+    rows_after: int = 0
+    """Rows that the stage left, where it measured them before."""
+    more: str = ""
+    """What else there is to say of figures that could not be measured."""
 
     @property
     def title(self) -> str:
@@ -57,7 +61,7 @@ def recorded(lineage: Lineage, splits: Collection[str]) -> list[StageSection]:
         finding = _shown(cls, record.stage, record.facts, origin, names) if cls else None
         if finding:
             found.pop(record.stage, None)
-            found[record.stage] = finding
+            found[record.stage] = replace(finding, rows_after=record.rows_out)
     return list(found.values())
 
 
@@ -67,11 +71,18 @@ def measured(data: Dataset | DatasetDict, stage: str, **fields: object) -> Stage
         made = registry().stage(stage).model_validate(fields)
         facts = dict(made.run(data).facts)
     except (KbError, ValidationError) as error:
-        return StageSection(stage, None, f"not measured: {error}")
+        why, more = _first_sentence(str(error))
+        return StageSection(stage, None, f"not measured: {why}", more=more)
     names = tuple(data) if isinstance(data, dict) else ()
     origin = "measured on the rows of this report"
     shown = _shown(type(made), stage, facts, origin, names)
     return replace(shown, here=True) if shown else StageSection(stage, None, f"{origin}; the stage shows no figures")
+
+
+def _first_sentence(text: str) -> tuple[str, str]:
+    """The sentence that says what is the matter, and what follows it."""
+    found = re.match(r"(.+?[.:])\s+(?=\S)|(.+?)\n", text)
+    return (found[0].strip().rstrip(".:"), text[found.end() :].strip()) if found else (text.rstrip("."), "")
 
 
 def _shown(
@@ -105,6 +116,7 @@ def _of_split(name: str, section: Section) -> Section:
         text=tuple(f"{name}: {sentence}" for sentence in section.text),
         charts=tuple(replace(chart, title=f"{name}: {chart.title}") for chart in section.charts),
         tables=tuple(replace(table, title=f"{name}: {table.title}") for table in section.tables),
+        problems=tuple(f"{name}: {problem}" for problem in section.problems),
     )
 
 
@@ -114,6 +126,7 @@ def _joined(sections: Sequence[Section]) -> Section:
         tuple(sentence for section in sections for sentence in section.text),
         tuple(chart for section in sections for chart in section.charts),
         tuple(table for section in sections for table in section.tables),
+        tuple(problem for section in sections for problem in section.problems),
     )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _FIRST = ("reward", "verdict", "speedup", "speedup_reward", "difficulty", "difficulty_score", "style", "style_score")
 """Columns that people look at first; then those that contain these words, then token counts, then all others."""
 _MOST_CHARTS = 24
+NEARLY_ALL = 0.95
+"""Share of the rows from which a value is that of nearly all."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def funnel(lineage: Lineage) -> Funnel | None:
     return Funnel("Rows after each stage", steps) if steps else None
 
 
+def watched(path: str) -> bool:
+    """Whether a column is one of those that people look at first: rewards, verdicts, speedups, scores."""
+    return _rank(path) < len(_FIRST) + 1
+
+
 def ranked(columns: Sequence[Column]) -> list[Column]:
     """The columns, those that people look at first at the front."""
     return sorted(columns, key=lambda found: _rank(found.path))
@@ -91,9 +98,13 @@ def _rank(path: str) -> float:
 
 
 def distributions(columns: Sequence[Column], tally: Tally, key: str) -> list[Histogram | Bars]:
-    """A chart for every column that varies, and the lengths of texts where no column counts tokens."""
+    """A chart for every column that varies, and the lengths of texts where no column counts tokens.
+
+    Columns that hold one value in nearly all rows come behind those that tell more.
+    """
     varying = [found for found in ranked(columns) if found.distinct > 1 and found.path != key]
-    charts = named([distribution(found) for found in varying])[:_MOST_CHARTS]
+    telling = sorted(varying, key=lambda found: most_frequent(found)[1] >= NEARLY_ALL * _known(found))
+    charts = named([distribution(found) for found in telling])[:_MOST_CHARTS]
     return charts if any(found.path.startswith("num_tokens") for found in columns) else [*charts, *_lengths(tally)]
 
 
@@ -103,6 +114,22 @@ def _lengths(tally: Tally) -> list[Histogram | Bars]:
     found = {what: np.array(values) for what, values in tally.lengths.items()}
     varying = {what: values for what, values in found.items() if len(np.unique(values[~np.isnan(values)])) > 1}
     return named([lengths(values, f"length of {what}") for what, values in varying.items()])
+
+
+def most_frequent(found: Column) -> tuple[str, int]:
+    """The value that most rows hold, and in how many; infinite values count, missing ones do not."""
+    import numpy as np
+
+    if isinstance(found, Labels):
+        place = int(np.argmax(found.counts)) if found.labels else 0
+        return (found.labels[place], found.counts[place]) if found.labels else ("", 0)
+    values, counts = np.unique(found.values[~np.isnan(found.values)], return_counts=True)
+    return (f"{values[counts.argmax()]:g}", int(counts.max())) if len(values) else ("", 0)
+
+
+def _known(found: Column) -> int:
+    """Rows that have a value."""
+    return len(found.codes if isinstance(found, Labels) else found.values) - missing(found)
 
 
 def uniform(columns: Sequence[Column]) -> list[tuple[str, str]]:

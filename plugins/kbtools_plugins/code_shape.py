@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import warnings
 
 AS_TEXT = "text:"
@@ -22,6 +23,11 @@ def code_digest(code: str) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return AS_TEXT + hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
     return hashlib.sha256("\0".join(_shape(tree)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def digests(codes: str) -> str:
+    """The digest of each code; both lists are JSON, as workers of an engine take and give them."""
+    return json.dumps([code_digest(code) for code in json.loads(codes)])
 
 
 def _shape(tree: ast.Module) -> list[str]:

@@ -5,6 +5,7 @@ Long texts never stay in memory: reference code is hashed a batch at a time, and
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -13,8 +14,9 @@ from pydantic import Field
 
 import kbtools as kb
 from kbtools.data.table import batches, field_of, frame, require_values, row_name, take
+from kbtools.engines import answers
 from kbtools.wording import counted
-from kbtools_plugins.code_shape import AS_TEXT, code_digest
+from kbtools_plugins.code_shape import AS_TEXT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 CODE = "code"
 """The key that stands for reference code without its comments, docstrings and formatting."""
+_DIGESTS = "kbtools_plugins.code_shape:digests"
 _WORSE = "worse than the best row of its key"
 
 
@@ -183,9 +186,9 @@ def _normalised(ds: Dataset, path: str, rows: pl.DataFrame) -> tuple[pl.DataFram
     import polars as pl
 
     first = rows.drop_nulls("text").group_by("text", maintain_order=True).agg(pl.col("row").min())
-    digests: list[str] = []
-    for table in batches(ds.select(first["row"].to_list()), [path], rows=500):
-        digests.extend(code_digest(text) for text in field_of(table, path).to_pylist())
+    tables = batches(ds.select(first["row"].to_list()), [path], rows=500)
+    texts = (json.dumps(field_of(table, path).to_pylist()) for table in tables)
+    digests = [digest for some in answers(_DIGESTS, texts) for digest in json.loads(some)]
     codes = first.select("text", code=pl.Series(digests, dtype=pl.String))
     unparsed = first.filter(codes["code"].str.starts_with(AS_TEXT))["row"]
     return codes, unparsed.sort().to_list()
@@ -238,4 +241,4 @@ def _unparsed_note(ds: Dataset, rows: list[int], columns: dict[str, str]) -> lis
     if not rows:
         return []
     named = ", ".join(row_name(ds, row, columns) for row in rows[:3])
-    return [f"{counted(len(rows), 'different code')} do not parse and equal only the very same text: {named}."]
+    return [f"codes that do not parse and equal only the very same text: {len(rows)} ({named})."]

@@ -101,7 +101,7 @@ def test_a_single_object_is_a_row(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[{"a": 1}, 2]', "item 2: a row must be a JSON object, but this is a int"),
+        ('[{"a": 1}, 2]', "item 2: a row must be a JSON object, but this is a number"),
         ('[{"a": 1}\n{"a": 2}]', "item 1: not valid JSON .a comma or the end"),
         ('[{"a": 1}, {"a":', "item 2: not valid JSON .*half-written"),
         ('[{"a": 1}', "item 1: not valid JSON .*half-written"),
@@ -114,6 +114,10 @@ def test_a_single_object_is_a_row(tmp_path):
         ('{"0": {"a": 1}, "1": {"a": 2}}', "orient='records', lines=True"),
         ('{"a": [1, 2], "b": ["x", null]}', "orient='records', lines=True"),
         ('{"columns": ["a"], "index": [0], "data": [[1]]}', "orient='records', lines=True"),
+        ('{"reward": [0.5, 1], "completion": [[{"role": "user"}], []]}', "orient='records', lines=True"),
+        ('{"relu": {"code": "x", "reward": 1}, "gelu": {"reward": 0, "code": "y"}}', r"jq -c 'to_entries\[\]"),
+        ("[1, 2]\n[3, 4]\n", "item 1: a row must be a JSON object, but this is a number"),
+        ("[null]", "but this is null"),
         ("{'a': 1,\n'b': 2}", "item 1: not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
     ],
@@ -148,8 +152,16 @@ def zipped(path):
         archive.writestr("x.jsonl", LINES)
 
 
+def spreadsheet(path):
+    """As office programs write them: a zip archive, too."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+
+
 OTHERS = {
     "zip archive": zipped,
+    "spreadsheet": spreadsheet,
+    "feather file of version 1": lambda path: path.write_bytes(b"FEA1" + bytes(60) + b"FEA1"),
     "SQLite": sqlite,
     "pickle": lambda path: path.write_bytes(pickle.dumps(ROWS)),
     "UTF-16": lambda path: path.write_bytes(LINES.decode().encode("utf-16")),

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import kbtools as kb
+from benchmarks.repair_loop import repairing, script
 from kbtools.models import ResponseStore
 from kbtools.models.store.import_export import export
 from tests.engines.conftest import Program
+from tests.engines.ray_nodes import Cluster
 from tests.engines.waiting import SECONDS, wait_for
 
 
@@ -46,3 +48,26 @@ def test_no_reply_that_was_stored_is_asked_for_again(program: Program, model_ser
     assert code == 0, said
     assert len(server.log) - asked == stored(store, tmp_path) - known
     assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
+
+
+@pytest.mark.slow
+def test_turns_with_feedback_are_the_same_under_every_engine(
+    program: Program, cluster: Cluster, model_server, tmp_path: Path
+) -> None:
+    """Calls and checks of the loop are the driver's; what follows in the chain goes to the workers."""
+    replies = script(3, program.source)
+    _, model = model_server(reply=lambda body: repairing(replies, body))
+    loop = ("synthesize", "--turns", 4, "--feedback", "verify", "--feedback-options", "seed=7", "--model", model)
+    ray = ("--engine", f"ray={cluster.address}", "--scratch", tmp_path / "scratch")
+    found = []
+    for number, engine in enumerate([(), ("--engine", "processes=2"), ray]):
+        program.environment |= {
+            "KBTOOLS_STORE": str(tmp_path / f"replies-{number}.sqlite"),
+            "KBTOOLS_VERDICTS": str(tmp_path / f"verdicts-{number}.sqlite"),
+        }
+        out = tmp_path / f"{number}.parquet"
+        code, said = program(*loop, "explode-turns", "--per-turn", "turn_verdicts", *engine, "--out", out)
+        assert code == 0, said
+        found.append(kb.load(str(out)).remove_columns("generation_ms").to_list())
+    assert [row["turn"] for row in found[0]] == [1, 2, 3] * 3
+    assert found == [found[0]] * 3

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote
 
+import datasets
 import pytest
 
 from tests.report.browser import chromium
 from tests.report.material import ATTACKS, analysed, hostile, hostile_lineage, judged, report_file
 
 pytestmark = pytest.mark.slow
+PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +64,86 @@ def test_every_section_is_drawn_without_breaking_the_page(browser, tmp_path):
     ds, lineage = analysed(tmp_path)
     browser.open(report_file(ds, tmp_path, lineage))
     stages = ["stage-correlate", "stage-agreement", "stage-lengths"]
-    wanted = ["pipeline", "distributions", *stages, "duplicates", "failures"]
+    wanted = ["headline", "pipeline", "distributions", *stages, "duplicates", "failures"]
     assert browser.js("return [...document.querySelectorAll('section[id]')].map((e) => e.id)") == wanted
     assert browser.texts("#stage-lengths tr.chosen th") == ["1,024"]
     browser.driver.set_window_size(420, 900)
     assert browser.js("return document.documentElement.scrollWidth <= innerWidth")
     browser.driver.set_window_size(1400, 1000)
+
+
+def test_every_problem_of_the_headline_leads_to_its_place(browser, tmp_path):
+    """A section that is there, or rows that fit."""
+    rows = judged().add_column("score", [float(n) for n in range(119)] + [1e9]).add_column("error", [None, "E: x"] * 60)
+    browser.open(report_file(datasets.concatenate_datasets([rows, rows.select(range(5))]), tmp_path))
+    addresses = browser.js("return [...document.querySelectorAll('.wrong a')].map((a) => a.getAttribute('href'))")
+    assert len(addresses) >= 4
+    for address in addresses:
+        browser.go(address)
+        if address.startswith("#rows"):
+            assert browser.texts("#count")[0].split()[0] not in ("0", "125"), address
+        else:
+            assert browser.js("return document.getElementById(arguments[0]) !== null", address[1:]), address
+
+
+def test_a_telephone_breaks_no_word_of_the_page_itself(browser, file):
+    """Headings and buttons keep their words whole, in all three views."""
+    broken = """return [...document.querySelectorAll("h2, h3, button, th")].filter((e) => e.offsetParent !== null
+      && e.children.length === 0 && !/\\s/.test(e.textContent.trim()) && e.textContent
+      && e.getClientRects().length === 1 && e.clientHeight > 2.2 * parseFloat(getComputedStyle(e).lineHeight || 20)
+      ).map((e) => e.textContent)"""
+    browser.driver.set_window_size(500, 900)
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    try:
+        for address in ("", "#rows", "#index=3"):
+            browser.open(file, address)
+            assert browser.js(broken) == []
+            assert browser.js("return document.documentElement.scrollWidth") == 390
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.driver.set_window_size(1400, 1000)
+
+
+def test_figures_of_a_stage_fill_a_wide_page(browser, file):
+    """Charts and tables stand beside each other: no half of the page is empty."""
+    browser.driver.set_window_size(1440, 1000)
+    browser.open(file)
+    places = (
+        "const r = [...document.querySelectorAll('#stage-correlate .beside > *')].map((e) => e.getBoundingClientRect())"
+    )
+    assert browser.js(f"{places}; return r[0].top === r[1].top && r[1].right > 0.9 * innerWidth")
+    browser.driver.set_window_size(1400, 1000)
+
+
+def test_marked_rows_are_exported_as_they_are(browser, file, tmp_path):
+    """Marked in the table, by the key, and on a row's page; kept over a reload; the file holds the dataset's rows."""
+    browser.driver.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    browser.open(file, "#rows?q=softmax")
+    assert not browser.all("#export-marked")[0].is_enabled()
+    browser.all("#table tbody input")[1].click()
+    browser.press("j", "m")
+    browser.go("#index=40")
+    browser.press("m")
+    browser.open(file, "#index=40")
+    assert browser.js("return document.querySelector('#row-view [data-mark]').checked")
+    browser.go("#rows")
+    assert browser.texts("#export-marked") == ["Export 3 marked rows"]
+    browser.js("window.scrollTo(0, 0)")
+    browser.all("#export-marked")[0].click()
+    found = browser.until(lambda: [*tmp_path.glob("*.jsonl")])[0]
+    browser.requests()  # the file that the page made itself
+    assert [json.loads(line) for line in found.read_text().splitlines()] == [judged()[n] for n in (2, 7, 40)]
+    browser.all("#unmark")[0].click()
+    assert browser.texts("#export-marked") == ["Export marked rows"]
+
+
+def test_marked_rows_keep_texts_and_nothing(browser, tmp_path):
+    """A prompt that is a plain text stays one, and one that is missing stays missing."""
+    rows = {"prompt": ["p", None, "q"], "completion": ["a", "b", None], "module_name": ["x", "y", "z"]}
+    browser.open(report_file(datasets.Dataset.from_dict(rows), tmp_path), "#rows")
+    got = """const done = arguments[0]; (async () => { const rows = new Rows(await unpack("index"));
+      done(await Promise.all([0, 1, 2].map(async (n) => original(await rows.at(n), rows.places)))) })()"""
+    assert browser.driver.execute_async_script(got) == datasets.Dataset.from_dict(rows).to_list()
 
 
 def test_search_narrows_the_table(browser, file):

@@ -23,7 +23,7 @@ def test_pairs_of_a_stage_are_on_the_page_side_by_side(tmp_path):
     found = list(code_pairs.recorded(how))
     assert [(one.position, one.stage, len(one.pairs)) for one in found] == [(1, "near-dedup", 2)]
     text = report_file(out, tmp_path, how).read_text(encoding="utf-8")
-    assert "Alike, by stage 1" in text
+    assert "By stage 1 (" in text
     assert "row 1</bdi> and <bdi>row 0" in text
     assert "# &lt;/code&gt;&lt;b&gt;" in text
 
@@ -59,4 +59,4 @@ def test_leaks_are_on_the_page_with_figures_and_pairs(tmp_path):
     assert "bench:Tanh" in text
     assert "class B(torch.nn.Module)" in text
     assert "Use near-dedup --action mark before" in text
-    assert text.index("Contamination") < text.index("Alike, by stage 2")
+    assert text.index("Contamination") < text.index("By stage 2 (")

@@ -30,6 +30,7 @@ _OTHERS = {
     b"SQLite format 3": "an SQLite database: export its table as parquet or JSON lines",
     b"\x89HDF": "an HDF5 file: save it as parquet",
     b"Obj\x01": "an Avro file: save it as parquet",
+    b"FEA1": "a feather file of version 1: write it again with `pyarrow.feather.write_feather(table, path)`",
     b"ORC": "an ORC file: save it as parquet",
     b"\x80\x04": "a Python pickle, which is never opened: save it as parquet",
     b"\x80\x05": "a Python pickle, which is never opened: save it as parquet",
@@ -39,6 +40,7 @@ _OTHERS = {
     b"<!DOCTYPE": "an HTML page, perhaps of a download that failed: load the file again",
     b"<html": "an HTML page, perhaps of a download that failed: load the file again",
 }
+_OFFICE = b"[Content_Types].xml"
 _NAMES: dict[str, Kind] = {
     "parquet": "parquet",
     "arrow": "arrow",
@@ -97,9 +99,15 @@ def data_file(path: Path) -> DataFile:
         raise DataError(f"{path} is compressed twice: decompress it once.")
     if kind and compression:
         raise DataError(f"{path} is a {kind} file within {compression}: decompress it first.")
-    if other := next((what for magic, what in _OTHERS.items() if head.startswith(magic)), None):
+    if other := _something_else(head):
         raise DataError(f"{path} is {other}.")
     return DataFile(path, kind or _text_kind(path, head), compression)
+
+
+def _something_else(head: bytes) -> str | None:
+    if head.startswith(b"PK") and _OFFICE in head:
+        return "a spreadsheet or another file of an office program: save it as csv"
+    return next((what for magic, what in _OTHERS.items() if head.startswith(magic)), None)
 
 
 def _text_kind(path: Path, head: bytes) -> Kind:

@@ -23,6 +23,7 @@ _READ_BYTES = 1 << 22
 _TABLE_ROWS = 2_000
 _HOLDS_ROWS = "data"
 _HOLDERS = ("data", "rows", "records", "examples", "instances", "items", "samples", "train", "validation", "test")
+_SINGLE = "A single row is read from a file that is named .jsonl."
 _BLANK = " \t\r\n"
 
 
@@ -53,8 +54,7 @@ def tables(file: DataFile) -> Iterator[pa.Table]:
 
 def _row(value: object, file: DataFile, number: int) -> dict[str, object]:
     if not isinstance(value, dict):
-        kind = type(value).__name__
-        raise DataError(f"{file.path}, item {number}: a row must be a JSON object, but this is a {kind}.")
+        raise DataError(f"{file.path}, item {number}: a row must be a JSON object, but this is {jsonl.kind(value)}.")
     return value
 
 
@@ -147,13 +147,18 @@ def _unwrapped(document: object, file: DataFile) -> list[object]:
         )
     if _is_by_column(document) or _is_without_names(document):
         raise _by_columns(file)
+    if _is_by_name(document):
+        raise DataError(
+            f"{file.path} holds rows under their names ({', '.join(list(document)[:3])}, ...): write them one a line "
+            f"with `jq -c 'to_entries[] | {{name: .key}} + .value' {file.path.name} > rows.jsonl`. {_SINGLE}"
+        )
     return [document]
 
 
 def _by_columns(file: DataFile) -> DataError:
     return DataError(
         f"{file.path} holds columns rather than rows, as pandas can write it: write it with to_json(..., "
-        "orient='records', lines=True). A single row is read from a file that is named .jsonl."
+        f"orient='records', lines=True). {_SINGLE}"
     )
 
 
@@ -166,7 +171,7 @@ def _is_without_names(document: dict[str, object]) -> bool:
     if document and all(map(str.isdigit, document)) and all(isinstance(value, dict) for value in document.values()):
         return True
     lists = [value for value in document.values() if isinstance(value, list)]
-    plain = all(not isinstance(item, dict | list) for value in lists for item in value)
+    plain = any(all(not isinstance(item, dict | list) for item in value) for value in lists)
     return len(lists) == len(document) > 1 and len(lists[0]) > 1 and plain and len(set(map(len, lists))) == 1
 
 
@@ -174,3 +179,9 @@ def _is_by_column(document: dict[str, object]) -> bool:
     """Whether every field maps the numbers of the same rows to values."""
     keys = [list(value) if isinstance(value, dict) else [] for value in document.values()]
     return bool(keys) and bool(keys[0]) and all(key == keys[0] for key in keys) and all(map(str.isdigit, keys[0]))
+
+
+def _is_by_name(document: dict[str, object]) -> bool:
+    """Whether every field is an object of the very same fields, several of each: rows under their names."""
+    rows = [set(value) if isinstance(value, dict) else set() for value in document.values()]
+    return len(rows) > 1 and len(rows[0]) > 1 and all(row == rows[0] for row in rows)

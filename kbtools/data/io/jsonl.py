@@ -92,10 +92,17 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, object]:
         ) from error
     if not isinstance(row, dict):
         raise DataError(
-            f"{path}, line {number}: a row must be a JSON object, but this is a {type(row).__name__}. "
+            f"{path}, line {number}: a row must be a JSON object, but this is {kind(row)}. "
             "Each line must be one object."
         )
     return row
+
+
+def kind(value: object) -> str:
+    """What a value of JSON is, in the words of JSON."""
+    if value is None:
+        return "null"
+    return {bool: "a truth value", str: "text", list: "an array", dict: "an object"}.get(type(value), "a number")
 
 
 def each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:

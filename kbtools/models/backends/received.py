@@ -27,8 +27,8 @@ FINAL = frozenset({Kind.UNKNOWN_SHAPE, Kind.CONTENT_FILTER})
 def received(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """The answer that an HTTP response is. `headers` must be looked up without regard to case."""
     raw = decoded(body, headers.get("content-type", ""))
-    answer = _received(status, headers, raw)
-    return replace(answer, error=writable(answer.error), pause=rate_limit_pause(headers))
+    answer, pause = _received(status, headers, raw), rate_limit_pause(headers)
+    return replace(answer, error=writable(answer.error), pause=pause) if answer.error or pause else answer
 
 
 def received_text(raw: str) -> Answer:
@@ -50,7 +50,7 @@ def _reply(status: int, raw: str, payload: object) -> Answer:
     failure = reading.failure
     if failure is not None and (failure.kind in FINAL or failure.kind in RETRIED):
         return Answer(failure.kind, raw, status, failure.error, reading.usage, maybe_billed=True)
-    return Answer(Kind.OK, raw, status, usage=reading.usage)
+    return Answer(Kind.OK, raw, status, usage=reading.usage, read=reading)
 
 
 def _no_json(status: int, raw: str, problem: str) -> Answer:
@@ -66,9 +66,9 @@ def decoded(body: bytes, content_type: str) -> str:
 
     They become lone surrogates, from which the bytes can be had again, and which no row accepts.
     """
-    for encoding in (json.detect_encoding(body), _charset(content_type)):
+    for encoding in (json.detect_encoding, lambda _: _charset(content_type)):
         try:
-            if text := body.decode(encoding):
+            if text := body.decode(encoding(body)):
                 return text
         except (UnicodeError, LookupError):
             continue

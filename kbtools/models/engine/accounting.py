@@ -65,6 +65,7 @@ def reply_from(
         started=started,
         seconds=seconds,
         stored=time.time(),
+        read=answer.read,
     )
 
 

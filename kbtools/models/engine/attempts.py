@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -69,28 +69,38 @@ class CallRunner:
         self._draining = True
         self.sleepers.wake()
 
-    async def ask(self, request: Request, keep: Callable[[Attempts], Awaitable[None]]) -> bool:
-        """Bring a request to its final answer, ok or not, and `keep` it; False if the run ends before that.
+    async def ask(self, request: Request) -> Attempts | None:
+        """Bring a request to its final answer, ok or not; None if the run ends before that.
 
-        A call counts as in flight until its answer is kept, so a kill costs no more calls than the limit.
+        Its place is free with the answer, which counts as not kept until `kept` is called.
         """
         attempts = Attempts(request)
         while True:
             await self._gate.acquire()
+            unkept = False
             try:
                 attempts.answer = answer = await self._attempt(attempts)
                 if answer is None:
-                    return False
+                    return None
                 attempts.usage.append(answer.usage)
                 wait = None if answer.kind is Kind.OK else self._wait(attempts, answer)
                 if wait is None:
-                    await keep(attempts)
-                    for usage in attempts.usage:  # only now: what is counted is stored
-                        count_usage(self._progress, self._options.prices, usage)
-                    return True
+                    unkept = True
+                    return attempts
             finally:
-                self._gate.release()
+                self._gate.release(unkept)
             await self.sleepers.sleep(wait)
+
+    @property
+    def most_unkept(self) -> int:
+        """Answers that may wait to be kept at once."""
+        return self._gate.most_unkept
+
+    def kept(self, attempts: Attempts, stored: bool) -> None:
+        """Note that the answer is on disk, or that it cannot be stored; what is counted as used is stored."""
+        self._gate.kept()
+        for usage in attempts.usage if stored else ():
+            count_usage(self._progress, self._options.prices, usage)
 
     def reply(self, attempts: Attempts, backend: ModelBackend) -> Reply:
         """The record of finished attempts."""
@@ -135,7 +145,7 @@ class CallRunner:
         if self._draining:
             return None
         need = self._budget.worst_case(request)
-        if not await self._budget.reserve(need):
+        if not self._budget.try_reserve(need) and not await self._budget.reserve(need):
             self._end(self._budget.exhausted(need))
             return None
         if self._draining:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+MOST_UNKEPT = 256
+"""Answers that may wait for their commit; no more than may be in flight."""
 STREAK = 4
 """Throttled answers in a row after which a Retry-After holds everybody back, not only its own request."""
 
@@ -15,11 +17,16 @@ class AdaptiveLimit:
     Over each window of as many answers as the limit, with a share s of them throttled or timed out, the limit
     is multiplied by 1 - s/2 and raised by (1 - s)/16 of the maximum. A server that throttles everything halves it per
     window; one that drops a few calls at random does not starve itself.
+
+    A place is free again at the answer. What a kill can cost stays bounded by a second limit: calls in flight and
+    answers that are not yet kept are never more than `maximum` and `most_unkept` together.
     """
 
     def __init__(self, maximum: int) -> None:
         self.maximum = maximum
+        self.most_unkept = min(maximum, MOST_UNKEPT)
         self.in_flight = 0
+        self.unkept = 0
         self._limit = float(maximum)
         self._step = max(1.0, maximum / 16)
         self._answers = 0
@@ -31,7 +38,7 @@ class AdaptiveLimit:
         return max(1, int(self._limit))
 
     async def acquire(self) -> None:
-        if self.in_flight < self.limit and not self._waiters:
+        if self._room() and not self._waiters:
             self.in_flight += 1
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -43,9 +50,22 @@ class AdaptiveLimit:
                 self.release()
             raise
 
-    def release(self) -> None:
+    def _room(self) -> bool:
+        return self.in_flight < self.limit and self.in_flight + self.unkept < self.maximum + self.most_unkept
+
+    def release(self, unkept: bool = False) -> None:
+        """Give a place back; its answer may have to be kept still."""
         self.in_flight -= 1
-        while self._waiters and self.in_flight < self.limit:
+        self.unkept += unkept
+        self._let_in()
+
+    def kept(self) -> None:
+        """Note that an answer is on disk, or is given up."""
+        self.unkept -= 1
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiters and self._room():
             waiter = self._waiters.popleft()
             if not waiter.done():
                 self.in_flight += 1

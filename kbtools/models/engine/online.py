@@ -1,16 +1,16 @@
 """The online driver: requests run concurrently, in completion order, and every reply is on disk before it counts.
 
-Each request is a job, a coroutine that holds a place in a bounded window until its reply is committed. What has to
-be sent is decided in `lookup`; how a request gets its answer is in `attempts`.
+Each request is a job, a coroutine that brings it to its answer, and stays open within a bounded window until its reply
+is committed. What has to be sent is decided in `lookup`; how a request gets its answer is in `attempts`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -19,18 +19,30 @@ from kbtools.errors import KbError
 from kbtools.models.backend import OnlineBackend, Review
 from kbtools.models.engine.accounting import CircuitBreaker, count_reply
 from kbtools.models.engine.attempts import Attempts, CallRunner
-from kbtools.models.engine.lookup import Lookup, count_known
+from kbtools.models.engine.lookup import Classified, Lookup, count_known
 from kbtools.models.engine.progress import Progress
 from kbtools.models.options import Options
+from kbtools.models.reply import Reply
 from kbtools.models.request import Request
 from kbtools.models.store import ResponseStore, claims
 from kbtools.models.store.commit import GroupCommit
 
-CHUNK = 32
-"""Requests rendered and looked up together; more would hold up the calls under way."""
+CHUNK = 256
+"""Most requests that are rendered, looked up and claimed together."""
+LEAST = 32
+"""As many are at least; else a quarter of those in flight, so that calls seldom wait for them."""
 POLL = 0.25
 """Seconds between looks at requests that another process is sending."""
 MOST_PARKED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Requests of one look at the plan."""
+
+    taken: int
+    by_key: Mapping[str, Request]
+    known: Classified
 
 
 class Scheduler:
@@ -55,6 +67,10 @@ class Scheduler:
         self._owner = claims.new_owner()
         self._breaker = CircuitBreaker(backend.endpoint)
         self._draining = False
+        self._jobs: set[asyncio.Task[bool]] = set()
+        self._open = 0
+        """Jobs that run, and replies that wait for their commit."""
+        self._fewer = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, requests: Iterable[Request]) -> None:
@@ -91,106 +107,137 @@ class Scheduler:
         self._lookup = Lookup(
             self._store, self._backend.endpoint, self._review, self._options.repeat_failures, time.time()
         )
-        self._jobs: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(2 * self._options.max_in_flight + CHUNK)
         self._opening = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
-        async with GroupCommit(self._store) as self._commit, self._backend.connect() as self._calls.send:
+        commit = GroupCommit(self._store, self._calls.most_unkept)
+        async with commit as self._commit, self._backend.connect() as self._calls.send:
             self._opening = None
             keeping = asyncio.create_task(self._keep_claims())
             try:
                 await self._feed(requests)
             except Exception as error:  # noqa: BLE001 - run_requests raises it, after what is under way is in
                 self._end(error)
-            while self._jobs:
-                await asyncio.wait(self._jobs)
+            await self._fewer_open_than(1)
             keeping.cancel()
             with suppress(KbError):  # a store that fails now has failed before and is reported
                 await self._commit.submit(partial(claims.release_all, owner=self._owner))
 
     async def _feed(self, source: Iterator[Request]) -> None:
-        parked: deque[Request] = deque()
+        parked: list[Request] = []
         looked = time.monotonic()
-        exhausted = False
+        exhausted, ahead = False, None
         while not self._draining and (parked or not exhausted):
-            chunk: list[Request] = []
-            if not exhausted and len(parked) < MOST_PARKED:
-                # In a thread: rendering prompts must not hold up the calls under way.
-                taken = await asyncio.to_thread(list, islice(source, CHUNK))
-                exhausted = not taken
-                chunk = self._seen.new(taken)
-                self._progress.taken(len(taken), len(taken) - len(chunk))
-            else:
+            ahead = ahead or self._ahead(source, exhausted, parked)
+            if ahead is None:
                 await self._calls.sleepers.sleep(POLL)
-            if time.monotonic() - looked >= POLL:
-                looked = time.monotonic()
-                chunk += parked
-                parked.clear()
-            parked.extend(await self._admit(chunk))
+            else:
+                found = await ahead
+                exhausted = not found.taken
+                ahead = self._ahead(source, exhausted, parked)
+                parked += await self._admit(found)
+            if parked and time.monotonic() - looked >= POLL:
+                again, parked, looked = parked, [], time.monotonic()
+                parked += await self._admit(await asyncio.to_thread(self._looked_up, again))
+            await self._fewer_open_than(2 * self._options.max_in_flight)
+        if ahead is not None:
+            await ahead
 
-    async def _admit(self, requests: list[Request]) -> list[Request]:
-        """Start jobs for what is to be sent, and return the requests that another process is sending."""
-        if not requests:
-            return []
+    def _ahead(self, source: Iterator[Request], exhausted: bool, parked: list[Request]) -> asyncio.Task[_Taken] | None:
+        """Begin to take the next requests, in a thread: rendering prompts must not hold up the calls under way."""
+        if exhausted or len(parked) >= MOST_PARKED:
+            return None
+        size = min(CHUNK, max(LEAST, self._options.max_in_flight // 4))
+        return asyncio.create_task(asyncio.to_thread(self._take, source, size))
+
+    def _take(self, source: Iterator[Request], size: int) -> _Taken:
+        """The next requests of the plan, and what is known of those that are new."""
+        taken = list(islice(source, size))
+        fresh = self._seen.new(taken)
+        self._progress.taken(len(taken), len(taken) - len(fresh))
+        return self._looked_up(fresh, len(taken))
+
+    def _looked_up(self, requests: list[Request], taken: int = 0) -> _Taken:
         by_key = {request.key: request for request in requests}
-        known = await asyncio.to_thread(self._lookup.classify, requests)
-        count_known(self._progress, known)
-        for follow_up in known.follow_ups:
-            await self._start(self._follow(follow_up))
-        granted = await self._claim(known.wanted)
-        for key in known.wanted:
+        return _Taken(taken, by_key, self._lookup.classify(requests))
+
+    async def _admit(self, found: _Taken) -> list[Request]:
+        """Start jobs for what is to be sent, and return the requests that another process is sending."""
+        count_known(self._progress, found.known)
+        for follow_up in found.known.follow_ups:
+            self._start(self._follow(follow_up))
+        granted = await self._claim(found.known.wanted)
+        for key in found.known.wanted:
             if key in granted:
-                await self._start(self._settle(by_key[key]))
-        return [by_key[key] for key in known.wanted if key not in granted]
+                self._start(self._settle(found.by_key[key]))
+        return [found.by_key[key] for key in found.known.wanted if key not in granted]
 
     async def _claim(self, wanted: dict[str, float | None]) -> set[str]:
         if not wanted:
             return set()
         return await self._commit.submit(partial(claims.claim, owner=self._owner, seen=wanted))
 
-    async def _start(self, job: Coroutine[None, None, None]) -> None:
-        await self._room.acquire()
+    def _start(self, job: Coroutine[None, None, bool]) -> None:
+        """Run a job that says whether a reply waits for its commit, with which alone it ends."""
+        self._open += 1
         task = asyncio.create_task(job)
         self._jobs.add(task)
         task.add_done_callback(self._finished)
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[bool]) -> None:
         self._jobs.discard(task)
-        self._room.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             self._end(error)
+        if task.cancelled() or error is not None or not task.result():
+            self._closed()
 
-    async def _settle(self, request: Request) -> None:
-        """Bring a claimed request to a committed reply, and go on with its follow-up if there is one."""
-        follow_ups: list[Request] = []
-        if not await self._calls.ask(request, partial(self._keep, follow_ups)):
+    def _closed(self) -> None:
+        self._open -= 1
+        self._fewer.set()
+
+    async def _fewer_open_than(self, number: int) -> None:
+        """Wait until fewer jobs than this have no committed reply."""
+        while self._open >= number:
+            self._fewer.clear()
+            await self._fewer.wait()
+
+    async def _settle(self, request: Request) -> bool:
+        """Bring a claimed request to its final answer and hand that over to be committed."""
+        attempts = await self._calls.ask(request)
+        if attempts is None:
             self._commit.submit(partial(claims.release, keys=[request.key], owner=self._owner))
-        for follow_up in follow_ups:
-            await self._follow(follow_up)
-
-    async def _keep(self, follow_ups: list[Request], attempts: Attempts) -> None:
-        """Commit a reply, then count it."""
+            return False
         reply = self._calls.reply(attempts, self._backend)
-        await self._commit.put(reply)
-        if problem := self._breaker.after(reply):
-            self._end(problem)
-        follow_up = count_reply(self._progress, attempts.request, reply, self._review)
-        if follow_up is not None:
-            follow_ups.append(follow_up)
+        self._commit.put(reply, partial(self._kept, attempts, reply))
+        return True
 
-    async def _follow(self, request: Request) -> None:
+    def _kept(self, attempts: Attempts, reply: Reply, error: Exception | None) -> None:
+        """Count a reply now that it is committed, and go on with its follow-up if there is one."""
+        self._calls.kept(attempts, error is None)
+        try:
+            if problem := error or self._breaker.after(reply):
+                self._end(problem)
+            if error is None:
+                follow_up = count_reply(self._progress, attempts.request, reply, self._review)
+                if follow_up is not None:
+                    self._start(self._follow(follow_up))
+        except Exception as defect:  # noqa: BLE001 - of the review; run_requests raises it
+            self._end(defect)
+        self._closed()
+
+    async def _follow(self, request: Request) -> bool:
         """Settle a follow-up, which may be stored already or under way elsewhere."""
         while not self._draining:
             known = await asyncio.to_thread(self._lookup.classify, [request])
             if not known.wanted:
                 count_known(self._progress, known)
                 for further in known.follow_ups:
-                    await self._follow(further)
-                return
+                    self._start(self._follow(further))
+                return False
             if await self._claim(known.wanted):
-                await self._settle(request)
-                return
+                return await self._settle(request)
             await self._calls.sleepers.sleep(POLL)
+        return False
 
     async def _keep_claims(self) -> None:
         while True:

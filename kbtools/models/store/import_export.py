@@ -66,9 +66,13 @@ def export(store: ResponseStore, path: Path, *, model: str | None = None) -> Exp
 def _written(store: ResponseStore, file: IO[str], model: str | None) -> Exported:
     of, values = ("", ()) if model is None else (" WHERE model = ?", (model,))
     about = f" WHERE reply IN (SELECT key FROM replies{of})" if of else ""
-    replies = _lines(store, file, f"FROM replies{of}", values, COLUMNS, lambda row: asdict(reply_of(row)))
+    replies = _lines(store, file, f"FROM replies{of}", values, COLUMNS, _reply_fields)
     said = _lines(store, file, f"FROM assessed{about}", values, _ASSESSED, lambda row: _assessed(row)._asdict())
     return Exported(replies.written, replies.unreadable + said.unreadable, said.written)
+
+
+def _reply_fields(row: Sequence[Any]) -> dict[str, Any]:
+    return {name: value for name, value in asdict(reply_of(row)).items() if name != "read"}
 
 
 class _Count(NamedTuple):
@@ -146,7 +150,7 @@ def _exported(lines: Iterable[bytes], path: Path) -> Iterator[Reply | Assessed]:
 
 def _read(fields: dict[str, Any]) -> Reply | Assessed:
     if "assessment" not in fields:
-        return Reply(**{**fields, "kind": Kind(fields["kind"]), "usage": Usage(*fields["usage"])})
+        return Reply(**{**fields, "kind": Kind(fields["kind"]), "usage": Usage(*fields["usage"]), "read": None})
     found = Assessed(**fields)
     if not all(isinstance(text, str) for text in found):
         raise TypeError("an assessment, its key and that of its reply are texts")

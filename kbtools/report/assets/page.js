@@ -6,7 +6,8 @@ const VIEWS = ["overview", "rows", "row"];
 class Page {
   constructor(rows) {
     this.rows = rows;
-    this.table = new Table(rows, (query) => this.go(queryAddress(query)));
+    this.marks = new Marks(rows);
+    this.table = new Table(rows, this.marks, (query) => this.go(queryAddress(query)));
     this.open = -1;
     this.title = document.title;
     window.addEventListener("hashchange", () => this.route());
@@ -38,7 +39,9 @@ class Page {
 
   showOverview(section) {
     this.show("overview");
-    if (section && section !== "overview") byId(section)?.scrollIntoView();
+    const place = section && section !== "overview" ? byId(section) : null;
+    if (place?.tagName === "DETAILS") place.open = true;
+    if (place) place.scrollIntoView();
     else window.scrollTo(0, 0);
   }
 
@@ -57,6 +60,7 @@ class Page {
     if (location.hash !== wanted) return; // another row was asked for meanwhile
     this.open = index;
     byId("row-view").replaceChildren(...rowParts(this.rows, index, whole, this.neighbours(index)));
+    byId("row-view").querySelector("nav").prepend(this.marks.box(index, "Mark"));
     this.show("row", byId("row-title").textContent);
     window.scrollTo(0, 0);
     byId("row-title").focus({ preventScroll: true });
@@ -103,9 +107,19 @@ class Page {
       "[": () => inRows && this.table.turn(-1),
       "]": () => inRows && this.table.turn(1),
       Escape: () => inRow && this.go(queryAddress(this.table.query)),
+      m: () => this.mark(),
       t: () => nextTheme(),
       "?": () => byId("help").showModal(),
     };
+  }
+
+  /** Mark the open row, or the one of the table that has the focus. */
+  mark() {
+    const focused = document.activeElement.dataset?.index;
+    if (!byId("row-view").hidden) this.marks.toggle(this.open);
+    else if (focused === undefined) return false;
+    else this.marks.toggle(Number(focused));
+    return true;
   }
 
   async search() {

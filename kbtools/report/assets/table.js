@@ -2,8 +2,9 @@
 
 class Table {
   /** `changed` is called with the query whenever the reader changes it. */
-  constructor(rows, changed) {
+  constructor(rows, marks, changed) {
     this.rows = rows;
+    this.marks = marks;
     this.changed = changed;
     this.shown = new Set(rows.shown);
     this.query = emptyQuery();
@@ -162,7 +163,7 @@ class Table {
     const name = this.rows.key ? this.rows.key.text(index) : String(index);
     const link = el("a", { href: this.rows.address(index), "data-index": index }, visible(name));
     const cells = this.columns.map((column) => el("td", { class: column.kind }, cellText(column, index)));
-    return el("tr", {}, el("th", { scope: "row" }, link), cells);
+    return el("tr", {}, el("th", { scope: "row" }, this.marks.box(index), " ", link), cells);
   }
 
   // ---- choice of columns ----

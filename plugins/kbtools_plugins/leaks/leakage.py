@@ -55,7 +55,9 @@ class Leakage:
 
     def section(self) -> kb.figures.Section | None:
         """What a report shows; nothing where nothing was measured."""
-        return kb.figures.Section("Leakage", tuple(self.notes()), tables=self.tables()) if self.shares else None
+        if not self.shares:
+            return None
+        return kb.figures.Section("Leakage", tables=self.tables(), problems=tuple(self.notes()))
 
     def facts(self) -> dict[str, JsonValue]:
         """The figures for the record; none where nothing was measured."""

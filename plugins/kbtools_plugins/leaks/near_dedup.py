@@ -44,6 +44,8 @@ class _Figures(BaseModel):
     codes: int
     near_duplicates: int
     found_by: dict[str, int] = {}
+    left: int = 0
+    """Near-duplicates that were marked and not dropped."""
 
 
 class NearDedup(kb.Stage):
@@ -100,7 +102,8 @@ class NearDedup(kb.Stage):
         tables = (_by_way(found.found_by),) if found.found_by else ()
         codes = counted(found.codes, "different code")
         text = f"{rows_text(found.near_duplicates)} nearly the same as a better one, {codes}."
-        return kb.figures.Section("Near-duplicates", (text,), tables=tables)
+        wrong = (f"{rows_text(found.left)} nearly the same as a better one",) if found.left else ()
+        return kb.figures.Section("Near-duplicates", (text,), tables=tables, problems=wrong)
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Rank the rows, compare the different codes best first, and drop or mark the rest."""
@@ -149,6 +152,7 @@ class NearDedup(kb.Stage):
             "codes": len(found.matches.matched),
             "kept": int(found.kept.sum()),
             "near_duplicates": int((~found.kept).sum()),
+            **({"left": int((~found.kept).sum())} if self.action == "mark" else {}),
             "unparsed": len(found.unparsed),
             **self._found_by(found),
             "code_pairs": [pair.model_dump(mode="json") for pair in found.pairs(_PAIRS, self.columns)],

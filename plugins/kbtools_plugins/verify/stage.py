@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import BaseModel
+
 import kbtools as kb
 from kbtools.data import texts
-from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows
+from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows, rows_text
 from kbtools.data.tasks import defined
 from kbtools_plugins.verify.check_options import CheckOptions
 from kbtools_plugins.verify.checked import require_machine, verdicts
@@ -19,6 +21,7 @@ from kbtools_plugins.verify.reward import check_formula, reward_of
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
+    from pydantic import JsonValue
 
     from kbtools_plugins.verify.pool import Pair
     from kbtools_plugins.verify.verdict import Verification
@@ -42,6 +45,25 @@ _COLUMNS: dict[str, str] = {
     "fingerprint": "string",
     "reward": "float64",
 }
+_BARS = 12
+"""Verdicts that a report draws."""
+
+
+class _Figures(BaseModel):
+    """What facts hold of a check."""
+
+    verdicts: dict[str, int]
+
+    def section(self) -> kb.figures.Section:
+        """What a report shows of it."""
+        rows = sum(self.verdicts.values())
+        most = dict(sorted(self.verdicts.items(), key=lambda item: -item[1])[:_BARS])
+        names, counts = tuple(most), tuple(most.values())
+        other = len(self.verdicts) - len(most)
+        bars = kb.figures.Bars("verdicts", names, counts, rows, 0, other, rows - sum(counts)) if most else None
+        at_fault = sum(count for name, count in self.verdicts.items() if name.startswith("reference_"))
+        wrong = (f"{rows_text(at_fault)} whose reference fails or is not fit for a check",) if at_fault else ()
+        return kb.figures.Section("Verification", charts=(bars,) if bars else (), problems=wrong)
 
 
 class Verify(CheckOptions, kb.Stage):
@@ -82,6 +104,11 @@ class Verify(CheckOptions, kb.Stage):
                 f"verify would overwrite the columns {', '.join(taken)}; rename or drop them first."
             )
         return Declared({**features, **{name: Value(dtype) for name, dtype in _COLUMNS.items()}})
+
+    @classmethod
+    def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
+        """How often each verdict was given, and how many references are themselves at fault."""
+        return _Figures.model_validate(facts).section()
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Check every row's pair and add the verdicts."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, JsonValue
 
 import kbtools as kb
-from kbtools.data.table import batches, field_of, row_name, tables
+from kbtools.data.table import batches, field_of, row_name, rows_text, tables
 from kbtools.figures import CodeExcerpt, CodePair
 from kbtools.wording import counted
 from kbtools_plugins.leaks.contamination import codes, computing, tracing
@@ -51,6 +51,8 @@ class HitFigures(BaseModel):
 
     hits: dict[str, dict[str, int]]
     problems: dict[str, int] = {}
+    left: int = 0
+    """Rows that hold a problem and were not dropped."""
 
     def table(self) -> kb.Table:
         """Hits by set and kind."""
@@ -61,7 +63,9 @@ class HitFigures(BaseModel):
         """What a report shows: the hits, and which problems they are."""
         found = tuple((name, f"{count:,}") for name, count in self.problems.items())
         problems = kb.Table("problems that most rows hold", ("problem", "rows"), found)
-        return kb.figures.Section("Contamination", tables=(self.table(), problems) if found else (self.table(),))
+        tables = (self.table(), problems) if found else (self.table(),)
+        wrong = (f"{rows_text(self.left)} that may hold a problem of an evaluation set",) if self.left else ()
+        return kb.figures.Section("Contamination", tables=tables, problems=wrong)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from kbtools_plugins.leaks.contamination.sources import EvaluationSet
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
+    from pydantic import JsonValue
 
 _COLUMNS = {
     "contaminated_by": "string",
@@ -98,7 +99,7 @@ class Decontaminate(kb.Stage):
             rows,
             dropped=dropped,
             notes=tuple(found.notes()),
-            facts=found.facts(ds, self.columns),
+            facts={**found.facts(ds, self.columns), **_left(len(found.by_row) - len(lost))},
             tables=(found.table(),),
         )
 
@@ -141,3 +142,8 @@ class Decontaminate(kb.Stage):
         )
         many = f"{len(lost)} of {rows_text(ds.num_rows)}"
         return f"problems of an evaluation set are in {many}: {named}. Use --action drop."
+
+
+def _left(rows: int) -> dict[str, JsonValue]:
+    """For the record: rows that hold a problem and are kept, if there are any."""
+    return {"left": rows} if rows else {}
