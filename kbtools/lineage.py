@@ -6,20 +6,20 @@ A `Recipe` is what to do; a `Lineage` is a recipe that was run, with its records
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from kbtools import notebook
 from kbtools.data.hub import client as hub
-from kbtools.data.io import text_file
+from kbtools.data.io import text_file, variables
 from kbtools.data.io.save import METADATA_KEY, lineage_file
 from kbtools.data.io.source import Source, local_path
 from kbtools.engines import Engine
@@ -29,7 +29,6 @@ from kbtools.plugins import registry
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(:-(?P<otherwise>[^}]*))?\}")
 _ATTRIBUTE = "_kbtools_lineage"
 FORMAT = 1
 """Version of the lineages that are written here; those of a newer one may mean something else."""
@@ -101,6 +100,20 @@ class Recipe(_Strict):
         name = "-".join([self.source.short_name if self.source else "dataset", *suffixes])
         return limited_name(name, self.source.limit if self.source else None)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each stage with what it was told."""
+        return notebook.page(self._origin(), notebook.numbered("", ("stage", "settings"), self._told()))
+
+    def _origin(self) -> str:
+        return f"source: {self.source.dataset}" if self.source else ""
+
+    def _told(self) -> list[tuple[str, str]]:
+        """Name and settings of each stage."""
+        return [
+            (str(fields.get("stage")), notebook.settings({name: fields[name] for name in fields if name != "stage"}))
+            for fields in self.stages
+        ]
+
     def to_toml(self) -> str:
         """The recipe as `kbtools run` reads it."""
         data = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
@@ -144,6 +157,16 @@ class Lineage(Recipe):
     """Time of the run's end, ISO 8601 in UTC."""
     seconds: float | None = None
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each stage with what it was told, and what came of it."""
+        came = ((f"{record.rows_in:,}", f"{record.rows_out:,}", "\n".join(record.why())) for record in self.records)
+        told = self._told() or [(record.stage, "") for record in self.records]
+        rows = [(*one, *what) for one, what in zip_longest(told, came, fillvalue=("", "", ""))]
+        table = notebook.numbered("", ("stage", "settings", "rows in", "rows out", "why"), rows)
+        made = f"made {self.created}" if self.created else ""
+        notes = [f"{record.stage}: {note}" for record in self.records for note in record.notes]
+        return notebook.page(self._origin(), *([table] if rows else ["no stage is recorded"]), *notes, made)
+
     def embedded(self) -> str:
         """The part that is equal for equal runs, as JSON for the data file's own metadata."""
         records = tuple(record.model_copy(update={"seconds": None}) for record in self.records)
@@ -182,7 +205,7 @@ def read(name: str | Path) -> Recipe:
     """A recipe (TOML) or a lineage (JSON, or a data file that has one) from a file; unknown keys are errors."""
     path = local_path(name)
     if path.suffix == ".toml":
-        return _validated(Recipe, _filled_in(_toml(path), str(path)), path)
+        return _validated(Recipe, variables.filled_in(_toml(path), str(path)), path)
     if path.suffix == ".json":
         return _validated(Lineage, text_file.read_json(path, "lineage"), path)
     return read_lineage(path)
@@ -204,7 +227,7 @@ def read_all(spec: str, names: Sequence[str] = ()) -> list[Recipe]:
     for name in chosen:
         if name not in found:
             raise UsageError(f"{path} has no recipe {name!r}. {did_you_mean(name, found)}")
-    filled = _filled_in([found[name] for name in chosen], f"{path} ({', '.join(chosen)})")
+    filled = variables.filled_in([found[name] for name in chosen], f"{path} ({', '.join(chosen)})")
     named = [_validated(NamedRecipe, one, f"{path}, recipe {one['name']!r}") for one in filled]
     return [Recipe.model_validate(one.model_dump(exclude={"name"})) for one in named]
 
@@ -256,32 +279,6 @@ def _toml(path: Path) -> dict[str, object]:
         return tomllib.loads(text_file.read_text(path, "recipe"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}") from error
-
-
-def _filled_in(data: object, where: str) -> Any:
-    """Texts of a recipe with `${NAME}` and `${NAME:-otherwise}` replaced by environment variables."""
-    missing: dict[str, None] = {}
-    filled = _replaced(data, missing)
-    if missing:
-        names = ", ".join(missing)
-        raise UsageError(f"{where} needs the environment variables {names}: set them, or write them into .env.")
-    return filled
-
-
-def _replaced(data: object, missing: dict[str, None]) -> object:
-    """As `_filled_in`; names that have no value are noted in `missing`."""
-    if isinstance(data, dict):
-        return {key: _replaced(value, missing) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_replaced(value, missing) for value in data]
-    return _VARIABLE.sub(lambda match: _variable(match, missing), data) if isinstance(data, str) else data
-
-
-def _variable(match: re.Match[str], missing: dict[str, None]) -> str:
-    value = os.environ.get(match["name"]) or match["otherwise"]
-    if value is None:
-        missing[match["name"]] = None
-    return value or ""
 
 
 T = TypeVar("T", bound=BaseModel)

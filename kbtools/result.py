@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from kbtools import notebook
 from kbtools.figures import Table
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ class Result:
     """Figures for the terminal."""
     merged: int = 0
     """Rows that are not left out although they are fewer now: they became part of other rows, as the two of a pair."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: rows kept and left out, notes and figures."""
+        splits = self.dataset.items() if isinstance(self.dataset, dict) else [("rows", self.dataset)]
+        kept = [(name, f"{ds.num_rows:,}") for name, ds in splits]
+        gone = [(f"dropped: {reason}", f"{rows:,}") for reason, rows in self.dropped_counts().items()]
+        failed = [(f"failed: {one.kind}", f"{one.count:,}") for one in self.failed]
+        return notebook.page(Table("", ("", "rows"), (*kept, *gone, *failed)), *self.tables, *self.notes)
 
     def dropped_counts(self) -> dict[str, int]:
         """Rows dropped by reason."""

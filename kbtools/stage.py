@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from kbtools import notebook
 from kbtools.data.table import column, with_constant
 from kbtools.errors import KbError, SchemaError
 from kbtools.fields import CheckedCall
@@ -154,6 +155,11 @@ class Stage(BaseModel, ABC, metaclass=CheckedCall):
     def recipe_entry(self) -> dict[str, JsonValue]:
         """This stage as a recipe writes it."""
         return {"stage": registry().name_of(type(self)), **self.config()}
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the stages with what each was told."""
+        rows = ((stage.name, notebook.settings(stage.config())) for stage in flat([self]))
+        return notebook.page(notebook.numbered("", ("stage", "settings"), rows))
 
     def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
         """A stage with some fields changed, checked like a new one: pydantic's own copy would take any value."""

@@ -13,6 +13,7 @@ FLOORS = (
     "wording",
     "private_text",
     "figures",
+    "notebook",
     "feedback",
     "engines",
     "verify_client",

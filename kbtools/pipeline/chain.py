@@ -42,6 +42,10 @@ class Run:
     failed: list[tuple[str, Failure]] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the lineage of the dataset, with what this run and those before it did."""
+        return lineages.of(self.dataset)._repr_html_()
+
 
 def apply(
     data: Dataset | DatasetDict,

@@ -195,7 +195,7 @@ def _outliers(columns: Sequence[Numbers], tally: Tally) -> Iterator[Problem]:
     for what, lengths in tally.lengths.items():
         for end in outliers.far_ends(lengths):
             if end.high:
-                most = f"up to {number(end.extreme)} characters"
+                most = f"up to {counted(int(end.extreme), 'character')}"
                 text = f"{rows_text(end.rows)} with a far longer {what} than the others ({most})"
                 yield Problem(text, f"#index={end.place}")
 

@@ -26,7 +26,8 @@ from kbtools.report import code_pairs, headline, stage_figures, summary, svg
 from kbtools.report.charts import Drawing, Funnel
 from kbtools.report.columns import Column, Labels, label_column, missing, small_columns
 from kbtools.report.packing import Packed, SpecialColumns, pack, place
-from kbtools.report.text import number, visible
+from kbtools.report.text import number
+from kbtools.wording import visible
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

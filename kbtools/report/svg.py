@@ -15,8 +15,8 @@ from markupsafe import Markup
 from kbtools.data.table import rows_text
 from kbtools.figures import Bars, Estimate, Histogram, Intervals, Matrix
 from kbtools.report.charts import round_step
-from kbtools.report.text import clipped, number, visible
-from kbtools.wording import counted
+from kbtools.report.text import clipped, number
+from kbtools.wording import counted, visible
 
 WIDTH = 360
 _LEFT, _RIGHT, _TOP = 44, 12, 10

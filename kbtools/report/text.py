@@ -1,16 +1,8 @@
-"""Texts of datasets as a page can show them: no invisible characters, no endless labels, numbers of readable length."""
+"""Texts of datasets as a page can show them: no endless labels, numbers of readable length."""
 
 from __future__ import annotations
 
-import re
-
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
-"""Controls, and marks that reorder or hide what is around them; tab and line feed are neither."""
-
-
-def visible(text: str) -> str:
-    """The text with every hidden character written as its code point."""
-    return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+from kbtools.wording import visible
 
 
 def clipped(text: str, length: int) -> str:

@@ -15,7 +15,7 @@ function el(name, properties = {}, ...children) {
   return element;
 }
 
-// Controls, and marks that reorder or hide what is around them; the same set as in text.py.
+// Controls, and marks that reorder or hide what is around them; the same set as in wording.py.
 const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]/g;
 
 /** The text as nodes, every hidden character shown as its code point. A carriage return at a line's end stays hidden. */
