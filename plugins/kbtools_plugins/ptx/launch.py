@@ -26,7 +26,9 @@ from .machine.runner import run
 from .memory.buffer import Buffer
 from .memory.global_memory import GlobalMemory
 from .memory.local import LocalMemory
+from .memory.order import Order
 from .memory.shared import SharedMemory
+from .memory.tags import MOST_PROGRAMS
 from .text.module import parse
 
 MOST_THREADS = 1024
@@ -78,7 +80,7 @@ def launch(
     for each program) are added here. `shared_bytes` is what the launch gives beyond what the kernel declares.
     With a `seed` results of `.approx` are moved within what the manual permits: an output that changes much with it
     hangs on how a device rounds them. Programs that act at the same moment take turns by their numbers, which begin
-    `shift` programs later, or in `reverse`.
+    `shift` programs later, or in `reverse`; then one program of those that may wait for each other is late.
     """
     program = load(text, entry, seed)
     sizes = size_of(grid)
@@ -86,6 +88,7 @@ def launch(
     memory = GlobalMemory(program.granule, check_races, poison, most=meter.limits.memory)
     given = encode(program, arguments, memory, scratch_bytes * prod(sizes))
     memory.read_only = read_only(program, given)
+    memory.order = Order() if check_races and program.orders else None
     threads = program.threads or (32 * num_warps, 1, 1)
     if not 0 < prod(threads) <= MOST_THREADS:
         raise BadText(f"a program has {prod(threads)} threads")
@@ -94,8 +97,10 @@ def launch(
         for places in chunks(program, prod(sizes), prod(threads), shared, meter.limits):
             numbers = (places + shift) % prod(sizes)
             numbers = prod(sizes) - 1 - numbers if reverse else numbers
-            box = start.Grid(sizes, threads, shared, numbers)
-            run(program, group(program, box, given, memory, meter.limits, check_races, poison), meter)
+            check_numbers(numbers, check_races)
+            boxes = [start.Grid(sizes, threads, shared, some) for some in parted(numbers, reverse and program.waits)]
+            groups = [group(program, box, given, memory, meter.limits, check_races, poison) for box in boxes]
+            run(program, groups, meter)
     return LaunchReport(
         program.name,
         program.version,
@@ -105,6 +110,17 @@ def launch(
         meter.instructions,
         meter.seconds,
     )
+
+
+def parted(numbers: Bits, late: bool) -> list[Bits]:
+    """Programs that begin together, and the last one alone if it is to be late."""
+    return [numbers[:-1], numbers[-1:]] if late and len(numbers) > 1 else [numbers]
+
+
+def check_numbers(numbers: Bits, check_races: bool) -> None:
+    """LimitExceeded if races between so many programs cannot be told."""
+    if check_races and int(numbers.max()) >= MOST_PROGRAMS:
+        raise LimitExceeded(f"races are looked for among {MOST_PROGRAMS} programs at most")
 
 
 def size_of(grid: Sequence[int]) -> tuple[int, int, int]:

@@ -64,6 +64,8 @@ def execute(
     arguments: Arguments,
     check_races: bool = True,
     seed: int | None = None,
+    reverse: bool = False,
+    shift: int = 0,
 ) -> LaunchReport:
     """Run a compiled kernel on the machine."""
     buffers: dict[int, Buffer] = {}
@@ -80,6 +82,8 @@ def execute(
         scratch_bytes=compiled.scratch_bytes,
         check_races=check_races,
         seed=seed,
+        reverse=reverse,
+        shift=shift,
     )
 
 

@@ -54,7 +54,7 @@ TWINS = {
     "output_cache": "twin_cached_grid cached_weight",
     "partial_output": "two_magnitudes",
     "patched_name": "assigned_name language_alias",
-    "race": "twin_last_program atomics overlapping_tail split_inner",
+    "race": "twin_last_program locked_sum look_back atomics overlapping_tail split_inner",
     "reference_access": "twin_copied_reference",
     "resources": "while_loop",
     "side_stream": "shim_stream",

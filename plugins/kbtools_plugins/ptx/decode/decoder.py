@@ -2,6 +2,8 @@
 
 from kbtools_plugins.ptx.faults import BadText, LimitExceeded
 from kbtools_plugins.ptx.instructions import table
+from kbtools_plugins.ptx.instructions.control import is_fence
+from kbtools_plugins.ptx.instructions.spaces import strength
 from kbtools_plugins.ptx.text.calls import with_calls
 from kbtools_plugins.ptx.text.kernel import Function, Instruction, Module
 
@@ -59,6 +61,8 @@ def decode(module: Module, name: str | None = None, seed: int | None = None) -> 
         approximate=tuple(sorted(builder.approximate)),
         written=frozenset(origins.written(builder.all, slots.loads, slots.symbols, slots.widths)),
         waits=waits(pieces),
+        orders=any(is_strong(instruction) for piece in pieces for instruction in piece.code),
+        fences=any(is_fence(instruction) for piece in pieces for instruction in piece.code),
         version=module.version,
         target=module.target,
     )
@@ -102,6 +106,13 @@ def waits(pieces: list[Piece]) -> bool:
     return any(
         sees(instruction) for start, end in loops for piece in pieces[start : end + 1] for instruction in piece.code
     )
+
+
+def is_strong(instruction: Instruction) -> bool:
+    """Operations on memory that are more than plain loads and stores, and not within a program alone."""
+    if instruction.family in ("atom", "red"):
+        return "shared" not in {part.split("::")[0] for part in instruction.parts}
+    return instruction.family in ("ld", "st") and strength(instruction.parts) is not None
 
 
 def sees(instruction: Instruction) -> bool:

@@ -119,5 +119,9 @@ class Program:
     """Parameters through which the kernel may write."""
     waits: bool
     """Whether a loop may wait for another program."""
+    orders: bool = False
+    """Whether it has operations on memory that several programs may do at once."""
+    fences: bool = False
+    """Whether relaxed ones of them may order others."""
     version: str = ""
     target: str = ""

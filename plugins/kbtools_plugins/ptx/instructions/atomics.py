@@ -9,6 +9,8 @@ import numpy as np
 
 from kbtools_plugins.ptx import numerics
 from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
+from kbtools_plugins.ptx.memory.atomic import Atomic, Combine
+from kbtools_plugins.ptx.memory.order import Strength
 from kbtools_plugins.ptx.numerics.modifiers import Modifiers
 from kbtools_plugins.ptx.text.operands import Operand
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from kbtools_plugins.ptx.machine.group import Group
     from kbtools_plugins.ptx.text.kernel import Instruction
 
-Combine = Callable[[Bits, tuple[Bits, ...]], Bits]
 OPERATIONS = {"add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"}
 PLAIN: dict[str, Callable[[Bits, Bits], Bits]] = {
     "and": np.bitwise_and,
@@ -69,7 +70,8 @@ def update(builder: Builder, instruction: Instruction) -> None:
     name, kind, count = meaning(builder, instruction)
     space = spaces.space_of(instruction.parts)
     target, where, operands = parts(builder, instruction, count)
-    combine = combination(name, kind)
+    how = spaces.strength(instruction.parts) or Strength()
+    operation = Atomic(name, combination(name, kind), how)
     note_size(builder, space, WIDTHS[kind] // 8)
     base = where
     for at in range(count):
@@ -78,7 +80,7 @@ def update(builder: Builder, instruction: Instruction) -> None:
             address = builder.moved(address, at * WIDTHS[kind] // 8, builder.slots.widths[address])
         sources = tuple(builder.source(operand[at], kind) for operand in operands)
         result = builder.result(target[at], kind) if target else builder.slots.new(WIDTHS[kind])
-        one(builder, space, address, sources, result, WIDTHS[kind] // 8, combine)
+        one(builder, space, address, sources, result, WIDTHS[kind] // 8, operation)
 
 
 def parts(
@@ -101,7 +103,7 @@ def one(
     sources: tuple[int, ...],
     result: int,
     size: int,
-    combine: Combine,
+    operation: Atomic,
 ) -> None:
     """One atomic operation for each thread."""
     guard = builder.guard
@@ -109,7 +111,7 @@ def one(
     def run(group: Group) -> None:
         given = [group.read(slot) for slot in sources]
         mask = group.guarded(guard)
-        value, dirty = spaces.atomic(group, space, group.read(address), mask, size, given, combine)
+        value, dirty = spaces.atomic(group, space, group.read(address), mask, size, given, operation)
         if dirty is not None or group.poison:
             shadows.put(group, step, result, dirty)
         group.write(result, value, guard)

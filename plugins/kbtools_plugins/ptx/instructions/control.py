@@ -22,7 +22,27 @@ REDUCTIONS = {"popc", "and", "or"}
 
 
 def nothing(builder: Builder, instruction: Instruction) -> None:
-    """Fences, prefetches and hints: memory here is in order anyway."""
+    """Prefetches and hints."""
+
+
+def fence(builder: Builder, instruction: Instruction) -> None:
+    """fence and membar: memory here is in order anyway, but which relaxed operations order others hangs on them."""
+    if not is_fence(instruction):
+        return
+    guard = builder.guard
+
+    def run(group: Group) -> None:
+        mask = group.guarded(guard)
+        if group.memory.order is not None and (mask is None or mask.any()):
+            group.memory.order.fence(group, mask)
+
+    builder.emit(run, (), (), shadows.clean)
+
+
+def is_fence(instruction: Instruction) -> bool:
+    """Whether an instruction orders accesses before the whole device."""
+    strong = {"gl", "gpu", "sys"} & set(instruction.parts) and "proxy" not in instruction.parts[1]
+    return instruction.family in ("fence", "membar") and bool(strong)
 
 
 def trap(builder: Builder, instruction: Instruction) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 
 from kbtools_plugins.ptx.bits import Bits
 from kbtools_plugins.ptx.faults import Fault
-from kbtools_plugins.ptx.memory.cells import at_thread
-from kbtools_plugins.ptx.memory.global_memory import acted
+from kbtools_plugins.ptx.memory.cells import acted, at_thread
 from kbtools_plugins.ptx.text.operands import Immediate
 
 from . import shadows

@@ -79,9 +79,10 @@ def load(builder: Builder, instruction: Instruction) -> None:
     note_size(builder, space, size * count)
     address = place(builder, source, space)
     slots = tuple(builder.result(element, kind) for element in elements(target, count))
+    how = spaces.strength(instruction.parts)
 
     def run(group: Group) -> None:
-        values, poison = spaces.load(group, space, group.read(address), group.guarded(guard), size, count)
+        values, poison = spaces.load(group, space, group.read(address), group.guarded(guard), size, count, how)
         for slot, value, dirty in zip(slots, values, poison, strict=True):
             if dirty is not None or group.poison:
                 shadows.put(group, step, slot, dirty)
@@ -120,10 +121,11 @@ def store(builder: Builder, instruction: Instruction) -> None:
     note_size(builder, space, size * count)
     address = place(builder, target, space)
     slots = tuple(builder.source(element, kind) for element in elements(source, count))
+    how = spaces.strength(instruction.parts)
 
     def run(group: Group) -> None:
         poison = [group.poison.get(slot) for slot in slots]
         values = [group.read(slot) for slot in slots]
-        spaces.store(group, space, group.read(address), group.guarded(guard), size, values, poison)
+        spaces.store(group, space, group.read(address), group.guarded(guard), size, values, poison, how)
 
     builder.emit(run, (address, *slots), (), shadows.some((address,)))

@@ -59,7 +59,8 @@ FAMILIES: dict[str, Make] = {
     "elect": warps.elect,
     **dict.fromkeys(("bar", "barrier"), control.barrier),
     "trap": control.trap,
-    **dict.fromkeys(("fence", "membar", "prefetch", "prefetchu", "discard", "applypriority"), control.nothing),
+    **dict.fromkeys(("fence", "membar"), control.fence),
+    **dict.fromkeys(("prefetch", "prefetchu", "discard", "applypriority"), control.nothing),
     **dict.fromkeys(("nanosleep", "pmevent", "griddepcontrol", "createpolicy"), control.nothing),
 }
 """Branches and ends are not here: they are between blocks (decode/blocks.py)."""

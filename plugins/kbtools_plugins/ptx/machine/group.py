@@ -40,14 +40,18 @@ class Group:
     """Threads whose registers may change: as `mask`, but None where all others have ended."""
     epoch: Bits = field(init=False)
     """Barriers that each program has passed, shape (count, 1)."""
-    synchronised: Bits = field(init=False)
-    """Programs that have done an atomic operation, shape (count, 1)."""
+    releases: Bits | None = None
+    """Operations of each program that released what came before, shape (count, 1); made at the first."""
+    since: Bits = field(init=False)
+    """The clock of each program at its last barrier."""
+    fence: tuple[Bits, Bits] | None = None
+    """Clock and last barrier of each program at its last fence, -1 before that."""
     step: Step | None = None
     ticks: int = 0
 
     def __post_init__(self) -> None:
         self.epoch = np.zeros((self.count, 1), np.int64)
-        self.synchronised = np.zeros((self.count, 1), np.bool_)
+        self.since = self.epoch
         self.shape = (self.count, self.threads)
         self.warp = (np.arange(self.threads) // WARP)[None]
         self.warps = -(-self.threads // WARP)
@@ -56,6 +60,30 @@ class Group:
     def count(self) -> int:
         """How many programs."""
         return len(self.numbers)
+
+    @property
+    def clock(self) -> Bits:
+        """Barriers and releases of each program."""
+        return self.epoch if self.releases is None else self.epoch + self.releases
+
+    def pass_barrier(self, rows: Bits) -> None:
+        """Some programs have passed a barrier."""
+        self.epoch = self.epoch + rows
+        self.since = np.where(rows, self.clock, self.since)
+
+    def release(self, rows: Bits) -> None:
+        """In some programs, by their row, what comes now is behind a release."""
+        acted = np.zeros((self.count, 1), np.int64)
+        acted[rows] = 1
+        self.releases = acted if self.releases is None else self.releases + acted
+
+    def pass_fence(self, rows: Bits) -> None:
+        """The same behind a fence."""
+        clock, barrier = self.fence or (np.full((self.count, 1), -1), np.full((self.count, 1), -1))
+        acted = np.zeros((self.count, 1), np.bool_)
+        acted[rows] = True
+        self.fence = np.where(acted, self.clock, clock), np.where(acted, self.since, barrier)
+        self.release(rows)
 
     def read(self, slot: int) -> Bits:
         """A register's bits."""

@@ -69,7 +69,7 @@ class Paths:
     def next(self) -> Key:
         """The lowest block, or the one that has waited for too long."""
         ready = sorted(key for key in self.masks if self.may_run(key))
-        if not ready:
+        if not ready or self.time % PATIENCE == 0:
             self.release()
             ready = sorted(key for key in self.masks if self.may_run(key))
         if not ready:
@@ -133,7 +133,7 @@ class Paths:
 
     def pass_barrier(self, rows: Bits) -> None:
         """What happened before the barrier is ordered before all that comes, in these programs."""
-        self.group.epoch = self.group.epoch + rows
+        self.group.pass_barrier(rows)
         self.group.shared.barrier(rows)
 
     def deadlock(self) -> Deadlock:

@@ -1,4 +1,4 @@
-"""Runs a group from its first block until all its threads have ended."""
+"""Runs groups from their first block until all their threads have ended."""
 
 from __future__ import annotations
 
@@ -11,13 +11,30 @@ from kbtools_plugins.ptx.memory.cells import at_thread
 
 from .group import Group
 from .limits import Meter
-from .paths import Paths
+from .paths import PATIENCE, Paths
+
+LATE = 2048
+"""Blocks that the first group runs before the next one begins, if it has not ended: it may wait for it."""
 
 
-def run(program: Program, group: Group, meter: Meter) -> None:
-    """Runs all threads of a group to their end."""
-    paths = Paths(group, program)
-    while paths.masks:
+def run(program: Program, groups: list[Group], meter: Meter) -> None:
+    """Runs all threads of the groups to their end, one group after another, or in turns where one waits."""
+    late = [Paths(group, program) for group in groups]
+    begun: list[Paths] = []
+    while begun or late:
+        begun += late[:1]
+        late = late[1:]
+        for paths in begun:
+            advance(program, paths, meter, LATE if late else PATIENCE)
+        begun = [paths for paths in begun if paths.masks]
+
+
+def advance(program: Program, paths: Paths, meter: Meter, blocks: int) -> None:
+    """Runs some blocks of a group."""
+    group = paths.group
+    for _ in range(blocks):
+        if not paths.masks:
+            return
         at, mask = paths.take()
         block = program.blocks[at]
         enter(group, paths, mask)

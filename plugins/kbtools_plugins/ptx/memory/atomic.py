@@ -1,13 +1,35 @@
 """Atomic operations: threads that meet in one cell take turns, in the order of programs and threads."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from kbtools_plugins.ptx.bits import Bits
 
+from .order import Strength
+
 Combine = Callable[[Bits, tuple[Bits, ...]], Bits]
 """The new value of a cell from its old one and the operands of the instruction."""
+
+
+@dataclass(frozen=True)
+class Atomic:
+    """What an atomic operation does, and how it orders others."""
+
+    name: str
+    combine: Combine
+    strength: Strength
+
+    def wrote(self, found: Bits, given: tuple[Bits, ...]) -> tuple[Bits, Bits]:
+        """Where it counts as a change, and where it stores at all: not in a comparison that fails.
+
+        Adding zero only looks; a maximum that changes nothing might have, in another order.
+        """
+        stores = found == given[0] if self.name == "cas" else np.ones(len(found), np.bool_)
+        if self.name in ("min", "max", "inc", "dec"):
+            return stores, stores
+        return self.combine(found, given) != found, stores
 
 
 def turns(places: Bits) -> Bits:

@@ -61,3 +61,14 @@ def rows_of(group: Group, mask: Bits | None) -> Bits:
 def threads_of(group: Group, mask: Bits | None) -> Bits:
     """Numbers of the threads that act, flat."""
     return chosen(group, mask, np.arange(group.threads)[None])
+
+
+def acted(group: Group, mask: Bits | None) -> Bits:
+    """Programs of which a thread acts."""
+    return np.ones((group.count, 1), np.bool_) if mask is None else np.asarray(group.full(mask).any(axis=1))[:, None]
+
+
+def clean(poison: Bits) -> Bits:
+    """Marks of bytes without any uninitialised bit: 1 for each."""
+    flat = np.ascontiguousarray(poison).view(np.uint8)
+    return (flat == 0).astype(np.uint8).view(poison.dtype)

@@ -10,10 +10,11 @@ import numpy as np
 from kbtools_plugins.ptx.bits import UNSIGNED, Bits
 from kbtools_plugins.ptx.faults import GlobalRace, LimitExceeded, Line, Misaligned, OutOfBounds
 
-from .atomic import Combine, update
+from .atomic import Atomic, update
 from .buffer import Buffer
-from .cells import at_thread, chosen, first, rows_of, scattered, shift, threads_of, view
-from .owners import Owners, check_read, check_write
+from .cells import at_thread, chosen, clean, first, rows_of, scattered, shift, threads_of, view
+from .order import Order, Strength
+from .owners import Owners, check_read, check_strong, check_write
 from .windows import SPAN
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class GlobalMemory:
     shadowed: int = 0
     buffers: list[Buffer] = field(default_factory=list)
     owners: dict[int, Owners] = field(default_factory=dict)
+    order: Order | None = None
+    """Of a kernel that has strong operations, if races are looked for."""
 
     def add(self, buffer: Buffer) -> int:
         """The address of a buffer, the same one if it is added again."""
@@ -123,22 +126,35 @@ class GlobalMemory:
         return self.owners[number]
 
     def load(
-        self, group: Group, address: Bits, mask: Bits | None, size: int, count: int
+        self,
+        group: Group,
+        address: Bits,
+        mask: Bits | None,
+        size: int,
+        count: int,
+        strength: Strength | None = None,
     ) -> tuple[list[Bits], list[Bits | None]]:
         """`count` values of `size` bytes for each thread, and which of their bits are uninitialised."""
         values: list[Bits] = []
         poison: list[Bits | None] = [None] * count
         for part in self.parts(group, address, mask, size * count, "reads"):
-            found, dirty = self.load_part(group, part, size, count)
+            found, dirty = self.load_part(group, part, size, count, strength)
             values = found if part.mask is None or not values else either(part.mask, found, values)
             poison = [merged(old, new) for old, new in zip(poison, dirty, strict=True)]
         return values or [np.zeros((1, 1), UNSIGNED[8 * size])] * count, poison
 
-    def load_part(self, group: Group, part: Part, size: int, count: int) -> tuple[list[Bits], list[Bits | None]]:
+    def load_part(
+        self, group: Group, part: Part, size: int, count: int, strength: Strength | None
+    ) -> tuple[list[Bits], list[Bits | None]]:
         """What is read from one buffer."""
         buffer = self.buffers[part.number - 1]
         if part.number not in self.read_only and (owners := self.shadow(part.number)):
-            check_read(group, owners, part.mask, chosen(group, part.mask, part.offsets).astype(np.int64), size * count)
+            offsets = chosen(group, part.mask, part.offsets).astype(np.int64)
+            if strength is None:
+                check_read(group, owners, part.mask, offsets, size * count)
+            else:
+                nothing = np.zeros(len(offsets), np.bool_)
+                self.strong(group, owners, part, offsets, size * count, strength, (nothing, nothing), reads=True)
         at = (part.offsets >> np.uint64(shift(size))).astype(np.int64)
         values = gather(view(buffer.data, size), at, count)
         if buffer.initialised is None or not self.track:
@@ -152,17 +168,44 @@ class GlobalMemory:
         unwritten = ~written if mask is None else np.where(mask, ~written, marks.dtype.type(0))
         return unwritten if unwritten.any() else None
 
+    def strong(
+        self,
+        group: Group,
+        owners: Owners,
+        part: Part,
+        offsets: Bits,
+        size: int,
+        strength: Strength,
+        wrote: tuple[Bits, Bits],
+        *,
+        reads: bool,
+    ) -> None:
+        """Races of a strong operation, and what it orders; `wrote` where it changes a cell, and where it stores."""
+        check_strong(group, owners, part.mask, offsets, size, wrote[0], reads)
+        if self.order is not None:
+            cells = offsets + (part.number << SPAN)
+            self.order.note(group, part.mask, cells, strength, wrote[1], starts=not reads)
+
     def store(
-        self, group: Group, address: Bits, mask: Bits | None, size: int, values: list[Bits], poison: list[Bits | None]
+        self,
+        group: Group,
+        address: Bits,
+        mask: Bits | None,
+        size: int,
+        values: list[Bits],
+        poison: list[Bits | None],
+        strength: Strength | None = None,
     ) -> None:
         """Writes values of `size` bytes, with what is uninitialised of them."""
         for part in self.parts(group, address, mask, size * len(values), "writes"):
             offsets = chosen(group, part.mask, part.offsets).astype(np.int64)
             chosen_values = [chosen(group, part.mask, value) for value in values]
-            self.store_part(group, part, offsets, size, chosen_values)
+            self.store_part(group, part, offsets, size, chosen_values, strength)
             self.mark(group, part, offsets, size, poison)
 
-    def store_part(self, group: Group, part: Part, offsets: Bits, size: int, values: list[Bits]) -> None:
+    def store_part(
+        self, group: Group, part: Part, offsets: Bits, size: int, values: list[Bits], strength: Strength | None
+    ) -> None:
         """What is written to one buffer."""
         cells = view(self.buffers[part.number - 1].data, size)
         at = offsets >> shift(size)
@@ -171,11 +214,23 @@ class GlobalMemory:
             changed = np.zeros(len(at), np.bool_)
             for element, value in enumerate(values):
                 changed |= cells[at + element] != value
-            check_write(group, owners, part.mask, offsets, size * len(values), changed)
+            if strength is None:
+                check_write(group, owners, part.mask, offsets, size * len(values), changed)
+                self.begin(group, owners, part, offsets)
+            else:
+                every = np.ones(len(at), np.bool_)
+                self.strong(group, owners, part, offsets, size * len(values), strength, (every, every), reads=False)
         for element, value in enumerate(values):
             cells[at + element] = value
-        if self.check_races:
+        if self.check_races and strength is None:
             self.check_agreement(group, part, cells, at, values)
+
+    def begin(self, group: Group, owners: Owners, part: Part, offsets: Bits) -> None:
+        """A plain store where strong operations have been: who finds it does not see the earlier ones."""
+        if self.order is not None and owners.atoms is not None:
+            which = owners.atoms[offsets // owners.granule] != 0
+            if which.any():
+                self.order.start(group, part.mask, offsets + (part.number << SPAN), which)
 
     def check_agreement(self, group: Group, part: Part, cells: Bits, at: Bits, values: list[Bits]) -> None:
         """Race if two threads of this very instruction wrote something else to one place."""
@@ -204,27 +259,25 @@ class GlobalMemory:
             cells[at + element] = ones if bits is None else clean(chosen(group, part.mask, bits))
 
     def atomic(
-        self, group: Group, address: Bits, mask: Bits | None, size: int, operands: list[Bits], combine: Combine
+        self, group: Group, address: Bits, mask: Bits | None, size: int, operands: list[Bits], kind: Atomic
     ) -> tuple[Bits, Bits | None]:
         """Lets the threads take turns; what each one found, and which bits of that are uninitialised."""
         result: Bits = np.zeros((1, 1), UNSIGNED[8 * size])
         poison: Bits | None = None
         for part in self.parts(group, address, mask, size, "changes"):
             buffer = self.buffers[part.number - 1]
-            at = chosen(group, part.mask, part.offsets).astype(np.int64) >> shift(size)
+            offsets = chosen(group, part.mask, part.offsets).astype(np.int64)
+            at = offsets >> shift(size)
             if buffer.initialised is not None and self.track:
                 marks = scattered(group, part.mask, view(buffer.initialised, size)[at])
                 poison = merged(poison, self.dirty(marks, part.mask, size))
             given = tuple(chosen(group, part.mask, operand) for operand in operands)
-            found = update(view(buffer.data, size), at, given, combine)
+            found = update(view(buffer.data, size), at, given, kind.combine)
             result = result | scattered(group, part.mask, found)
-        group.synchronised = group.synchronised | acted(group, mask)
+            self.read_only.discard(part.number)
+            if owners := self.shadow(part.number):
+                self.strong(group, owners, part, offsets, size, kind.strength, kind.wrote(found, given), reads=True)
         return result, poison
-
-
-def acted(group: Group, mask: Bits | None) -> Bits:
-    """Programs of which a thread acts."""
-    return np.ones((group.count, 1), np.bool_) if mask is None else np.asarray(group.full(mask).any(axis=1))[:, None]
 
 
 def gather(cells: Bits, at: Bits, count: int) -> list[Bits]:
@@ -240,9 +293,3 @@ def either(mask: Bits, yes: list[Bits], no: list[Bits]) -> list[Bits]:
 def merged(old: Bits | None, new: Bits | None) -> Bits | None:
     """Bits of either."""
     return new if old is None else old if new is None else old | new
-
-
-def clean(poison: Bits) -> Bits:
-    """Marks of bytes without any uninitialised bit: 1 for each."""
-    flat = np.ascontiguousarray(poison).view(np.uint8)
-    return (flat == 0).astype(np.uint8).view(poison.dtype)

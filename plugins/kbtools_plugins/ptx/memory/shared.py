@@ -14,9 +14,9 @@ import numpy as np
 from kbtools_plugins.ptx.bits import UNSIGNED, Bits
 from kbtools_plugins.ptx.faults import Line, Misaligned, OutOfBounds, SharedRace
 
-from .atomic import Combine, update
-from .cells import at_thread, chosen, first, rows_of, scattered, shift, threads_of, view
-from .global_memory import clean, merged
+from .atomic import Atomic, update
+from .cells import at_thread, chosen, clean, first, rows_of, scattered, shift, threads_of, view
+from .global_memory import merged
 from .warp_tags import ATOMIC, MANY, STEP_BITS, WARP_BITS, clash
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ class SharedMemory:
         self.visible = np.where(acting, self.completed, self.visible)
 
     def atomic(
-        self, group: Group, address: Bits, mask: Bits | None, size: int, operands: list[Bits], combine: Combine
+        self, group: Group, address: Bits, mask: Bits | None, size: int, operands: list[Bits], kind: Atomic
     ) -> tuple[Bits, Bits | None]:
         """Lets the threads take turns; what each one found, and which bits of that are uninitialised."""
         at = self.places(group, address, mask, size, "changes")
@@ -270,7 +270,7 @@ class SharedMemory:
             poison = merged(None, self.uninitialised(group, mask, flat, found, size, 1)[0])
             self.check_atomic(group, mask, cells, several)
         given = tuple(chosen(group, mask, operand) for operand in operands)
-        return scattered(group, mask, update(view(self.data, size), flat >> shift(size), given, combine)), poison
+        return scattered(group, mask, update(view(self.data, size), flat >> shift(size), given, kind.combine)), poison
 
     def check_atomic(self, group: Group, mask: Bits | None, cells: Bits, several: int) -> None:
         """Races of an atomic operation with loads and stores; those among each other are none."""

@@ -15,7 +15,7 @@ import torch
 
 from kbtools_plugins.ptx.faults import Fault, GlobalRace, LimitExceeded, SharedRace, Uninitialised
 from kbtools_plugins.ptx.faults import Unsupported as UnknownInstruction
-from kbtools_plugins.ptx.launch import Buffer, launch
+from kbtools_plugins.ptx.launch import Buffer, launch, load
 from kbtools_plugins.ptx.machine.limits import Limits
 from kbtools_plugins.ptx.memory.buffer import Pointer
 from kbtools_plugins.verify.protocol.compiling import Program
@@ -140,6 +140,8 @@ class PtxMachine(Machine):
             raise OutOfTime(self._told(error, step)) from None
         except (GlobalRace, SharedRace) as error:
             self._race = Race(self._told(error, step))
+            if load(program.text, program.name).orders:  # its counters and locks are no longer what they were
+                raise self._race from None
             self._launch(step)  # whether it reads what nobody wrote is still to be seen
         except Uninitialised as error:
             raise Unwritten(self._told(error, step)) from None
