@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kbtools.data.digest import sha256
 from kbtools.data.io import text_file
 from kbtools.data.io.source import local_path
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
@@ -112,7 +113,7 @@ class Prompt:
 
 def fence(text: str, label: str = "code") -> str:
     """The text between two marks that occur nowhere in it, so that nothing inside can end the quotation."""
-    seed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    seed = sha256(text.encode("utf-8", "surrogatepass"))
     length = 8
     while (mark := seed[:length]) in text and length < len(seed):
         length += 8

@@ -17,10 +17,11 @@ from typing import Any
 
 from kbtools.llm.parts import RowInputs
 from kbtools.llm.row_requests import RowRequests
-from kbtools.models.contract import Contract, ParsedReply, Repairing, parsed
+from kbtools.models.contract import Contract, Repairing, parsed
 from kbtools.models.kinds import ReplyFailure
 from kbtools.models.reply import Reply
 from kbtools.models.request import Request, request_from_canonical
+from kbtools.models.settled import ParsedReply
 from kbtools.models.store import ResponseStore, chunks
 
 GROUP = 256

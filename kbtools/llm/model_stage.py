@@ -33,10 +33,11 @@ from kbtools.llm.row_requests import (
     row_inputs,
 )
 from kbtools.models.choice import default_model, model_backend
-from kbtools.models.contract import Contract, ParsedReply, Repairing
+from kbtools.models.contract import Contract, Repairing
 from kbtools.models.engine.run import RequestPlan, plan_requests, run_requests
 from kbtools.models.options import Options, Spend
 from kbtools.models.request import Request
+from kbtools.models.settled import ParsedReply
 from kbtools.models.spec import with_dialect
 from kbtools.models.store import ResponseStore
 from kbtools.plugins import prompt

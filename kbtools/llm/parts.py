@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
 from kbtools.errors import rebuilt
-from kbtools.models.contract import Contract, JsonContract, ParsedReply
+from kbtools.models.contract import Contract, JsonContract
 from kbtools.models.request import Request, Sampling, Terms, turns_of
+from kbtools.models.settled import ParsedReply
 from kbtools.prompts import Prompt
 from kbtools.stage import Stage
 

@@ -20,9 +20,10 @@ from kbtools.llm.row_requests import (
     row_inputs,
     with_follow_up,
 )
-from kbtools.models.contract import Contract, ParsedReply, parse_replies
+from kbtools.models.contract import Contract
 from kbtools.models.reading import unwritable
 from kbtools.models.request import Request
+from kbtools.models.settled import ParsedReply, parse_replies
 from kbtools.models.store import ResponseStore
 from kbtools.private_text import of_this_machine
 from kbtools.result import Result

@@ -16,15 +16,7 @@ From the bottom up:
 """
 
 from kbtools.models.backend import ChunkBackend, ChunkRun, ModelBackend, OnlineBackend, Review, Send, Waiting
-from kbtools.models.contract import (
-    Contract,
-    Invalid,
-    JsonContract,
-    ParsedReply,
-    Repairing,
-    TagContract,
-    parse_replies,
-)
+from kbtools.models.contract import Contract, Invalid, JsonContract, Repairing, TagContract
 from kbtools.models.engine.budget import BudgetReached
 from kbtools.models.engine.progress import Progress, ProgressSink
 from kbtools.models.engine.run import Interrupted, RequestPlan, plan_requests, run_requests
@@ -34,6 +26,7 @@ from kbtools.models.profiles import ModelsConfig, Profile, read_config
 from kbtools.models.reading import Reading, TokenLogprob
 from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Message, Request, Sampling, Terms, chat, estimated_prompt_tokens
+from kbtools.models.settled import ParsedReply, parse_replies
 from kbtools.models.spec import resolve_model, with_configured_limits
 from kbtools.models.store import ResponseStore, StoreDamaged, StoreError, default_path
 

@@ -1,15 +1,14 @@
 """From a reply to typed fields: JSON by a schema, or tagged text; one repair request for what does not fit.
 
 A contract is what a prompt's front matter says of its reply. Nothing is coerced and nothing has a default: a reply
-either fits, or its row failed with the raw text kept. `Repairing` serves the engine while it runs, `parse_replies` the
-replay.
+either fits, or its row failed with the raw text kept. `Repairing` serves the engine, `settled` the replay.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -25,7 +24,6 @@ from kbtools.models.reading import Reading, unwritable
 from kbtools.models.reply import Reply
 from kbtools.models.request import Message, Request, canonical_json
 from kbtools.models.schema import JsonSchema, validator
-from kbtools.models.store import ResponseStore
 
 _PARSER = "Start the server with --reasoning-parser, or ask with less reasoning"
 REPAIR = """Your reply could not be used: {error}.
@@ -86,6 +84,17 @@ class JsonContract:
             value = next((one for one in reversed(found) if _fits(self._text, one)), found[-1])
         if not isinstance(value, dict):
             raise Invalid(f"it is a JSON {type(value).__name__}, not an object")
+        _check(self._text, value)
+        return value
+
+    def bare(self, text: str) -> dict[str, object] | None:
+        """The fields of a text that is one object, fit or not, and nothing else; None for any other."""
+        try:
+            value = whole(text)
+        except ValueError:
+            return None
+        if not isinstance(value, dict):
+            return None
         _check(self._text, value)
         return value
 
@@ -157,6 +166,8 @@ def _fields(contract: Contract, reading: Reading) -> dict[str, object]:
     Marks within JSON mean nothing, and a model that goes on thinking behind its verdict has given it.
     """
     text = reading.text or ""
+    if isinstance(contract, JsonContract) and (fields := contract.bare(text)) is not None:
+        return fields  # as nearly all are
     rest = behind_object(text) if isinstance(contract, JsonContract) else None
     if rest is not None and first_mark(rest) is None:
         return contract.parse(text)
@@ -200,51 +211,6 @@ def repair_request(contract: Contract, request: Request, reply: Reply, failure: 
     said = Message("assistant", reply.reading().text or "")
     asked = Message("user", REPAIR.format(error=failure.error, shape=contract.shape))
     return Request(request.terms, (*request.messages, said, asked), request.sample, follows=request.key)
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedReply:
-    """What came of a request: its fields or a failure, and the last reply (None if nothing is stored)."""
-
-    request: Request
-    reply: Reply | None
-    fields: dict[str, Any] | None
-    failure: ReplyFailure | None
-    raw: str | None = None
-    """The model's text as it came, also of failures."""
-
-
-def parse_replies(contract: Contract, requests: Sequence[Request], store: ResponseStore) -> list[ParsedReply]:
-    """Look up the reply to each request, in order, repairs included. Ask for a batch of rows at a time."""
-    replies = store.replies({request.key for request in requests})
-    firsts = [_settled(contract, request, replies.get(request.key)) for request in requests]
-    repairs = {
-        index: repair_request(contract, first.request, first.reply, first.failure)
-        for index, first in enumerate(firsts)
-        if first.reply is not None and first.failure is not None and _repairable(first)
-    }
-    replies = store.replies({request.key for request in repairs.values()})
-    for index, request in repairs.items():
-        if (reply := replies.get(request.key)) is not None:
-            firsts[index] = _settled(contract, request, reply)
-    return firsts
-
-
-def _repairable(first: ParsedReply) -> bool:
-    return first.failure is not None and first.failure.repairable and not first.request.follows
-
-
-def _settled(contract: Contract, request: Request, reply: Reply | None) -> ParsedReply:
-    if reply is None:
-        missing = ReplyFailure(Kind.MISSING, "no reply is stored for this request; run it first")
-        return ParsedReply(request, None, None, missing)
-    if not reply.ok:
-        return ParsedReply(request, reply, None, ReplyFailure(reply.kind, reply.error))
-    reading = reply.reading()
-    result = understood(contract, reading)
-    if isinstance(result, ReplyFailure):
-        return ParsedReply(request, reply, None, result, reading.text)
-    return ParsedReply(request, reply, result, None, reading.text)
 
 
 def _fits(schema: str, value: dict[str, Any]) -> bool:

@@ -6,7 +6,6 @@ else: neither the endpoint nor the dataset row, so that equal questions are one 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+
+from kbtools.data.digest import sha256
 
 BYTES_PER_TOKEN = 3.5
 """Rough average for prompts that hold code; real usage is recorded from every reply."""
@@ -176,7 +177,7 @@ def canonical_json(value: object) -> str:
 
 def key_of(canonical: str) -> str:
     """sha256 of the canonical JSON, in hex."""
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+    return sha256(canonical.encode("ascii"))
 
 
 def estimated_prompt_tokens(request: Request) -> int:

@@ -17,8 +17,9 @@ from kbtools.data import texts
 from kbtools.data.table import batches, column, empty, take
 from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
 from kbtools.llm.parts import RowValues
-from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
+from kbtools.models.contract import Contract, JsonContract, TagContract
 from kbtools.models.request import Request
+from kbtools.models.settled import ParsedReply
 from kbtools.wording import counted
 
 if TYPE_CHECKING:

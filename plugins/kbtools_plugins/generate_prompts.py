@@ -24,8 +24,8 @@ from kbtools.llm import (
     refuse_nulls,
 )
 from kbtools.llm.parts import RowValues
-from kbtools.models.contract import ParsedReply
 from kbtools.models.request import Request
+from kbtools.models.settled import ParsedReply
 
 if TYPE_CHECKING:
     import pyarrow as pa

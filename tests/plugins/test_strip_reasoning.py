@@ -265,6 +265,16 @@ def test_rows_that_are_no_conversation(value: Any, kind: str) -> None:
     assert [row[0]["content"] for row in result.dataset["messages"]] == [BARE, BARE]
 
 
+@pytest.mark.parametrize("names", [("role", "content"), ("from", "value")])
+def test_a_column_in_which_no_speaker_is_named_is_no_conversation(names: tuple[str, str]) -> None:
+    """The type of such a field is null, and Arrow takes it for no text."""
+    who, what = names
+    features = datasets.Features({"messages": datasets.List({who: datasets.Value("null"), what: TEXT})})
+    ds = datasets.Dataset.from_dict({"messages": [[{who: None, what: GOOD}], []]}, features=features)
+    result = kb.StripReasoning(on_error="drop").run(ds)
+    assert result.dropped_counts() == {"not-messages": 1, "no-assistant-turn": 1}
+
+
 def test_the_result_is_not_taken_from_the_cache_of_other_rules() -> None:
     """Stages that differ in one field have results of their own."""
     ds = rollouts(GOOD)

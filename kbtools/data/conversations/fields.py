@@ -39,7 +39,10 @@ class Said(NamedTuple):
 
 def said(message: Mapping[str, Any]) -> Said:
     """Take a message apart; ReasoningError for a content or a field of reasoning that holds neither text nor parts."""
-    visible, thoughts = split(message.get("content"))
+    content = message.get("content")
+    if isinstance(content, str) and not any(message.get(name) for name in REASONING_FIELDS):
+        return Said(content, None, False, ())  # as nearly all are
+    visible, thoughts = split(content)
     beside = [message[name] for name in REASONING_FIELDS if message.get(name)]
     pieces = [text for value in (*beside, *thoughts) for text in texts_of(value)]
     texts = [part["text"] for part in visible if has_text(part)]

@@ -145,7 +145,7 @@ class CallRunner:
         if self._draining:
             return None
         need = self._budget.worst_case(request)
-        if not await self._budget.reserve(need):
+        if not self._budget.try_reserve(need) and not await self._budget.reserve(need):
             self._end(self._budget.exhausted(need))
             return None
         if self._draining:

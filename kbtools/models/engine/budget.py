@@ -24,6 +24,7 @@ class Budget:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._bounded = any(limit is not None for limit in (options.max_requests, options.max_tokens, options.max_cost))
         self.spent = options.already
         self._reserved = Spend()
         self._changed = asyncio.Event()
@@ -41,9 +42,10 @@ class Budget:
 
     def try_reserve(self, need: Spend) -> bool:
         """Set `need` aside if it fits beside what calls under way may still cost."""
-        if not self._fits(self.spent + self._reserved + need):
-            return False
-        self._reserved += need
+        if self._bounded:
+            if not self._fits(self.spent + self._reserved + need):
+                return False
+            self._reserved += need
         return True
 
     async def reserve(self, need: Spend) -> bool:
@@ -57,7 +59,8 @@ class Budget:
 
     def settle(self, reserved: Spend, answer: Answer | None) -> None:
         """Book what a call really cost; None for a call that was not made."""
-        self._reserved -= reserved
+        if self._bounded:
+            self._reserved -= reserved
         if answer is not None:
             self.spent += self._actual(reserved, answer)
         self._changed.set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,31 +123,42 @@ class Scheduler:
                 await self._commit.submit(partial(claims.release_all, owner=self._owner))
 
     async def _feed(self, source: Iterator[Request]) -> None:
-        most = self._options.max_in_flight
-        parked: deque[Request] = deque()
+        parked: list[Request] = []
         looked = time.monotonic()
-        exhausted = False
+        exhausted, ahead = False, None
         while not self._draining and (parked or not exhausted):
-            size = 0 if exhausted or len(parked) >= MOST_PARKED else min(CHUNK, max(LEAST, most // 4))
-            if not size:
+            ahead = ahead or self._ahead(source, exhausted, parked)
+            if ahead is None:
                 await self._calls.sleepers.sleep(POLL)
-            again: list[Request] = []
-            if time.monotonic() - looked >= POLL:
-                looked, again = time.monotonic(), [*parked]
-                parked.clear()
-            # In a thread: rendering prompts must not hold up the calls under way.
-            found = await asyncio.to_thread(self._take, source, size, again)
-            exhausted = exhausted or (size > 0 and not found.taken)
-            parked.extend(await self._admit(found))
-            await self._fewer_open_than(2 * most)
+            else:
+                found = await ahead
+                exhausted = not found.taken
+                ahead = self._ahead(source, exhausted, parked)
+                parked += await self._admit(found)
+            if parked and time.monotonic() - looked >= POLL:
+                again, parked, looked = parked, [], time.monotonic()
+                parked += await self._admit(await asyncio.to_thread(self._looked_up, again))
+            await self._fewer_open_than(2 * self._options.max_in_flight)
+        if ahead is not None:
+            await ahead
 
-    def _take(self, source: Iterator[Request], size: int, again: list[Request]) -> _Taken:
-        """The next requests of the plan, and with those that were parked what is known of them."""
+    def _ahead(self, source: Iterator[Request], exhausted: bool, parked: list[Request]) -> asyncio.Task[_Taken] | None:
+        """Begin to take the next requests, in a thread: rendering prompts must not hold up the calls under way."""
+        if exhausted or len(parked) >= MOST_PARKED:
+            return None
+        size = min(CHUNK, max(LEAST, self._options.max_in_flight // 4))
+        return asyncio.create_task(asyncio.to_thread(self._take, source, size))
+
+    def _take(self, source: Iterator[Request], size: int) -> _Taken:
+        """The next requests of the plan, and what is known of those that are new."""
         taken = list(islice(source, size))
         fresh = self._seen.new(taken)
         self._progress.taken(len(taken), len(taken) - len(fresh))
-        by_key = {request.key: request for request in [*fresh, *again]}
-        return _Taken(len(taken), by_key, self._lookup.classify(by_key.values()))
+        return self._looked_up(fresh, len(taken))
+
+    def _looked_up(self, requests: list[Request], taken: int = 0) -> _Taken:
+        by_key = {request.key: request for request in requests}
+        return _Taken(taken, by_key, self._lookup.classify(requests))
 
     async def _admit(self, found: _Taken) -> list[Request]:
         """Start jobs for what is to be sent, and return the requests that another process is sending."""

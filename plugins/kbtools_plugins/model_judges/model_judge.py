@@ -19,8 +19,9 @@ from kbtools.data.table import column, rows_text
 from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
 from kbtools.llm import Further, ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
 from kbtools.llm.parts import RowValues
-from kbtools.models.contract import Contract, JsonContract, ParsedReply, TagContract
+from kbtools.models.contract import Contract, JsonContract, TagContract
 from kbtools.models.request import Request
+from kbtools.models.settled import ParsedReply
 from kbtools_plugins.model_judges import metamorphic
 from kbtools_plugins.model_judges.letters import LetterContract, letter_score
 from kbtools_plugins.model_judges.metamorphic import Trial

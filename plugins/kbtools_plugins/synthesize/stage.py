@@ -38,10 +38,10 @@ from kbtools.llm.assessments import Assessments
 from kbtools.llm.model_stage import NOTHING_SPENT
 from kbtools.llm.parts import RowValues
 from kbtools.llm.row_requests import first_requests, repeated
-from kbtools.models.contract import ParsedReply
 from kbtools.models.engine.run import RequestPlan, plan_requests
 from kbtools.models.options import Spend
 from kbtools.models.request import Request
+from kbtools.models.settled import ParsedReply
 from kbtools.models.store import ResponseStore
 from kbtools.prompts import Prompt
 from kbtools_plugins.feedback import message

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.candidate.kernel_language import dotted, free_names
+from kbtools_plugins.verify.candidate.kernel_language import INDUCTOR_HELPERS, dotted, free_names
 from kbtools_plugins.verify.protocol.source import Binding
 
-_MODULE_ROOTS = ("triton.language", "math")
+_MODULE_ROOTS = ("triton.language", "math", INDUCTOR_HELPERS)
 
 _PURE_CALLS = frozenset(
     """
@@ -63,12 +63,11 @@ def language_imports(tree: ast.Module) -> tuple[dict[str, str], dict[str, ast.st
                     modules[name] = alias.name if alias.asname else alias.name.partition(".")[0]
                     if modules[name] != "triton.language":
                         statements[name] = ast.Import([alias])
-        elif (
-            isinstance(node, ast.ImportFrom) and node.module and (_is_language(node.module) or node.module == "triton")
-        ):
+        elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                modules[alias.asname or alias.name] = full
+                if _is_language(full) or node.module == "triton":
+                    modules[alias.asname or alias.name] = full
                 if _is_language(full) and full != "triton.language":
                     statements[alias.asname or alias.name] = ast.ImportFrom(node.module, [alias], 0)
     return modules, statements

@@ -46,6 +46,8 @@ class InputSet(Message):
     after: list[Tensor | None]
     """Those tensors afterwards, None where the forward left them alone."""
     finite: bool
+    boundless: bool = False
+    """Whether integers are beyond all that the reference could take as places: what a kernel has there is no matter."""
 
 
 class Mode(Message):

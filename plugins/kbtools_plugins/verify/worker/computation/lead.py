@@ -94,8 +94,8 @@ def _ways(first: Inputs, again: Inputs) -> Iterator[tuple[Kind, list[Made]]]:
     fixed = [state.equal(one, other) for one, other in zip(ones, others, strict=True) if one.numel()]
     yield "values", [lambda: other_booleans(first)]
     yield "values", [lambda: structured(first)]
-    yield from (("values", list(ways)) for _, ways in alone(first, fixed, (), signs=False))
-    for name, change in SCALES.items():
+    yield from (("values", way.changes) for way in alone(first, fixed, (), signs=False))
+    for name, change in (next(iter(ways.items())) for ways in SCALES):
         yield "extreme" if name in _EXTREME else "values", [lambda change=change: map_floats(change, first)]  # type: ignore[misc]
     for vary in (VARIANTS["shape"], VARIANTS["layout"], _cut, _permuted):
         yield "shape", [lambda vary=vary: vary(first)]  # type: ignore[misc]

@@ -24,6 +24,7 @@ from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.record.lines import NO_CUDA, Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
+from kbtools_plugins.verify.worker.record.storages import show_device
 from kbtools_plugins.verify.worker.record.surroundings import Surroundings
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
 
@@ -62,6 +63,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     try:
         with cuda_shim.installed(card), torch.no_grad(), placement, ReadWatch(recorder), recorder:
             place.install()
+            show_device(path, placement)
             before = audit.watched_values()
             lines.watch(job.watch)
             audit.watch(path, [*readable, folder], report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,12 +13,18 @@ from kbtools_plugins.verify.protocol.reference import NUMBERS
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, widened
 
-SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "values of 1e-3": lambda tensor: tensor * 1e-3,
-    "values of 1e3": lambda tensor: tensor * 1e3,
-    "zeros": torch.zeros_like,
-    "negative values": lambda tensor: -tensor.abs(),
-}
+SCALES: list[dict[str, Callable[[torch.Tensor], torch.Tensor]]] = [
+    {"values of 1e-3": lambda tensor: tensor * 1e-3},
+    {
+        "values of 1e3": lambda tensor: tensor * 1e3,
+        "values of 100": lambda tensor: tensor * 100,
+        "values of 30": lambda tensor: tensor * 30,
+        "values of 10": lambda tensor: tensor * 10,
+    },
+    {"zeros": torch.zeros_like},
+    {"negative values": lambda tensor: -tensor.abs()},
+]
+"""Changes of all inputs: of each line the first that the reference takes."""
 
 
 def varied(tensor: torch.Tensor) -> torch.Tensor:
@@ -118,9 +125,17 @@ _MOST_ALONE = 4
 """Inputs that are varied one by one."""
 
 
-def alone(
-    inputs: Inputs, fixed: list[bool], sizes: Iterable[int], *, signs: bool
-) -> Iterator[tuple[str, list[Variation]]]:
+@dataclass(frozen=True)
+class Way:
+    """How inputs are varied: the first of the changes that the reference takes counts."""
+
+    name: str
+    changes: list[Variation]
+    far_off: Variation | None = None
+    """Inputs that no reference takes to which integers are places; None where that says nothing."""
+
+
+def alone(inputs: Inputs, fixed: list[bool], sizes: Iterable[int], *, signs: bool) -> Iterator[Way]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
@@ -140,7 +155,10 @@ def alone(
         }
         for what, changes in ways.items():
             if changes:
-                yield f"input {number} alone, {what}", [_with(leaves, spec, number, change) for change in changes]
+                beyond = what in ("larger", "of other signs") and _counts(leaves[number])
+                far_off = _with(leaves, spec, number, _far_off) if beyond else None
+                made = [_with(leaves, spec, number, change) for change in changes]
+                yield Way(f"input {number} alone, {what}", made, far_off)
 
 
 def leaves_of(inputs: Inputs) -> list[torch.Tensor]:
@@ -192,6 +210,10 @@ def _larger(tensor: torch.Tensor, sizes: list[int]) -> list[Change]:
     factor = _MOST_INTEGER // max(1, most) if tensor.dtype == torch.int64 else 1
     places = [_drawn_below(size) for size in sizes if size > most + 1]
     return [lambda values: values * factor, *places] if factor > 1 else places
+
+
+def _far_off(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.full_like(tensor, torch.iinfo(tensor.dtype).max // 2)
 
 
 def _drawn_below(size: int) -> Change:
