@@ -26,6 +26,7 @@ from kbtools.pipeline.under_way import noted
 from kbtools.plugins import registry
 from kbtools.result import Drop, Failure, Result
 from kbtools.shards import Segment, segments
+from kbtools.spelling import door
 from kbtools.stage import Stage, check_chain, flat
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Run:
         return lineages.of(self.dataset)._repr_html_()
 
 
+@door
 def apply(
     data: Dataset | DatasetDict,
     *stages: Stage,

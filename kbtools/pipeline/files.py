@@ -13,6 +13,7 @@ from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.errors import UsageError, explain
 from kbtools.lineage import Lineage, Recipe
+from kbtools.spelling import door
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kbtools.result import Drop
 
 
+@door
 def load(
     dataset: str,
     *,
@@ -63,6 +65,7 @@ def load_source(source: Source) -> Dataset | DatasetDict:
     return data
 
 
+@door
 def save(data: Dataset | DatasetDict, path: str | Path) -> list[Path]:
     """Write a dataset as parquet, jsonl or a folder, as the name says, with its lineage; returns the files.
 
