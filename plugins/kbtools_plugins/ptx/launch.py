@@ -73,6 +73,7 @@ def launch(
     seed: int | None = None,
     reverse: bool = False,
     shift: int = 0,
+    only: Sequence[int] = (),
 ) -> LaunchReport:
     """Runs `entry` (the only one of the text, if it has one) for all programs of the grid.
 
@@ -81,6 +82,7 @@ def launch(
     With a `seed` results of `.approx` are moved within what the manual permits: an output that changes much with it
     hangs on how a device rounds them. Programs that act at the same moment take turns by their numbers, which begin
     `shift` programs later, or in `reverse`; then one program of those that may wait for each other is late.
+    With `only` no other programs run, and buffers know where plain stores have been.
     """
     program = load(text, entry, seed)
     sizes = size_of(grid)
@@ -94,13 +96,15 @@ def launch(
         raise BadText(f"a program has {prod(threads)} threads")
     shared = program.static_shared + shared_bytes
     with np.errstate(all="ignore"):
-        for places in chunks(program, prod(sizes), prod(threads), shared, meter.limits):
-            numbers = (places + shift) % prod(sizes)
+        for places in chunks(program, len(only) or prod(sizes), prod(threads), shared, meter.limits):
+            numbers = (np.array(only)[places] if only else places + shift) % prod(sizes)
             numbers = prod(sizes) - 1 - numbers if reverse else numbers
             check_numbers(numbers, check_races)
             boxes = [start.Grid(sizes, threads, shared, some) for some in parted(numbers, reverse and program.waits)]
             groups = [group(program, box, given, memory, meter.limits, check_races, poison) for box in boxes]
             run(program, groups, meter)
+    if only:
+        memory.tell_stored()
     return LaunchReport(
         program.name,
         program.version,

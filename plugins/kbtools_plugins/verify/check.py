@@ -31,6 +31,7 @@ from kbtools_plugins.verify.steps.compile import (
 from kbtools_plugins.verify.steps.places import Places
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
+from kbtools_plugins.verify.steps.spot import SpotCheck
 from kbtools_plugins.verify.steps.timing import add_times, timing_of
 from kbtools_plugins.verify.steps.trace_rules import Decided
 from kbtools_plugins.verify.verdict import Resources, Verification
@@ -130,9 +131,16 @@ class PairCheck:
                 if found.verdict.startswith("unsupported:ptx"):
                     self._compile_later()  # what no assembler takes is not for the machine to have
                 raise
+        if self._evidence.sizes == "cut" and machine(self._settings) == "ptx":
+            with self._evidence.timed("look at larger sizes"):
+                self._evidence.notes.append(self._spot_check().note())
         with self._evidence.timed("compile for other targets"):
             self._compile_later()
         return worst
+
+    def _spot_check(self) -> SpotCheck:
+        seeds = self._secrets("larger input", 1), self._secrets("larger decoy", 1)
+        return SpotCheck(self._pair, self._reference, self._main_trace, seeds, self._settings, self._processes)
 
     def _read(self) -> None:
         self._pair = found = read.texts(self._processes, *self._texts, self._entry_point)

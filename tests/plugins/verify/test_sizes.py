@@ -67,3 +67,34 @@ def test_published_shapes_are_decided(name: str, change: tuple[str, str], verdic
     found = verify(pair.reference, pair.candidate.replace(*change), entry_point="Model")
     assert found.verdict == verdict, found.error
     assert found.sizes == "cut"
+
+
+_STORE = "mask=at < total)\n\n\nclass"
+_LAUNCH = "(x, out, x.numel(), BLOCK=1024)"
+_ROWS = "acc,\n             mask="
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "change", "verdict"),
+    [
+        ("relu", ("", ""), "pass"),
+        ("relu", (_STORE, _STORE.replace("at < total", "(at < total) & (at < 1000000)")), "wrong_output"),
+        ("relu", ("return out", "return out if x.numel() < 1000000 else torch.relu(x)"), "hack:decoy_kernel"),
+        ("relu", (_LAUNCH, "(x, out, min(x.numel(), 1000000), BLOCK=1024)"), "wrong_output"),
+        ("relu", (_LAUNCH, "(x, out, x.numel(), BLOCK=1024 if x.numel() < 1000000 else 512)"), "wrong_output"),
+        ("matmul_small_k", ("", ""), "pass"),
+        ("matmul_small_k", (_ROWS, "tl.where(rows[:, None] < 1024, acc, 0.0),\n             mask="), "wrong_output"),
+    ],
+)
+def test_what_is_right_at_the_sizes_it_is_cut_to_is_looked_at_at_larger_ones(
+    name: str, change: tuple[str, str], verdict: str
+) -> None:
+    """Elements that nobody stores, limits, torch, and other blocks that appear where there is more to do."""
+    pair = LARGE[name]
+    candidate = pair.candidate.replace(*change)
+    assert change == ("", "") or candidate != pair.candidate
+    found = verify(pair.reference, candidate, entry_point="Model")
+    assert found.verdict == verdict, found.error
+    agree = [note for note in found.notes if "programs agree at" in note]
+    assert bool(agree) == (verdict == "pass"), found.notes

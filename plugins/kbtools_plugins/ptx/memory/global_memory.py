@@ -125,6 +125,11 @@ class GlobalMemory:
             self.owners[number] = Owners(buffer.name, buffer.data.size, self.granule)
         return self.owners[number]
 
+    def tell_stored(self) -> None:
+        """Marks in each buffer what was stored in it; only what is shadowed is known."""
+        for number, owners in self.owners.items():
+            self.buffers[number - 1].stored = owners.stored()
+
     def load(
         self,
         group: Group,

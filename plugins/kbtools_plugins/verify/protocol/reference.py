@@ -19,6 +19,8 @@ class ReferenceJob(Message):
     most_elements: int
     floor: bool
     """Whether to find out how many bytes of the inputs matter, which takes time."""
+    mode: str = ""
+    """If only one set of inputs is wanted, in this mode."""
 
 
 class UpdatedBuffer(Message):

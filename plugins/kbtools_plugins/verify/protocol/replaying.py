@@ -21,6 +21,8 @@ class ReplayRun(Message):
     """The program that comes first; a secret, which also decides what fresh memory holds where."""
     fused: bool = False
     """Whether multiplications and additions may be made one where kernels are compiled for this run."""
+    programs: list[int] = []
+    """The only programs of the launch that run; all if there are none."""
     turn: int
     """Counts the runs: in each, fresh memory holds something else."""
     optional: bool
@@ -74,6 +76,10 @@ class RunResult(Message):
     changed: dict[str, Tensor] = {}
     """Parameters and buffers that are not what they were, by the reference's names."""
     inputs: list[Tensor] = []
+    instructions: int = 0
+    """Instructions of its launches times threads."""
+    stored: list[bytes] = []
+    """For each output a bit for each element: whether a program that ran has stored it; only if some ran."""
     ran: list[str] = []
     """Versions and targets of the PTX that was executed."""
 

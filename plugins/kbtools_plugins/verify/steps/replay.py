@@ -122,6 +122,14 @@ class Replays:
         self._compare_sequence(reply)
         return worst
 
+    def look(self, run: Run) -> RunResult:
+        """What one run leaves; Decided if it fails."""
+        return self._execute([run]).results[0]
+
+    def compared(self, run: Run, result: RunResult) -> Match | Difference:
+        """What a run has left beside the reference."""
+        return self._comparison.of(run, result)
+
     def _sequence(self) -> list[tuple[Trace, InputSet]]:
         """Calls that follow each other in one memory, as far as the reference takes them."""
         traces, sequence = self._traces.get(SEQUENCE, []), self._reference.sequence
@@ -228,6 +236,7 @@ class Replays:
                     order=run.order,
                     shift=run.shift,
                     fused=run.fused,
+                    programs=list(run.programs),
                     turn=turn,
                     optional=bool(run.variant) or run.expected.boundless,
                 )

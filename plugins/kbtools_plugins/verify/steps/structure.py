@@ -32,22 +32,27 @@ class Fault:
     floor: int
 
 
-def sound_cut(processes: PairProcesses, job: ShrinkJob, name: str, most_elements: int) -> ShrinkReply | None:
+def sound_cut(
+    processes: PairProcesses, job: ShrinkJob, name: str, most_elements: int, *, whole: bool = False
+) -> ShrinkReply | None:
     """The smallest sizes of a pair with which it has the structure that it has at full size, if there are any.
 
-    There may be as many elements as the job says, or if that cannot be, more up to `most_elements`.
+    There may be as many elements as the job says, or if that cannot be, more up to `most_elements`. With `whole`
+    they may be those that were asked for.
     """
-    while (found := _sound_cut(processes, job, name)) is None and job.most_elements < most_elements:
+    while (found := _sound_cut(processes, job, name, whole)) is None and job.most_elements < most_elements:
         job = job.model_copy(update={"most_elements": min(most_elements, job.most_elements * _MORE)})
     return found
 
 
-def _sound_cut(processes: PairProcesses, job: ShrinkJob, name: str) -> ShrinkReply | None:
+def _sound_cut(processes: PairProcesses, job: ShrinkJob, name: str, whole: bool) -> ShrinkReply | None:
     floors: dict[str, int] = {}
     for _ in range(_ROUNDS):
         outcome = processes.run(SHRINK, job.model_copy(update={"floors": floors}))
-        if (sizes := outcome.reply) is None or sizes.cut.values == sizes.large.values:
+        if (sizes := outcome.reply) is None:
             return None
+        if sizes.cut.values == sizes.large.values:
+            return sizes if whole else None
         full, small = _recorded(processes, name, sizes.large), _recorded(processes, name, sizes.cut)
         if full is None or small is None or len(full.launches) != len(small.launches):
             return None

@@ -43,19 +43,21 @@ class PtxMachine(Machine):
         self._programs = programs
         self._lines = lines
         self._fused = False
+        self._only: list[int] = []
 
     def run(self, inputs: list[torch.Tensor], wanted: ReplayRun) -> RunResult:
         """Outputs and the inputs' values afterwards."""
-        self._fused = wanted.fused
+        self._fused, self._only = wanted.fused, wanted.programs
         return super().run(inputs, wanted)
 
     def forget(self, seed: int, turn: int) -> None:
         """Start with no memory and no marks."""
         super().forget(seed, turn)
-        self._marks = Marks()
+        self._marks, self._stored = Marks(), Marks()
         self._race: Race | None = None
         self._skips = False
         self._ran: set[str] = set()
+        self._instructions = 0
 
     def place(self, inputs: list[torch.Tensor], state: dict[str, Tensor]) -> None:
         """Lay out memory, all of it written but for what lies between the elements of an input."""
@@ -82,7 +84,7 @@ class PtxMachine(Machine):
 
     def results(self) -> RunResult:
         """What the last execution has left; Unwritten if that depends on what nothing was written to, else a race."""
-        if not self._skips:
+        if not self._skips and not self._only:
             for number, ref in enumerate(refs(self._trace.outputs)):
                 self._marks.require(ref, f"output {number}")
             for name, tree in self._trace.buffers.items():
@@ -91,7 +93,9 @@ class PtxMachine(Machine):
                         self._marks.require(ref, f"the buffer {name}")
         if self._race:
             raise self._race
-        return super().results().model_copy(update={"ran": sorted(self._ran)})
+        stored = [self._stored.elements(ref) for ref in refs(self._trace.outputs)] if self._only else []
+        known = {"ran": sorted(self._ran), "stored": stored, "instructions": self._instructions}
+        return super().results().model_copy(update=known)
 
     def operate(self, step: Step) -> None:
         """Run one operator, and mark what it has written."""
@@ -171,11 +175,15 @@ class PtxMachine(Machine):
             limits=Limits(seconds=_seconds_left()),
             reverse=self._reverse,
             shift=self._shift,
+            only=self._only,
         )
+        self._instructions += report.instructions
         self._ran.add(f"PTX {report.version} for {report.target}")
         for storage, buffer in buffers.items():
             if buffer.initialised is not None:
                 self._marks.put(storage, buffer.initialised)
+            if buffer.stored is not None:
+                self._stored.put(storage, buffer.stored)
 
     def _buffers(self, step: Step) -> dict[int, Buffer]:
         """The memory that a launch is given, by storage, named as the first parameter that points there."""

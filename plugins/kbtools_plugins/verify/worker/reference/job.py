@@ -74,6 +74,8 @@ def _describe(job: ReferenceJob) -> ReferenceReply | Failure:
     if (count := elements(module.instance, first)) > job.most_elements:
         return Failure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
     module.settle(first)
+    if job.mode:
+        return _brief(module, job, first)
     modes = {mode: _mode(module, mode, first) for mode in module.modes()}
     main = next((mode for mode, found in modes.items() if not found.random), None)
     if main is None:
@@ -102,6 +104,28 @@ def _describe(job: ReferenceJob) -> ReferenceReply | Failure:
         control=encode(module.control(main, clone_tree(first))),
         decoys=[encode(with_plain_values_of(first, module.inputs(seed))) for seed in job.decoy_seeds],
         variants={name: found for name, found in variants.items() if found is not None},
+    )
+
+
+def _brief(module: ReferenceModule, job: ReferenceJob, first: Inputs) -> ReferenceReply:
+    """One set of inputs, and decoys."""
+    expected = InputSets(module, job, first, job.mode, signs=False)
+    sets = list(islice(expected.each(), 1))
+    state = module.instance.state_dict() if isinstance(module.instance, torch.nn.Module) else {}
+    return ReferenceReply(
+        init=module.init,
+        state={name: encode_tensor(tensor) for name, tensor in state.items()},
+        decoy_state={},
+        modes={job.mode: _mode(module, job.mode, first)},
+        main=job.mode,
+        sets=sets,
+        fewer_sets=True,
+        sequence=None,
+        counters=sorted(module.counters),
+        needed_bytes=0.0,
+        control=None,
+        decoys=[encode(with_plain_values_of(first, module.inputs(seed))) for seed in job.decoy_seeds],
+        variants={},
     )
 
 
