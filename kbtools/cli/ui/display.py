@@ -58,7 +58,8 @@ def _pace(progress: Progress) -> list[str]:
     """Calls a second; where hardly any begin, how many are still under way."""
     if progress.rate >= _SLOWEST:
         return [f"{progress.rate:.1f} req/s"]
-    return [f"{counted(progress.in_flight, 'call')} under way"] if progress.in_flight else []
+    told = progress.draining or not progress.in_flight
+    return [] if told else [f"{counted(progress.in_flight, 'call')} under way"]
 
 
 def _first_calls(progress: Progress) -> str:

@@ -85,8 +85,8 @@ def faults(full: Trace, cut: Trace, source: KernelSource, sizes: ShrinkReply) ->
     """Where the two recordings differ in more than numbers of blocks."""
     known = sizes.large.values
     cut_names = {name for name, value in sizes.cut.values.items() if value != known[name]}
-    shrunk = {known[name] for name in cut_names} - {value for name, value in known.items() if name not in cut_names}
-    shrunk |= {sizes.asked[name] for name in cut_names if sizes.asked[name] != known[name]}
+    shrunk = {value for name in cut_names for value in (known[name], sizes.asked[name])}
+    shrunk -= {value for name, value in known.items() if name not in cut_names}
     for large, small in zip(full.launches, cut.launches, strict=True):
         if large.kernel != small.kernel:
             yield Fault(0, 0)
@@ -98,7 +98,8 @@ def faults(full: Trace, cut: Trace, source: KernelSource, sizes: ShrinkReply) ->
 
 def _of_numbers(large: Step, small: Step, constants: set[str], shrunk: set[int]) -> Iterator[Fault]:
     numbers = {name: (value, small.bound.get(name)) for name, value in large.bound.items() if type(value) is int}
-    blocks = {value for name, (value, now) in numbers.items() if name in constants and value == now and value > 1}
+    same = {value for name, (value, now) in numbers.items() if name in constants and value == now}
+    blocks = {value for value in same if value > 1 and value & (value - 1) == 0}  # as `tl.arange` takes them
     for name, (value, now) in numbers.items():
         if value == now:
             if value in shrunk and value >= _CERTAIN:
