@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -23,7 +24,9 @@ from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.reference import state as module_state
 from kbtools_plugins.verify.worker.reference.extremes import Extremes
 from kbtools_plugins.verify.worker.reference.inputs import (
+    LARGE,
     SCALES,
+    Variation,
     Way,
     alone,
     map_floats,
@@ -97,9 +100,11 @@ class InputSets:
         ones = [tensor for tensor in _tensors(self._first) if tensor.numel()]
         others = [tensor for tensor in again if tensor.numel()]
         fixed = [module_state.equal(one, other) for one, other in zip(ones, others, strict=True)]
-        in_order = Way("values in order", [lambda: structured(self._first)])
+        in_order = [Way("values in order", [lambda: structured(self._first)])]
+        scaled: list[Variation] = [partial(map_floats, change, structured(self._first)) for change in LARGE.values()]
+        in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
-        ways = [*alone(self._first, fixed, sizes, signs=self._signs), in_order]
+        ways = [*alone(self._first, fixed, sizes, signs=self._signs), *in_order]
         shapes = [tensor.shape for tensor in _tensors(self._module.forward(self._mode, clone_tree(self._first)))]
         for way in ways:
             for change in way.changes:
@@ -149,7 +154,9 @@ class InputSets:
             found = self._expect(name, inputs, seen := Extremes())
         except Exception:  # noqa: BLE001 - the reference need not take such inputs
             return None
-        return None if seen.undefined or seen.steep or not found.finite else found
+        places = any(tensor.dtype in ("int64", "int32") for tensor in flatten(found.plain)[1])
+        strange = seen.undefined or seen.steep or (seen.tied and places)
+        return None if strange or not found.finite else found
 
     def _expect(self, name: str, inputs: Inputs, seen: Extremes | None = None) -> InputSet:
         used, given = self._module.copy(self._mode), clone_tree(inputs)
