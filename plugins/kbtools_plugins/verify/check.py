@@ -28,7 +28,7 @@ from kbtools_plugins.verify.steps.compile import (
     targets,
 )
 from kbtools_plugins.verify.steps.further import replay_further
-from kbtools_plugins.verify.steps.places import Places
+from kbtools_plugins.verify.steps.places import RecordingPlaces
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.spot import SpotCheck
@@ -168,7 +168,9 @@ class PairCheck:
         return secret_numbers(purpose, count, self._settings.seed, self._texts)
 
     def _record(self) -> record.Recording:
-        self._places = Places(self._processes, self._code, self._name, self._reference, self._findings, self._settings)
+        self._places = RecordingPlaces(
+            self._processes, self._code, self._name, self._reference, self._findings, self._settings
+        )
         found = self._places.record()
         self._evidence.notes += self._places.notes
         return found
