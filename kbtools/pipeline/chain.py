@@ -15,7 +15,7 @@ from kbtools.data.io import own_files
 from kbtools.data.io.local_files import gatherable
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray, crew, opened
-from kbtools.errors import Missing
+from kbtools.errors import Missing, UsageError
 from kbtools.figures import Table
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.observers import Observer, ProgressBars, reporting
@@ -61,7 +61,21 @@ def apply(
     progress bar (`datasets.disable_progress_bars()` turns it off), and the logger `kbtools` warns of what went wrong.
     With an engine, workers of it run the row-wise stages; the rows are the same.
     """
+    if not hasattr(data, "map"):
+        raise UsageError(f"apply takes a dataset first, and this is none: {data!r:.80}. kb.load(...) gives one.")
+    for stage in stages:
+        _check_stage(stage)
     return run(data, stages, observer, engine=engine).dataset
+
+
+def _check_stage(thing: object) -> None:
+    """UsageError for what is no stage, with how one is written."""
+    if isinstance(thing, Stage):
+        return
+    how = "Write kb.Filter(where=...), and several one after the other or as a | b."
+    if isinstance(thing, type) and issubclass(thing, Stage):
+        how = f"It is the class of one: write kb.{thing.__name__}(...)."
+    raise UsageError(f"apply takes stages behind the dataset, and this is none: {thing!r:.80}. {how}")
 
 
 def run(
