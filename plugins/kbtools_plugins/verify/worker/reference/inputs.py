@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.reference import NUMBERS
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, widened
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in, widened
 
 SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "values of 1e-3": lambda tensor: tensor * 1e-3,
@@ -145,7 +145,7 @@ def alone(
 
 def leaves_of(inputs: Inputs) -> list[torch.Tensor]:
     """The tensors among the inputs."""
-    return [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
+    return tensors_in(inputs)
 
 
 def _other_numbers(inputs: Inputs) -> Inputs | None:
