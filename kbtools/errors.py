@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # pydantic takes longer to import than `kbtools --help` may t
 
 _SHARE = re.compile(r"less than (or equal to )?1$")
 E = TypeVar("E", bound=BaseException)
+on_command_line: ContextVar[bool] = ContextVar("on_command_line", default=False)
+"""Whether the one who reads errors has written options, rather than keywords of Python."""
 
 
 class KbError(Exception):
@@ -138,7 +141,7 @@ def _any_of(
         return f"{(spell or repr)(path)} is required and was not given{_meaning(path, model)}"
     said = asked.removeprefix("Value error, ")
     if _SHARE.search(said):
-        said += ", a share such as 0.1 (10% on the command line)"
+        said += ", a share such as 0.1 or 10%"
     return f"{(spell or str)(path)}: {said[0].lower()}{said[1:]} (given: {first['input']!r})" if path else said
 
 

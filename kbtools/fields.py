@@ -1,13 +1,41 @@
-"""How a stage's class takes its fields when it is called from Python."""
+"""How a stage's class takes its fields: shares as numbers or percentages, and wrong calls from Python."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass  # the metaclass of BaseModel has no public name
 
 from kbtools.errors import UsageError, explain, keyword
+from kbtools.spelling import as_python
+
+_PERCENTAGE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
+
+
+def as_in_commands(cls: type[BaseModel], given: object) -> object:
+    """What a class is made of, in Python and recipes too: `10%` is the number 0.1, and `a,b` are two names."""
+    if not isinstance(given, dict):
+        return given
+    texts = {name: value for name, value in given.items() if isinstance(value, str) and name in cls.model_fields}
+    return {**given, **{name: _read(value, cls.model_fields[name].annotation) for name, value in texts.items()}}
+
+
+def _read(text: str, annotation: object) -> object:
+    if get_origin(annotation) is tuple and get_args(annotation)[:1] == (str,):
+        return tuple(text.split(","))
+    share = _PERCENTAGE.fullmatch(text)
+    return float(share[1]) / 100 if share and {float, str} & set(_plain(annotation)) == {float} else text
+
+
+def _plain(annotation: object) -> Iterator[object]:
+    """The types that are anywhere in an annotation."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _plain(inner)
+
 
 if TYPE_CHECKING:
     CheckedCall = ModelMetaclass  # for a checker the call is that of the class that is written
@@ -16,8 +44,11 @@ else:
     class CheckedCall(ModelMetaclass):
         """Makes a wrong call of a stage's class an error of kbtools, with the nearest keyword for an unknown one."""
 
-        def __call__(cls, **fields: object) -> Any:  # noqa: N805  # a class is what a metaclass is called on
+        def __call__(cls, *values: object, **fields: object) -> Any:  # noqa: N805  # a metaclass is called on a class
+            if values:
+                names = ", ".join(map(keyword, cls.model_fields))
+                raise UsageError(f"{cls.__name__}: {values[0]!r:.80} has no name. Write it behind one of {names}")
             try:
                 return super().__call__(**fields)
             except ValidationError as error:
-                raise UsageError(f"{cls.__name__}: {explain(error, cls, keyword)}") from error
+                raise UsageError(f"{cls.__name__}: {as_python(explain(error, cls, keyword), [cls])}") from error

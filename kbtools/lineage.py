@@ -25,6 +25,7 @@ from kbtools.data.io.source import Source, local_path
 from kbtools.engines import Engine
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 from kbtools.plugins import registry
+from kbtools.spelling import as_python
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -164,7 +165,7 @@ class Lineage(Recipe):
         rows = [(*one, *what) for one, what in zip_longest(told, came, fillvalue=("", "", ""))]
         table = notebook.numbered("", ("stage", "settings", "rows in", "rows out", "why"), rows)
         made = f"made {self.created}" if self.created else ""
-        notes = [f"{record.stage}: {note}" for record in self.records for note in record.notes]
+        notes = [f"{record.stage}: {as_python(note)}" for record in self.records for note in record.notes]
         return notebook.page(self._origin(), *([table] if rows else ["no stage is recorded"]), *notes, made)
 
     def embedded(self) -> str:
@@ -228,6 +229,7 @@ def read_all(spec: str, names: Sequence[str] = ()) -> list[Recipe]:
         if name not in found:
             raise UsageError(f"{path} has no recipe {name!r}. {did_you_mean(name, found)}")
     filled = variables.filled_in([found[name] for name in chosen], f"{path} ({', '.join(chosen)})")
+    assert isinstance(filled, list)  # as what was given
     named = [_validated(NamedRecipe, one, f"{path}, recipe {one['name']!r}") for one in filled]
     return [Recipe.model_validate(one.model_dump(exclude={"name"})) for one in named]
 

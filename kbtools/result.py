@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from kbtools import notebook
 from kbtools.figures import Table
+from kbtools.spelling import as_python
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -57,7 +58,9 @@ class Result:
         kept = [(name, f"{ds.num_rows:,}") for name, ds in splits]
         gone = [(f"dropped: {reason}", f"{rows:,}") for reason, rows in self.dropped_counts().items()]
         failed = [(f"failed: {one.kind}", f"{one.count:,}") for one in self.failed]
-        return notebook.page(Table("", ("", "rows"), (*kept, *gone, *failed)), *self.tables, *self.notes)
+        return notebook.page(
+            Table("", ("", "rows"), (*kept, *gone, *failed)), *self.tables, *map(as_python, self.notes)
+        )
 
     def dropped_counts(self) -> dict[str, int]:
         """Rows dropped by reason."""

@@ -18,12 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
 from kbtools import notebook
 from kbtools.data.table import column, with_constant
 from kbtools.errors import KbError, SchemaError
-from kbtools.fields import CheckedCall
+from kbtools.fields import CheckedCall, as_in_commands
 from kbtools.figures import Section
 from kbtools.plugins import registry
 from kbtools.result import Result, merge, of_splits
@@ -61,6 +61,11 @@ class Stage(BaseModel, ABC, metaclass=CheckedCall):
 
     columns: dict[str, str] = {}
     """Which column holds a role, where the layout does not say it, as role=column (nested: info.module_name)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_in_commands(cls, given: object) -> object:
+        return as_in_commands(cls, given)
 
     @classmethod
     def check_class(cls) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _HOME = tempfile.mkdtemp(prefix="kbtools-tests-")
 os.environ["HF_HOME"] = _HOME  # read when `datasets` and `huggingface_hub` are imported, so before any test module
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# Compiled once: every worker, and every process that a test starts, would compile all of kbtools anew without.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# Matplotlib searches for fonts once, however many homes the tests make up.
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "kbtools-tests-matplotlib"))
 for name in ("DATASET_PATH", "TEST_MODE", "HF_TOKEN", "KBTOOLS_MODEL", "DATA_MODEL", "PRIME_API_KEY", "OPENAI_API_KEY"):
     os.environ.pop(name, None)
 
@@ -34,12 +40,29 @@ hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 _TESTS = Path(__file__).parent
-_BY_FOLDER = {"plugins/verify": "verify", "hub": "hub", "models": "models"}
+_BY_FOLDER = {"plugins/verify": "verify", "plugins/ptx": "verify", "hub": "hub", "models": "models"}
+_FIXTURES_WITH_PROCESSES = {"hub_process", "program", "cluster"}
+"""The Hub, the command line on ten rows, and a cluster of Ray; other fixtures stand on these."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Modules all of whose tests `-m "not process and not verify"` leaves out are not imported, torch with them."""
+    asked = config.option.markexpr
+    terms = () if " or " in asked else asked.split(" and ")
+    return True if any(f"not {mark}" in terms for mark in _marks_by_place(collection_path)) else None
+
+
+@cache
+def _marks_by_place(path: Path) -> set[str]:
+    """What all tests of a module are marked with."""
+    where = path.relative_to(_TESTS).as_posix() if path.suffix == ".py" and path.is_relative_to(_TESTS) else ""
+    marks = {mark for folder, mark in _BY_FOLDER.items() if where.startswith(f"{folder}/")}
+    return marks | {"process"} if where and "subprocess" in path.read_text(encoding="utf-8") else marks
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by `-m`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks by place: `verify`, `hub` and `models` by folder, `process` where a module starts processes of its own.
+    """Marks by place: `verify`, `hub` and `models` by folder, `process` where a module or a fixture starts processes.
 
     Slow and long tests run only where `-m` speaks of them, whatever else it says.
     """
@@ -47,12 +70,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if mark not in config.option.markexpr:
             items[:] = [item for item in items if item.get_closest_marker(mark) is None]
     for item in items:
-        where = item.path.relative_to(_TESTS).as_posix()
-        for folder, mark in _BY_FOLDER.items():
-            if where.startswith(f"{folder}/"):
-                item.add_marker(mark)
-        if "subprocess" in item.path.read_text(encoding="utf-8"):
+        for mark in _marks_by_place(item.path):
+            item.add_marker(mark)
+        if set(getattr(item, "fixturenames", ())) & _FIXTURES_WITH_PROCESSES:
             item.add_marker("process")
+
+
+@pytest.fixture(autouse=True)
+def _no_process_without_its_mark(request: pytest.FixtureRequest) -> Iterator[None]:
+    """`-m "not process and not verify"` is quick because nothing in it starts a process: a test that does says so."""
+    _started.clear()
+    yield
+    if not any(request.node.get_closest_marker(mark) for mark in ("process", "verify")):
+        assert not _started, f"mark this test with `process`: it starts {_started}"
+
+
+_started: list[str] = []
+
+
+def _note_process(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen" and "fc-list" not in str(arguments[0]):  # matplotlib's, once
+        _started.append(str(arguments[1]))
+
+
+sys.addaudithook(_note_process)
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,8 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from kbtools.plugins import registry
 
@@ -27,6 +26,7 @@ FLOORS = (
     "hooks",
     "plugins",
     "rollouts",
+    "spelling",
     "fields",
     "result",
     "stage",
@@ -81,6 +81,10 @@ def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
             yield path, ast.parse(file.read_text(encoding="utf-8"))
 
 
+STATEMENTS = ("body", "orelse", "handlers", "finalbody", "cases")
+"""Where statements hold further statements; an import is nowhere else."""
+
+
 def imports(tree: ast.Module, path: str = "", *, everywhere: bool) -> Iterator[tuple[int, str]]:
     """Line and full name of what a module imports when it runs; inside functions only with `everywhere`."""
     waiting: list[ast.AST] = [tree]
@@ -92,8 +96,8 @@ def imports(tree: ast.Module, path: str = "", *, everywhere: bool) -> Iterator[t
             yield from ((node.lineno, name.name) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from ((node.lineno, f"{origin(node, path)}.{name.name}") for name in node.names)
-        elif everywhere or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(node))
+        elif everywhere or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting.extend(child for field in STATEMENTS for child in getattr(node, field, ()))
 
 
 def origin(node: ast.ImportFrom, path: str) -> str:
@@ -110,65 +114,83 @@ def floor(module: str) -> int | None:
     return FLOORS.index(name) if name in FLOORS else None
 
 
-CORE = dict(modules("kbtools"))
-PLUGINS = dict(modules("plugins/kbtools_plugins"))
+@cache
+def core() -> dict[str, ast.Module]:
+    """All modules of kbtools by path."""
+    return dict(modules("kbtools"))
+
+
+@cache
+def plugins() -> dict[str, ast.Module]:
+    """All modules of the built-in plugins by path."""
+    return dict(modules("plugins/kbtools_plugins"))
+
+
+@cache
+def named(path: str) -> list[tuple[int, str]]:
+    """Line and name of all that a module imports, inside functions too."""
+    return list(imports({**core(), **plugins()}[path], path, everywhere=True))
 
 
 def test_every_module_has_a_floor():
     """A new module or package at the top of kbtools is given its place here and in docs/architecture.md."""
-    names = {Path(path).parts[1].removesuffix(".py") for path in CORE} - {"__init__"}
+    names = {Path(path).parts[1].removesuffix(".py") for path in core()} - {"__init__"}
     assert names <= set(FLOORS)
 
 
-@pytest.mark.parametrize("path", [path for path in CORE if path != "kbtools/__init__.py"])
-def test_imports_go_only_downward(path):
+def test_imports_go_only_downward():
     """Also those inside functions; only what type checkers alone read is exempt."""
-    own = floor(path.removesuffix(".py").replace("/", "."))
-    assert own is not None
-    upward = [
-        f"{path}:{line} imports {name}"
-        for line, name in imports(CORE[path], path, everywhere=True)
-        if (name == "kbtools" and path not in FRONT_DOOR)
-        or (name.startswith("kbtools.") and (height := floor(name)) is not None and height > own)
-    ]
-    assert not upward
-    if path not in DOORS:
-        assert not [
-            name for _, name in imports(CORE[path], path, everywhere=True) if name.startswith("kbtools_plugins")
+    wrong = []
+    for path in core().keys() - {"kbtools/__init__.py"}:
+        own = floor(path.removesuffix(".py").replace("/", "."))
+        assert own is not None
+        wrong += [
+            f"{path}:{line} imports {name}"
+            for line, name in named(path)
+            if (name == "kbtools" and path not in FRONT_DOOR)
+            or (name.startswith("kbtools.") and (height := floor(name)) is not None and height > own)
+            or (name.startswith("kbtools_plugins") and path not in DOORS)
         ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", PLUGINS)
-def test_builtin_plugins_use_what_every_plugin_may_use(path):
+def test_builtin_plugins_use_what_every_plugin_may_use():
     """Nothing of the floors above them, and nothing private."""
     wrong = [
         f"{path}:{line} imports {name}"
-        for line, name in imports(PLUGINS[path], path, everywhere=True)
+        for path in plugins()
+        for line, name in named(path)
         if name.startswith("kbtools.") and (name.startswith(ABOVE_PLUGINS) or "._" in name)
     ]
     assert not wrong
 
 
-@pytest.mark.parametrize("path", [path for path in PLUGINS if path != "plugins/kbtools_plugins/__init__.py"])
-def test_stages_know_nothing_of_each_other(path):
+def test_stages_know_nothing_of_each_other():
     """No module imports one that defines a stage or judge, except within one folder of its own."""
-    own = path.removeprefix("plugins/").removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-    family = ".".join(own.split(".")[:2])
     known = {cls.__module__ for cls in (*registry().stages().values(), *registry().judges().values())}
-    others = tuple(module for module in known if not f"{module}.".startswith(f"{family}."))
-    wrong = [
-        f"{path}:{line} imports {name}"
-        for line, name in imports(PLUGINS[path], path, everywhere=True)
-        if name.startswith("kbtools_plugins.") and f"{name}.".startswith(tuple(f"{module}." for module in others))
-    ]
+    wrong = []
+    for path in plugins().keys() - {"plugins/kbtools_plugins/__init__.py"}:
+        own = path.removeprefix("plugins/").removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        family = ".".join(own.split(".")[:2])
+        others = tuple(f"{module}." for module in known if not f"{module}.".startswith(f"{family}."))
+        wrong += [
+            f"{path}:{line} imports {name}"
+            for line, name in named(path)
+            if name.startswith("kbtools_plugins.") and f"{name}.".startswith(others)
+        ]
     assert not wrong
 
 
-@pytest.mark.parametrize("path", [path for path in (*CORE, *PLUGINS) if not path.startswith(tuple(MAY_BE_HEAVY))])
-def test_heavy_libraries_are_imported_where_they_are_used(path):
+def test_heavy_libraries_are_imported_where_they_are_used():
     """Starting must cost nothing: inside functions, or in the folders that say why not."""
-    found = {name.partition(".")[0] for _, name in imports({**CORE, **PLUGINS}[path], path, everywhere=False)}
-    assert not found & HEAVY
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for path, tree in {**core(), **plugins()}.items()
+        if not path.startswith(tuple(MAY_BE_HEAVY))
+        for line, name in imports(tree, path, everywhere=False)
+        if name.partition(".")[0] in HEAVY
+    ]
+    assert not wrong
 
 
 VERIFY = "kbtools_plugins.verify"
@@ -176,18 +198,20 @@ WORKER_MAY = (f"{VERIFY}.worker", f"{VERIFY}.protocol", f"{VERIFY}.host.sandbox"
 READER_MAY = (*WORKER_MAY, f"{VERIFY}.candidate")
 
 
-@pytest.mark.parametrize("path", [path for path in PLUGINS if "/verify/" in path])
-def test_processes_of_verify_share_messages_only(path):
+def test_processes_of_verify_share_messages_only():
     """Only workers import a worker's code, torch or triton; they import messages, the sandbox and the PTX machine.
 
     The one that reads texts imports what reads them; the caller does so nowhere.
     """
-    named = [name for _, name in imports(PLUGINS[path], path, everywhere=True)]
-    if "/verify/worker/" in path:
-        allowed = READER_MAY if path.endswith(("worker/read.py", "worker/sizes.py")) else WORKER_MAY
-        wrong = [name for name in named if name.startswith("kbtools") and not name.startswith(allowed)]
-    else:
-        wrong = [name for name in named if f"{name}.".startswith((f"{VERIFY}.worker.", "torch.", "triton."))]
+    wrong = []
+    for path in (path for path in plugins() if "/verify/" in path):
+        names = [name for _, name in named(path)]
+        if "/verify/worker/" in path:
+            allowed = READER_MAY if path.endswith(("worker/read.py", "worker/sizes.py")) else WORKER_MAY
+            odd = [name for name in names if name.startswith("kbtools") and not name.startswith(allowed)]
+        else:
+            odd = [name for name in names if f"{name}.".startswith((f"{VERIFY}.worker.", "torch.", "triton."))]
+        wrong += [f"{path} imports {name}" for name in odd]
     assert not wrong
 
 

@@ -66,7 +66,7 @@ def test_second_judge_keeps_its_raw_text_beside_the_first():
 
 def test_judge_never_overwrites_a_column():
     """An existing column of the same name is an error before any row."""
-    with pytest.raises(SchemaError, match="column 'size' exists already.*--prefix"):
+    with pytest.raises(SchemaError, match="column 'size' exists already.*prefix="):
         kb.apply(evals([1.0]), LengthJudge(), LengthJudge())
 
 

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.models_throughput import write_rows
 from benchmarks.rivals.measure import Client, measure
 
+pytestmark = pytest.mark.process
 ROWS = 40
 
 

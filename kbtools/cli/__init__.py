@@ -15,7 +15,7 @@ import click
 from kbtools.cli.ui.signals import as_interrupts
 from kbtools.cli.ui.stdout import heard_or_not, spell_out
 from kbtools.cli.ui.text import printable
-from kbtools.errors import ConfigError, KbError, did_you_mean
+from kbtools.errors import ConfigError, KbError, did_you_mean, on_command_line
 
 _COMMANDS = {
     "apply": ("chain", "Run stages over a dataset: kbtools apply filter --where 'reward > 0.85' dedup"),
@@ -99,9 +99,18 @@ def main(args: Sequence[str] | None = None) -> None:
     Ended by a signal, it is 128 and the signal's number, as a shell has it.
     """
     spell_out()
+    token = on_command_line.set(True)
+    try:
+        code = _interruptible(args)
+    finally:
+        on_command_line.reset(token)
+    sys.exit(code)
+
+
+def _interruptible(args: Sequence[str] | None) -> int:
     with as_interrupts() as signals:
         code = _code_of(args)
-    sys.exit(128 + signals[0] if signals and code == 130 else code)
+    return 128 + signals[0] if signals and code == 130 else code
 
 
 def _code_of(args: Sequence[str] | None) -> int:

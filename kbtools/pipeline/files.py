@@ -13,15 +13,17 @@ from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.errors import UsageError, explain
 from kbtools.lineage import Lineage, Recipe
+from kbtools.spelling import door
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, DatasetDict
 
-    from kbtools.pipeline.chain import Run
+    from kbtools.pipeline.chain import ChainResult
     from kbtools.result import Drop
 
 
+@door
 def load(
     dataset: str,
     *,
@@ -63,6 +65,7 @@ def load_source(source: Source) -> Dataset | DatasetDict:
     return data
 
 
+@door
 def save(data: Dataset | DatasetDict, path: str | Path) -> list[Path]:
     """Write a dataset as parquet, jsonl or a folder, as the name says, with its lineage; returns the files.
 
@@ -82,7 +85,7 @@ def save_lineage(data: Dataset | DatasetDict, path: Path, output: lineages.Outpu
     return path
 
 
-def save_dropped(done: Run, path: Path) -> Path:
+def save_dropped(done: ChainResult, path: Path) -> Path:
     """Write every row that was left out, as its stage received it, with `dropped_by` and `reason`."""
     import datasets
     import pyarrow as pa

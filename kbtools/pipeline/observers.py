@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kbtools.calls import on_calls
 from kbtools.data.table import on_counts, on_message, on_rows, rows_text
 from kbtools.lineage import StageRecord
+from kbtools.spelling import as_python
 from kbtools.stage import Stage
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Observer(Protocol):
         """The stage is done."""
 
 
-class Bars:
+class ProgressBars:
     """How a run looks from Python: one bar for each stage, and in the log what people have to know.
 
     The bars are those of `datasets`: `datasets.disable_progress_bars()` turns them off. Notes and failed rows are
@@ -51,16 +52,18 @@ class Bars:
     def __init__(self) -> None:
         self._bar: Any = None
         self._counts_calls = False
+        self._stages: list[type[Stage]] = []
 
     def say(self, text: str) -> None:
         """A message for people is information."""
-        logger.info(text)
+        logger.info(as_python(text))
 
     def started(self, position: int, stage: Stage, rows: int) -> None:
         """A new bar, which appears only when the stage takes its time."""
         from tqdm.auto import tqdm
 
         self._counts_calls = False
+        self._stages = [type(stage)]
         self._bar = tqdm(
             total=rows, desc=stage.name, unit=" rows", delay=SECONDS_UNTIL_SEEN, disable=not _bars_wanted()
         )
@@ -92,7 +95,7 @@ class Bars:
             fate = "failed and dropped" if kind in both else "failed"
             logger.warning("%s: %s %s: %s", record.stage, rows_text(rows), fate, kind)
         for note in record.notes:
-            logger.warning("%s: %s", record.stage, note)
+            logger.warning("%s: %s", record.stage, as_python(note, self._stages))
 
     def close(self) -> None:
         """Leave the terminal as it should be, after an error too."""

@@ -241,4 +241,4 @@ def _unparsed_note(ds: Dataset, rows: list[int], columns: dict[str, str]) -> lis
     if not rows:
         return []
     named = ", ".join(row_name(ds, row, columns) for row in rows[:3])
-    return [f"{counted(len(rows), 'different code')} do not parse and equal only the very same text: {named}."]
+    return [f"codes that do not parse and equal only the very same text: {len(rows)} ({named})."]

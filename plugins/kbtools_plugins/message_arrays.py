@@ -38,9 +38,11 @@ class _Names(NamedTuple):
 
     def speakers(self, turns: pa.StructArray) -> pa.Array:
         """Who speaks in each turn; the names of ShareGPT are written in any case."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         found = pc.struct_field(turns, self.role)
+        found = found.cast(pa.string()) if pa.types.is_null(found.type) else found  # nobody is named anywhere
         return found if self.role == "role" else pc.utf8_lower(found)
 
     @classmethod

@@ -79,6 +79,7 @@ def test_failed_plugin_of_others_breaks_nothing(cli, install):
     assert findings(done)["kb-broken:own"]["text"] == "RuntimeError: no licence"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for nvidia-smi")
 @pytest.mark.parametrize(
     ("script", "state", "text"),

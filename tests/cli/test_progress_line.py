@@ -33,3 +33,7 @@ def test_while_nothing_has_come_back_the_calls_under_way_are_told():
     assert calls_text(progress) == "32 calls to m under way for 0:01:15, no reply yet, 1 reply from the store"
     progress.answered = progress.done = 2
     assert "no reply yet" not in calls_text(progress)
+    progress.tick()
+    progress._samples[0] = (time.monotonic() - 25, 2, 32)  # all calls began before
+    assert "0.0 req/s" not in calls_text(progress)
+    assert "32 calls under way" in calls_text(progress)

@@ -111,7 +111,7 @@ def test_unknown_configurations_are_named_with_those_there_are(tmp_path):
     """As an unknown split is."""
     parquet(tmp_path / "d/few/a.parquet")
     (tmp_path / "d" / "README.md").write_text(CARD)
-    with pytest.raises(UsageError, match="--config.*small"):
+    with pytest.raises(UsageError, match="config=.*small"):
         kb.load(str(tmp_path / "d"), config="tiny")
 
 

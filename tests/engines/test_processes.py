@@ -18,6 +18,8 @@ from tests.engines.conftest import Program, chains
 from tests.engines.waiting import SECONDS, alive, wait_for
 from tests.rows import evals
 
+pytestmark = pytest.mark.process
+
 CHAIN = (
     kb.Judge(judge="static"),
     kb.Filter(where="reward > 0.1"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,7 @@ from tests.engines.ray_nodes import Cluster, end, free_port
 from tests.engines.test_processes import refuses_changed_rows
 from tests.engines.waiting import SECONDS, alive, wait_for
 
-pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="ray is missing")]
 
 
 def test_deaths_of_workers_nodes_and_drivers_change_nothing(cluster: Cluster, program: Program) -> None:

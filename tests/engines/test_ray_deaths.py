@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import time
+from importlib.util import find_spec
 
 import datasets
 import pytest
@@ -17,7 +18,7 @@ from tests.engines.conftest import Program
 from tests.engines.ray_nodes import Cluster, end
 from tests.engines.waiting import SECONDS, wait_for
 
-pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray is missing")
 
 
 @pytest.mark.long

@@ -93,7 +93,7 @@ class Client:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[HubProcess]:
+def hub_process() -> Iterator[HubProcess]:
     """The Hub's process."""
     process = HubProcess()
     yield process
@@ -101,10 +101,10 @@ def server() -> Iterator[HubProcess]:
 
 
 @pytest.fixture
-def hub(server: HubProcess) -> HubProcess:
+def hub(hub_process: HubProcess) -> HubProcess:
     """A Hub without repositories, and with the users that `HubProcess.reset` names."""
-    server.reset()
-    return server
+    hub_process.reset()
+    return hub_process
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ def write_many(path: str, start: int) -> None:
             store.put([reply_to(chat("m", [{"role": "user", "content": str(i)}]))])
 
 
+@pytest.mark.process
 def test_processes_write_at_the_same_time(tmp_path):
     """Four writers that also race to create the file lose nothing and see no lock errors."""
     path = str(tmp_path / "s.sqlite")

@@ -75,5 +75,5 @@ def test_stage_keeps_the_contract(model_server):
 @pytest.mark.parametrize("fields", [{}, {"first": "task"}, {"first": "task", "second": "answer", "group": "task"}])
 def test_one_way_must_be_chosen(fields):
     """Columns or groups, not both and not neither."""
-    with pytest.raises(UsageError, match="either --first COLUMN --second COLUMN, or --group COLUMN"):
+    with pytest.raises(UsageError, match="either first=COLUMN second=COLUMN, or group=COLUMN"):
         kb.apply(evals([1.0]), kb.Compare(model="openai:x", **fields))

@@ -156,7 +156,7 @@ def test_code_that_does_not_parse_equals_only_the_same_text() -> None:
     assert [number - 100 for number in result["example_id"]] == [0, 1, 3, 4]
     notes = kb.Dedup(key=("code",)).run(coded(*broken)).notes
     assert len(notes) == 1
-    assert notes[0].startswith("3 different codes do not parse")
+    assert notes[0].startswith("codes that do not parse and equal only the very same text: 3 (")
     assert "row 0 (example_id 100)" in notes[0]
 
 

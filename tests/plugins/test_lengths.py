@@ -211,13 +211,13 @@ def test_text_that_is_no_unicode_names_the_row(tokenizer):
 def test_columns_that_exist_are_not_overwritten(tokenizer):
     """Counting twice needs a decision."""
     stage = kb.Lengths(tokenizer=tokenizer)
-    with pytest.raises(SchemaError, match="--no-columns"):
+    with pytest.raises(SchemaError, match="no_columns=True"):
         stage(stage(evals([1.0])))
 
 
 def test_a_dataset_without_conversations_is_refused_before_the_tokenizer_is_looked_for():
     """The message says how to name the column."""
-    with pytest.raises(SchemaError, match="--columns completion=COLUMN"):
+    with pytest.raises(SchemaError, match="columns={'completion': COLUMN}"):
         kb.Lengths()(datasets.Dataset.from_dict({"a": [1]}))
 
 
@@ -228,8 +228,8 @@ def test_without_a_network_the_error_says_how_to_give_a_local_tokenizer():
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False, timeout=120
     )
-    assert "ConfigError: --tokenizer Qwen/Qwen3-30B-A3B-Thinking-2507" in done.stderr
-    assert "--tokenizer FOLDER" in done.stderr
+    assert "ConfigError: tokenizer='Qwen/Qwen3-30B-A3B-Thinking-2507'" in done.stderr
+    assert "tokenizer=FOLDER" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_without_a_network_the_error_says_how_to_give_a_local_tokenizer():
         ("nowhere.json", UsageError, "no such file"),
         ("empty", UsageError, "save_pretrained"),
         ("broken.json", DataError, "not a tokenizer"),
-        ("bare.json", ConfigError, "--chat-template FILE"),
+        ("bare.json", ConfigError, "chat_template=FILE"),
         ("bad-template", DataError, "cannot be compiled"),
     ],
 )

@@ -321,7 +321,7 @@ def test_null_material_is_a_failure_of_its_row(model_server):
 
 def test_without_a_model_the_error_says_how_to_get_one():
     """And names the judge that needs none."""
-    with pytest.raises(ConfigError, match=r"--model SPEC .*--judge static"):
+    with pytest.raises(ConfigError, match=r"model=SPEC .*judge='static'"):
         kb.apply(evals([1.0]), kb.Judge())
 
 

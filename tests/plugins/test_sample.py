@@ -70,7 +70,7 @@ def test_every_split_is_sampled_alone() -> None:
 @pytest.mark.parametrize("fields", [{}, {"first": 1, "random": 1}, {"first": 1, "random": 1, "per_group": 1}])
 def test_exactly_one_way_must_be_chosen(fields: dict[str, Any]) -> None:
     """None and two are both errors."""
-    with pytest.raises(kb.errors.UsageError, match="exactly one of --first N, --random N and --per-group N"):
+    with pytest.raises(kb.errors.UsageError, match="exactly one of first=N, random=N and per_group=N"):
         kb.Sample(**fields)
 
 

@@ -186,7 +186,7 @@ def test_trouble_is_an_error_with_counts_rows_and_kinds() -> None:
     assert "3 of 4 rows have no certain answer in 'completion': 2 x unclosed-think, 1 x answers-differ." in message
     assert "row 1 (example_id 101): unclosed-think: a <think> is never closed" in message
     assert "(at message 0, character 0)" in message
-    assert "--on-error drop" in message
+    assert "on_error='drop'" in message
 
 
 def test_trouble_can_empty_the_content() -> None:
@@ -263,6 +263,16 @@ def test_rows_that_are_no_conversation(value: Any, kind: str) -> None:
     result = kb.StripReasoning(on_error="drop").run(ds)
     assert result.dropped_counts() == {kind: 1}
     assert [row[0]["content"] for row in result.dataset["messages"]] == [BARE, BARE]
+
+
+@pytest.mark.parametrize("names", [("role", "content"), ("from", "value")])
+def test_a_column_in_which_no_speaker_is_named_is_no_conversation(names: tuple[str, str]) -> None:
+    """The type of such a field is null, and Arrow takes it for no text."""
+    who, what = names
+    features = datasets.Features({"messages": datasets.List({who: datasets.Value("null"), what: TEXT})})
+    ds = datasets.Dataset.from_dict({"messages": [[{who: None, what: GOOD}], []]}, features=features)
+    result = kb.StripReasoning(on_error="drop").run(ds)
+    assert result.dropped_counts() == {"not-messages": 1, "no-assistant-turn": 1}
 
 
 def test_the_result_is_not_taken_from_the_cache_of_other_rules() -> None:

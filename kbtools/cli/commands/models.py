@@ -20,6 +20,7 @@ from kbtools.models.profiles import BUILT_IN, Profile, read_config
 
 if TYPE_CHECKING:
     from kbtools.models.backends.http import HttpBackend
+    from kbtools.models.backends.transport import Response
 
 _PATIENCE = 10.0
 """Seconds that a server has for its list of models."""
@@ -71,41 +72,36 @@ def _state(spec: str) -> tuple[str, bool]:
 
 def _answer(backend: HttpBackend) -> tuple[str, bool]:
     """What a server says to the question for its models."""
-    import aiohttp
+    from kbtools.models.backends.transport import NoResponse
 
     url = f"{backend.base_url.rstrip('/')}/models"
     try:
-        status, text = asyncio.run(_get(url, dict(backend.headers)))
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        return (
-            f"{url} does not answer ({type(error).__name__}: {error}). Is the server up, and the address right?",
-            False,
-        )
-    if status in (401, 403):
-        return f"{url} refuses the key (HTTP {status}). The key is {backend.credentials}.", False
-    if status != 200:
-        return f"{url} answers HTTP {status}, so it cannot be told whether the model is there.", status == 404
-    names = sorted(_names(text))
+        answer = asyncio.run(_get(url, dict(backend.headers)))
+    except NoResponse as error:
+        return f"{url} does not answer ({error}). Is the server up, and the address right?", False
+    if answer.status in (401, 403):
+        return f"{url} refuses the key (HTTP {answer.status}). The key is {backend.credentials}.", False
+    if answer.status != 200:
+        said = f"{url} answers HTTP {answer.status}, so it cannot be told whether the model is there."
+        return said, answer.status == 404
+    names = sorted(_names(answer.body))
     if backend.model in names or not names:
         return f"{url} answers, and {backend.model} is there." if names else f"{url} answers.", True
     return f"{url} answers, but has no {backend.model}. It has: {', '.join(names[:20])}.", False
 
 
-async def _get(url: str, headers: dict[str, str]) -> tuple[int, str]:
-    import aiohttp
+async def _get(url: str, headers: dict[str, str]) -> Response:
+    """As a run calls: the same certificates, proxies and headers."""
+    from kbtools.models.backends.transport import ascii_url, opened, proxy_for
 
-    timeout = aiohttp.ClientTimeout(total=_PATIENCE)
-    async with (
-        aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=True) as session,
-        session.get(url) as answer,
-    ):
-        return answer.status, await answer.text()
+    async with opened(headers) as transport:
+        return await transport.call(ascii_url(url), None, _PATIENCE, proxy_for(url))
 
 
-def _names(text: str) -> Iterator[str]:
+def _names(body: bytes) -> Iterator[str]:
     """The names in a list of models; none of what is no such list."""
     try:
-        listed = json.loads(text)
+        listed = json.loads(body)
     except ValueError:
         return
     entries = listed.get("data") if isinstance(listed, dict) else None

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from kbtools.models.engine.run import RequestPlan
 
 
+_SLOWEST = 0.05
+"""Calls a second below which a rate would be shown as 0.0."""
+
+
 def calls_text(progress: Progress) -> str:
     """Counters of running calls in one line, or what is waited for before there can be any."""
     if progress.waiting_for and not progress.finished and not progress.draining:
@@ -44,10 +48,18 @@ def calls_text(progress: Progress) -> str:
     )
     other = progress.other_endpoints.total()
     parts += [f"{other:,} of them from other endpoints"] if other else []
-    parts += [f"{counted(progress.tokens_in, 'token')} in, {progress.tokens_out:,} out", f"{progress.rate:.1f} req/s"]
+    parts += [f"{counted(progress.tokens_in, 'token')} in, {progress.tokens_out:,} out", *_pace(progress)]
     parts += [f"cost {money_text(progress.cost)}"] if progress.cost is not None else []
     parts += [f"{datetime.timedelta(seconds=round(progress.eta))} to go"] if progress.eta else []
     return ", ".join(parts)
+
+
+def _pace(progress: Progress) -> list[str]:
+    """Calls a second; where hardly any begin, how many are still under way."""
+    if progress.rate >= _SLOWEST:
+        return [f"{progress.rate:.1f} req/s"]
+    told = progress.draining or not progress.in_flight
+    return [] if told else [f"{counted(progress.in_flight, 'call')} under way"]
 
 
 def _first_calls(progress: Progress) -> str:

@@ -116,7 +116,7 @@ def _one_split(data: Dataset | DatasetDict, source: Source) -> Dataset | Dataset
     if not isinstance(data, dict):
         if source.split == "train":
             return data
-        raise UsageError(f"{source.dataset} has no splits, so --split {source.split} cannot be chosen from it.")
+        raise UsageError(f"{source.dataset} has no splits, so --split {source.split!r} cannot be chosen from it.")
     if source.split not in data:
         raise UsageError(f"{source.dataset} has no split {source.split!r}. {did_you_mean(source.split, data)}")
     return data[source.split]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 from kbtools.errors import UsageError
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(:-(?P<otherwise>[^}]*))?\}")
 
 
-def filled_in(data: object, where: str) -> object:
+def filled_in(data: object, where: str) -> Any:
     """Texts of a recipe with variables replaced by their values; UsageError that names all that have none."""
     missing: dict[str, None] = {}
     filled = _replaced(data, missing)

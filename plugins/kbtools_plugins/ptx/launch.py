@@ -21,7 +21,7 @@ from .faults import BadText, LimitExceeded
 from .machine import start
 from .machine.arguments import Argument, Arguments, encode
 from .machine.group import Group
-from .machine.limits import Limits, Meter
+from .machine.limits import LaunchLimits, Meter
 from .machine.runner import run
 from .memory.buffer import Buffer
 from .memory.global_memory import GlobalMemory
@@ -67,12 +67,13 @@ def launch(
     num_warps: int = 4,
     shared_bytes: int = 0,
     scratch_bytes: int = 0,
-    limits: Limits | None = None,
+    limits: LaunchLimits | None = None,
     check_races: bool = True,
     poison: bool = True,
     seed: int | None = None,
     reverse: bool = False,
     shift: int = 0,
+    only: Sequence[int] = (),
 ) -> LaunchReport:
     """Runs `entry` (the only one of the text, if it has one) for all programs of the grid.
 
@@ -81,10 +82,11 @@ def launch(
     With a `seed` results of `.approx` are moved within what the manual permits: an output that changes much with it
     hangs on how a device rounds them. Programs that act at the same moment take turns by their numbers, which begin
     `shift` programs later, or in `reverse`; then one program of those that may wait for each other is late.
+    With `only` no other programs run, and buffers know where plain stores have been.
     """
     program = load(text, entry, seed)
     sizes = size_of(grid)
-    meter = Meter(limits or Limits())
+    meter = Meter(limits or LaunchLimits())
     memory = GlobalMemory(program.granule, check_races, poison, most=meter.limits.memory)
     given = encode(program, arguments, memory, scratch_bytes * prod(sizes))
     memory.read_only = read_only(program, given)
@@ -94,13 +96,15 @@ def launch(
         raise BadText(f"a program has {prod(threads)} threads")
     shared = program.static_shared + shared_bytes
     with np.errstate(all="ignore"):
-        for places in chunks(program, prod(sizes), prod(threads), shared, meter.limits):
-            numbers = (places + shift) % prod(sizes)
+        for places in chunks(program, len(only) or prod(sizes), prod(threads), shared, meter.limits):
+            numbers = (np.array(only)[places] if only else places + shift) % prod(sizes)
             numbers = prod(sizes) - 1 - numbers if reverse else numbers
             check_numbers(numbers, check_races)
             boxes = [start.Grid(sizes, threads, shared, some) for some in parted(numbers, reverse and program.waits)]
             groups = [group(program, box, given, memory, meter.limits, check_races, poison) for box in boxes]
             run(program, groups, meter)
+    if only:
+        memory.tell_stored()
     return LaunchReport(
         program.name,
         program.version,
@@ -138,7 +142,7 @@ def read_only(program: Program, given: Arguments) -> set[int]:
     return set(given.buffers.values()) - {number for name, number in given.buffers.items() if name in program.written}
 
 
-def chunks(program: Program, total: int, threads: int, shared: int, limits: Limits) -> Iterator[Bits]:
+def chunks(program: Program, total: int, threads: int, shared: int, limits: LaunchLimits) -> Iterator[Bits]:
     """Programs that run at once, as numbers; fewer where registers or shared memory would be too large."""
     lanes = limits.lanes * (SPINNING if program.waits else 1)
     registers = max(1, sum(program.widths) // 8)
@@ -155,7 +159,7 @@ def group(
     box: start.Grid,
     given: Arguments,
     memory: GlobalMemory,
-    limits: Limits,
+    limits: LaunchLimits,
     check_races: bool,
     poison: bool,
 ) -> Group:

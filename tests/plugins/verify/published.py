@@ -84,6 +84,30 @@ _AGAIN = """for first in range(0, size, BLOCK):
         at = first + tl.arange(0, BLOCK)
         x = tl.load(x_ptr + row * size + at, mask=at < size, other={other})
         tl.store(out_ptr + row * size + at, {value}, mask=at < size)"""
+_SOFTMAX = """
+@triton.jit
+def kernel(x_ptr, out_ptr, size, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    top = float("-inf")
+    for first in range(0, size, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        top = tl.maximum(top, tl.max(tl.load(x_ptr + row * size + at, mask=at < size, other=float("-inf")), 0))
+    found = tl.zeros((BLOCK,), tl.float32)
+    for first in range(0, size, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        found += tl.exp(tl.load(x_ptr + row * size + at, mask=at < size, other=float("-inf")) - top)
+    for first in range(0, size, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        x = tl.load(x_ptr + row * size + at, mask=at < size)
+        tl.store(out_ptr + row * size + at, {value}, mask=at < size)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        out = torch.empty_like(x)
+        kernel[(x.shape[0],)](x, out, x.shape[1], BLOCK=1024)
+        return out
+"""
 _MIDDLE = """
 @triton.jit
 def kernel(x_ptr, out_ptr, rows, columns, BLOCK: tl.constexpr):
@@ -260,9 +284,9 @@ def rows() -> Iterator[Module]:
     yield _module("sum_of_rows", sizes, given, "x.sum(dim=1)", one("0.0", "0.0", "found + x", "tl.sum(found, 0)"))
     yield _module("max_of_rows", sizes, given, "x.max(dim=1).values",
                   one(low, low, "tl.maximum(found, x)", "tl.max(found, 0)"))  # fmt: skip
-    softmax = made("0.0", low, "found + tl.exp(x)", "tl.sum(found, 0)", "tl.exp(x) / whole")
+    softmax = _SOFTMAX.format(value="tl.exp(x - top) / tl.sum(found, 0)")
     yield _module("softmax", sizes, given, "torch.softmax(x, dim=1)", softmax)
-    log_softmax = made("0.0", low, "found + tl.exp(x)", "tl.log(tl.sum(found, 0))", "x - whole")
+    log_softmax = _SOFTMAX.format(value="x - top - tl.log(tl.sum(found, 0))")
     yield _module("log_softmax", sizes, given, "torch.log_softmax(x, dim=1)", log_softmax)
 
 
@@ -290,7 +314,7 @@ def scans() -> Iterator[Module]:
     multiply = _SCAN.format(
         start="1.0",
         scan="tl.cumprod(x, 0) * carry",
-        carry="tl.max(tl.where(tl.arange(0, BLOCK) == BLOCK - 1, found, 0.0), 0)",
+        carry="tl.sum(tl.where(tl.arange(0, BLOCK) == BLOCK - 1, found, 0.0), 0)",
     )
     yield _module("cumprod", sizes, given, "torch.cumprod(x, dim=1)", multiply)
     exclusive = _SCAN.format(start="0.0", scan="tl.cumsum(x, 0) + carry - x", carry="carry + tl.sum(x, 0)")

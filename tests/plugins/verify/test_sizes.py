@@ -7,8 +7,9 @@ from published import modules
 
 from kbtools_plugins.verify import verify
 from kbtools_plugins.verify.candidate.shrink import constants, with_constants
-from kbtools_plugins.verify.protocol.reading import Shapes, ShrinkReply, Sized
-from kbtools_plugins.verify.steps.structure import Fault, raised
+from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource, Shapes, ShrinkReply, Sized
+from kbtools_plugins.verify.protocol.trace import Trace, TraceStep
+from kbtools_plugins.verify.steps.structure import LostStructure, faults, raised
 
 CODE = """batch = 32 * 1024
 shape = (64, 2**10, name)
@@ -41,10 +42,41 @@ def _cut(known: dict[str, int], values: dict[str, int]) -> ShrinkReply:
 def test_a_fault_lifts_the_size_that_explains_it() -> None:
     """Its own size to its floor, a power of two that holds it to the whole, else what was cut by most."""
     sizes = _cut({"rows": 4096, "columns": 1000}, {"rows": 64, "columns": 125})
-    assert raised({}, [Fault(4096, 256)], sizes) == {"rows": 256}
-    assert raised({"rows": 512}, [Fault(4096, 256)], sizes) == {"rows": 512}
-    assert raised({}, [Fault(1024, 1024)], sizes) == {"columns": 1000}
-    assert raised({}, [Fault(0, 0)], sizes) == {"rows": 128}
+    assert raised({}, [LostStructure(4096, 256)], sizes) == {"rows": 256}
+    assert raised({"rows": 512}, [LostStructure(4096, 256)], sizes) == {"rows": 512}
+    assert raised({}, [LostStructure(1024, 1024)], sizes) == {"columns": 1000}
+    assert raised({}, [LostStructure(0, 0)], sizes) == {"rows": 128}
+
+
+def _launch(**bound: int) -> Trace:
+    step = TraceStep(kernel="k", kernel_line=1, grid=[4, 1, 1], bound=dict(bound), line=1, tainted=True)
+    return Trace(storages=[], steps=[step], reads=[], outputs=[], buffers={}, state={})
+
+
+def test_a_number_that_another_size_has_is_not_written_down() -> None:
+    """128 channels stay where a height that was asked for as 128 is cut; a window of 3 is no block."""
+    kernel = Kernel(
+        name="k",
+        clean_name="k",
+        line=1,
+        end_line=9,
+        problems=[],
+        only_copies=False,
+        constants=["WINDOW", "BLOCK"],
+        written=[],
+        words=[],
+    )
+    source = KernelSource(text="", kernels={"k": [kernel]})
+    full = _launch(channels=128, width=126, WINDOW=3, BLOCK=32)
+    cut = _launch(channels=128, width=62, WINDOW=3, BLOCK=32)
+    known, values = {"channels": 128, "height": 64}, {"channels": 128, "height": 32}
+    sizes = _cut(known, values).model_copy(update={"asked": {"channels": 128, "height": 128}})
+    assert list(faults(full, cut, source, sizes)) == []
+    alone = sizes.model_copy(
+        update={"asked": {"height": 128}, "large": sizes.large.model_copy(update={"values": {"height": 64}})}
+    )
+    alone = alone.model_copy(update={"cut": sizes.cut.model_copy(update={"values": {"height": 32}})})
+    assert list(faults(full, cut, source, alone)) == [LostStructure(128, 128)]
 
 
 LARGE = {module.name: module.pair for module in modules()}
@@ -67,3 +99,34 @@ def test_published_shapes_are_decided(name: str, change: tuple[str, str], verdic
     found = verify(pair.reference, pair.candidate.replace(*change), entry_point="Model")
     assert found.verdict == verdict, found.error
     assert found.sizes == "cut"
+
+
+_STORE = "mask=at < total)\n\n\nclass"
+_LAUNCH = "(x, out, x.numel(), BLOCK=1024)"
+_ROWS = "acc,\n             mask="
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "change", "verdict"),
+    [
+        ("relu", ("", ""), "pass"),
+        ("relu", (_STORE, _STORE.replace("at < total", "(at < total) & (at < 1000000)")), "wrong_output"),
+        ("relu", ("return out", "return out if x.numel() < 1000000 else torch.relu(x)"), "hack:decoy_kernel"),
+        ("relu", (_LAUNCH, "(x, out, min(x.numel(), 1000000), BLOCK=1024)"), "wrong_output"),
+        ("relu", (_LAUNCH, "(x, out, x.numel(), BLOCK=1024 if x.numel() < 1000000 else 512)"), "wrong_output"),
+        ("matmul_small_k", ("", ""), "pass"),
+        ("matmul_small_k", (_ROWS, "tl.where(rows[:, None] < 1024, acc, 0.0),\n             mask="), "wrong_output"),
+    ],
+)
+def test_what_is_right_at_the_sizes_it_is_cut_to_is_looked_at_at_larger_ones(
+    name: str, change: tuple[str, str], verdict: str
+) -> None:
+    """Elements that nobody stores, limits, torch, and other blocks that appear where there is more to do."""
+    pair = LARGE[name]
+    candidate = pair.candidate.replace(*change)
+    assert change == ("", "") or candidate != pair.candidate
+    found = verify(pair.reference, candidate, entry_point="Model")
+    assert found.verdict == verdict, found.error
+    agree = [note for note in found.notes if "programs agree at" in note]
+    assert bool(agree) == (verdict == "pass"), found.notes

@@ -17,6 +17,8 @@ class Buffer:
     name: str
     data: Bits
     initialised: Bits | None = None
+    stored: Bits | None = None
+    """After a launch of some programs only: 1 for each byte that one of them has stored."""
 
     def __post_init__(self) -> None:
         if self.data.dtype != np.uint8 or self.data.ndim != 1:

@@ -61,6 +61,10 @@ class Owners:
     def __post_init__(self) -> None:
         self.writes = np.zeros(-(-self.size // self.granule), np.int64)
 
+    def stored(self) -> Bits:
+        """1 for each byte that a plain store has written."""
+        return np.repeat(self.writes != 0, self.granule)[: self.size].astype(np.uint8)
+
     def places(self, offsets: Bits, size: int) -> Bits:
         """Indices of all tags that accesses of `size` bytes touch."""
         at = offsets // self.granule

@@ -20,6 +20,15 @@ _SUBMODULES = frozenset(
     math extra cuda libdevice core standard random language semantic target_info
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
+INDUCTOR_HELPERS = "torch._inductor.runtime.triton_helpers"
+_HELPERS = frozenset(
+    """
+    maximum minimum max2 min2 any prod max_with_index min_with_index maximum_with_index minimum_with_index
+    div_floor_integer remainder_integer pow_integer promote_to_tensor is_floating select_one
+    welford welford_reduce welford_combine sort_with_index exp online_softmax_combine online_softmax_reduce
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+"""Functions in the kernel language that Inductor's kernels call."""
 _HOST_FUNCTIONS = frozenset(["cdiv", "next_power_of_2"])
 _FORBIDDEN_FINALS = frozenset(
     """
@@ -37,7 +46,8 @@ _VALUE_ATTRIBUTES = frozenset(
     is_int_unsigned primitive_bitwidth itemsize int_bitwidth fp_mantissa_width scalar logical_and
     logical_or atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_cas atomic_xchg
     item scatter block_shape shape_ptr strides randint minimum maximum bitcast squeeze unsqueeze
-    real
+    real atomic_load atomic_store atomic_poll cdiv reduce_or is_int1 is_uint8 is_uint16 is_uint32
+    is_uint64 is_standard_floating is_fp8e4nv is_fp8e5 is_fp8e4b15 is_void
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 _STATEMENTS = (
@@ -143,8 +153,8 @@ def _attribute_violations(node: ast.Attribute, modules: dict[str, str], bound: s
         if node.attr not in _VALUE_ATTRIBUTES:
             yield f"line {node.lineno}: the attribute .{node.attr} is not known for a tensor or type"
         return
-    *inner, last = (modules[root] + path.removeprefix(root)).split(".")
-    if inner[0] == "math":
+    *inner, last = _of_language(modules[root] + path.removeprefix(root)).split(".")
+    if inner[0] == "math" or (".".join(inner) == INDUCTOR_HELPERS and last in _HELPERS):
         return
     if inner == ["triton"] and last in _HOST_FUNCTIONS | {"language"}:
         return
@@ -156,6 +166,13 @@ def _attribute_violations(node: ast.Attribute, modules: dict[str, str], bound: s
         yield f"line {node.lineno}: {path} is outside triton.language"
     elif last in _FORBIDDEN_FINALS:
         yield f"line {node.lineno}: {path} is not an operation of the kernel language"
+
+
+def _of_language(path: str) -> str:
+    """The path in Triton's language for what Inductor's helpers take from there."""
+    for name in ("math", "libdevice"):
+        path = path.replace(f"{INDUCTOR_HELPERS}.{name}.", f"triton.language.{name}.")
+    return path
 
 
 def dotted(node: ast.expr) -> str:

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.candidate.kernel_language import dotted, free_names
+from kbtools_plugins.verify.candidate.kernel_language import INDUCTOR_HELPERS, dotted, free_names
 from kbtools_plugins.verify.protocol.source import Binding
 
-_MODULE_ROOTS = ("triton.language", "math")
+_MODULE_ROOTS = ("triton.language", "math", INDUCTOR_HELPERS)
 
 _PURE_CALLS = frozenset(
     """
@@ -19,7 +19,7 @@ _PURE_CALLS = frozenset(
 
 
 @dataclass
-class Names:
+class KernelNames:
     """What each name in a candidate's kernels is; `elsewhere` has those that are bound to something else."""
 
     modules: dict[str, str]
@@ -29,7 +29,7 @@ class Names:
     elsewhere: set[str]
 
 
-def bind(bindings: Sequence[Binding], names: Names, functions: list[ast.FunctionDef]) -> None:
+def bind(bindings: Sequence[Binding], names: KernelNames, functions: list[ast.FunctionDef]) -> None:
     """Let names stand for what they stood for in the candidate's own module; one with two meanings has none here."""
     meanings: dict[str, set[str]] = {}
     places = {(node.name, first_line(node)): node for node in functions}
@@ -63,12 +63,11 @@ def language_imports(tree: ast.Module) -> tuple[dict[str, str], dict[str, ast.st
                     modules[name] = alias.name if alias.asname else alias.name.partition(".")[0]
                     if modules[name] != "triton.language":
                         statements[name] = ast.Import([alias])
-        elif (
-            isinstance(node, ast.ImportFrom) and node.module and (_is_language(node.module) or node.module == "triton")
-        ):
+        elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                modules[alias.asname or alias.name] = full
+                if _is_language(full) or node.module == "triton":
+                    modules[alias.asname or alias.name] = full
                 if _is_language(full) and full != "triton.language":
                     statements[alias.asname or alias.name] = ast.ImportFrom(node.module, [alias], 0)
     return modules, statements
@@ -132,7 +131,7 @@ def is_pure(value: ast.expr, known: set[str]) -> bool:
     return False
 
 
-def closure(node: ast.FunctionDef, names: Names) -> set[str]:
+def closure(node: ast.FunctionDef, names: KernelNames) -> set[str]:
     """Everything outside itself that a kernel needs, through the kernels and constants it uses."""
     seen: set[str] = set()
     waiting = list(free_names(node))

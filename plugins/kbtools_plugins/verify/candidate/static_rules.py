@@ -31,11 +31,15 @@ _CALLS: dict[str, str] = {
     r"sys\.(_getframe|_current_frames|settrace|setprofile|addaudithook|exc_info)$": "hack:introspection",
     r"inspect\.(currentframe|stack|trace|getouterframes|getinnerframes)$": "hack:introspection",
     r"inspect\.(getclosurevars|getsource\w*)$": "hack:introspection",
-    r"gc\.(get_\w+|callbacks)|traceback\.(walk_\w+|extract_stack)$": "hack:introspection",
+    r"gc\.(get_\w+|callbacks)|traceback\.(walk_\w+|\w+_stack)$": "hack:introspection",
     r"weakref\.getweakrefs$|tracemalloc\.": "hack:introspection",
-    r"torch\.(compile|jit\.|_dynamo|_inductor\.(?!runtime\.)|fx\.)": "hack:torch_compile",
+    r"torch\.(compile|compiler\.compile)$|torch\.fx\.(?!wrap$)": "hack:torch_compile",
+    r"torch\.jit\.(?!is_|ignore$|unused$|export$|annotate$)": "hack:torch_compile",
+    r"torch\._dynamo\.(?!config\.|disable$|allow_in_graph$|disallow_in_graph$|is_|mark_|reset$|graph_break$)": "hack:torch_compile",  # noqa: E501
+    r"torch\._inductor\.(?!runtime\.|config\.|async_compile\.)": "hack:torch_compile",
+    r"torch\._inductor\.async_compile\.": "unsupported:inductor",
     r"torch\.cuda\.(CUDAGraph|graph|graphs\.|make_graphed_callables)": "hack:cuda_graph",
-    r"(threading|_thread|concurrent|asyncio|queue)\.": "hack:thread",
+    r"threading\.(?!R?Lock$|local$)|(_thread|concurrent|asyncio|queue)\.": "hack:thread",
     r"(exec|eval|compile|__import__)$|runpy\.": "hack:dynamic_code",
     r"importlib\.(?!metadata|util\.find_spec|import_module)": "hack:dynamic_code",
     r"marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",
@@ -58,7 +62,9 @@ _PATCHED_ROOTS = frozenset(
     torch triton time builtins sys os numpy math random inspect
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
-_CONFIGURATION = re.compile(r"torch\.backends\.|torch\.set_|triton\.knobs\.|sys\.path$|torch\._inductor\.config\.")
+_CONFIGURATION = re.compile(
+    r"torch\.backends\.|torch\.set_|triton\.knobs\.|sys\.path$|torch\._(inductor|dynamo)\.config\."
+)
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _REFERENCE_MODULE = re.compile(
     r"(^|_|\.)(reference|ref|original|baseline|solution|answer|expected|checker|grader|verifier|kbtools\w*)($|_|\.)"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.message import ProcessMessage, Tensor
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.wire import Tree
 
 
-class ReferenceJob(Message):
+class ReferenceJob(ProcessMessage):
     """Run a reference on inputs from these seeds, and make decoys from others."""
 
     code: str
@@ -19,16 +19,18 @@ class ReferenceJob(Message):
     most_elements: int
     floor: bool
     """Whether to find out how many bytes of the inputs matter, which takes time."""
+    mode: str = ""
+    """If only one set of inputs is wanted, in this mode."""
 
 
-class UpdatedBuffer(Message):
+class UpdatedBuffer(ProcessMessage):
     """A buffer after a forward that changed it, by the float32 and the float64 run."""
 
     plain: Tensor
     exact: Tensor
 
 
-class InputSet(Message):
+class InputSet(ProcessMessage):
     """Inputs, and what the reference makes of them."""
 
     name: str
@@ -44,9 +46,11 @@ class InputSet(Message):
     after: list[Tensor | None]
     """Those tensors afterwards, None where the forward left them alone."""
     finite: bool
+    boundless: bool = False
+    """Whether integers are beyond all that the reference could take as places: what a kernel has there is no matter."""
 
 
-class Mode(Message):
+class Mode(ProcessMessage):
     """A forward in train or eval mode on the first inputs."""
 
     random: bool
@@ -62,14 +66,14 @@ NUMBERS = "numbers"
 """The variant with other numbers among the inputs. No label: a candidate has to be right there."""
 
 
-class Variant(Message):
+class Variant(ProcessMessage):
     """Inputs of another shape or layout, and decoys for them."""
 
     decoy: Tree
     set: InputSet
 
 
-class Sequence(Message):
+class Sequence(ProcessMessage):
     """Calls of one module one after the other, its weights changed before the last, as an optimizer does."""
 
     calls: list[InputSet]
@@ -79,7 +83,7 @@ class Sequence(Message):
     """The outputs of each call as they are after the last one."""
 
 
-class ReferenceReply(Message):
+class ReferenceReply(ProcessMessage):
     """All that a candidate is judged by."""
 
     init: Tree

@@ -28,6 +28,8 @@ class Run:
     what: str = ""
     variant: str = ""
     """Of which label this run decides; such a run may fail."""
+    programs: tuple[int, ...] = ()
+    """The only ones of the launch that run; all if there are none."""
 
 
 class RunPlan:

@@ -79,7 +79,6 @@ _ANSWERS: dict[object, Callable[..., object]] = {
     torch.Tensor.cpu: _cpu,
     torch.Tensor.pin_memory: _cuda,
     torch.Tensor.is_pinned: lambda tensor, *_: False,
-    torch.Tensor.record_stream: lambda tensor, stream: None,
 }
 _TAKES_DEVICE = {torch.Tensor.to, torch.Tensor.new_tensor}
 
@@ -220,6 +219,9 @@ def installed(card: SimpleNamespace = MACHINES[0]) -> Iterator[None]:
         yield
 
 
+_MEMORY_COUNTERS = ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved")
+
+
 def _patch_torch_cuda(card: SimpleNamespace) -> None:
     def asked() -> SimpleNamespace:
         Default.asked = True
@@ -254,11 +256,8 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
         "device_of": contextlib.nullcontext,
         "_DeviceGuard": contextlib.nullcontext,
         "make_graphed_callables": CudaGraph,
-        "memory_allocated": lambda *_: 0,
-        "max_memory_allocated": lambda *_: 0,
-        "memory_reserved": lambda *_: 0,
-        "max_memory_reserved": lambda *_: 0,
-        "mem_get_info": lambda *_: (card.total_memory, card.total_memory),
+        **dict.fromkeys(_MEMORY_COUNTERS, lambda *_: random.randrange(2**12, 2**20) * 512),
+        "mem_get_info": lambda *_: (card.total_memory - random.randrange(2**12, 2**20) * 512, card.total_memory),
         "reset_peak_memory_stats": nothing,
         "is_current_stream_capturing": lambda: False,
         "can_device_access_peer": lambda *_: True,
@@ -269,6 +268,12 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
         setattr(torch.cuda, name, answer)
         if isinstance(answer, FunctionType):
             answer.__module__, answer.__name__ = "torch.cuda", name
+    torch.cuda.streams.Stream, torch.cuda.streams.Event = Stream, Event  # type: ignore[misc, assignment]
+    for name in ("range_push", "range_pop", "mark", "range_start", "range_end"):
+        setattr(torch.cuda.nvtx, name, nothing)
+    torch.Tensor.record_stream = nothing  # type: ignore[method-assign]
+    torch._C._cuda_getCurrentRawStream = lambda *_: 0
+    torch._C._dynamo.guards.__dict__["_empty_strided_cuda"] = _empty_strided
     torch.cuda.graphs.CUDAGraph = CudaGraph  # type: ignore[misc, assignment]
     torch.set_default_device = _default_device_stays
     Event.milliseconds = 0.0 if card.cuda_version else 1.0
@@ -283,6 +288,10 @@ def _say_built_with_cuda(version: str) -> None:
     torch.backends.cuda.is_built = lambda: True
     torch.backends.cudnn.is_available = lambda: True
     torch.backends.cudnn.version = lambda: 91_002
+
+
+def _empty_strided(size: Any, stride: Any, dtype: torch.dtype) -> torch.Tensor:
+    return torch.empty_strided(size, stride, dtype=dtype, device=CUDA)
 
 
 def _default_device_stays(device: object) -> None:

@@ -21,7 +21,7 @@ def load(code: str, name: str, shown: str = "", own_builtins: dict[str, object] 
 
     With a `shown` path the code says it is there, and no file is written.
     """
-    paritybench.install()
+    paritybench.install(code)
     path = Path(f"{name}.py").resolve()
     if shown in ("", str(path)):
         path.write_text(code)

@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 from kbtools_plugins.verify.protocol.computation import LeadJob, LeadReply, OwnSet
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.computation.subject import Subject, guarded, require_small, tensors
@@ -36,7 +36,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
 
 
-def run(job: LeadJob, talk: Talk) -> LeadReply | Failure:
+def run(job: LeadJob, talk: Talk) -> LeadReply | RoleFailure:
     """The reply, or why the module cannot be run."""
     return guarded(lambda: _led(job))
 
@@ -94,8 +94,8 @@ def _ways(first: Inputs, again: Inputs) -> Iterator[tuple[Kind, list[Made]]]:
     fixed = [state.equal(one, other) for one, other in zip(ones, others, strict=True) if one.numel()]
     yield "values", [lambda: other_booleans(first)]
     yield "values", [lambda: structured(first)]
-    yield from (("values", list(ways)) for _, ways in alone(first, fixed, (), signs=False))
-    for name, change in SCALES.items():
+    yield from (("values", way.changes) for way in alone(first, fixed, (), signs=False))
+    for name, change in (next(iter(ways.items())) for ways in SCALES):
         yield "extreme" if name in _EXTREME else "values", [lambda change=change: map_floats(change, first)]  # type: ignore[misc]
     for vary in (VARIANTS["shape"], VARIANTS["layout"], _cut, _permuted):
         yield "shape", [lambda vary=vary: vary(first)]  # type: ignore[misc]

@@ -21,7 +21,7 @@ from kbtools_plugins.verify.worker.tensors import widened
 Bits = npt.NDArray[np.uint8]
 
 
-class Marks:
+class WrittenBytes:
     """A mark for each byte of each storage: 1 if it was written."""
 
     def __init__(self) -> None:
@@ -58,6 +58,12 @@ class Marks:
             return None
         missing = (self._bytes(ref) == 0).any(-1)
         return missing if bool(missing.any()) else None
+
+    def elements(self, ref: TensorRef) -> bytes:
+        """A bit for each element of a view: whether all its bytes were written; none where the storage is not known."""
+        if not self.knows(ref.storage):
+            return np.packbits(np.zeros(ref.shape, np.bool_)).tobytes()
+        return np.packbits((self._bytes(ref) != 0).all(-1).numpy()).tobytes()
 
     def require(self, ref: TensorRef, what: str) -> None:
         """Unwritten if an element of the view is not the launches' or torch's work."""

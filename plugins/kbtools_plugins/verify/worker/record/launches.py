@@ -7,6 +7,9 @@ with the hooks that reset or restore memory, as it would to time it; heuristics 
 from __future__ import annotations
 
 import functools
+import random
+from collections import defaultdict
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,8 +27,23 @@ _REHEARSALS = 2
 class _Compiled:
     """What a launch or `kernel.warmup` returns, for host code that asks how many programs fit on a device."""
 
-    n_regs, n_spills, n_max_threads, function, module = 32, 0, 1024, 0, 0
+    n_spills, n_max_threads, function, module = 0, 1024, 0, 0
     metadata = SimpleNamespace(shared=0, num_warps=4, num_ctas=1, num_stages=3)
+
+    def __init__(self, kernel: Any, bound: dict[str, object], options: dict[str, object]) -> None:
+        self._kernel, self._options = kernel, options
+        self._constants = {found.name: bound[found.name] for found in kernel.params if found.is_constexpr}
+        self.n_regs = random.randrange(16, 41)  # each compiler finds another number
+        self.asm: defaultdict[str, str] = defaultdict(lambda: "// of another compiler\n")
+
+    def __getitem__(self, grid: object) -> Callable[..., object]:
+        """What launches the compiled kernel, with all parameters in their order, constants too."""
+        return functools.partial(self._launch, grid)
+
+    def _launch(self, grid: object, *args: object, **_stream: object) -> object:
+        left = self._kernel.arg_names[len(args) :]
+        constants = {name: value for name, value in self._constants.items() if name in left}
+        return self._kernel.run(*args, grid=grid, **self._options, **constants)
 
     def _init_handles(self) -> None:
         """There is nothing to load."""
@@ -68,10 +86,10 @@ def install(recorder: Recorder, placement: Placement) -> Tuning:
         for number, value in enumerate(bound.values()):
             if isinstance(value, torch.Tensor) and placement.on_host(value):
                 raise ValueError(f"Pointer argument (at {number}) cannot be accessed from Triton (cpu tensor?)")
+        options = {name: value for name, value in kwargs.items() if name not in own}
         if not warmup:
-            options = {name: value for name, value in kwargs.items() if name not in own}
             recorder.launch(self, _sizes(grid, bound, kwargs), bound, options)
-        return _Compiled()
+        return _Compiled(self, bound, options)
 
     time_it = Autotuner._bench
 

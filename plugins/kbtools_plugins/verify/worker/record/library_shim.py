@@ -7,7 +7,9 @@ and autograd ask for (fakes, gradients) is taken and not used.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -39,14 +41,21 @@ class PlainOperator:
 
 
 def install() -> None:
-    """From now on operators that are registered in this process are plain functions."""
-    torch.library.custom_op = torch.library.triton_op = _register
+    """From now on operators that are registered in this process are plain functions, but for torch's own."""
+    torch.library.custom_op = partial(_register, torch.library.custom_op)
+    torch.library.triton_op = partial(_register, torch.library.triton_op)
     torch.library.wrap_triton = lambda kernel: kernel
 
 
-def _register(name: str, function: Function | None = None, /, **_: object) -> Any:
+def _register(torchs: Function, name: str, function: Function | None = None, /, **given: object) -> Any:
+    if str(sys._getframe(1).f_globals.get("__name__")).startswith("torch."):  # a module that is imported only now
+        return torchs(name, function, **given)
     if function is None:
-        return lambda found: _register(name, found)
+        return lambda found: _plain(name, found)
+    return _plain(name, function)
+
+
+def _plain(name: str, function: Function) -> PlainOperator:
     operator = PlainOperator(function)
     namespace, _colons, own = name.partition("::")
     setattr(getattr(torch.ops, namespace), own, operator)

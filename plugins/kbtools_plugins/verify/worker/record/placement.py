@@ -55,7 +55,11 @@ class Placement(TorchFunctionMode):
     def on_host(self, tensor: torch.Tensor) -> bool:
         """Whether a kernel cannot read this tensor."""
         with torch._C.DisableTorchFunction():
-            return _has_memory(tensor) and tensor.untyped_storage()._cdata in self._host
+            return _has_memory(tensor) and self.holds(tensor.untyped_storage())
+
+    def holds(self, storage: torch.UntypedStorage) -> bool:
+        """Whether this memory is the host's."""
+        return storage._cdata in self._host
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

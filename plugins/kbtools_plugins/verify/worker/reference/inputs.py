@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,12 +13,20 @@ from kbtools_plugins.verify.protocol.reference import NUMBERS
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in, widened
 
-SCALES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "values of 1e-3": lambda tensor: tensor * 1e-3,
+Change = Callable[[torch.Tensor], torch.Tensor]
+LARGE: dict[str, Change] = {
     "values of 1e3": lambda tensor: tensor * 1e3,
-    "zeros": torch.zeros_like,
-    "negative values": lambda tensor: -tensor.abs(),
+    "values of 100": lambda tensor: tensor * 100,
+    "values of 30": lambda tensor: tensor * 30,
+    "values of 10": lambda tensor: tensor * 10,
 }
+SCALES: list[dict[str, Change]] = [
+    {"values of 1e-3": lambda tensor: tensor * 1e-3},
+    LARGE,
+    {"zeros": torch.zeros_like},
+    {"negative values": lambda tensor: -tensor.abs()},
+]
+"""Changes of all inputs: of each line the first that the reference takes."""
 
 
 def varied(tensor: torch.Tensor) -> torch.Tensor:
@@ -64,7 +73,7 @@ def other_booleans(inputs: Inputs) -> Inputs | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def map_floats(change: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs) -> Inputs | None:
+def map_floats(change: Change, inputs: Inputs | None) -> Inputs | None:
     leaves, spec = tree_flatten(inputs)
     if not any(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
         return None
@@ -109,18 +118,26 @@ def _other_layout(inputs: Inputs) -> Inputs | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-Change = Callable[[torch.Tensor], torch.Tensor]
 Variation = Callable[[], "Inputs | None"]
 _TRUTH_VALUES = 2
 """Integers of so many values are a mask: they are not made larger."""
+_SOME = 0.25
 _MOST_INTEGER = 2**30
 _MOST_ALONE = 4
 """Inputs that are varied one by one."""
 
 
-def alone(
-    inputs: Inputs, fixed: list[bool], sizes: Iterable[int], *, signs: bool
-) -> Iterator[tuple[str, list[Variation]]]:
+@dataclass(frozen=True)
+class Way:
+    """How inputs are varied: the first of the changes that the reference takes counts."""
+
+    name: str
+    changes: list[Variation]
+    far_off: Variation | None = None
+    """Inputs that no reference takes to which integers are places; None where that says nothing."""
+
+
+def alone(inputs: Inputs, fixed: list[bool], sizes: Iterable[int], *, signs: bool) -> Iterator[Way]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
@@ -135,12 +152,16 @@ def alone(
         ways: dict[str, list[Change]] = {
             "larger": _larger(leaves[number], known),
             "of other signs": [_signed] if signs and _counts(leaves[number]) else [],
+            "with zeros": [_some_zeros] if _counts(leaves[number]) and int(leaves[number].min()) > 0 else [],
             "permuted": [_permuted] if stays else [],
-            "varied": [varied] if stays else [],
+            "varied": [_off_zero if leaves[number].any().logical_not() else varied] if stays else [],
         }
         for what, changes in ways.items():
             if changes:
-                yield f"input {number} alone, {what}", [_with(leaves, spec, number, change) for change in changes]
+                beyond = what in ("larger", "of other signs") and _counts(leaves[number])
+                far_off = _with(leaves, spec, number, _far_off) if beyond else None
+                made = [_with(leaves, spec, number, change) for change in changes]
+                yield Way(f"input {number} alone, {what}", made, far_off)
 
 
 def leaves_of(inputs: Inputs) -> list[torch.Tensor]:
@@ -192,6 +213,19 @@ def _larger(tensor: torch.Tensor, sizes: list[int]) -> list[Change]:
     factor = _MOST_INTEGER // max(1, most) if tensor.dtype == torch.int64 else 1
     places = [_drawn_below(size) for size in sizes if size > most + 1]
     return [lambda values: values * factor, *places] if factor > 1 else places
+
+
+def _off_zero(tensor: torch.Tensor) -> torch.Tensor:
+    """Small numbers for zeros, of which no factor makes anything else."""
+    return 0.1 * torch.randn_like(tensor) if tensor.is_floating_point() else varied(tensor)
+
+
+def _some_zeros(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.where(torch.rand(tensor.shape) < _SOME, 0, tensor)
+
+
+def _far_off(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.full_like(tensor, torch.iinfo(tensor.dtype).max // 2)
 
 
 def _drawn_below(size: int) -> Change:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -21,9 +22,12 @@ from kbtools_plugins.verify.protocol.reference import (
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.reference import state as module_state
+from kbtools_plugins.verify.worker.reference.extremes import Extremes
 from kbtools_plugins.verify.worker.reference.inputs import (
+    LARGE,
     SCALES,
     Variation,
+    Way,
     alone,
     map_floats,
     other_booleans,
@@ -60,10 +64,12 @@ class InputSets:
     def each(self) -> Iterator[InputSet]:
         """Seeds first, then other values of all inputs, then of one alone, as far as the reference takes them."""
         yield from self._seeded()
-        others = {name: map_floats(change, self._first) for name, change in SCALES.items()}
-        for name, inputs in {"other booleans": other_booleans(self._first), **others}.items():
-            if inputs is not None and (found := self._try(name, inputs)) is not None:
-                yield found
+        if (turned := other_booleans(self._first)) and (found := self._try("other booleans", turned)):
+            yield found
+        for ways in SCALES:
+            changes = ((name, map_floats(change, self._first)) for name, change in ways.items())
+            tried = (self._try(name, inputs) for name, inputs in changes if inputs is not None)
+            yield from islice(filter(None, tried), 1)
         yield from self._varied()
 
     def _seeded(self) -> list[InputSet]:
@@ -95,16 +101,20 @@ class InputSets:
         ones = [tensor for tensor in tensors_in(self._first) if tensor.numel()]
         others = [tensor for tensor in again if tensor.numel()]
         fixed = [module_state.equal(one, other) for one, other in zip(ones, others, strict=True)]
-        in_order: list[Variation] = [lambda: structured(self._first)]
+        in_order = [Way("values in order", [lambda: structured(self._first)])]
+        scaled: list[Variation] = [partial(map_floats, change, structured(self._first)) for change in LARGE.values()]
+        in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
-        ways = [*alone(self._first, fixed, sizes, signs=self._signs), ("values in order", in_order)]
+        ways = [*alone(self._first, fixed, sizes, signs=self._signs), *in_order]
         shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
-        for name, changes in ways:
-            for change in changes:
+        for way in ways:
+            for change in way.changes:
                 inputs = change()
-                found = None if inputs is None else self._try(name, inputs)
+                found = None if inputs is None else self._try(way.name, inputs)
                 if found and [list(shape) for shape in shapes] == [tensor.shape for tensor in flatten(found.plain)[1]]:
-                    yield found
+                    far_off = way.far_off() if way.far_off else None
+                    boundless = far_off is not None and self._try(way.name, far_off) is not None
+                    yield found.model_copy(update={"boundless": boundless})
                     break
 
     def variant(self, change: Callable[[Inputs], Inputs | None]) -> Variant | None:
@@ -142,14 +152,17 @@ class InputSets:
 
     def _try(self, name: str, inputs: Inputs) -> InputSet | None:
         try:
-            found = self._expect(name, inputs)
+            found = self._expect(name, inputs, seen := Extremes())
         except Exception:  # noqa: BLE001 - the reference need not take such inputs
             return None
-        return found if found.finite else None
+        places = any(tensor.dtype in ("int64", "int32") for tensor in flatten(found.plain)[1])
+        strange = seen.undefined or seen.steep or (seen.tied and places)
+        return None if strange or not found.finite else found
 
-    def _expect(self, name: str, inputs: Inputs) -> InputSet:
+    def _expect(self, name: str, inputs: Inputs, seen: Extremes | None = None) -> InputSet:
         used, given = self._module.copy(self._mode), clone_tree(inputs)
-        plain = used(*given)
+        with seen or Extremes():
+            plain = used(*given)
         wide = self._module.copy(self._mode)
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         found = self._called(name, inputs, given, plain, (used, wide))

@@ -20,15 +20,31 @@ Forward = Callable[[torch.nn.Module], Any]
 
 
 def moved(module: torch.nn.Module, updated: set[str], seed: int, forwards: list[Forward]) -> torch.nn.Module:
-    """A copy whose trainable parameters and updated floating buffers differ; the module itself if that breaks it."""
+    """A copy whose trainable parameters and updated floating buffers differ; the module itself if that breaks it.
+
+    Parameters that all have one sign, as ones and zeros do, get both if the module works with such.
+    """
+    for both_signs in (True, False):
+        other = _moved(module, updated, seed, both_signs=both_signs)
+        if all(_works(other, forward) or not _works(module, forward) for forward in forwards):
+            return other
+    return module
+
+
+def _moved(module: torch.nn.Module, updated: set[str], seed: int, *, both_signs: bool) -> torch.nn.Module:
     other = copy.deepcopy(module)
     generator = torch.Generator().manual_seed(seed)
     trainable = [parameter for parameter in other.parameters() if parameter.requires_grad]
     buffers = [buffer for name, buffer in other.named_buffers() if name in updated]
-    for tensor in (found for found in [*trainable, *buffers] if found.is_floating_point()):
+    for number, tensor in enumerate([*trainable, *buffers]):
+        if not tensor.is_floating_point():
+            continue
         first, second = torch.rand(2, *tensor.shape, generator=generator).to(tensor.dtype)
+        one_sign = both_signs and number < len(trainable) and bool((tensor >= 0).all() | (tensor <= 0).all())
         tensor.mul_(1 + 0.1 * first).add_(0.1 * second)  # what is positive, as a variance is, stays so
-    return other if all(_works(other, forward) or not _works(module, forward) for forward in forwards) else module
+        if one_sign:
+            tensor.mul_(torch.rand(tensor.shape, generator=generator).sub(0.5).sign().to(tensor.dtype))
+    return other
 
 
 def _works(module: torch.nn.Module, forward: Forward) -> bool:

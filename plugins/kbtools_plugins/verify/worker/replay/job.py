@@ -53,7 +53,7 @@ def replay(job: ReplayJob, make: Make) -> ReplayReply:
             results.append(failure(error))
         if results[-1].failed and not wanted.optional:
             break
-    if not job.sequence or results[-1].failed:
+    if not job.sequence or (results[-1].failed and not job.runs[-1].optional):
         return ReplayReply(results=results)
     return _sequence(job, make, results)
 

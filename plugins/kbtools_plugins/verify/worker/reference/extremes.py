@@ -1,0 +1,62 @@
+"""What a forward computes that no candidate has to reproduce: integers of numbers that none can hold, exponentials of
+arguments so large that a mask of -1e6 no longer hides what it is added to, an order of numbers that are equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_EXPONENTIALS = {"_softmax", "_log_softmax", "_safe_softmax", "logsumexp", "exp", "exp2"}
+_STEEPEST = 5_000.0
+
+
+class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Watches a forward; `undefined` and `steep` say what it met."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.undefined = False
+        """Whether a number became an integer that its type cannot hold: each machine makes another one of it."""
+        self.steep = False
+        """Whether an exponential had a larger argument than any that a program means."""
+        self.tied = False
+        """Whether some of the largest or smallest elements are equal: which of them comes first nobody says."""
+
+    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
+        name = str(func).removeprefix("aten.").partition(".")[0]
+        if name in _EXPONENTIALS:
+            self.steep |= _largest(args[0]) > _STEEPEST
+        elif "scaled_dot_product" in name:
+            query, key = args[0].float(), args[1].float()
+            scale = (kwargs or {}).get("scale") or query.shape[-1] ** -0.5
+            self.steep |= _largest(query @ key.mT) * scale > _STEEPEST
+        result = func(*args, **(kwargs or {}))
+        if name == "topk" and args[0].numel():
+            self.tied |= _has_ties(args[0], args[1], *args[2:4])
+        if name in ("_to_copy", "copy_") and isinstance(result, torch.Tensor):
+            self.undefined |= not _holds(result.dtype, args[1] if name == "copy_" else args[0])
+        return result
+
+
+def _largest(values: torch.Tensor) -> float:
+    return float(values.amax()) if values.numel() and values.is_floating_point() else 0.0
+
+
+def _has_ties(values: torch.Tensor, count: int, dim: int = -1, largest: bool = True) -> bool:
+    """Whether equal ones are among the chosen, or one of them was left out."""
+    if values.dim() == 0:
+        return False
+    chosen = values.topk(min(count + 1, values.shape[dim]), dim, largest).values
+    return bool((chosen.diff(dim=dim) == 0).any())
+
+
+def _holds(dtype: torch.dtype, numbers: torch.Tensor) -> bool:
+    """Whether a type has all these numbers, cut to whole ones."""
+    if dtype.is_floating_point or dtype.is_complex or dtype == torch.bool or not numbers.is_floating_point():
+        return True
+    known = torch.iinfo(dtype)
+    wide = numbers.double().trunc()
+    return bool(((wide >= known.min) & (wide <= known.max)).all())
