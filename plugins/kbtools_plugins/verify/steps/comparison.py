@@ -68,7 +68,7 @@ class Comparison:
 
     def _least(self, expected: InputSet) -> list[Array]:
         """Scales below which none on other inputs than ordinary ones is taken to be."""
-        if not expected.name.endswith(_IN_ORDER):
+        if expected.name != _IN_ORDER:
             return self._least_scales
         own = scales(expected.exact)
         return [np.maximum(_PARTIAL_SUMS * one, least) for one, least in zip(own, self._least_scales, strict=True)]
