@@ -48,3 +48,12 @@ def test_half_of_the_work_on_other_cards_is_found(processes: WarmPair) -> None:
     shares = plain().replace("x.numel(), x.shape[-1]", f"x.numel() // (1 if {known} else 2), x.shape[-1]")
     verdict = verify(REFERENCE, shares, settings=_SETTINGS, processes=processes)
     assert verdict.verdict == "wrong_output", explain(verdict)
+
+
+def test_a_table_of_addresses_cannot_be_followed(processes: WarmPair) -> None:
+    """As grouped products have one: what a kernel finds there are places of the recording, which is no fault of it."""
+    table = "torch.tensor([x.data_ptr()], device=x.device)"
+    found = plain().replace(",)](x,", f",)]({table},")
+    found = found.replace("tl.load(x_ptr + at,", "tl.load(tl.load(x_ptr).to(tl.pointer_type(tl.float32)) + at,")
+    verdict = verify(REFERENCE, found, settings=_SETTINGS, processes=processes)
+    assert verdict.verdict == "unsupported:host_reads_data", explain(verdict)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+
+class _CudaDeviceProperties(SimpleNamespace):
+    """What torch calls such a thing."""
+
+
 _COMMON = {
+    "uuid": "7d1f4c2a-51c0-4e0e-9d0b-3f6f1c1b2a90",
+    "pci_bus_id": 7,
+    "pci_device_id": 0,
+    "pci_domain_id": 0,
+    "clock_rate": 1_410_000,
+    "memory_clock_rate": 1_215_000,
+    "memory_bus_width": 5_120,
     "regs_per_multiprocessor": 65_536,
     "warp_size": 32,
     "gcnArchName": "",
@@ -26,7 +38,7 @@ _MORE = (
 
 
 def _card(name: str, major: int, minor: int, multiprocessors: int, memory: int, shared: int) -> SimpleNamespace:
-    return SimpleNamespace(
+    return _CudaDeviceProperties(
         name=name,
         major=major,
         minor=minor,
@@ -42,7 +54,7 @@ def _card(name: str, major: int, minor: int, multiprocessors: int, memory: int, 
 
 
 MACHINES = (
-    SimpleNamespace(
+    _CudaDeviceProperties(
         name="NVIDIA A100-SXM4-40GB",
         major=8,
         minor=0,
@@ -55,7 +67,7 @@ MACHINES = (
         cards=1,
         **_COMMON,
     ),
-    SimpleNamespace(
+    _CudaDeviceProperties(
         name="NVIDIA RTX A6000",
         major=8,
         minor=6,
@@ -68,7 +80,7 @@ MACHINES = (
         cards=2,
         **_COMMON | {"cuda_version": "12.6"},
     ),
-    SimpleNamespace(
+    _CudaDeviceProperties(
         name="",
         major=8,
         minor=0,
