@@ -31,7 +31,7 @@ import numpy as np
 from benchmarks.machine import write
 from kbtools_plugins.leaks.sets import Sets
 from kbtools_plugins.leaks.shingles import shingles
-from kbtools_plugins.leaks.tokens import Stream, stream
+from kbtools_plugins.leaks.tokens import TokenStream, stream
 from tests.plugins.leaks.variants import tasks
 
 THRESHOLD = 0.8
@@ -44,7 +44,7 @@ LONGEST = 900
 # ---- the rows
 
 
-def bases(most: int) -> list[Stream]:
+def bases(most: int) -> list[TokenStream]:
     """Streams of functions and classes of Python's library, and of tasks."""
     found = [stream(task.code()) for task in tasks(500)]
     library = Path(ast.__file__).parent
@@ -64,7 +64,7 @@ def bases(most: int) -> list[Stream]:
     return found[:most]
 
 
-def copies(originals: list[Stream], count: int) -> Iterator[np.ndarray]:
+def copies(originals: list[TokenStream], count: int) -> Iterator[np.ndarray]:
     """The shingles of so many near copies, in a shuffled order."""
     rng = np.random.default_rng(7)
     for base in rng.integers(0, len(originals), count):
@@ -72,10 +72,10 @@ def copies(originals: list[Stream], count: int) -> Iterator[np.ndarray]:
         tokens = original.tokens.copy()
         changed = rng.random(len(tokens)) < RATES[rng.integers(len(RATES))]
         tokens[changed] = rng.integers(0, 1 << 63, int(changed.sum()), dtype=np.uint64)
-        yield shingles(Stream(tokens, original.names, parsed=True))
+        yield shingles(TokenStream(tokens, original.names, parsed=True))
 
 
-def generate(folder: Path, originals: list[Stream], count: int) -> None:
+def generate(folder: Path, originals: list[TokenStream], count: int) -> None:
     """Write the shingles of all rows one after the other, and where each begins."""
     lengths = []
     with (folder / "shingles.bin").open("wb") as file:

@@ -1,10 +1,11 @@
 """Check published model answers to TritonBench-T against references built from the tasks' own code and examples.
 
-    python benchmarks/verify_tritonbench.py FOLDER [--models deepseek_r1 gpt4o] [--rows FOLDER] [--workers 2]
+    python benchmarks/verify_tritonbench.py FOLDER [--models deepseek_r1 gpt4o] [--files FOLDER] [--rows FOLDER]
 
 FOLDER holds tritonbench_t.jsonl and tritonbench_t_<model>.jsonl. A task counts as buildable if its example defines
-the function and calls it once with arguments that can be given by position. Prints the verdict counts; `--rows` keeps
-the verdict of each answer.
+the function and calls it once with arguments that can be given by position. With `--files`, a folder of the
+benchmark's own files (data/TritonBench_T_v1), references are their whole functions, and each call of a file's test is
+checked: an answer passes if all of its calls do. Prints the verdict counts; `--rows` keeps the verdict of each answer.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 from machine import write
+from tritonbench_files import calls_of
 
 from kbtools_plugins.verify import VerifySettings
 from kbtools_plugins.verify.candidate.text import extract
@@ -162,6 +164,25 @@ def verdicts_of(tasks: list[dict[str, str]], answers: list[dict[str, str]], work
     return rows
 
 
+def verdicts_by_file(
+    tasks: list[dict[str, str]], answers: list[dict[str, str]], files: Path, workers: int
+) -> list[dict[str, object]]:
+    """One row per answer: the verdict of the first call of the file's test that does not pass, or of all."""
+    pairs: list[Pair] = []
+    owners: list[int] = []
+    rows: list[dict[str, object]] = [{"task": task["file"], "verdict": "unbuildable", "calls": 0} for task in tasks]
+    for number, (task, answer) in enumerate(zip(tasks, answers, strict=True)):
+        path = files / task["file"]
+        for call in calls_of(path.read_text(), path.stem) if path.exists() else ():
+            pairs.append(call.pair(answer["predict"]))
+            owners.append(number)
+    for number, verdict in zip(owners, verify_all(pairs, VerifySettings(timeout=60), workers), strict=True):
+        rows[number]["calls"] = int(str(rows[number]["calls"])) + 1
+        if rows[number]["verdict"] in ("unbuildable", "pass"):
+            rows[number] |= {"verdict": verdict.verdict, "error": verdict.error}
+    return rows
+
+
 def main() -> None:
     """Build what can be built, verify it, print and write the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -170,13 +191,18 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, help="folder for MODEL.jsonl with each answer's verdict")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--files", type=Path, help="folder with the benchmark's own files, one for each task")
     options = parser.parse_args()
     with (options.folder / "tritonbench_t.jsonl").open() as lines:
         tasks = [json.loads(line) for line in lines][: options.limit]
     results: dict[str, object] = {}
     for model in options.models:
         started = time.monotonic()
-        rows = verdicts_of(tasks, answers_of(options.folder, model, options.limit), options.workers)
+        answers = answers_of(options.folder, model, options.limit)
+        if options.files:
+            rows = verdicts_by_file(tasks, answers, options.files, options.workers)
+        else:
+            rows = verdicts_of(tasks, answers, options.workers)
         seconds = time.monotonic() - started
         counts = collections.Counter(str(row["verdict"]) for row in rows).most_common()
         print(f"{model}: {len(rows)} answers in {seconds:.0f} s with {options.workers} workers")

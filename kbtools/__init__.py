@@ -147,7 +147,11 @@ def _class_of_a_plugin(name: str) -> object:
 
     found = registry().named_in_python(name)
     if not found:
-        raise AttributeError(f"module 'kbtools' has no attribute {name!r}, nor has any plugin a stage of that name")
+        from kbtools.errors import did_you_mean
+
+        near = did_you_mean(name, __dir__(), all_if_none_near=False)
+        what = f"module 'kbtools' has no attribute {name!r}, nor has any plugin a stage of that name"
+        raise AttributeError(f"{what}. {near}".rstrip(". "))
     if len(found) > 1:
         claimants = " and ".join(f"{cls.__module__}.{cls.__qualname__}" for cls in found)
         raise AttributeError(f"kbtools.{name} could be {claimants}: import the one that you mean from its module")

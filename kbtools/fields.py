@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass  # the metaclass of BaseModel has no public name
@@ -15,17 +15,19 @@ from kbtools.spelling import as_python
 _PERCENTAGE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
-def without_percentages(cls: type[BaseModel], given: object) -> object:
-    """What a class is made of, with `10%` as 0.1 wherever it takes a number: in Python and recipes as in commands."""
+def as_in_commands(cls: type[BaseModel], given: object) -> object:
+    """What a class is made of, in Python and recipes too: `10%` is the number 0.1, and `a,b` are two names."""
     if not isinstance(given, dict):
         return given
-    shares = {
-        name: float(found[1]) / 100
-        for name, value in given.items()
-        if isinstance(value, str) and name in cls.model_fields and (found := _PERCENTAGE.fullmatch(value))
-        if {float, str} & set(_plain(cls.model_fields[name].annotation)) == {float}
-    }
-    return {**given, **shares}
+    texts = {name: value for name, value in given.items() if isinstance(value, str) and name in cls.model_fields}
+    return {**given, **{name: _read(value, cls.model_fields[name].annotation) for name, value in texts.items()}}
+
+
+def _read(text: str, annotation: object) -> object:
+    if get_origin(annotation) is tuple and get_args(annotation)[:1] == (str,):
+        return tuple(text.split(","))
+    share = _PERCENTAGE.fullmatch(text)
+    return float(share[1]) / 100 if share and {float, str} & set(_plain(annotation)) == {float} else text
 
 
 def _plain(annotation: object) -> Iterator[object]:
@@ -42,7 +44,10 @@ else:
     class CheckedCall(ModelMetaclass):
         """Makes a wrong call of a stage's class an error of kbtools, with the nearest keyword for an unknown one."""
 
-        def __call__(cls, **fields: object) -> Any:  # noqa: N805  # a class is what a metaclass is called on
+        def __call__(cls, *values: object, **fields: object) -> Any:  # noqa: N805  # a metaclass is called on a class
+            if values:
+                names = ", ".join(map(keyword, cls.model_fields))
+                raise UsageError(f"{cls.__name__}: {values[0]!r:.80} has no name. Write it behind one of {names}")
             try:
                 return super().__call__(**fields)
             except ValidationError as error:

@@ -229,6 +229,7 @@ def read_all(spec: str, names: Sequence[str] = ()) -> list[Recipe]:
         if name not in found:
             raise UsageError(f"{path} has no recipe {name!r}. {did_you_mean(name, found)}")
     filled = variables.filled_in([found[name] for name in chosen], f"{path} ({', '.join(chosen)})")
+    assert isinstance(filled, list)  # as what was given
     named = [_validated(NamedRecipe, one, f"{path}, recipe {one['name']!r}") for one in filled]
     return [Recipe.model_validate(one.model_dump(exclude={"name"})) for one in named]
 

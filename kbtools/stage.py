@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 from kbtools import notebook
 from kbtools.data.table import column, with_constant
 from kbtools.errors import KbError, SchemaError
-from kbtools.fields import CheckedCall, without_percentages
+from kbtools.fields import CheckedCall, as_in_commands
 from kbtools.figures import Section
 from kbtools.plugins import registry
 from kbtools.result import Result, merge, of_splits
@@ -64,8 +64,8 @@ class Stage(BaseModel, ABC, metaclass=CheckedCall):
 
     @model_validator(mode="before")
     @classmethod
-    def _percentages(cls, given: object) -> object:
-        return without_percentages(cls, given)
+    def _as_in_commands(cls, given: object) -> object:
+        return as_in_commands(cls, given)
 
     @classmethod
     def check_class(cls) -> None:

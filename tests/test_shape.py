@@ -1,5 +1,6 @@
 """The shape of the code: short modules, folders that can be overseen, types that say something."""
 
+import ast
 from collections import Counter
 from pathlib import Path
 
@@ -35,3 +36,19 @@ def test_any_is_rare():
     """Where nothing more is known of a value, `object` says so and is checked."""
     lines = sum(text.count("\n") for text in TEXTS.values())
     assert 1000 * sum(map(anys, TEXTS.values())) / lines < MOST_ANY
+
+
+SHARED_NAMES = {
+    "Answer": "of a model to the engine, of the verification's server to a trainer: both are used from outside",
+    "Question": "to a model about a row, to the verification's server: both are used from outside",
+    "Message": "of a request to a model, of a rollout in any layout: both are used from outside",
+}
+"""Names that two classes have, and why neither is called otherwise."""
+
+
+def test_a_name_means_one_class():
+    """Whoever reads `Places` or searches for it finds one thing; private classes count too."""
+    classes = Counter(
+        node.name for text in TEXTS.values() for node in ast.parse(text).body if isinstance(node, ast.ClassDef)
+    )
+    assert {name for name, count in classes.items() if count > 1} == set(SHARED_NAMES)

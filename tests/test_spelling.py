@@ -97,3 +97,32 @@ def test_texts_and_counts_take_no_percentage():
         kb.Split(seed="10%")
     with pytest.raises(KbError, match="less than 1, a share such as 0.1 or 10%"):
         kb.Split(validation="110%")
+
+
+WRONG = {
+    "takes a dataset first": lambda: kb.apply("sample", kb.Dedup()),
+    "write kb.Filter(...)": lambda: kb.apply(kb.load("sample", limit=2), kb.Filter),
+    "this is none: 'filter'": lambda: kb.apply(kb.load("sample", limit=2), "filter"),
+    "one after the other or as a | b": lambda: kb.apply(kb.load("sample", limit=2), [kb.Dedup()]),
+    "'reward > 1' has no name. Write it behind one of columns=, where=": lambda: kb.Filter("reward > 1"),
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_calls_that_a_newcomer_writes_are_told_how(said):
+    """No traceback into the library: what was given, and how it is written."""
+    with pytest.raises(KbError) as caught:
+        WRONG[said]()
+    assert said in str(caught.value)
+
+
+def test_an_unknown_class_names_the_nearest():
+    """As everywhere else."""
+    with pytest.raises(AttributeError, match=r"Did you mean 'Filter'\?"):
+        kb.Filer  # noqa: B018  # the look-up is what is tried
+
+
+def test_one_name_is_a_list_of_one():
+    """`key="code"` as on the command line; `a,b` are two."""
+    assert kb.Dedup(key="code") == kb.Dedup(key=("code",))
+    assert kb.Agreement(between="a,b") == kb.Agreement(between=("a", "b"))

@@ -8,7 +8,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.data.table import batches
-from kbtools.pipeline import Bars, observers
+from kbtools.pipeline import ProgressBars, observers
 from tests.rows import evals
 
 
@@ -25,7 +25,7 @@ class ReadsTwice(kb.Stage):
         return kb.Result(ds)
 
 
-class Counting(Bars):
+class Counting(ProgressBars):
     """An observer that remembers what it was told."""
 
     def __init__(self):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from kbtools.engines.crew import Heard, Worker
+from kbtools.engines.crew import Worker, WorkerAnswer
 from kbtools.engines.job import Job, JobAnswer, Kind, perform
 from kbtools.engines.nodes import Node, check_versions, last_line, nodes, on_node
 from kbtools.errors import ConfigError, MissingExtra
@@ -121,7 +121,7 @@ class ClusterStaff:
         assert isinstance(worker, RemoteActor)
         return RemoteActor(worker.node, worker.number, worker.kind) if worker.node_is_up() else None
 
-    def heard(self, working: Iterable[Worker]) -> list[Heard]:
+    def heard(self, working: Iterable[Worker]) -> list[WorkerAnswer]:
         """The answers that have come."""
         import ray
 
@@ -129,7 +129,7 @@ class ClusterStaff:
         done, _ = ray.wait(list(by_reference), num_returns=len(by_reference), timeout=0.05)
         if not done:
             done, _ = ray.wait(list(by_reference), timeout=1.0)
-        return [Heard(by_reference[reference], by_reference[reference].answer()) for reference in done]
+        return [WorkerAnswer(by_reference[reference], by_reference[reference].answer()) for reference in done]
 
     def has_gpus(self) -> bool:
         """Whether a node has one."""

@@ -46,7 +46,7 @@ class Worker(Protocol):
 
 
 @dataclass(frozen=True)
-class Heard:
+class WorkerAnswer:
     """A worker's answer; None when it died."""
 
     worker: Worker
@@ -62,7 +62,7 @@ class Staff(Protocol):
     def replace(self, worker: Worker) -> Worker | None:
         """Another one in the place of one that died; None where there can be none."""
 
-    def heard(self, working: Iterable[Worker]) -> list[Heard]:
+    def heard(self, working: Iterable[Worker]) -> list[WorkerAnswer]:
         """What came from them, after at most a second."""
 
     def has_gpus(self) -> bool:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import IO
 
 from kbtools.engines import versions
-from kbtools.engines.crew import Heard, Worker
+from kbtools.engines.crew import Worker, WorkerAnswer
 from kbtools.engines.job import Job, JobAnswer, Kind
 from kbtools.engines.versions import Versions
 from kbtools.errors import ConfigError
@@ -83,10 +83,10 @@ class LocalStaff:
         assert isinstance(worker, LocalProcess)
         return LocalProcess(worker.number)
 
-    def heard(self, working: Iterable[Worker]) -> list[Heard]:
+    def heard(self, working: Iterable[Worker]) -> list[WorkerAnswer]:
         """The answers that have come."""
         processes = [worker for worker in working if isinstance(worker, LocalProcess)]
-        return [Heard(worker, worker.answer()) for worker in _readable(processes, 1.0)]
+        return [WorkerAnswer(worker, worker.answer()) for worker in _readable(processes, 1.0)]
 
     def has_gpus(self) -> bool:
         """They share those of the machine; who has one to itself is for the job to settle."""

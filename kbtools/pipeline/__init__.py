@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kbtools.pipeline.chain import Run as Run
+    from kbtools.pipeline.chain import ChainResult as ChainResult
     from kbtools.pipeline.chain import apply as apply
     from kbtools.pipeline.chain import count as count
     from kbtools.pipeline.chain import preflight as preflight
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from kbtools.pipeline.files import save as save
     from kbtools.pipeline.files import save_dropped as save_dropped
     from kbtools.pipeline.files import save_lineage as save_lineage
-    from kbtools.pipeline.observers import Bars as Bars
     from kbtools.pipeline.observers import Observer as Observer
+    from kbtools.pipeline.observers import ProgressBars as ProgressBars
     from kbtools.pipeline.serialization import build as build
     from kbtools.pipeline.serialization import entry as entry
     from kbtools.pipeline.serialization import make as make
 
 _HOME = {
-    "Run": "chain",
+    "ChainResult": "chain",
     "apply": "chain",
     "count": "chain",
     "preflight": "chain",
@@ -45,7 +45,7 @@ _HOME = {
     "save": "files",
     "save_dropped": "files",
     "save_lineage": "files",
-    "Bars": "observers",
+    "ProgressBars": "observers",
     "Observer": "observers",
     "build": "serialization",
     "entry": "serialization",

@@ -15,10 +15,10 @@ from kbtools.data.io import own_files
 from kbtools.data.io.local_files import gatherable
 from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray, crew, opened
-from kbtools.errors import Missing
+from kbtools.errors import Missing, UsageError
 from kbtools.figures import Table
 from kbtools.lineage import Lineage, Recipe, StageRecord
-from kbtools.pipeline.observers import Bars, Observer, reporting
+from kbtools.pipeline.observers import Observer, ProgressBars, reporting
 from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.sharding import Beginning, beginning, run_sharded
 from kbtools.pipeline.step import checked
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Run:
+class ChainResult:
     """What came of a chain: the dataset, the record of each stage, and the rows that were left out."""
 
     dataset: Dataset | DatasetDict
@@ -61,7 +61,21 @@ def apply(
     progress bar (`datasets.disable_progress_bars()` turns it off), and the logger `kbtools` warns of what went wrong.
     With an engine, workers of it run the row-wise stages; the rows are the same.
     """
+    if not hasattr(data, "map"):
+        raise UsageError(f"apply takes a dataset first, and this is none: {data!r:.80}. kb.load(...) gives one.")
+    for stage in stages:
+        _check_stage(stage)
     return run(data, stages, observer, engine=engine).dataset
+
+
+def _check_stage(thing: object) -> None:
+    """UsageError for what is no stage, with how one is written."""
+    if isinstance(thing, Stage):
+        return
+    how = "Write kb.Filter(where=...), and several one after the other or as a | b."
+    if isinstance(thing, type) and issubclass(thing, Stage):
+        how = f"It is the class of one: write kb.{thing.__name__}(...)."
+    raise UsageError(f"apply takes stages behind the dataset, and this is none: {thing!r:.80}. {how}")
 
 
 def run(
@@ -71,10 +85,10 @@ def run(
     *,
     preflighted: bool = False,
     engine: Processes | Ray | None = None,
-) -> Run:
+) -> ChainResult:
     """As `apply`, with the records and the dropped rows; `preflighted` when the caller has called `preflight`."""
     chain = tuple(flat(stages))
-    bars = Bars()
+    bars = ProgressBars()
     watcher = observer or bars
     token = asked_by_chain.set(Chain())
     try:
@@ -107,13 +121,13 @@ def preflight(recipe: Recipe, stages: Sequence[Stage]) -> list[str]:
     return lines
 
 
-def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Observer) -> Run:
+def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Observer) -> ChainResult:
     """Check the chain against the columns, then run its stages one by one; the lineage grows with every one."""
     lineage = lineages.of(data).model_copy(update={"versions": lineages.versions()})
     data = gatherable(data, "the dataset")
     for ds in data.values() if isinstance(data, dict) else [data]:
         check_chain(ds.features, stages)
-    done, began_with = Run(data), beginning(data, lineage)
+    done, began_with = ChainResult(data), beginning(data, lineage)
     for segment in _segments(stages):
         lineages.attach(done.dataset, lineage)  # a stage that publishes reads there how its rows came about
         known = len(done.records)
@@ -134,7 +148,7 @@ def _segments(stages: Sequence[Stage]) -> list[Segment]:
     return segments(stages)
 
 
-def _sharded(done: Run, segment: Segment, watcher: Observer, began_with: Beginning) -> None:
+def _sharded(done: ChainResult, segment: Segment, watcher: Observer, began_with: Beginning) -> None:
     """Run the stages of a segment in workers; the time that they took is shared out as the workers needed it."""
     began = time.perf_counter()
     outcomes = run_sharded(done.dataset, segment, watcher, began_with)
@@ -155,7 +169,7 @@ def _ended(lineage: Lineage, seconds: float) -> Lineage:
     return lineage.model_copy(update={"created": now, "seconds": (lineage.seconds or 0.0) + round(seconds, 3)})
 
 
-def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
+def _step(done: ChainResult, position: int, stage: Stage, watcher: Observer) -> None:
     rows_in = count(done.dataset)
     watcher.started(position, stage, rows_in)
     began = time.perf_counter()
@@ -165,7 +179,9 @@ def _step(done: Run, position: int, stage: Stage, watcher: Observer) -> None:
     _add(done, stage, result, (rows_in, count(result.dataset)), seconds, watcher)
 
 
-def _add(done: Run, stage: Stage, result: Result, rows: tuple[int, int], seconds: float, watcher: Observer) -> None:
+def _add(
+    done: ChainResult, stage: Stage, result: Result, rows: tuple[int, int], seconds: float, watcher: Observer
+) -> None:
     """The result becomes that of the run; what stages left out is ordered by its number, whoever counted it."""
     result = replace(
         result,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, DatasetDict
 
-    from kbtools.pipeline.chain import Run
+    from kbtools.pipeline.chain import ChainResult
     from kbtools.result import Drop
 
 
@@ -85,7 +85,7 @@ def save_lineage(data: Dataset | DatasetDict, path: Path, output: lineages.Outpu
     return path
 
 
-def save_dropped(done: Run, path: Path) -> Path:
+def save_dropped(done: ChainResult, path: Path) -> Path:
     """Write every row that was left out, as its stage received it, with `dropped_by` and `reason`."""
     import datasets
     import pyarrow as pa

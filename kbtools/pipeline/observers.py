@@ -42,7 +42,7 @@ class Observer(Protocol):
         """The stage is done."""
 
 
-class Bars:
+class ProgressBars:
     """How a run looks from Python: one bar for each stage, and in the log what people have to know.
 
     The bars are those of `datasets`: `datasets.disable_progress_bars()` turns them off. Notes and failed rows are

@@ -22,7 +22,7 @@ from kbtools.result import of_splits
 from kbtools.shards import (
     INPUTS,
     Inputs,
-    Loaded,
+    LoadedInput,
     Manifest,
     Segment,
     ShardTask,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 WORK = "kbtools.pipeline.sharding:work_on"
 
 
-Beginning = Mapping[str | None, Loaded]
+Beginning = Mapping[str | None, LoadedInput]
 """What a run began with, by split, where workers can load it themselves."""
 
 
@@ -60,8 +60,8 @@ def beginning(data: Dataset | DatasetDict, lineage: Lineage) -> Beginning:
     if source is None:
         return {}
     if not isinstance(data, dict):
-        return {None: Loaded(data, source)}
-    return {name: Loaded(ds, source.model_copy(update={"split": name})) for name, ds in data.items()}
+        return {None: LoadedInput(data, source)}
+    return {name: LoadedInput(ds, source.model_copy(update={"split": name})) for name, ds in data.items()}
 
 
 def run_sharded(

@@ -23,7 +23,7 @@ _FEW_VALUES = 12
 
 
 @dataclass(frozen=True)
-class Step:
+class StageStep:
     """Rows that reached a stage and rows that left it."""
 
     name: str
@@ -36,7 +36,7 @@ class Funnel:
     """Rows after each stage of a pipeline."""
 
     title: str
-    steps: tuple[Step, ...]
+    steps: tuple[StageStep, ...]
 
 
 Drawing = Chart | Funnel

@@ -52,7 +52,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Problem:
+class ReportProblem:
     """Something that is wrong, and the address of the place that shows it."""
 
     text: str
@@ -64,13 +64,13 @@ class Headline:
     """The beginning of a report."""
 
     what: str
-    wrong: list[Problem] = field(default_factory=list)
+    wrong: list[ReportProblem] = field(default_factory=list)
     clear: list[str] = field(default_factory=list)
     """What was looked for and not found."""
     open: list[str] = field(default_factory=list)
     """What could not be looked for, and why."""
 
-    def add(self, what: str, found: Iterator[Problem] | None, why: str) -> None:
+    def add(self, what: str, found: Iterator[ReportProblem] | None, why: str) -> None:
         """Problems of one kind; none at all where they could not be looked for."""
         if found is None:
             self.open.append(f"{what} ({why})")
@@ -117,57 +117,57 @@ def _held(places: SpecialColumns) -> dict[str, str | None]:
     }
 
 
-def _told(seen: Seen) -> Iterator[Problem]:
+def _told(seen: Seen) -> Iterator[ReportProblem]:
     """What stages say is wrong; where rows were dropped since, it is said how many."""
     for found in seen.findings:
         later = "" if found.here or found.rows_after == seen.rows else f" (then; {rows_text(found.rows_after)} left it)"
         for text in found.section.problems if found.section else ():
-            yield Problem(text + later, f"#stage-{found.slug}")
+            yield ReportProblem(text + later, f"#stage-{found.slug}")
 
 
-def _leaks(seen: Seen) -> Iterator[Problem]:
+def _leaks(seen: Seen) -> Iterator[ReportProblem]:
     for found in seen.repeats:
         if found.across:
             verb = "is" if found.across == 1 else "are"
-            yield Problem(f"{counted(found.across, found.what)} {verb} in more than one split", "#duplicates")
+            yield ReportProblem(f"{counted(found.across, found.what)} {verb} in more than one split", "#duplicates")
 
 
-def _duplicates(seen: Seen) -> Iterator[Problem]:
+def _duplicates(seen: Seen) -> Iterator[ReportProblem]:
     """Rows with the same answer; several rows of one module are what rollouts have."""
     finest = seen.repeats[-1]
     if finest.groups:
         noun = "answer" if finest.what == "completion" else finest.what
-        yield Problem(f"{rows_text(finest.rows)} repeat: the same {noun} in another row", "#duplicates")
+        yield ReportProblem(f"{rows_text(finest.rows)} repeat: the same {noun} in another row", "#duplicates")
 
 
-def _failures(seen: Seen) -> Iterator[Problem]:
+def _failures(seen: Seen) -> Iterator[ReportProblem]:
     faults: dict[str, int] = {}
     for fault in seen.faults:
         faults[fault.where] = faults.get(fault.where, 0) + fault.rows
     for where, rows in faults.items():
         what = "have a completion whose answer cannot be told from the reasoning" if where == "completion" else ""
-        yield Problem(f"{rows_text(rows)} {what or f'with an error in {where}'}", _FAULTS)
+        yield ReportProblem(f"{rows_text(rows)} {what or f'with an error in {where}'}", _FAULTS)
     if failed := sum(fault.rows for fault in seen.recorded):
-        yield Problem(f"{rows_text(failed)} failed on the way", _FAULTS)
+        yield ReportProblem(f"{rows_text(failed)} failed on the way", _FAULTS)
 
 
-def _constant(columns: Sequence[Column], seen: Seen) -> Iterator[Problem]:
+def _constant(columns: Sequence[Column], seen: Seen) -> Iterator[ReportProblem]:
     for found in columns:
         rows = seen.rows - missing(found)
         if gone := missing(found):
             said = f"{rows_text(gone)} without {found.path}" if rows else f"{found.path} has no value in any row"
-            yield Problem(said, _rows(found.path, "none"))
+            yield ReportProblem(said, _rows(found.path, "none"))
         if rows < 2:
             continue
         value, count = most_frequent(found)
         if count == rows:
-            yield Problem(f"{found.path} is {value} in all {rows_text(rows)}", "#one-value")
+            yield ReportProblem(f"{found.path} is {value} in all {rows_text(rows)}", "#one-value")
         elif count >= NEARLY_ALL * rows:
-            yield Problem(f"{found.path} is {value} in {count / rows:.0%} of the rows", "#distributions")
+            yield ReportProblem(f"{found.path} is {value} in {count / rows:.0%} of the rows", "#distributions")
     yield from _flat_groups(columns, seen)
 
 
-def _flat_groups(columns: Sequence[Column], seen: Seen) -> Iterator[Problem]:
+def _flat_groups(columns: Sequence[Column], seen: Seen) -> Iterator[ReportProblem]:
     """Modules whose rows all have one reward teach nothing to a method that compares the answers to one prompt."""
     module = next((found for found in seen.columns if found.path == seen.places.module), None)
     reward = next((found for found in columns if isinstance(found, Numbers) and found.distinct > 1), None)
@@ -176,10 +176,10 @@ def _flat_groups(columns: Sequence[Column], seen: Seen) -> Iterator[Problem]:
     flat, several = outliers.flat_groups(module.codes, reward.values)
     if several and flat >= several / 2:
         text = f"in {flat:,} of {counted(several, 'module')} with several rows all have the same {reward.path}"
-        yield Problem(text, "#distributions")
+        yield ReportProblem(text, "#distributions")
 
 
-def _outliers(columns: Sequence[Numbers], tally: Tally) -> Iterator[Problem]:
+def _outliers(columns: Sequence[Numbers], tally: Tally) -> Iterator[ReportProblem]:
     for column in columns:
         for end in outliers.far_ends(column.values):
             sign, order = (">=", "-") if end.high else ("<=", "")
@@ -187,17 +187,17 @@ def _outliers(columns: Sequence[Numbers], tally: Tally) -> Iterator[Problem]:
             text = (
                 f"{rows_text(end.rows)} far {'above' if end.high else 'below'} the others in {column.path} ({extreme})"
             )
-            yield Problem(
+            yield ReportProblem(
                 text, f"{_rows(column.path, f'{sign}{end.limit!r}')}&sort={order}{quote(column.path, safe='')}"
             )
         if infinite := outliers.infinite(column.values):
-            yield Problem(f"{rows_text(infinite)} with an infinite {column.path}", "#distributions")
+            yield ReportProblem(f"{rows_text(infinite)} with an infinite {column.path}", "#distributions")
     for what, lengths in tally.lengths.items():
         for end in outliers.far_ends(lengths):
             if end.high:
                 most = f"up to {counted(int(end.extreme), 'character')}"
                 text = f"{rows_text(end.rows)} with a far longer {what} than the others ({most})"
-                yield Problem(text, f"#index={end.place}")
+                yield ReportProblem(text, f"#index={end.place}")
 
 
 def _rows(path: str, wanted: str) -> str:

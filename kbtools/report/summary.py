@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kbtools.data.table import column
 from kbtools.figures import Bars, Histogram
 from kbtools.lineage import Lineage, StageRecord
-from kbtools.report.charts import Funnel, Step, distribution, lengths, named
+from kbtools.report.charts import Funnel, StageStep, distribution, lengths, named
 from kbtools.report.columns import Column, Labels, missing
 from kbtools.report.duplicates import Repeats, repeats
 from kbtools.report.packing import SpecialColumns, Tally
@@ -73,7 +73,7 @@ def _setting(value: object) -> str:
 
 def funnel(lineage: Lineage) -> Funnel | None:
     """Rows after each stage; None when no stage was recorded."""
-    steps = tuple(Step(record.stage, record.rows_in, record.rows_out) for record in lineage.records)
+    steps = tuple(StageStep(record.stage, record.rows_in, record.rows_out) for record in lineage.records)
     return Funnel("Rows after each stage", steps) if steps else None
 
 

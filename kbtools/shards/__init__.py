@@ -9,7 +9,7 @@ the work is in `kbtools.engines`.
 
 from kbtools.shards.inputs import INPUTS as INPUTS
 from kbtools.shards.inputs import Inputs as Inputs
-from kbtools.shards.inputs import Loaded as Loaded
+from kbtools.shards.inputs import LoadedInput as LoadedInput
 from kbtools.shards.inputs import inputs_of as inputs_of
 from kbtools.shards.inputs import pinned as pinned
 from kbtools.shards.manifest import Manifest as Manifest

@@ -22,7 +22,7 @@ from kbtools.data.io.source import Source, local_path
 from kbtools.data.table import conformed, tables
 from kbtools.errors import ConfigError, reason
 from kbtools.shards.manifest import read_rows
-from kbtools.shards.places import ROW, Places, gathered, pieces, table_of
+from kbtools.shards.places import ROW, RowPlaces, gathered, pieces, table_of
 from kbtools.shards.task import Rows
 from kbtools.shards.unfinished import name_for
 
@@ -37,13 +37,13 @@ INPUTS = "inputs"
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedInput:
     """A dataset, or a split of one, as its source gave it."""
 
     ds: Dataset
     source: Source
 
-    def offsets(self, places: Places) -> list[int] | None:
+    def offsets(self, places: RowPlaces) -> list[int] | None:
         """What to add to a row's number in its file, for each piece, to get its number in the source.
 
         None where some rows are of other files.
@@ -107,7 +107,7 @@ class OfSource(Inputs):
     """Rows of a source, in any order; without places all of them as they are."""
 
     def __init__(
-        self, ds: Dataset, scratch: Path, source: Source, places: Places | None, offsets: Sequence[int]
+        self, ds: Dataset, scratch: Path, source: Source, places: RowPlaces | None, offsets: Sequence[int]
     ) -> None:
         super().__init__(ds, scratch)
         self._source, self._places, self._offsets = source, places, offsets
@@ -140,7 +140,7 @@ class OfSource(Inputs):
 class OfShards(Inputs):
     """Rows of shards of earlier stages."""
 
-    def __init__(self, ds: Dataset, scratch: Path, places: Places, files: Sequence[str]) -> None:
+    def __init__(self, ds: Dataset, scratch: Path, places: RowPlaces, files: Sequence[str]) -> None:
         super().__init__(ds, scratch)
         self._places, self._files = places, files
 
@@ -150,14 +150,14 @@ class OfShards(Inputs):
         return told.model_copy(update={"columns": tuple(self.ds.column_names)})
 
 
-def inputs_of(ds: Dataset, loaded: Loaded | None, scratch: Path) -> Inputs:
+def inputs_of(ds: Dataset, loaded: LoadedInput | None, scratch: Path) -> Inputs:
     """How the rows of a dataset get to the workers; `loaded` is what the run began with, if others can load it."""
     if loaded is not None and loaded.ds is ds:
         return OfSource(ds, scratch, loaded.source, None, [])
     found = pieces(ds)
     if not found or not ds.num_rows or not _types_of(found[0].path, ds):
         return Copies(ds, scratch)
-    places = Places(ds, found)
+    places = RowPlaces(ds, found)
     if loaded is not None and (offsets := loaded.offsets(places)) is not None:
         return OfSource(ds, scratch, loaded.source, places, offsets)
     if all(piece.path.is_relative_to(scratch / "shards") for piece in found):

@@ -21,11 +21,11 @@ ROWS = "rows.arrow"
 _BATCH_ROWS = 10_000
 
 
-class _Told(BaseModel):
+class _ManifestPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Dropped(_Told):
+class Dropped(_ManifestPart):
     """Rows that a stage left out, all for one reason."""
 
     reason: str
@@ -33,7 +33,7 @@ class Dropped(_Told):
     rows: int
 
 
-class Failed(_Told):
+class Failed(_ManifestPart):
     """Rows that a stage could not process, all for one kind of fault."""
 
     kind: str
@@ -41,7 +41,7 @@ class Failed(_Told):
     examples: tuple[str, ...]
 
 
-class Figures(_Told):
+class Figures(_ManifestPart):
     """A table for people."""
 
     title: str
@@ -49,7 +49,7 @@ class Figures(_Told):
     rows: tuple[tuple[str, ...], ...]
 
 
-class StageFindings(_Told):
+class StageFindings(_ManifestPart):
     """What one stage did to the rows of a shard."""
 
     rows_in: int
@@ -63,7 +63,7 @@ class StageFindings(_Told):
     seconds: float
 
 
-class Manifest(_Told):
+class Manifest(_ManifestPart):
     """What came of a shard."""
 
     key: str

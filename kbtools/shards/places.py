@@ -22,7 +22,7 @@ _KEEPS_VALUES = frozenset({"replace_schema_metadata", "slice", "drop", "select"}
 
 
 @dataclass(frozen=True)
-class Piece:
+class ArrowPiece:
     """Consecutive rows of an Arrow file."""
 
     path: Path
@@ -30,7 +30,7 @@ class Piece:
     rows: int
 
 
-def pieces(ds: Dataset) -> list[Piece] | None:
+def pieces(ds: Dataset) -> list[ArrowPiece] | None:
     """Files whose rows, one after the other, are the table under a dataset; None where some are in no file."""
     from datasets.table import ConcatenationTable
 
@@ -39,7 +39,7 @@ def pieces(ds: Dataset) -> list[Piece] | None:
     return None if None in found else [piece for piece in found if piece is not None]
 
 
-def _piece(side_by_side: Sequence[object]) -> Piece | None:
+def _piece(side_by_side: Sequence[object]) -> ArrowPiece | None:
     from datasets.table import MemoryMappedTable
 
     if len(side_by_side) != 1 or not isinstance(side_by_side[0], MemoryMappedTable):
@@ -49,13 +49,13 @@ def _piece(side_by_side: Sequence[object]) -> Piece | None:
     if not {name for name, _, _ in done} <= _KEEPS_VALUES:
         return None
     start = sum(args[0] for name, args, _ in done if name == "slice")
-    return Piece(Path(table.path), start, table.num_rows)
+    return ArrowPiece(Path(table.path), start, table.num_rows)
 
 
-class Places:
+class RowPlaces:
     """For each row of a dataset: which piece it is in, and its number in that piece's file."""
 
-    def __init__(self, ds: Dataset, found: Sequence[Piece]) -> None:
+    def __init__(self, ds: Dataset, found: Sequence[ArrowPiece]) -> None:
         import numpy as np
 
         self.found = found

@@ -24,7 +24,7 @@ def progress_file(scratch: Path, key: str) -> Path:
 
 
 @dataclass
-class Progress:
+class ShardProgress:
     """A worker's part: rows that went through all stages, those half way counted as half."""
 
     file: Path

@@ -18,11 +18,11 @@ FORMAT = 2
 """Counted up when shards of before can no longer be read, or mean something else."""
 
 
-class _Told(BaseModel):
+class _TaskPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Rows(_Told):
+class Rows(_TaskPart):
     """Where the rows of a shard are."""
 
     digest: str
@@ -37,7 +37,7 @@ class Rows(_Told):
     """What is read of a source or of shards."""
 
 
-class ShardTask(_Told):
+class ShardTask(_TaskPart):
     """Row-wise stages over a range of rows."""
 
     key: str

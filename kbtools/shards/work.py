@@ -26,7 +26,7 @@ from kbtools.shards.manifest import (
     finished,
     write_rows,
 )
-from kbtools.shards.progress import Progress, progress_file
+from kbtools.shards.progress import ShardProgress, progress_file
 from kbtools.shards.row_names import marked
 from kbtools.shards.task import ShardTask, folder_of, key_of
 from kbtools.shards.unfinished import clear, name_for
@@ -64,7 +64,7 @@ def work(task: ShardTask, stages: Sequence[Stage], step: Step) -> Manifest:
 def _through(task: ShardTask, stages: Sequence[Stage], step: Step, part: Path) -> list[StageFindings]:
     """The rows through all stages, and what they found."""
     ds = inputs.read_shard(task.rows, Path(task.scratch), task.key)
-    progress = Progress(progress_file(Path(task.scratch), task.key), ds.num_rows, len(stages))
+    progress = ShardProgress(progress_file(Path(task.scratch), task.key), ds.num_rows, len(stages))
     findings = []
     for number, stage in enumerate(stages):
         began = time.perf_counter()

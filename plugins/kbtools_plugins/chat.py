@@ -140,14 +140,14 @@ class _ToChat(kb.Stage):
         columns[_HIDDEN] = pa.array([row.hidden for row in rows], pa.bool_())
         return pa.table(columns)
 
-    def _conversations(self, table: pa.Table, places: ConversationColumns) -> Iterator[_Cells]:
+    def _conversations(self, table: pa.Table, places: ConversationColumns) -> Iterator[_ChatCells]:
         count = table.num_rows
         prompts = field_of(table, places.prompt).to_pylist() if places.prompt else [None] * count
         completions = field_of(table, places.completion).to_pylist()
         beside = field_of(table, places.reasoning).to_pylist() if places.reasoning else [None] * count
         systems = self._systems(table, places)
         for cells in zip(prompts, completions, beside, systems, strict=True):
-            yield _Cells(*cells)
+            yield _ChatCells(*cells)
 
     def _systems(self, table: pa.Table, places: ConversationColumns) -> list[str | None]:
         """The system prompt of every row, which may depend on its columns."""
@@ -163,7 +163,7 @@ class _ToChat(kb.Stage):
             rendered.append(messages[0]["content"])
         return rendered
 
-    def _row(self, cells: _Cells, places: ConversationColumns) -> _Row:
+    def _row(self, cells: _ChatCells, places: ConversationColumns) -> _ChatRow:
         rules = Rules(self.tag, self.answer, self.unwrap)
         try:
             prompt = turns_of(cells.prompt, "user", rules) if places.prompt else []
@@ -179,9 +179,9 @@ class _ToChat(kb.Stage):
                 [*prompt, *completion], self.reasoning
             )
             hidden = self.reasoning != "drop" and any(turn.hidden for turn in [*prompt, *completion])
-            return _Row(self._written(prompt, completion), None, added, hidden)
+            return _ChatRow(self._written(prompt, completion), None, added, hidden)
         except (ReasoningError, Lossy) as error:
-            return _Row({}, str(error))
+            return _ChatRow({}, str(error))
 
 
 class ToMessages(_ToChat):
@@ -231,7 +231,7 @@ class ToPromptCompletion(_ToChat):
 
 
 @dataclass(frozen=True)
-class _Cells:
+class _ChatCells:
     """What one row says."""
 
     prompt: object
@@ -241,7 +241,7 @@ class _Cells:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _ChatRow:
     """What became of it."""
 
     columns: dict[str, list[Message]]

@@ -128,7 +128,7 @@ def names() -> list[str]:
     return names + [f"judge {judge.name}" for judge in own.judges]
 
 
-def made(name: str, case: Case, model: str) -> pipeline.Run:
+def made(name: str, case: Case, model: str) -> pipeline.ChainResult:
     """The run of one stage over its rows."""
     stage, _, judge = name.partition(" ")
     fields = {**case.fields, **({"judge": judge} if judge else {})}

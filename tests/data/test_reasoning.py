@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kbtools.data.conversations.marks import marks_in
 from kbtools.data.conversations.markup import find_marks
-from kbtools.data.conversations.reasoning import AnswerRule, Parsed, ReasoningError, Rules, parse, strip
+from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, ReasoningParts, Rules, parse, strip
 from kbtools.data.conversations.reasoning_error import EXPLANATIONS
 from kbtools.data.conversations.tags import TagReader, usual_answer
 
@@ -450,7 +450,7 @@ def steps(run: Callable[[], object]) -> int:
     return count
 
 
-def outcome(text: str) -> Parsed | str:
+def outcome(text: str) -> ReasoningParts | str:
     try:
         return parse(text)
     except ReasoningError as error:

@@ -21,7 +21,7 @@ from kbtools.engines.versions import Versions, refuse_difference
 from kbtools.lineage import Recipe
 from kbtools.shards import Watched, clear, filled, finished, ranges, segments
 from kbtools.shards.manifest import Manifest, StageFindings, digests
-from kbtools.shards.progress import Progress
+from kbtools.shards.progress import ShardProgress
 from kbtools.shards.unfinished import name_for
 
 
@@ -183,7 +183,7 @@ def test_a_stage_without_a_scope_is_refused_before_any_worker_is_hired(tmp_path:
 def test_rows_of_shards_under_way_are_told_once(tmp_path: Path) -> None:
     """By the worker's file: stages count alike, a stage that reads its rows twice counts them once."""
     file = tmp_path / "progress" / "key"
-    worker, driver = Progress(file, rows=100, stages=2, _told=-1e9), Watched(_looked=-1e9)
+    worker, driver = ShardProgress(file, rows=100, stages=2, _told=-1e9), Watched(_looked=-1e9)
     assert driver.news(iter([file])) == 0
     told = []
     for number, read in ((0, 60), (0, 60), (1, 30)):

@@ -186,7 +186,7 @@ def test_trouble_is_an_error_with_counts_rows_and_kinds() -> None:
     assert "3 of 4 rows have no certain answer in 'completion': 2 x unclosed-think, 1 x answers-differ." in message
     assert "row 1 (example_id 101): unclosed-think: a <think> is never closed" in message
     assert "(at message 0, character 0)" in message
-    assert "--on-error drop" in message
+    assert "on_error='drop'" in message
 
 
 def test_trouble_can_empty_the_content() -> None:

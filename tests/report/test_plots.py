@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kbtools.figures import Bars, Estimate, Intervals, Matrix
-from kbtools.report.charts import Funnel, Step, histogram
+from kbtools.report.charts import Funnel, StageStep, histogram
 from kbtools.report.columns import Numbers
 from kbtools.report.plots import save
 from tests.report.material import ATTACKS
@@ -18,7 +18,7 @@ def test_every_kind_of_chart_is_drawn(tmp_path):
         Bars("$bars$", ATTACKS, tuple(range(len(ATTACKS))), 28, 2),
         Intervals("T", "rho", (Estimate("a", 9, 0.5, 0.2, 0.7), Estimate("b", 9, undefined="constant"))),
         Matrix("T", "a", "b", ("low", "high"), ((1, 2), (0, 0))),
-        Funnel("Rows", (Step("filter", 10, 4), Step("judge", 4, 4))),
+        Funnel("Rows", (StageStep("filter", 10, 4), StageStep("judge", 4, 4))),
     ]
     files = save({"all": charts}, tmp_path)
     assert len({*files}) == 10

@@ -35,7 +35,7 @@ _CREDENTIALS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at."""
 
     group: str
@@ -57,9 +57,9 @@ def doctor_command(as_json: bool) -> int:
     return 3 if any(finding.state == "broken" for finding in findings) else 0
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[Diagnosis]:
     """Everything that can be found out without the network."""
-    yield Finding("versions", "python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    yield Diagnosis("versions", "python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield from _required()
     yield from _plugins()
     yield from _extras()
@@ -68,12 +68,12 @@ def examine() -> Iterator[Finding]:
     yield from _folders()
 
 
-def _required() -> Iterator[Finding]:
-    yield Finding("versions", "kbtools", "ok", importlib.metadata.version("kbtools"))
+def _required() -> Iterator[Diagnosis]:
+    yield Diagnosis("versions", "kbtools", "ok", importlib.metadata.version("kbtools"))
     for requirement in _requirements():
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             fault = _fault(requirement)
-            yield Finding("versions", requirement.name, "broken" if fault else "ok", fault or _version(requirement))
+            yield Diagnosis("versions", requirement.name, "broken" if fault else "ok", fault or _version(requirement))
 
 
 def _requirements() -> list[Requirement]:
@@ -95,55 +95,55 @@ def _fault(requirement: Requirement) -> str | None:
     return None
 
 
-def _plugins() -> Iterator[Finding]:
+def _plugins() -> Iterator[Diagnosis]:
     """A plugin that fails is its author's fault and only missing; without the built-in one nothing works."""
     for plugin in (plugin.checked() for plugin in registry().plugins):
         own = plugin.origin.distribution == "kbtools"
         state: State = "ok" if plugin.error is None else "broken" if own else "missing"
         text = plugin.error or f"{plugin.origin.version}, loaded"
-        yield Finding("plugins", f"{plugin.origin.distribution}:{plugin.entry}", state, text)
+        yield Diagnosis("plugins", f"{plugin.origin.distribution}:{plugin.entry}", state, text)
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[Diagnosis]:
     requirements = _requirements()
     for extra in sorted(importlib.metadata.metadata("kbtools").get_all("Provides-Extra") or []):
         needed = [r for r in requirements if r.marker and r.marker.evaluate({"extra": extra})]
         others = [r for r in needed if not (r.marker and r.marker.evaluate({"extra": ""}))]
         lacking = [r.name for r in others if r.name != "kbtools" and _fault(r)]
         text = f"lacks {', '.join(lacking)}: pip install 'kbtools[{extra}]'" if lacking else _versions(others)
-        yield Finding("extras", extra, "missing" if lacking else "ok", text)
+        yield Diagnosis("extras", extra, "missing" if lacking else "ok", text)
 
 
 def _versions(requirements: Iterable[Requirement]) -> str:
     return ", ".join(f"{r.name} {_version(r)}" for r in requirements if r.name != "kbtools")
 
 
-def _gpu() -> Finding:
+def _gpu() -> Diagnosis:
     """What nvidia-smi says: importing torch to ask it would take seconds."""
     if shutil.which("nvidia-smi") is None:
-        return Finding("machine", "gpu", "missing", "none: nvidia-smi is not installed. Kernels run on the CPU.")
+        return Diagnosis("machine", "gpu", "missing", "none: nvidia-smi is not installed. Kernels run on the CPU.")
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding("machine", "gpu", "missing", f"nvidia-smi does not answer: {error}")
+        return Diagnosis("machine", "gpu", "missing", f"nvidia-smi does not answer: {error}")
     found = "; ".join(done.stdout.split("\n")).strip("; ")
     if done.returncode or not found:
-        return Finding("machine", "gpu", "missing", f"nvidia-smi finds none: {(done.stdout + done.stderr).strip()}")
-    return Finding("machine", "gpu", "ok", found)
+        return Diagnosis("machine", "gpu", "missing", f"nvidia-smi finds none: {(done.stdout + done.stderr).strip()}")
+    return Diagnosis("machine", "gpu", "ok", found)
 
 
-def _credentials() -> Iterator[Finding]:
+def _credentials() -> Iterator[Diagnosis]:
     """Present or not; the value itself is never shown."""
     from_file = dotenv_values(Path.cwd() / ".env")
     for name, purpose in _CREDENTIALS.items():
         value = os.environ.get(name)  # the command line has read .env by now
         if value:
-            yield Finding("credentials", name, "ok", f"set in {_origin(value, from_file.get(name))}")
+            yield Diagnosis("credentials", name, "ok", f"set in {_origin(value, from_file.get(name))}")
         elif name == "HF_TOKEN" and _hub_login().exists():
-            yield Finding("credentials", name, "ok", "logged in with `hf auth login`")
+            yield Diagnosis("credentials", name, "ok", "logged in with `hf auth login`")
         else:
-            yield Finding("credentials", name, "missing", f"not set; needed for {purpose}")
+            yield Diagnosis("credentials", name, "missing", f"not set; needed for {purpose}")
 
 
 def _origin(value: str, in_file: str | None) -> str:
@@ -156,23 +156,23 @@ def _hub_login() -> Path:
     return Path(constants.HF_TOKEN_PATH)
 
 
-def _folders() -> Iterator[Finding]:
+def _folders() -> Iterator[Diagnosis]:
     import datasets
 
     yield _folder("dataset cache", Path(datasets.config.HF_DATASETS_CACHE))
     yield _folder("response store", default_path().parent)
 
 
-def _folder(name: str, path: Path) -> Finding:
+def _folder(name: str, path: Path) -> Diagnosis:
     """A folder that must be writable, or that can be made."""
     nearest = next(parent for parent in (path, *path.parents) if parent.exists())
     if not os.access(nearest, os.W_OK):
-        return Finding("folders", name, "broken", f"{path}: {nearest} cannot be written to")
+        return Diagnosis("folders", name, "broken", f"{path}: {nearest} cannot be written to")
     free = shutil.disk_usage(nearest).free / 2**30
-    return Finding("folders", name, "ok", f"{path} ({free:.0f} GiB free)")
+    return Diagnosis("folders", name, "ok", f"{path} ({free:.0f} GiB free)")
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(findings: list[Diagnosis]) -> None:
     table = Table("", "what", "state", "found")
     for position, finding in enumerate(findings):
         first = position == 0 or findings[position - 1].group != finding.group

@@ -34,7 +34,7 @@ from kbtools.cli.ui.figures import figures_table
 from kbtools.cli.ui.text import printable
 from kbtools.data.table import rows_text
 from kbtools.lineage import StageRecord
-from kbtools.pipeline import PlannedStage, Run, count
+from kbtools.pipeline import ChainResult, PlannedStage, count
 from kbtools.stage import Stage
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class View:
         if target:
             click.echo(f"would write {target}")
 
-    def finished_all(self, done: Run, files: Sequence[Path], dropped: Path | None = None) -> None:
+    def finished_all(self, done: ChainResult, files: Sequence[Path], dropped: Path | None = None) -> None:
         """The figures of the stages, what each did, the rows that failed, and on the last line where the result is."""
         if not self.quiet:
             for table in done.tables:
@@ -241,7 +241,7 @@ class JsonView(View):
         steps = [_step_json(step) for step in plan]
         click.echo(json.dumps({"plan": steps, "would_push": list(pushes), "would_write": target}, ensure_ascii=False))
 
-    def finished_all(self, done: Run, files: Sequence[Path], dropped: Path | None = None) -> None:
+    def finished_all(self, done: ChainResult, files: Sequence[Path], dropped: Path | None = None) -> None:
         """Files, rows, records and failures."""
         data = done.dataset
         splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
@@ -267,12 +267,12 @@ def _calls_json(calls: RequestPlan) -> dict[str, object]:
     return {**{name: getattr(calls, name) for name in PLAN_FIGURES}, "first": first}
 
 
-def _places(done: Run, files: Sequence[Path]) -> list[str]:
+def _places(done: ChainResult, files: Sequence[Path]) -> list[str]:
     """Files, and the addresses of what was pushed."""
     return [*map(str, files), *(str(record.facts["url"]) for record in done.records if record.stage == "push")]
 
 
-def _rows_text(done: Run) -> str:
+def _rows_text(done: ChainResult) -> str:
     data = done.dataset
     if isinstance(data, dict):
         parts = ", ".join(f"{name} {ds.num_rows:,}" for name, ds in data.items())

@@ -29,7 +29,7 @@ _BLANK = re.compile(r"\s*+")
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class TagMarks:
     """The marks of a text: their codes, one character each, and the positions where they start and end."""
 
     text: str
@@ -54,20 +54,20 @@ class Marks:
         return start == 0 or self.text[start - 1] == "\n"
 
 
-def find_marks(text: str) -> Marks:
+def find_marks(text: str) -> TagMarks:
     """All tags and marker lines."""
     marks = _tags(text)
     return _merged(marks, _lines(marks)) if "_PYTHON" in text else marks
 
 
-def _tags(text: str) -> Marks:
+def _tags(text: str) -> TagMarks:
     """The tags of answers and reasoning. Inside a block of one family the marks of the others are text."""
     codes, starts, ends = [], [], []
     for code, start, end in _own_marks(text):
         codes.append(code)
         starts.append(start)
         ends.append(end)
-    return Marks(text, "".join(codes), starts, ends)
+    return TagMarks(text, "".join(codes), starts, ends)
 
 
 def _own_marks(text: str) -> Iterator[tuple[str, int, int]]:
@@ -96,12 +96,12 @@ def _own_marks(text: str) -> Iterator[tuple[str, int, int]]:
         within = family if depth else None
 
 
-def with_fences(marks: Marks) -> Marks:
+def with_fences(marks: TagMarks) -> TagMarks:
     """The marks and the code fences between them, where they could hide the end of an answer."""
     return _fenced(marks) if END_ANSWER in marks.codes else marks
 
 
-def _fenced(marks: Marks) -> Marks:
+def _fenced(marks: TagMarks) -> TagMarks:
     if "```" not in marks.text and "~~~" not in marks.text:
         return marks
     kinds: dict[str, int] = {}
@@ -138,15 +138,15 @@ def skip_blank(text: str, start: int) -> int:
     return found.end() if found else start
 
 
-def _merged(marks: Marks, others: Iterable[tuple[int, str]]) -> Marks:
+def _merged(marks: TagMarks, others: Iterable[tuple[int, str]]) -> TagMarks:
     known = zip(marks.starts, marks.codes, marks.ends, strict=True)
     codes = {start: (code, end) for start, code, end in known} | {start: (code, start) for start, code in others}
     starts = sorted(codes)
     found = [codes[start] for start in starts]
-    return Marks(marks.text, "".join(code for code, _ in found), starts, [end for _, end in found])
+    return TagMarks(marks.text, "".join(code for code, _ in found), starts, [end for _, end in found])
 
 
-def _lines(marks: Marks) -> Iterator[tuple[int, str]]:
+def _lines(marks: TagMarks) -> Iterator[tuple[int, str]]:
     """The marker lines; one may also follow the end of a block of reasoning on its line."""
     text = marks.text
     ends = {end for code, end in zip(marks.codes, marks.ends, strict=True) if code == END_THINK}
@@ -172,7 +172,7 @@ class Closings(NamedTuple):
     fence_ends: dict[int, int]
 
 
-def find_closings(marks: Marks) -> Closings:
+def find_closings(marks: TagMarks) -> Closings:
     """Both readings of where an answer ends, for every mark at once, from the last mark to the first."""
     codes, fence_ends = marks.codes, _fence_ends(marks)
     balanced: list[int | None] = [None] * (len(codes) + 1)
@@ -189,7 +189,7 @@ def find_closings(marks: Marks) -> Closings:
     return Closings(balanced, first, fence_ends)
 
 
-def _fence_ends(marks: Marks) -> dict[int, int]:
+def _fence_ends(marks: TagMarks) -> dict[int, int]:
     """For each fence: the next bare fence of the same length behind it."""
     ends: dict[int, int] = {}
     nearest: dict[int, int] = {}

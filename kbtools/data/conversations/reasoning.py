@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from kbtools.data.conversations.frames import framed, has_frame
 from kbtools.data.conversations.harmony import is_harmony, split_channels
-from kbtools.data.conversations.markup import END_THINK, THINK, Marks, find_marks, skip_blank, whole_blocks
+from kbtools.data.conversations.markup import END_THINK, THINK, TagMarks, find_marks, skip_blank, whole_blocks
 from kbtools.data.conversations.reasoning_error import Kind, ReasoningError
 from kbtools.data.conversations.tags import STRICT, AnswerRule, Rules, TagReader, TagRule, usual_answer
 
@@ -33,8 +33,8 @@ __all__ = [
     "STRICT",
     "AnswerRule",
     "Kind",
-    "Parsed",
     "ReasoningError",
+    "ReasoningParts",
     "Rules",
     "TagRule",
     "behind_reasoning",
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 
-class Parsed(NamedTuple):
+class ReasoningParts(NamedTuple):
     """One assistant text taken apart.
 
     `answer` is a substring of the text, without its tags; `tagged` says that it stood in `<answer>` tags; `before` is
@@ -69,7 +69,7 @@ class Parsed(NamedTuple):
         return f"<answer>{self.answer}</answer>" if self.tagged else self.answer
 
 
-def parse(text: str, rules: Rules = STRICT) -> Parsed:
+def parse(text: str, rules: Rules = STRICT) -> ReasoningParts:
     """Take one assistant text apart; raises `ReasoningError` where the answer is missing or not certain."""
     parsed = _parse_channels(text, rules.answer) if is_harmony(text) else _parse_framed(text, rules)
     if not parsed.answer or parsed.answer.isspace():
@@ -82,7 +82,7 @@ def strip(text: str, rules: Rules = STRICT) -> str:
     return kept(parse(text, rules), rules)
 
 
-def kept(parsed: Parsed, rules: Rules) -> str:
+def kept(parsed: ReasoningParts, rules: Rules) -> str:
     """What stays of a text as content: the answer, with its tags unless they are to be dropped."""
     if rules.unwrap:
         return parsed.answer
@@ -133,14 +133,14 @@ def _is_quoted(text: str, start: int) -> bool:
     return text[start - 1 : start] in ("'", '"', "`", "\\") and start > 0
 
 
-def _pieces(marks: Marks) -> list[str]:
+def _pieces(marks: TagMarks) -> list[str]:
     """The text between the marks of reasoning."""
     at = [index for index, code in enumerate(marks.codes) if code in (THINK, END_THINK)]
     starts = [*(marks.starts[index] for index in at), len(marks.text)]
     return [marks.text[end:start] for end, start in zip([0, *(marks.end(index) for index in at)], starts, strict=True)]
 
 
-def _parse_framed(text: str, rules: Rules) -> Parsed:
+def _parse_framed(text: str, rules: Rules) -> ReasoningParts:
     frame = framed(text)
     if frame is None:
         return _parse_tags(text, rules)
@@ -148,7 +148,7 @@ def _parse_framed(text: str, rules: Rules) -> Parsed:
     return inner._replace(before=(frame.before, *inner.before, ""))
 
 
-def _parse_channels(text: str, rule: AnswerRule) -> Parsed:
+def _parse_channels(text: str, rule: AnswerRule) -> ReasoningParts:
     channels = split_channels(text)
     finals = [channel for channel in channels if channel.name == "final"]
     if not finals:
@@ -163,17 +163,17 @@ def _parse_channels(text: str, rule: AnswerRule) -> Parsed:
     return inner._replace(before=(*others, *inner.before, ""))
 
 
-def _parse_tags(text: str, rules: Rules) -> Parsed:
+def _parse_tags(text: str, rules: Rules) -> ReasoningParts:
     marks = find_marks(text)
     if not marks.codes:
         if rules.tag == "required" and text and not text.isspace():
             raise ReasoningError("no-answer-tag")
-        return Parsed(text, tagged=False)
+        return ReasoningParts(text, tagged=False)
     answer = usual_answer(marks)
     if answer is None:
         answer = TagReader(marks).read(rules)
         _refuse_reasoning(text, answer.start, answer.end)
-    return Parsed(text[answer.start : answer.end], answer.tagged, (text[: answer.opening],))
+    return ReasoningParts(text[answer.start : answer.end], answer.tagged, (text[: answer.opening],))
 
 
 def _refuse_reasoning(text: str, start: int, end: int) -> None:

@@ -21,7 +21,7 @@ from kbtools.data.conversations.markup import (
     OPENINGS,
     THINK,
     Closings,
-    Marks,
+    TagMarks,
     find_closings,
     skip_blank,
     with_fences,
@@ -62,7 +62,7 @@ class TaggedAnswer(NamedTuple):
     tagged: bool
 
 
-def usual_answer(marks: Marks) -> TaggedAnswer | None:
+def usual_answer(marks: TagMarks) -> TaggedAnswer | None:
     """What a `TagReader` finds in the usual text: at most one block of reasoning, then one answer.
 
     None for any other text, and where a fence behind the answer might hide its closing tag.
@@ -75,7 +75,7 @@ def usual_answer(marks: Marks) -> TaggedAnswer | None:
     return _answer_between(marks, len(marks.codes) - 2, len(marks.codes) - 1)
 
 
-def _answer_between(marks: Marks, opening: int, close: int) -> TaggedAnswer:
+def _answer_between(marks: TagMarks, opening: int, close: int) -> TaggedAnswer:
     tagged = marks.codes[opening] == ANSWER
     return TaggedAnswer(marks.starts[opening], marks.end(opening), marks.starts[close], tagged)
 
@@ -87,7 +87,7 @@ class TagReader:
     opens there is meant, while one that opens later may be a mention.
     """
 
-    def __init__(self, marks: Marks) -> None:
+    def __init__(self, marks: TagMarks) -> None:
         self.marks = with_fences(marks)
         self.codes = self.marks.codes
         self._answers: list[tuple[int, int]] = []  # opening and closing mark

@@ -163,7 +163,7 @@ def _telling(sink: ProgressSink | None, backend: ModelBackend) -> ProgressSink |
     return tell
 
 
-class _Driver(Protocol):
+class _RunDriver(Protocol):
     problem: BaseException | None
 
     def run(self, requests: Iterable[Request]) -> None: ...
@@ -178,7 +178,7 @@ def _driver(
     counters: Progress,
     review: Review | None,
     seen: Distinct,
-) -> _Driver:
+) -> _RunDriver:
     if isinstance(backend, OnlineBackend):
         _allow_open_files(options.max_in_flight + SPARE_FILES)
         return Scheduler(backend, store, options, counters, review, seen)
@@ -190,7 +190,7 @@ def _driver(
     )
 
 
-def _run(driver: _Driver, requests: Iterable[Request], counters: Progress, sink: ProgressSink | None) -> None:
+def _run(driver: _RunDriver, requests: Iterable[Request], counters: Progress, sink: ProgressSink | None) -> None:
     """Run the driver in its thread; the first Ctrl-C drains it, the second stops it."""
     defect: list[BaseException] = []
     finished = threading.Event()
@@ -221,7 +221,7 @@ def _run(driver: _Driver, requests: Iterable[Request], counters: Progress, sink:
         raise Interrupted(counters)
 
 
-def _drain(driver: _Driver, finished: threading.Event, counters: Progress, sink: ProgressSink | None) -> None:
+def _drain(driver: _RunDriver, finished: threading.Event, counters: Progress, sink: ProgressSink | None) -> None:
     """Wait for the calls under way; a further Ctrl-C gives them up, and does not wait for a local engine."""
     try:
         _watch(finished, counters, sink)

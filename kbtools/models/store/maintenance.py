@@ -139,25 +139,25 @@ def gc(
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class StoreProblem:
     """Something wrong in a store; `key` is empty if it concerns the file."""
 
     key: str
     what: str
 
 
-def verify(store: ResponseStore) -> Iterator[Problem]:
+def verify(store: ResponseStore) -> Iterator[StoreProblem]:
     """Check SQLite's structures, that each key is the hash of its request, and that every text can be read."""
     try:
         for (line,) in store.select("PRAGMA integrity_check"):
             if line != "ok":
-                yield Problem("", line)
+                yield StoreProblem("", line)
         yield from _unreadable(store)
     except StoreDamaged as error:
-        yield Problem("", str(error))
+        yield StoreProblem("", str(error))
 
 
-def _unreadable(store: ResponseStore) -> Iterator[Problem]:
+def _unreadable(store: ResponseStore) -> Iterator[StoreProblem]:
     last = 0
     query = "SELECT rowid, key, request, raw FROM replies WHERE rowid > ? ORDER BY rowid LIMIT ?"
     while rows := store.select(query, (last, CHUNK)):
@@ -167,10 +167,10 @@ def _unreadable(store: ResponseStore) -> Iterator[Problem]:
                 unpack(raw)
                 hashed = key_of(unpack(request))
             except (StoreDamaged, UnicodeEncodeError) as error:
-                yield Problem(key, str(error))
+                yield StoreProblem(key, str(error))
                 continue
             if hashed != key:
-                yield Problem(key, f"the stored request has the key {hashed}")
+                yield StoreProblem(key, f"the stored request has the key {hashed}")
     last = 0
     query = "SELECT rowid, key, assessment FROM assessed WHERE rowid > ? ORDER BY rowid LIMIT ?"
     while rows := store.select(query, (last, CHUNK)):
@@ -179,7 +179,7 @@ def _unreadable(store: ResponseStore) -> Iterator[Problem]:
             try:
                 unpack(assessment)
             except StoreDamaged as error:
-                yield Problem(key, str(error))
+                yield StoreProblem(key, str(error))
 
 
 def _where(model: str | None, failed: bool, older_than: float | None) -> tuple[str, list[object]]:

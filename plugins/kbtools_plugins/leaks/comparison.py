@@ -36,7 +36,7 @@ class Compared:
     """For a code with a match the cheapest way to find it, where there are several."""
 
 
-class Comparison(Protocol):
+class TextComparison(Protocol):
     """Compares texts; those of different salt are never alike."""
 
     def compare(self, ds: Dataset, path: str, salts: list[int]) -> Compared:

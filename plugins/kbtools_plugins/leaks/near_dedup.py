@@ -15,7 +15,7 @@ import kbtools as kb
 from kbtools.data.new_columns import free, with_columns
 from kbtools.data.table import row_name, rows_text, take
 from kbtools.wording import counted
-from kbtools_plugins.leaks.comparison import ByText, Comparison
+from kbtools_plugins.leaks.comparison import ByText, TextComparison
 from kbtools_plugins.leaks.computation.requirements import require_verify
 from kbtools_plugins.leaks.near_duplicates import NearDuplicates
 from kbtools_plugins.leaks.tokens import Normalise
@@ -38,7 +38,7 @@ _PAIRS = 8
 _BARS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.3)
 
 
-class _Figures(BaseModel):
+class _DuplicateFigures(BaseModel):
     """What facts hold of near-duplicates."""
 
     codes: int
@@ -98,7 +98,7 @@ class NearDedup(kb.Stage):
     @classmethod
     def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
         """How many rows there were too many, and how they were found where they were run."""
-        found = _Figures.model_validate(facts)
+        found = _DuplicateFigures.model_validate(facts)
         tables = (_by_way(found.found_by),) if found.found_by else ()
         codes = counted(found.codes, "different code")
         text = f"{rows_text(found.near_duplicates)} nearly the same as a better one, {codes}."
@@ -119,7 +119,7 @@ class NearDedup(kb.Stage):
         rows = take(ds, kept, self.fingerprint(ds, "kept"))
         return kb.Result(rows, dropped=dropped, notes=notes, facts=facts, tables=(table,))
 
-    def _comparison(self) -> Comparison:
+    def _comparison(self) -> TextComparison:
         if not self._runs:
             return ByText(self.threshold, self.normalise)
         from kbtools_plugins.leaks.computation.classes import ByComputation  # it takes what verify takes

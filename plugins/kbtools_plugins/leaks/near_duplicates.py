@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kbtools.data import texts
 from kbtools.data.table import row_name, tables
 from kbtools.figures import CodeExcerpt, CodePair
-from kbtools_plugins.leaks.comparison import Compared, Comparison
+from kbtools_plugins.leaks.comparison import Compared, TextComparison
 from kbtools_plugins.leaks.distinct import content_digests
 from kbtools_plugins.leaks.ranking import ranked
 from kbtools_plugins.leaks.sets import Matches
@@ -39,7 +39,7 @@ class NearDuplicates:
 
     @classmethod
     def find(
-        cls, ds: Dataset, code: str, score: str | None, within: str | None, comparison: Comparison
+        cls, ds: Dataset, code: str, score: str | None, within: str | None, comparison: TextComparison
     ) -> NearDuplicates:
         """Read and match a dataset's rows by a column of code."""
         import polars as pl

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kbtools_plugins.leaks.tokens import WIDTH, Stream
+from kbtools_plugins.leaks.tokens import WIDTH, TokenStream
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def shingles(found: Stream) -> np.ndarray:
+def shingles(found: TokenStream) -> np.ndarray:
     """The different shingles of a stream, in ascending order."""
     import numpy as np
 
@@ -27,7 +27,7 @@ def shingles(found: Stream) -> np.ndarray:
     return np.unique(total)
 
 
-def _in_window(found: Stream, place: int, count: int) -> np.ndarray:
+def _in_window(found: TokenStream, place: int, count: int) -> np.ndarray:
     """The token at one place of every window; bound names are marked with the first place where the window has them."""
     import numpy as np
 

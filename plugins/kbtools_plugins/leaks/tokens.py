@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kbtools_plugins.leaks.harness import without_harness
 from kbtools_plugins.leaks.scopes import ATTRIBUTES, KEYWORDS, MODULE, Scopes
-from kbtools_plugins.static.source import Parsed, parse
+from kbtools_plugins.static.source import ParsedCode, parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ _STATE = frozenset({"register_buffer", "register_parameter", "add_module"})
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class TokenStream:
     """Tokens as 64-bit digests, and for each token the number of the bound name that it is, or what else it is."""
 
     tokens: np.ndarray
@@ -58,15 +58,15 @@ class Stream:
         return hashlib.blake2b(self.tokens.tobytes() + self.names.tobytes(), digest_size=16).digest()
 
 
-def stream(text: str, normalise: Normalise = "names") -> Stream:
+def stream(text: str, normalise: Normalise = "names") -> TokenStream:
     """The stream of a whole text, which may be code or an answer with code in it."""
     found = parse(text) if normalise != "raw" else None
-    if not isinstance(found, Parsed):
+    if not isinstance(found, ParsedCode):
         return raw_stream(text)
     return stream_of(found.tree, found.tree.body, normalise)
 
 
-def stream_of(tree: ast.Module, body: Sequence[ast.stmt], normalise: Normalise = "names") -> Stream:
+def stream_of(tree: ast.Module, body: Sequence[ast.stmt], normalise: Normalise = "names") -> TokenStream:
     """The stream of some statements of a module."""
     walk = _Walk(rename=normalise == "names")
     walk.imports(tree)
@@ -74,16 +74,16 @@ def stream_of(tree: ast.Module, body: Sequence[ast.stmt], normalise: Normalise =
     return _packed(walk.resolved(), parsed=True)
 
 
-def raw_stream(text: str) -> Stream:
+def raw_stream(text: str) -> TokenStream:
     """Words and signs as they are written; white space does not count."""
     return _packed([(token, WORD) for token in _WORDS.findall(text)], parsed=False)
 
 
-def _packed(pairs: list[tuple[str, int]], *, parsed: bool) -> Stream:
+def _packed(pairs: list[tuple[str, int]], *, parsed: bool) -> TokenStream:
     import numpy as np
 
     tokens = np.array([_digest(token) for token, _ in pairs], np.uint64)
-    return Stream(tokens, np.array([name for _, name in pairs], np.int32), parsed)
+    return TokenStream(tokens, np.array([name for _, name in pairs], np.int32), parsed)
 
 
 @lru_cache(maxsize=1 << 17)

@@ -41,7 +41,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedTokenizer:
     """A tokenizer that is ready to count, and what identifies it."""
 
     files: Files
@@ -69,7 +69,7 @@ def locate(spec: str, chat_template: str | None) -> Files:
     return files
 
 
-def load(files: Files, chat_template: str | None) -> Loaded:
+def load(files: Files, chat_template: str | None) -> LoadedTokenizer:
     """Read a tokenizer and its chat template; truncation and padding that its file asks for are turned off."""
     tokenizer = _read_tokenizer(files.tokenizer)
     config = _read_json(files.config) if files.config else {}
@@ -78,7 +78,7 @@ def load(files: Files, chat_template: str | None) -> Loaded:
     digest = hashlib.sha256(files.tokenizer.read_bytes())
     digest.update(json.dumps([sources, special], sort_keys=True).encode())
     template = ChatTemplate(sources, special)
-    return Loaded(files, tokenizer, template, _max_length(config), digest.hexdigest())
+    return LoadedTokenizer(files, tokenizer, template, _max_length(config), digest.hexdigest())
 
 
 def _in_folder(spec: str, folder: Path) -> Files:

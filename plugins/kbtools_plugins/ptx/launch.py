@@ -21,7 +21,7 @@ from .faults import BadText, LimitExceeded
 from .machine import start
 from .machine.arguments import Argument, Arguments, encode
 from .machine.group import Group
-from .machine.limits import Limits, Meter
+from .machine.limits import LaunchLimits, Meter
 from .machine.runner import run
 from .memory.buffer import Buffer
 from .memory.global_memory import GlobalMemory
@@ -67,7 +67,7 @@ def launch(
     num_warps: int = 4,
     shared_bytes: int = 0,
     scratch_bytes: int = 0,
-    limits: Limits | None = None,
+    limits: LaunchLimits | None = None,
     check_races: bool = True,
     poison: bool = True,
     seed: int | None = None,
@@ -86,7 +86,7 @@ def launch(
     """
     program = load(text, entry, seed)
     sizes = size_of(grid)
-    meter = Meter(limits or Limits())
+    meter = Meter(limits or LaunchLimits())
     memory = GlobalMemory(program.granule, check_races, poison, most=meter.limits.memory)
     given = encode(program, arguments, memory, scratch_bytes * prod(sizes))
     memory.read_only = read_only(program, given)
@@ -142,7 +142,7 @@ def read_only(program: Program, given: Arguments) -> set[int]:
     return set(given.buffers.values()) - {number for name, number in given.buffers.items() if name in program.written}
 
 
-def chunks(program: Program, total: int, threads: int, shared: int, limits: Limits) -> Iterator[Bits]:
+def chunks(program: Program, total: int, threads: int, shared: int, limits: LaunchLimits) -> Iterator[Bits]:
     """Programs that run at once, as numbers; fewer where registers or shared memory would be too large."""
     lanes = limits.lanes * (SPINNING if program.waits else 1)
     registers = max(1, sum(program.widths) // 8)
@@ -159,7 +159,7 @@ def group(
     box: start.Grid,
     given: Arguments,
     memory: GlobalMemory,
-    limits: Limits,
+    limits: LaunchLimits,
     check_races: bool,
     poison: bool,
 ) -> Group:

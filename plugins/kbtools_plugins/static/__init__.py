@@ -4,8 +4,8 @@
 combines. Nothing here runs the code, and nothing needs torch or Triton.
 """
 
-from .assess import Assessment, score
+from .assess import StaticAssessment, score
 from .facts import CodeFacts, read_code
 from .source import Unparsable, code_of
 
-__all__ = ["Assessment", "CodeFacts", "Unparsable", "code_of", "read_code", "score"]
+__all__ = ["CodeFacts", "StaticAssessment", "Unparsable", "code_of", "read_code", "score"]

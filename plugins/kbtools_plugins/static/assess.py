@@ -11,7 +11,7 @@ from .style import rate_style
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class StaticAssessment:
     """Difficulty (0-10, None when unparsable), its label, style (0-10, None without an answer) and why."""
 
     difficulty_score: float | None
@@ -20,7 +20,7 @@ class Assessment:
     reasons: tuple[str, ...]
 
 
-def score(reference: str | None, kernel: str | None) -> Assessment:
+def score(reference: str | None, kernel: str | None) -> StaticAssessment:
     """Rate what there is: the reference module, the Triton answer, or both.
 
     The difficulty is that of the harder of the two. Scores have one decimal: levels alone would tie most
@@ -35,9 +35,9 @@ def score(reference: str | None, kernel: str | None) -> Assessment:
     style, style_reasons = _style(read.get("kernel"))
     if broken:
         faults = tuple(_fault(role, fault) for role, fault in broken.items())
-        return Assessment(None, "unparsable", style, (*faults, *style_reasons))
+        return StaticAssessment(None, "unparsable", style, (*faults, *style_reasons))
     difficulty, reasons = _difficulty(whole)
-    return Assessment(difficulty, label_of(difficulty), style, (*reasons, *style_reasons))
+    return StaticAssessment(difficulty, label_of(difficulty), style, (*reasons, *style_reasons))
 
 
 def _difficulty(read: dict[str, CodeFacts]) -> tuple[float, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from .facts import CodeFacts
 from .families import ARITHMETIC, MOVES_DATA_ONLY
-from .kernels import Kernel
+from .kernels import TritonKernel
 
 Label = Literal["low", "medium", "high", "unparsable"]
 HIGHEST = 10.0
@@ -67,7 +67,7 @@ class Pattern:
 
     name: str
     level: float
-    holds: Callable[[Kernel], bool]
+    holds: Callable[[TritonKernel], bool]
 
 
 KERNEL_PATTERNS = (
@@ -154,9 +154,9 @@ def _levels(facts: CodeFacts) -> dict[str, float]:
     return levels | {path: UNPLACED_LEVEL for path in facts.host.unplaced if computing or not facts.ops}
 
 
-def _pattern(kernel: Kernel) -> Pattern:
+def _pattern(kernel: TritonKernel) -> Pattern:
     return next(pattern for pattern in KERNEL_PATTERNS if pattern.holds(kernel))
 
 
-def _maths(kernel: Kernel) -> set[str]:
+def _maths(kernel: TritonKernel) -> set[str]:
     return {name.removesuffix("2") for name in kernel.math}

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from .families import ARITHMETIC, MOVES_DATA_ONLY
 from .flow import SCOPES, Function, children, has_docstring, postorder
-from .kernels import Kernel, is_kernel, read_kernel
-from .names import Names, dotted, names_of
-from .operations import HostCode, Op, Scope, is_aside, own_nodes, read_host
-from .source import Parsed, Unparsable, parse
+from .kernels import TritonKernel, is_kernel, read_kernel
+from .names import ModuleAliases, dotted, names_of
+from .operations import CodeScope, HostCode, Op, is_aside, own_nodes, read_host
+from .source import ParsedCode, Unparsable, parse
 
 _INDUCTOR_MARKS = (
     "torch._inductor",
@@ -26,7 +26,7 @@ _INDUCTOR_MARKS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class LaunchSite:
     """One `kernel[grid](...)` or `kernel.run(...)`."""
 
     kernel: str
@@ -37,8 +37,8 @@ class Launch:
 class CodeFacts:
     """Facts of one source text; lines count from 1 in the extracted code."""
 
-    kernels: tuple[Kernel, ...]
-    launches: tuple[Launch, ...]
+    kernels: tuple[TritonKernel, ...]
+    launches: tuple[LaunchSite, ...]
     host: HostCode
     inductor: tuple[str, ...]
     lines: int
@@ -61,7 +61,7 @@ class CodeFacts:
         return tuple(name for name in self.compute_ops if name not in ARITHMETIC)
 
     @property
-    def launched(self) -> tuple[Kernel, ...]:
+    def launched(self) -> tuple[TritonKernel, ...]:
         """The kernels that some launch names."""
         called = {launch.kernel for launch in self.launches}
         return tuple(kernel for kernel in self.kernels if kernel.name in called)
@@ -82,7 +82,7 @@ def read_code(source: str, *, complete: bool = False) -> CodeFacts | Unparsable:
     return facts
 
 
-def _facts(parsed: Parsed, complete: bool) -> CodeFacts:
+def _facts(parsed: ParsedCode, complete: bool) -> CodeFacts:
     nodes = postorder(parsed.tree)
     names = names_of(nodes)
     calls = [node for node in nodes if isinstance(node, ast.Call)]
@@ -101,22 +101,22 @@ def _facts(parsed: Parsed, complete: bool) -> CodeFacts:
     )
 
 
-def _scopes(tree: ast.Module, names: Names, jitted: set[str]) -> tuple[list[Function], list[Scope]]:
+def _scopes(tree: ast.Module, names: ModuleAliases, jitted: set[str]) -> tuple[list[Function], list[CodeScope]]:
     """The kernels, and the scopes of host code (module level, classes, functions) outside of them."""
     kernels: list[Function] = []
-    scopes: list[Scope] = []
+    scopes: list[CodeScope] = []
     queue: list[ast.AST] = [tree]
     while queue:
         scope = queue.pop()
         if isinstance(scope, Function) and (scope.name in jitted or is_kernel(scope, names)):
             kernels.append(scope)
         elif not is_aside(scope):
-            scopes.append(Scope(scope, own_nodes(scope)))
+            scopes.append(CodeScope(scope, own_nodes(scope)))
             queue.extend(reversed(_inner_scopes(scopes[-1])))
     return kernels, scopes
 
 
-def _inner_scopes(scope: Scope) -> list[ast.AST]:
+def _inner_scopes(scope: CodeScope) -> list[ast.AST]:
     return [
         child
         for node in reversed(scope.nodes)
@@ -126,16 +126,16 @@ def _inner_scopes(scope: Scope) -> list[ast.AST]:
     ]
 
 
-def _jitted_by_call(calls: list[ast.Call], names: Names) -> set[str]:
+def _jitted_by_call(calls: list[ast.Call], names: ModuleAliases) -> set[str]:
     """Functions that become kernels by `kernel = triton.jit(function)`."""
     made = (call for call in calls if call.args and names.resolve(call.func) == "triton.jit")
     return {call.args[0].id for call in made if isinstance(call.args[0], ast.Name)}
 
 
-def _launches(calls: list[ast.Call], kernels: set[str]) -> Iterator[Launch]:
+def _launches(calls: list[ast.Call], kernels: set[str]) -> Iterator[LaunchSite]:
     for call in calls:
         if (name := _launched_name(call.func)) in kernels and name is not None:
-            yield Launch(name, call.lineno)
+            yield LaunchSite(name, call.lineno)
 
 
 def _launched_name(function: ast.expr) -> str | None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from .families import words
 from .flow import Function, derived, has_docstring, postorder, with_loop_depth
-from .names import Names
+from .names import ModuleAliases
 
 REDUCTIONS = words("""sum max min argmax argmin xor_sum reduce reduce_or max2 min2 any welford welford_reduce""")
 SCANS = frozenset(["cumsum", "cumprod", "associative_scan", "sort", "histogram", "topk"])
@@ -35,7 +35,7 @@ _LAST_GRID_AXIS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class MemoryAccess:
     """One `tl.load` or `tl.store`; `block` if it moves a block, `guarded` by a mask or a boundary check."""
 
     kind: Literal["load", "store"]
@@ -47,7 +47,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class TritonKernel:
     """One `@triton.jit` function; counts are of places in the code, not of executions."""
 
     name: str
@@ -55,7 +55,7 @@ class Kernel:
     lines: int
     parameters: tuple[str, ...]
     constexprs: tuple[str, ...]
-    accesses: tuple[Access, ...]
+    accesses: tuple[MemoryAccess, ...]
     reductions: tuple[str, ...]
     scans: tuple[str, ...]
     math: tuple[str, ...]
@@ -79,11 +79,11 @@ class Kernel:
     unsupported: tuple[str, ...]
 
     @property
-    def loads(self) -> tuple[Access, ...]:
+    def loads(self) -> tuple[MemoryAccess, ...]:
         return tuple(access for access in self.accesses if access.kind == "load")
 
     @property
-    def stores(self) -> tuple[Access, ...]:
+    def stores(self) -> tuple[MemoryAccess, ...]:
         return tuple(access for access in self.accesses if access.kind == "store")
 
     @property
@@ -92,17 +92,17 @@ class Kernel:
         return tuple(name for name in self.constexprs if _BLOCK_PARAMETER.search(name))
 
     @property
-    def unguarded(self) -> tuple[Access, ...]:
+    def unguarded(self) -> tuple[MemoryAccess, ...]:
         """Block accesses without mask or boundary check."""
         return tuple(access for access in self.accesses if access.block and not access.guarded)
 
 
-def is_kernel(node: ast.AST, names: Names) -> bool:
+def is_kernel(node: ast.AST, names: ModuleAliases) -> bool:
     """Whether `node` defines a function decorated with `triton.jit`, under whatever alias."""
     return isinstance(node, Function) and any(_is_jit(path) for path in _decorators(node, names))
 
 
-def read_kernel(node: Function, names: Names) -> Kernel:
+def read_kernel(node: Function, names: ModuleAliases) -> TritonKernel:
     """Facts of one kernel, in time linear in its size."""
     body = [inner for statement in node.body for inner in postorder(statement)]
     depth = {id(inner): loops for inner, loops in with_loop_depth(node)}
@@ -114,7 +114,7 @@ def read_kernel(node: Function, names: Names) -> Kernel:
     )
     locals_ = {n.id for n in body if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     decorators = _decorators(node, names)
-    return Kernel(
+    return TritonKernel(
         name=node.name,
         line=node.lineno,
         lines=(node.end_lineno or node.lineno) - node.lineno + 1,
@@ -163,7 +163,7 @@ def _is_jit(path: str) -> bool:
     }
 
 
-def _decorators(node: Function, names: Names) -> tuple[str, ...]:
+def _decorators(node: Function, names: ModuleAliases) -> tuple[str, ...]:
     called = (item.func if isinstance(item, ast.Call) else item for item in node.decorator_list)
     return tuple(path for item in called if (path := names.resolve(item)))
 
@@ -182,7 +182,7 @@ def _is_constexpr(argument: ast.arg) -> bool:
     )
 
 
-def _language_path(call: ast.Call, names: Names) -> str | None:
+def _language_path(call: ast.Call, names: ModuleAliases) -> str | None:
     """`load` of `tl.load(...)`, also where it is a method of a block value or of a tensor descriptor."""
     path = names.resolve(call.func)
     if path is not None and path.startswith(("triton.language", "torch._inductor", "triton.experimental")):
@@ -192,12 +192,12 @@ def _language_path(call: ast.Call, names: Names) -> str | None:
     return None
 
 
-def _access(call: ast.Call, path: str, names: Names, blocks: set[int], depth: dict[int, int]) -> Access:
+def _access(call: ast.Call, path: str, names: ModuleAliases, blocks: set[int], depth: dict[int, int]) -> MemoryAccess:
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     position = _POSITIONS[path]
     mask = keywords.get("mask", call.args[position] if len(call.args) > position else None)
     checked = "boundary_check" in keywords or names.resolve(call.func) is None  # descriptors check their bounds
-    return Access(
+    return MemoryAccess(
         kind="load" if path == "load" else "store",
         line=call.lineno,
         block=any(id(argument) in blocks for argument in [*call.args, *call.keywords]),
@@ -221,7 +221,9 @@ _DIVISIONS = frozenset({ast.Mod, ast.FloorDiv})
 _LOOPS = frozenset({ast.For, ast.While})
 
 
-def _unsupported(body: list[ast.AST], paths: dict[int, str | None], blocks: set[int], names: Names) -> tuple[str, ...]:
+def _unsupported(
+    body: list[ast.AST], paths: dict[int, str | None], blocks: set[int], names: ModuleAliases
+) -> tuple[str, ...]:
     """What Triton's compiler refuses, each as `what (line n)`."""
     found: list[str] = []
     for node in body:
@@ -231,7 +233,7 @@ def _unsupported(body: list[ast.AST], paths: dict[int, str | None], blocks: set[
     return tuple(found)
 
 
-def _refused(node: ast.AST, paths: dict[int, str | None], blocks: set[int], names: Names) -> str | None:
+def _refused(node: ast.AST, paths: dict[int, str | None], blocks: set[int], names: ModuleAliases) -> str | None:
     if type(node) in _UNTRANSLATABLE:
         return f"`{type(node).__name__.lower()}` in a kernel"
     if isinstance(node, ast.Subscript) and id(node.value) in blocks and not _is_view_index(node.slice):
@@ -241,7 +243,7 @@ def _refused(node: ast.AST, paths: dict[int, str | None], blocks: set[int], name
     return None
 
 
-def _refused_call(call: ast.Call, paths: dict[int, str | None], names: Names) -> str | None:
+def _refused_call(call: ast.Call, paths: dict[int, str | None], names: ModuleAliases) -> str | None:
     if paths[id(call)] == "program_id" and (axis := _axis(call)) is not None and axis > _LAST_GRID_AXIS:
         return f"program_id axis {axis}, grids have 3"
     path = names.resolve(call.func) or ""

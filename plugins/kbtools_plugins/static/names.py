@@ -37,7 +37,7 @@ def dotted(node: ast.expr) -> str | None:
 
 
 @dataclass(slots=True)
-class Names:
+class ModuleAliases:
     """The aliases of one module; scopes are not told apart, because judged modules do not rebind torch."""
 
     aliases: dict[str, str] = field(default_factory=dict)
@@ -62,9 +62,9 @@ class Names:
         return [f"{module}.{node.id}" for module in self.stars]
 
 
-def names_of(nodes: Iterable[ast.AST]) -> Names:
+def names_of(nodes: Iterable[ast.AST]) -> ModuleAliases:
     """Read imports and `F = torch.nn.functional` assignments among `nodes` (source order)."""
-    names = Names(dict(CUSTOMARY))
+    names = ModuleAliases(dict(CUSTOMARY))
     for node in nodes:
         if isinstance(node, ast.Import):
             _bind_import(names, node)
@@ -75,13 +75,13 @@ def names_of(nodes: Iterable[ast.AST]) -> Names:
     return names
 
 
-def _bind_import(names: Names, node: ast.Import) -> None:
+def _bind_import(names: ModuleAliases, node: ast.Import) -> None:
     for alias in node.names:
         root = alias.name.split(".", 1)[0]
         names.aliases[alias.asname or root] = alias.name if alias.asname else root
 
 
-def _bind_import_from(names: Names, node: ast.ImportFrom) -> None:
+def _bind_import_from(names: ModuleAliases, node: ast.ImportFrom) -> None:
     for alias in node.names:
         if alias.name == "*":
             names.stars.append(node.module or "")
@@ -91,7 +91,7 @@ def _bind_import_from(names: Names, node: ast.ImportFrom) -> None:
             names.aliases[alias.asname or alias.name] = f"{node.module}.{alias.name}"
 
 
-def _bind_assignment(names: Names, node: ast.Assign) -> None:
+def _bind_assignment(names: ModuleAliases, node: ast.Assign) -> None:
     path = names.resolve(node.value)
     for target in node.targets:
         if isinstance(target, ast.Name) and path is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .families import FAMILY, OPERATORS, WEIGHTED, family_of, op_key, words
 from .flow import SCOPES, Function, children, derived, postorder
-from .names import Names
+from .names import ModuleAliases
 
 _BUILDERS = frozenset({"__init__", "reset_parameters", "init_weights", "_init_weights", "initialize", "setup"})
 _ASIDE = frozenset({"get_inputs", "get_init_inputs", "main", "benchmark", "backward"})
@@ -56,7 +56,7 @@ class HostCode:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class CodeScope:
     """The module, a class or a function, and its nodes in postorder without those of scopes inside it."""
 
     node: ast.AST
@@ -72,7 +72,7 @@ class _Submodules:
     built: set[int]
 
 
-def read_host(scopes: list[Scope], names: Names, complete: bool) -> HostCode:
+def read_host(scopes: list[CodeScope], names: ModuleAliases, complete: bool) -> HostCode:
     """Operations of the functions, class bodies and module level in `scopes`; `complete` is that of `read_code`."""
     submodules = _submodules([node for scope in scopes for node in scope.nodes], names, complete)
     ops: list[Op] = []
@@ -110,7 +110,7 @@ def own_nodes(scope: ast.AST) -> list[ast.AST]:
 
 
 def _ops(
-    scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submodules, building: bool, complete: bool
+    scope: ast.AST, nodes: list[ast.AST], names: ModuleAliases, submodules: _Submodules, building: bool, complete: bool
 ) -> Iterator[Op]:
     """Ops of one scope; while a module is built only its layers count."""
     tensors = _tensors(scope, nodes, names, submodules)
@@ -133,7 +133,7 @@ def _ops(
                 yield Op(*placed, node.lineno)  # handed on as a value, or a base class
 
 
-def _tensors(scope: ast.AST, nodes: list[ast.AST], names: Names, submodules: _Submodules) -> set[int]:
+def _tensors(scope: ast.AST, nodes: list[ast.AST], names: ModuleAliases, submodules: _Submodules) -> set[int]:
     """Ids of the expressions that (as far as can be told) are tensors."""
 
     def seed(node: ast.AST) -> bool:
@@ -169,7 +169,7 @@ def _is_plain(argument: ast.arg, default: ast.expr | None) -> bool:
     return isinstance(default, ast.Constant) and default.value is not None
 
 
-def _called(call: ast.Call, names: Names, tensors: set[int]) -> Op | None:
+def _called(call: ast.Call, names: ModuleAliases, tensors: set[int]) -> Op | None:
     placed = _placed(call.func, names)
     if placed is None and isinstance(call.func, ast.Attribute) and id(call.func.value) in tensors:
         key = op_key(call.func.attr)
@@ -178,7 +178,7 @@ def _called(call: ast.Call, names: Names, tensors: set[int]) -> Op | None:
     return Op(*placed, call.lineno) if placed else None
 
 
-def _placed(node: ast.expr, names: Names) -> tuple[str, str] | None:
+def _placed(node: ast.expr, names: ModuleAliases) -> tuple[str, str] | None:
     """(operation, family) of a torch function or layer."""
     path = names.resolve(node)
     for candidate in [path] if path else names.star_paths(node):
@@ -194,7 +194,7 @@ def _operator(node: ast.BinOp | ast.UnaryOp | ast.AugAssign, tensors: set[int]) 
         yield Op(name, FAMILY[name], node.lineno)
 
 
-def _submodules(nodes: list[ast.AST], names: Names, complete: bool) -> _Submodules:
+def _submodules(nodes: list[ast.AST], names: ModuleAliases, complete: bool) -> _Submodules:
     found = _Submodules({}, set(), set())
     for node in nodes:
         if complete and isinstance(node, ast.Call) and (name := _registered(node)):
@@ -215,7 +215,7 @@ def _registered(call: ast.Call) -> str | None:
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
 
 
-def _read_attribute(found: _Submodules, attribute: str, value: ast.expr, names: Names) -> None:
+def _read_attribute(found: _Submodules, attribute: str, value: ast.expr, names: ModuleAliases) -> None:
     if isinstance(value, ast.Attribute | ast.Name) and (function := _placed(value, names)):
         found.ops.setdefault(attribute, []).append(Op(*function, value.lineno))
     for call in postorder(value):
@@ -230,17 +230,17 @@ def _read_attribute(found: _Submodules, attribute: str, value: ast.expr, names: 
             found.built.add(id(call))
 
 
-def _is_layer(call: ast.Call, names: Names) -> bool:
+def _is_layer(call: ast.Call, names: ModuleAliases) -> bool:
     """Whether the call builds an `nn.Module` (classes of torch.nn are capitalised, functions are not)."""
     path = names.resolve(call.func) or next(iter(names.star_paths(call.func)), "")
     return path.startswith("torch.nn.") and path.rsplit(".", 1)[-1][:1].isupper()
 
 
-def _owns_weights(call: ast.Call, names: Names) -> bool:
+def _owns_weights(call: ast.Call, names: ModuleAliases) -> bool:
     return _is_layer(call, names) and op_key(names.resolve(call.func) or "") in WEIGHTED
 
 
-def _unplaced(call: ast.Call, names: Names) -> Iterator[str]:
+def _unplaced(call: ast.Call, names: ModuleAliases) -> Iterator[str]:
     """The call of one of torch's operation namespaces that no family knows."""
     path = names.resolve(call.func)
     if path is None or not path.startswith("torch.") or family_of(path) or path in _ADMINISTRATION:

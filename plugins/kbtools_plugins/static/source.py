@@ -28,7 +28,7 @@ class Unparsable:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedCode:
     """The code that was extracted and its tree."""
 
     code: str
@@ -44,7 +44,7 @@ def code_of(text: str) -> str:
     return _code_in(_answers(text)[0])
 
 
-def parse(text: str) -> Parsed | Unparsable:
+def parse(text: str) -> ParsedCode | Unparsable:
     """The tree of the code in `text`, the first reading of the text that is Python.
 
     Readings: the text as it is, then its answer; what is inside a code's own strings never misleads.
@@ -54,7 +54,7 @@ def parse(text: str) -> Parsed | Unparsable:
     faults: list[Unparsable] = []
     for code in dict.fromkeys([_tidy(text), *map(_code_in, _answers(text))]):
         outcome = _parse_code(code)
-        if isinstance(outcome, Parsed):
+        if isinstance(outcome, ParsedCode):
             return outcome
         faults.append(outcome)
     return faults[:2][-1]  # of the likeliest answer where there is one, else of the whole text
@@ -109,7 +109,7 @@ def fences(text: str) -> list[tuple[str, str]]:
     return blocks
 
 
-def _parse_code(code: str) -> Parsed | Unparsable:
+def _parse_code(code: str) -> ParsedCode | Unparsable:
     if not code:
         return Unparsable("the text holds no code")
     if "\0" in code:
@@ -117,7 +117,7 @@ def _parse_code(code: str) -> Parsed | Unparsable:
     try:
         with warnings.catch_warnings():  # invalid escapes in judged code are not our caller's news
             warnings.simplefilter("ignore")
-            return Parsed(code, ast.parse(code))
+            return ParsedCode(code, ast.parse(code))
     except SyntaxError as error:
         return Unparsable(f"{type(error).__name__}: {error.msg}", error.lineno)
     except (RecursionError, MemoryError) as error:

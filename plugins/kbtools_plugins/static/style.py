@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .difficulty import FAMILY_LEVEL, Rated
 from .facts import CodeFacts
-from .kernels import Access, Kernel
+from .kernels import MemoryAccess, TritonKernel
 
 ACCEPTABLE = 4.0
 HIGHEST = 10.0
@@ -38,11 +38,11 @@ class Mark:
     holds: Callable[[CodeFacts], bool]
 
 
-def _accesses(facts: CodeFacts) -> list[Access]:
+def _accesses(facts: CodeFacts) -> list[MemoryAccess]:
     return [access for kernel in facts.kernels for access in kernel.accesses]
 
 
-def _any(test: Callable[[Kernel], object]) -> Callable[[CodeFacts], bool]:
+def _any(test: Callable[[TritonKernel], object]) -> Callable[[CodeFacts], bool]:
     return lambda facts: any(test(kernel) for kernel in facts.kernels)
 
 
@@ -70,7 +70,7 @@ def _machine_names(facts: CodeFacts) -> bool:
     return 2 * sum(kernel.generated_names for kernel in facts.kernels) > total > 0
 
 
-def _filled_loads(facts: CodeFacts) -> list[Access]:
+def _filled_loads(facts: CodeFacts) -> list[MemoryAccess]:
     """Masked block loads of kernels in which the masked-off lanes reach a result."""
     mixing = [kernel for kernel in facts.kernels if kernel.reductions or kernel.dots]
     return [load for kernel in mixing for load in kernel.loads if load.block and load.guarded]

@@ -99,7 +99,7 @@ class ExplodeTurns(kb.Stage):
         errors = [self._error_of(cells) for cells in self._cells(table)]
         return table.append_column(ERROR, pa.array(errors, pa.string()))
 
-    def _error_of(self, cells: _Cells) -> str | None:
+    def _error_of(self, cells: _TurnCells) -> str | None:
         try:
             turns = len(cells.conversation().spoken)
         except ReasoningError as error:
@@ -132,12 +132,12 @@ class ExplodeTurns(kb.Stage):
         columns |= {name: pa.array(values, schema.field(name).type) for name, values in made.items()}
         return pa.table({name: columns[name] for name in features})
 
-    def _turns(self, index: int, cells: _Cells) -> Iterator[_Row]:
+    def _turns(self, index: int, cells: _TurnCells) -> Iterator[_TurnRow]:
         conversation = cells.conversation()
         for number, place in enumerate(conversation.spoken, start=1):
             if place not in conversation.learned:
                 continue
-            yield _Row(
+            yield _TurnRow(
                 index,
                 [self._earlier(message) for message in conversation.messages[:place]],
                 conversation.messages[place],
@@ -151,7 +151,7 @@ class ExplodeTurns(kb.Stage):
             return message
         return {name: value for name, value in message.items() if name not in REASONING_FIELDS}
 
-    def _cells(self, table: pa.Table) -> Iterator[_Cells]:
+    def _cells(self, table: pa.Table) -> Iterator[_TurnCells]:
         import datasets
 
         prompt, completion = self._places(datasets.Features.from_arrow_schema(table.schema))
@@ -161,7 +161,7 @@ class ExplodeTurns(kb.Stage):
         says_new = _says_new(datasets.Features.from_arrow_schema(table.schema))
         new = table.column(_NEW).to_pylist() if says_new else [None] * table.num_rows
         for row, (before, after) in enumerate(zip(prompts, completions, strict=True)):
-            yield _Cells(before, after, {name: values[row] for name, values in lists.items()}, new[row])
+            yield _TurnCells(before, after, {name: values[row] for name, values in lists.items()}, new[row])
 
     def _places(self, features: Features) -> tuple[str | None, str]:
         """Columns of the prompt and of the completion; no prompt where one column holds the whole conversation."""
@@ -172,7 +172,7 @@ class ExplodeTurns(kb.Stage):
 
 
 @dataclass(frozen=True)
-class _Cells:
+class _TurnCells:
     """What one row holds."""
 
     prompt: Any
@@ -203,7 +203,7 @@ class _Conversation:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _TurnRow:
     """One turn: the row that it comes from, what was seen before, what was said."""
 
     source: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import traceback
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 
@@ -28,7 +27,8 @@ from kbtools_plugins.verify.steps.compile import (
     picked,
     targets,
 )
-from kbtools_plugins.verify.steps.places import Places
+from kbtools_plugins.verify.steps.further import replay_further
+from kbtools_plugins.verify.steps.places import RecordingPlaces
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.spot import SpotCheck
@@ -131,16 +131,21 @@ class PairCheck:
                 if found.verdict.startswith("unsupported:ptx"):
                     self._compile_later()  # what no assembler takes is not for the machine to have
                 raise
-        if self._evidence.sizes == "cut" and machine(self._settings) == "ptx":
-            with self._evidence.timed("look at larger sizes"):
-                self._evidence.notes.append(self._spot_check().note())
+        if machine(self._settings) == "ptx":
+            self._look_further()
         with self._evidence.timed("compile for other targets"):
             self._compile_later()
         return worst
 
-    def _spot_check(self) -> SpotCheck:
-        seeds = self._secrets("larger input", 1), self._secrets("larger decoy", 1)
-        return SpotCheck(self._pair, self._reference, self._main_trace, seeds, self._settings, self._processes)
+    def _look_further(self) -> None:
+        """At what is launched on other cards, and at larger sizes than it was judged on; Decided if that is wrong."""
+        settings, processes = self._settings, self._processes
+        with self._evidence.timed("look further"):
+            self._evidence.notes += replay_further(self._further, self._source, self._reference, settings, processes)
+            if self._evidence.sizes == "cut":
+                seeds = self._secrets("larger input", 1), self._secrets("larger decoy", 1)
+                spot = SpotCheck(self._pair, self._reference, self._main_trace, seeds, settings, processes)
+                self._evidence.notes.append(spot.note())
 
     def _read(self) -> None:
         self._pair = found = read.texts(self._processes, *self._texts, self._entry_point)
@@ -163,7 +168,9 @@ class PairCheck:
         return secret_numbers(purpose, count, self._settings.seed, self._texts)
 
     def _record(self) -> record.Recording:
-        self._places = Places(self._processes, self._code, self._name, self._reference, self._findings, self._settings)
+        self._places = RecordingPlaces(
+            self._processes, self._code, self._name, self._reference, self._findings, self._settings
+        )
         found = self._places.record()
         self._evidence.notes += self._places.notes
         return found
@@ -196,17 +203,18 @@ class PairCheck:
             trace_rules.require_work_on_other_shape(
                 trace, self._source, self._settings.allow, reference_only_moves, strict=strict
             )
-        self._traces[record.ELSEWHERE] += self._known_launches(self._traces.pop(record.CARDS, []))
+        self._sort_out_cards(self._traces.pop(record.CARDS, []))
         for name in labels:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
 
-    def _known_launches(self, traces: list[Trace]) -> Iterator[Trace]:
-        """Those of other cards that need nothing compiled but what the first place does."""
+    def _sort_out_cards(self, traces: list[Trace]) -> None:
+        """Traces of other cards that need nothing compiled but what the first place does are run with its own."""
         known = {launch_key(launch) for launch in distinct_launches(self._traces["main"], self._source, [])}
+        self._further: list[Trace] = []
         for trace in traces:
-            if all(launch_key(launch) in known for launch in distinct_launches([trace], self._source, [])):
-                yield trace
+            needed = {launch_key(launch) for launch in distinct_launches([trace], self._source, [])}
+            (self._traces[record.ELSEWHERE] if needed <= known else self._further).append(trace)
 
     def _look_for_detection(self) -> None:
         """Decided if a candidate that launches nothing on a device does so where there can be none."""

@@ -49,7 +49,7 @@ _BARS = 12
 """Verdicts that a report draws."""
 
 
-class _Figures(BaseModel):
+class _VerdictFigures(BaseModel):
     """What facts hold of a check."""
 
     verdicts: dict[str, int]
@@ -108,7 +108,7 @@ class Verify(CheckOptions, kb.Stage):
     @classmethod
     def figures(cls, facts: Mapping[str, JsonValue]) -> kb.figures.Section:
         """How often each verdict was given, and how many references are themselves at fault."""
-        return _Figures.model_validate(facts).section()
+        return _VerdictFigures.model_validate(facts).section()
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Check every row's pair and add the verdicts."""

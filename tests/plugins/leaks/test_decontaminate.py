@@ -13,7 +13,7 @@ from kbtools.testing import check_stage
 from kbtools_plugins.leaks.contamination import codes, sources
 from kbtools_plugins.leaks.contamination.matching import Index
 from kbtools_plugins.leaks.contamination.operators import Signature
-from kbtools_plugins.leaks.contamination.sources import Problem
+from kbtools_plugins.leaks.contamination.sources import BenchmarkProblem
 from tests.plugins.leaks.variants import VARIANTS, constants_changed, one_operator_replaced, tasks
 
 TASKS = tasks(60)
@@ -47,7 +47,7 @@ def rows_of(texts, **more):
 
 def recall(variant, kinds) -> float:
     """Share of the problems of which a variant is found, as that very problem."""
-    index = Index([Problem("bench", task.name, task.code()) for task in TASKS])
+    index = Index([BenchmarkProblem("bench", task.name, task.code()) for task in TASKS])
     seen = [index.look(codes.read_code(variant(task))) for task in TASKS]
     hits = [index.verdict(one) for one in seen]
     return sum(hit is not None and hit.kind in kinds and hit.problem == place for place, hit in enumerate(hits)) / len(
@@ -89,7 +89,7 @@ def test_other_constants_are_the_same_task():
 def test_one_operator_replaced_is_another_task():
     """Such codes are similar, and only `similar` says so."""
     negatives = [code for place, task in enumerate(TASKS) if (code := one_operator_replaced(task.code(), place))]
-    index = Index([Problem("bench", task.name, task.code()) for task in TASKS])
+    index = Index([BenchmarkProblem("bench", task.name, task.code()) for task in TASKS])
     hits = [index.verdict(seen) for seen in [index.look(codes.read_code(code)) for code in negatives]]
     assert len(negatives) > 50
     assert sum(hit is not None and hit.kind in CERTAIN for hit in hits) / len(negatives) <= 0.02
@@ -177,7 +177,7 @@ def test_few_operators_need_equal_constants_and_ranks():
 def test_code_that_anybody_writes_is_contained_in_nothing():
     """A problem of a few shingles is not a reason to drop what contains it."""
     trivial = "import torch\nclass M(torch.nn.Module):\n    def forward(self, x):\n        return x + 1\n"
-    index = Index([Problem("bench", "trivial", trivial)])
+    index = Index([BenchmarkProblem("bench", "trivial", trivial)])
     longer = trivial.replace("return x + 1", "y = torch.exp(x)\n        x = x + 1\n        return x * y")
     assert index.verdict(index.look(codes.read_code(longer))) is None
 

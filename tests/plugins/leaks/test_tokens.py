@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kbtools_plugins.leaks.shingles import shingles
-from kbtools_plugins.leaks.tokens import Stream, raw_stream, stream
+from kbtools_plugins.leaks.tokens import TokenStream, raw_stream, stream
 
 PLAIN = """
 import torch
@@ -168,5 +168,5 @@ def test_any_syntax_of_the_standard_library_is_read():
     for module in (json, pytest):
         for file in sorted(Path(module.__file__).parent.glob("*.py")):
             found = stream(file.read_text(encoding="utf-8"))
-            assert isinstance(found, Stream)
+            assert isinstance(found, TokenStream)
             assert found.parsed

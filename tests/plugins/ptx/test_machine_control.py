@@ -3,7 +3,7 @@
 import pytest
 
 from kbtools_plugins.ptx.faults import BadText, Deadlock, Divergence, LimitExceeded, Trap, Unsupported
-from kbtools_plugins.ptx.machine.limits import Limits
+from kbtools_plugins.ptx.machine.limits import LaunchLimits
 from tests.plugins.ptx.ptx_kernels import AT, buffer, empty, kernel, numbers, run
 
 
@@ -72,7 +72,7 @@ def test_a_program_may_wait_for_a_later_one():
         "atom.global.gpu.exch.b32 %r5, [%d0], 1;\nDONE:"
     )
     flag = buffer([0], "flag")
-    run(kernel(text), flag, empty(1), grid=(8,), limits=Limits(seconds=30))
+    run(kernel(text), flag, empty(1), grid=(8,), limits=LaunchLimits(seconds=30))
     assert numbers(flag) == [1]
 
 
@@ -101,9 +101,9 @@ def test_a_shuffle_needs_the_threads_that_it_names():
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(steps=1000), "more than 1000 steps"),
-        (Limits(instructions=1000), "more than 1000 instructions"),
-        (Limits(seconds=0.2), "seconds of processor time"),
+        (LaunchLimits(steps=1000), "more than 1000 steps"),
+        (LaunchLimits(instructions=1000), "more than 1000 instructions"),
+        (LaunchLimits(seconds=0.2), "seconds of processor time"),
     ],
 )
 def test_a_kernel_that_does_not_end_is_ended(limits, message):
@@ -116,7 +116,7 @@ def test_a_kernel_that_does_not_end_is_ended(limits, message):
 def test_memory_is_bounded():
     """A program with more shared memory than the launch may take is not begun."""
     with pytest.raises(LimitExceeded, match="needs more than"):
-        run(kernel(AT), buffer([0]), empty(1), shared_bytes=1 << 30, limits=Limits(memory=1 << 20))
+        run(kernel(AT), buffer([0]), empty(1), shared_bytes=1 << 30, limits=LaunchLimits(memory=1 << 20))
 
 
 def test_a_trap_names_the_thread():
@@ -164,8 +164,8 @@ def test_shadows_of_large_buffers_are_bounded():
     """Looking for races costs four times a buffer of 32-bit numbers."""
     text = kernel(AT + "st.global.u32 [%d4], %r0;")
     with pytest.raises(LimitExceeded, match="to see races in buffers as large as out"):
-        run(text, buffer([0]), empty(1 << 20), limits=Limits(memory=1 << 23))
-    run(text, buffer([0]), empty(1 << 20), limits=Limits(memory=1 << 23), check_races=False)
+        run(text, buffer([0]), empty(1 << 20), limits=LaunchLimits(memory=1 << 23))
+    run(text, buffer([0]), empty(1 << 20), limits=LaunchLimits(memory=1 << 23), check_races=False)
 
 
 def test_a_text_that_is_too_large_is_refused():
@@ -177,4 +177,4 @@ def test_a_text_that_is_too_large_is_refused():
 def test_a_grid_may_be_as_large_as_a_device_allows():
     """Programs are made as they are needed."""
     with pytest.raises(LimitExceeded, match="steps"):
-        run(kernel("mov.u32 %r0, 1;"), buffer([0]), empty(1), grid=(2**31 - 1,), limits=Limits(steps=100))
+        run(kernel("mov.u32 %r0, 1;"), buffer([0]), empty(1), grid=(2**31 - 1,), limits=LaunchLimits(steps=100))

@@ -22,7 +22,7 @@ from kbtools_plugins.verify import Verification, VerifySettings, devices, verify
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, _converse
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launch
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.replaying import (
     GPU,
     REPLAY,
@@ -38,7 +38,7 @@ from kbtools_plugins.verify.settings import on_gpu
 from kbtools_plugins.verify.worker.gpu import machine as device_machine
 from kbtools_plugins.verify.worker.gpu import timing
 from kbtools_plugins.verify.worker.reference.inputs import needed_bytes
-from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
+from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers
 
 DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1")
 RUN = ReplayRun(trace=0, inputs=[], order="forward", shift=0, turn=0, optional=False)
@@ -85,7 +85,7 @@ def test_broken_guard_is_out_of_bounds(operator: str, buffer: int) -> None:
     machine.execute()
     whole, size = machine._guarded[buffer]
     whole[device_machine.GUARD_BYTES + size] = 0
-    with pytest.raises(OutOfBounds, match="after a buffer of 16 bytes"):
+    with pytest.raises(OutsideBuffers, match="after a buffer of 16 bytes"):
         machine.check_memory()
 
 
@@ -212,9 +212,9 @@ class Imagined(WarmPair):
     def __init__(self, times: dict[str, list[float]], last: bytes | None = None) -> None:
         super().__init__()
         self.times, self.last = times, last
-        self.jobs: list[Message] = []
+        self.jobs: list[ProcessMessage] = []
 
-    def run(self, role: Role, job: Message, settings: VerifySettings, seconds: float | None = None) -> Outcome:
+    def run(self, role: Role, job: ProcessMessage, settings: VerifySettings, seconds: float | None = None) -> Outcome:
         """The job elsewhere."""
         self.jobs.append(job)
         if role.name != "gpu":

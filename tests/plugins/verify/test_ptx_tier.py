@@ -8,7 +8,7 @@ import torch
 from kbtools_plugins.verify import Verification, VerifySettings, verify
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.trace import TensorRef
-from kbtools_plugins.verify.worker.ptx.marks import Marks, Unwritten, moved
+from kbtools_plugins.verify.worker.ptx.marks import Unwritten, WrittenBytes, moved
 
 pytestmark = pytest.mark.verify
 
@@ -197,7 +197,7 @@ def test_a_kernel_that_does_not_end_names_the_line_it_was_at(processes: WarmPair
 
 def test_marks_go_where_torch_moves_what_they_mark() -> None:
     """Elements that were never written stay marked when they are copied, cast or laid out otherwise."""
-    marks = Marks()
+    marks = WrittenBytes()
     marks.begin(0, 24, written=False)
     whole = TensorRef(storage=0, dtype="float32", offset=0, shape=[2, 3], stride=[3, 1])
     row = TensorRef(storage=0, dtype="float32", offset=3, shape=[3], stride=[1])

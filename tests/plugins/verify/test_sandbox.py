@@ -26,7 +26,9 @@ def _inside(folder: Path, act: Callable[[], object], **limits: object) -> str:
     pid = os.fork()
     if not pid:
         try:
-            sandbox.enter(folder, sandbox.Limits(**{"cpu_seconds": 5, "memory_bytes": 2**30, **limits}), [Path("/usr")])
+            sandbox.enter(
+                folder, sandbox.JobLimits(**{"cpu_seconds": 5, "memory_bytes": 2**30, **limits}), [Path("/usr")]
+            )
             text = repr(act())
         except BaseException as error:  # noqa: BLE001 - the name is the answer
             text = type(error).__name__

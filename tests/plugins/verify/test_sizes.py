@@ -8,8 +8,8 @@ from published import modules
 from kbtools_plugins.verify import verify
 from kbtools_plugins.verify.candidate.shrink import constants, with_constants
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource, Shapes, ShrinkReply, Sized
-from kbtools_plugins.verify.protocol.trace import Step, Trace
-from kbtools_plugins.verify.steps.structure import Fault, faults, raised
+from kbtools_plugins.verify.protocol.trace import Trace, TraceStep
+from kbtools_plugins.verify.steps.structure import LostStructure, faults, raised
 
 CODE = """batch = 32 * 1024
 shape = (64, 2**10, name)
@@ -42,14 +42,14 @@ def _cut(known: dict[str, int], values: dict[str, int]) -> ShrinkReply:
 def test_a_fault_lifts_the_size_that_explains_it() -> None:
     """Its own size to its floor, a power of two that holds it to the whole, else what was cut by most."""
     sizes = _cut({"rows": 4096, "columns": 1000}, {"rows": 64, "columns": 125})
-    assert raised({}, [Fault(4096, 256)], sizes) == {"rows": 256}
-    assert raised({"rows": 512}, [Fault(4096, 256)], sizes) == {"rows": 512}
-    assert raised({}, [Fault(1024, 1024)], sizes) == {"columns": 1000}
-    assert raised({}, [Fault(0, 0)], sizes) == {"rows": 128}
+    assert raised({}, [LostStructure(4096, 256)], sizes) == {"rows": 256}
+    assert raised({"rows": 512}, [LostStructure(4096, 256)], sizes) == {"rows": 512}
+    assert raised({}, [LostStructure(1024, 1024)], sizes) == {"columns": 1000}
+    assert raised({}, [LostStructure(0, 0)], sizes) == {"rows": 128}
 
 
 def _launch(**bound: int) -> Trace:
-    step = Step(kernel="k", kernel_line=1, grid=[4, 1, 1], bound=dict(bound), line=1, tainted=True)
+    step = TraceStep(kernel="k", kernel_line=1, grid=[4, 1, 1], bound=dict(bound), line=1, tainted=True)
     return Trace(storages=[], steps=[step], reads=[], outputs=[], buffers={}, state={})
 
 
@@ -76,7 +76,7 @@ def test_a_number_that_another_size_has_is_not_written_down() -> None:
         update={"asked": {"height": 128}, "large": sizes.large.model_copy(update={"values": {"height": 64}})}
     )
     alone = alone.model_copy(update={"cut": sizes.cut.model_copy(update={"values": {"height": 32}})})
-    assert list(faults(full, cut, source, alone)) == [Fault(128, 128)]
+    assert list(faults(full, cut, source, alone)) == [LostStructure(128, 128)]
 
 
 LARGE = {module.name: module.pair for module in modules()}

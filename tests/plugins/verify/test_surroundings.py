@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from surroundings import HOSTILE, INNOCENT, REFERENCE, hostile, innocent, plain
 
@@ -57,3 +59,15 @@ def test_a_table_of_addresses_cannot_be_followed(processes: WarmPair) -> None:
     found = found.replace("tl.load(x_ptr + at,", "tl.load(tl.load(x_ptr).to(tl.pointer_type(tl.float32)) + at,")
     verdict = verify(REFERENCE, found, settings=_SETTINGS, processes=processes)
     assert verdict.verdict == "unsupported:host_reads_data", explain(verdict)
+
+
+@pytest.mark.parametrize(("blocks", "verdict"), [(2, "pass"), (1, "wrong_output")])
+def test_what_is_compiled_for_other_cards_alone_is_run(blocks: int, verdict: str, processes: WarmPair) -> None:
+    """Another block there, and as many programs as that asks for, or too few."""
+    known = 'torch.cuda.get_device_name() in ("NVIDIA A100-SXM4-40GB", "NVIDIA RTX A6000")'
+    here = f"(1 if {known} else {blocks})"
+    changed = re.sub(r"BLOCK=(\d+)", lambda found: f"BLOCK={found[1]} // (1 if {known} else 2)", plain())
+    changed = re.sub(r"\[\((triton.cdiv\(.*?\)),\)\]", lambda found: f"[({found[1]} * {here},)]", changed)
+    assert here in changed
+    verified = verify(REFERENCE, changed, settings=_SETTINGS, processes=processes)
+    assert verified.verdict == verdict, explain(verified)

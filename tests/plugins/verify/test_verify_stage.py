@@ -11,7 +11,7 @@ from test_verify_pair import CANDIDATE, REFERENCE
 
 import kbtools as kb
 from kbtools.errors import SchemaError, UsageError
-from kbtools.pipeline import Bars
+from kbtools.pipeline import ProgressBars
 from kbtools.testing import check_stage
 from kbtools_plugins.verify.stage import Verify
 
@@ -54,7 +54,7 @@ def test_columns_are_checked_before_anything_is_run() -> None:
 def test_progress_counts_the_verdicts(tmp_path: Path) -> None:
     """Who watches hears after each check how many there are of each verdict."""
     told: list[Mapping[str, int]] = []
-    observer = Bars()
+    observer = ProgressBars()
     observer.counted = lambda counts: told.append(counts)  # type: ignore[method-assign]
     kb.apply(_rows(), Verify(workers=1, seed=1, store=str(tmp_path / "v.sqlite")), observer=observer)
     assert [sum(counts.values()) for counts in told] == [1, 2]

@@ -21,7 +21,7 @@ from kbtools_plugins.leaks.computation.proposals import Proposals
 from kbtools_plugins.leaks.computation.sandboxes import Sandbox, Sandboxes
 from kbtools_plugins.leaks.sets import Matches
 from kbtools_plugins.leaks.shingles import shingles
-from kbtools_plugins.leaks.tokens import Stream, stream
+from kbtools_plugins.leaks.tokens import TokenStream, stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ class _Codes:
     """Different codes in the order of their rank."""
 
     texts: list[str] = field(default_factory=list)
-    streams: list[Stream] = field(default_factory=list)
+    streams: list[TokenStream] = field(default_factory=list)
     salts: list[int] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     """The place of the first text of each code."""
@@ -120,7 +120,7 @@ def _within(probes: Mapping[int, Probe], sandbox: Sandbox) -> dict[int, int]:
     return keepers
 
 
-def _jaccard(one: Stream, other: Stream) -> float:
+def _jaccard(one: TokenStream, other: TokenStream) -> float:
     import numpy as np
 
     ones, others = shingles(one), shingles(other)

@@ -10,15 +10,15 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.settings import VerifySettings
 
 _SETTINGS = VerifySettings(tier="cpu", timeout=20.0, memory_gb=2.0)
 _ATTEMPTS = 3
 
-J = TypeVar("J", bound=Message)
-R = TypeVar("R", bound=Message)
+J = TypeVar("J", bound=ProcessMessage)
+R = TypeVar("R", bound=ProcessMessage)
 T = TypeVar("T")
 U = TypeVar("U")
 

@@ -15,8 +15,8 @@ from kbtools.data.conversations.messages import decode, looks_encoded, text_of
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools_plugins.leaks.contamination.operators import NOTHING, Signature, signature
 from kbtools_plugins.leaks.shingles import shingles
-from kbtools_plugins.leaks.tokens import Stream, raw_stream, stream_of
-from kbtools_plugins.static.source import Parsed, code_of, fences, parse
+from kbtools_plugins.leaks.tokens import TokenStream, raw_stream, stream_of
+from kbtools_plugins.static.source import ParsedCode, code_of, fences, parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ _PYTHON = frozenset({"", "python", "py", "python3", "triton"})
 
 
 @dataclass(frozen=True)
-class Part:
+class CodePart:
     """One stream of a code."""
 
     digest: bytes
@@ -39,7 +39,7 @@ class Part:
 class ComparableCode:
     """What is compared of one text of code."""
 
-    parts: dict[str, Part]
+    parts: dict[str, CodePart]
     """By `host` and `kernel`; a text that does not parse is `host`."""
     signature: Signature
     parsed: bool
@@ -48,7 +48,7 @@ class ComparableCode:
 def read_code(text: str) -> ComparableCode:
     """The streams and the operators of a text."""
     found = parse(text)
-    if not isinstance(found, Parsed):
+    if not isinstance(found, ParsedCode):
         return ComparableCode({"host": _part(raw_stream(text))}, NOTHING, parsed=False)
     tree = found.tree
     kernels = [node for node in tree.body if _is_kernel(node)]
@@ -58,8 +58,8 @@ def read_code(text: str) -> ComparableCode:
     return ComparableCode(parts, signature(found.code, tree), parsed=True)
 
 
-def _part(made: Stream) -> Part:
-    return Part(made.digest, shingles(made), made.words)
+def _part(made: TokenStream) -> CodePart:
+    return CodePart(made.digest, shingles(made), made.words)
 
 
 def _is_kernel(node: ast.stmt) -> bool:

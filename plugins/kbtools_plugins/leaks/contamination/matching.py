@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from kbtools_plugins.leaks.contamination import codes
-from kbtools_plugins.leaks.contamination.codes import ComparableCode, Part
+from kbtools_plugins.leaks.contamination.codes import CodePart, ComparableCode
 from kbtools_plugins.leaks.contamination.operators import Signature
-from kbtools_plugins.leaks.contamination.sources import Problem
+from kbtools_plugins.leaks.contamination.sources import BenchmarkProblem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ class Sighting:
 class Index:
     """The problems, ready to be looked up."""
 
-    problems: Sequence[Problem]
+    problems: Sequence[BenchmarkProblem]
     read: list[ComparableCode] = field(init=False)
     signatures: list[Signature] = field(init=False)
     """Of each problem."""
@@ -114,7 +114,7 @@ class Index:
                 hits.append(Hit(found.problem, "contained" if found.does_all else "similar", round(score, 4)))
         return min(hits, key=lambda hit: hit.order, default=None)
 
-    def _exact(self, stream: str, part: Part) -> int | None:
+    def _exact(self, stream: str, part: CodePart) -> int | None:
         return self._by_digest.get((stream, part.digest))
 
     def _count(self, code: ComparableCode) -> None:
@@ -123,7 +123,7 @@ class Index:
             known = self._by_shingle[stream]
             self._frequency.update(shingle for shingle in part.shingles.tolist() if shingle in known)
 
-    def _shared(self, stream: str, part: Part) -> list[_Shared]:
+    def _shared(self, stream: str, part: CodePart) -> list[_Shared]:
         known, common = self._by_shingle[stream], defaultdict(list)
         for shingle in part.shingles.tolist():
             for number in known.get(shingle, ()):

@@ -17,7 +17,7 @@ _COLUMN = re.compile(r"(?P<dataset>.+):(?P<column>[A-Za-z_][\w.]*)")
 
 
 @dataclass(frozen=True)
-class Problem:
+class BenchmarkProblem:
     """One item of an evaluation set."""
 
     source: str
@@ -37,7 +37,7 @@ class EvaluationSet:
     name: str
     pinned: str
     """Commit of the Hub, or sha256 of the file."""
-    problems: tuple[Problem, ...]
+    problems: tuple[BenchmarkProblem, ...]
 
 
 def split_column(text: str) -> tuple[str, str | None]:
@@ -50,7 +50,7 @@ def read_evaluation_set(text: str) -> EvaluationSet:
     """All splits of one set; DataError where it holds no code."""
     dataset, column = split_column(text)
     data, found = load.read_source(Source(dataset=dataset))
-    problems: list[Problem] = []
+    problems: list[BenchmarkProblem] = []
     for ds in data.values() if isinstance(data, dict) else [data]:
         schema = Schema(ds.features)
         path = _code_path(schema, column, text)
@@ -73,10 +73,10 @@ def _code_path(schema: Schema, column: str | None, text: str) -> str:
         raise SchemaError(f"--against {text}: {error} Name its column of code as --against SOURCE:COLUMN.") from None
 
 
-def _problems(source: str, names: Sequence[object], codes: Sequence[str | None], before: int) -> list[Problem]:
+def _problems(source: str, names: Sequence[object], codes: Sequence[str | None], before: int) -> list[BenchmarkProblem]:
     found = zip(names, codes, strict=True)
     return [
-        Problem(source, str(before + place if name is None else name), code)
+        BenchmarkProblem(source, str(before + place if name is None else name), code)
         for place, (name, code) in enumerate(found)
         if code and code.strip()
     ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from kbtools_plugins.ptx.faults import BadText, Unsupported
-from kbtools_plugins.ptx.text.kernel import Call, Function, Instruction, Label
+from kbtools_plugins.ptx.text.kernel import BranchTarget, Call, DeviceFunction, Instruction
 from kbtools_plugins.ptx.text.operands import Symbol
 
 BARRIERS = ("bar", "barrier")
@@ -12,7 +12,7 @@ ENDS = ("ret", "exit")
 
 
 @dataclass
-class Piece:
+class BlockPiece:
     """Instructions that run one after another, and which blocks may follow: `jump` if the branch is taken."""
 
     code: list[Instruction] = field(default_factory=list)
@@ -28,42 +28,42 @@ def is_barrier(instruction: Instruction) -> bool:
     return instruction.family in BARRIERS and WITHIN_WARP not in instruction.parts
 
 
-def cut(function: Function) -> list[Piece]:
+def cut(function: DeviceFunction) -> list[BlockPiece]:
     """Pieces in the order of the text; the last one is empty and ends."""
-    pieces: list[Piece] = [Piece()]
+    pieces: list[BlockPiece] = [BlockPiece()]
     places: dict[str, int] = {}
     targets = {target(item) for item in function.code if isinstance(item, Instruction) and item.family == "bra"}
     for item in function.code:
         now = pieces[-1]
         if isinstance(item, Call):
             raise Unsupported("ptx:call", item.line)
-        if isinstance(item, Label):
+        if isinstance(item, BranchTarget):
             if item.name in targets:
                 places[item.name] = fresh(pieces)
         elif item.family in ENDS:
             now.ends = item
-            pieces.append(Piece())
+            pieces.append(BlockPiece())
         elif item.family == "bra":
             now.branch = item
             now.name = target(item)
-            pieces.append(Piece())
+            pieces.append(BlockPiece())
         elif is_barrier(item):
             fresh(pieces)
             pieces[-1].barrier = item
             pieces[-1].code.append(item)
         else:
             now.code.append(item)
-    pieces.append(Piece())
+    pieces.append(BlockPiece())
     for piece in pieces:
         if piece.branch:
             piece.jump = place(piece, places)
     return pieces
 
 
-def fresh(pieces: list[Piece]) -> int:
+def fresh(pieces: list[BlockPiece]) -> int:
     """Number of a piece that is still empty."""
     if pieces[-1].code or pieces[-1].barrier:
-        pieces.append(Piece())
+        pieces.append(BlockPiece())
     return len(pieces) - 1
 
 
@@ -74,7 +74,7 @@ def target(branch: Instruction) -> str:
     return branch.operands[0].name
 
 
-def place(piece: Piece, places: dict[str, int]) -> int:
+def place(piece: BlockPiece, places: dict[str, int]) -> int:
     """The piece that a branch goes to."""
     if piece.name not in places:
         raise BadText(f"there is no label {piece.name}")

@@ -14,10 +14,10 @@ import numpy as np
 from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
 from kbtools_plugins.ptx.faults import BadText, Unsupported
 from kbtools_plugins.ptx.instructions import shadows
-from kbtools_plugins.ptx.text.kernel import Function, Instruction, Module
+from kbtools_plugins.ptx.text.kernel import DeviceFunction, Instruction, Module
 from kbtools_plugins.ptx.text.operands import Address, Immediate, Negated, Operand, Register, Sink, Symbol
 
-from .program import Run, Shadow, Step
+from .program import ProgramStep, Run, Shadow
 from .slots import CLOCKS, WIDE, Slots
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ Guard = tuple[int, bool] | None
 class Builder:
     """The steps of one block after another."""
 
-    def __init__(self, function: Function, module: Module, seed: int | None = None) -> None:
+    def __init__(self, function: DeviceFunction, module: Module, seed: int | None = None) -> None:
         self.slots = Slots(function, module)
         self.seed = seed
         self.threads = None if function.threads is None else prod(function.threads)
-        self.steps: list[Step] = []
-        self.all: list[Step] = []
+        self.steps: list[ProgramStep] = []
+        self.all: list[ProgramStep] = []
         self.sizes: set[int] = set()
         """Bytes of single accesses to memory."""
         self.opcodes: list[str] = []
@@ -58,14 +58,14 @@ class Builder:
         if self.instruction is None:
             raise AssertionError("a step belongs to an instruction")
         guard = () if self.guard is None else (self.guard[0],)
-        step = Step(
+        step = ProgramStep(
             run, self.instruction.line, self.instruction.opcode, (*reads, *guard), writes, shadow, len(self.all)
         )
         step.guard = self.guard
         self.steps.append(step)
         self.all.append(step)
 
-    def take(self) -> list[Step]:
+    def take(self) -> list[ProgramStep]:
         """The steps since the last call."""
         steps, self.steps = self.steps, []
         return steps

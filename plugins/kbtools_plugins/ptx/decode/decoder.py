@@ -5,10 +5,10 @@ from kbtools_plugins.ptx.instructions import table
 from kbtools_plugins.ptx.instructions.control import is_fence
 from kbtools_plugins.ptx.instructions.spaces import strength
 from kbtools_plugins.ptx.text.calls import with_calls
-from kbtools_plugins.ptx.text.kernel import Function, Instruction, Module
+from kbtools_plugins.ptx.text.kernel import DeviceFunction, Instruction, Module
 
 from . import flow, origins
-from .blocks import Piece, cut
+from .blocks import BlockPiece, cut
 from .builder import Builder
 from .program import Barrier, Block, Branch, End, Jump, Program
 
@@ -16,7 +16,7 @@ MOST_LIVE = 50_000_000
 """Blocks times registers."""
 
 
-def entry(module: Module, name: str | None) -> Function:
+def entry(module: Module, name: str | None) -> DeviceFunction:
     """The kernel that is to run."""
     kernels = {function.name: function for function in module.functions.values() if function.entry}
     if name is None and len(kernels) == 1:
@@ -68,13 +68,13 @@ def decode(module: Module, name: str | None = None, seed: int | None = None) -> 
     )
 
 
-def check_size(function: Function, blocks: int) -> None:
+def check_size(function: DeviceFunction, blocks: int) -> None:
     """What is needed where takes memory by these; Triton's largest kernels are a hundredth of it."""
     if blocks * len(function.registers) > MOST_LIVE:
         raise LimitExceeded(f"{function.name} has {len(function.registers)} registers and {blocks} blocks")
 
 
-def block(builder: Builder, pieces: list[Piece], at: int) -> Block:
+def block(builder: Builder, pieces: list[BlockPiece], at: int) -> Block:
     """One piece as a block."""
     piece = pieces[at]
     for instruction in piece.code:
@@ -86,7 +86,7 @@ def block(builder: Builder, pieces: list[Piece], at: int) -> Block:
     return made
 
 
-def after(builder: Builder, piece: Piece, at: int, last: int) -> Jump | Branch | End:
+def after(builder: Builder, piece: BlockPiece, at: int, last: int) -> Jump | Branch | End:
     """How a block goes on."""
     if at == last:
         return End()
@@ -100,7 +100,7 @@ def after(builder: Builder, piece: Piece, at: int, last: int) -> Jump | Branch |
     return Branch(predicate, instruction.guard.negated, target, at + 1, instruction.line)
 
 
-def waits(pieces: list[Piece]) -> bool:
+def waits(pieces: list[BlockPiece]) -> bool:
     """Whether a loop has an instruction by which a program may see what another one does."""
     loops = [(piece.jump, at) for at, piece in enumerate(pieces) if piece.branch and piece.jump <= at]
     return any(

@@ -1,6 +1,6 @@
 """Which pointers a kernel writes through: nobody has to note who reads a buffer that is only read."""
 
-from .program import ParameterSlot, Step
+from .program import ParameterSlot, ProgramStep
 
 UNKNOWN = "?"
 """An address that comes out of memory may be that of any buffer."""
@@ -8,7 +8,7 @@ WRITING = ("st", "atom", "red")
 
 
 def written(
-    steps: list[Step], loads: list[ParameterSlot], symbols: dict[int, tuple[str, int]], widths: list[int]
+    steps: list[ProgramStep], loads: list[ParameterSlot], symbols: dict[int, tuple[str, int]], widths: list[int]
 ) -> set[str]:
     """Names of parameters and variables that an address of a store may come from, UNKNOWN among them."""
     origins = {load.slot: {load.name} for load in loads} | {slot: {name} for slot, (name, _) in symbols.items()}
@@ -27,13 +27,13 @@ def written(
     return set().union(*(origins.get(step.reads[0], {UNKNOWN}) for step in steps if writes(step)))
 
 
-def reads(step: Step) -> bool:
+def reads(step: ProgramStep) -> bool:
     """Whether a step reads from memory that may hold addresses."""
     parts = step.opcode.split(".")
     return parts[0] in ("ld", "ldu", "atom") and parts[1] != "param"
 
 
-def writes(step: Step) -> bool:
+def writes(step: ProgramStep) -> bool:
     """Whether a step writes to global memory, or to generic addresses; its address is what it reads first."""
     parts = [part.split("::")[0] for part in step.opcode.split(".")]
     return parts[0] in WRITING and not {"shared", "local"} & set(parts) and bool(step.reads) and not step.is_adjustment

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from kbtools_plugins.ptx.machine.group import Group
 
 Run = Callable[["Group"], None]
-Shadow = Callable[["Group", "Step"], None]
+Shadow = Callable[["Group", "ProgramStep"], None]
 
 
 @dataclass(slots=True)
-class Step:
+class ProgramStep:
     """One instruction, ready to run; slots are numbers of registers."""
 
     run: Run
@@ -73,7 +73,7 @@ class Barrier:
 class Block:
     """Steps that run one after another."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ProgramStep] = field(default_factory=list)
     after: Jump | Branch | End = field(default_factory=End)
     barrier: Barrier | None = None
 

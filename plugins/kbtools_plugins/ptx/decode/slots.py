@@ -7,7 +7,7 @@ import numpy as np
 
 from kbtools_plugins.ptx.bits import WIDTHS, Bits, constant
 from kbtools_plugins.ptx.faults import BadText, Unsupported
-from kbtools_plugins.ptx.text.kernel import Function, Module, Variable
+from kbtools_plugins.ptx.text.kernel import DeviceFunction, Module, Variable
 from kbtools_plugins.ptx.text.operands import Float, Immediate, Operand, Register, Symbol
 
 from .program import ParameterSlot
@@ -20,7 +20,7 @@ WIDE = ("%clock64", "%globaltimer", "%gridid64")
 class Slots:
     """Gives out slots."""
 
-    def __init__(self, function: Function, module: Module) -> None:
+    def __init__(self, function: DeviceFunction, module: Module) -> None:
         self.widths: list[int] = []
         self.registers: dict[str, int] = {}
         self.constants: dict[int, Bits] = {}
@@ -37,7 +37,7 @@ class Slots:
         self.shared, self.static_shared = self.layout("shared", function, module)
         self.local, self.local_size = self.layout("local", function, module)
 
-    def layout(self, space: str, function: Function, module: Module) -> tuple[dict[str, int], int]:
+    def layout(self, space: str, function: DeviceFunction, module: Module) -> tuple[dict[str, int], int]:
         """Places of the variables of a space one behind another; arrays of unknown length are all at the end."""
         places, end = {}, 0
         found = [variable for variable in (*module.variables, *function.variables) if variable.space == space]

@@ -17,7 +17,7 @@ from .warps import WARP, threads, warps, whole_warps
 
 if TYPE_CHECKING:
     from kbtools_plugins.ptx.decode.builder import Builder
-    from kbtools_plugins.ptx.decode.program import Step
+    from kbtools_plugins.ptx.decode.program import ProgramStep
     from kbtools_plugins.ptx.machine.group import Group
     from kbtools_plugins.ptx.text.kernel import Instruction
 
@@ -148,7 +148,7 @@ def tiles(group: Group, value: Bits, rows: int) -> Bits:
     return whole.reshape(rows * group.warps, WARP)
 
 
-def warp_shadow(group: Group, step: Step) -> None:
+def warp_shadow(group: Group, step: ProgramStep) -> None:
     """One uninitialised element makes the results of the whole warp so."""
     where = shadows.affected(group, step.reads)
     for slot in step.writes:

@@ -16,7 +16,7 @@ from kbtools_plugins.ptx.faults import UNKNOWN, Uninitialised
 from kbtools_plugins.ptx.memory.cells import at_thread
 
 if TYPE_CHECKING:
-    from kbtools_plugins.ptx.decode.program import Shadow, Step
+    from kbtools_plugins.ptx.decode.program import ProgramStep, Shadow
     from kbtools_plugins.ptx.machine.group import Group
 
 
@@ -26,7 +26,7 @@ def of(group: Group, slot: int) -> Bits:
     return np.zeros_like(group.read(slot)) if found is None else found
 
 
-def put(group: Group, step: Step, slot: int, bits: Bits | None) -> None:
+def put(group: Group, step: ProgramStep, slot: int, bits: Bits | None) -> None:
     """Sets the shadow of a result, where the step acts."""
     old = group.poison.get(slot)
     mask = group.merge
@@ -53,7 +53,7 @@ def affected(group: Group, slots: tuple[int, ...]) -> Bits | None:
     return whole
 
 
-def everything(group: Group, step: Step) -> None:
+def everything(group: Group, step: ProgramStep) -> None:
     """One uninitialised bit makes the whole result so."""
     where = affected(group, step.reads)
     for slot in step.writes:
@@ -66,23 +66,23 @@ def whole(where: Bits, group: Group, slot: int) -> Bits:
     return where if kind == 1 else np.where(where, constant(-1, kind), constant(0, kind))
 
 
-def clean(group: Group, step: Step) -> None:
+def clean(group: Group, step: ProgramStep) -> None:
     """The result depends on nothing."""
     for slot in step.writes:
         put(group, step, slot, None)
 
 
-def own(group: Group, step: Step) -> None:
+def own(group: Group, step: ProgramStep) -> None:
     """The step itself says what is uninitialised of its results, but what it needs has to be there."""
     decides(group, step)
 
 
-def decides(group: Group, step: Step) -> None:
+def decides(group: Group, step: ProgramStep) -> None:
     """Uninitialised; an address, a predicate or a size that is so is a fault where the step acts."""
     needed(group, step, step.reads)
 
 
-def needed(group: Group, step: Step, slots: tuple[int, ...]) -> None:
+def needed(group: Group, step: ProgramStep, slots: tuple[int, ...]) -> None:
     """Raises Uninitialised if any of these registers is so in a thread for which the step acts."""
     where = affected(group, slots)
     if where is None:
@@ -96,7 +96,7 @@ def needed(group: Group, step: Step, slots: tuple[int, ...]) -> None:
 def some(slots: tuple[int, ...]) -> Shadow:
     """Some of the operands decide; the step itself says what becomes of the others."""
 
-    def shadow(group: Group, step: Step) -> None:
+    def shadow(group: Group, step: ProgramStep) -> None:
         guard = () if step.guard is None else (step.guard[0],)
         needed(group, step, (*slots, *guard))
 
@@ -106,7 +106,7 @@ def some(slots: tuple[int, ...]) -> Shadow:
 def same(function: Callable[..., Bits]) -> Shadow:
     """What moves bits moves their shadows."""
 
-    def shadow(group: Group, step: Step) -> None:
+    def shadow(group: Group, step: ProgramStep) -> None:
         sources = step.reads if step.guard is None else step.reads[:-1]
         if affected(group, sources) is None:
             clean(group, step)
@@ -119,7 +119,7 @@ def same(function: Callable[..., Bits]) -> Shadow:
     return shadow
 
 
-def union(group: Group, step: Step) -> None:
+def union(group: Group, step: ProgramStep) -> None:
     """Each bit of the result depends on the same bit of all sources."""
     sources = step.reads if step.guard is None else step.reads[:-1]
     found = [group.poison[slot] for slot in sources if slot in group.poison]
@@ -129,7 +129,7 @@ def union(group: Group, step: Step) -> None:
     put(group, step, step.writes[0], bits)
 
 
-def upward(group: Group, step: Step) -> None:
+def upward(group: Group, step: ProgramStep) -> None:
     """Sums, differences and low halves of products: a bit depends on those below it."""
     union(group, step)
     found = group.poison.get(step.writes[0])
@@ -138,14 +138,14 @@ def upward(group: Group, step: Step) -> None:
         put(group, step, step.writes[0], (-(signed & -signed)).view(found.dtype))
 
 
-def conjunction(group: Group, step: Step) -> None:
+def conjunction(group: Group, step: ProgramStep) -> None:
     """`and`: a bit that is known to be 0 settles the result."""
     left, right = step.reads[:2]
     a, b, x, y = group.read(left), group.read(right), of(group, left), of(group, right)
     put(group, step, step.writes[0], (x & (b | y)) | (y & (a | x)))
 
 
-def disjunction(group: Group, step: Step) -> None:
+def disjunction(group: Group, step: ProgramStep) -> None:
     """`or`: a bit that is known to be 1 settles the result."""
     left, right = step.reads[:2]
     a, b, x, y = group.read(left), group.read(right), of(group, left), of(group, right)
@@ -155,7 +155,7 @@ def disjunction(group: Group, step: Step) -> None:
 def shifted(function: Callable[..., Bits]) -> Shadow:
     """The first operand is moved by the others; if those are uninitialised, so is all."""
 
-    def shadow(group: Group, step: Step) -> None:
+    def shadow(group: Group, step: ProgramStep) -> None:
         sources = step.reads if step.guard is None else step.reads[:-1]
         if affected(group, sources[1:]) is not None or sources[0] not in group.poison:
             everything(group, step)
@@ -169,7 +169,7 @@ def shifted(function: Callable[..., Bits]) -> Shadow:
 def permuted(function: Callable[..., Bits]) -> Shadow:
     """`prmt`: bytes take their shadows along, if the selector is known."""
 
-    def shadow(group: Group, step: Step) -> None:
+    def shadow(group: Group, step: ProgramStep) -> None:
         left, right, selector = step.reads[:3]
         if selector in group.poison:
             everything(group, step)
@@ -180,7 +180,7 @@ def permuted(function: Callable[..., Bits]) -> Shadow:
     return shadow
 
 
-def selected(group: Group, step: Step) -> None:
+def selected(group: Group, step: ProgramStep) -> None:
     """`selp`: the operand that was not chosen does not count."""
     yes, no, predicate = step.reads[:3]
     bits = np.where(group.read(predicate), of(group, yes), of(group, no))
@@ -190,13 +190,13 @@ def selected(group: Group, step: Step) -> None:
     put(group, step, step.writes[0], bits)
 
 
-def paired(group: Group, step: Step) -> None:
+def paired(group: Group, step: ProgramStep) -> None:
     """Two values made one register: the first is its upper half, the second its lower one."""
     upper, lower = (affected(group, (slot,)) for slot in step.reads[:2])
     by_halves(group, step, upper, lower)
 
 
-def unpacked(group: Group, step: Step) -> None:
+def unpacked(group: Group, step: ProgramStep) -> None:
     """Two values of one register, each made another half."""
     source = step.reads[0]
     found = group.poison.get(source)
@@ -206,7 +206,7 @@ def unpacked(group: Group, step: Step) -> None:
     by_halves(group, step, upper, lower)
 
 
-def by_halves(group: Group, step: Step, upper: Bits | None, lower: Bits | None) -> None:
+def by_halves(group: Group, step: ProgramStep, upper: Bits | None, lower: Bits | None) -> None:
     """Sets the shadow of a result whose halves depend on different things."""
     slot = step.writes[0]
     half, kind = group.program.widths[slot] // 2, UNSIGNED[group.program.widths[slot]]
@@ -219,7 +219,7 @@ def by_halves(group: Group, step: Step, upper: Bits | None, lower: Bits | None) 
     put(group, step, slot, bits)
 
 
-def halves(group: Group, step: Step) -> None:
+def halves(group: Group, step: ProgramStep) -> None:
     """Arithmetic on two values of 16 bits in one register."""
     union_of = [group.poison[slot] for slot in step.reads if slot in group.poison and group.poison[slot].dtype != bool]
     bits = None

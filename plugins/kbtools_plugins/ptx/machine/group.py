@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kbtools_plugins.ptx.bits import Bits
-from kbtools_plugins.ptx.decode.program import Program, Step
+from kbtools_plugins.ptx.decode.program import Program, ProgramStep
 
 if TYPE_CHECKING:
     from kbtools_plugins.ptx.memory.global_memory import GlobalMemory
@@ -46,7 +46,7 @@ class Group:
     """The clock of each program at its last barrier."""
     fence: tuple[Bits, Bits] | None = None
     """Clock and last barrier of each program at its last fence, -1 before that."""
-    step: Step | None = None
+    step: ProgramStep | None = None
     ticks: int = 0
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from kbtools_plugins.ptx.faults import LimitExceeded
 
 
 @dataclass(frozen=True)
-class Limits:
+class LaunchLimits:
     """Bounds of one launch."""
 
     instructions: int = 20_000_000_000
@@ -26,7 +26,7 @@ class Limits:
 class Meter:
     """What a launch has taken so far."""
 
-    limits: Limits
+    limits: LaunchLimits
     instructions: int = 0
     steps: int = 0
     start: float = field(default_factory=time.process_time)

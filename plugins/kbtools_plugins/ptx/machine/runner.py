@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kbtools_plugins.ptx.bits import Bits
-from kbtools_plugins.ptx.decode.program import Block, Branch, Jump, Program, Step
+from kbtools_plugins.ptx.decode.program import Block, Branch, Jump, Program, ProgramStep
 from kbtools_plugins.ptx.faults import UNKNOWN, Fault, LimitExceeded, Line, Uninitialised, Unsupported
 from kbtools_plugins.ptx.memory.cells import at_thread
 
@@ -66,7 +66,7 @@ def run_block(block: Block, group: Group, meter: Meter, *, alone: bool) -> None:
         raise LimitExceeded("no memory is left", group.step.line if group.step else Line()) from error
 
 
-def run_alone(steps: list[Step], group: Group) -> None:
+def run_alone(steps: list[ProgramStep], group: Group) -> None:
     """Steps while no other path needs the registers."""
     registers, poison = group.registers, group.poison
     for step in steps:
@@ -80,7 +80,7 @@ def run_alone(steps: list[Step], group: Group) -> None:
                 poison.pop(slot, None)
 
 
-def run_beside(steps: list[Step], group: Group) -> None:
+def run_beside(steps: list[ProgramStep], group: Group) -> None:
     """Steps while other paths keep their values in the same registers."""
     for step in steps:
         group.step = step

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Part:
+class StoragePart:
     """The threads of one access that go to one buffer."""
 
     number: int
@@ -57,7 +57,7 @@ class GlobalMemory:
         self.buffers.append(buffer)
         return len(self.buffers) << SPAN
 
-    def parts(self, group: Group, address: Bits, mask: Bits | None, size: int, what: str) -> list[Part]:
+    def parts(self, group: Group, address: Bits, mask: Bits | None, size: int, what: str) -> list[StoragePart]:
         """The buffers that an access goes to; OutOfBounds and Misaligned for what it must not do."""
         if mask is not None:
             if not mask.any():
@@ -70,7 +70,7 @@ class GlobalMemory:
             safe = offsets if mask is None else np.where(mask, offsets, np.uint64(0))
             if int(safe.max()) + size <= self.buffers[number - 1].data.size:
                 self.check_alignment(group, safe, size, what, number)
-                return [Part(number, mask, safe)]
+                return [StoragePart(number, mask, safe)]
         return self.several(group, address, mask, size, what)
 
     def check_alignment(self, group: Group, offsets: Bits, size: int, what: str, number: int) -> None:
@@ -83,7 +83,7 @@ class GlobalMemory:
             text = f"{what} {size} bytes at byte {offset} of {name}, which is not a multiple of {size}"
             raise at_thread(Misaligned(text), group, bad)
 
-    def several(self, group: Group, address: Bits, mask: Bits | None, size: int, what: str) -> list[Part]:
+    def several(self, group: Group, address: Bits, mask: Bits | None, size: int, what: str) -> list[StoragePart]:
         """The same for accesses that go to several buffers, or wrong."""
         address, mask = group.full(address), group.full(np.ones((1, 1), np.bool_) if mask is None else mask)
         numbers = address >> np.uint64(SPAN)
@@ -96,7 +96,7 @@ class GlobalMemory:
             if bad.any():
                 raise at_thread(OutOfBounds(self.where(group, address, bad, size, what)), group, bad)
             self.check_alignment(group, offsets, size, what, number)
-            found.append(Part(number, here, offsets))
+            found.append(StoragePart(number, here, offsets))
         return found
 
     def where(self, group: Group, address: Bits, bad: Bits, size: int, what: str) -> str:
@@ -149,7 +149,7 @@ class GlobalMemory:
         return values or [np.zeros((1, 1), UNSIGNED[8 * size])] * count, poison
 
     def load_part(
-        self, group: Group, part: Part, size: int, count: int, strength: Strength | None
+        self, group: Group, part: StoragePart, size: int, count: int, strength: Strength | None
     ) -> tuple[list[Bits], list[Bits | None]]:
         """What is read from one buffer."""
         buffer = self.buffers[part.number - 1]
@@ -177,7 +177,7 @@ class GlobalMemory:
         self,
         group: Group,
         owners: Owners,
-        part: Part,
+        part: StoragePart,
         offsets: Bits,
         size: int,
         strength: Strength,
@@ -209,7 +209,7 @@ class GlobalMemory:
             self.mark(group, part, offsets, size, poison)
 
     def store_part(
-        self, group: Group, part: Part, offsets: Bits, size: int, values: list[Bits], strength: Strength | None
+        self, group: Group, part: StoragePart, offsets: Bits, size: int, values: list[Bits], strength: Strength | None
     ) -> None:
         """What is written to one buffer."""
         cells = view(self.buffers[part.number - 1].data, size)
@@ -230,14 +230,14 @@ class GlobalMemory:
         if self.check_races and strength is None:
             self.check_agreement(group, part, cells, at, values)
 
-    def begin(self, group: Group, owners: Owners, part: Part, offsets: Bits) -> None:
+    def begin(self, group: Group, owners: Owners, part: StoragePart, offsets: Bits) -> None:
         """A plain store where strong operations have been: who finds it does not see the earlier ones."""
         if self.order is not None and owners.atoms is not None:
             which = owners.atoms[offsets // owners.granule] != 0
             if which.any():
                 self.order.start(group, part.mask, offsets + (part.number << SPAN), which)
 
-    def check_agreement(self, group: Group, part: Part, cells: Bits, at: Bits, values: list[Bits]) -> None:
+    def check_agreement(self, group: Group, part: StoragePart, cells: Bits, at: Bits, values: list[Bits]) -> None:
         """Race if two threads of this very instruction wrote something else to one place."""
         for element, value in enumerate(values):
             lost = cells[at + element] != value
@@ -249,7 +249,7 @@ class GlobalMemory:
                 text = f"{line} writes different values to one place of {name} from several threads at once"
                 raise GlobalRace(text, line, group.place(row), thread, line)
 
-    def mark(self, group: Group, part: Part, offsets: Bits, size: int, poison: list[Bits | None]) -> None:
+    def mark(self, group: Group, part: StoragePart, offsets: Bits, size: int, poison: list[Bits | None]) -> None:
         """Notes what was written."""
         marks = self.buffers[part.number - 1].initialised
         dirty = any(bits is not None for bits in poison)

@@ -37,7 +37,7 @@ class Strength:
     releases: bool = False
 
 
-class Place(NamedTuple):
+class MemoryPlace(NamedTuple):
     """A point in a program: with a warp, what that warp did counts; without, only what all did before a barrier."""
 
     program: int
@@ -112,8 +112,8 @@ class Order:
         barrier[inverse] = since
         ordered = self.are_before(pairs, newest, barrier)
         for at in self.distinct(np.flatnonzero(~ordered[inverse]), found, own):
-            old = Place(int(program_of(found[at])), int(warp_of(found[at])), int(clock_of(found[at])))
-            new = Place(int(program_of(own[at])), int(warp_of(own[at])), int(since[at]))
+            old = MemoryPlace(int(program_of(found[at])), int(warp_of(found[at])), int(clock_of(found[at])))
+            new = MemoryPlace(int(program_of(own[at])), int(warp_of(own[at])), int(since[at]))
             if old.clock < LAST_CLOCK and not self.reaches(old, new):
                 result[at] = True
                 break
@@ -138,11 +138,11 @@ class Order:
             wanted = dict(zip(program[start:end].tolist(), newest[start:end].tolist(), strict=True))
             missing = {one for one, clock in wanted.items() if known.get(one, -1) < clock}
             if missing:
-                self.learn(Place(int(later[start]), None, int(barrier[start])), wanted, missing, known)
+                self.learn(MemoryPlace(int(later[start]), None, int(barrier[start])), wanted, missing, known)
             result[start:end] = [int(program[at]) not in missing for at in which]
         return result
 
-    def learn(self, new: Place, wanted: dict[int, int], missing: set[int], known: dict[int, int]) -> None:
+    def learn(self, new: MemoryPlace, wanted: dict[int, int], missing: set[int], known: dict[int, int]) -> None:
         """Follows acquires and releases back until all that is missing is found; what it meets is known then."""
         seen: dict[tuple[int, int], int] = {}
         todo = deque(self.acquired(new, NOW))
@@ -155,7 +155,7 @@ class Order:
             if missing:
                 self.follow(releases, todo)
 
-    def reaches(self, old: Place, new: Place) -> bool:
+    def reaches(self, old: MemoryPlace, new: MemoryPlace) -> bool:
         """Whether releases and acquires lead from one place to the other, warps told apart."""
         seen: dict[tuple[int, int], int] = {}
         todo = deque(self.acquired(new, NOW))
@@ -171,7 +171,7 @@ class Order:
         warps = warp_of(releases.tag).tolist()
         columns = (releases.other.tolist(), warps, releases.since.tolist(), releases.number.tolist())
         for program, warp, since, number in zip(*columns, strict=True):
-            todo.extend(self.acquired(Place(program, warp, since), number))
+            todo.extend(self.acquired(MemoryPlace(program, warp, since), number))
 
     def released(self, cell: int, number: int, seen: dict[tuple[int, int], int]) -> Events:
         """Releases of a cell that an operation sees, without those that were seen before."""
@@ -183,7 +183,7 @@ class Order:
         seen[cell, first] = max(before, number)
         return events.where((events.kind & RELEASES != 0) & (events.number >= max(first, before)))
 
-    def acquired(self, place: Place, number: int) -> list[tuple[int, int]]:
+    def acquired(self, place: MemoryPlace, number: int) -> list[tuple[int, int]]:
         """Cells from which a place had acquired before an event, the latest first, and with which event."""
         events = self.find(self.programs, place.program)
         visible = clock_of(events.tag) < place.clock
@@ -204,7 +204,7 @@ class Order:
         return Events(*log.of(key))
 
 
-def orders(releases: Events, old: Place) -> Bits:
+def orders(releases: Events, old: MemoryPlace) -> Bits:
     """Which releases come after a place in its own program."""
     before = old.clock < releases.since
     if old.warp is not None:

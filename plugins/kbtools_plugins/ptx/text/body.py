@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText, Line, Unsupported
 
-from .kernel import Call, Function, Guard, Instruction, Label
+from .kernel import BranchTarget, Call, DeviceFunction, Guard, Instruction
 from .lines import LineTable
 from .operands import Operand, Register, Symbol, operand, split
 from .statements import Cut, statements
@@ -26,7 +26,7 @@ IGNORED = (".pragma", ".loc", ".file", ".callprototype", ".branchtargets", ".sec
 class Body:
     """Reads the body of one function."""
 
-    function: Function
+    function: DeviceFunction
     lines: LineTable
     scopes: list[dict[str, str]] = field(default_factory=lambda: [{}])
     named: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Body:
         elif kind is Cut.LINE:
             self.line = self.lines.read(piece) or self.line
         elif kind is Cut.LABEL:
-            self.function.code.append(Label(self.label(piece)))
+            self.function.code.append(BranchTarget(self.label(piece)))
         elif kind is Cut.OPEN:
             if len(self.scopes) > DEEPEST:
                 raise BadText(f"more than {DEEPEST} braces within each other", self.line)

@@ -15,7 +15,7 @@ from functools import cached_property
 from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText, Unsupported
 
-from .kernel import Call, Function, Guard, Instruction, Label, Module
+from .kernel import BranchTarget, Call, DeviceFunction, Guard, Instruction, Module
 from .operands import Address, Immediate, Negated, Operand, OperandPair, Register, Symbol, Vector
 
 MOST_INSTRUCTIONS = 1 << 17
@@ -29,25 +29,25 @@ class Caller:
     """A kernel while its calls are replaced."""
 
     module: Module
-    function: Function
-    code: list[Instruction | Label] = field(default_factory=list)
+    function: DeviceFunction
+    code: list[Instruction | BranchTarget] = field(default_factory=list)
     written: set[str] = field(default_factory=set)
     read: dict[str, Instruction] = field(default_factory=dict)
     count: int = 0
 
-    def put(self, function: Function, scope: Scope, calling: tuple[str, ...]) -> None:
+    def put(self, function: DeviceFunction, scope: CallScope, calling: tuple[str, ...]) -> None:
         """The code of a function, and of all that it calls."""
         if len(self.code) > MOST_INSTRUCTIONS:
             raise Unsupported("ptx:call", scope.call.line if scope.call else None)
         for item in function.code:
             if isinstance(item, Call):
                 self.call(item, scope, calling)
-            elif isinstance(item, Label):
-                self.code.append(Label(scope.label(item.name)))
+            elif isinstance(item, BranchTarget):
+                self.code.append(BranchTarget(scope.label(item.name)))
             else:
                 self.code += self.instruction(item, scope)
 
-    def call(self, call: Call, scope: Scope, calling: tuple[str, ...]) -> None:
+    def call(self, call: Call, scope: CallScope, calling: tuple[str, ...]) -> None:
         """One call: the function's code with names of its own, and a label behind it."""
         callee = self.module.functions.get(call.name)
         if callee is None and call.name in (PRINTS, FAILS):
@@ -58,7 +58,7 @@ class Caller:
         if len(callee.parameters) != len(call.arguments) or len(callee.results) != len(call.results):
             raise BadText(f"{call.name} is called with other parameters than it has", call.line)
         self.count += 1
-        inner = Scope(callee, call, f"#{self.count}", {})
+        inner = CallScope(callee, call, f"#{self.count}", {})
         inner.passed = {
             **{own.name: scope.place(name) for own, name in zip(callee.parameters, call.arguments, strict=True)},
             **{own.name: scope.place(name) for own, name in zip(callee.results, call.results, strict=True)},
@@ -67,9 +67,9 @@ class Caller:
         known = {variable.name for variable in self.function.variables}
         self.function.variables += [variable for variable in callee.variables if variable.name not in known]
         self.put(callee, inner, (*calling, call.name))
-        self.code.append(Label(inner.end))
+        self.code.append(BranchTarget(inner.end))
 
-    def system(self, call: Call, scope: Scope) -> None:
+    def system(self, call: Call, scope: CallScope) -> None:
         """A function of every device: what is printed is nobody's result, and a failed assertion ends the kernel."""
         if call.name == FAILS:
             guard = call.guard and Guard(scope.register(call.guard.predicate), call.guard.negated)
@@ -80,7 +80,7 @@ class Caller:
             self.written.add(name)
             self.code.append(Instruction("mov.b32", (Register(name), Immediate(0)), None, call.line))
 
-    def instruction(self, instruction: Instruction, scope: Scope) -> Iterator[Instruction]:
+    def instruction(self, instruction: Instruction, scope: CallScope) -> Iterator[Instruction]:
         """An instruction with the names of its scope."""
         if instruction.family in ("ld", "st") and "param" in instruction.parts and not scope.is_kernel(instruction):
             yield from self.passing(instruction, scope)
@@ -92,7 +92,7 @@ class Caller:
         operands = tuple(scope.operand(operand) for operand in instruction.operands)
         yield Instruction(instruction.opcode, operands, guard, instruction.line)
 
-    def passing(self, instruction: Instruction, scope: Scope) -> Iterator[Instruction]:
+    def passing(self, instruction: Instruction, scope: CallScope) -> Iterator[Instruction]:
         """A value that is handed to a function or comes back, as moves between registers."""
         found = ACCESS.fullmatch(instruction.opcode)
         if not found or instruction.guard or len(instruction.operands) != 2:
@@ -115,10 +115,10 @@ class Caller:
 
 
 @dataclass
-class Scope:
+class CallScope:
     """Names within one call (or within the kernel, where they stay)."""
 
-    function: Function
+    function: DeviceFunction
     call: Call | None = None
     mark: str = ""
     passed: dict[str, str] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Scope:
     @cached_property
     def labels(self) -> set[str]:
         """Labels of the function."""
-        return {item.name for item in self.function.code if isinstance(item, Label)}
+        return {item.name for item in self.function.code if isinstance(item, BranchTarget)}
 
     @property
     def end(self) -> str:
@@ -171,11 +171,11 @@ class Scope:
         return operand
 
 
-def with_calls(function: Function, module: Module) -> Function:
+def with_calls(function: DeviceFunction, module: Module) -> DeviceFunction:
     """The same kernel without calls; itself where it has none."""
     if not any(isinstance(item, Call) for item in function.code):
         return function
-    whole = Function(
+    whole = DeviceFunction(
         function.name,
         function.entry,
         function.parameters,
@@ -185,7 +185,7 @@ def with_calls(function: Function, module: Module) -> Function:
         list(function.variables),
     )
     caller = Caller(module, whole)
-    caller.put(function, Scope(function), (function.name,))
+    caller.put(function, CallScope(function), (function.name,))
     for name, instruction in caller.read.items():
         if name not in caller.written:
             raise Unsupported(f"ptx:{instruction.opcode}", instruction.line)

@@ -47,7 +47,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Label:
+class BranchTarget:
     """A place that branches name."""
 
     name: str
@@ -74,7 +74,7 @@ class Variable:
 
 
 @dataclass
-class Function:
+class DeviceFunction:
     """An entry or a function that is called."""
 
     name: str
@@ -85,7 +85,7 @@ class Function:
     registers: dict[str, str] = field(default_factory=dict)
     """Types of all registers, by unique name."""
     variables: list[Variable] = field(default_factory=list)
-    code: list[Instruction | Label | Call] = field(default_factory=list)
+    code: list[Instruction | BranchTarget | Call] = field(default_factory=list)
 
 
 @dataclass
@@ -94,6 +94,6 @@ class Module:
 
     version: str
     target: str
-    functions: dict[str, Function]
+    functions: dict[str, DeviceFunction]
     variables: list[Variable]
     files: dict[int, str]

@@ -6,7 +6,7 @@ from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText
 
 from .body import Body
-from .kernel import Function, Module, Parameter
+from .kernel import DeviceFunction, Module, Parameter
 from .lines import FILE, LineTable
 from .operands import split, whole
 from .statements import without_comments
@@ -57,7 +57,7 @@ def read_module(text: str, at: int, module: Module) -> None:
 
 def function(text: str, found: re.Match[str], module: Module, lines: LineTable) -> int:
     """One function; where the text goes on behind it."""
-    made = Function(found[3], found[1] == "entry")
+    made = DeviceFunction(found[3], found[1] == "entry")
     made.parameters = [parameter(part) for part in split(found[4] or "")]
     made.results = [parameter(part) for part in split(found[2] or "")]
     made.threads = threads(found[5])

@@ -19,7 +19,7 @@ _PURE_CALLS = frozenset(
 
 
 @dataclass
-class Names:
+class KernelNames:
     """What each name in a candidate's kernels is; `elsewhere` has those that are bound to something else."""
 
     modules: dict[str, str]
@@ -29,7 +29,7 @@ class Names:
     elsewhere: set[str]
 
 
-def bind(bindings: Sequence[Binding], names: Names, functions: list[ast.FunctionDef]) -> None:
+def bind(bindings: Sequence[Binding], names: KernelNames, functions: list[ast.FunctionDef]) -> None:
     """Let names stand for what they stood for in the candidate's own module; one with two meanings has none here."""
     meanings: dict[str, set[str]] = {}
     places = {(node.name, first_line(node)): node for node in functions}
@@ -131,7 +131,7 @@ def is_pure(value: ast.expr, known: set[str]) -> bool:
     return False
 
 
-def closure(node: ast.FunctionDef, names: Names) -> set[str]:
+def closure(node: ast.FunctionDef, names: KernelNames) -> set[str]:
     """Everything outside itself that a kernel needs, through the kernels and constants it uses."""
     seen: set[str] = set()
     waiting = list(free_names(node))

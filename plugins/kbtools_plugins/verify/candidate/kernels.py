@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from kbtools_plugins.verify.candidate import kernel_facts as facts
 from kbtools_plugins.verify.candidate.kernel_language import dotted, violations
 from kbtools_plugins.verify.candidate.kernel_names import (
-    Names,
+    KernelNames,
     bind,
     bound_anywhere,
     closure,
@@ -56,7 +56,9 @@ def extract(tree: ast.Module, bindings: Sequence[Binding] = ()) -> KernelSource:
         if found.kind == "function" and found.name == found.target
     }
     clean_names = _clean_names(functions, bound)
-    names = Names(modules, imports, constants(tree), {node.name: node for node in functions}, bound_anywhere(tree))
+    names = KernelNames(
+        modules, imports, constants(tree), {node.name: node for node in functions}, bound_anywhere(tree)
+    )
     bind(bindings, names, functions)
     used = {name for node in functions for name in closure(node, names)}
     lines = [_HEADER, *dict.fromkeys(import_text(statement) for name, statement in imports.items())]
@@ -91,7 +93,7 @@ def _is_jit_decorator(decorator: ast.expr, modules: dict[str, str]) -> bool:
     return full in ("triton.jit", "jit", "triton.runtime.jit.jit", "triton.runtime.jit")
 
 
-def _describe(node: ast.FunctionDef, clean_name: str, names: Names) -> Kernel:
+def _describe(node: ast.FunctionDef, clean_name: str, names: KernelNames) -> Kernel:
     parts = [node, *(names.functions[name] for name in sorted(closure(node, names)) if name in names.functions)]
     known = set(names.constants) | set(names.functions)
     problems = [problem for part in parts for problem in violations(_bare(part), names.modules, known, names.elsewhere)]

@@ -21,8 +21,8 @@ from typing import Generic, TypeVar
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.protocol import wire
-from kbtools_plugins.verify.protocol.message import Message, WrongShape
-from kbtools_plugins.verify.protocol.roles import Assignment, Failure, Go, Role, Waiting
+from kbtools_plugins.verify.protocol.message import ProcessMessage, WrongShape
+from kbtools_plugins.verify.protocol.roles import Assignment, Go, Role, RoleFailure, WaitingForDevice
 from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {
@@ -49,8 +49,8 @@ WALL_PER_PROCESSOR_SECOND = 3.0
 """A job may take so much longer than its processor time: the machine may be busy with others."""
 
 
-J = TypeVar("J", bound=Message)
-R = TypeVar("R", bound=Message)
+J = TypeVar("J", bound=ProcessMessage)
+R = TypeVar("R", bound=ProcessMessage)
 
 
 @dataclass(frozen=True)
@@ -251,13 +251,13 @@ def _converse(
         channel.sendall(key)
         wire.send(channel, assignment.tree(), key)
         tree = wire.receive(channel, key, deadline)
-        if device is not None and _is(Waiting, tree):
+        if device is not None and _is(WaitingForDevice, tree):
             turn.enter_context(devices.lock(device))
             channel.settimeout(seconds)
             wire.send(channel, Go().tree(), key)
             tree = wire.receive(channel, key, time.monotonic() + seconds)
-        if _is(Failure, tree):
-            failure = Failure.read(tree)
+        if _is(RoleFailure, tree):
+            failure = RoleFailure.read(tree)
             return Outcome(failed=failure.failed, error=failure.error, ran=failure.ran)
         return Outcome(role.reply.read(tree))
     except TimeoutError:
@@ -270,7 +270,7 @@ def _converse(
         return Outcome(failed="forged", error=f"the {role.name} process sent what is not its reply: {error}")
 
 
-def _is(kind: type[Message], tree: wire.Tree) -> bool:
+def _is(kind: type[ProcessMessage], tree: wire.Tree) -> bool:
     return isinstance(tree, dict) and set(tree) == set(kind.model_fields)
 
 

@@ -44,7 +44,7 @@ _SECONDS_TO_DIE = 5
 
 
 @dataclass(frozen=True)
-class Limits:
+class JobLimits:
     """What one job may use."""
 
     cpu_seconds: int
@@ -69,7 +69,7 @@ def available() -> dict[str, bool]:
     }
 
 
-def enter(folder: Path, limits: Limits, readable: Iterable[Path], writable: Iterable[Path] = ()) -> None:
+def enter(folder: Path, limits: JobLimits, readable: Iterable[Path], writable: Iterable[Path] = ()) -> None:
     """Shut the calling process in: writes only below `folder` and `writable`, reads only there and below `readable`."""
     os.chdir(folder)
     _set_rlimits(limits)
@@ -127,7 +127,7 @@ def gpu_devices() -> list[Path]:
     return sorted(Path("/dev").glob("nvidia*"))
 
 
-def _set_rlimits(limits: Limits) -> None:
+def _set_rlimits(limits: JobLimits) -> None:
     used = (
         int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if sys.platform == "linux" else 0
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.wire import Tree
 
@@ -15,7 +15,7 @@ def architecture_name(target: int | str) -> str:
     return f"sm_{target}" if isinstance(target, int) else target
 
 
-class Launch(Message):
+class Launch(ProcessMessage):
     """A launch as a compiler looks at it."""
 
     kernel: str
@@ -28,7 +28,7 @@ class Launch(Message):
     """Digests of what Triton parses for it in the candidate's own module, or how that failed."""
 
 
-class Program(Message):
+class LaunchProgram(ProcessMessage):
     """The text of a launch's kernel, and what the launch needs beside its arguments."""
 
     name: str
@@ -43,7 +43,7 @@ class Program(Message):
     scratch_bytes: int
 
 
-class CompileJob(Message):
+class CompileJob(ProcessMessage):
     """Compile these launches for their targets."""
 
     source: str
@@ -56,11 +56,11 @@ class CompileJob(Message):
     """Whether binaries are wanted; if not, only tuned kernels get one: a tuner passes over what no assembler takes."""
     devices: list[int] = []
     """Targets that are compiled into Triton's cache as well: those of devices that are there."""
-    known: list[Program | None] = []
+    known: list[LaunchProgram | None] = []
     """The programs of these launches, if there were such before."""
 
 
-class Usage(Message):
+class LaunchUsage(ProcessMessage):
     """What one launch needs on one target."""
 
     kernel: str
@@ -70,17 +70,17 @@ class Usage(Message):
     spill_bytes: int | None = None
 
 
-class CompileReply(Message):
+class CompileReply(ProcessMessage):
     """What was compiled, up to the first error."""
 
-    resources: list[Usage]
+    resources: list[LaunchUsage]
     passed_over: list[str] = []
     """Configurations of tuned kernels that do not fit, while another does."""
     features: list[str] = []
     """What the launches use that not every machine can run, as their code says."""
     never: list[int] = []
     """Numbers of those launches among the job's that fit no target: a tuner never picks them."""
-    programs: list[Program | None] = []
+    programs: list[LaunchProgram | None] = []
     """For each launch what the PTX machine runs, if that was asked for."""
     error: str = ""
     other_code: str = ""

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.message import ProcessMessage, Tensor
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.wire import Tree
 
 
-class ProbeJob(Message):
+class ProbeJob(ProcessMessage):
     """Run a module once, on inputs of its own shapes and of small ones."""
 
     code: str
@@ -19,7 +19,7 @@ class ProbeJob(Message):
     most_elements: int
 
 
-class Print(Message):
+class Print(ProcessMessage):
     """What a module made of public inputs, in two numbers: equal computations have nearly the same."""
 
     on: str
@@ -30,7 +30,7 @@ class Print(Message):
     """Their sum with random weights, by the root of their number."""
 
 
-class ProbeReply(Message):
+class ProbeReply(ProcessMessage):
     """What modules that compute the same have in common."""
 
     form: str
@@ -40,7 +40,7 @@ class ProbeReply(Message):
     prints: list[Print]
 
 
-class LeadJob(Message):
+class LeadJob(ProcessMessage):
     """Run a module on inputs from these seeds, and on others made from them."""
 
     code: str
@@ -49,7 +49,7 @@ class LeadJob(Message):
     most_elements: int
 
 
-class OwnSet(Message):
+class OwnSet(ProcessMessage):
     """Inputs that a module took, and what it made of them."""
 
     kind: Literal["seed", "values", "extreme", "shape"]
@@ -61,7 +61,7 @@ class OwnSet(Message):
     """Outputs of a float64 run."""
 
 
-class LeadReply(Message):
+class LeadReply(ProcessMessage):
     """All that another module is held to."""
 
     init: Tree
@@ -71,7 +71,7 @@ class LeadReply(Message):
     sets: list[OwnSet]
 
 
-class FollowJob(Message):
+class FollowJob(ProcessMessage):
     """Run a module on another one's inputs, with its parameters."""
 
     code: str
@@ -87,14 +87,14 @@ class FollowJob(Message):
     inputs: list[Tree]
 
 
-class Followed(Message):
+class Followed(ProcessMessage):
     """Outputs for one set of inputs, or that the module does not take it."""
 
     failed: bool
     outputs: Tree = None
 
 
-class FollowReply(Message):
+class FollowReply(ProcessMessage):
     """Results for each way that was tried, and each set."""
 
     ways: list[list[Followed]]

@@ -17,7 +17,7 @@ class WrongShape(Exception):
     """A message is not what its kind of message has to be; the text names the first field at fault."""
 
 
-class Message(BaseModel):
+class ProcessMessage(BaseModel):
     """A job, a reply, or a part of one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
@@ -39,7 +39,7 @@ class Message(BaseModel):
         return self.model_dump()
 
 
-class Tensor(Message):
+class Tensor(ProcessMessage):
     """The elements of a tensor in logical order, with the strides that it had."""
 
     tensor: bytes

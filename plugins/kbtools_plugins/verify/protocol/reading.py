@@ -6,13 +6,13 @@ is ever made in the caller.
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.wire import Tree
 
 
-class ReadJob(Message):
+class ReadJob(ProcessMessage):
     """Find the code and the entry points in two texts that models wrote."""
 
     reference: str
@@ -21,7 +21,7 @@ class ReadJob(Message):
     entry_point: str | None
 
 
-class Finding(Message):
+class Finding(ProcessMessage):
     """A trick that a text shows, and the lines that have to run for it to be one."""
 
     verdict: str
@@ -34,7 +34,7 @@ class Finding(Message):
     """Whether it is in a kernel, which no Python runs."""
 
 
-class ReadReply(Message):
+class ReadReply(ProcessMessage):
     """Code, names, and what is odd about the candidate's text."""
 
     reference: str = ""
@@ -47,14 +47,14 @@ class ReadReply(Message):
     candidate_error: str = ""
 
 
-class KernelsJob(Message):
+class KernelsJob(ProcessMessage):
     """Take the kernels out of a candidate's code."""
 
     code: str
     bindings: list[Binding]
 
 
-class Kernel(Message):
+class Kernel(ProcessMessage):
     """One `@triton.jit` function of the candidate."""
 
     name: str
@@ -74,7 +74,7 @@ class Kernel(Message):
     """Names and attributes in it and in what it calls, to tell which features it needs."""
 
 
-class KernelSource(Message):
+class KernelSource(ProcessMessage):
     """The clean module of one candidate."""
 
     text: str
@@ -87,7 +87,7 @@ class KernelSource(Message):
         return min(self.kernels.get(name, []), key=lambda kernel: abs(kernel.line - line), default=None)
 
 
-class ShrinkJob(Message):
+class ShrinkJob(ProcessMessage):
     """Make a smaller version of a pair by the constants at the top level."""
 
     reference: str
@@ -98,14 +98,14 @@ class ShrinkJob(Message):
     """Values that constants may not go below."""
 
 
-class Shapes(Message):
+class Shapes(ProcessMessage):
     """What a module is made with and called with; tensors have no values."""
 
     init: Tree
     inputs: Tree
 
 
-class Sized(Message):
+class Sized(ProcessMessage):
     """A pair with certain sizes."""
 
     reference: str
@@ -115,7 +115,7 @@ class Sized(Message):
     """The constants at the top level."""
 
 
-class ShrinkReply(Message):
+class ShrinkReply(ProcessMessage):
     """A pair at the largest sizes that can be recorded, and at those that can be run."""
 
     large: Sized

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.protocol.message import Message, Tensor
-from kbtools_plugins.verify.protocol.roles import Failure, Role
+from kbtools_plugins.verify.protocol.message import ProcessMessage, Tensor
+from kbtools_plugins.verify.protocol.roles import Role, RoleFailure
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 
 
-class Plan(Message):
+class Plan(ProcessMessage):
     """Forwards to record: in which mode, on which inputs."""
 
     name: str
@@ -31,7 +31,7 @@ class Plan(Message):
     """Where else to call it so: `grad`, where gradients are recorded, and `inference`, in inference mode."""
 
 
-class RecordJob(Message):
+class RecordJob(ProcessMessage):
     """Run a candidate's Python on decoys and write down what it does."""
 
     code: str
@@ -50,7 +50,7 @@ class RecordJob(Message):
     """What its kernels are parsed for, as a compute capability times ten; None where that is not wanted."""
 
 
-class Recorded(Message):
+class Recorded(ProcessMessage):
     """What one plan has given."""
 
     traces: list[Trace] = []
@@ -58,10 +58,10 @@ class Recorded(Message):
     tried: int = 0
     tuned: list[str] = []
     """Tuned kernels, as `name:line`."""
-    failure: Failure | None = None
+    failure: RoleFailure | None = None
 
 
-class RecordReply(Message):
+class RecordReply(ProcessMessage):
     """What all plans have given."""
 
     plans: dict[str, Recorded]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.message import ProcessMessage, Tensor
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.wire import Tree
 
 
-class ReferenceJob(Message):
+class ReferenceJob(ProcessMessage):
     """Run a reference on inputs from these seeds, and make decoys from others."""
 
     code: str
@@ -23,14 +23,14 @@ class ReferenceJob(Message):
     """If only one set of inputs is wanted, in this mode."""
 
 
-class UpdatedBuffer(Message):
+class UpdatedBuffer(ProcessMessage):
     """A buffer after a forward that changed it, by the float32 and the float64 run."""
 
     plain: Tensor
     exact: Tensor
 
 
-class InputSet(Message):
+class InputSet(ProcessMessage):
     """Inputs, and what the reference makes of them."""
 
     name: str
@@ -50,7 +50,7 @@ class InputSet(Message):
     """Whether integers are beyond all that the reference could take as places: what a kernel has there is no matter."""
 
 
-class Mode(Message):
+class Mode(ProcessMessage):
     """A forward in train or eval mode on the first inputs."""
 
     random: bool
@@ -66,14 +66,14 @@ NUMBERS = "numbers"
 """The variant with other numbers among the inputs. No label: a candidate has to be right there."""
 
 
-class Variant(Message):
+class Variant(ProcessMessage):
     """Inputs of another shape or layout, and decoys for them."""
 
     decoy: Tree
     set: InputSet
 
 
-class Sequence(Message):
+class Sequence(ProcessMessage):
     """Calls of one module one after the other, its weights changed before the last, as an optimizer does."""
 
     calls: list[InputSet]
@@ -83,7 +83,7 @@ class Sequence(Message):
     """The outputs of each call as they are after the last one."""
 
 
-class ReferenceReply(Message):
+class ReferenceReply(ProcessMessage):
     """All that a candidate is judged by."""
 
     init: Tree

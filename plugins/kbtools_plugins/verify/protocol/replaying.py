@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from kbtools_plugins.verify.protocol.compiling import Program
-from kbtools_plugins.verify.protocol.message import Message, Tensor
+from kbtools_plugins.verify.protocol.compiling import LaunchProgram
+from kbtools_plugins.verify.protocol.message import ProcessMessage, Tensor
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 
 
-class ReplayRun(Message):
+class ReplayRun(ProcessMessage):
     """One execution of a trace."""
 
     trace: int
@@ -28,7 +28,7 @@ class ReplayRun(Message):
     optional: bool
 
 
-class ReplayCall(Message):
+class ReplayCall(ProcessMessage):
     """One call of a sequence: its trace, its inputs, and the weights that change before it."""
 
     trace: int
@@ -36,7 +36,7 @@ class ReplayCall(Message):
     weights: dict[str, Tensor]
 
 
-class Timing(Message):
+class Timing(ProcessMessage):
     """What a trace is timed against."""
 
     reference: str
@@ -48,7 +48,7 @@ class Timing(Message):
     needed_bytes: float
 
 
-class ReplayJob(Message):
+class ReplayJob(ProcessMessage):
     """Run traces on the inputs that count; with `timing`, time the first one."""
 
     source: str
@@ -59,7 +59,7 @@ class ReplayJob(Message):
     allow: list[str]
     state: dict[str, Tensor]
     traces: list[Trace]
-    programs: list[Program] = []
+    programs: list[LaunchProgram] = []
     launches: list[list[int]] = []
     """For each trace the number of each launch's program, for the PTX machine; none where one cannot be run there."""
     runs: list[ReplayRun]
@@ -67,7 +67,7 @@ class ReplayJob(Message):
     timing: Timing | None = None
 
 
-class RunResult(Message):
+class RunResult(ProcessMessage):
     """What one execution has left behind, or how it failed."""
 
     failed: str = ""
@@ -84,7 +84,7 @@ class RunResult(Message):
     """Versions and targets of the PTX that was executed."""
 
 
-class ReplayReply(Message):
+class ReplayReply(ProcessMessage):
     """Results of the runs in order, up to the first that failed and may not."""
 
     results: list[RunResult]
@@ -93,7 +93,7 @@ class ReplayReply(Message):
     """The outputs of each call of the sequence after the last one."""
 
 
-class TimingReply(Message):
+class TimingReply(ProcessMessage):
     """Intervals (median, low, high) in milliseconds, and what the kernels computed last."""
 
     times: dict[str, list[float]]

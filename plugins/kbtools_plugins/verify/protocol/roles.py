@@ -11,14 +11,14 @@ from typing import Generic, TypeVar
 
 from pydantic import Field
 
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.wire import Tree
 
-J = TypeVar("J", bound=Message)
-R = TypeVar("R", bound=Message)
+J = TypeVar("J", bound=ProcessMessage)
+R = TypeVar("R", bound=ProcessMessage)
 
 
-class Assignment(Message):
+class Assignment(ProcessMessage):
     """A job as it is sent: with what the process that does it may use."""
 
     timeout: float
@@ -26,7 +26,7 @@ class Assignment(Message):
     job: Tree
 
 
-class Failure(Message):
+class RoleFailure(ProcessMessage):
     """Instead of a reply: which kind of failure, and what was found."""
 
     failed: str = Field(min_length=1)
@@ -35,13 +35,13 @@ class Failure(Message):
     """Lines of the candidate that had run, where that was asked."""
 
 
-class Waiting(Message):
+class WaitingForDevice(ProcessMessage):
     """Before the reply of a job that needs the device: it has done what it can without."""
 
     waiting: str
 
 
-class Go(Message):
+class Go(ProcessMessage):
     """The device is the job's."""
 
     go: bool = True

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 
 
-class Binding(Message):
+class Binding(ProcessMessage):
     """One name of one kernel at its first launch: a value, another kernel, or nothing at all."""
 
     kernel: str

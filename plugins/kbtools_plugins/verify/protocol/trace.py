@@ -12,14 +12,14 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.wire import Tree
 
 MAX_ELEMENTS = 2**31
 MAX_STEPS = 20_000
 
 
-class TensorRef(Message):
+class TensorRef(ProcessMessage):
     """A view: elements of `dtype` at `offset` with `shape` and `stride` (in elements) in storage `storage`."""
 
     storage: int = Field(ge=0)
@@ -29,7 +29,7 @@ class TensorRef(Message):
     stride: list[int]
 
 
-class Storage(Message):
+class Storage(ProcessMessage):
     """A block of memory and where its first content comes from."""
 
     size: int = Field(ge=0, le=MAX_ELEMENTS * 8)
@@ -42,7 +42,7 @@ class Storage(Message):
     """Whether a launch of an earlier forward was given this memory: its content is not what a kernel has left there."""
 
 
-class Step(Message):
+class TraceStep(ProcessMessage):
     """One operator call or one kernel launch."""
 
     operator: str = ""
@@ -65,11 +65,11 @@ class Step(Message):
     """Whether it works on inputs, parameters or results of kernels."""
 
 
-class Trace(Message):
+class Trace(ProcessMessage):
     """One forward."""
 
     storages: list[Storage]
-    steps: list[Step] = Field(max_length=MAX_STEPS)
+    steps: list[TraceStep] = Field(max_length=MAX_STEPS)
     reads: list[int] = []
     """Lines of the candidate that brought a tensor's value into Python."""
     outputs: Tree
@@ -90,7 +90,7 @@ class Trace(Message):
         return self
 
     @property
-    def launches(self) -> list[Step]:
+    def launches(self) -> list[TraceStep]:
         """The steps that are kernel launches."""
         return [step for step in self.steps if step.kernel]
 
@@ -103,7 +103,7 @@ class Trace(Message):
         return self.model_dump_json(exclude={"storages": {"__all__": {"content"}}, "steps": {"__all__": {"parsed"}}})
 
 
-def step_refs(step: Step) -> list[TensorRef]:
+def step_refs(step: TraceStep) -> list[TensorRef]:
     """Every tensor that a step names."""
     return [*refs(step.args), *refs(step.kwargs), *refs([*step.bound.values()]), *step.results]
 
@@ -121,11 +121,11 @@ def refs(tree: Tree) -> list[TensorRef]:
 
 def live_steps(
     trace: Trace,
-    written: Callable[[Step], set[int]] | None = None,
+    written: Callable[[TraceStep], set[int]] | None = None,
     *,
     inputs_count: bool = True,
     buffers_count: bool = True,
-) -> list[Step]:
+) -> list[TraceStep]:
     """The steps whose effect can reach an output, a buffer that counts, or an input that is written to.
 
     `written` tells the storages that a launch may write; without it, all that it is given.
@@ -133,7 +133,7 @@ def live_steps(
     wanted = {ref.storage for ref in refs(trace.outputs)}
     wanted |= {ref.storage for ref in refs([*trace.buffers.values()]) if buffers_count}
     wanted |= {number for number, storage in enumerate(trace.storages) if inputs_count and storage.origin == "input"}
-    live: list[Step] = []
+    live: list[TraceStep] = []
     for step in reversed(trace.steps):
         touched = {ref.storage for ref in step_refs(step)}
         if step.kernel:
@@ -146,7 +146,7 @@ def live_steps(
     return live[::-1]
 
 
-def _in_place(step: Step) -> bool:
+def _in_place(step: TraceStep) -> bool:
     name = step.operator.split(".")
     return len(name) > 1 and (name[1].endswith("_") or name[-1].endswith("out"))
 
@@ -158,7 +158,7 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
 """What an argument that is not a plain value is written as, by the type of what follows."""
 
 
-def _check_step(step: Step) -> None:
+def _check_step(step: TraceStep) -> None:
     values = list(step.bound.values()) if step.kernel else [step.args, step.kwargs]
     if step.kernel and (len(step.grid) != 3 or min(step.grid) < 0):
         raise ValueError(f"a grid {step.grid}")

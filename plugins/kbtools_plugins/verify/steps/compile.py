@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from kbtools_plugins.verify import devices
-from kbtools_plugins.verify.protocol.compiling import PTX_TARGET, CompileJob, Launch, Program
+from kbtools_plugins.verify.protocol.compiling import PTX_TARGET, CompileJob, Launch, LaunchProgram
 from kbtools_plugins.verify.protocol.reading import KernelSource
 from kbtools_plugins.verify.protocol.specialization import compile_value, specialized
-from kbtools_plugins.verify.protocol.trace import Step, Trace
+from kbtools_plugins.verify.protocol.trace import Trace, TraceStep
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import Target, VerifySettings, machine, on_gpu
 
@@ -22,10 +22,10 @@ class Compiled:
 
     source: KernelSource
     launches: list[Launch]
-    programs: list[Program | None] = field(default_factory=list)
+    programs: list[LaunchProgram | None] = field(default_factory=list)
 
     @property
-    def runnable(self) -> list[Program]:
+    def runnable(self) -> list[LaunchProgram]:
         """The programs that there are."""
         return [program for program in self.programs if program is not None]
 
@@ -146,7 +146,7 @@ def distinct_launches(
     return list(found.values())
 
 
-def launch_of(step: Step, source: KernelSource, names: Mapping[str, str]) -> Launch:
+def launch_of(step: TraceStep, source: KernelSource, names: Mapping[str, str]) -> Launch:
     """One launch as a compiler looks at it, for no target yet."""
     kernel = source.find(step.kernel, step.kernel_line)
     constants = kernel.constants if kernel else []

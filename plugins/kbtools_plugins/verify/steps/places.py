@@ -25,7 +25,7 @@ _CARDS_AT_A_TIME = 3
 """Which ones, nobody knows before: a candidate cannot list those that it is seen on."""
 
 
-class Places:
+class RecordingPlaces:
     """The recordings of one candidate."""
 
     def __init__(

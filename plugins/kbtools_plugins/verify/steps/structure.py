@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.protocol.reading import SHRINK, KernelSource, ShrinkJob, ShrinkReply, Sized
 from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
-from kbtools_plugins.verify.protocol.trace import Step, Trace
+from kbtools_plugins.verify.protocol.trace import Trace, TraceStep
 from kbtools_plugins.verify.steps import read
 
 _ROUNDS, _MORE = 5, 4
@@ -25,7 +25,7 @@ _CERTAIN = 32
 
 
 @dataclass(frozen=True)
-class Fault:
+class LostStructure:
     """What a cut has changed: a number that had this value at full size may not go below `floor`; 0 if unknown."""
 
     value: int
@@ -81,7 +81,7 @@ def _recorded(processes: PairProcesses, name: str, pair: Sized) -> Trace | None:
     return found.traces[0] if found and found.traces else None
 
 
-def faults(full: Trace, cut: Trace, source: KernelSource, sizes: ShrinkReply) -> Iterator[Fault]:
+def faults(full: Trace, cut: Trace, source: KernelSource, sizes: ShrinkReply) -> Iterator[LostStructure]:
     """Where the two recordings differ in more than numbers of blocks."""
     known = sizes.large.values
     cut_names = {name for name, value in sizes.cut.values.items() if value != known[name]}
@@ -89,31 +89,33 @@ def faults(full: Trace, cut: Trace, source: KernelSource, sizes: ShrinkReply) ->
     shrunk -= {value for name, value in known.items() if name not in cut_names}
     for large, small in zip(full.launches, cut.launches, strict=True):
         if large.kernel != small.kernel:
-            yield Fault(0, 0)
+            yield LostStructure(0, 0)
             return
-        yield from (Fault(0, 0) for one, other in zip(large.grid, small.grid, strict=True) if one > 1 >= other)
+        yield from (LostStructure(0, 0) for one, other in zip(large.grid, small.grid, strict=True) if one > 1 >= other)
         kernel = source.find(large.kernel, large.kernel_line)
         yield from _of_numbers(large, small, set(kernel.constants) if kernel else set(), shrunk)
 
 
-def _of_numbers(large: Step, small: Step, constants: set[str], shrunk: set[int]) -> Iterator[Fault]:
+def _of_numbers(large: TraceStep, small: TraceStep, constants: set[str], shrunk: set[int]) -> Iterator[LostStructure]:
     numbers = {name: (value, small.bound.get(name)) for name, value in large.bound.items() if type(value) is int}
     same = {value for name, (value, now) in numbers.items() if name in constants and value == now}
     blocks = {value for value in same if value > 1 and value & (value - 1) == 0}  # as `tl.arange` takes them
     for name, (value, now) in numbers.items():
         if value == now:
             if value in shrunk and value >= _CERTAIN:
-                yield Fault(value, value)  # a size that is written down in the candidate
+                yield LostStructure(value, value)  # a size that is written down in the candidate
         elif name in constants or type(now) is not int:
-            yield Fault(value, value)
+            yield LostStructure(value, value)
         else:
-            yield from (Fault(value, _floor(value, block)) for block in blocks if not _alike(value, now, block))
+            yield from (LostStructure(value, _floor(value, block)) for block in blocks if not _alike(value, now, block))
             yield from (
-                Fault(0, 0) for block in blocks if _rounds(large, value, block) > 1 >= _rounds(small, now, block)
+                LostStructure(0, 0)
+                for block in blocks
+                if _rounds(large, value, block) > 1 >= _rounds(small, now, block)
             )
 
 
-def _rounds(step: Step, number: int, block: int) -> int:
+def _rounds(step: TraceStep, number: int, block: int) -> int:
     """How often all programs together go through blocks until this number is done: more than once if they loop."""
     return math.ceil(number / (block * max(1, math.prod(step.grid))))
 
@@ -129,7 +131,7 @@ def _floor(full: int, block: int) -> int:
     return min(half for half in halves if half and _alike(full, half, block))
 
 
-def raised(floors: Mapping[str, int], found: list[Fault], sizes: ShrinkReply) -> dict[str, int]:
+def raised(floors: Mapping[str, int], found: list[LostStructure], sizes: ShrinkReply) -> dict[str, int]:
     """Floors by which these faults are gone; one that no constant explains lifts what was cut by most."""
     known, result = sizes.large.values, dict(floors)
     unexplained = False

@@ -19,7 +19,7 @@ from kbtools_plugins.verify.protocol.operators import (
     rounds,
 )
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
-from kbtools_plugins.verify.protocol.trace import Step, Storage, Trace, live_steps, refs, step_refs
+from kbtools_plugins.verify.protocol.trace import Storage, Trace, TraceStep, live_steps, refs, step_refs
 
 
 class Decided(Exception):
@@ -77,7 +77,7 @@ def require_work(
     A `strict` rule leaves nothing to torch. `where` says where the trace was recorded.
     """
 
-    def written(step: Step) -> set[int]:
+    def written(step: TraceStep) -> set[int]:
         return _written_storages(step, source)
 
     live = live_steps(trace, written, inputs_count=False, buffers_count=False)
@@ -107,7 +107,7 @@ _FINISHING_SHARE = 32
 """Torch may finish what kernels have made of the inputs if it is so many times smaller than these."""
 
 
-def _is_finishing(work: list[Step], trace: Trace, live: list[Step], source: KernelSource) -> bool:
+def _is_finishing(work: list[TraceStep], trace: Trace, live: list[TraceStep], source: KernelSource) -> bool:
     """Whether torch only finishes: it works on results of kernels, all of them far smaller than the inputs."""
     made = {number for step in live if step.kernel for number in _written_storages(step, source)}
     for step in trace.steps:
@@ -119,7 +119,7 @@ def _is_finishing(work: list[Step], trace: Trace, live: list[Step], source: Kern
     return bool(work) and known and used <= made and _largest(trace, work) * _FINISHING_SHARE <= _largest_input(trace)
 
 
-def _largest(trace: Trace, work: list[Step]) -> int:
+def _largest(trace: Trace, work: list[TraceStep]) -> int:
     """Bytes of the largest memory that steps work on."""
     return max((trace.storages[ref.storage].size for step in work for ref in step_refs(step)), default=0)
 
@@ -141,14 +141,14 @@ def _dependent_steps(trace: Trace) -> set[int]:
     return found
 
 
-def _is_no_work(step: Step, allow: Iterable[str], reference_only_moves: bool) -> bool:
+def _is_no_work(step: TraceStep, allow: Iterable[str], reference_only_moves: bool) -> bool:
     given = [ref.dtype for ref in refs([step.args, step.kwargs])]
     if rounds(step.operator, given, [ref.dtype for ref in step.results]):
         return base_name(step.operator) in {item.removeprefix("aten.") for item in allow}
     return is_allowed(step.operator, allow, reference_only_moves)
 
 
-def _require_small_updates(live: list[Step], to_output: list[Step], allow: Iterable[str]) -> None:
+def _require_small_updates(live: list[TraceStep], to_output: list[TraceStep], allow: Iterable[str]) -> None:
     """Decided if torch does more for a buffer than the arithmetic that updates it."""
     known = {id(step) for step in to_output}
     for step in live:
@@ -238,7 +238,7 @@ def _constants(trace: Trace) -> list[Storage]:
     return [trace.storages[number] for number in sorted(wanted) if trace.storages[number].origin == "constant"]
 
 
-def _written_storages(step: Step, source: KernelSource) -> set[int]:
+def _written_storages(step: TraceStep, source: KernelSource) -> set[int]:
     kernel = source.find(step.kernel, step.kernel_line)
     names = kernel.written if kernel else list(step.bound)
     return {ref.storage for ref in refs([value for name, value in step.bound.items() if name in names])}
@@ -250,12 +250,12 @@ def _written(trace: Trace, storage: int) -> bool:
     )
 
 
-def _only_copies(step: Step, source: KernelSource) -> bool:
+def _only_copies(step: TraceStep, source: KernelSource) -> bool:
     kernel = source.find(step.kernel, step.kernel_line)
     return kernel is not None and kernel.only_copies
 
 
-def _no_kernel_text(source: KernelSource, work: list[Step]) -> str:
+def _no_kernel_text(source: KernelSource, work: list[TraceStep]) -> str:
     unused = ", ".join(sorted(source.kernels))
     what = f"; the output comes from {base_name(work[0].operator)} at line {work[0].line}" if work else ""
     return (f"{unused} defined but never launched" if unused else "the code has no Triton kernel") + what

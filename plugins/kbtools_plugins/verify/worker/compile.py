@@ -21,8 +21,8 @@ from kbtools_plugins.verify.protocol.compiling import (
     CompileJob,
     CompileReply,
     Launch,
-    Program,
-    Usage,
+    LaunchProgram,
+    LaunchUsage,
     architecture_name,
 )
 from kbtools_plugins.verify.protocol.wire import Talk
@@ -98,11 +98,11 @@ class _Work:
     def __init__(self, job: CompileJob) -> None:
         self._job = job
         self._kernels = load_kernels(job.source)
-        self._made: dict[tuple[int, Architecture], Program] = {}
+        self._made: dict[tuple[int, Architecture], LaunchProgram] = {}
         self._fit: set[int] = set()
         self._features: set[str] = set()
-        self._resources: list[Usage] = []
-        self._programs: list[Program | None] = []
+        self._resources: list[LaunchUsage] = []
+        self._programs: list[LaunchProgram | None] = []
 
     def reply(self, *, error: str = "", other_code: str = "", passed_over: Sequence[str] = ()) -> CompileReply:
         """What is known so far."""
@@ -134,7 +134,7 @@ class _Work:
         if self._job.runs:
             self._programs.append(self._runnable(number) if number in self._fit else None)
 
-    def _runnable(self, number: int) -> Program | None:
+    def _runnable(self, number: int) -> LaunchProgram | None:
         """What the PTX machine runs; where a device runs the kernel, one that is for newer devices has none."""
         try:
             return self._program(number, PTX_TARGET)
@@ -151,7 +151,7 @@ class _Work:
             return False
         return True
 
-    def _fitting(self, number: int, target: Architecture) -> Program:
+    def _fitting(self, number: int, target: Architecture) -> LaunchProgram:
         """The program; TooLarge if a block on the target has not enough for it."""
         program = self._program(number, target)
         most = _MOST_SHARED.get(target, program.shared_bytes)
@@ -160,7 +160,7 @@ class _Work:
             raise TooLarge(text)
         return program
 
-    def _program(self, number: int, target: Architecture) -> Program:
+    def _program(self, number: int, target: Architecture) -> LaunchProgram:
         """For this target, or for the first that has its types: no candidate is to blame for older ones."""
         known = self._job.known[number] if self._job.known else None
         if known is not None and known.target == target:
@@ -169,7 +169,7 @@ class _Work:
             self._made[number, target] = self._lowered(number, target)
         return self._made[number, target]
 
-    def _lowered(self, number: int, target: Architecture) -> Program:
+    def _lowered(self, number: int, target: Architecture) -> LaunchProgram:
         try:
             kernel = compile_kernel(*self._call(number), self._job.launches[number].options, target)
         except Exception as error:
@@ -178,7 +178,7 @@ class _Work:
             raise
         _require_same(self._job.launches[number].parsed, kernel.parsed, target)
         self._features |= _features(kernel)
-        return Program(
+        return LaunchProgram(
             name=kernel.name,
             target=target,
             text=kernel.text,
@@ -240,10 +240,10 @@ def _features(kernel: CompiledKernel) -> set[str]:
     return found | {name for name, sign in _INSTRUCTIONS.items() if sign.search(kernel.text)}
 
 
-def _usage(kernel: str, target: Architecture, program: Program, log: str) -> Usage:
+def _usage(kernel: str, target: Architecture, program: LaunchProgram, log: str) -> LaunchUsage:
     nvidia = isinstance(target, int)
     registers, stack = _registers_and_stack(log) if nvidia else _registers_and_spills(program.text)
-    return Usage(
+    return LaunchUsage(
         kernel=kernel, target=target, shared_bytes=program.shared_bytes, registers=registers, spill_bytes=stack
     )
 

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.tracing import OperatorsJob, OperatorsReply
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim, loading
@@ -27,13 +27,13 @@ def warm_up() -> None:
     """Everything is imported with this module."""
 
 
-def run(job: OperatorsJob, talk: Talk) -> OperatorsReply | Failure:
+def run(job: OperatorsJob, talk: Talk) -> OperatorsReply | RoleFailure:
     """The operators of one forward, or why there is none."""
     try:
         with cuda_shim.installed(), torch.no_grad(), torch.device("meta"):
             return _traced(job)
     except Exception as error:  # noqa: BLE001 - any fault of the module is reported as one
-        return Failure(failed="module_error", error="".join(traceback.format_exception(error))[-2000:])
+        return RoleFailure(failed="module_error", error="".join(traceback.format_exception(error))[-2000:])
 
 
 def _traced(job: OperatorsJob) -> OperatorsReply:

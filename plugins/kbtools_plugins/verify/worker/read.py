@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 
 from kbtools_plugins.verify.candidate import kernels, static_rules, text
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 
 _RECURSION = 4_000
@@ -23,7 +23,7 @@ def warm_up() -> None:
     kernels.extract(text.parse("import triton"), [])
 
 
-def run(job: ReadJob | KernelsJob, talk: Talk) -> Message:
+def run(job: ReadJob | KernelsJob, talk: Talk) -> ProcessMessage:
     """The reply, or a failure `too_deep`."""
     sys.setrecursionlimit(_RECURSION)
     try:
@@ -31,9 +31,9 @@ def run(job: ReadJob | KernelsJob, talk: Talk) -> Message:
             return _read(job)
         return kernels.extract(text.parse(job.code), job.bindings)
     except RecursionError:
-        return Failure(failed="too_deep", error="a text nested too deep")
+        return RoleFailure(failed="too_deep", error="a text nested too deep")
     except ValueError as error:  # a whole number of so many digits that Python does not write it
-        return Failure(failed="too_deep", error=str(error))
+        return RoleFailure(failed="too_deep", error=str(error))
 
 
 def _read(job: ReadJob) -> ReadReply:

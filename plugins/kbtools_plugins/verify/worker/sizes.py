@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.candidate import shrink
 from kbtools_plugins.verify.protocol.reading import Shapes, ShrinkJob, ShrinkReply, Sized
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.tensors import encode
@@ -27,7 +27,7 @@ def warm_up() -> None:
     """Everything is imported with this module."""
 
 
-def run(job: ShrinkJob, talk: Talk) -> ShrinkReply | Failure:
+def run(job: ShrinkJob, talk: Talk) -> ShrinkReply | RoleFailure:
     """A pair whose tensors have few enough elements, or a failure `too_large`."""
     with cuda_shim.installed(), torch.no_grad():
         return _Search(job).reply()
@@ -39,13 +39,13 @@ class _Search:
         self._asked = shrink.constants(job.reference)
         self._runs = self._takes(self._asked)
 
-    def reply(self) -> ShrinkReply | Failure:
+    def reply(self) -> ShrinkReply | RoleFailure:
         """The smallest cuts that are enough, and those below which nothing need be cut to be recorded."""
         _, count = self._shapes(self._asked, run=self._runs)
         large, count = self._cut(self._asked, count, _MOST_RECORDED)
         values, count = self._cut(large, count, self._job.most_elements)
         if count > self._job.most_elements:
-            return Failure(failed="too_large", error=f"inputs, parameters and outputs have {count:,} elements")
+            return RoleFailure(failed="too_large", error=f"inputs, parameters and outputs have {count:,} elements")
         return ShrinkReply(large=self._sized(large), cut=self._sized(values), asked=self._asked)
 
     def _cut(self, values: dict[str, int], count: int, most: int) -> tuple[dict[str, int], int]:

@@ -26,12 +26,12 @@ from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.compiling import COMPILE
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, PROBE
-from kbtools_plugins.verify.protocol.message import Message
+from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.reading import KERNELS, READ, SHRINK
 from kbtools_plugins.verify.protocol.recording import RECORD
 from kbtools_plugins.verify.protocol.reference import REFERENCE
 from kbtools_plugins.verify.protocol.replaying import GPU, PTX, REPLAY
-from kbtools_plugins.verify.protocol.roles import Assignment, Failure
+from kbtools_plugins.verify.protocol.roles import Assignment, RoleFailure
 from kbtools_plugins.verify.protocol.tracing import OPERATORS
 
 _RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
@@ -52,7 +52,7 @@ _JOBS = {
     "follow": "computation.follow",
 }
 """Where the job of each role is, below this package."""
-_MESSAGES: dict[str, type[Message]] = {
+_MESSAGES: dict[str, type[ProcessMessage]] = {
     role.name: role.job
     for role in (READ, KERNELS, SHRINK, REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU, OPERATORS, PROBE, LEAD, FOLLOW)
 }
@@ -120,7 +120,7 @@ def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
     job = _MESSAGES[role].read(assignment.job)
     run = _job_module(role).run
     os.environ["TMPDIR"] = os.environ["HOME"] = tempfile.tempdir = str(folder)
-    limits = sandbox.Limits(
+    limits = sandbox.JobLimits(
         cpu_seconds=math.ceil(assignment.timeout),
         memory_bytes=int(assignment.memory_gb * 2**30),
         may_execute=role in _RUN_NO_FOREIGN_CODE,
@@ -129,15 +129,15 @@ def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
     caches = [Path(os.environ[name]) for name in _CACHES if role in _RUN_NO_FOREIGN_CODE]
     sandbox.enter(folder, limits, sandbox.readable_paths(), caches)
     try:
-        reply: Message = run(job, wire.Talk(channel, key))
+        reply: ProcessMessage = run(job, wire.Talk(channel, key))
     except MemoryError:
-        reply = Failure(failed="out_of_memory", error="MemoryError")
+        reply = RoleFailure(failed="out_of_memory", error="MemoryError")
     except Exception:  # noqa: BLE001 - a job's fault is its result
-        reply = Failure(failed="internal", error=traceback.format_exc())
+        reply = RoleFailure(failed="internal", error=traceback.format_exc())
     try:
         wire.send(channel, reply.tree(), key)
     except (ValueError, TypeError, RecursionError) as error:  # a number of 5,000 digits, say: nothing has been sent yet
-        wire.send(channel, Failure(failed="internal", error=f"a result that cannot be sent: {error}").tree(), key)
+        wire.send(channel, RoleFailure(failed="internal", error=f"a result that cannot be sent: {error}").tree(), key)
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from kbtools_plugins.verify.protocol.computation import Followed, FollowJob, FollowReply
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker.computation.subject import Subject, Unfit, guarded
 from kbtools_plugins.verify.worker.tensors import decode, decode_tensor, encode
@@ -24,7 +24,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
 
 
-def run(job: FollowJob, talk: Talk) -> FollowReply | Failure:
+def run(job: FollowJob, talk: Talk) -> FollowReply | RoleFailure:
     """The reply, or why the module cannot be run."""
     return guarded(lambda: _followed(job))
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 from kbtools_plugins.verify.protocol.computation import LeadJob, LeadReply, OwnSet
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.computation.subject import Subject, guarded, require_small, tensors
@@ -36,7 +36,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
 
 
-def run(job: LeadJob, talk: Talk) -> LeadReply | Failure:
+def run(job: LeadJob, talk: Talk) -> LeadReply | RoleFailure:
     """The reply, or why the module cannot be run."""
     return guarded(lambda: _led(job))
 

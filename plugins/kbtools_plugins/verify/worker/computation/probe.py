@@ -15,7 +15,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from kbtools_plugins.verify.protocol.computation import Print, ProbeJob, ProbeReply
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.computation.subject import Subject, guarded, require_small, tensors
 from kbtools_plugins.verify.worker.tensors import Inputs
@@ -30,7 +30,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
 
 
-def run(job: ProbeJob, talk: Talk) -> ProbeReply | Failure:
+def run(job: ProbeJob, talk: Talk) -> ProbeReply | RoleFailure:
     """The reply, or why the module cannot be run."""
     return guarded(lambda: _probed(job))
 

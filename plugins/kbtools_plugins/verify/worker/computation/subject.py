@@ -17,7 +17,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.operators import names_of
 from kbtools_plugins.verify.worker.reference.state import equal
@@ -31,15 +31,15 @@ class Unfit(Exception):
     """The module cannot be compared with any other, for a reason of its own."""
 
 
-def guarded(run: Callable[[], R]) -> R | Failure:
+def guarded(run: Callable[[], R]) -> R | RoleFailure:
     """What a job gives, or why the module cannot be run."""
     try:
         with cuda_shim.installed(), torch.no_grad():
             return run()
     except Unfit as error:
-        return Failure(failed="unfit", error=str(error))
+        return RoleFailure(failed="unfit", error=str(error))
     except Exception as error:  # noqa: BLE001 - any fault of the module is reported as one
-        return Failure(failed="module_error", error="".join(traceback.format_exception(error))[-2000:])
+        return RoleFailure(failed="module_error", error="".join(traceback.format_exception(error))[-2000:])
 
 
 class Subject:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 
 from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply, TimingReply
-from kbtools_plugins.verify.protocol.roles import Go, Waiting
+from kbtools_plugins.verify.protocol.roles import Go, WaitingForDevice
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.gpu import timing
 from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
@@ -25,7 +25,7 @@ def warm_up() -> None:
 def run(job: ReplayJob, talk: Talk) -> ReplayReply | TimingReply:
     """Replay on the device, or with `job.timing` time the trace against the reference."""
     _start_cuda()
-    talk.send(Waiting(waiting="device").tree())
+    talk.send(WaitingForDevice(waiting="device").tree())
     Go.read(talk.receive())
     return timing.run(job, job.timing) if job.timing else replay(job, launching(job, DeviceMachine))
 

@@ -8,8 +8,8 @@ import torch
 
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name
-from kbtools_plugins.verify.protocol.trace import Step
-from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds
+from kbtools_plugins.verify.protocol.trace import TraceStep
+from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers
 from kbtools_plugins.verify.worker.replay.machine import Machine
 from kbtools_plugins.verify.worker.replay.poison import PATTERNS, poisoned
 
@@ -51,7 +51,7 @@ class DeviceMachine(Machine):
         guarded.copy_(memory)
         return guarded
 
-    def operate(self, step: Step) -> None:
+    def operate(self, step: TraceStep) -> None:
         """Run one operator; memory that it asks for is there already."""
         if not _asks_for_memory(step):
             super().operate(step)
@@ -61,12 +61,12 @@ class DeviceMachine(Machine):
         for whole, size in self._guarded:
             for name, zone in (("before", whole[:GUARD_BYTES]), ("after", whole[GUARD_BYTES + size :])):
                 if bool((zone != _MARK).any()):
-                    raise OutOfBounds(f"a kernel wrote {name} a buffer of {size} bytes")
+                    raise OutsideBuffers(f"a kernel wrote {name} a buffer of {size} bytes")
 
-    def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, object]) -> None:
+    def launch_kernel(self, step: TraceStep, kernel: Any, arguments: dict[str, object]) -> None:
         """Launch with the options that the candidate gave."""
         kernel[tuple(step.grid)](**arguments, **step.options)
 
 
-def _asks_for_memory(step: Step) -> bool:
+def _asks_for_memory(step: TraceStep) -> bool:
     return not step.kernel and step.operator.startswith("aten.") and "empty" in base_name(step.operator)

@@ -16,17 +16,17 @@ import torch
 from kbtools_plugins.ptx.faults import Fault, GlobalRace, LimitExceeded, SharedRace, Uninitialised
 from kbtools_plugins.ptx.faults import Unsupported as UnknownInstruction
 from kbtools_plugins.ptx.launch import Buffer, launch, load
-from kbtools_plugins.ptx.machine.limits import Limits
+from kbtools_plugins.ptx.machine.limits import LaunchLimits
 from kbtools_plugins.ptx.memory.buffer import Pointer
-from kbtools_plugins.verify.protocol.compiling import Program
+from kbtools_plugins.verify.protocol.compiling import LaunchProgram
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import ALLOWED, base_name, is_allocation, moves
 from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
-from kbtools_plugins.verify.protocol.trace import Step, TensorRef, refs
+from kbtools_plugins.verify.protocol.trace import TensorRef, TraceStep, refs
 from kbtools_plugins.verify.protocol.wire import Tree
-from kbtools_plugins.verify.worker.ptx.marks import Marks, moved
-from kbtools_plugins.verify.worker.replay.faults import OutOfTime, Unsupported
-from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds, Race
+from kbtools_plugins.verify.worker.ptx.marks import WrittenBytes, moved
+from kbtools_plugins.verify.worker.replay.faults import OutOfTime, UnsupportedKind
+from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers, Race
 from kbtools_plugins.verify.worker.replay.machine import Machine, torch_operator
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 
@@ -37,7 +37,7 @@ _LAUNCH_SHARE = 0.9
 class PtxMachine(Machine):
     """Executes one trace, each launch's program run by kbtools_plugins.ptx."""
 
-    def __init__(self, *trace_and_rules: Any, programs: Mapping[int, Program], lines: tuple[int, ...]) -> None:
+    def __init__(self, *trace_and_rules: Any, programs: Mapping[int, LaunchProgram], lines: tuple[int, ...]) -> None:
         """`programs` are by the identity of each launch; `lines` the candidate's for each of the clean module."""
         super().__init__(*trace_and_rules)
         self._programs = programs
@@ -53,7 +53,7 @@ class PtxMachine(Machine):
     def forget(self, seed: int, turn: int) -> None:
         """Start with no memory and no marks."""
         super().forget(seed, turn)
-        self._marks, self._stored = Marks(), Marks()
+        self._marks, self._stored = WrittenBytes(), WrittenBytes()
         self._race: Race | None = None
         self._skips = False
         self._ran: set[str] = set()
@@ -97,7 +97,7 @@ class PtxMachine(Machine):
         known = {"ran": sorted(self._ran), "stored": stored, "instructions": self._instructions}
         return super().results().model_copy(update=known)
 
-    def operate(self, step: Step) -> None:
+    def operate(self, step: TraceStep) -> None:
         """Run one operator, and mark what it has written."""
         known = {ref.storage for ref in step.results if self._marks.knows(ref.storage)}
         doubt = self._doubt(step)
@@ -111,7 +111,7 @@ class PtxMachine(Machine):
             elif _writes(step):
                 self._marks.write(ref, doubt)
 
-    def _doubt(self, step: Step) -> torch.Tensor | None:
+    def _doubt(self, step: TraceStep) -> torch.Tensor | None:
         """Where the result of an operator depends on what was never written; None for nowhere."""
         given = {str(ref): self._marks.unwritten(ref) for ref in refs([step.args, step.kwargs])}
         if is_allocation(step.operator) or _only_views(step) or all(found is None for found in given.values()):
@@ -129,17 +129,17 @@ class PtxMachine(Machine):
 
         return moved(torch_operator(step), arguments)
 
-    def _launch(self, step: Step) -> None:
+    def _launch(self, step: TraceStep) -> None:
         """Run one launch; a fault of it is raised as those of the other machines are."""
         program = self._programs.get(id(step))
         if program is None:
-            raise Unsupported(f"{step.kernel} for newer devices")
+            raise UnsupportedKind(f"{step.kernel} for newer devices")
         given = {name: value for name, value in step.bound.items() if program.parameters.get(name) != "constexpr"}
         arguments = {name: self._launch_value(value) for name, value in given.items()}
         try:
             self._run(program, step, arguments, check_races=self._race is None)
         except UnknownInstruction as error:
-            raise Unsupported(error.reason) from None
+            raise UnsupportedKind(error.reason) from None
         except LimitExceeded as error:
             raise OutOfTime(self._told(error, step)) from None
         except (GlobalRace, SharedRace) as error:
@@ -150,13 +150,13 @@ class PtxMachine(Machine):
         except Uninitialised as error:
             raise Unwritten(self._told(error, step)) from None
         except Fault as error:
-            raise OutOfBounds(self._told(error, step)) from None
+            raise OutsideBuffers(self._told(error, step)) from None
 
     def _launch_value(self, tree: Tree) -> Any:
         """The value of an argument; functions are in the program already."""
         return None if isinstance(tree, dict) and "function" in tree else super()._launch_value(tree)
 
-    def _run(self, program: Program, step: Step, arguments: dict[str, Any], *, check_races: bool) -> None:
+    def _run(self, program: LaunchProgram, step: TraceStep, arguments: dict[str, Any], *, check_races: bool) -> None:
         buffers = self._buffers(step)
         places = {_address(self._bases[storage]): buffer for storage, buffer in buffers.items()}
         report = launch(
@@ -172,7 +172,7 @@ class PtxMachine(Machine):
             shared_bytes=program.shared_bytes,
             scratch_bytes=program.scratch_bytes,
             check_races=check_races,
-            limits=Limits(seconds=_seconds_left()),
+            limits=LaunchLimits(seconds=_seconds_left()),
             reverse=self._reverse,
             shift=self._shift,
             only=self._only,
@@ -185,7 +185,7 @@ class PtxMachine(Machine):
             if buffer.stored is not None:
                 self._stored.put(storage, buffer.stored)
 
-    def _buffers(self, step: Step) -> dict[int, Buffer]:
+    def _buffers(self, step: TraceStep) -> dict[int, Buffer]:
         """The memory that a launch is given, by storage, named as the first parameter that points there."""
         found: dict[int, Buffer] = {}
         for name, value in step.bound.items():
@@ -196,7 +196,7 @@ class PtxMachine(Machine):
                     found[ref.storage] = Buffer(name, data, None if marks.all() else marks)
         return found
 
-    def _told(self, fault: Fault, step: Step) -> str:
+    def _told(self, fault: Fault, step: TraceStep) -> str:
         """The fault with the candidate's own lines."""
 
         def original(found: re.Match[str]) -> str:
@@ -223,13 +223,13 @@ def _ref_of(view: torch.Tensor, storage: int) -> TensorRef:
     )
 
 
-def _writes(step: Step) -> bool:
+def _writes(step: TraceStep) -> bool:
     """Whether an operator changes memory that was there before."""
     name = step.operator.split(".")
     return ((len(name) > 1 and name[1].endswith("_")) or name[-1].endswith("out")) and not _only_views(step)
 
 
-def _only_views(step: Step) -> bool:
+def _only_views(step: TraceStep) -> bool:
     return base_name(step.operator) in ALLOWED["view"][1]
 
 

@@ -21,7 +21,7 @@ from kbtools_plugins.verify.worker.tensors import widened
 Bits = npt.NDArray[np.uint8]
 
 
-class Marks:
+class WrittenBytes:
     """A mark for each byte of each storage: 1 if it was written."""
 
     def __init__(self) -> None:

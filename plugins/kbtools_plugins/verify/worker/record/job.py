@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol.recording import Plan, Recorded, RecordJob, RecordReply
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
@@ -43,7 +43,7 @@ def warm_up() -> None:
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
 
 
-def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
+def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
     """Traces of every plan of the job, or why there are none; on a forbidden act, reports and ends at once."""
     folder = Path.cwd()
     place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
@@ -55,7 +55,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     lines = Lines(path)
 
     def report(kind: str, what: str) -> None:
-        talk.send(Failure(failed=kind, error=what, ran=lines.ran).tree())
+        talk.send(RoleFailure(failed=kind, error=what, ran=lines.ran).tree())
         os._exit(0)
 
     library_shim.install()
@@ -75,13 +75,13 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | Failure:
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return describe(error, path, job.code).model_copy(update={"ran": lines.ran})
     if lines.no_cuda:
-        return Failure(failed="unsupported:cuda_api", error=f"it catches {lines.no_cuda}", ran=lines.ran)
+        return RoleFailure(failed="unsupported:cuda_api", error=f"it catches {lines.no_cuda}", ran=lines.ran)
     if changed:
-        return Failure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
+        return RoleFailure(failed="hack:patched_name", error=f"it replaced {', '.join(changed)}")
     if left := sorted(file.name for file in folder.iterdir() if file.is_file() and file.name != "candidate.py"):
-        return Failure(failed="forbidden:file_write", error=f"it left the file {left[0]}")
+        return RoleFailure(failed="forbidden:file_write", error=f"it left the file {left[0]}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
-        return Failure(failed="hack:side_stream", error="it made a stream that is never waited for")
+        return RoleFailure(failed="hack:side_stream", error="it made a stream that is never waited for")
     return RecordReply(
         plans=plans,
         lacking=candidate.lacking,
@@ -277,23 +277,23 @@ def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tenso
             raise Rejected("hack:output_cache", "a second call returned the memory that the first call had returned")
 
 
-def describe(error: BaseException, path: str, code: str) -> Failure:
+def describe(error: BaseException, path: str, code: str) -> RoleFailure:
     """The failure that an exception of a candidate stands for, with the last lines that lead to it."""
     own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == path]
     where = f"line {own[-1].lineno}: " if own else ""
     text = f"{where}{''.join(traceback.format_exception_only(error)).strip()}"[-1500:]
     if isinstance(error, Rejected):
-        return Failure(failed=error.kind, error=str(error))
+        return RoleFailure(failed=error.kind, error=str(error))
     if isinstance(error, TooLong):
-        return Failure(failed="unsupported:too_large", error=str(error))
+        return RoleFailure(failed="unsupported:too_large", error=str(error))
     if isinstance(error, cuda_shim.CudaGraphUsed):
-        return Failure(failed="hack:cuda_graph", error=text)
+        return RoleFailure(failed="hack:cuda_graph", error=text)
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
-        return Failure(failed="out_of_memory", error=text)
+        return RoleFailure(failed="out_of_memory", error=text)
     if any(sign in text for sign in NO_CUDA):
         if "torch._inductor" in code:
-            return Failure(failed="unsupported:inductor", error=text)
-        return Failure(failed="unsupported:cuda_api", error=text)
+            return RoleFailure(failed="unsupported:inductor", error=text)
+        return RoleFailure(failed="unsupported:cuda_api", error=text)
     if isinstance(error, SystemExit):
-        return Failure(failed="hack:exit", error=text)
-    return Failure(failed="runtime_error", error=text)
+        return RoleFailure(failed="hack:exit", error=text)
+    return RoleFailure(failed="runtime_error", error=text)

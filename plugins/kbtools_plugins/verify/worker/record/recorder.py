@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
-from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Step, Storage, TensorRef, Trace
+from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Storage, TensorRef, Trace, TraceStep
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
@@ -70,7 +70,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._storages: list[Storage] = []
             self._tainted: set[int] = set()
             self._from_inputs: set[int] = set()
-        self._steps: list[Step] = []
+        self._steps: list[TraceStep] = []
         self._reads: list[int] = []
         self._launched: list[torch.UntypedStorage] = []
         self._parameters = {tensor.untyped_storage()._cdata for tensor in parameters}
@@ -120,7 +120,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         recorded = (
             None
             if skipped
-            else Step(
+            else TraceStep(
                 operator=name,
                 args=self._arguments(args),
                 kwargs=self._arguments(kwargs),
@@ -149,7 +149,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._check_length()
             plain = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}
             trees = {name: self._launch_value(value) for name, value in bound.items()}
-            step = Step(
+            step = TraceStep(
                 kernel=kernel.fn.__name__ if own else f"{kernel.fn.__module__}.{kernel.fn.__name__}",
                 kernel_line=kernel.fn.__code__.co_firstlineno if own else 0,
                 grid=grid,

@@ -18,7 +18,7 @@ from kbtools_plugins.verify.protocol.reference import (
     ReferenceJob,
     ReferenceReply,
 )
-from kbtools_plugins.verify.protocol.roles import Failure
+from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim
 from kbtools_plugins.verify.worker.reference.inputs import (
@@ -51,37 +51,37 @@ def warm_up() -> None:
     torch.set_num_threads(1)
 
 
-def run(job: ReferenceJob, talk: Talk) -> ReferenceReply | Failure:
+def run(job: ReferenceJob, talk: Talk) -> ReferenceReply | RoleFailure:
     """All that the caller needs to judge a candidate, or a failure `reference_error`."""
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
         with cuda_shim.installed(), torch.no_grad():
             if (count := without_memory(job)) > job.most_elements:
-                return Failure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
+                return RoleFailure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
             return _describe(job)
     except Unsendable as error:
         text = f"the reference is constructed from {error}, which cannot be sent"
-        return Failure(failed="unsupported:init_inputs", error=text)
+        return RoleFailure(failed="unsupported:init_inputs", error=text)
     except Exception as error:  # noqa: BLE001 - any fault of the reference is reported as one
         text = "".join(traceback.format_exception(error))[-2000:]
-        return Failure(failed="reference_error", error=text)
+        return RoleFailure(failed="reference_error", error=text)
 
 
-def _describe(job: ReferenceJob) -> ReferenceReply | Failure:
+def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
     """The reply of the job."""
     module = ReferenceModule(job)
     first = module.inputs(job.seeds[0])
     if (count := elements(module.instance, first)) > job.most_elements:
-        return Failure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
+        return RoleFailure(failed="too_large", error=f"inputs and parameters have {count:,} elements")
     module.settle(first)
     if job.mode:
         return _brief(module, job, first)
     modes = {mode: _mode(module, mode, first) for mode in module.modes()}
     main = next((mode for mode, found in modes.items() if not found.random), None)
     if main is None:
-        return Failure(failed="reference_unfit:random", error="two runs on equal inputs gave different outputs")
+        return RoleFailure(failed="reference_unfit:random", error="two runs on equal inputs gave different outputs")
     if modes[main].stateful:
-        return Failure(failed="reference_unfit:stateful", error="its forward changes more than its state dict")
+        return RoleFailure(failed="reference_unfit:stateful", error="its forward changes more than its state dict")
     most = max(len(job.seeds) + 1, _ELEMENTS_OF_ALL_SETS // max(1, count))
     signs = not {base_name(name) for name in modes[main].operators} & _FROM_THE_END
     expected = InputSets(module, job, first, main, signs=signs)

@@ -7,7 +7,7 @@ import traceback
 import torch
 
 from kbtools_plugins.verify.protocol.replaying import RunResult
-from kbtools_plugins.verify.worker.replay.interpreter import OutOfBounds, Race
+from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers, Race
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 
 
@@ -19,7 +19,7 @@ class OutOfTime(Exception):
     """A kernel needs more instructions, memory or time than a check has."""
 
 
-class Unsupported(Exception):
+class UnsupportedKind(Exception):
     """What the machine does not execute, as a kind of the verdict."""
 
 
@@ -33,7 +33,7 @@ def failure(error: Exception) -> RunResult:
     while cause.__cause__ is not None:
         cause = cause.__cause__
     kinds: dict[type[BaseException], str] = {
-        OutOfBounds: "out_of_bounds",
+        OutsideBuffers: "out_of_bounds",
         Race: "nondeterministic",
         Work: "fallback",
         Forged: "forged",
@@ -41,9 +41,9 @@ def failure(error: Exception) -> RunResult:
         MemoryError: "out_of_memory",
         torch.OutOfMemoryError: "out_of_memory",
         Unwritten: "unwritten",
-        Unsupported: "unsupported",
+        UnsupportedKind: "unsupported",
         NotImplementedError: "unsupported",
     }
-    own = isinstance(cause, OutOfBounds | Race | Work | Forged | OutOfTime | Unwritten | Unsupported)
+    own = isinstance(cause, OutsideBuffers | Race | Work | Forged | OutOfTime | Unwritten | UnsupportedKind)
     text = str(cause) if own else "".join(traceback.format_exception_only(cause)).strip()[-1500:]
     return RunResult(failed=kinds.get(type(cause), "runtime_error"), error=text)

@@ -31,7 +31,7 @@ _Bytes = tuple[int, npt.NDArray[np.uint64], npt.NDArray[np.uint8]]
 """The number of a buffer, places in it, and what is there."""
 
 
-class OutOfBounds(Exception):
+class OutsideBuffers(Exception):
     """A kernel touched memory outside the buffers it was given."""
 
 
@@ -176,7 +176,7 @@ class Interpreter:
         ends = self._ends[np.maximum(number, 0)] if self._ends.size else np.zeros(active.shape, dtype=np.uint64)
         bad = (number < 0) | (active + np.uint64(width) > ends)
         if bad.any():
-            raise OutOfBounds(
+            raise OutsideBuffers(
                 f"kernel {self._kernel}: {int(bad.sum())} out-of-bounds {what}s of {width} bytes in program "
                 f"{tuple(int(at) for at in self._builder.grid_idx)}, "
                 f"{_distance(active[bad][0], self._starts, self._ends)}"

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_flatten
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_finishing, is_update, moves
 from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
-from kbtools_plugins.verify.protocol.trace import Step, TensorRef, Trace, live_steps, refs
+from kbtools_plugins.verify.protocol.trace import TensorRef, Trace, TraceStep, live_steps, refs
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.replay.faults import Forged, Work
 from kbtools_plugins.verify.worker.replay.interpreter import Interpreter
@@ -117,7 +117,7 @@ class Machine:
     def check_memory(self) -> None:
         """Raise if memory was touched that should not have been; the interpreter has looked at each access."""
 
-    def launch_kernel(self, step: Step, kernel: Any, arguments: dict[str, Any]) -> None:
+    def launch_kernel(self, step: TraceStep, kernel: Any, arguments: dict[str, Any]) -> None:
         """Run one kernel."""
         bases = {ref.storage: self._bases[ref.storage] for ref in refs([*step.bound.values()])}
         self._interpreter.open_buffers(step.kernel, list(bases.values()))
@@ -127,7 +127,7 @@ class Machine:
         """The bytes to use for memory that an operator has made."""
         return memory
 
-    def operate(self, step: Step) -> None:
+    def operate(self, step: TraceStep) -> None:
         """Run one operator."""
         updates = id(step) in self._updates and is_update(step.operator)
         if not (updates or is_allowed(step.operator, self._allow, False) or is_finishing(step.operator)):
@@ -147,7 +147,7 @@ class Machine:
             if given and not _keeps_whole_numbers(given[-1], tensors[0]):
                 raise Work(f"torch computes by {step.operator} at line {step.line}: the cast changes whole numbers")
 
-    def _check_result(self, step: Step, tensor: torch.Tensor, ref: TensorRef) -> None:
+    def _check_result(self, step: TraceStep, tensor: torch.Tensor, ref: TensorRef) -> None:
         """What a trace says of a result decides what may be done to it, so it has to be true."""
         address = tensor.untyped_storage().data_ptr()
         elsewhere = ref.storage not in self._bases and any(
@@ -156,7 +156,7 @@ class Machine:
         if elsewhere or str(tensor.dtype) != f"torch.{ref.dtype}":
             raise Forged(f"the result of {step.operator} at line {step.line} is not what the trace says it is")
 
-    def _launch(self, step: Step) -> None:
+    def _launch(self, step: TraceStep) -> None:
         kernel = getattr(self._kernels, self._names[f"{step.kernel}:{step.kernel_line}"])
         self.launch_kernel(step, kernel, {name: self._launch_value(value) for name, value in step.bound.items()})
 
@@ -217,7 +217,7 @@ class Machine:
         return tree
 
 
-def torch_operator(step: Step) -> Any:
+def torch_operator(step: TraceStep) -> Any:
     """The operator that a step calls."""
     namespace, name, overload = [*step.operator.split("."), "default"][:3]
     return getattr(getattr(getattr(torch.ops, namespace), name), overload)
