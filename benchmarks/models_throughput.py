@@ -29,7 +29,8 @@ CODE = "    def step_{0}(self, x):\n        return torch.relu(x) * self.scale_{0
 MODULE = "import torch\nfrom torch import nn\n\n\nclass Model(nn.Module):\n" + "".join(
     CODE.format(i) for i in range(12)
 )
-BASELINE, OURS = "aiohttp", "kbtools"
+BASELINE, OURS, BEFORE = "aiohttp", "kbtools", "before"
+IN_TURNS = (BASELINE, OURS, BEFORE)
 OWN_CLIENTS = (BASELINE, OURS, "pycurl", "openai")
 NAMES = (*OWN_CLIENTS, *(rival.name for rival in RIVALS))
 
@@ -88,8 +89,8 @@ class Measuring:
 
     def _takes_part(self, client: Client, count: int, level: int, repeat: int) -> bool:
         """Others run once, and on larger sizes only at their best level; not at all where they never got through."""
-        if client.name in (BASELINE, OURS) or repeat:
-            return client.name in (BASELINE, OURS)
+        if client.name in IN_TURNS or repeat:
+            return client.name in IN_TURNS
         before = [run for run in self.runs if run["client"] == client.name and run["rows"] < count]
         if not before:
             return True
@@ -169,6 +170,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="runs of aiohttp and kbtools; all others run once")
     parser.add_argument("--limit", type=float, default=300, help="seconds after which a run is stopped")
     parser.add_argument("--clients", nargs="*", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--before", type=Path, help="a checkout of another version, which runs in turn with this one")
     parser.add_argument("--environments", type=Path, help="folder that keeps the rivals' environments")
     parser.add_argument("--memory", type=int, nargs="*", default=[2_000, 20_000, 200_000], help="sizes; none: skip")
     return parser.parse_args()
@@ -179,6 +181,8 @@ def main() -> None:
     measuring = Measuring(arguments)
     with tempfile.TemporaryDirectory() as name, cached(arguments.environments) as cache:
         everyone, rivals = clients(arguments.clients, cache)
+        if arguments.before:
+            everyone.append(Client(BEFORE, before=arguments.before.resolve()))
         for count in arguments.rows:
             measuring.size(everyone, write_rows(Path(name), count), count, arguments.in_flight)
         sizes = memory(Path(name), arguments.memory)

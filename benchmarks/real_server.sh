@@ -4,6 +4,9 @@
 #   benchmarks/real_server.sh FOLDER        (an empty folder for an environment of its own and the model, about 2 GB)
 #
 # A model of 135 million parameters is no judge: what is tried here is the way to it. For vLLM: vllm_cpu.sh.
+#
+# Tried on 2 cores at load 9 only: it installs, serves after 20 to 80 s and answers, but a reply of 40 tokens took two
+# minutes there, so the run was stopped after the first. Without a schema such a model mostly fails the check of replies.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(realpath "$1")

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from kbtools.engines import Processes as Processes
     from kbtools.engines import Ray as Ray
     from kbtools.figures import Table as Table
-    from kbtools.hooks import hookimpl as hookimpl
     from kbtools.judge import Judge as Judge
     from kbtools.judge import Verdict as Verdict
     from kbtools.lineage import Lineage as Lineage
     from kbtools.lineage import Recipe as Recipe
     from kbtools.models.choice import default_model as default_model
-    from kbtools.offers import Offer as Offer
     from kbtools.pipeline import apply as apply
     from kbtools.pipeline import load as load
     from kbtools.pipeline import save as save
     from kbtools.plugins import prompt as prompt
+    from kbtools.plugins.hooks import hookimpl as hookimpl
+    from kbtools.plugins.offers import Offer as Offer
     from kbtools.result import Drop as Drop
     from kbtools.result import Failure as Failure
     from kbtools.result import Result as Result
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 _MODULES = ("llm", "data", "errors", "figures", "lineage", "plugins", "prompts", "stage", "testing", "verify_client")
 _HOME = {
     "Schema": "kbtools.data.columns",
-    "hookimpl": "kbtools.hooks",
+    "hookimpl": "kbtools.plugins.hooks",
     "Processes": "kbtools.engines",
     "Ray": "kbtools.engines",
     "Judge": "kbtools.judge",
@@ -86,7 +86,7 @@ _HOME = {
     "Pipeline": "kbtools.stage",
     "apply": "kbtools.pipeline",
     "default_model": "kbtools.models.choice",
-    "Offer": "kbtools.offers",
+    "Offer": "kbtools.plugins.offers",
     "load": "kbtools.pipeline",
     "prompt": "kbtools.plugins",
     "save": "kbtools.pipeline",

@@ -1,10 +1,11 @@
-"""How a stage's class takes its fields: shares as numbers or percentages, and wrong calls from Python."""
+"""How a stage's class takes its fields: of which types, shares as numbers or percentages, wrong calls from Python."""
 
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass  # the metaclass of BaseModel has no public name
@@ -35,6 +36,19 @@ def _plain(annotation: object) -> Iterator[object]:
     yield annotation
     for inner in get_args(annotation):
         yield from _plain(inner)
+
+
+def without_none(annotation: object) -> Any:
+    """The type that a value has when it is there, without constraints."""
+    if get_origin(annotation) is Annotated:
+        return without_none(get_args(annotation)[0])
+    some = [arg for arg in get_args(annotation) if arg is not type(None)]
+    return without_none(some[0]) if is_union(annotation) and len(some) == 1 else annotation
+
+
+def is_union(annotation: object) -> bool:
+    """Whether a value may be of several types, None among them."""
+    return get_origin(annotation) in (Union, types.UnionType)
 
 
 if TYPE_CHECKING:

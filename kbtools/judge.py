@@ -6,12 +6,11 @@ A judge is config plus one function, from the texts of a row to a `Verdict`. A j
 
 from __future__ import annotations
 
-import types
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -27,7 +26,7 @@ from kbtools.data import texts
 from kbtools.data.columns import Schema
 from kbtools.data.table import column, map_batches
 from kbtools.errors import KbError, SchemaError
-from kbtools.fields import CheckedCall
+from kbtools.fields import CheckedCall, without_none
 from kbtools.plugins import registry
 from kbtools.result import Result, merge
 from kbtools.stage import Stage
@@ -241,7 +240,7 @@ def field_of_class(verdict: type[BaseModel], field: str) -> VerdictField:
     """The column of a field, from its annotation; TypeError for a type that no column has."""
     import datasets
 
-    annotation = _without_none(verdict.model_fields[field].annotation)
+    annotation = without_none(verdict.model_fields[field].annotation)
     if get_origin(annotation) is Literal:
         return VerdictField(datasets.Value("string"), get_args(annotation))
     if get_origin(annotation) in (list, tuple):
@@ -254,10 +253,3 @@ def field_of_class(verdict: type[BaseModel], field: str) -> VerdictField:
 
 
 _DTYPES: dict[object, str] = {str: "string", int: "int64", float: "float64", bool: "bool"}
-
-
-def _without_none(annotation: Any) -> object:
-    if get_origin(annotation) in (Union, types.UnionType):
-        some = [arg for arg in get_args(annotation) if arg is not type(None)]
-        return some[0] if len(some) == 1 else annotation
-    return annotation

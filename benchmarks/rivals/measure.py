@@ -39,14 +39,18 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks: the name of its `with_*` module and the interpreter that runs it."""
+    """Who asks: the name of its `with_*` module and the interpreter that runs it.
+
+    `before` is a checkout of another version of this project, which then asks in the place of this one.
+    """
 
     name: str
     python: str = sys.executable
+    before: Path | None = None
 
     @property
     def module(self) -> str:
-        return f"benchmarks.rivals.with_{self.name}"
+        return f"benchmarks.rivals.with_{'kbtools' if self.before else self.name}"
 
 
 @contextmanager
@@ -94,7 +98,12 @@ def _run(client: Client, folder: Path, limit: float) -> dict[str, Any]:
     with (folder / "output.txt").open("w+") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=folder, env=_environment(folder), stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=folder,
+            env=_environment(folder, client.before or ROOT),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
         with watched(process.pid) as peak:
             try:
@@ -111,11 +120,11 @@ def _run(client: Client, folder: Path, limit: float) -> dict[str, Any]:
         return {**ended, "error": error, "output": output.read()[-2000:]} if error else ended
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, root: Path) -> dict[str, str]:
     """Little more than PATH: home, caches and temporary files are the run's own."""
     own = {"HOME": str(folder), "TMPDIR": str(folder), "HF_HOME": str(folder / "hf")}
     path = {"PATH": os.environ.get("PATH", os.defpath)}
-    scripts = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+    scripts = {"PYTHONPATH": os.pathsep.join([str(root), str(root / "plugins")])}
     return {**path, **own, **QUIET, **scripts}
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import types
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
@@ -16,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from kbtools.cli.ui import completion
 from kbtools.cli.ui.help_groups import write_options
+from kbtools.fields import is_union, without_none
 from kbtools.stage import Stage
 from kbtools.wording import counted
 
@@ -135,7 +135,7 @@ def pairs(values: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 def _option(name: str, field: FieldInfo, *, chooses: bool) -> click.Option:
     flag = "--" + name.replace("_", "-")
-    annotation = _without_none(field.annotation)
+    annotation = _one_type(field.annotation)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
     if name in _PROMPTS:
         settings["shell_complete"] = completion.rubrics
@@ -150,7 +150,7 @@ def _option(name: str, field: FieldInfo, *, chooses: bool) -> click.Option:
         return click.Option([flag, name], type=KeyValue(), multiple=True, callback=_as_dict, **settings)
     if get_origin(annotation) in (tuple, list):
         return click.Option(
-            [flag, name], multiple=True, callback=_split_commas(_without_none(get_args(annotation)[0])), **settings
+            [flag, name], multiple=True, callback=_split_commas(_one_type(get_args(annotation)[0])), **settings
         )
     return click.Option([flag, name], type=_click_type(annotation), metavar=_metavar(annotation), **settings)
 
@@ -194,11 +194,7 @@ def _split_commas(kind: Any) -> Callable[[click.Context, click.Parameter, object
     return split
 
 
-def _without_none(annotation: Any) -> object:
-    """The type that a value has when it is there, without constraints."""
-    if get_origin(annotation) is Annotated:
-        return _without_none(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        some = [arg for arg in get_args(annotation) if arg is not type(None)]
-        return _without_none(some[0]) if len(some) == 1 else str
-    return annotation
+def _one_type(annotation: object) -> Any:
+    """The type of one value on the command line; a field of several types is given as text."""
+    plain = without_none(annotation)
+    return str if is_union(plain) else plain

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools import drawing
 from kbtools.data.table import rows_text
-from kbtools.figures import Bars, Estimate, Histogram, Intervals, Matrix
+from kbtools.figures import Bars, Estimate, Histogram, Intervals, Matrix, drawing
 from kbtools.report.charts import Drawing, Funnel
 from kbtools.report.svg import caption
 from kbtools.report.text import clipped

@@ -263,7 +263,7 @@ def test_budget_counts_all_rounds(cli, model_server, marks, tmp_path):
         ({"feedback": "mark"}, "there is no feedback 'mark'.*Did you mean 'marks'"),
         ({"feedback": "marks", "feedback_options": {"want": "x"}}, "unknown key 'want'.*'wanted'"),
         ({"feedback": "verify", "feedback_options": {"tier": "tpu"}}, "tier"),
-        ({"feedback": "marks", "rollouts": 2, "enough": 3}, "--enough 3 of --rollouts 2"),
+        ({"feedback": "marks", "rollouts": 2, "enough": 3}, "enough=3 of rollouts=2"),
     ],
 )
 def test_wrong_options_are_found_before_anything_is_asked(model_server, marks, fields, said):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kbtools import drawing
 from kbtools.data.table import rows_text
+from kbtools.figures import drawing
 from kbtools.wording import counted
 from kbtools_plugins.analysis.ratings import AgreementEstimate, AgreementFigures, PairAgreement
 

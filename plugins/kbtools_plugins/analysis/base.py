@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import kbtools as kb
-from kbtools import drawing
 from kbtools.data.io import own_files
+from kbtools.figures import drawing
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from kbtools import drawing
+from kbtools.figures import drawing
 from kbtools.wording import counted
 from kbtools_plugins.analysis.correlation import ColumnPair, CorrelationFigures
 from kbtools_plugins.analysis.scales import Scale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kbtools import drawing
+from kbtools.figures import drawing
 from kbtools.wording import counted
 from kbtools_plugins.analysis.scales import KNOWN_ORDERS
 from kbtools_plugins.analysis.summary import ColumnSummary, Frequent, StatsFigures

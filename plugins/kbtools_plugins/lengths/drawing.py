@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbtools import drawing
 from kbtools.data.table import rows_text
+from kbtools.figures import drawing
 from kbtools_plugins.lengths.figures import Distribution, LengthFigures, TrainingCosts
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue
 import kbtools as kb
 from kbtools.data.io import own_files
 from kbtools.data.table import column, empty, row_name, rows_text
-from kbtools.drawing import replaced
+from kbtools.figures.drawing import replaced
 from kbtools_plugins.extras import require_analysis
 from kbtools_plugins.lengths import drawing, tables
 from kbtools_plugins.lengths.conversation import CountedColumns

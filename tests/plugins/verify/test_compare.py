@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from kbtools_plugins.verify.protocol.match import Difference, Match
+from kbtools_plugins.verify.protocol.reference import InputSet, Mode, ReferenceReply
+from kbtools_plugins.verify.protocol.replaying import RunResult
 from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, ill_conditioned, scales
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.steps.comparison import Comparison
+from kbtools_plugins.verify.steps.runs import Run
 
 
 def _tree(values, dtype: str = "float32") -> dict:
@@ -241,3 +246,17 @@ def test_strides_count_where_a_layout_was_asked_for(
     found = compare(got, want, want, promised=[True])
     assert isinstance(found, Match) is same
     assert same or "the reference asks for a layout" in found.text
+
+
+@pytest.mark.parametrize(("name", "right"), [("values in order", True), ("zeros", False)])
+def test_sums_over_numbers_in_order_may_cancel_less_exactly(name: str, right: bool) -> None:
+    """An error of 5e-4 of the output's scale, as adding up one after another makes it there, and nowhere else."""
+    true = np.linspace(-1.0, 1.0, 64, dtype=np.float32)
+    plain, off = _tree(true), _tree(true + np.float32(5e-4))
+    common = {"inputs": None, "tensors": [], "plain": plain, "exact": plain, "state": {}, "after": [], "finite": True}
+    sets = [InputSet(name="seed 1", **common), InputSet(name=name, **common)]
+    mode = Mode(random=False, stateful=False, operators=[], promised=[], outputs=plain, state={})
+    reference = ReferenceReply.model_construct(sets=sets, modes={"eval": mode}, main="eval", counters=[])
+    comparison = Comparison(reference, tf32=False, approximate=False, strict_mutation=False)
+    run = Run(Trace(storages=[], steps=[], outputs=None), sets[1])
+    assert isinstance(comparison.of(run, RunResult(outputs=off)), Match) is right

@@ -46,10 +46,10 @@ class Talk:
 
 def send(channel: socket.socket, tree: Tree, key: bytes) -> None:
     """Write one message signed with `key`."""
-    blobs: list[bytes] = []
-    head = json.dumps(_lift(tree, blobs), separators=(",", ":")).encode()
-    body = b"".join([struct.pack("<I", len(head)), head, *blobs])
-    channel.sendall(_LENGTHS.pack(len(body), len(blobs)) + hmac.digest(key, body, hashlib.sha256) + body)
+    beside = _Beside()
+    head = json.dumps(tree, separators=(",", ":"), default=beside.place).encode()
+    body = b"".join([struct.pack("<I", len(head)), head, *beside.blobs])
+    channel.sendall(_LENGTHS.pack(len(body), len(beside.blobs)) + hmac.digest(key, body, hashlib.sha256) + body)
 
 
 def receive(channel: socket.socket, key: bytes, deadline: float | None = None) -> Tree:
@@ -70,7 +70,7 @@ def receive(channel: socket.socket, key: bytes, deadline: float | None = None) -
     try:
         (head_length,) = struct.unpack_from("<I", body)
         head_end = 4 + head_length
-        return _lower(json.loads(body[4:head_end]), memoryview(body)[head_end:])
+        return _read(body[4:head_end], memoryview(body)[head_end:])
     except (ValueError, TypeError, RecursionError, struct.error) as error:
         raise WireError(f"a message that cannot be read: {error}") from None
 
@@ -95,26 +95,40 @@ def _some(channel: socket.socket, most: int, deadline: float | None) -> bytes:
     return channel.recv(most)
 
 
-def _lift(tree: Tree, blobs: list[bytes]) -> Tree:
-    if isinstance(tree, bytes):
-        start = sum(map(len, blobs))
-        blobs.append(tree)
-        return {"$bytes": [start, len(tree)]}
-    if isinstance(tree, dict):
-        return {name: _lift(value, blobs) for name, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_lift(value, blobs) for value in tree]
-    return tree
+class _Beside:
+    """Bytes that travel behind the JSON, which names their places."""
+
+    def __init__(self) -> None:
+        self.blobs: list[bytes] = []
+        self._length = 0
+
+    def place(self, value: object) -> dict[str, list[int]]:
+        """What stands for bytes in the JSON; TypeError for what no message holds."""
+        if not isinstance(value, bytes):
+            raise TypeError(f"a {type(value).__name__} in a message")
+        start = self._length
+        self.blobs.append(value)
+        self._length += len(value)
+        return {"$bytes": [start, len(value)]}
 
 
-def _lower(tree: Tree, blobs: memoryview) -> Tree:
-    if isinstance(tree, dict):
-        if "$bytes" in tree:
-            start, length = tree["$bytes"]
+def _read(head: bytes, blobs: memoryview) -> Tree:
+    def taken(found: dict[str, Tree]) -> Tree:
+        if "$bytes" in found:
+            start, length = found["$bytes"]
             return bytes(blobs[start : start + length])
-        return {name: _lower(value, blobs) for name, value in tree.items()}
+        return found
+
+    tree = json.loads(head, object_hook=taken)
+    return tree if head.isascii() and b"\\u" not in head else _printable(tree)
+
+
+def _printable(tree: Tree) -> Tree:
+    """The tree with all its texts printable."""
+    if isinstance(tree, dict):
+        return {name: _printable(value) for name, value in tree.items()}
     if isinstance(tree, list):
-        return [_lower(value, blobs) for value in tree]
+        return [_printable(value) for value in tree]
     return printable(tree) if isinstance(tree, str) else tree
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.protocol.outputs import flatten
-from kbtools_plugins.verify.protocol.reference import ReferenceReply, UpdatedBuffer
+from kbtools_plugins.verify.protocol.outputs import Array, flatten
+from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply, UpdatedBuffer
 from kbtools_plugins.verify.protocol.replaying import RunResult
 from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, compare_tensor, scales
 from kbtools_plugins.verify.protocol.trace import Trace
@@ -13,6 +15,8 @@ from kbtools_plugins.verify.steps.runs import Run
 
 _LEAST_SHARE = 1e-2
 """Outputs on tiny inputs are held to this share of the scale that outputs have on ordinary ones."""
+_IN_ORDER, _PARTIAL_SUMS = "values in order", 10.0
+"""Sums over numbers in order grow large before they cancel: an element's scale counts as so many times as large."""
 
 
 class Comparison:
@@ -32,7 +36,7 @@ class Comparison:
         expected = run.expected
         promised = [] if run.variant else self._reference.modes[self._reference.main].promised
         ordinary = run.variant or expected.name.startswith(("seed ", "call "))
-        least = None if ordinary else self._least_scales
+        least = None if ordinary else self._least(expected)
         by_seed = expected.name.startswith("seed ")
         tf32 = Tf32(expected.tf32) if self._tf32 else None
         found = compare(
@@ -61,6 +65,13 @@ class Comparison:
                     "wrong_output", f"{run.what}input {index}, which the reference updates, ends up different"
                 )
         return found
+
+    def _least(self, expected: InputSet) -> list[Array]:
+        """Scales below which none on other inputs than ordinary ones is taken to be."""
+        if not expected.name.endswith(_IN_ORDER):
+            return self._least_scales
+        own = scales(expected.exact)
+        return [np.maximum(_PARTIAL_SUMS * one, least) for one, least in zip(own, self._least_scales, strict=True)]
 
     def _is_updated(self, run: Run, before: Tensor, now: Tensor, wanted: Tensor) -> bool:
         """Whether an input is as the reference leaves it; or as it was, where the new values are returned as well."""

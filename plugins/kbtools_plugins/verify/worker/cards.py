@@ -25,75 +25,46 @@ _COMMON = {
     "is_multi_gpu_board": False,
     "cuda_version": "12.8",
 }
-_MORE = (
-    ("NVIDIA H100 80GB HBM3", 9, 0, 132, 85_024_112_640, 233_472),
-    ("NVIDIA H200", 9, 0, 132, 150_109_880_320, 233_472),
-    ("NVIDIA B200", 10, 0, 148, 191_505_104_896, 233_472),
-    ("NVIDIA GeForce RTX 4090", 8, 9, 128, 25_393_692_672, 102_400),
-    ("NVIDIA L40S", 8, 9, 142, 47_697_362_944, 102_400),
-    ("NVIDIA A10G", 8, 6, 80, 23_836_033_024, 102_400),
-    ("NVIDIA GeForce RTX 3090", 8, 6, 82, 25_438_126_080, 102_400),
-)
-"""Name, compute capability, multiprocessors, memory, and shared memory of a multiprocessor, in bytes."""
 
 
-def _card(name: str, major: int, minor: int, multiprocessors: int, memory: int, shared: int) -> SimpleNamespace:
+def _card(
+    name: str, major: int, minor: int, multiprocessors: int, memory: int, shared: int, **other: object
+) -> SimpleNamespace:
+    """One card by name, compute capability, multiprocessors, memory, and a multiprocessor's shared memory in bytes."""
+    usual = {
+        "max_threads_per_multi_processor": 2_048 if minor == 0 else 1_536,
+        "shared_memory_per_block_optin": shared - 1_024,
+        "L2_cache_size": 52_428_800,
+        "cards": 1,
+    }
     return _CudaDeviceProperties(
         name=name,
         major=major,
         minor=minor,
         total_memory=memory,
         multi_processor_count=multiprocessors,
-        max_threads_per_multi_processor=2_048 if minor == 0 else 1_536,
-        shared_memory_per_block_optin=shared - 1_024,
         shared_memory_per_multiprocessor=shared,
-        L2_cache_size=52_428_800,
-        cards=1,
-        **_COMMON,
+        **_COMMON | usual | other,
     )
 
 
+_NOBODYS = {
+    "max_threads_per_multi_processor": 1,
+    "shared_memory_per_block_optin": 0,
+    "L2_cache_size": 0,
+    "cuda_version": None,
+}
 MACHINES = (
-    _CudaDeviceProperties(
-        name="NVIDIA A100-SXM4-40GB",
-        major=8,
-        minor=0,
-        total_memory=42_505_273_344,
-        multi_processor_count=108,
-        max_threads_per_multi_processor=2_048,
-        shared_memory_per_block_optin=166_912,
-        shared_memory_per_multiprocessor=167_936,
-        L2_cache_size=41_943_040,
-        cards=1,
-        **_COMMON,
-    ),
-    _CudaDeviceProperties(
-        name="NVIDIA RTX A6000",
-        major=8,
-        minor=6,
-        total_memory=51_033_931_776,
-        multi_processor_count=84,
-        max_threads_per_multi_processor=1_536,
-        shared_memory_per_block_optin=101_376,
-        shared_memory_per_multiprocessor=102_400,
-        L2_cache_size=6_291_456,
-        cards=2,
-        **_COMMON | {"cuda_version": "12.6"},
-    ),
-    _CudaDeviceProperties(
-        name="",
-        major=8,
-        minor=0,
-        total_memory=0,
-        multi_processor_count=1,
-        max_threads_per_multi_processor=1,
-        shared_memory_per_block_optin=0,
-        shared_memory_per_multiprocessor=0,
-        L2_cache_size=0,
-        cards=1,
-        **_COMMON | {"cuda_version": None},
-    ),
-    *(_card(*of) for of in _MORE),
+    _card("NVIDIA A100-SXM4-40GB", 8, 0, 108, 42_505_273_344, 167_936, L2_cache_size=41_943_040),
+    _card("NVIDIA RTX A6000", 8, 6, 84, 51_033_931_776, 102_400, L2_cache_size=6_291_456, cards=2, cuda_version="12.6"),
+    _card("", 8, 0, 1, 0, 0, **_NOBODYS),
+    _card("NVIDIA H100 80GB HBM3", 9, 0, 132, 85_024_112_640, 233_472),
+    _card("NVIDIA H200", 9, 0, 132, 150_109_880_320, 233_472),
+    _card("NVIDIA B200", 10, 0, 148, 191_505_104_896, 233_472),
+    _card("NVIDIA GeForce RTX 4090", 8, 9, 128, 25_393_692_672, 102_400),
+    _card("NVIDIA L40S", 8, 9, 142, 47_697_362_944, 102_400),
+    _card("NVIDIA A10G", 8, 6, 80, 23_836_033_024, 102_400),
+    _card("NVIDIA GeForce RTX 3090", 8, 6, 82, 25_438_126_080, 102_400),
 )
 """A candidate is recorded on the first two: it has to work on both, and the second is one of two. The third is what
 nobody has: a build of torch without CUDA whose events all take one millisecond. The others are for candidates that ask

@@ -5,10 +5,10 @@ A tensor among them is the tree of a message.Tensor.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.wire import Tree
@@ -102,8 +102,31 @@ def _torch_attribute(path: str) -> object:
     return value
 
 
+def tensors_in(values: object) -> list[torch.Tensor]:
+    """The tensors among nested values, in the order of torch's trees. Plain ones by hand: every call asks."""
+    if isinstance(values, torch.Tensor):
+        return [values]
+    if type(values) in _PLAIN:
+        return []
+    if type(values) is dict:
+        values = [*cast("dict[object, object]", values).values()]
+    if type(values) in (tuple, list):
+        return [tensor for value in cast("tuple[object, ...]", values) for tensor in tensors_in(value)]
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
+
+
+_PLAIN = frozenset({type(None), bool, int, float, str, torch.dtype, torch.device})
+
+
 def clone_tree(value: object) -> Any:
     """The same structure with every tensor copied, strides kept."""
+    if isinstance(value, torch.Tensor):
+        return clone_strided(value)
+    if type(value) in _PLAIN:
+        return value
+    if type(value) in (tuple, list):
+        copies = [clone_tree(item) for item in cast("tuple[object, ...]", value)]
+        return copies if type(value) is list else tuple(copies)
     return tree_map_only(torch.Tensor, clone_strided, value)
 
 

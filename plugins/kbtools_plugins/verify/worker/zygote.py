@@ -33,6 +33,7 @@ from kbtools_plugins.verify.protocol.reference import REFERENCE
 from kbtools_plugins.verify.protocol.replaying import GPU, PTX, REPLAY
 from kbtools_plugins.verify.protocol.roles import Assignment, RoleFailure
 from kbtools_plugins.verify.protocol.tracing import OPERATORS
+from kbtools_plugins.verify.worker import huge_pages
 
 _RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
 """Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
@@ -66,6 +67,7 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
         _job_module(name).warm_up()
     gc.collect()
     gc.freeze()  # a collection in a fork would write to all that is shared
+    huge_pages.collapse()
     control.sendall(b"ready\n")
     while command := _next_command(control):
         request, channel = command

@@ -1,6 +1,7 @@
 """Kernels in every type and with every feature that Triton has for sm_80 and sm_89, each with its truth."""
 
 from tests.plugins.ptx.corpus import (
+    arranging,
     assembly,
     atomics,
     control,
@@ -9,11 +10,26 @@ from tests.plugins.ptx.corpus import (
     matmul,
     movement,
     numbers,
+    products,
     reductions,
     scans,
     unusual,
 )
 from tests.plugins.ptx.harness import Case
 
-MODULES = (elementwise, control, numbers, reductions, scans, matmul, movement, loops, atomics, assembly, unusual)
+MODULES = (
+    elementwise,
+    control,
+    numbers,
+    reductions,
+    scans,
+    matmul,
+    movement,
+    loops,
+    atomics,
+    assembly,
+    arranging,
+    products,
+    unusual,
+)
 CASES: list[Case] = [case for module in MODULES for case in module.CASES]

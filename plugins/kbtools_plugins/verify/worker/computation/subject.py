@@ -21,7 +21,7 @@ from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.operators import names_of
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in
 
 MODES = ("train", "eval")
 R = TypeVar("R")
@@ -139,7 +139,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 def tensors(values: object) -> list[torch.Tensor]:
     """The tensors of a nested value, in order."""
-    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
+    return tensors_in(values)
 
 
 def require_small(subject: Subject, inputs: Inputs, most: int) -> None:

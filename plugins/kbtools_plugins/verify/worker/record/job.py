@@ -26,7 +26,7 @@ from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
 from kbtools_plugins.verify.worker.record.storages import show_device
 from kbtools_plugins.verify.worker.record.surroundings import Surroundings
-from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor
+from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor, tensors_in
 
 
 def warm_up() -> None:
@@ -198,13 +198,13 @@ def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: i
 def _sequence(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
     """Calls in one memory. Before the last, only weights change: a memo of inputs would take them for known."""
     args = candidate.decoded(plan.inputs[0])
-    tensors = _tensors(args)
+    tensors = tensors_in(args)
     candidate.reset()
     traces: list[Trace] = []
     kept: list[Any] = []
     for number in range(len(plan.inputs) + 1):
         if 0 < number < len(plan.inputs):
-            for target, source in zip(tensors, _tensors(candidate.decoded(plan.inputs[number])), strict=True):
+            for target, source in zip(tensors, tensors_in(candidate.decoded(plan.inputs[number])), strict=True):
                 copy_values(source, target)
         if number == len(plan.inputs):
             candidate.train()
@@ -217,19 +217,15 @@ def _sequence(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Tra
     return traces
 
 
-def _tensors(values: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
-
-
 def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
     args = candidate.decoded(plan.inputs[0])
-    tensors = _tensors(args)
+    tensors = tensors_in(args)
     traces: list[Trace] = []
     kept: list[Any] = []
     calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
     for number, values in enumerate(calls):
         if number:
-            for target, source in zip(tensors, _tensors(candidate.decoded(values)), strict=True):
+            for target, source in zip(tensors, tensors_in(candidate.decoded(values)), strict=True):
                 copy_values(source, target)
         candidate.reset()
         held = candidate.counterparts(plan.kept)
@@ -249,7 +245,7 @@ def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Tra
 
 def _require_work_again(plan: Plan, candidate: _Candidate, recorder: Recorder, args: Any) -> None:
     """Rejected if a call launches nothing that differs in nothing from the one before, not even in versions."""
-    recorder.begin(_tensors(args), candidate.tensors(), candidate.counterparts(plan.state))
+    recorder.begin(tensors_in(args), candidate.tensors(), candidate.counterparts(plan.state))
     outputs = candidate.instance(*args)
     if not recorder.finish(outputs, candidate.counterparts(plan.kept)).launches:
         raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
@@ -265,7 +261,7 @@ class Rejected(Exception):
 
 def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tensor]) -> None:
     with torch._C.DisableTorchFunction():
-        leaves = [leaf for leaf in tree_flatten(outputs)[0] if isinstance(leaf, torch.Tensor)]
+        leaves = tensors_in(outputs)
         for leaf in leaves:
             if type(leaf) not in (torch.Tensor, torch.nn.Parameter):
                 raise Rejected(

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.worker import cuda_shim
+from kbtools_plugins.verify.worker.tensors import tensors_in
 
 _HOST = torch.device("cpu")
 _HOST_ANSWERS: dict[object, object] = {
@@ -39,7 +39,7 @@ class Placement(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._paused:
             return func(*args, **kwargs)
-        given = _tensors((args, kwargs))
+        given = tensors_in((args, kwargs))
         on_host = bool(given) and all(self.on_host(tensor) for tensor in given)
         if on_host and func in _HOST_ANSWERS:
             return _HOST_ANSWERS[func]
@@ -82,7 +82,7 @@ class Placement(TorchFunctionMode):
                 return result.clone()
         if on_host:
             with torch._C.DisableTorchFunction():
-                storages = [tensor.untyped_storage() for tensor in _tensors(result) if _has_memory(tensor)]
+                storages = [tensor.untyped_storage() for tensor in tensors_in(result) if _has_memory(tensor)]
                 self._host |= {storage._cdata: storage for storage in storages}
         return result
 
@@ -90,10 +90,6 @@ class Placement(TorchFunctionMode):
 def _has_memory(tensor: torch.Tensor) -> bool:
     """Not what a function transform passes around."""
     return not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-
-
-def _tensors(values: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 
 
 def _named_device(func: Any, args: Any, kwargs: Any) -> torch.device | None:

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
 from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Storage, TensorRef, Trace, TraceStep
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
-from kbtools_plugins.verify.worker.tensors import encode
+from kbtools_plugins.verify.worker.tensors import encode, tensors_in
 
 _READING_METHODS = {
     torch.Tensor.numpy,
@@ -109,7 +108,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _operate(self, func: Any, args: Any, kwargs: Any) -> object:
         name = str(func)
-        given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
+        given = tensors_in((args, kwargs))
         tainted = any(_key(tensor) in self._tainted for tensor in given)
         single = all(tensor.numel() <= 1 and _key(tensor) not in self._from_inputs for tensor in given)
         single = single and not (_in_place(func) and any(_key(tensor) in self._numbers for tensor in given))
@@ -129,7 +128,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             )
         )
         result = func(*args, **kwargs)
-        results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
+        results = tensors_in(result)
         if recorded is not None:
             self._check_length()
             made = [self._reference(tensor, "fresh") for tensor in results]
@@ -144,7 +143,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         with torch._C.DisableTorchFunction(), _disable_current_modes():
             self.bindings.note(kernel)
-            tensors = [leaf for leaf in tree_flatten(list(bound.values()))[0] if isinstance(leaf, torch.Tensor)]
+            tensors = tensors_in(list(bound.values()))
             own = kernel.fn.__code__.co_filename == self.path
             self._check_length()
             plain = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.reference import NUMBERS
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, widened
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in, widened
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 LARGE: dict[str, Change] = {
@@ -166,7 +166,7 @@ def alone(inputs: Inputs, fixed: list[bool], sizes: Iterable[int], *, signs: boo
 
 def leaves_of(inputs: Inputs) -> list[torch.Tensor]:
     """The tensors among the inputs."""
-    return [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, torch.Tensor)]
+    return tensors_in(inputs)
 
 
 def _other_numbers(inputs: Inputs) -> Inputs | None:

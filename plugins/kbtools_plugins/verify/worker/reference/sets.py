@@ -44,6 +44,7 @@ from kbtools_plugins.verify.worker.tensors import (
     decode_tensor,
     encode,
     encode_tensor,
+    tensors_in,
 )
 
 _FURTHER_SEEDS = 30
@@ -96,8 +97,8 @@ class InputSets:
     def _varied(self) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""
         loading.seed(self._seeds[0])
-        again = _tensors(self._module.given(self._seeds[-1] + 1))
-        ones = [tensor for tensor in _tensors(self._first) if tensor.numel()]
+        again = tensors_in(self._module.given(self._seeds[-1] + 1))
+        ones = [tensor for tensor in tensors_in(self._first) if tensor.numel()]
         others = [tensor for tensor in again if tensor.numel()]
         fixed = [module_state.equal(one, other) for one, other in zip(ones, others, strict=True)]
         in_order = [Way("values in order", [lambda: structured(self._first)])]
@@ -105,7 +106,7 @@ class InputSets:
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
         ways = [*alone(self._first, fixed, sizes, signs=self._signs), *in_order]
-        shapes = [tensor.shape for tensor in _tensors(self._module.forward(self._mode, clone_tree(self._first)))]
+        shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
         for way in ways:
             for change in way.changes:
                 inputs = change()
@@ -135,7 +136,7 @@ class InputSets:
             for number, seed in enumerate((self._seeds[0], self._seeds[-1], None)):
                 if seed is not None:
                     fresh = with_plain_values_of(self._first, self._module.inputs(seed))
-                    for target, source in zip(_tensors(given), _tensors(fresh), strict=True):
+                    for target, source in zip(tensors_in(given), tensors_in(fresh), strict=True):
                         copy_values(source, target)  # the memory of the inputs is the same each time
                 else:
                     for used in (plain, wide, coarse):
@@ -172,7 +173,7 @@ class InputSets:
     ) -> InputSet:
         """What a call has made of inputs: `given` are they afterwards, `modules` called it and a wide one to call."""
         exact, wide = self._exact(inputs, plain, *modules)
-        tensors, after, outputs = _tensors(inputs), _tensors(given), _tensors(plain)
+        tensors, after, outputs = tensors_in(inputs), tensors_in(given), tensors_in(plain)
         return InputSet(
             name=name,
             inputs=encode(inputs),
@@ -205,10 +206,6 @@ def _by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
     with TensorCores() as cores:
         outputs = module(*clone_tree(inputs))
     return encode(outputs) if cores.used else None
-
-
-def _tensors(values: object) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, torch.Tensor)]
 
 
 def _same_result(one: InputSet, other: InputSet) -> bool:

@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_finishing, is_update, moves
@@ -21,7 +20,7 @@ from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.replay.faults import Forged, Work
 from kbtools_plugins.verify.worker.replay.interpreter import Interpreter
 from kbtools_plugins.verify.worker.replay.poison import poisoned
-from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor
+from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor, tensors_in
 
 
 class Machine:
@@ -134,7 +133,7 @@ class Machine:
             raise PermissionError(f"operator {step.operator} at line {step.line} is not replayed")
         args, kwargs = self._value(step.args), self._value(step.kwargs)
         result = torch_operator(step)(*args, **kwargs)
-        tensors = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, torch.Tensor)]
+        tensors = tensors_in(result)
         for tensor, ref in zip(tensors, step.results, strict=True):
             self._check_result(step, tensor, ref)
             if ref.storage not in self._bases or step.operator.startswith("aten.empty"):
@@ -143,7 +142,7 @@ class Machine:
                 if "empty" in base_name(step.operator):
                     self._bases[ref.storage].copy_(poisoned(made.numel(), *self.poison))
         if moves(step.operator) and len(tensors) == 1:
-            given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
+            given = tensors_in((args, kwargs))
             if given and not _keeps_whole_numbers(given[-1], tensors[0]):
                 raise Work(f"torch computes by {step.operator} at line {step.line}: the cast changes whole numbers")
 

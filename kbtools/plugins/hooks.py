@@ -15,7 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from kbtools.feedback import Feedback
     from kbtools.judge import Judge
-    from kbtools.offers import Offer
+    from kbtools.plugins.offers import Offer
     from kbtools.rollouts import RolloutLayout
     from kbtools.stage import Stage
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from kbtools import hooks, prompts
+from kbtools import prompts
 from kbtools.errors import UsageError, did_you_mean
-from kbtools.offers import Offer
+from kbtools.plugins import hooks
+from kbtools.plugins.offers import Offer
 
 if TYPE_CHECKING:
     from kbtools.feedback import Feedback
