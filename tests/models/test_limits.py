@@ -65,6 +65,38 @@ def test_a_cancelled_waiter_keeps_no_place():
     assert asyncio.run(scene()) == 1
 
 
+def test_answers_that_are_not_kept_hold_calls_back():
+    """In flight and waiting for their commit are never more than twice the calls in flight, however fast the server."""
+
+    async def scene() -> list[tuple[int, int]]:
+        gate, seen = AdaptiveLimit(2), []
+        for _ in range(4):
+            await asyncio.wait_for(gate.acquire(), 60)
+            gate.release(unkept=gate.unkept < 2)
+            seen.append((gate.in_flight, gate.unkept))
+        await gate.acquire()
+        await gate.acquire()
+        waiting = asyncio.create_task(gate.acquire())
+        gate.release(unkept=False)
+        await waiting
+        return [*seen, (gate.in_flight, gate.unkept)]
+
+    async def blocked() -> tuple[bool, bool]:
+        gate = AdaptiveLimit(2)
+        for _ in range(4):
+            await gate.acquire()
+            gate.release(unkept=True)
+        waiting = asyncio.create_task(gate.acquire())
+        await asyncio.sleep(0)
+        held = not waiting.done()
+        gate.kept()
+        await waiting
+        return held, gate.unkept == 3
+
+    assert asyncio.run(scene()) == [(0, 1), (0, 2), (0, 2), (0, 2), (2, 2)]
+    assert asyncio.run(blocked()) == (True, True)
+
+
 def test_requests_per_minute_are_spread():
     """With 60 a minute the first second's worth may start at once, and then one a second."""
     pace = Pace(rpm=60, tpm=None)

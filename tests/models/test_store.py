@@ -195,3 +195,21 @@ def test_what_was_handed_in_is_stored_when_its_writer_ends(store, ask):
 
     asyncio.run(scene())
     assert len(store.states(request.key for request in ask(20))) == 20
+
+
+def test_replies_that_come_together_share_a_transaction(store, ask):
+    """Each is told after its own transaction; as many as may wait go to disk at once."""
+
+    async def scene() -> tuple[list[Exception | None], int]:
+        told: list[Exception | None] = []
+        written = set()
+        async with GroupCommit(store, most=8) as commit:
+            for request in ask(16):
+                commit.put(reply_to(request), told.append)
+            assert told == []
+            while len(told) < 16:
+                await asyncio.sleep(0.001)
+                written.add(len(store.states(request.key for request in ask(16))))
+        return told, len(written - {0, 8, 16})
+
+    assert asyncio.run(scene()) == ([None] * 16, 0)

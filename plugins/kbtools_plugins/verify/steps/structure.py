@@ -85,7 +85,7 @@ def faults(full: Trace, cut: Trace, source: KernelSource, sizes: ShrinkReply) ->
     """Where the two recordings differ in more than numbers of blocks."""
     known = sizes.large.values
     cut_names = {name for name, value in sizes.cut.values.items() if value != known[name]}
-    shrunk = {value for name in cut_names for value in (known[name], sizes.asked[name])}
+    shrunk = {sizes.asked[name] for name in cut_names}  # only these can be written down in the candidate
     shrunk -= {value for name, value in known.items() if name not in cut_names}
     for large, small in zip(full.launches, cut.launches, strict=True):
         if large.kernel != small.kernel:
