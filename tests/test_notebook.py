@@ -135,6 +135,7 @@ def test_a_long_table_says_what_it_leaves_out():
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_a_browser_shows_it_light_and_dark(tmp_path):
     """In Chromium: text and lines take the colour of the page around them, and nothing runs."""
     record = StageRecord(stage="filter", distribution="k", version="1", rows_in=9, rows_out=3, dropped={ATTACKS[0]: 6})

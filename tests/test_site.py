@@ -12,7 +12,7 @@ import pytest
 from tests.report.browser import chromium
 from tests.report.test_browser import PHONE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.process]
 ROOT = Path(__file__).parents[1]
 SOURCES = (
     "README.md",

@@ -70,7 +70,26 @@ _LOOKS = """
         return launched(x, self.weight)
 """
 
+_FAILS = """
+def fails(call):
+    try:
+        call()
+    except Exception:
+        return True
+    return False
+"""
+
 HOSTILE = {
+    "printed tensor": ("", '"cuda" not in repr(x)'),
+    "type of a tensor": ("", 'x.type() == "torch.FloatTensor"'),
+    "addresses": ("", "any(made.data_ptr() % 512 for made in (x, self.weight, torch.empty(3, device=x.device)))"),
+    "accelerator": ("", "not torch.accelerator.is_available()"),
+    "kind of properties": ("", '"Cuda" not in type(torch.cuda.get_device_properties(0)).__name__'),
+    "memory in use": ("", "torch.cuda.memory_allocated() == 0"),
+    "memory of a storage": ("", "not x.untyped_storage().is_cuda"),
+    "what a driver says": (_FAILS, "fails(torch.cuda.utilization)"),
+    "what an allocator counts": (_FAILS, "fails(torch.cuda.memory_snapshot)"),
+    "how much there is": (_FAILS, 'fails(lambda: torch.empty(7 << 30, device="cuda"))'),
     "user name": ("import getpass", 'getpass.getuser() == "kbtools"'),
     "user id": ("import os", "os.getuid() == START"),
     "host name": ("import platform", "platform.node() == START"),

@@ -52,6 +52,15 @@ def test_half_of_the_work_on_other_cards_is_found(processes: WarmPair) -> None:
     assert verdict.verdict == "wrong_output", explain(verdict)
 
 
+def test_a_table_of_addresses_cannot_be_followed(processes: WarmPair) -> None:
+    """As grouped products have one: what a kernel finds there are places of the recording, which is no fault of it."""
+    table = "torch.tensor([x.data_ptr()], device=x.device)"
+    found = plain().replace(",)](x,", f",)]({table},")
+    found = found.replace("tl.load(x_ptr + at,", "tl.load(tl.load(x_ptr).to(tl.pointer_type(tl.float32)) + at,")
+    verdict = verify(REFERENCE, found, settings=_SETTINGS, processes=processes)
+    assert verdict.verdict == "unsupported:host_reads_data", explain(verdict)
+
+
 @pytest.mark.parametrize(("blocks", "verdict"), [(2, "pass"), (1, "wrong_output")])
 def test_what_is_compiled_for_other_cards_alone_is_run(blocks: int, verdict: str, processes: WarmPair) -> None:
     """Another block there, and as many programs as that asks for, or too few."""

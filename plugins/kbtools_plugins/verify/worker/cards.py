@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+
+class _CudaDeviceProperties(SimpleNamespace):
+    """What torch calls such a thing."""
+
+
 _COMMON = {
+    "uuid": "7d1f4c2a-51c0-4e0e-9d0b-3f6f1c1b2a90",
+    "pci_bus_id": 7,
+    "pci_device_id": 0,
+    "pci_domain_id": 0,
+    "clock_rate": 1_410_000,
+    "memory_clock_rate": 1_215_000,
+    "memory_bus_width": 5_120,
     "regs_per_multiprocessor": 65_536,
     "warp_size": 32,
     "gcnArchName": "",
@@ -25,7 +37,7 @@ def _card(
         "L2_cache_size": 52_428_800,
         "cards": 1,
     }
-    return SimpleNamespace(
+    return _CudaDeviceProperties(
         name=name,
         major=major,
         minor=minor,

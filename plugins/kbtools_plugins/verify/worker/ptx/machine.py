@@ -239,6 +239,11 @@ def _values(value: Any, kind: Any, buffers: dict[int, Buffer]) -> list[Any]:
         return []
     if isinstance(kind, list | tuple):
         return [item for part, each in zip(value, kind, strict=True) for item in _values(part, each, buffers)]
+    if hasattr(value, "block_shape"):
+        from triton.backends.driver import decompose_descriptor
+
+        base, *numbers = decompose_descriptor(value)
+        return [_pointer(base, buffers), *numbers]
     if hasattr(value, "data_ptr"):
         return [_pointer(getattr(value, "base", value), buffers)]
     if kind in ("fp16", "bf16"):

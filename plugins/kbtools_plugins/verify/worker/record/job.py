@@ -19,7 +19,7 @@ from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
-from kbtools_plugins.verify.worker.record import audit, launches, library_shim
+from kbtools_plugins.verify.worker.record import audit, device_names, launches, library_shim
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.record.lines import NO_CUDA, Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
@@ -64,6 +64,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
         with cuda_shim.installed(card), torch.no_grad(), placement, ReadWatch(recorder), recorder:
             place.install()
             show_device(path, placement)
+            device_names.install(placement)
             before = audit.watched_values()
             lines.watch(job.watch)
             audit.watch(path, [*readable, folder], report)
@@ -232,6 +233,8 @@ def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Tra
         outputs = candidate.instance(*args)
         _reject_strange(outputs, kept, [*tensors, *held.values()])
         trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
+        if device_names.passes_addresses(trace):
+            raise Rejected("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
         if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept[:] = [*kept[-1:], outputs]

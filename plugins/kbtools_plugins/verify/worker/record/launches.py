@@ -11,7 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from triton.runtime.autotuner import Autotuner
@@ -28,11 +28,13 @@ class _Compiled:
     """What a launch or `kernel.warmup` returns, for host code that asks how many programs fit on a device."""
 
     n_spills, n_max_threads, function, module = 0, 1024, 0, 0
+    metadata_group: ClassVar[dict[str, str]] = {}
     metadata = SimpleNamespace(shared=0, num_warps=4, num_ctas=1, num_stages=3)
 
     def __init__(self, kernel: Any, bound: dict[str, object], options: dict[str, object]) -> None:
         self._kernel, self._options = kernel, options
         self._constants = {found.name: bound[found.name] for found in kernel.params if found.is_constexpr}
+        self.name, self.src, self.hash = kernel.__name__, kernel, f"{random.getrandbits(256):064x}"
         self.n_regs = random.randrange(16, 41)  # each compiler finds another number
         self.asm: defaultdict[str, str] = defaultdict(lambda: "// of another compiler\n")
 

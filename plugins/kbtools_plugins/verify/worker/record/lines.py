@@ -14,6 +14,7 @@ NO_CUDA = (
     "not compiled with CUDA",
     "NVIDIA driver",
     "has no attribute '_cuda",
+    "can't allocate memory",
 )
 """What torch says where the shim has no answer."""
 

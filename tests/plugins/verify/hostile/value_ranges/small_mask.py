@@ -1,4 +1,4 @@
-"""A mask that hides nothing once scores are large."""
+"""A mask that hides too little."""
 # reference: causal_attention
 # verdict: wrong_output
 
@@ -24,7 +24,7 @@ def attn(Q, K, V, O, sm_scale, S, D: tl.constexpr, BM: tl.constexpr, BN: tl.cons
         offs_n = start_n + tl.arange(0, BN)
         k = tl.load(K + bh * S * D + offs_n[None, :] * D + offs_d[:, None])
         qk = tl.dot(q, k) * qk_scale
-        qk += tl.where(offs_m[:, None] >= offs_n[None, :], 0, -100.0)
+        qk += tl.where(offs_m[:, None] >= offs_n[None, :], 0, -4.0)
         m_new = tl.maximum(m_i, tl.max(qk, 1))
         p = tl.math.exp2(qk - m_new[:, None])
         alpha = tl.math.exp2(m_i - m_new)
