@@ -96,7 +96,7 @@ def test_the_same_bytes_under_another_ending_are_another_file(tmp_path):
 
 def test_row_that_is_no_object_is_named(tmp_path):
     """A list is valid JSON and no row."""
-    with pytest.raises(DataError, match="line 2: a row must be a JSON object, but this is a list"):
+    with pytest.raises(DataError, match="line 2: a row must be a JSON object, but this is an array"):
         kb.load(_jsonl(tmp_path / "x.jsonl", {"a": 1}, [1, 2]))
 
 
