@@ -78,10 +78,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _no_process_without_its_mark(request: pytest.FixtureRequest) -> Iterator[None]:
-    """`-m "not process and not verify"` is quick because nothing in it starts a process: a test that does says so."""
+    """`-m "not process and not verify"` is quick because nothing in it starts a process: a test that does says so.
+
+    Slow and long tests are not in it.
+    """
     _started.clear()
     yield
-    if not any(request.node.get_closest_marker(mark) for mark in ("process", "verify")):
+    if not any(request.node.get_closest_marker(mark) for mark in ("process", "verify", "slow", "long")):
         assert not _started, f"mark this test with `process`: it starts {_started}"
 
 

@@ -200,8 +200,8 @@ def test_progress_moves_with_each_shard(client, hub, tmp_path):
     done = client.python("""
         import kbtools as kb
         from kbtools import pipeline
-        from kbtools.pipeline.observers import Bars
-        class Seen(Bars):
+        from kbtools.pipeline.observers import ProgressBars
+        class Seen(ProgressBars):
             def advanced(self, rows):
                 print(rows)
         push = kb.Push(repo="me/many", license="mit", max_shard_size="1KB")
