@@ -48,8 +48,8 @@ def _led(job: LeadJob) -> LeadReply:
     main, *others = subject.settled_modes(first)
     names = subject.watched(first, main).parameters
     subject.instance = _moved(subject, first, main, job.seeds[0])
-    sets = [_set("seed", subject, inputs, main) for inputs in _seeded(subject, first, job.seeds)]
-    sets += [_set("values", subject, first, mode) for mode in others]
+    sets = [_set("seed", subject, inputs, subject(inputs, main), main) for inputs in _seeded(subject, first, job.seeds)]
+    sets += [_set("values", subject, first, subject(first, mode), mode) for mode in others]
     sets += _further(subject, first, job.seeds, main)
     parameters = [encode_tensor(tensor) for tensor in subject.parameters(names)]
     return LeadReply(init=encode(subject.init), names=names, parameters=parameters, sets=sets)
@@ -79,14 +79,19 @@ def _further(subject: Subject, first: Inputs, seeds: list[int], mode: str) -> It
     torch.manual_seed(seeds[-1])
     for kind, ways in _ways(first, subject.inputs(seeds[-1] + 1)):
         for way in ways:
-            try:
-                inputs = way()
-                found = None if inputs is None else _set(kind, subject, inputs, mode)
-            except Exception:  # noqa: BLE001 - the module need not take such inputs
-                continue
-            if found is not None:
-                yield found
+            inputs = way()
+            plain = None if inputs is None else _taken(subject, inputs, mode)
+            if inputs is not None and plain is not None:
+                yield _set(kind, subject, inputs, plain, mode)
                 break
+
+
+def _taken(subject: Subject, inputs: Inputs, mode: str) -> Any:
+    """What the module makes of the inputs; None where it does not take them."""
+    try:
+        return subject(inputs, mode)
+    except Exception:  # noqa: BLE001 - other people's module, which need not take such inputs
+        return None
 
 
 def _ways(first: Inputs, again: Inputs) -> Iterator[tuple[Kind, list[Made]]]:
@@ -121,8 +126,7 @@ def _each(change: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs) -> Inp
     return tuple(tree_unflatten([change(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec))
 
 
-def _set(kind: Kind, subject: Subject, inputs: Inputs, mode: str) -> OwnSet:
-    plain = subject(inputs, mode)
+def _set(kind: Kind, subject: Subject, inputs: Inputs, plain: Any, mode: str) -> OwnSet:
     return OwnSet(
         kind=kind,
         mode=mode,
