@@ -102,7 +102,11 @@ def test_a_killed_worker_costs_its_part_once_more(program: Program) -> None:
 @pytest.mark.slow
 def test_a_source_that_changes_under_a_run_ends_it(program: Program) -> None:
     """The worker that reads it then says so; the rows of before and of after are not in one result."""
-    refuses_changed_rows(program, "--engine", "processes=1")
+    code, said = with_changed_rows(program, "--engine", "processes=1")
+    assert code == 2, said
+    assert f"{program.source} is not the file" in said
+    assert "has changed since the run began" in said
+    assert not (program.folder / "a.parquet").exists()
 
 
 @pytest.mark.slow
@@ -211,15 +215,12 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(program: Program) -> None:
     assert len(program.starts()) < 10
 
 
-def refuses_changed_rows(program: Program, *engine: object) -> None:
-    """Write other rows in the middle of a run, and kill the worker that had read those of before."""
+def with_changed_rows(program: Program, *engine: object) -> tuple[int, str]:
+    """How a run ends in whose middle other rows are written, and the worker is killed that had read those of before."""
     running = program.start("slow", "--log", program.log, "--seconds", 1, *engine, "--shards", 10, "--out", "a.parquet")
     wait_for(lambda: len(program.starts()) >= 3 or running.poll() is not None)
     kb.save(datasets.Dataset.from_dict({"n": range(10, 20), "id": ["new"] * 10}), program.source)
     for pid in {int(line.split()[0]) for line in program.log.read_text().splitlines()}:
         os.kill(pid, signal.SIGKILL)
     out, err = running.communicate(timeout=SECONDS)
-    assert running.returncode == 2, out + err
-    assert f"{program.source} is not the file" in err
-    assert "has changed since the run began" in err
-    assert not (program.folder / "a.parquet").exists()
+    return running.returncode, out + err

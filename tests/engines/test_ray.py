@@ -14,7 +14,7 @@ import kbtools as kb
 from kbtools.engines.nodes import SECONDS_TO_ANSWER
 from tests.engines.conftest import Program, chains, install
 from tests.engines.ray_nodes import Cluster, end, free_port
-from tests.engines.test_processes import refuses_changed_rows
+from tests.engines.test_processes import with_changed_rows
 from tests.engines.waiting import SECONDS, alive, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="ray is missing")]
@@ -62,7 +62,11 @@ def test_deaths_of_workers_nodes_and_drivers_change_nothing(cluster: Cluster, pr
 def test_a_source_that_changes_under_a_run_ends_it(cluster: Cluster, program: Program) -> None:
     """As in local processes."""
     engine = ("--engine", f"ray={cluster.address}", "--scratch", program.folder / "scratch")
-    refuses_changed_rows(program, *engine)
+    code, said = with_changed_rows(program, *engine)
+    assert code == 2, said
+    assert f"{program.source} is not the file" in said
+    assert "has changed since the run began" in said
+    assert not (program.folder / "a.parquet").exists()
 
 
 def test_a_node_with_another_plugin_is_refused_by_name(cluster: Cluster, program: Program, tmp_path: Path) -> None:
