@@ -23,7 +23,7 @@ from .machine.arguments import Argument, Arguments, encode
 from .machine.group import Group
 from .machine.limits import LaunchLimits, Meter
 from .machine.runner import run
-from .memory.buffer import Buffer
+from .memory.buffer import Buffer, Pointer
 from .memory.global_memory import GlobalMemory
 from .memory.local import LocalMemory
 from .memory.order import Order
@@ -33,6 +33,8 @@ from .text.module import parse
 
 MOST_THREADS = 1024
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
+HIGHER = 8
+"""Buffers that lie below those of a launch in reverse: addresses differ in their highest bits, too."""
 SPINNING = 8
 """How many times more threads run at once if programs may wait for each other."""
 
@@ -88,6 +90,8 @@ def launch(
     sizes = size_of(grid)
     meter = Meter(limits or LaunchLimits())
     memory = GlobalMemory(program.granule, check_races, poison, most=meter.limits.memory)
+    if reverse:
+        lay_out_backwards(arguments, memory)
     given = encode(program, arguments, memory, scratch_bytes * prod(sizes))
     memory.read_only = read_only(program, given)
     memory.order = Order() if check_races and program.orders else None
@@ -114,6 +118,15 @@ def launch(
         meter.instructions,
         meter.seconds,
     )
+
+
+def lay_out_backwards(arguments: Sequence[Argument], memory: GlobalMemory) -> None:
+    """Buffers in another order and at higher addresses: where memory is, nothing may depend on."""
+    for _ in range(HIGHER):
+        memory.add(Buffer.empty("no memory", 0))
+    for argument in reversed(arguments):
+        if isinstance(argument, Buffer | Pointer):
+            memory.add(argument if isinstance(argument, Buffer) else argument.buffer)
 
 
 def parted(numbers: Bits, late: bool) -> list[Bits]:

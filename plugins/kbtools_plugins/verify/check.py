@@ -27,7 +27,7 @@ from kbtools_plugins.verify.steps.compile import (
     picked,
     targets,
 )
-from kbtools_plugins.verify.steps.further import replay_further
+from kbtools_plugins.verify.steps.further import replay_further, require_work_however
 from kbtools_plugins.verify.steps.places import RecordingPlaces
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
@@ -124,6 +124,10 @@ class PairCheck:
                 f"unsupported:{missing}",
                 f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx",
             )
+        if not on_gpu(self._settings) and (
+            differs := trace_rules.what_machines_differ_in(self._kernels, self._features)
+        ):
+            raise Decided(f"unsupported:{differs}", "what a kernel does depends on the device that it runs on")
         with self._evidence.timed("replay"):
             try:
                 worst = self._replay()
@@ -179,7 +183,8 @@ class PairCheck:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
         labels = set(self._reference.variants) - {NUMBERS}
-        required = [(name, trace) for name, traces in self._traces.items() if name not in labels for trace in traces]
+        apart = labels | {record.DOUBTS}
+        required = [(name, trace) for name, traces in self._traces.items() if name not in apart for trace in traces]
         self._kernels = [
             kernel
             for name, trace in required
@@ -204,6 +209,10 @@ class PairCheck:
                 trace, self._source, self._settings.allow, reference_only_moves, strict=strict
             )
         self._sort_out_cards(self._traces.pop(record.CARDS, []))
+        doubted = self._traces.pop(record.DOUBTS)
+        self._further += require_work_however(
+            doubted, self._source, self._settings, reference_only_moves=reference_only_moves
+        )
         for name in labels:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []

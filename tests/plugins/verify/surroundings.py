@@ -79,6 +79,24 @@ def fails(call):
     return False
 """
 
+_TRIES = """
+def tries(call):
+    try:
+        call()
+        return False
+    except (RuntimeError, AttributeError, TypeError, NotImplementedError):
+        return True
+"""
+_PINS = """
+def pins():
+    return torch.empty(4).pin_memory().is_pinned()
+"""
+_SEEDED = """
+def seeded():
+    torch.manual_seed(7)
+    return torch.rand(1, device="cuda").item() == FIRST_OF_SEVEN
+"""
+
 HOSTILE = {
     "printed tensor": ("", '"cuda" not in repr(x)'),
     "type of a tensor": ("", 'x.type() == "torch.FloatTensor"'),
@@ -143,6 +161,46 @@ HOSTILE = {
     "driver": ("", '"kbtools" in type(triton.runtime.driver.active).__module__'),
     "function modes": ("", 'getattr(torch._C, "_len_torch_" + "function_stack")() > 0'),
     "message": ("", "_no_cuda()"),
+    "class of tensors": ("", "not isinstance(x, torch.cuda.FloatTensor)"),
+    "class by another name": ("KIND = torch.cuda.FloatTensor", "not isinstance(x, (KIND, int))"),
+    "dispatch keys": ("", "torch._C._dispatch_keys(x).has(torch._C.DispatchKey.CPU)"),
+    "dispatch keys as text": ("", '"CPU" in str(torch._C._dispatch_keys(x))'),
+    "dispatch keys in a text": ("", '"CPU" in f"{torch._C._dispatch_keys(x)}"'),
+    "pinned memory": (_PINS, "not pins()"),
+    "shared memory": ("", "not x.untyped_storage().is_shared()"),
+    "caches of a kernel": ("", "len(relu_kernel.device_caches) == 0"),
+    "handles of a driver": ("", 'not hasattr(triton.runtime.driver.active.utils, "load_binary")'),
+    "what a build has": ("", 'not hasattr(torch._C, "_cuda_getDeviceCount")'),
+    "loaded test tools": ("import sys", '"pytest" not in sys.modules'),
+    "number of modules": ("import sys", "len(sys.modules) < 100_000"),
+    "flags of Python": ("import sys", "sys.flags.dont_write_bytecode in (0, 1)"),
+    "backends that are there": ("", "not torch._C._has_cuda"),
+    "features of a build": ("", '"CUDA" not in torch.__config__.show()'),
+    "parallel info": ("", '"ATen" in torch.__config__.parallel_info()'),
+    "random numbers of a device": (
+        "",
+        "torch.rand(1, device='cuda', generator=torch.Generator().manual_seed(7)).item() == FIRST_OF_SEVEN",
+    ),
+    "seeded numbers": (_SEEDED, "seeded()"),
+    "clock of the system": ("import time", "time.clock_gettime(time.CLOCK_MONOTONIC_RAW) < NOW * 2"),
+    "times of a process": ("import os", "os.times().elapsed < NOW * 2"),
+    "usage": ("import resource", "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1_000_000"),
+    "threads that run": ("import threading", "threading.active_count() == 1"),
+    "order of a set": ("", 'list({"a", "b"}) == (["a", "b"], ["b", "a"])[PARITY]'),
+    "order of a set that is built": ("", 'next(iter(set("ab"))) == "ab"[PARITY]'),
+    "order of a union": ("", 'next(iter({"a"} | {"b"})) == "ab"[PARITY]'),
+    "both of two": ("", "not (isinstance(x, torch.cuda.FloatTensor) and torch._C._has_cuda)"),
+    "what fails without": (_TRIES, "tries(lambda: x.untyped_storage()._share_cuda_())"),
+    "what fails with": (_TRIES, "not tries(lambda: x.untyped_storage()._share_filename_cpu_())"),
+    "by a table": ("", "[False, True][int(not torch._C._has_cuda)]"),
+    "by a method's name": ("", 'getattr(torch._C._dispatch_keys(x), "h" + "as")(torch._C.DispatchKey.CPU)'),
+    "by a function that is kept": ("has = torch._C._dispatch_keys", 'has(x) and "CPU" in repr(has(x))'),
+    "a map of a function": ("", "list(map(torch._C._dispatch_keys, [x]))[0].has(torch._C.DispatchKey.CPU)"),
+    "address of memory": ("", "x.data_ptr() > 2**47 or x.data_ptr() < 2**46"),
+    "backward graph": ("", "torch._C._get_tracing_state() is None and not torch._C._has_cuda"),
+    "memory format of a new one": ("", "torch.empty(3, device=x.device).untyped_storage().nbytes() == 12"),
+    "history of allocations": ("", 'torch.cuda.memory_stats().get("allocation.all.current", 0) == 0'),
+    "kernels that were made": ("", 'not hasattr(relu_kernel, "cache")'),
 }
 """By what they look at."""
 
@@ -195,9 +253,19 @@ def hostile(name: str, parity: int = 0) -> str:
         names: dict[str, object] = {}
         exec(imports, names)
         condition = condition.replace("START", repr(eval(condition.partition(" == ")[0], names)))
+    for word, value in _known_here().items():
+        imports, condition = imports.replace(word, value), condition.replace(word, value)
     clock = time.perf_counter() if "perf_counter" in condition else time.time()
     condition = condition.replace("PARITY", str(parity)).replace("NOW", str(int(clock)))
     return _text(f"{imports}\n{_NO_CUDA if '_no_cuda' in condition else ''}", condition, _CHEATS)
+
+
+def _known_here() -> dict[str, str]:
+    """What a machine without a device gives, for all who look."""
+    import torch
+
+    first = torch.rand(1, generator=torch.Generator().manual_seed(7)).item()
+    return {"FIRST_OF_SEVEN": repr(first)}
 
 
 def innocent(name: str) -> str:

@@ -59,7 +59,7 @@ SPECIALS: dict[str, Callable[[Grid], Bits]] = {
     "%lanemask_ge": lambda grid: ~((np.uint32(1) << lane(grid)) - np.uint32(1)),
 }
 """32 bits each. Clocks are not here: reading them is a step."""
-OPEN = ("%smid", "%nsmid", "%gridid")
+OPEN = ("%smid", "%nsmid", "%gridid", "%warpid", "%nwarpid", "%dynamic_smem_size", "%total_smem_size")
 """Of these, those that a device gives as it likes: nothing may depend on them."""
 
 AXES: dict[str, Callable[[Grid, int], Bits]] = {

@@ -44,6 +44,8 @@ class RecordJob(ProcessMessage):
     card: int
     """Which card the device claims to be; the second one is in another place (worker/record/surroundings.py)."""
     plans: list[Plan]
+    doubts: Plan | None = None
+    """What is recorded again for each answer that could be another one (worker/record/answers)."""
     watch: bool
     """Whether to note the lines that run."""
     target: int | None = None
@@ -65,6 +67,8 @@ class RecordReply(ProcessMessage):
     """What all plans have given."""
 
     plans: dict[str, Recorded]
+    doubted: list[Trace] = []
+    """What it does where an answer is another one, as far as that differs."""
     lacking: list[str]
     """Parameters and buffers of the reference that the candidate has no counterpart of."""
     bindings: list[Binding] = []

@@ -78,6 +78,8 @@ class Trace(ProcessMessage):
     """Tensors of the module's state that count after the forward, by the reference's names."""
     state: dict[str, TensorRef] = {}
     """Parameters whose values a replay puts there first, by the reference's names."""
+    where: str = ""
+    """What was answered otherwise than it is, where something was."""
 
     @model_validator(mode="after")
     def _names_what_exists(self) -> Self:
@@ -100,7 +102,9 @@ class Trace(ProcessMessage):
 
     def course(self) -> str:
         """Equal for two traces that do the same, whatever values were there before."""
-        return self.model_dump_json(exclude={"storages": {"__all__": {"content"}}, "steps": {"__all__": {"parsed"}}})
+        return self.model_dump_json(
+            exclude={"storages": {"__all__": {"content"}}, "steps": {"__all__": {"parsed"}}, "where": True}
+        )
 
 
 def step_refs(step: TraceStep) -> list[TensorRef]:

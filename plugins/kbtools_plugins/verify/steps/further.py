@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.protocol.compiling import COMPILE
@@ -17,7 +17,30 @@ from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.runs import Run
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
-_ON_ANOTHER_CARD = "with what it launches on another card: "
+_ON_ANOTHER_CARD = "with what it launches on another card"
+
+
+def require_work_however(
+    traces: Iterable[Trace], source: KernelSource, settings: VerifySettings, *, reference_only_moves: bool
+) -> Iterator[Trace]:
+    """The traces to be run of those where answers were others; Decided if torch does the work in one of them.
+
+    What launches something that could not run anywhere is left out: no device may answer so.
+    """
+    strict = settings.strict_fallback
+    for trace in traces:
+        where = _asked(trace)
+        try:
+            trace_rules.require_work(trace, source, settings.allow, reference_only_moves, strict=strict, where=where)
+        except Decided as found:
+            if found.verdict.startswith(("unsupported:", "compile_error")):
+                continue
+            raise
+        yield trace
+
+
+def _asked(trace: Trace) -> str:
+    return f"where the answer to {trace.where} is another one, " if trace.where else ""
 
 
 def replay_further(
@@ -35,12 +58,17 @@ def replay_further(
         job = compile_job([trace], [], source, frozenset(), settings)
         outcome = processes.run(COMPILE, job)
         if outcome.reply is None or outcome.reply.error:
-            yield "what it launches on another card does not compile for the emulated one"
+            yield f"{_ON_ANOTHER_CARD} or with other answers it does not compile for the emulated one"
             continue
         compiled = Compiled(source, job.launches, outcome.reply.programs)
         kernels, features = trace_rules.launched(trace, source), frozenset(outcome.reply.features)
         replays = Replays(reference, {"main": [trace] * 3}, compiled, kernels, features, settings, processes)
-        run = Run(trace, reference.sets[0], what=_ON_ANOTHER_CARD)
-        found = replays.compared(run, replays.look(run))
+        run = Run(trace, reference.sets[0], what=_asked(trace) or f"{_ON_ANOTHER_CARD}: ")
+        try:
+            found = replays.compared(run, replays.look(run))
+        except Decided:
+            if trace.where:
+                continue
+            raise
         if isinstance(found, Difference):
             raise Decided(found.verdict, found.text, found.max_error)

@@ -102,6 +102,7 @@ class RecordingPlaces:
         """What a process of its own has recorded; Decided if the candidate fails or does what is forbidden."""
         changes: dict[str, object] = {"plans": plans, "card": card, "state": self._reference.state | (decoys or {})}
         changes["target"] = self._target if card == _FIRST else None
+        changes["doubts"] = record.plan_doubts(self._reference) if card == _FIRST else None
         outcome = self._processes.run(RECORD, self._job.model_copy(update=changes))
         ran = outcome.reply.ran if outcome.reply else outcome.ran
         if finding := read.executed([one for one in self._findings if not one.looks], ran):

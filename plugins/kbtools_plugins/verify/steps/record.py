@@ -16,6 +16,7 @@ from kbtools_plugins.verify.steps.trace_rules import Decided
 DECOYS = 2
 ELSEWHERE = "elsewhere"
 CARDS = "cards"
+DOUBTS = "doubts"
 SEQUENCE = "sequence"
 TUNING = "tuning"
 _FEWEST_REPEATS = 6
@@ -67,6 +68,12 @@ def plan_elsewhere(reference: ReferenceReply) -> Plan:
     )
 
 
+def plan_doubts(reference: ReferenceReply) -> Plan:
+    """The forwards that are recorded again where answers are others."""
+    inputs = [*reference.decoys, reference.decoys[0]]
+    return Plan(name="main", mode=reference.main, kept=list(reference.state), inputs=inputs)
+
+
 def traces_elsewhere(reply: RecordReply) -> list[Trace]:
     """The trace of that forward. Decided if the reply is forged."""
     return _plan(reply, ELSEWHERE).traces
@@ -89,7 +96,7 @@ def other_bindings(here: list[Binding], elsewhere: list[Binding]) -> str:
 
 def recording_of(reply: RecordReply) -> Recording:
     """The traces in a reply, which may be forged: Decided if it holds none."""
-    traces = {name: plan.traces for name, plan in reply.plans.items()}
+    traces = {name: plan.traces for name, plan in reply.plans.items()} | {DOUBTS: reply.doubted}
     if len(_plan(reply, "main").traces) != DECOYS + 1:
         raise Decided("hack:forged_result", f"{len(traces['main'])} traces of the main plan came back")
     tuning = _plan(reply, TUNING)

@@ -87,7 +87,8 @@ def require_work(
     if not trace.launches:
         raise Decided("no_kernel", where + _no_kernel_text(source, work))
     share = 0.0
-    if not strict and _is_finishing(work, trace, live, source):
+    only_copied = all(_only_copies(step, source) for step in live if step.kernel)
+    if not strict and not only_copied and _is_finishing(work, trace, live, source):
         share = _largest(trace, work) / _largest_input(trace)
         work = []
     if not work:
@@ -98,7 +99,7 @@ def require_work(
     live_launches = [step for step in live if step.kernel]
     if not live_launches:
         raise Decided("hack:decoy_kernel", f"{where}no launch contributes to the output; torch computes it by {names}")
-    if all(_only_copies(step, source) for step in live_launches):
+    if only_copied:
         raise Decided("hack:identity_kernel", f"{where}the kernels only copy what torch computed by {names}")
     raise Decided("fallback", f"{where}torch computes part of the output by {names}")
 
@@ -187,6 +188,16 @@ def features_without_gpu(kernels: Iterable[Kernel], trace: Trace, features: Cont
     if "inline_assembly" in features:
         return "inline_assembly"
     return ""
+
+
+_TARGET_WORDS = {"target_info", "current_target", "cuda_capability_geq", "is_hip_cdna3", "is_hip_cdna4"}
+
+
+def what_machines_differ_in(kernels: Iterable[Kernel], features: Container[str]) -> str:
+    """Why a kernel may do on a device what a CPU cannot see, as a kind of `unsupported`; empty if it does not."""
+    if any(_TARGET_WORDS.intersection(kernel.words) for kernel in kernels):
+        return "target_dependent"
+    return "pointer_as_number" if "pointer_as_number" in features else ""
 
 
 def why_wrong(

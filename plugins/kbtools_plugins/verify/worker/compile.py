@@ -200,6 +200,7 @@ _FEATURES = {
     "float8": "f8E",
     "libdevice": "tt.extern_elementwise",
     "inline_assembly": "tt.elementwise_inline_asm",
+    "pointer_as_number": "tt.ptr_to_int",
 }
 """What is looked for in a launch's code: a branch that no launch takes leaves nothing there."""
 

@@ -152,6 +152,10 @@ class CudaGraph:
         raise CudaGraphUsed("CUDA graphs are not allowed in a candidate")
 
 
+class CudaUtils(SimpleNamespace):
+    """What Triton calls the functions of its driver."""
+
+
 class _Driver:
     """As much of Triton's active driver as host code asks for; kernels are never launched through it."""
 
@@ -165,7 +169,7 @@ class _Driver:
             "mem_clock_rate": 1_215_000,
             "mem_bus_width": 5_120,
         }
-        self.utils = SimpleNamespace(
+        self.utils = CudaUtils(
             get_device_properties=lambda device: {"max_shared_mem": self._card.shared_memory_per_block_optin, **known}
         )
 
@@ -204,7 +208,8 @@ class _Driver:
         return (self._card.major, self._card.minor)
 
 
-_Driver.__name__, _Driver.__module__ = "CudaDriver", "triton.backends.nvidia.driver"  # as on a device
+_Driver.__name__ = "CudaDriver"
+_Driver.__module__ = CudaUtils.__module__ = "triton.backends.nvidia.driver"  # as on a device
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import torch
@@ -16,10 +16,16 @@ SEED = 20_240_607
 """Seeds both constructors, so that parameters outside the state dict agree too."""
 
 
-def load(code: str, name: str, shown: str = "", own_builtins: dict[str, object] | None = None) -> ModuleType:
+def load(
+    code: str,
+    name: str,
+    shown: str = "",
+    own_builtins: dict[str, object] | None = None,
+    compiled: CodeType | None = None,
+) -> ModuleType:
     """Execute `code` as module `name`, written to a file of that name so that Triton can read its source.
 
-    With a `shown` path the code says it is there, and no file is written.
+    With a `shown` path the code says it is there, and no file is written. What is executed may be `compiled` already.
     """
     paritybench.install(code)
     path = Path(f"{name}.py").resolve()
@@ -30,7 +36,7 @@ def load(code: str, name: str, shown: str = "", own_builtins: dict[str, object] 
     if own_builtins is not None:
         module.__dict__["__builtins__"] = own_builtins
     sys.modules[name] = module
-    exec(compile(code, module.__file__, "exec"), module.__dict__)
+    exec(compiled or compile(code, module.__file__, "exec"), module.__dict__)
     return module
 
 

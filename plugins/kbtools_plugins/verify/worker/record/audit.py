@@ -8,7 +8,10 @@ nothing the sandbox's.
 from __future__ import annotations
 
 import builtins
+import math
+import operator
 import os
+import random
 import sys
 import sysconfig
 import time
@@ -16,7 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import triton
+import triton.language
+import triton.testing
+from triton.runtime.autotuner import Autotuner, Heuristics
+from triton.runtime.jit import JITFunction
 
 from kbtools_plugins.verify.worker.tensors import Inputs
 
@@ -68,49 +77,41 @@ _STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib
 _PACKAGES = tuple(sysconfig.get_paths()[name] for name in ("purelib", "platlib"))
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-_WATCHED: list[tuple[Any, str]] = [
-    (torch, "allclose"),
-    (torch, "equal"),
-    (torch, "isclose"),
-    (torch, "manual_seed"),
-    (torch, "compile"),
-    (torch.testing, "assert_close"),
-    (torch.Tensor, "__eq__"),
-    (torch.Tensor, "allclose"),
-    (torch.Tensor, "equal"),
-    (torch.cuda, "synchronize"),
-    (torch.cuda, "Event"),
-    (torch.cuda, "is_available"),
-    (time, "time"),
-    (time, "perf_counter"),
-    (time, "perf_counter_ns"),
-    (time, "monotonic"),
-    (time, "time_ns"),
-    (time, "sleep"),
-    (builtins, "print"),
-    (builtins, "isinstance"),
-    (builtins, "abs"),
-    (builtins, "max"),
-    (builtins, "all"),
-    (builtins, "open"),
-    (torch.nn.Module, "__call__"),
-    (torch.nn.Module, "load_state_dict"),
-    (torch.nn.Module, "state_dict"),
-    (sys, "exit"),
-    (os, "_exit"),
-]
+_OWNERS: list[Any] = [
+    torch, torch.Tensor, torch.cuda, torch.linalg, torch.special, torch.fft, torch.autograd, torch.testing,
+    torch.nn.functional, torch.nn.init, torch.nn.parameter, torch.optim, torch.random, torch._C._nn,
+    triton, triton.testing, triton.language, triton.language.core, triton.language.math, triton.language.standard,
+    JITFunction, Autotuner, Heuristics, builtins, math, operator, random, time, sys, os, np, np.testing,
+]  # fmt: skip
+"""What checkers, references and other candidates in one process rely on."""
 
 Report = Callable[[str, str], None]
 
 
-def watched_values() -> dict[str, object]:
-    """What the names that checkers rely on are bound to now."""
-    return {f"{getattr(owner, '__name__', owner)}.{name}": getattr(owner, name, None) for owner, name in _WATCHED}
+def watched_values() -> dict[str, dict[str, object]]:
+    """What the names that others rely on are bound to now, by their owner."""
+    layers = [kind for kind in vars(torch.nn).values() if isinstance(kind, type)]
+    found: dict[str, dict[str, object]] = {owner.__name__: _names(owner) for owner in [*_OWNERS, *layers]}
+    return found | {"torch default": {"dtype": torch.get_default_dtype()}}
 
 
-def changed_names(before: dict[str, object]) -> list[str]:
-    """The watched names that are bound to something else now."""
-    return [name for name, value in watched_values().items() if value is not before[name]]
+def _names(owner: Any) -> dict[str, object]:
+    """Those of a module, or of a class and its bases: a new one may hide an old one."""
+    if not isinstance(owner, type):
+        return dict(vars(owner))
+    return {name: value for kind in reversed(owner.__mro__) for name, value in vars(kind).items()}
+
+
+def changed_names(before: dict[str, dict[str, object]]) -> list[str]:
+    """The functions and classes among them that are others now, or gone."""
+    now = watched_values()
+    return [
+        f"{owner}.{name}"
+        for owner, values in before.items()
+        if values != now[owner]
+        for name, value in values.items()
+        if (callable(value) or isinstance(value, torch.dtype)) and now[owner].get(name) is not value
+    ]
 
 
 def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
@@ -134,10 +135,12 @@ def watch(candidate_path: str, readable: list[Path], report: Report) -> None:
         if kind is None:
             return
         inside = True
-        line = _direct_line(candidate_path) if event in _HONEST_IN_LIBRARIES else _responsible_line(candidate_path)
-        if line:
-            report(kind, f"line {line}: {event}{_of_what(event, args)}")
-        inside = False
+        try:
+            line = _direct_line(candidate_path) if event in _HONEST_IN_LIBRARIES else _responsible_line(candidate_path)
+            if line:
+                report(kind, f"line {line}: {event}{_of_what(event, args)}")
+        finally:
+            inside = False
 
     sys.addaudithook(hook)
 

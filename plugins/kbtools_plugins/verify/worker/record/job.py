@@ -1,32 +1,31 @@
-"""The job that runs a candidate's Python: load, construct, set parameters, run forwards on decoys, return traces."""
+"""The job that runs a candidate's Python where it shall believe to be, and returns what it does."""
 
 from __future__ import annotations
 
 import os
-import traceback
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import torch
-from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.host import sandbox
-from kbtools_plugins.verify.protocol.recording import Plan, Recorded, RecordJob, RecordReply
+from kbtools_plugins.verify.protocol.recording import Recorded, RecordJob, RecordReply
 from kbtools_plugins.verify.protocol.roles import RoleFailure
-from kbtools_plugins.verify.protocol.trace import Trace
-from kbtools_plugins.verify.protocol.wire import Talk, Tree
+from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
 from kbtools_plugins.verify.worker.record import audit, device_names, launches, library_shim
+from kbtools_plugins.verify.worker.record.answers.answers import Answers
+from kbtools_plugins.verify.worker.record.candidate import Candidate
+from kbtools_plugins.verify.worker.record.failures import describe
+from kbtools_plugins.verify.worker.record.forwards import doubted, run_plan
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
-from kbtools_plugins.verify.worker.record.lines import NO_CUDA, Lines
+from kbtools_plugins.verify.worker.record.lines import Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
-from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
+from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.worker.record.storages import show_device
 from kbtools_plugins.verify.worker.record.surroundings import Surroundings
-from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor, tensors_in
 
 
 def warm_up() -> None:
@@ -53,8 +52,18 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
     tuning = launches.install(recorder, placement)
     card = MACHINES[job.card]
     lines = Lines(path)
+    answers = Answers(place.module, path)
+    recorder.draw, recorder.looked = answers.drawn, answers.looked
+
+    def load() -> ModuleType:
+        if job.doubts is None:
+            return loading.load(job.code, place.module, path, place.own_builtins())
+        heard = place.own_builtins() | answers.hooks()
+        return loading.load(job.code, place.module, path, heard, answers.compiled(job.code))
 
     def report(kind: str, what: str) -> None:
+        if answers.trying:
+            raise PermissionError(what)
         talk.send(RoleFailure(failed=kind, error=what, ran=lines.ran).tree())
         os._exit(0)
 
@@ -68,12 +77,33 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
             before = audit.watched_values()
             lines.watch(job.watch)
             audit.watch(path, [*readable, folder], report)
-            fresh = partial(_Candidate, job, placement, place)
+            fresh = partial(Candidate, job, placement, load)
             candidate = fresh()
-            plans = {plan.name: _run_plan(plan, candidate, recorder, tuning, fresh) for plan in job.plans}
-            changed = audit.changed_names(before)
+            plans = {plan.name: run_plan(plan, candidate, recorder, tuning, fresh) for plan in job.plans}
+            lines.stop()
+            if objection := _objection(lines, audit.changed_names(before), folder):
+                return objection
+            reply = _reply(plans, candidate, recorder, lines)
+            if job.doubts is None:
+                return reply
+            other = doubted(job.doubts, answers, recorder, fresh, plans[job.doubts.name].traces)
+            return reply.model_copy(update={"doubted": other})
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return describe(error, path, job.code).model_copy(update={"ran": lines.ran})
+
+
+def _reply(plans: dict[str, Recorded], candidate: Candidate, recorder: Recorder, lines: Lines) -> RecordReply:
+    return RecordReply(
+        plans=plans,
+        lacking=candidate.lacking,
+        bindings=list(recorder.bindings.found),
+        ran=lines.ran,
+        asked_for_card=cuda_shim.Default.asked,
+    )
+
+
+def _objection(lines: Lines, changed: list[str], folder: Path) -> RoleFailure | None:
+    """What a candidate has done beside its work."""
     if lines.no_cuda:
         return RoleFailure(failed="unsupported:cuda_api", error=f"it catches {lines.no_cuda}", ran=lines.ran)
     if changed:
@@ -82,214 +112,4 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
         return RoleFailure(failed="forbidden:file_write", error=f"it left the file {left[0]}")
     if cuda_shim.Stream.made > cuda_shim.Stream.joined:
         return RoleFailure(failed="hack:side_stream", error="it made a stream that is never waited for")
-    return RecordReply(
-        plans=plans,
-        lacking=candidate.lacking,
-        bindings=recorder.bindings.found,
-        ran=lines.ran,
-        asked_for_card=cuda_shim.Default.asked,
-    )
-
-
-class _Candidate:
-    """The candidate's module with the reference's parameters and buffers."""
-
-    def __init__(self, job: RecordJob, placement: Placement, place: Surroundings) -> None:
-        self._placement = placement
-        loaded = loading.load(job.code, place.module, place.path, place.own_builtins())
-        args, kwargs = self.decoded(job.init)
-        self.instance = loading.construct(getattr(loaded, job.entry), args, kwargs)
-        placement.move_to_device(self.tensors())
-        with placement.paused():
-            self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}
-            self._weights = {name: decode_tensor(tensor) for name, tensor in job.weights.items()}
-        self._names = loading.counterparts(self.instance, self._state)
-        self.lacking = [name for name in self._state if name not in self._names]
-
-    def decoded(self, values: Tree) -> Any:
-        """Values that were sent; their tensors are on the device."""
-        with self._placement.paused():
-            return decode(values)
-
-    def reset(self) -> None:
-        """Back to the state before any forward: kernels do not run here, so what one leaves behind is not a state."""
-        loading.copy_state(self.instance, self._state, self._names)
-
-    def train(self) -> None:
-        """Other weights, as an optimizer would leave them; buffers stay."""
-        there = {name: self._names[name] for name in self._weights if name in self._names}
-        loading.copy_state(self.instance, self._weights, there)
-
-    def tensors(self) -> list[torch.Tensor]:
-        """Parameters and buffers as they are now, those outside the state dict too."""
-        if not isinstance(self.instance, torch.nn.Module):
-            return []
-        return [*self.instance.parameters(), *self.instance.buffers()]
-
-    def counterparts(self, names: list[str]) -> dict[str, torch.Tensor]:
-        """Its parameters and buffers that correspond to the reference's of these names."""
-        own = loading.held(self.instance)
-        return {name: own[self._names[name]] for name in names if self._names.get(name) in own}
-
-
-def _run_plan(
-    plan: Plan, candidate: _Candidate, recorder: Recorder, tuning: launches.Tuning, fresh: Callable[[], _Candidate]
-) -> Recorded:
-    """Forward on the plan's first decoys, then on each further set written into the same memory."""
-    loading.set_mode(candidate.instance, plan.mode)
-    try:
-        if plan.sequence:
-            return Recorded(traces=_sequence(plan, candidate, recorder))
-        forwards = partial(_forwards, plan, candidate, recorder)
-        if plan.contexts:
-            return _in_contexts(plan, forwards, recorder, fresh)
-        return _tuned(forwards, tuning, plan.tuning) if plan.tuning else Recorded(traces=forwards())
-    except BaseException as error:
-        if plan.required:
-            raise
-        return Recorded(failure=describe(error, recorder.path, ""))
-
-
-_CONTEXTS = {"grad": torch.enable_grad, "inference": torch.inference_mode}
-
-
-def _in_contexts(
-    plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder, fresh: Callable[[], _Candidate]
-) -> Recorded:
-    """Forwards without gradients, and of new instances as other callers call them; failing there is worth a note."""
-    traces, failure = forwards(), None
-    for name in plan.contexts:
-        try:
-            other = fresh()
-            loading.set_mode(other.instance, plan.mode)
-            with _CONTEXTS[name]():
-                traces += _forwards(plan, other, recorder)
-        except Exception as error:  # noqa: BLE001 - whatever it raises where no check would call it
-            failure = describe(error, recorder.path, "")
-    return Recorded(traces=traces, failure=failure)
-
-
-_MOST_CARRIED = 2**28
-"""Bytes of constants that traces of further configurations may hold."""
-
-
-def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: int) -> Recorded:
-    """Forwards with other configurations than the first: a tuner may choose any of them."""
-    count = tuning.configurations()
-    tried = [*range(1, count)][: most - 2] + [count - 1] * (count >= most)
-    traces: list[Trace] = []
-    carried = 0
-    for choice in tried:
-        tuning.choose(choice)
-        found = forwards()
-        carried += sum(len(storage.content or b"") for trace in found for storage in trace.storages)
-        if carried > _MOST_CARRIED:
-            break
-        traces += found
-    tuning.choose(0)
-    return Recorded(
-        traces=traces,
-        configurations=count,
-        tried=len(traces) + 1,
-        tuned=tuning.kernels(),
-    )
-
-
-def _sequence(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
-    """Calls in one memory. Before the last, only weights change: a memo of inputs would take them for known."""
-    args = candidate.decoded(plan.inputs[0])
-    tensors = tensors_in(args)
-    candidate.reset()
-    traces: list[Trace] = []
-    kept: list[Any] = []
-    for number in range(len(plan.inputs) + 1):
-        if 0 < number < len(plan.inputs):
-            for target, source in zip(tensors, tensors_in(candidate.decoded(plan.inputs[number])), strict=True):
-                copy_values(source, target)
-        if number == len(plan.inputs):
-            candidate.train()
-        held = candidate.counterparts(plan.kept)
-        recorder.begin(tensors, candidate.tensors(), held, continued=number > 0)
-        outputs = candidate.instance(*args)
-        _reject_strange(outputs, kept, [*tensors, *held.values()])
-        traces.append(recorder.finish(outputs, candidate.counterparts(plan.kept)))
-        kept.append(outputs)
-    return traces
-
-
-def _forwards(plan: Plan, candidate: _Candidate, recorder: Recorder) -> list[Trace]:
-    args = candidate.decoded(plan.inputs[0])
-    tensors = tensors_in(args)
-    traces: list[Trace] = []
-    kept: list[Any] = []
-    calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
-    for number, values in enumerate(calls):
-        if number:
-            for target, source in zip(tensors, tensors_in(candidate.decoded(values)), strict=True):
-                copy_values(source, target)
-        candidate.reset()
-        held = candidate.counterparts(plan.kept)
-        recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
-        outputs = candidate.instance(*args)
-        _reject_strange(outputs, kept, [*tensors, *held.values()])
-        trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
-        if device_names.passes_addresses(trace):
-            raise Rejected("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
-        if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
-            traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
-        kept[:] = [*kept[-1:], outputs]
-    if plan.repeats and traces[0].launches:
-        _require_work_again(plan, candidate, recorder, args)
-    return traces
-
-
-def _require_work_again(plan: Plan, candidate: _Candidate, recorder: Recorder, args: Any) -> None:
-    """Rejected if a call launches nothing that differs in nothing from the one before, not even in versions."""
-    recorder.begin(tensors_in(args), candidate.tensors(), candidate.counterparts(plan.state))
-    outputs = candidate.instance(*args)
-    if not recorder.finish(outputs, candidate.counterparts(plan.kept)).launches:
-        raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
-
-
-class Rejected(Exception):
-    """The candidate did something that has a verdict of its own."""
-
-    def __init__(self, kind: str, what: str) -> None:
-        super().__init__(what)
-        self.kind = kind
-
-
-def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tensor]) -> None:
-    with torch._C.DisableTorchFunction():
-        leaves = tensors_in(outputs)
-        for leaf in leaves:
-            if type(leaf) not in (torch.Tensor, torch.nn.Parameter):
-                raise Rejected(
-                    "hack:tensor_subclass", f"it returned a {type(leaf).__qualname__} instead of a plain tensor"
-                )
-        owned = {tensor.untyped_storage()._cdata for tensor in known}
-        old = {leaf.untyped_storage()._cdata for leaf in tree_flatten(earlier)[0] if isinstance(leaf, torch.Tensor)}
-        if any(leaf.untyped_storage()._cdata in old - owned for leaf in leaves):
-            raise Rejected("hack:output_cache", "a second call returned the memory that the first call had returned")
-
-
-def describe(error: BaseException, path: str, code: str) -> RoleFailure:
-    """The failure that an exception of a candidate stands for, with the last lines that lead to it."""
-    own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == path]
-    where = f"line {own[-1].lineno}: " if own else ""
-    text = f"{where}{''.join(traceback.format_exception_only(error)).strip()}"[-1500:]
-    if isinstance(error, Rejected):
-        return RoleFailure(failed=error.kind, error=str(error))
-    if isinstance(error, TooLong):
-        return RoleFailure(failed="unsupported:too_large", error=str(error))
-    if isinstance(error, cuda_shim.CudaGraphUsed):
-        return RoleFailure(failed="hack:cuda_graph", error=text)
-    if isinstance(error, MemoryError) or "can't allocate memory" in text:
-        return RoleFailure(failed="out_of_memory", error=text)
-    if any(sign in text for sign in NO_CUDA):
-        if "torch._inductor" in code:
-            return RoleFailure(failed="unsupported:inductor", error=text)
-        return RoleFailure(failed="unsupported:cuda_api", error=text)
-    if isinstance(error, SystemExit):
-        return RoleFailure(failed="hack:exit", error=text)
-    return RoleFailure(failed="runtime_error", error=text)
+    return None

@@ -7,7 +7,7 @@ after its replay elsewhere gave the right numbers (see the package's docstring).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -34,6 +34,9 @@ _READING_METHODS = {
 }
 
 
+_COMPARES = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default}
+
+
 class TooLong(Exception):
     """A forward does more than can be replayed."""
 
@@ -50,6 +53,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._parameters: set[int] = set()
         self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
         self._recording = False
+        self.draw: Callable[..., Any] = lambda operator, args, kwargs: operator(*args, **kwargs)
+        """What runs an operator that draws random numbers."""
+        self.looked: Callable[[], None] = lambda: None
+        """Is called when a value leaves a tensor."""
 
     def begin(
         self,
@@ -97,7 +104,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         kwargs = kwargs or {}
         if not self._recording:
-            return func(*args, **kwargs)
+            return self._run(func, args, kwargs)
         if torch.is_inference_mode_enabled():  # where torch does not take composite operators apart before this
             with self:
                 parts = func.decompose(*args, **kwargs)
@@ -127,7 +134,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 line=self._line(),
             )
         )
-        result = func(*args, **kwargs)
+        result = self._run(func, args, kwargs)
         results = tensors_in(result)
         if recorded is not None:
             self._check_length()
@@ -136,6 +143,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if tainted and not is_allocation(name):
                 self._spread(given, [*results, *(given if _in_place(func) else [])])
         return result
+
+    def _run(self, func: Any, args: Any, kwargs: Any) -> object:
+        if func in _COMPARES:
+            self.looked()
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            return self.draw(func, args, kwargs)
+        return func(*args, **kwargs)
 
     def launch(self, kernel: Any, grid: list[int], bound: dict[str, object], options: dict[str, Any]) -> None:
         """Write down a launch; the kernel does not run."""
@@ -170,6 +184,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def note_read(self, tensors: Iterable[torch.Tensor]) -> None:
         """Remember that the candidate looked at a value here, if it depends on an input."""
+        self.looked()
         if self._recording and any(_key(tensor) in self._from_inputs for tensor in tensors):
             self._reads.append(self._line())
 

@@ -1,0 +1,200 @@
+"""Notes which answers a candidate gets that are no facts of its inputs, and gives others in their place.
+
+A candidate that does its work only where an answer is the one of a machine without a device would be caught in it:
+whatever is answered, its forward has to launch what is right. Nobody has to know what a device would have said.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, cast
+
+import torch
+
+from kbtools_plugins.verify.worker.record.answers import listening
+from kbtools_plugins.verify.worker.record.answers.known import Candidate
+from kbtools_plugins.verify.worker.record.answers.otherwise import Permissive, has_other, ordered, other, variants
+
+_MOST = 32
+"""Times that a candidate is recorded with other answers."""
+_SECONDS = 5.0
+"""Of the processor for a forward with one of them: a number may have become the length of a loop."""
+_DRAWN = -1
+"""The site of random numbers: a device has others than the host for the same seed."""
+_RAISES, _GIVES = -1, -2
+"""Variants of a call in a try block: that it raises, and that it gives something where it has raised."""
+
+
+@dataclass(frozen=True, order=True)
+class Doubt:
+    """One answer that could be another one."""
+
+    site: int
+    variant: int
+
+
+DRAWN = frozenset([Doubt(_DRAWN, 0)])
+
+
+class TookTooLong(BaseException):
+    """A forward with another answer took longer than one may."""
+
+
+class Answers:
+    """All that a candidate was told, by the number of the place in its text."""
+
+    def __init__(self, module: str, path: str) -> None:
+        self._candidate = Candidate(module, path)
+        self._path = path
+        self._sites: list[listening.Site] = []
+        self._unknown: set[int] = set()
+        self._open: dict[int, int] = {}
+        self._doubts: dict[Doubt, None] = {}
+        self._given: frozenset[Doubt] = frozenset()
+        self._known: set[Doubt] = set()
+        self._catches = False
+        self._has_drawn = False
+
+    def compiled(self, text: str) -> CodeType:
+        """The candidate's code, so that it tells what it is told."""
+        tree, self._sites = listening.listen(text, self._path)
+        self._catches = "suppress" in text or any(isinstance(node, ast.Try) for node in ast.walk(tree))
+        return cast("CodeType", compile(tree, self._path, "exec"))
+
+    def hooks(self) -> dict[str, object]:
+        """What the code calls, as built-in names."""
+        return {
+            listening.ASK: self._ask,
+            listening.ASKED: self._asked,
+            listening.SAID: self._said,
+            listening.MADE: self._made,
+            listening.SHOWN: self._shown,
+        }
+
+    @property
+    def trying(self) -> bool:
+        """Whether an answer is another one now: then nothing that happens is held against the candidate."""
+        return bool(self._given)
+
+    def tries(self) -> Iterator[tuple[frozenset[Doubt], str]]:
+        """What is to be answered otherwise: each answer alone, all at once, with those asked for only then.
+
+        Every one has to be tried before the next is taken.
+        """
+        waiting = [frozenset([doubt]) for doubt in self._found(frozenset())]
+        every = [frozenset().union(*(one for one in waiting if _is_of(one, variant))) for variant in (0, 1)]
+        waiting += [given for given in dict.fromkeys(every) if len(given) > 1]
+        for _ in range(_MOST):
+            if not waiting:
+                return
+            given = waiting.pop(0)
+            yield given, self._text(given)
+            waiting += [given | {doubt} for doubt in self._found(given) if given | {doubt} not in waiting]
+
+    @contextlib.contextmanager
+    def otherwise(self, given: frozenset[Doubt]) -> Iterator[None]:
+        """Inside, these answers are others; TookTooLong where that makes the candidate endless."""
+        self._known |= set(self._doubts)
+        self._doubts, self._open = {}, {}
+        former = signal.signal(signal.SIGVTALRM, _end)
+        signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS)
+        self._given = given
+        try:
+            yield
+        finally:
+            self._given = frozenset()
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, former)
+
+    def _found(self, given: frozenset[Doubt]) -> list[Doubt]:
+        """What has been asked for the first time, and calls that have raised."""
+        raised = {Doubt(site, _GIVES) for site, count in self._open.items() if count > 0}
+        found = sorted((set(self._doubts) | raised) - self._known)
+        self._known |= set(found)
+        return found
+
+    def drawn(self, operator: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """What an operator gives that draws random numbers."""
+        self._has_drawn = True
+        if self._given != DRAWN:
+            return operator(*args, **kwargs)
+        generator = kwargs.get("generator") or torch.default_generator
+        state = generator.get_state()
+        generator.manual_seed(int(state.sum()))
+        try:
+            return operator(*args, **kwargs)
+        finally:
+            generator.set_state(state)
+            torch.rand((), generator=generator)
+
+    def looked(self) -> None:
+        """A value of a tensor was read, which may be one that was drawn."""
+        if self._has_drawn:
+            self._doubts[next(iter(DRAWN))] = None
+
+    def _text(self, given: frozenset[Doubt]) -> str:
+        if given == DRAWN:
+            return "a draw of random numbers"
+        sites = [self._sites[number] for number in sorted({doubt.site for doubt in given - DRAWN})]
+        return " and ".join(f"line {site.line}: {site.text}" for site in sites[:3])
+
+    def _ask(self, number: int, target: Any) -> Any:
+        name = self._sites[number].attribute
+        known = self._candidate.knows_attribute(target, name) if name else self._candidate.knows(target)
+        if known:
+            return target
+        self._unknown.add(number)
+        self._open[number] = self._open.get(number, 0) + 1
+        return Permissive() if Doubt(number, _GIVES) in self._given else target
+
+    def _asked(self, number: int, function: Any, *values: Any) -> tuple[Any, ...]:
+        if not self._candidate.knows_arguments(function, values):
+            self._unknown.add(number)
+        return values
+
+    def _said(self, number: int, value: Any) -> Any:
+        if number not in self._unknown:
+            return self._made(number, value)
+        self._open[number] = self._open.get(number, 1) - 1
+        answers = not isinstance(value, torch.Tensor | type) and not self._sites[number].attribute
+        if answers and self._catches and self._is_given(number, _RAISES):
+            raise RuntimeError("this operation failed")
+        return self._told(number, value)
+
+    def _told(self, number: int, value: Any) -> Any:
+        if not has_other(value):
+            return value
+        for variant in range(variants(value)):
+            if self._is_given(number, variant):
+                return other(value, variant)
+        return value
+
+    def _is_given(self, number: int, variant: int) -> bool:
+        doubt = Doubt(number, variant)
+        self._doubts[doubt] = None
+        return doubt in self._given
+
+    def _made(self, number: int, value: Any) -> Any:
+        if type(value) in (set, frozenset):
+            return ordered(type(value), lambda: self._is_given(number, 0))(value)
+        return value
+
+    def _shown(self, number: int, value: Any) -> Any:
+        if self._candidate.shows_facts(value):
+            return value
+        text = str(value)
+        told = self._told(number, text)
+        return value if told == text else told
+
+
+def _is_of(given: frozenset[Doubt], variant: int) -> bool:
+    return all(doubt.variant in (0, variant) for doubt in given)
+
+
+def _end(*_: object) -> None:
+    raise TookTooLong

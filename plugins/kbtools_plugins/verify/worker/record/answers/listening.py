@@ -1,0 +1,147 @@
+"""A candidate's code with hooks around its calls and attributes, so that their answers are heard and can be others.
+
+Line numbers, frames and meaning stay what they were: a call is still made by the candidate's own code, `f(x)` as
+`said(3, ask(3, f)(x))`. Kernels are left as they are, Triton reads their text. The names of the hooks are no
+identifiers, so no text can hold them.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+ASK, ASKED, SAID, MADE, SHOWN = "ask site", "asked site", "said site", "made site", "shown site"
+
+_ARGUMENTS_MATTER = frozenset({"isinstance", "issubclass", "hasattr", "getattr", "repr", "str", "format", "ascii"})
+"""Built-in functions whose answers are about their arguments, which may be anything."""
+_PLAIN = frozenset(
+    """
+    abs all any bool bytes callable complex dict divmod enumerate filter float int iter len list map max min next
+    pow print property range reversed round slice sorted staticmethod classmethod sum super tuple type zip
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+"""Those whose answers are facts of what the candidate knows already."""
+_OF_TRITON = frozenset({"jit", "constexpr_function", "autotune", "heuristics"})
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place in the text where something is asked."""
+
+    line: int
+    text: str
+    attribute: str
+    """Its name where it is one; empty for a call."""
+
+
+def listen(code: str, path: str) -> tuple[ast.Module, list[Site]]:
+    """The tree of the code with hooks, and its sites by the number that a hook is given."""
+    tree = ast.parse(code, path)
+    hooks = _Hooks(tree)
+    changed: ast.Module = hooks.visit(tree)
+    return ast.fix_missing_locations(changed), hooks.sites
+
+
+class _Hooks(ast.NodeTransformer):
+    def __init__(self, tree: ast.Module) -> None:
+        self.sites: list[Site] = []
+        nodes = list(ast.walk(tree))
+        bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+        bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        bound |= {found.asname or found.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
+                  for found in node.names}  # fmt: skip
+        self._plain, self._of_arguments = _PLAIN - bound, _ARGUMENTS_MATTER - bound
+        self._kernels = {
+            argument.id
+            for node in nodes
+            if isinstance(node, ast.Call) and _name(node.func) in _OF_TRITON
+            for argument in node.args
+            if isinstance(argument, ast.Name)
+        }
+
+    def _site(self, node: ast.expr) -> ast.Constant:
+        attribute = node.attr if isinstance(node, ast.Attribute) else ""
+        self.sites.append(Site(node.lineno, ast.unparse(node)[:80], attribute))
+        return ast.Constant(len(self.sites) - 1)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        is_kernel = node.name in self._kernels or any(_name(item) in _OF_TRITON for item in _decorators(node))
+        node.decorator_list = [self.visit(item) for item in node.decorator_list]
+        if is_kernel:
+            return node
+        node.args = self.visit(node.args)
+        node.body = [self.visit(item) for item in node.body]
+        return node
+
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:
+        node.defaults = [self.visit(item) for item in node.defaults]
+        node.kw_defaults = [item and self.visit(item) for item in node.kw_defaults]
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.value = node.value and self.visit(node.value)
+        return node
+
+    def visit_match_case(self, node: ast.match_case) -> ast.AST:
+        node.guard = node.guard and self.visit(node.guard)
+        node.body = [self.visit(item) for item in node.body]
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        number = self._site(node) if name not in self._plain else None
+        node.args = [self.visit(item) for item in node.args]
+        node.keywords = [self.visit(item) for item in node.keywords]
+        if number is None:
+            return node
+        if name in self._of_arguments and not node.keywords:
+            asked = _called(node, ASKED, number, ast.Name(name, ast.Load()), *node.args)
+            node.args = [ast.Starred(asked, ast.Load())]
+        else:
+            node.func = _called(node, ASK, number, self._base(node.func))
+        return _called(node, SAID, number, node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if not isinstance(node.ctx, ast.Load):
+            node.value = self._base(node.value)
+            return node
+        number = self._site(node)
+        node.value = _called(node, ASK, number, self._base(node.value))
+        return _called(node, SAID, number, node)
+
+    def _base(self, node: ast.expr) -> ast.expr:
+        """What an attribute is taken of, or what is called: of a chain of attributes the last alone gives an answer."""
+        if isinstance(node, ast.Attribute):
+            node.value = self._base(node.value)
+            return node
+        visited: ast.expr = self.visit(node)
+        return visited
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
+        node.value = _called(node, SHOWN, self._site(node.value), self.visit(node.value))
+        return node
+
+    def _made(self, node: ast.expr) -> ast.AST:
+        return _called(node, MADE, self._site(node), self.generic_visit(node))
+
+    visit_Set = visit_SetComp = _made  # noqa: N815 - ast.NodeVisitor's names
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        sets = isinstance(node.op, ast.BitOr | ast.BitAnd | ast.BitXor | ast.Sub)
+        return self._made(node) if sets else self.generic_visit(node)
+
+
+def _called(node: ast.expr, hook: str, number: ast.Constant, *values: ast.AST) -> ast.Call:
+    call = ast.Call(ast.Name(hook, ast.Load()), [number, *values], [])
+    return ast.copy_location(call, node)
+
+
+def _decorators(node: ast.FunctionDef) -> list[ast.expr]:
+    return [item.func if isinstance(item, ast.Call) else item for item in node.decorator_list]
+
+
+def _name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""

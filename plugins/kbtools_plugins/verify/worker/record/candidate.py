@@ -1,0 +1,55 @@
+"""The candidate's module with the reference's parameters and buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from kbtools_plugins.verify.protocol.recording import RecordJob
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker import loading
+from kbtools_plugins.verify.worker.record.placement import Placement
+from kbtools_plugins.verify.worker.tensors import decode, decode_tensor
+
+
+class Candidate:
+    """One instance, of a module that was loaded for it."""
+
+    def __init__(self, job: RecordJob, placement: Placement, load: Callable[[], ModuleType]) -> None:
+        self._placement = placement
+        args, kwargs = self.decoded(job.init)
+        self.instance = loading.construct(getattr(load(), job.entry), args, kwargs)
+        placement.move_to_device(self.tensors())
+        with placement.paused():
+            self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}
+            self._weights = {name: decode_tensor(tensor) for name, tensor in job.weights.items()}
+        self._names = loading.counterparts(self.instance, self._state)
+        self.lacking = [name for name in self._state if name not in self._names]
+
+    def decoded(self, values: Tree) -> Any:
+        """Values that were sent; their tensors are on the device."""
+        with self._placement.paused():
+            return decode(values)
+
+    def reset(self) -> None:
+        """Back to the state before any forward: kernels do not run here, so what one leaves behind is not a state."""
+        loading.copy_state(self.instance, self._state, self._names)
+
+    def train(self) -> None:
+        """Other weights, as an optimizer would leave them; buffers stay."""
+        there = {name: self._names[name] for name in self._weights if name in self._names}
+        loading.copy_state(self.instance, self._weights, there)
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Parameters and buffers as they are now, those outside the state dict too."""
+        if not isinstance(self.instance, torch.nn.Module):
+            return []
+        return [*self.instance.parameters(), *self.instance.buffers()]
+
+    def counterparts(self, names: list[str]) -> dict[str, torch.Tensor]:
+        """Its parameters and buffers that correspond to the reference's of these names."""
+        own = loading.held(self.instance)
+        return {name: own[self._names[name]] for name in names if self._names.get(name) in own}

@@ -1,0 +1,174 @@
+"""Forwards of a candidate as a plan asks for them: in its mode and memory, once per set of inputs, with each tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten
+
+from kbtools_plugins.verify.protocol.recording import Plan, Recorded
+from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.worker import loading
+from kbtools_plugins.verify.worker.record import device_names, launches
+from kbtools_plugins.verify.worker.record.answers.answers import DRAWN, Answers
+from kbtools_plugins.verify.worker.record.candidate import Candidate
+from kbtools_plugins.verify.worker.record.failures import Rejected, describe
+from kbtools_plugins.verify.worker.record.recorder import Recorder
+from kbtools_plugins.verify.worker.tensors import copy_values, tensors_in
+
+
+def run_plan(
+    plan: Plan, candidate: Candidate, recorder: Recorder, tuning: launches.Tuning, fresh: Callable[[], Candidate]
+) -> Recorded:
+    """Forward on the plan's first decoys, then on each further set written into the same memory."""
+    loading.set_mode(candidate.instance, plan.mode)
+    try:
+        if plan.sequence:
+            return Recorded(traces=_sequence(plan, candidate, recorder))
+        forwards = partial(_forwards, plan, candidate, recorder)
+        if plan.contexts:
+            return _in_contexts(plan, forwards, recorder, fresh)
+        return _tuned(forwards, tuning, plan.tuning) if plan.tuning else Recorded(traces=forwards())
+    except BaseException as error:
+        if plan.required:
+            raise
+        return Recorded(failure=describe(error, recorder.path, ""))
+
+
+_CONTEXTS = {"grad": torch.enable_grad, "inference": torch.inference_mode}
+
+
+def _in_contexts(
+    plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder, fresh: Callable[[], Candidate]
+) -> Recorded:
+    """Forwards without gradients, and of new instances as other callers call them; failing there is worth a note."""
+    traces, failure = forwards(), None
+    for name in plan.contexts:
+        try:
+            other = fresh()
+            loading.set_mode(other.instance, plan.mode)
+            with _CONTEXTS[name]():
+                traces += _forwards(plan, other, recorder)
+        except Exception as error:  # noqa: BLE001 - whatever it raises where no check would call it
+            failure = describe(error, recorder.path, "")
+    return Recorded(traces=traces, failure=failure)
+
+
+def doubted(
+    plan: Plan, answers: Answers, recorder: Recorder, fresh: Callable[[], Candidate], known: list[Trace]
+) -> list[Trace]:
+    """What new instances do where answers are others, as far as it is not known; one that fails there says nothing."""
+    shapes, courses = {trace.shape_of_it() for trace in known}, {trace.course() for trace in known}
+    found: dict[str, Trace] = {}
+    for given, text in answers.tries():
+        try:
+            with answers.otherwise(given):
+                other = fresh()
+                loading.set_mode(other.instance, plan.mode)
+                traces = _forwards(plan, other, recorder)
+        except BaseException:  # noqa: BLE001 - whatever it raises: no device has answered so
+            continue
+        for trace in traces:
+            if given == DRAWN and trace.course() in courses:
+                continue  # the reference has drawn others, too
+            found.setdefault(trace.shape_of_it(), trace.model_copy(update={"where": text}))
+    return [trace for shape, trace in found.items() if shape not in shapes]
+
+
+_MOST_CARRIED = 2**28
+"""Bytes of constants that traces of further configurations may hold."""
+
+
+def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: int) -> Recorded:
+    """Forwards with other configurations than the first: a tuner may choose any of them."""
+    count = tuning.configurations()
+    tried = [*range(1, count)][: most - 2] + [count - 1] * (count >= most)
+    traces: list[Trace] = []
+    carried = 0
+    for choice in tried:
+        tuning.choose(choice)
+        found = forwards()
+        carried += sum(len(storage.content or b"") for trace in found for storage in trace.storages)
+        if carried > _MOST_CARRIED:
+            break
+        traces += found
+    tuning.choose(0)
+    return Recorded(
+        traces=traces,
+        configurations=count,
+        tried=len(traces) + 1,
+        tuned=tuning.kernels(),
+    )
+
+
+def _sequence(plan: Plan, candidate: Candidate, recorder: Recorder) -> list[Trace]:
+    """Calls in one memory. Before the last, only weights change: a memo of inputs would take them for known."""
+    args = candidate.decoded(plan.inputs[0])
+    tensors = tensors_in(args)
+    candidate.reset()
+    traces: list[Trace] = []
+    kept: list[Any] = []
+    for number in range(len(plan.inputs) + 1):
+        if 0 < number < len(plan.inputs):
+            for target, source in zip(tensors, tensors_in(candidate.decoded(plan.inputs[number])), strict=True):
+                copy_values(source, target)
+        if number == len(plan.inputs):
+            candidate.train()
+        held = candidate.counterparts(plan.kept)
+        recorder.begin(tensors, candidate.tensors(), held, continued=number > 0)
+        outputs = candidate.instance(*args)
+        _reject_strange(outputs, kept, [*tensors, *held.values()])
+        traces.append(recorder.finish(outputs, candidate.counterparts(plan.kept)))
+        kept.append(outputs)
+    return traces
+
+
+def _forwards(plan: Plan, candidate: Candidate, recorder: Recorder) -> list[Trace]:
+    args = candidate.decoded(plan.inputs[0])
+    tensors = tensors_in(args)
+    traces: list[Trace] = []
+    kept: list[Any] = []
+    calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
+    for number, values in enumerate(calls):
+        if number:
+            for target, source in zip(tensors, tensors_in(candidate.decoded(values)), strict=True):
+                copy_values(source, target)
+        candidate.reset()
+        held = candidate.counterparts(plan.kept)
+        recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
+        outputs = candidate.instance(*args)
+        _reject_strange(outputs, kept, [*tensors, *held.values()])
+        trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
+        if device_names.passes_addresses(trace):
+            raise Rejected("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
+        if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
+            traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
+        kept[:] = [*kept[-1:], outputs]
+    if plan.repeats and traces[0].launches:
+        _require_work_again(plan, candidate, recorder, args)
+    return traces
+
+
+def _require_work_again(plan: Plan, candidate: Candidate, recorder: Recorder, args: Any) -> None:
+    """Rejected if a call launches nothing that differs in nothing from the one before, not even in versions."""
+    recorder.begin(tensors_in(args), candidate.tensors(), candidate.counterparts(plan.state))
+    outputs = candidate.instance(*args)
+    if not recorder.finish(outputs, candidate.counterparts(plan.kept)).launches:
+        raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
+
+
+def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tensor]) -> None:
+    with torch._C.DisableTorchFunction():
+        leaves = tensors_in(outputs)
+        for leaf in leaves:
+            if type(leaf) not in (torch.Tensor, torch.nn.Parameter):
+                raise Rejected(
+                    "hack:tensor_subclass", f"it returned a {type(leaf).__qualname__} instead of a plain tensor"
+                )
+        owned = {tensor.untyped_storage()._cdata for tensor in known}
+        old = {leaf.untyped_storage()._cdata for leaf in tree_flatten(earlier)[0] if isinstance(leaf, torch.Tensor)}
+        if any(leaf.untyped_storage()._cdata in old - owned for leaf in leaves):
+            raise Rejected("hack:output_cache", "a second call returned the memory that the first call had returned")
