@@ -146,7 +146,7 @@ def _forwards(plan: Plan, candidate: Candidate, recorder: Recorder) -> list[Trac
             raise Rejected("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
         if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
-        kept[:] = [*kept[-1:], outputs]
+        kept.append(outputs)
     if plan.repeats and traces[0].launches:
         _require_work_again(plan, candidate, recorder, args)
     return traces

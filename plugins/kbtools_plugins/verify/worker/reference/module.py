@@ -99,8 +99,8 @@ class ReferenceModule:
         self.instance = module_state.moved(self.instance, updated, self._seeds[0], forwards)
         other = module_state.moved(self.instance, updated, self._decoys[0], forwards)
         changed = module_state.changes(self.instance, other)
-        self.other_values = {name: tensor for name, tensor in changed.items() if tensor.numel() > 1}
-        self.decoy_state = {name: encode_tensor(tensor) for name, tensor in self.other_values.items()}
+        self.other_values = changed
+        self.decoy_state = {name: encode_tensor(tensor) for name, tensor in changed.items() if tensor.numel() > 1}
         self._updated = {name for name in updated if module_state.matters(self.instance, name, updated, forwards)}
         self.counters = updated - self._updated
 

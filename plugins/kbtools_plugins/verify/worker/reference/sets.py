@@ -146,7 +146,11 @@ class InputSets:
                 called = self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide))
                 calls.append(called.model_copy(update={"tf32": _by_tensor_cores(coarse, inputs)}))
             kept = [encode(output) for output in outputs]
-            return Sequence(calls=calls, weights={name: self._module.decoy_state[name] for name in weights}, kept=kept)
+            return Sequence(
+                calls=calls,
+                weights={name: encode_tensor(self._module.other_values[name]) for name in weights},
+                kept=kept,
+            )
         except Exception:  # noqa: BLE001 - the reference need not take such calls
             return None
 

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -64,7 +64,7 @@ class Answers:
         """The candidate's code, so that it tells what it is told."""
         tree, self._sites = listening.listen(text, self._path)
         self._catches = "suppress" in text or any(isinstance(node, ast.Try) for node in ast.walk(tree))
-        return cast("CodeType", compile(tree, self._path, "exec"))
+        return compile(tree, self._path, "exec")
 
     def hooks(self) -> dict[str, object]:
         """What the code calls, as built-in names."""

@@ -123,7 +123,9 @@ class _Hooks(ast.NodeTransformer):
         return node
 
     def _made(self, node: ast.expr) -> ast.AST:
-        return _called(node, MADE, self._site(node), self.generic_visit(node))
+        number = self._site(node)
+        self.generic_visit(node)
+        return _called(node, MADE, number, node)
 
     visit_Set = visit_SetComp = _made  # noqa: N815 - ast.NodeVisitor's names
 
@@ -132,7 +134,7 @@ class _Hooks(ast.NodeTransformer):
         return self._made(node) if sets else self.generic_visit(node)
 
 
-def _called(node: ast.expr, hook: str, number: ast.Constant, *values: ast.AST) -> ast.Call:
+def _called(node: ast.expr, hook: str, number: ast.Constant, *values: ast.expr) -> ast.Call:
     call = ast.Call(ast.Name(hook, ast.Load()), [number, *values], [])
     return ast.copy_location(call, node)
 

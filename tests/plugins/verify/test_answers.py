@@ -1,0 +1,180 @@
+"""What a candidate's Python is told: heard without changing what it does, and answered otherwise on request."""
+
+from __future__ import annotations
+
+import ast
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from kbtools_plugins.verify.worker.record.answers import listening
+from kbtools_plugins.verify.worker.record.answers.answers import Answers, TookTooLong
+from kbtools_plugins.verify.worker.record.answers.otherwise import other, variants
+
+_PATH = "/candidate.py"
+
+
+class _Told:
+    """One text, run so that it tells what it is told."""
+
+    def __init__(self, text: str) -> None:
+        self.answers = Answers("candidate", _PATH)
+        self._text = text
+
+    def module(self) -> ModuleType:
+        made = ModuleType("candidate")
+        vars(made)["__builtins__"] = {**vars(__import__("builtins")), **self.answers.hooks()}
+        exec(self.answers.compiled(self._text), vars(made))
+        return made
+
+    def results(self) -> tuple[object, list[object]]:
+        """What its function gives, and what it gives with each other answer; exceptions by their name."""
+        first = self.module().asked()
+        found: list[object] = []
+        for given, _ in self.answers.tries():
+            try:
+                with self.answers.otherwise(given):
+                    found.append(self.module().asked())
+            except Exception as error:  # noqa: BLE001 - what it raises is what is compared
+                found.append(type(error).__name__)
+        return first, found
+
+
+def _asks(expression: str, before: str = "") -> tuple[object, list[object]]:
+    return _Told(f"import torch\n{before}\n\ndef asked():\n    return {expression}\n").results()
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "torch.zeros(2, 3).shape[0]",
+        "torch.zeros(2, 3).size(0) * 2 + len([1, 2])",
+        "isinstance(torch.zeros(2), torch.Tensor)",
+        "'{}'.format(torch.float32).upper()",
+        "sorted(x for x in (3, 1, 2))",
+        "torch.nn.Linear(2, 3).in_features",
+        "torch.cuda.is_available()",
+        "torch.__version__ >= '2'",
+        "math.ceil(7 / 2)",
+        "f'{1.5:.3f} {torch.float16}'",
+        "getattr(torch.zeros(2), 'dtype')",
+    ],
+)
+def test_facts_are_never_answered_otherwise(expression: str) -> None:
+    """Shapes, types, arithmetic, settings that differ from place to place anyway."""
+    first, others = _asks(expression, "import math")
+    names: dict[str, Any] = {"torch": torch, "math": __import__("math")}
+    assert first == eval(expression, names)
+    assert others == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "before", "expected"),
+    [
+        ("torch._C._has_mkldnn or False", "", False),
+        ("isinstance(torch.zeros(2), torch.cuda.FloatTensor)", "", True),
+        ("'sys' in sys.modules", "import sys", False),
+        ("hasattr(torch._C, '_no_such_thing')", "", True),
+        ("'' == str(torch._C._dispatch_keys(torch.zeros(2)))", "", True),
+        ("list({'a', 'b'} | {'c'}) == list({'a', 'b'} | {'c'})", "", True),
+        ("kept() > 10**6", "kept = torch.get_num_interop_threads", True),
+        ("[torch.zeros(2).is_shared()][0]", "", True),
+    ],
+)
+def test_all_else_is_answered_otherwise_once(expression: str, before: str, expected: bool) -> None:
+    """Truth values turn round, numbers become small and large, texts empty and those of a device, collections empty."""
+    _, others = _asks(expression, before)
+    assert expected in others
+
+
+def test_a_question_that_comes_up_only_then_is_tried_too() -> None:
+    """Two that have to agree, of which the second is asked after the first alone."""
+    _, others = _asks("torch._C._has_cuda and torch._C._has_xpu")
+    assert True in others
+
+
+def test_the_order_of_a_set_is_nothing_to_rely_on() -> None:
+    """Of displays, comprehensions, unions and what functions make; looking whether something is in it asks nothing."""
+    for made in ("{'a', 'b', 'c'}", "set('abc')", "{x for x in 'abc'}", "{'a'} | set('bc')", "frozenset('abc')"):
+        first, others = _asks(f"[*{made}]")
+        assert first[::-1] in others
+    assert _asks("'a' in {'a', 'b'}") == (True, [])
+
+
+def test_what_raises_is_tried_as_if_it_did_not() -> None:
+    """And what is called where exceptions are caught is tried as if it had raised."""
+    text = """
+import torch
+
+def asked():
+    try:
+        {call}
+    except {kind}:
+        return "caught"
+    return "given"
+"""
+    first, others = _Told(text.format(call="torch.zeros(2).is_shared()", kind="RuntimeError")).results()
+    assert (first, "caught" in others) == ("given", True)
+    first, others = _Told(text.format(call="torch.zeros(2).sparse_resize_((2,), 1, 0)", kind="RuntimeError")).results()
+    assert (first, "given" in others) == ("caught", True)
+
+
+def test_an_answer_that_makes_it_endless_ends() -> None:
+    """A number may have become the length of a loop."""
+    told = _Told("import torch\n\ndef asked():\n    while torch._C._has_cuda:\n        pass\n    return 1\n")
+    told.module().asked()
+    (given, _), *_ = told.answers.tries()
+    with pytest.raises(TookTooLong), told.answers.otherwise(given):
+        told.module().asked()
+
+
+def test_kernels_keep_their_code() -> None:
+    """Triton reads their text, and what their names stand for is looked up in their code."""
+    text = (
+        "@triton.jit\ndef k(x):\n    return x.size(f(3))\n\ndef g(x):\n    return x.size(f(3))\n\nh = triton.jit(g)\n"
+    )
+    tree, sites = listening.listen(text, _PATH)
+    bodies = {node.name: ast.unparse(node.body[0]) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert bodies == {"k": "return x.size(f(3))", "g": "return x.size(f(3))"}
+    assert {site.line for site in sites} == {1, 8}
+
+
+def test_lines_and_names_stay() -> None:
+    """An exception tells the line of the text, and zero-argument super works."""
+    text = """
+class A:
+    def f(self):
+        return 1
+
+
+class B(A):
+    def f(self):
+        return super().f()
+
+
+def asked():
+    return B().f()
+
+
+def fails():
+    return 1 / len("")
+"""
+    told = _Told(text)
+    assert told.module().asked() == 1
+    with pytest.raises(ZeroDivisionError) as caught:
+        told.module().fails()
+    assert caught.traceback[-1].lineno + 1 == 17
+
+
+@pytest.mark.parametrize("value", [True, 0, 7, 2**40, 1.5, "text", (1, "a"), {"a": 1}, [1, 2]])
+def test_another_answer_is_another_one(value: object) -> None:
+    """Of the same kind, as far as that matters to who asks."""
+    for variant in range(variants(value)):
+        assert other(value, variant) != value
+
+
+def test_addresses_stay_aligned() -> None:
+    """Who asks for alignment is told the truth."""
+    assert [other(0x7F00_0000_0200, variant) % 512 for variant in (0, 1)] == [0, 0]
