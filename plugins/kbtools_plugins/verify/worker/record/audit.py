@@ -15,7 +15,7 @@ import random
 import sys
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,30 +88,35 @@ _OWNERS: list[Any] = [
 Report = Callable[[str, str], None]
 
 
-def watched_values() -> dict[str, dict[str, object]]:
+Names = dict[str, object]
+
+
+def watched_values() -> list[Names]:
     """What the names that others rely on are bound to now, by their owner."""
-    layers = [kind for kind in vars(torch.nn).values() if isinstance(kind, type)]
-    found: dict[str, dict[str, object]] = {owner.__name__: _names(owner) for owner in [*_OWNERS, *layers]}
-    return found | {"torch default": {"dtype": torch.get_default_dtype()}}
+    return [{"default type": torch.get_default_dtype()}, *(dict(vars(owner)) for owner in _owners())]
 
 
-def _names(owner: Any) -> dict[str, object]:
-    """Those of a module, or of a class and its bases: a new one may hide an old one."""
-    if not isinstance(owner, type):
-        return dict(vars(owner))
-    return {name: value for kind in reversed(owner.__mro__) for name, value in vars(kind).items()}
-
-
-def changed_names(before: dict[str, dict[str, object]]) -> list[str]:
-    """The functions and classes among them that are others now, or gone."""
-    now = watched_values()
+def changed_names(before: list[Names]) -> list[str]:
+    """The functions and classes among them that are others now, gone, or hidden by new ones."""
     return [
-        f"{owner}.{name}"
-        for owner, values in before.items()
-        if values != now[owner]
-        for name, value in values.items()
-        if (callable(value) or isinstance(value, torch.dtype)) and now[owner].get(name) is not value
+        f"{getattr(owner, '__name__', 'torch')}.{name}"
+        for owner, old, new in zip([None, *_owners()], before, watched_values(), strict=True)
+        if old != new
+        for name in _changed(owner, old, new)
     ]
+
+
+def _owners() -> list[Any]:
+    return [*_OWNERS, *(kind for kind in vars(torch.nn).values() if isinstance(kind, type))]
+
+
+def _changed(owner: object, old: Names, new: Names) -> Iterator[str]:
+    for name, value in old.items():
+        if (callable(value) or isinstance(value, torch.dtype)) and new.get(name) is not value:
+            yield name
+    for name in new.keys() - old.keys():
+        if isinstance(owner, type) and any(name in vars(base) for base in owner.__mro__[1:]):
+            yield name
 
 
 def watch(candidate_path: str, readable: list[Path], report: Report) -> None:

@@ -29,6 +29,8 @@ def install(placement: Placement) -> None:
     torch.Tensor.data_ptr = _address  # type: ignore[method-assign, assignment]
     for owner in (torch._C, torch.cuda):
         vars(owner)["_CudaDeviceProperties"] = type(MACHINES[0])
+    for name in [name for name in vars(torch.cuda) if name.endswith("Tensor")]:
+        setattr(torch.cuda, name, _KindOfTensors(name, (), {"__module__": "torch.cuda"}))
     torch.get_device_module = lambda *_: torch.cuda  # type: ignore[assignment]
     known: dict[str, object] = {
         "is_available": lambda: True,
@@ -45,6 +47,13 @@ def install(placement: Placement) -> None:
         setattr(torch.accelerator, name, answer)
     for owner in (torch.cuda, torch.cuda.nccl):
         _refuse_the_rest(owner)
+
+
+class _KindOfTensors(type):
+    """`torch.cuda.FloatTensor` and the like: an instance is what says that it is of this type."""
+
+    def __instancecheck__(cls, tensor: object) -> bool:
+        return isinstance(tensor, torch.Tensor) and tensor.type() == f"{cls.__module__}.{cls.__name__}"
 
 
 def _print_devices(placement: Placement) -> None:

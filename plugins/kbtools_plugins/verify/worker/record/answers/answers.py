@@ -59,12 +59,16 @@ class Answers:
         self._known: set[Doubt] = set()
         self._catches = False
         self._has_drawn = False
+        self._code: CodeType | None = None
 
     def compiled(self, text: str) -> CodeType:
         """The candidate's code, so that it tells what it is told."""
+        if self._code is not None:
+            return self._code
         tree, self._sites = listening.listen(text, self._path)
         self._catches = "suppress" in text or any(isinstance(node, ast.Try) for node in ast.walk(tree))
-        return compile(tree, self._path, "exec")
+        self._code = compile(tree, self._path, "exec")
+        return self._code
 
     def hooks(self) -> dict[str, object]:
         """What the code calls, as built-in names."""
