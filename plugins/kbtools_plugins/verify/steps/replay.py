@@ -275,7 +275,9 @@ class Replays:
                     "nondeterministic", f"the result depends on the order of the grid's programs; {found.text}"
                 )
             if run.fused and self._is_right(replace(run, order="forward", shift=0, fused=False)):
-                text = "the result depends on how additions are fused with multiplications, or approximations rounded"
+                text = (
+                    "the result depends on whether a compiler fuses multiplications and additions, or rounds otherwise"
+                )
                 return Decided("wrong_output", f"{text}; {found.text}", found.max_error)
         if run.trace.state:
             raise Decided("hack:host_computation", f"parameters are worked on outside torch and Triton; {found.text}")
