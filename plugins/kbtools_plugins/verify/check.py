@@ -121,10 +121,8 @@ class PairCheck:
         if machine(self._settings) == "interpreter" and (
             missing := trace_rules.features_without_gpu(self._kernels, self._main_trace, self._features)
         ):
-            raise Decided(
-                f"unsupported:{missing}",
-                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx",
-            )
+            text = f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx"
+            raise Decided(f"unsupported:{missing}", text)
         with self._evidence.timed("replay"):
             try:
                 worst = self._replay()

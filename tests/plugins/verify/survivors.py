@@ -6,6 +6,7 @@ results are the same bit by bit, the mutant differs from its kernel in nothing t
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from verify_suite import Candidate
 from kbtools_plugins.verify.check import PairCheck
 from kbtools_plugins.verify.host.pair_processes import Deadline
 from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.protocol import local_scale
 from kbtools_plugins.verify.protocol.match import Difference
 from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy
 from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply
@@ -27,6 +29,7 @@ SEEDS = 24
 _NOT_CODE = re.compile(r"^\s*(//|\.loc|\.file|\.section|\.b(8|16|32|64)|[{}]\s*$|\$L__|\.(target|version)).*$", re.M)
 _EPSILON = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
 _KEPT = 4
+_SMALLEST = 1e-300
 _ROUNDINGS = 4
 """Of the output's type, by which a mutant that only rounds elsewhere may be off."""
 
@@ -66,6 +69,11 @@ class Subject(PairCheck):
     def reference(self) -> ReferenceReply:
         """What the reference gave."""
         return self._reference
+
+    @property
+    def tf32(self) -> bool:
+        """Whether its products keep as many bits as those of a float16."""
+        return "tf32" in self._features
 
     def program(self) -> list[str]:
         """All that a device would see: the course of each trace, and the instructions of each launch."""
@@ -116,11 +124,13 @@ def judge(mutant: Mutant, processes: WarmPair) -> Survivor:
     if original.program() == changed.program():
         return Survivor(mutant, "same program", "Triton makes the same instructions of both")
     sets = original.reference.sets
-    off = max(map(_roundings, sets, original.results, changed.results))
+    pairs = zip(sets, original.results, changed.results, strict=True)
+    off = max(_roundings(*pair, tf32=changed.tf32) for pair in pairs)
     if off == 0:
         return Survivor(mutant, "same results", f"bit by bit on {len(sets)} sets of inputs")
     kind = "rounding" if off <= _ROUNDINGS else "open"
-    return Survivor(mutant, kind, f"off by up to {off:.3g} roundings of the output's type, on {len(sets)} sets")
+    what = "tf32" if changed.tf32 else "the output's type"
+    return Survivor(mutant, kind, f"off by up to {off:.3g} roundings of {what}, on {len(sets)} sets")
 
 
 _KNOWN: dict[str, Subject] = {}
@@ -135,23 +145,23 @@ def _original(candidate: Candidate, processes: WarmPair) -> Subject:
     return _KNOWN[candidate.name]
 
 
-def _roundings(expected: InputSet, ours: RunResult, its: RunResult) -> float:
-    """By how many roundings of the output's type one result is off the other beyond what ours is off the exact one."""
+def _roundings(expected: InputSet, ours: RunResult, its: RunResult, *, tf32: bool) -> float:
+    """By how many roundings of the output's type one result is off the other, beside the scale that a check takes."""
     if ours.model_copy(update={"instructions": 0}) == its.model_copy(update={"instructions": 0}):
         return 0.0
     if ours.failed or its.failed:
-        return float("inf")
-    worst = 0.0
+        return math.inf
+    worst = _SMALLEST
     exact = flatten(expected.exact)[1]
     for one, other, true in zip(flatten(ours.outputs)[1], flatten(its.outputs)[1], exact, strict=True):
         mine, changed, wanted = (to_numpy(found).astype(np.float64) for found in (one, other, true))
         if one.dtype not in _EPSILON:
-            worst = max(worst, float("inf") if (mine != changed).any() else 0.0)
+            worst = max(worst, math.inf if (mine != changed).any() else 0.0)
             continue
-        size = np.maximum(np.abs(wanted), np.sqrt(np.mean(np.square(wanted))) if wanted.size else 0.0)
+        epsilon = _EPSILON["float16"] if tf32 and one.dtype == "float32" else _EPSILON[one.dtype]
+        size = np.maximum(np.abs(wanted), local_scale.scale(wanted)) + _SMALLEST
         with np.errstate(all="ignore"):
-            more = np.abs(changed - wanted) - 2 * np.abs(mine - wanted).max(initial=0.0)
-            off = np.maximum(np.nan_to_num(more, nan=0.0) / (size * _EPSILON[one.dtype] + 1e-300), 0.0)
-        odd = np.isnan(mine) != np.isnan(changed)
-        worst = max(worst, float("inf") if odd.any() else max(float(off.max(initial=0.0)), 1e-9))
+            off = np.nan_to_num(np.abs(changed - mine) / (size * epsilon), nan=0.0, posinf=0.0)
+        odd = np.isfinite(mine) != np.isfinite(changed)
+        worst = max(worst, math.inf if odd.any() else float(off.max(initial=0.0)))
     return worst

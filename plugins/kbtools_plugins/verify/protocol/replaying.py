@@ -10,7 +10,6 @@ from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
 
-
 FEW = 8
 """Programs of a launch that run where not all can."""
 

@@ -1,4 +1,4 @@
-"""The machine for traces that are larger than any memory: some programs of each launch run, and only their places count.
+"""The machine for traces larger than any memory: some programs of each launch run, and only where they go counts.
 
 Memory reads as zeros, and takes room where a program stores. No operator of torch runs. What leads a program out of a
 buffer is a fault here as anywhere; of values nothing is said.
