@@ -46,6 +46,15 @@ def test_an_offset_that_overflows_at_the_sizes_asked_for_is_found(pair: FarPair)
 
 
 @pytest.mark.slow
+def test_a_grid_that_is_too_large_at_the_sizes_asked_for_is_found() -> None:
+    """65,535 programs are the most in the second dimension."""
+    pair = FAR[0].pair
+    candidate = pair.candidate.replace("kernel[(", "kernel[(1, ").replace("tl.program_id(0)", "tl.program_id(1)")
+    found = _verdict(Pair(pair.reference, candidate, pair.entry_point))
+    assert (found.verdict, "a grid of (1, 1048576" in found.error) == ("runtime_error", True), found.error
+
+
+@pytest.mark.slow
 def test_an_offset_of_32_bits_is_right_where_it_fits() -> None:
     """A quarter of the elements that make it overflow."""
     twin = FAR[0].twin()
@@ -72,6 +81,7 @@ def test_a_large_tensor_has_an_address_and_no_memory() -> None:
     assert nowhere.holds(rows)
     assert rows.data_ptr() == large.data_ptr()
     assert nowhere.call(ops.mul_.Tensor, (rows, 2.0), {}) is rows
+    assert nowhere.call(ops.exp.out, (large,), {"out": rows}) is rows
     turned = nowhere.call(ops.t.default, (rows,), {})
     copied = nowhere.call(ops.add.Tensor, (turned, 1.0), {})
     assert (nowhere.holds(copied), copied.stride(), copied.dtype) == (True, (1, 2**18), torch.float16)

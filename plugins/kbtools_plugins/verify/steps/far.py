@@ -61,7 +61,8 @@ class FarCheck:
         except NotRun as error:
             return f"offsets were not looked at {WHERE}: {error}"
         if found.failed == "out_of_bounds" and not self._run(self._judged).failed:
-            raise Decided("runtime_error", f"{WHERE}, where an offset may not fit into 32 bits: {found.error}")
+            why = "" if "grid" in found.error else " (an offset may need 64 bits there)"
+            raise Decided("runtime_error", f"{WHERE}{why}: {found.error}")
         if found.failed:
             return f"offsets were not looked at {WHERE}: {found.failed}: {found.error}"
         return f"{FEW} programs of each launch stay in their buffers {WHERE}"

@@ -37,7 +37,7 @@ class Nowhere:
         if not (ours or takes_device) or func.is_view:
             return func(*args, **kwargs)
         if func._schema.is_mutable:
-            return args[0] if ours else func(*args, **kwargs)
+            return _written(func, args, kwargs) if ours else func(*args, **kwargs)
         args_of_form, kwargs_of_form = tree_map_only(torch.Tensor, _form, (args, kwargs))
         if takes_device:
             kwargs_of_form["device"] = torch.device("meta")
@@ -52,6 +52,15 @@ class Nowhere:
         tensor = _view_of(mapped(_size(form), mmap.PROT_READ), form)
         self._ours[tensor.untyped_storage()._cdata] = tensor.untyped_storage()
         return tensor
+
+
+def _written(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """What an operator would change, which is what it gives; ValueError if that is not one tensor."""
+    arguments = func._schema.arguments
+    names = [argument.name for argument in arguments if argument.alias_info and argument.alias_info.is_write]
+    given = dict(zip((argument.name for argument in arguments), args, strict=False)) | kwargs
+    (changed,) = (given[name] for name in names)
+    return changed
 
 
 def mapped(size: int, access: int, kind: int = mmap.MAP_PRIVATE) -> torch.Tensor:
