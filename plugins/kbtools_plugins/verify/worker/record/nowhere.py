@@ -6,6 +6,7 @@ Nobody looks at values where kernels do not run. Operators on such tensors give 
 from __future__ import annotations
 
 import mmap
+import warnings
 from typing import Any
 
 import torch
@@ -66,7 +67,8 @@ def _written(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 def mapped(size: int, access: int, kind: int = mmap.MAP_PRIVATE) -> torch.Tensor:
     """So many bytes of zeros, which take memory only where something is stored."""
     memory = mmap.mmap(-1, max(1, size), flags=kind | mmap.MAP_ANONYMOUS | _NO_RESERVE, prot=access)
-    return torch.frombuffer(memory, dtype=torch.uint8)
+    with warnings.catch_warnings(action="ignore"):  # that it is not writable, which is what it is for
+        return torch.frombuffer(memory, dtype=torch.uint8)
 
 
 def _view_of(memory: torch.Tensor, form: torch.Tensor) -> torch.Tensor:
