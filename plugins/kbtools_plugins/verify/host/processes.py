@@ -95,14 +95,18 @@ class Warm:
         self._control = ours
         self._ready = False
 
-    def run(self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float) -> Outcome[R]:
+    def run(
+        self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float, addresses_gb: float = 0
+    ) -> Outcome[R]:
         """Run one job in a fork of its own and clean up after it."""
         self.wait_until_ready()
         folder = Path(tempfile.mkdtemp(prefix=f"{role.name}-", dir=self._scratch))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         pid = self._command({"role": role.name, "folder": str(folder)}, theirs)["pid"]
         theirs.close()
-        assignment = Assignment(timeout=seconds, memory_gb=settings.memory_gb, job=job.tree())
+        assignment = Assignment(
+            timeout=seconds, memory_gb=settings.memory_gb, addresses_gb=addresses_gb, job=job.tree()
+        )
         with ExitStack() as turn:  # a device is given back only when its job is dead
             device = self._device if role.name == "gpu" else None
             outcome = _converse(ours, role, assignment, turn, device)
@@ -170,15 +174,22 @@ class WarmPair:
             (self._scratch / cache).mkdir()
         self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", "jit")}
 
-    def run(self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float | None = None) -> Outcome[R]:
+    def run(
+        self,
+        role: Role[J, R],
+        job: J,
+        settings: VerifySettings,
+        seconds: float | None = None,
+        addresses_gb: float = 0,
+    ) -> Outcome[R]:
         """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started.
 
-        `seconds` of processor time are --timeout unless given.
+        `seconds` of processor time are --timeout unless given; `addresses_gb` are mapped, but never touched.
         """
         kind = next(kind for kind, roles in _ROLES.items() if role.name in roles)
         self._start(kind)
         try:
-            return self._warm[kind].run(role, job, settings, seconds or settings.timeout)
+            return self._warm[kind].run(role, job, settings, seconds or settings.timeout, addresses_gb)
         except WorkerDied:
             self._replace(kind)
             raise

@@ -23,6 +23,8 @@ class Assignment(ProcessMessage):
 
     timeout: float
     memory_gb: float
+    addresses_gb: float = 0
+    """What it may map beyond its memory, and never touches."""
     job: Tree
 
 

@@ -125,6 +125,7 @@ def _run_job(role: str, folder: Path, channel: socket.socket) -> int:
     limits = sandbox.JobLimits(
         cpu_seconds=math.ceil(assignment.timeout),
         memory_bytes=int(assignment.memory_gb * 2**30),
+        address_bytes=int(assignment.addresses_gb * 2**30),
         may_execute=role in _RUN_NO_FOREIGN_CODE,
         drives_device=role == "gpu",
     )

@@ -22,6 +22,7 @@ from kbtools_plugins.verify.worker.record import audit, device_names, launches, 
 from kbtools_plugins.verify.worker.record.failures import Rejected, blamed, describe
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.record.lines import Lines
+from kbtools_plugins.verify.worker.record.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.worker.record.storages import show_device
@@ -48,7 +49,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
     folder = Path.cwd()
     place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
     path = place.path
-    recorder = Recorder(path, job.allow, FrontEnd(job.target) if job.target else None)
+    recorder = Recorder(path, job.allow, FrontEnd(job.target) if job.target else None, Nowhere() if job.far else None)
     placement = Placement()
     tuning = launches.install(recorder, placement)
     card = MACHINES[job.card]
