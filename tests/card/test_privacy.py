@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kbtools.card.privacy import public, public_text
@@ -148,6 +148,8 @@ def test_no_note_or_fact_says_who_and_where(around, alice):
 
 
 @given(st.lists(st.sampled_from(PLANTED), min_size=1, max_size=4), st.sampled_from((" ", ": ", ", ", "; ", " and\n")))
+@example(["~alice/runs/x.jsonl", "https://huggingface.co/x?token=hush"], " ")
+@example(["https://carol:hush@huggingface.co/x", "https://huggingface.co/x?token=hush"], " ")
 def test_what_was_cleaned_once_is_clean(texts, between):
     """Nothing private is left of several at once, and cleaning again changes nothing."""
     cleaner = of_this_machine(USER)

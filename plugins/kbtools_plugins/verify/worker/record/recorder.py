@@ -58,6 +58,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._parameters: set[int] = set()
         self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
         self._recording = False
+        self._unmade: set[int] = set()  # what depends on a kernel's results, which are not there
+        self.unmade_read = 0
+        """The line that first brought such a value into Python; 0 if none has."""
 
     def begin(
         self,
@@ -174,21 +177,27 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._launched += [tensor.untyped_storage() for tensor in tensors]
             self._tainted |= keys
             self._from_inputs |= keys
+            given = {key for key in keys if self._storages[self._numbers[key]].origin == "input"}
+            self._unmade |= keys - given - self._parameters
 
     def _check_length(self) -> None:
         if len(self._steps) >= MAX_STEPS:
             raise TooLong(f"one forward does more than {MAX_STEPS:,} operators and launches")
 
-    def note_read(self, tensors: Iterable[torch.Tensor]) -> None:
+    def note_read(self, tensors: list[torch.Tensor]) -> None:
         """Remember that the candidate looked at a value here, if it depends on an input."""
         if self._recording and any(_key(tensor) in self._from_inputs for tensor in tensors):
             self._reads.append(self._line())
+        if any(_key(tensor) in self._unmade for tensor in tensors):
+            self.unmade_read = self.unmade_read or self._line()
 
     def _spread(self, given: list[torch.Tensor], reached: list[torch.Tensor]) -> None:
         keys = {_key(tensor) for tensor in reached}
         self._tainted |= keys
         if any(_key(tensor) in self._from_inputs for tensor in given):
             self._from_inputs |= keys
+        if any(_key(tensor) in self._unmade for tensor in given):
+            self._unmade |= keys
 
     def _arguments(self, value: object) -> Tree:
         if isinstance(value, torch.Tensor):
