@@ -10,8 +10,9 @@ from importlib.metadata import version
 from kbtools.errors import KbError
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
+from kbtools_plugins.verify.host.child import WorkerDied
 from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed, PairProcesses
-from kbtools_plugins.verify.host.processes import WarmPair, WorkerDied
+from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
 from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
 from kbtools_plugins.verify.protocol.trace import Trace
@@ -102,6 +103,8 @@ class PairCheck:
             raise
         except Exception as error:  # noqa: BLE001 - one odd pair must not end the check of all others
             found = Decided("unsupported:internal", f"the check itself failed: {_last_lines(error)}")
+        finally:
+            self._processes.close()
         self._evidence.processor_seconds = round(self._processes.used, 3)
         return self._evidence.verdict(found.verdict, found.error, found.max_error, self._settings)
 
