@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -158,8 +160,8 @@ class WarmPair:
     def __init__(self, number: int = 0) -> None:
         self._number = number
         self._scratch = Path(tempfile.mkdtemp(prefix="kbtools-verify-"))
-        for cache in ("triton", "inductor"):
-            (self._scratch / cache).mkdir()
+        for name in ("triton", "inductor"):
+            (self._scratch / name).mkdir()
         self._keeps = False
         self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", "jit")}
 
@@ -222,6 +224,14 @@ class WarmPair:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@cache
+def shared_pair() -> WarmPair:
+    """The pair for checks that bring none: it is kept until the interpreter exits."""
+    processes = WarmPair()
+    atexit.register(processes.close)
+    return processes
 
 
 def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
