@@ -21,7 +21,6 @@ from kbtools_plugins.ptx.launch import Buffer, LaunchReport, load
 from kbtools_plugins.ptx.launch import launch as run
 from kbtools_plugins.ptx.machine.limits import LaunchLimits
 
-
 LAUNCHES = [
     Launch("add 4194304", add, (4096,), sums(1 << 22)),
     Launch("softmax 4096x1024", softmax, (4096,), rows(4096, 1024)),
