@@ -26,6 +26,7 @@ from kbtools_plugins.verify.steps.compile import (
     picked,
     targets,
 )
+from kbtools_plugins.verify.steps.far import Launches
 from kbtools_plugins.verify.steps.further import replay_further
 from kbtools_plugins.verify.steps.places import RecordingPlaces
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
@@ -121,10 +122,8 @@ class PairCheck:
         if machine(self._settings) == "interpreter" and (
             missing := trace_rules.features_without_gpu(self._kernels, self._main_trace, self._features)
         ):
-            raise Decided(
-                f"unsupported:{missing}",
-                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx",
-            )
+            text = f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx"
+            raise Decided(f"unsupported:{missing}", text)
         with self._evidence.timed("replay"):
             try:
                 worst = self._replay()
@@ -145,8 +144,9 @@ class PairCheck:
             self._evidence.notes += replay_further(self._further, self._source, self._reference, settings, processes)
             if self._evidence.sizes == "cut":
                 seeds = self._secrets("larger input", 1), self._secrets("larger decoy", 1)
-                spot = SpotCheck(self._pair, self._reference, self._main_trace, seeds, settings, processes)
-                self._evidence.notes.append(spot.note())
+                judged = Launches(self._main_trace, self._programs)
+                spot = SpotCheck(self._pair, self._reference, judged, seeds, settings, processes)
+                self._evidence.notes += spot.notes()
 
     def _read(self) -> None:
         self._pair = found = read.texts(self._processes, *self._texts, self._entry_point)

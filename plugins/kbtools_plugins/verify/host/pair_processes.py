@@ -48,13 +48,16 @@ class PairProcesses:
         self.used = 0.0
         """Seconds of processor time so far."""
 
-    def run(self, role: Role[J, R], job: J, seconds: float | None = None) -> Outcome[R]:
-        """Run a job for so many `seconds` of processor time, --timeout unless given, at most what is left."""
+    def run(self, role: Role[J, R], job: J, seconds: float | None = None, addresses_gb: float = 0) -> Outcome[R]:
+        """Run a job for so many `seconds` of processor time, --timeout unless given, at most what is left.
+
+        It may map `addresses_gb` more than it has memory.
+        """
         self._deadline.require()
         wanted = min(seconds or self._settings.timeout, self._left)
         if wanted <= 0:
             return Outcome(failed="timeout", error="the processor time for the whole pair was used up")
-        outcome = self._processes.run(role, job, self._settings, wanted)
+        outcome = self._processes.run(role, job, self._settings, wanted, addresses_gb)
         self._left -= max(outcome.seconds, 0.001)
         self.used += outcome.seconds
         return outcome

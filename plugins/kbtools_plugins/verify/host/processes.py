@@ -66,17 +66,33 @@ class Warm:
         self._kept: Child | None = None
 
     def run(
-        self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float, *, keep: bool = False
+        self,
+        role: Role[J, R],
+        job: J,
+        settings: VerifySettings,
+        seconds: float,
+        addresses_gb: float = 0,
+        *,
+        keep: bool = False,
     ) -> Outcome[R]:
-        """Run one job in a fork, and clean up after it; one that may do several jobs is kept for the next if asked."""
+        """Run one job in a fork, and clean up after it; one that may do several jobs is kept for the next if asked.
+
+        One that maps more addresses is for itself: the limits of memory are set when a process begins.
+        """
         self.wait_until_ready()
-        kept = self._kept if role.name in SEVERAL_JOBS else None
-        child = kept or self._fork(role.name)
-        assignment = Assignment(role=role.name, timeout=seconds, memory_gb=settings.memory_gb, job=job.tree())
+        shares = role.name in SEVERAL_JOBS and not addresses_gb
+        child = self._kept if shares and self._kept else self._fork(role.name)
+        assignment = Assignment(
+            role=role.name,
+            timeout=seconds,
+            memory_gb=settings.memory_gb,
+            addresses_gb=addresses_gb,
+            job=job.tree(),
+        )
         with ExitStack() as turn:  # a device is given back only when its job is dead
             device = self._device if role.name == "gpu" else None
             outcome = child.do(role, assignment, turn, device)
-            if keep and role.name in SEVERAL_JOBS and outcome.reply is not None:
+            if keep and shares and outcome.reply is not None:
                 self._kept = child
                 return replace(outcome, seconds=child.count())
             status, used = self._end(child)
@@ -165,15 +181,23 @@ class WarmPair:
         self._keeps = False
         self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", "jit")}
 
-    def run(self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float | None = None) -> Outcome[R]:
+    def run(
+        self,
+        role: Role[J, R],
+        job: J,
+        settings: VerifySettings,
+        seconds: float | None = None,
+        addresses_gb: float = 0,
+    ) -> Outcome[R]:
         """Run a job in the process that knows its role; WorkerDied if it was killed, and a new one is started.
 
-        `seconds` of processor time are --timeout unless given.
+        `seconds` of processor time are --timeout unless given; `addresses_gb` are mapped, but never touched.
         """
         kind = next(kind for kind, roles in _ROLES.items() if role.name in roles)
         self._start(kind)
         try:
-            return self._warm[kind].run(role, job, settings, seconds or settings.timeout, keep=self._keeps)
+            limit = seconds or settings.timeout
+            return self._warm[kind].run(role, job, settings, limit, addresses_gb, keep=self._keeps)
         except WorkerDied:
             self._replace(kind)
             raise

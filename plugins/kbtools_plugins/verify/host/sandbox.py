@@ -51,6 +51,8 @@ class JobLimits:
 
     cpu_seconds: int
     memory_bytes: int
+    address_bytes: int = 0
+    """What it may map beyond its memory. What it may write to alone is as large as its memory still."""
     file_bytes: int = 64 * 2**20
     more_jobs: bool = False
     """Whether the process may be given time for another job after this one, within the same memory."""
@@ -138,21 +140,31 @@ def give_time(cpu_seconds: int) -> None:
 
 
 def _set_rlimits(limits: JobLimits) -> None:
-    used = (
-        int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if sys.platform == "linux" else 0
-    )
+    addresses, data = _used_bytes()
     for what, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, 1024 if limits.drives_device else 256),
-        (resource.RLIMIT_AS, None if limits.drives_device else used + limits.memory_bytes),
+        (resource.RLIMIT_DATA, data + limits.memory_bytes if limits.address_bytes else None),
+        (
+            resource.RLIMIT_AS,
+            None if limits.drives_device else addresses + limits.memory_bytes + limits.address_bytes,
+        ),
     ):
         if value is not None:
             # SIGXCPU says that the time is used up; at the hard limit there is only SIGKILL, as from anybody
             spare = _SECONDS_TO_DIE if what == resource.RLIMIT_CPU else 0
             later = limits.more_jobs and what == resource.RLIMIT_CPU
             resource.setrlimit(what, (value, resource.getrlimit(what)[1] if later else value + spare))
+
+
+def _used_bytes() -> tuple[int, int]:
+    """What this process has mapped, and what of that it may write to alone."""
+    if sys.platform != "linux":
+        return 0, 0
+    pages = [int(count) for count in Path("/proc/self/statm").read_text().split()]
+    return pages[0] * resource.getpagesize(), pages[5] * resource.getpagesize()
 
 
 def _drop_capabilities() -> None:

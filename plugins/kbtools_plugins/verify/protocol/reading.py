@@ -94,6 +94,8 @@ class ShrinkJob(ProcessMessage):
     entry: str
     candidate: str
     most_elements: int
+    most_recorded: int = 2**28
+    """Elements that a recording has address space for; their memory is never touched."""
     floors: dict[str, int] = {}
     """Values that constants may not go below."""
 

@@ -28,6 +28,8 @@ class Assignment(ProcessMessage):
     role: str
     timeout: float
     memory_gb: float
+    addresses_gb: float = 0
+    """What it may map beyond its memory, and never touches."""
     job: Tree
 
 

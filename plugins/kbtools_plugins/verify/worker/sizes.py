@@ -17,8 +17,6 @@ from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.tensors import encode
 
-_MOST_RECORDED = 2**28
-"""Elements that a recording has address space for; their memory is never touched."""
 _LEAST_SIZE, _LEAST = 8, 2
 """What is below the first is a kernel's width, a number of dimensions or the like; sizes go down to the second."""
 
@@ -42,7 +40,7 @@ class _Search:
     def reply(self) -> ShrinkReply | RoleFailure:
         """The smallest cuts that are enough, and those below which nothing need be cut to be recorded."""
         _, count = self._shapes(self._asked, run=self._runs)
-        large, count = self._cut(self._asked, count, _MOST_RECORDED)
+        large, count = self._cut(self._asked, count, self._job.most_recorded)
         values, count = self._cut(large, count, self._job.most_elements)
         if count > self._job.most_elements:
             return RoleFailure(failed="too_large", error=f"inputs, parameters and outputs have {count:,} elements")

@@ -144,6 +144,7 @@ def _limits(assignment: Assignment) -> sandbox.JobLimits:
     return sandbox.JobLimits(
         cpu_seconds=math.ceil(assignment.timeout),
         memory_bytes=int(assignment.memory_gb * 2**30),
+        address_bytes=int(assignment.addresses_gb * 2**30),
         more_jobs=assignment.role in SEVERAL_JOBS,
         may_execute=assignment.role in _RUN_NO_FOREIGN_CODE,
         drives_device=assignment.role == "gpu",

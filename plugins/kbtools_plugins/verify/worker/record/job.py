@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,12 @@ from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
 from kbtools_plugins.verify.worker.record import audit, device_names, launches, library_shim
+from kbtools_plugins.verify.worker.record.failures import Rejected, blamed, describe
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
-from kbtools_plugins.verify.worker.record.lines import NO_CUDA, Lines
+from kbtools_plugins.verify.worker.record.lines import Lines
+from kbtools_plugins.verify.worker.record.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record.placement import Placement
-from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder, TooLong
+from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.worker.record.storages import show_device
 from kbtools_plugins.verify.worker.record.surroundings import Surroundings, remember_modules
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor, tensors_in
@@ -50,7 +51,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
     folder = Path.cwd()
     place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
     path = place.path
-    recorder = Recorder(path, job.allow, FrontEnd(job.target) if job.target else None)
+    recorder = Recorder(path, job.allow, FrontEnd(job.target) if job.target else None, Nowhere() if job.far else None)
     placement = Placement()
     tuning = launches.install(recorder, placement)
     card = MACHINES[job.card]
@@ -75,7 +76,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
             plans = {plan.name: _run_plan(plan, candidate, recorder, tuning, fresh) for plan in job.plans}
             changed = audit.changed_names(before)
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
-        return describe(error, path, job.code).model_copy(update={"ran": lines.ran})
+        return blamed(describe(error, path, job.code), recorder).model_copy(update={"ran": lines.ran})
     if lines.no_cuda:
         return RoleFailure(failed="unsupported:cuda_api", error=f"it catches {lines.no_cuda}", ran=lines.ran)
     if changed:
@@ -253,14 +254,6 @@ def _require_work_again(plan: Plan, candidate: _Candidate, recorder: Recorder, a
         raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
 
 
-class Rejected(Exception):
-    """The candidate did something that has a verdict of its own."""
-
-    def __init__(self, kind: str, what: str) -> None:
-        super().__init__(what)
-        self.kind = kind
-
-
 def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tensor]) -> None:
     with torch._C.DisableTorchFunction():
         leaves = tensors_in(outputs)
@@ -273,25 +266,3 @@ def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tenso
         old = {leaf.untyped_storage()._cdata for leaf in tree_flatten(earlier)[0] if isinstance(leaf, torch.Tensor)}
         if any(leaf.untyped_storage()._cdata in old - owned for leaf in leaves):
             raise Rejected("hack:output_cache", "a second call returned the memory that the first call had returned")
-
-
-def describe(error: BaseException, path: str, code: str) -> RoleFailure:
-    """The failure that an exception of a candidate stands for, with the last lines that lead to it."""
-    own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == path]
-    where = f"line {own[-1].lineno}: " if own else ""
-    text = f"{where}{''.join(traceback.format_exception_only(error)).strip()}"[-1500:]
-    if isinstance(error, Rejected):
-        return RoleFailure(failed=error.kind, error=str(error))
-    if isinstance(error, TooLong):
-        return RoleFailure(failed="unsupported:too_large", error=str(error))
-    if isinstance(error, cuda_shim.CudaGraphUsed):
-        return RoleFailure(failed="hack:cuda_graph", error=text)
-    if isinstance(error, MemoryError) or "can't allocate memory" in text:
-        return RoleFailure(failed="out_of_memory", error=text)
-    if any(sign in text for sign in NO_CUDA):
-        if "torch._inductor" in code:
-            return RoleFailure(failed="unsupported:inductor", error=text)
-        return RoleFailure(failed="unsupported:cuda_api", error=text)
-    if isinstance(error, SystemExit):
-        return RoleFailure(failed="hack:exit", error=text)
-    return RoleFailure(failed="runtime_error", error=text)

@@ -19,6 +19,7 @@ from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Storage, TensorRef,
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
+from kbtools_plugins.verify.worker.record.nowhere import Nowhere
 from kbtools_plugins.verify.worker.tensors import encode, tensors_in
 
 _READING_METHODS = {
@@ -41,15 +42,25 @@ class TooLong(Exception):
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The trace of the forward that runs between `begin` and `finish`."""
 
-    def __init__(self, candidate_path: str, allow: Iterable[str], front_end: FrontEnd | None = None) -> None:
+    def __init__(
+        self,
+        candidate_path: str,
+        allow: Iterable[str],
+        front_end: FrontEnd | None = None,
+        nowhere: Nowhere | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.path = candidate_path
         self._allow = tuple(allow)
         self._front_end = front_end
+        self._nowhere = nowhere
         self.bindings = Bindings(candidate_path)
         self._parameters: set[int] = set()
         self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
         self._recording = False
+        self._unmade: set[int] = set()  # what depends on a kernel's results, which are not there
+        self.unmade_read = 0
+        """The line that first brought such a value into Python; 0 if none has."""
 
     def begin(
         self,
@@ -97,7 +108,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         kwargs = kwargs or {}
         if not self._recording:
-            return func(*args, **kwargs)
+            return self._call(func, args, kwargs)
         if torch.is_inference_mode_enabled():  # where torch does not take composite operators apart before this
             with self:
                 parts = func.decompose(*args, **kwargs)
@@ -127,7 +138,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 line=self._line(),
             )
         )
-        result = func(*args, **kwargs)
+        result = self._call(func, args, kwargs)
         results = tensors_in(result)
         if recorded is not None:
             self._check_length()
@@ -136,6 +147,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if tainted and not is_allocation(name):
                 self._spread(given, [*results, *(given if _in_place(func) else [])])
         return result
+
+    def _call(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        return self._nowhere.call(func, args, kwargs) if self._nowhere else func(*args, **kwargs)
 
     def launch(self, kernel: Any, grid: list[int], bound: dict[str, object], options: dict[str, Any]) -> None:
         """Write down a launch; the kernel does not run."""
@@ -163,21 +177,27 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._launched += [tensor.untyped_storage() for tensor in tensors]
             self._tainted |= keys
             self._from_inputs |= keys
+            given = {key for key in keys if self._storages[self._numbers[key]].origin == "input"}
+            self._unmade |= keys - given - self._parameters
 
     def _check_length(self) -> None:
         if len(self._steps) >= MAX_STEPS:
             raise TooLong(f"one forward does more than {MAX_STEPS:,} operators and launches")
 
-    def note_read(self, tensors: Iterable[torch.Tensor]) -> None:
+    def note_read(self, tensors: list[torch.Tensor]) -> None:
         """Remember that the candidate looked at a value here, if it depends on an input."""
         if self._recording and any(_key(tensor) in self._from_inputs for tensor in tensors):
             self._reads.append(self._line())
+        if any(_key(tensor) in self._unmade for tensor in tensors):
+            self.unmade_read = self.unmade_read or self._line()
 
     def _spread(self, given: list[torch.Tensor], reached: list[torch.Tensor]) -> None:
         keys = {_key(tensor) for tensor in reached}
         self._tainted |= keys
         if any(_key(tensor) in self._from_inputs for tensor in given):
             self._from_inputs |= keys
+        if any(_key(tensor) in self._unmade for tensor in given):
+            self._unmade |= keys
 
     def _arguments(self, value: object) -> Tree:
         if isinstance(value, torch.Tensor):
@@ -228,7 +248,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         size = tensor.untyped_storage().nbytes()
         if origin != "constant":
             return Storage(size=size, origin=origin)
-        return Storage(size=size, origin=origin, content=_bytes(tensor), left=_key(tensor) in self._left)
+        content = None if self._nowhere and self._nowhere.holds(tensor) else _bytes(tensor)
+        return Storage(size=size, origin=origin, content=content, left=_key(tensor) in self._left)
 
     def _number(self, tensor: torch.Tensor, first: Storage) -> int:
         storage = tensor.untyped_storage()

@@ -1,0 +1,48 @@
+"""What an exception stands for that a candidate has raised."""
+
+from __future__ import annotations
+
+import traceback
+
+from kbtools_plugins.verify.protocol.roles import RoleFailure
+from kbtools_plugins.verify.worker import cuda_shim
+from kbtools_plugins.verify.worker.record.lines import NO_CUDA
+from kbtools_plugins.verify.worker.record.recorder import Recorder, TooLong
+
+
+class Rejected(Exception):
+    """The candidate did something that has a verdict of its own."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(what)
+        self.kind = kind
+
+
+def blamed(failure: RoleFailure, recorder: Recorder) -> RoleFailure:
+    """The same failure, unless it may come of a value that a kernel was to make: kernels do not run here."""
+    if failure.failed != "runtime_error" or not recorder.unmade_read:
+        return failure
+    text = f"line {recorder.unmade_read} reads into Python what a kernel makes, so no recording can follow; then"
+    return RoleFailure(failed="unsupported:host_reads_data", error=f"{text} {failure.error}")
+
+
+def describe(error: BaseException, path: str, code: str) -> RoleFailure:
+    """The failure that an exception of a candidate stands for, with the last lines that lead to it."""
+    own = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == path]
+    where = f"line {own[-1].lineno}: " if own else ""
+    text = f"{where}{''.join(traceback.format_exception_only(error)).strip()}"[-1500:]
+    if isinstance(error, Rejected):
+        return RoleFailure(failed=error.kind, error=str(error))
+    if isinstance(error, TooLong):
+        return RoleFailure(failed="unsupported:too_large", error=str(error))
+    if isinstance(error, cuda_shim.CudaGraphUsed):
+        return RoleFailure(failed="hack:cuda_graph", error=text)
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return RoleFailure(failed="out_of_memory", error=text)
+    if any(sign in text for sign in NO_CUDA):
+        if "torch._inductor" in code:
+            return RoleFailure(failed="unsupported:inductor", error=text)
+        return RoleFailure(failed="unsupported:cuda_api", error=text)
+    if isinstance(error, SystemExit):
+        return RoleFailure(failed="hack:exit", error=text)
+    return RoleFailure(failed="runtime_error", error=text)
