@@ -217,11 +217,18 @@ class Imagined(WarmPair):
         self.times, self.last = times, last
         self.jobs: list[ProcessMessage] = []
 
-    def run(self, role: Role, job: ProcessMessage, settings: VerifySettings, seconds: float | None = None) -> Outcome:
+    def run(
+        self,
+        role: Role,
+        job: ProcessMessage,
+        settings: VerifySettings,
+        seconds: float | None = None,
+        addresses_gb: float = 0,
+    ) -> Outcome:
         """The job elsewhere."""
         self.jobs.append(job)
         if role.name != "gpu":
-            return super().run(role, job, settings, seconds)
+            return super().run(role, job, settings, seconds, addresses_gb)
         assert isinstance(job, ReplayJob)
         outcome = super().run(REPLAY, job, settings, seconds)
         if role is not TIMING:
