@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kbtools_plugins.verify.host.child import Outcome
 from kbtools_plugins.verify.host.pair_processes import PairProcesses
-from kbtools_plugins.verify.host.processes import Outcome
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileReply
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.outputs import flatten, is_float
