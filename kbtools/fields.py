@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
+import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -51,6 +55,22 @@ def is_union(annotation: object) -> bool:
     return get_origin(annotation) in (Union, types.UnionType)
 
 
+_BUILDERS = (
+    __name__,
+    *(f"pydantic._internal.{name}" for name in ("_docs_extraction", "_fields", "_model_construction")),
+)
+
+
+def _note_file(module: str) -> None:
+    """Tell `inspect` of which file a module is.
+
+    Pydantic asks it for the modules of all callers to find the docstrings of fields, and it would go through every
+    module that there is, several times for each class.
+    """
+    if file := getattr(sys.modules.get(module), "__file__", None):
+        inspect.modulesbyfile.setdefault(os.path.normcase(Path(file).absolute()), module)
+
+
 if TYPE_CHECKING:
     CheckedCall = ModelMetaclass  # for a checker the call is that of the class that is written
 else:
@@ -58,7 +78,12 @@ else:
     class CheckedCall(ModelMetaclass):
         """Makes a wrong call of a stage's class an error of kbtools, with the nearest keyword for an unknown one."""
 
-        def __call__(cls, *values: object, **fields: object) -> Any:  # noqa: N805  # a metaclass is called on a class
+        def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> type:
+            for module in (*_BUILDERS, namespace["__module__"]):
+                _note_file(module)
+            return super().__new__(mcs, name, bases, namespace, **options)
+
+        def __call__(cls, *values: object, **fields: object) -> Any:  # a metaclass is called on a class
             if values:
                 names = ", ".join(map(keyword, cls.model_fields))
                 raise UsageError(f"{cls.__name__}: {values[0]!r:.80} has no name. Write it behind one of {names}")

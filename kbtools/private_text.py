@@ -88,7 +88,7 @@ class Cleaner:
             users |= {match["user"] or match["short"] for match in _GIVEN_AWAY.finditer(text)}
             users |= {match["user"] for match in _LOGIN.finditer(text)}
             hosts |= {match["host"] for match in _LOGIN.finditer(text)} | _hosts_in(text)
-        public = {word.lower() for word in said} | _EVERYBODY
+        public = {word.lower() for word in said} | _EVERYBODY | set(_PUBLIC)
         return Cleaner(_known(users, public, 3), _known(hosts, public, 4), self.keys, self.homes)
 
     def text(self, text: str) -> str:
@@ -175,7 +175,7 @@ def _host(url: str) -> str:
 def _is_place(text: str) -> bool:
     """Whether the whole text says where something lies on this machine or another."""
     if _ROOTED.match(text):
-        return True
+        return "://" not in text  # else an address stands behind it, of which the last part is no file's name
     return "/" in text and os.path.exists(text)  # noqa: PTH110 - Path.exists raises for a name that is too long
 
 

@@ -45,6 +45,15 @@ _FIXTURES_WITH_PROCESSES = {"hub_process", "program", "cluster"}
 """The Hub, the command line on ten rows, and a cluster of Ray; other fixtures stand on these."""
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker for each core, of which each takes up to a gigabyte, so at most four; one more for the usual run.
+
+    In that one many tests wait for processes and servers; the quick and the slow ones keep their cores busy.
+    """
+    cores = min(len(os.sched_getaffinity(0)), 4)
+    return cores + 1 if not config.option.markexpr else cores
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Modules all of whose tests `-m "not process and not verify"` leaves out are not imported, torch with them."""
     asked = config.option.markexpr

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from kbtools.plugins import registry
+from tests.sources import trees
 
-ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "wording",
@@ -47,9 +47,6 @@ FLOORS = (
 ABOVE_PLUGINS = ("kbtools.cli", "kbtools.pipeline", "kbtools.plugins", "kbtools.report", "kbtools.testing")
 """What a built-in plugin must not know: it uses what every plugin may use."""
 
-MATERIAL = "recipes/sample/modules/"
-"""The sample's kernels and their references, broken ones among them: data, never imported by kbtools."""
-
 HEAVY = {"datasets", "torch", "triton", "transformers", "openai", "vllm", "polars", "pyarrow"}
 MAY_BE_HEAVY = {
     "plugins/kbtools_plugins/verify/worker/": "imported by the processes that run kernels",
@@ -70,14 +67,6 @@ FRONT_DOOR = {
 """Modules of the core that may import `kbtools` itself, behind which are all floors, and why."""
 
 
-def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
-    """Path below the repository and syntax tree of every module."""
-    for file in sorted((ROOT / folder).rglob("*.py")):
-        path = file.relative_to(ROOT).as_posix()
-        if not path.startswith(MATERIAL):
-            yield path, ast.parse(file.read_text(encoding="utf-8"))
-
-
 STATEMENTS = ("body", "orelse", "handlers", "finalbody", "cases")
 """Where statements hold further statements; an import is nowhere else."""
 
@@ -87,7 +76,7 @@ def imports(tree: ast.Module, path: str = "", *, everywhere: bool) -> Iterator[t
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and for_checkers(node.test):
             waiting.extend(node.orelse)
         elif isinstance(node, ast.Import):
             yield from ((node.lineno, name.name) for name in node.names)
@@ -95,6 +84,11 @@ def imports(tree: ast.Module, path: str = "", *, everywhere: bool) -> Iterator[t
             yield from ((node.lineno, f"{origin(node, path)}.{name.name}") for name in node.names)
         elif everywhere or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             waiting.extend(child for field in STATEMENTS for child in getattr(node, field, ()))
+
+
+def for_checkers(test: ast.expr) -> bool:
+    """Whether a condition speaks of TYPE_CHECKING."""
+    return any(getattr(node, "id", getattr(node, "attr", None)) == "TYPE_CHECKING" for node in ast.walk(test))
 
 
 def origin(node: ast.ImportFrom, path: str) -> str:
@@ -111,16 +105,14 @@ def floor(module: str) -> int | None:
     return FLOORS.index(name) if name in FLOORS else None
 
 
-@cache
 def core() -> dict[str, ast.Module]:
     """All modules of kbtools by path."""
-    return dict(modules("kbtools"))
+    return trees("kbtools")
 
 
-@cache
 def plugins() -> dict[str, ast.Module]:
     """All modules of the built-in plugins by path."""
-    return dict(modules("plugins/kbtools_plugins"))
+    return trees("plugins/kbtools_plugins")
 
 
 @cache

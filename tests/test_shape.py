@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.house import SOURCES, anys
+from tests.sources import ROOT, trees
 
-ROOT = Path(__file__).parents[1]
 MOST_LINES = 300
 MOST_MODULES = 20
 MOST_ANY = 8
@@ -47,6 +47,10 @@ SHARED_NAMES = {
 def test_a_name_means_one_class():
     """Whoever reads `Places` or searches for it finds one thing; private classes count too."""
     classes = Counter(
-        node.name for text in TEXTS.values() for node in ast.parse(text).body if isinstance(node, ast.ClassDef)
+        node.name
+        for part in ("kbtools", "plugins/kbtools_plugins")
+        for tree in trees(part).values()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
     )
     assert {name for name, count in classes.items() if count > 1} == set(SHARED_NAMES)

@@ -3,13 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from kbtools.wording import counted
+from tests.sources import trees
 
-ROOT = Path(__file__).parents[1]
 NOUNS = (
     "rows|columns|files|pairs|calls|shards|splits|modules|prompts|requests|labels|judges|stages|values|kernels|"
     "problems|characters|tokens|lines|keys|workers|nodes|turns|messages|clusters|groups|candidates|rollouts|"
@@ -41,9 +40,9 @@ def test_no_number_is_followed_by_a_plural_of_its_own(folder):
     """Use `kbtools.wording.counted`, or `rows_text` for rows."""
     found = [
         f"{path}: {said}"
-        for file in sorted((ROOT / folder).rglob("*.py"))
-        if not (path := file.relative_to(ROOT).as_posix()).startswith((*MACHINES, "kbtools/data/sample/"))
-        for said in unguarded(ast.parse(file.read_text(encoding="utf-8")))
+        for path, tree in trees(folder).items()
+        if not path.startswith((*MACHINES, "kbtools/data/sample/"))
+        for said in unguarded(tree)
     ]
     assert not found
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kbtools.card.privacy import public, public_text
@@ -127,21 +127,29 @@ def settings(cls, text):
 
 
 @pytest.mark.parametrize("cls", registry().stages().values(), ids=lambda cls: cls.name)
-def test_no_setting_note_or_fact_of_any_stage_says_who_and_where(cls, alice):
-    """Whatever stands around it; also in the names of dropped rows, of prompts and of facts."""
-    for around in AROUND:
-        texts = [around.replace("{}", planted) for planted in PLANTED]
-        each = dict.fromkeys(texts, 1)
-        record = StageRecord(
-            stage=cls.name, distribution="d", version="1", rows_in=1, rows_out=1, dropped=each, failed=each,
-            notes=tuple(texts), prompts=dict.fromkeys(texts, "0"), facts={"a": texts, **each},
-        )  # fmt: skip
-        how = Lineage(stages=tuple(settings(cls, text) for text in texts), records=(record,))
-        found = public(how).model_dump_json()
-        assert not SECRET.findall(found), found
+def test_no_setting_of_any_stage_says_who_and_where(cls, alice):
+    """Whatever stands around it."""
+    texts = [around.replace("{}", planted) for around in AROUND for planted in PLANTED]
+    found = public(Lineage(stages=tuple(settings(cls, text) for text in texts))).model_dump_json()
+    assert not SECRET.findall(found), found
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_no_note_or_fact_says_who_and_where(around, alice):
+    """Nor do the names of dropped rows, of prompts and of facts."""
+    texts = [around.replace("{}", planted) for planted in PLANTED]
+    each = dict.fromkeys(texts, 1)
+    record = StageRecord(
+        stage="x", distribution="d", version="1", rows_in=1, rows_out=1, dropped=each, failed=each,
+        notes=tuple(texts), prompts=dict.fromkeys(texts, "0"), facts={"a": texts, **each},
+    )  # fmt: skip
+    found = public(Lineage(records=(record,))).model_dump_json()
+    assert not SECRET.findall(found), found
 
 
 @given(st.lists(st.sampled_from(PLANTED), min_size=1, max_size=4), st.sampled_from((" ", ": ", ", ", "; ", " and\n")))
+@example(["~alice/runs/x.jsonl", "https://huggingface.co/x?token=hush"], " ")
+@example(["https://carol:hush@huggingface.co/x", "https://huggingface.co/x?token=hush"], " ")
 def test_what_was_cleaned_once_is_clean(texts, between):
     """Nothing private is left of several at once, and cleaning again changes nothing."""
     cleaner = of_this_machine(USER)

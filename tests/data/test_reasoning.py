@@ -361,7 +361,7 @@ def accepted(text: str, rules: Rules) -> str | None:
 
 
 @given(TEXTS, RULES)
-@settings(max_examples=600)
+@settings(max_examples=300)
 @example("r <answer>\n```\n</think><answer>\n```\n</answer>", Rules())
 @example("<answer>\n<answer>x</answer>\n</answer>", Rules())
 def test_stripping_is_idempotent(text: str, rules: Rules):
@@ -379,7 +379,7 @@ def test_text_without_reasoning_is_unchanged(text: str, answer: AnswerRule):
 
 
 @given(TEXTS, RULES)
-@settings(max_examples=600)
+@settings(max_examples=300)
 def test_the_answer_is_a_piece_of_the_text(text: str, rules: Rules):
     """Nothing is added to an answer and nothing taken from its middle."""
     stripped = accepted(text, rules)
@@ -395,7 +395,7 @@ INNER = st.sampled_from(["A", "\n  A = '</think>'\n", "'<answer>'", "\n```\n</an
 
 
 @given(st.lists(ASIDES, min_size=1, max_size=3), INNER, st.sampled_from(["", "\n", "\n\nSo:\n"]))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_nothing_inside_a_block_survives(asides: list[str], inner: str, between: str):
     """Whatever stands in think blocks, the answer behind them comes out and nothing else."""
     blocks = "".join(f"<think>{SENTINEL}{aside}{SENTINEL}</think>" for aside in asides)
@@ -403,7 +403,7 @@ def test_nothing_inside_a_block_survives(asides: list[str], inner: str, between:
 
 
 @given(ASIDES, ASIDES, st.sampled_from(["", "\n", "\n\nSo:\n"]))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_nothing_of_prefilled_reasoning_survives(aside: str, other: str, between: str):
     """With the opening tag pre-filled no reasoning survives either, though a doubtful text may be refused."""
     text = f"{SENTINEL}{aside}{SENTINEL}{other}{SENTINEL}</think>{between}<answer>A</answer>"
@@ -415,7 +415,7 @@ BOUNDS = st.sampled_from([("<answer>", "</answer>"), ("\nBEGIN_PYTHON\n", "\nEND
 
 
 @given(st.sampled_from(["", "</think>", "<think>{}</think>"]), BOUNDS, FILLERS, FILLERS, FILLERS, FILLERS)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_the_usual_text_is_read_as_any_other(
     block: str, bounds: tuple[str, str], before: str, reasoning: str, answer: str, after: str
 ):

@@ -39,7 +39,7 @@ BLOCKS = st.builds(
 
 
 @given(st.lists(BLOCKS, min_size=1, max_size=4), st.sampled_from(["", "\n", "\n\n"]), CODES)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_nothing_inside_a_block_survives_whatever_its_marks(blocks: list[str], between: str, code: list[str]):
     """Blocks of all families, in any case and with attributes, one behind the other: the answer alone is left."""
     answer = f"<answer>{''.join(code)}</answer>"
@@ -57,7 +57,7 @@ def outcome(text: str) -> str:
 
 
 @given(st.sampled_from(EXAMPLES), st.sampled_from(EXAMPLES), THOUGHTS)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_marks_of_another_family_are_text_inside_a_block(pair: tuple[str, str], other: tuple[str, str], thought: str):
     """A model may talk about the marks of other models while it thinks."""
     for mention in other if pair != other else ():
@@ -66,7 +66,7 @@ def test_marks_of_another_family_are_text_inside_a_block(pair: tuple[str, str], 
 
 
 @given(st.sampled_from(EXAMPLES), THOUGHTS)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_closing_mark_alone_ends_prefilled_reasoning(pair: tuple[str, str], thought: str):
     """With the opening mark in the chat template, all that stands before the closing one goes."""
     try:
@@ -81,7 +81,7 @@ def test_a_closing_mark_alone_ends_prefilled_reasoning(pair: tuple[str, str], th
     st.text("abc \n").map("a{}".format),
     st.text("xyz\n").map("{}x".format),
 )
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_what_is_kept_and_what_is_stripped_are_all_there_is(
     pairs: tuple[tuple[str, str], tuple[str, str]], thought: str, answer: str
 ):

@@ -1,11 +1,13 @@
 """Each fault of a server: its kind, whether it is tried again, and what is kept."""
 
+import threading
 from itertools import pairwise
 
 import pytest
 
 from kbtools.models import Kind, Options, run_requests
 from kbtools.models.backends.received import received
+from kbtools.models.store import StoreError, claims
 
 FINAL = {
     "400": Kind.BAD_REQUEST,
@@ -105,3 +107,23 @@ def test_kinds_of_responses(status, body, kind):
     assert answer.kind is kind
     assert answer.error
     assert answer.raw == body.decode("utf-8", "surrogateescape")
+
+
+def test_the_first_error_carries_that_of_the_requests_rendered_meanwhile(serve, store, ask, monkeypatch):
+    """The thread that renders ahead is waited for, and what it raises is not lost behind the store's error."""
+    _, backend = serve()
+    failing = threading.Event()
+
+    def planned():
+        yield from ask(32)  # the first chunk
+        failing.wait(30)
+        raise ValueError("row 33 cannot be rendered")
+
+    def claim(*_, **__):
+        failing.set()
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(claims, "claim", claim)
+    with pytest.raises(StoreError, match="the disk is full") as caught:
+        run_requests(planned(), backend, store, Options(max_in_flight=8))
+    assert any("row 33 cannot be rendered" in note for note in caught.value.__notes__)

@@ -102,14 +102,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResponseStore]:
 
 
 @given(mutated(), st.sampled_from([200, 200, 200, 202, 302, 400, 401, 404, 422, 429, 500]))
-@settings(max_examples=700)
+@settings(max_examples=300)
 def test_any_type_at_any_place_is_read(store: ResponseStore, raw: str, status: int):
     """Types are swapped and parts left out at every place of real replies, under every status."""
     check(store, status, raw.encode("ascii"))
 
 
 @given(st.sampled_from(WHOLE), st.data())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_cut_and_broken_bytes_are_read(store: ResponseStore, value: dict[str, Any], data: st.DataObject):
     """Bodies are cut, get other bytes, and say that they have other encodings."""
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -120,7 +120,7 @@ def test_cut_and_broken_bytes_are_read(store: ResponseStore, value: dict[str, An
 
 
 @given(st.recursive(OTHERS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_json_is_read(store: ResponseStore, value: object):
     """Also what is nothing like a reply."""
     check(store, 200, json.dumps(value).encode("ascii"))

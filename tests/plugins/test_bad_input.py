@@ -227,13 +227,16 @@ def _model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 NAMES = ("A", "B", "C", "D")
+SHORT = "<answer>\nx = 1\n</answer>"
 ODD_NAMES = ("A\x00", "A\u202e", "💥", "é e\u0301")
 
 
-def good(names: tuple[str, ...] = NAMES, content: str = "<answer>\nx = 1\n</answer>") -> datasets.Dataset:
-    """Four rows that every stage takes."""
+@cache
+def good(names: tuple[str, ...] = NAMES, content: str = SHORT) -> datasets.Dataset:
+    """Four rows that every stage takes, two of them with this content."""
     rewards = [0.9, 0.5, 0.95, 1.1]
-    rows = [evals_row(i, name, rewards[i], content) for i, name in enumerate(names)]
+    contents = (content, content, SHORT, SHORT)
+    rows = [evals_row(i, name, rewards[i], contents[i]) for i, name in enumerate(names)]
     return datasets.Dataset.from_list(rows, features=EVALS)
 
 
@@ -242,19 +245,23 @@ def with_column(ds: datasets.Dataset, name: str, values: list[object], feature: 
     return ds.remove_columns(name).add_column(name, values, feature=feature)
 
 
-def expect(stated: Stated, ds: datasets.Dataset, outcome: Outcome) -> datasets.Dataset | datasets.DatasetDict | None:
-    """Check that the stage does on this dataset what the table says."""
-    for name, value in stated.more.items():
-        ds = ds.add_column(name, [value] * ds.num_rows)
+def expect(stated: Stated, ds: datasets.Dataset, outcome: Outcome) -> None:
+    """Check that the stage does on this dataset what the table says, and keeps its contract doing so."""
+    ds = with_more(stated, ds)
     if isinstance(outcome, int):
-        out = check_stage(stated.stage(), ds)
-        assert count(out) == outcome
-        return out
+        assert count(check_stage(stated.stage(), ds)) == outcome
+        return
     error, says = outcome
     with pytest.raises(error) as caught:
         stated.stage().run(ds)
     assert says in str(caught.value)
-    return None
+
+
+def with_more(stated: Stated, ds: datasets.Dataset) -> datasets.Dataset:
+    """The dataset with the further columns that the stage needs."""
+    for name, value in stated.more.items():
+        ds = ds.add_column(name, [value] * ds.num_rows)
+    return ds
 
 
 ELSEWHERE = {
@@ -317,9 +324,9 @@ def test_odd_characters_survive_the_stage_and_the_file(stated: Stated, tmp_path:
     """NUL, right-to-left marks, emoji, a BOM, odd line ends: no stage stumbles, and the files give them back."""
     odd = "\x00 \u202eabc\u202c 💥👩‍👩‍👧 e\u0301 \ufeff \u2028 \r\n \x85 \U0010ffff"
     ds = good(ODD_NAMES, f"<answer>\nx = 1  # {odd}\n</answer>")
-    out = expect(stated, ds, stated.rows)
+    out = stated.stage().run(with_more(stated, ds)).dataset
+    assert count(out) == stated.rows
     part = next(iter(out.values())) if isinstance(out, dict) else out
-    assert part is not None
     for name in ("out.parquet", "out.jsonl"):
         kb.save(part, tmp_path / name)
         assert kb.load(str(tmp_path / name)).to_list() == part.to_list()
@@ -329,4 +336,5 @@ def test_odd_characters_survive_the_stage_and_the_file(stated: Stated, tmp_path:
 def test_rows_of_a_megabyte(stated: Stated) -> None:
     """Long rows are processed whole."""
     lines = f"x = 1.0  # {'one ' * 250}\n" * 1_000
-    expect(stated, good(content=f"<answer>\n{lines}</answer>"), stated.rows)
+    out = stated.stage().run(with_more(stated, good(content=f"<answer>\n{lines}</answer>"))).dataset
+    assert count(out) == stated.rows

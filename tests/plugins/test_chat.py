@@ -33,7 +33,7 @@ def pair(completion: Any, prompt: Any = (USER,), **columns: Any) -> datasets.Dat
 
 def messages(ds: datasets.Dataset, **options: Any) -> list[dict[str, Any]]:
     """The only row's conversation after `to-messages`."""
-    found: list[dict[str, Any]] = check_stage(kb.ToMessages(**options), ds)[0]["messages"]
+    found: list[dict[str, Any]] = kb.ToMessages(**options)(ds)[0]["messages"]
     return found
 
 

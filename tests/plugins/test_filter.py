@@ -27,7 +27,13 @@ ROWS = datasets.Dataset.from_dict(
 
 def kept(where: str, nulls: str = "drop") -> list[int]:
     """Ids of the rows that stay."""
-    return check_stage(kb.Filter(where=where, nulls=nulls), ROWS)["id"][:]
+    return kb.Filter(where=where, nulls=nulls).run(ROWS).dataset["id"][:]
+
+
+@pytest.mark.parametrize("where", ["count > 1", "good or count == 2", "info.name == 'x'", "count in ()"])
+def test_contract(where: str) -> None:
+    """Rows that stay, rows that are null, and none at all."""
+    check_stage(kb.Filter(where=where, nulls="drop"), ROWS)
 
 
 @pytest.mark.parametrize(

@@ -10,49 +10,32 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
 
-from kbtools.calls import Distinct
 from kbtools.errors import ConfigError, KbError
-from kbtools.models.backend import ChunkBackend, ChunkRun, Review
+from kbtools.models.backend import ChunkBackend, ChunkRun
 from kbtools.models.engine.accounting import count_reply, count_usage, reply_from
 from kbtools.models.engine.budget import Budget
-from kbtools.models.engine.lookup import Lookup, count_known
-from kbtools.models.engine.progress import Progress
+from kbtools.models.engine.driver import Driver, RunInputs
+from kbtools.models.engine.lookup import count_known
 from kbtools.models.kinds import STOPS_RUN
-from kbtools.models.options import Options, Spend
+from kbtools.models.options import Spend
 from kbtools.models.reply import Answer
 from kbtools.models.request import Request
-from kbtools.models.store import ResponseStore, claims, put
+from kbtools.models.store import claims, put
 
 GROUP = 64
 POLL = 0.5
 
 
-class ChunkDriver:
+class ChunkDriver(Driver):
     """One run against a chunk backend."""
 
-    def __init__(
-        self,
-        backend: ChunkBackend,
-        store: ResponseStore,
-        options: Options,
-        progress: Progress,
-        review: Review | None,
-        seen: Distinct,
-    ) -> None:
-        self.problem: BaseException | None = None
+    def __init__(self, backend: ChunkBackend, given: RunInputs) -> None:
+        super().__init__(backend, given)
         self._backend = backend
-        self._store = store
-        self._options = options
-        self._progress = progress
-        self._review = review
-        self._seen = seen
-        self._owner = claims.new_owner()
         self._stopping = threading.Event()
-        self._lookup = Lookup(store, backend.endpoint, review, options.repeat_failures, time.time())
         self._waiting: deque[Request] = deque()
-        self._budget = Budget(options)
+        self._budget = Budget(self._options)
         self._done = threading.Event()
 
     def run(self, requests: Iterable[Request]) -> None:
@@ -73,13 +56,13 @@ class ChunkDriver:
         """Finish the chunk under way and start no other. Callable from any thread."""
         self._stopping.set()
 
-    stop = drain
+    def stop(self) -> None:
+        """The same: a local engine cannot be interrupted within a chunk."""
+        self.drain()
 
     def _work(self, source: Iterator[Request]) -> None:
         while not self._stopping.is_set():
-            taken = list(islice(source, max(0, self._backend.chunk_size - len(self._waiting))))
-            fresh = self._seen.new(taken)
-            self._progress.taken(len(taken), len(taken) - len(fresh))
+            taken, fresh = self._take(source, max(0, self._backend.chunk_size - len(self._waiting)))
             unique = {request.key: request for request in [*self._waiting, *fresh]}
             self._waiting.clear()
             if not (unique or taken):

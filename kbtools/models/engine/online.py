@@ -12,19 +12,16 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 
-from kbtools.calls import Distinct
 from kbtools.errors import KbError
-from kbtools.models.backend import OnlineBackend, Review
+from kbtools.models.backend import OnlineBackend
 from kbtools.models.engine.accounting import CircuitBreaker, count_reply
 from kbtools.models.engine.attempts import Attempts, CallRunner
-from kbtools.models.engine.lookup import Classified, Lookup, count_known
-from kbtools.models.engine.progress import Progress
-from kbtools.models.options import Options
+from kbtools.models.engine.driver import Driver, RunInputs
+from kbtools.models.engine.lookup import Classified, count_known
 from kbtools.models.reply import Reply
 from kbtools.models.request import Request
-from kbtools.models.store import ResponseStore, claims
+from kbtools.models.store import claims
 from kbtools.models.store.commit import GroupCommit
 
 CHUNK = 256
@@ -45,26 +42,12 @@ class _Taken:
     known: Classified
 
 
-class Scheduler:
+class Scheduler(Driver):
     """One run against an online backend."""
 
-    def __init__(
-        self,
-        backend: OnlineBackend,
-        store: ResponseStore,
-        options: Options,
-        progress: Progress,
-        review: Review | None,
-        seen: Distinct,
-    ) -> None:
-        self.problem: BaseException | None = None
+    def __init__(self, backend: OnlineBackend, given: RunInputs) -> None:
+        super().__init__(backend, given)
         self._backend = backend
-        self._store = store
-        self._options = options
-        self._progress = progress
-        self._review = review
-        self._seen = seen
-        self._owner = claims.new_owner()
         self._breaker = CircuitBreaker(backend.endpoint)
         self._draining = False
         self._jobs: set[asyncio.Task[bool]] = set()
@@ -72,6 +55,8 @@ class Scheduler:
         """Jobs that run, and replies that wait for their commit."""
         self._fewer = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ahead: asyncio.Task[_Taken] | None = None
+        """The next requests of the plan, which a thread renders while those before them are admitted."""
 
     def run(self, requests: Iterable[Request]) -> None:
         """Fulfil on a new event loop in the calling thread; `problem` says what ended it early."""
@@ -104,9 +89,6 @@ class Scheduler:
 
     async def _main(self, requests: Iterator[Request]) -> None:
         self._calls = CallRunner(self._options, self._progress, self._end)
-        self._lookup = Lookup(
-            self._store, self._backend.endpoint, self._review, self._options.repeat_failures, time.time()
-        )
         self._opening = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         commit = GroupCommit(self._store, self._calls.most_unkept)
@@ -116,6 +98,7 @@ class Scheduler:
             try:
                 await self._feed(requests)
             except Exception as error:  # noqa: BLE001 - run_requests raises it, after what is under way is in
+                await self._join_rendering(error)
                 self._end(error)
             await self._fewer_open_than(1)
             keeping.cancel()
@@ -125,36 +108,41 @@ class Scheduler:
     async def _feed(self, source: Iterator[Request]) -> None:
         parked: list[Request] = []
         looked = time.monotonic()
-        exhausted, ahead = False, None
+        exhausted = False
         while not self._draining and (parked or not exhausted):
-            ahead = ahead or self._ahead(source, exhausted, parked)
-            if ahead is None:
+            self._ahead = self._ahead or self._render(source, exhausted, parked)
+            if self._ahead is None:
                 await self._calls.sleepers.sleep(POLL)
             else:
-                found = await ahead
+                found = await self._ahead
                 exhausted = not found.taken
-                ahead = self._ahead(source, exhausted, parked)
+                self._ahead = self._render(source, exhausted, parked)
                 parked += await self._admit(found)
             if parked and time.monotonic() - looked >= POLL:
                 again, parked, looked = parked, [], time.monotonic()
                 parked += await self._admit(await asyncio.to_thread(self._looked_up, again))
             await self._fewer_open_than(2 * self._options.max_in_flight)
-        if ahead is not None:
-            await ahead
+        if self._ahead is not None:
+            await self._ahead
 
-    def _ahead(self, source: Iterator[Request], exhausted: bool, parked: list[Request]) -> asyncio.Task[_Taken] | None:
+    async def _join_rendering(self, first: Exception) -> None:
+        """Wait for the requests that are being rendered while something else fails; what they raise goes with it."""
+        if self._ahead is not None:
+            (second,) = await asyncio.gather(self._ahead, return_exceptions=True)
+            if isinstance(second, BaseException) and second is not first:
+                first.add_note(f"Rendering the next requests failed, too: {second!r}")
+
+    def _render(self, source: Iterator[Request], exhausted: bool, parked: list[Request]) -> asyncio.Task[_Taken] | None:
         """Begin to take the next requests, in a thread: rendering prompts must not hold up the calls under way."""
         if exhausted or len(parked) >= MOST_PARKED:
             return None
         size = min(CHUNK, max(LEAST, self._options.max_in_flight // 4))
-        return asyncio.create_task(asyncio.to_thread(self._take, source, size))
+        return asyncio.create_task(asyncio.to_thread(self._next, source, size))
 
-    def _take(self, source: Iterator[Request], size: int) -> _Taken:
+    def _next(self, source: Iterator[Request], size: int) -> _Taken:
         """The next requests of the plan, and what is known of those that are new."""
-        taken = list(islice(source, size))
-        fresh = self._seen.new(taken)
-        self._progress.taken(len(taken), len(taken) - len(fresh))
-        return self._looked_up(fresh, len(taken))
+        taken, fresh = self._take(source, size)
+        return self._looked_up(fresh, taken)
 
     def _looked_up(self, requests: list[Request], taken: int = 0) -> _Taken:
         by_key = {request.key: request for request in requests}

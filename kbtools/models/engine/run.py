@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import length_hint
-from typing import Protocol
 
 from kbtools.calls import Distinct
 from kbtools.errors import UsageError, rebuilt
 from kbtools.models.backend import ChunkBackend, ModelBackend, OnlineBackend, Review, Waiting
+from kbtools.models.engine.driver import Driver, RunInputs
 from kbtools.models.engine.lookup import Lookup
 from kbtools.models.engine.offline import ChunkDriver
 from kbtools.models.engine.online import CHUNK, Scheduler
@@ -72,7 +72,7 @@ def run_requests(
     options = options or Options()
     counters = Progress(total if total is not None else length_hint(requests, 0) or None)
     counters.booked = options.already
-    driver = _driver(backend, store, options, counters, review, seen or Distinct())
+    driver = _driver(backend, RunInputs(store, options, counters, review, seen or Distinct()))
     counters.model = backend.model
     _run(driver, requests, counters, _telling(progress, backend))
     if driver.problem is not None:
@@ -163,34 +163,19 @@ def _telling(sink: ProgressSink | None, backend: ModelBackend) -> ProgressSink |
     return tell
 
 
-class _RunDriver(Protocol):
-    problem: BaseException | None
-
-    def run(self, requests: Iterable[Request]) -> None: ...
-    def drain(self) -> None: ...
-    def stop(self) -> None: ...
-
-
-def _driver(
-    backend: ModelBackend,
-    store: ResponseStore,
-    options: Options,
-    counters: Progress,
-    review: Review | None,
-    seen: Distinct,
-) -> _RunDriver:
+def _driver(backend: ModelBackend, given: RunInputs) -> Driver:
     if isinstance(backend, OnlineBackend):
-        _allow_open_files(options.max_in_flight + SPARE_FILES)
-        return Scheduler(backend, store, options, counters, review, seen)
+        _allow_open_files(given.options.max_in_flight + SPARE_FILES)
+        return Scheduler(backend, given)
     if isinstance(backend, ChunkBackend):
-        return ChunkDriver(backend, store, options, counters, review, seen)
+        return ChunkDriver(backend, given)
     raise UsageError(
         f"{type(backend).__name__} is not a model backend: it has neither connect() nor complete(); "
         "see kbtools.models.backend"
     )
 
 
-def _run(driver: _RunDriver, requests: Iterable[Request], counters: Progress, sink: ProgressSink | None) -> None:
+def _run(driver: Driver, requests: Iterable[Request], counters: Progress, sink: ProgressSink | None) -> None:
     """Run the driver in its thread; the first Ctrl-C drains it, the second stops it."""
     defect: list[BaseException] = []
     finished = threading.Event()
@@ -221,7 +206,7 @@ def _run(driver: _RunDriver, requests: Iterable[Request], counters: Progress, si
         raise Interrupted(counters)
 
 
-def _drain(driver: _RunDriver, finished: threading.Event, counters: Progress, sink: ProgressSink | None) -> None:
+def _drain(driver: Driver, finished: threading.Event, counters: Progress, sink: ProgressSink | None) -> None:
     """Wait for the calls under way; a further Ctrl-C gives them up, and does not wait for a local engine."""
     try:
         _watch(finished, counters, sink)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import traceback
-from functools import cache
 from importlib.metadata import version
 
 from kbtools.errors import KbError
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
+from kbtools_plugins.verify.host.child import WorkerDied
 from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed, PairProcesses
-from kbtools_plugins.verify.host.processes import WarmPair, WorkerDied
+from kbtools_plugins.verify.host.processes import WarmPair, shared_pair
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
 from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
 from kbtools_plugins.verify.protocol.trace import Trace
@@ -27,6 +26,7 @@ from kbtools_plugins.verify.steps.compile import (
     picked,
     targets,
 )
+from kbtools_plugins.verify.steps.far import Launches
 from kbtools_plugins.verify.steps.further import replay_further, require_work_however
 from kbtools_plugins.verify.steps.places import RecordingPlaces
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
@@ -66,7 +66,7 @@ def verify(
     require_sandbox(chosen)
     for _ in range(_ATTEMPTS):
         try:
-            warm = processes or _shared_processes()
+            warm = processes or shared_pair()
             return PairCheck(reference, candidate, entry_point, chosen, warm, deadline or Deadline()).run()
         except WorkerDied as error:
             died = error
@@ -102,6 +102,8 @@ class PairCheck:
             raise
         except Exception as error:  # noqa: BLE001 - one odd pair must not end the check of all others
             found = Decided("unsupported:internal", f"the check itself failed: {_last_lines(error)}")
+        finally:
+            self._processes.close()
         self._evidence.processor_seconds = round(self._processes.used, 3)
         return self._evidence.verdict(found.verdict, found.error, found.max_error, self._settings)
 
@@ -120,14 +122,10 @@ class PairCheck:
         if machine(self._settings) == "interpreter" and (
             missing := trace_rules.features_without_gpu(self._kernels, self._main_trace, self._features)
         ):
-            raise Decided(
-                f"unsupported:{missing}",
-                f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx",
-            )
-        if not on_gpu(self._settings) and (
-            differs := trace_rules.what_machines_differ_in(self._kernels, self._features)
-        ):
-            raise Decided(f"unsupported:{differs}", "what a kernel does depends on the device that it runs on")
+            text = f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx"
+            raise Decided(f"unsupported:{missing}", text)
+        if not on_gpu(self._settings):
+            trace_rules.require_same_on_all_machines(self._kernels, self._features)
         with self._evidence.timed("replay"):
             try:
                 worst = self._replay()
@@ -148,8 +146,9 @@ class PairCheck:
             self._evidence.notes += replay_further(self._further, self._source, self._reference, settings, processes)
             if self._evidence.sizes == "cut":
                 seeds = self._secrets("larger input", 1), self._secrets("larger decoy", 1)
-                spot = SpotCheck(self._pair, self._reference, self._main_trace, seeds, settings, processes)
-                self._evidence.notes.append(spot.note())
+                judged = Launches(self._main_trace, self._programs, self._reference.sets[0].tensors)
+                spot = SpotCheck(self._pair, self._reference, judged, seeds, settings, processes)
+                self._evidence.notes += spot.notes()
 
     def _read(self) -> None:
         self._pair = found = read.texts(self._processes, *self._texts, self._entry_point)
@@ -210,9 +209,7 @@ class PairCheck:
             )
         self._sort_out_cards(self._traces.pop(record.CARDS, []))
         doubted = self._traces.pop(record.DOUBTS)
-        self._further += require_work_however(
-            doubted, self._source, self._settings, reference_only_moves=reference_only_moves
-        )
+        self._further += require_work_however(doubted, self._source, self._settings, reference_only_moves)
         for name in labels:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
@@ -300,10 +297,3 @@ class PairCheck:
 
 def _last_lines(error: Exception) -> str:
     return "".join(traceback.format_exception(error)[-3:])
-
-
-@cache
-def _shared_processes() -> WarmPair:
-    processes = WarmPair()
-    atexit.register(processes.close)
-    return processes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import datasets
 import pytest
@@ -17,6 +18,7 @@ from kbtools_plugins.leaks.contamination.sources import BenchmarkProblem
 from tests.plugins.leaks.variants import VARIANTS, constants_changed, one_operator_replaced, tasks
 
 TASKS = tasks(60)
+FEW = TASKS[:10]
 OTHERS = [task.code() for task in tasks(60, seed=9)]
 KERNEL = """
 import triton
@@ -33,7 +35,11 @@ def kernel(x_ptr, y_ptr, n, BLOCK: tl.constexpr):
 @pytest.fixture
 def problems(tmp_path):
     """An evaluation set in a file."""
-    return written(tmp_path / "bench.jsonl", [{"name": task.name, "code": task.code()} for task in TASKS])
+    return written(tmp_path / "bench.jsonl", problem_rows(FEW))
+
+
+def problem_rows(problems):
+    return [{"name": task.name, "code": task.code()} for task in problems]
 
 
 def written(path, rows):
@@ -45,9 +51,14 @@ def rows_of(texts, **more):
     return datasets.Dataset.from_dict({"id": list(range(len(texts))), "python_code": texts, **more})
 
 
+@cache
+def of_all_tasks() -> Index:
+    return Index([BenchmarkProblem("bench", task.name, task.code()) for task in TASKS])
+
+
 def recall(variant, kinds) -> float:
     """Share of the problems of which a variant is found, as that very problem."""
-    index = Index([BenchmarkProblem("bench", task.name, task.code()) for task in TASKS])
+    index = of_all_tasks()
     seen = [index.look(codes.read_code(variant(task))) for task in TASKS]
     hits = [index.verdict(one) for one in seen]
     return sum(hit is not None and hit.kind in kinds and hit.problem == place for place, hit in enumerate(hits)) / len(
@@ -89,7 +100,7 @@ def test_other_constants_are_the_same_task():
 def test_one_operator_replaced_is_another_task():
     """Such codes are similar, and only `similar` says so."""
     negatives = [code for place, task in enumerate(TASKS) if (code := one_operator_replaced(task.code(), place))]
-    index = Index([BenchmarkProblem("bench", task.name, task.code()) for task in TASKS])
+    index = of_all_tasks()
     hits = [index.verdict(seen) for seen in [index.look(codes.read_code(code)) for code in negatives]]
     assert len(negatives) > 50
     assert sum(hit is not None and hit.kind in CERTAIN for hit in hits) / len(negatives) <= 0.02
@@ -104,15 +115,16 @@ def test_rows_are_dropped_with_figures_and_pairs(problems):
     assert result.dropped[0].rows["id"][:] == [0, 1]
     facts = result.facts
     assert facts["hits"] == {"bench": {"exact": 1, "operators": 1}}
-    assert facts["against"]["bench"]["problems"] == len(TASKS)
+    assert facts["against"]["bench"]["problems"] == len(FEW)
     assert len(facts["against"]["bench"]["pinned"]) == 64
     assert facts["problems"] == {"bench:Problem3": 1, "bench:Problem4": 1}
     assert {pair["right"]["name"] for pair in facts["code_pairs"]} == {"bench:Problem3", "bench:Problem4"}
     assert all(pair["left"]["text"] in ds["python_code"][:2] for pair in facts["code_pairs"])
 
 
-def test_levels_reach_further_one_by_one(problems):
+def test_levels_reach_further_one_by_one(tmp_path):
     """exact, then task, then similar, which is marked and kept."""
+    problems = written(tmp_path / "bench.jsonl", problem_rows(TASKS))
     similar = one_operator_replaced(TASKS[0].code(), 0)
     ds = rows_of([TASKS[1].code(), TASKS[2].functional(), similar, OTHERS[0]])
     against = (str(problems),)

@@ -23,7 +23,7 @@ def block(sets: list[frozenset[int]]) -> Sets:
     return Sets.of(np.array(sorted((n * 0x9E3779B97F4A7C15) % 2**64 for n in one), np.uint64) for one in sets)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(SETS, THRESHOLDS)
 def test_greedy_and_components_are_what_comparing_every_pair_gives(sets, threshold):
     """No pair is missed and none is made up, with thresholds that are hit exactly."""
@@ -34,7 +34,7 @@ def test_greedy_and_components_are_what_comparing_every_pair_gives(sets, thresho
     assert block(sets).components(threshold).tolist() == slow_reference.components(sets, threshold)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(SETS, SETS, THRESHOLDS)
 def test_nearest_of_another_side(indexed, others, threshold):
     """Each later set gets the highest similarity with an earlier one."""

@@ -100,10 +100,20 @@ def verifiers(**changes: Any) -> dict[str, Any]:
 
 def converted(*rows: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
     """The rows after a trip through a file and the stage."""
+    out: list[dict[str, Any]] = kb.ConvertRollouts(**options).run(read(*rows)).dataset.to_list()
+    return out
+
+
+def read(*rows: dict[str, Any]) -> datasets.Dataset:
+    """The rows after a trip through a file."""
     path = Path("results.jsonl")
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    out: list[dict[str, Any]] = check_stage(kb.ConvertRollouts(**options), kb.load(str(path))).to_list()
-    return out
+    return kb.load(str(path))
+
+
+def test_contract() -> None:
+    """On rows of every generation, some of which are converted already."""
+    check_stage(kb.ConvertRollouts(), read(vf_eval(), verifiers(), synthesize(), EXPECTED))
 
 
 @pytest.mark.parametrize("make", [vf_eval, synthesize, verifiers])

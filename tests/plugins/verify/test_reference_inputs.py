@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from kbtools_plugins.verify.worker.reference.inputs import varied
+from kbtools_plugins.verify.worker.reference.inputs import alone, structured, varied
 
 
 def test_fixed_integers_have_another_largest_one_afterwards() -> None:
@@ -22,3 +22,30 @@ def test_fixed_integers_of_few_values_stay_among_them() -> None:
         other = varied(fixed)
         assert other.shape == fixed.shape
         assert set(other.flatten().tolist()) <= set(fixed.flatten().tolist())
+
+
+def _rotation(seed: int) -> torch.Tensor:
+    """Of two equal halves, the second one negative, as the sines of a rotation are written."""
+    half = torch.randn(4, 32, generator=torch.Generator().manual_seed(seed))
+    return torch.cat([half, -half], -1)
+
+
+def test_elements_that_are_equal_each_time_stay_so_in_all_other_values() -> None:
+    """A candidate may use that the halves of a rotation are equal, so no other values part them."""
+    first, again = (_rotation(1), torch.randn(8)), (_rotation(2), torch.randn(8))
+    made = [
+        structured(first, again),
+        *(change() for way in alone(first, again, (), signs=True) for change in way.changes),
+    ]
+    changed = [inputs[0] for inputs in made if inputs is not None]
+    assert all(torch.equal(other[:, :32], -other[:, 32:]) for other in changed)
+    assert any((other.sign() != first[0].sign()).any() for other in changed)
+
+
+def test_a_constant_has_no_elements_that_belong_together() -> None:
+    """A mask or ones of one size change element by element: nothing says that they must be alike."""
+    first = torch.ones(64), torch.randn(64)
+    ways = alone(first, (torch.ones(64), torch.randn(64)), (), signs=False)
+    varied_alone = [change() for way in ways if way.name == "input 0 alone, varied" for change in way.changes]
+    assert all(inputs is not None and inputs[0].unique().numel() > 1 for inputs in varied_alone)
+    assert varied_alone

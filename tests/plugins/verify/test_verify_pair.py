@@ -62,6 +62,7 @@ CASES = {
     "wrong_shape_or_dtype": ("return out", "return out.view(-1)"),
     "compile_error": ("tl.maximum(y, 0.0)", "tl.no_such_operation(y)"),
     "runtime_error": ("x = x.contiguous()", "raise ValueError('no')"),
+    "unsupported:host_reads_data": ("return out", "if float(out.sum()) != 1e9: raise ValueError\n        return out"),
     "no_kernel": ("relu_kernel[(", "if False: relu_kernel[("),
     "fallback": ("return out", "return out + torch.relu(x)"),
     "hack:exit": ("x = x.contiguous()", "raise SystemExit(0)"),

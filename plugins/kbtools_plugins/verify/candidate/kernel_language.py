@@ -13,6 +13,7 @@ from collections.abc import Iterator
 BUILTINS = frozenset(
     """
     range min max abs int float bool len print tuple list sum round isinstance True False None slice str
+    NotImplementedError ValueError TypeError RuntimeError AssertionError Exception
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 _SUBMODULES = frozenset(
@@ -66,6 +67,7 @@ _STATEMENTS = (
     ast.Break,
     ast.Continue,
     ast.Assert,
+    ast.Raise,  # in a branch that no launch compiles
     ast.keyword,
     ast.expr_context,
     ast.operator,

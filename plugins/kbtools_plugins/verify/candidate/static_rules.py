@@ -39,7 +39,7 @@ _CALLS: dict[str, str] = {
     r"torch\._inductor\.(?!runtime\.|config\.|async_compile\.)": "hack:torch_compile",
     r"torch\._inductor\.async_compile\.": "unsupported:inductor",
     r"torch\.cuda\.(CUDAGraph|graph|graphs\.|make_graphed_callables)": "hack:cuda_graph",
-    r"threading\.(?!R?Lock$|local$)|(_thread|concurrent|asyncio|queue)\.": "hack:thread",
+    r"threading\.(Thread|Timer|setprofile\w*|settrace\w*|excepthook)$|(_thread|concurrent|asyncio)\.": "hack:thread",
     r"(exec|eval|compile|__import__)$|runpy\.": "hack:dynamic_code",
     r"importlib\.(?!metadata|util\.find_spec|import_module)": "hack:dynamic_code",
     r"marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",

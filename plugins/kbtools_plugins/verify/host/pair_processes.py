@@ -6,7 +6,8 @@ import math
 import time
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.host.processes import Outcome, WarmPair
+from kbtools_plugins.verify.host.child import Outcome
+from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.roles import J, R, Role
 from kbtools_plugins.verify.settings import VerifySettings
 
@@ -40,19 +41,27 @@ class PairProcesses:
 
     def __init__(self, processes: WarmPair, settings: VerifySettings, deadline: Deadline) -> None:
         self._processes = processes
+        processes.begin_pair()
         self._deadline = deadline
         self._settings = settings
         self._left = settings.timeout * _TIMEOUTS_PER_PAIR
         self.used = 0.0
         """Seconds of processor time so far."""
 
-    def run(self, role: Role[J, R], job: J, seconds: float | None = None) -> Outcome[R]:
-        """Run a job for so many `seconds` of processor time, --timeout unless given, at most what is left."""
+    def run(self, role: Role[J, R], job: J, seconds: float | None = None, addresses_gb: float = 0) -> Outcome[R]:
+        """Run a job for so many `seconds` of processor time, --timeout unless given, at most what is left.
+
+        It may map `addresses_gb` more than it has memory.
+        """
         self._deadline.require()
         wanted = min(seconds or self._settings.timeout, self._left)
         if wanted <= 0:
             return Outcome(failed="timeout", error="the processor time for the whole pair was used up")
-        outcome = self._processes.run(role, job, self._settings, wanted)
+        outcome = self._processes.run(role, job, self._settings, wanted, addresses_gb)
         self._left -= max(outcome.seconds, 0.001)
         self.used += outcome.seconds
         return outcome
+
+    def close(self) -> None:
+        """The pair is done."""
+        self.used += self._processes.end_pair()

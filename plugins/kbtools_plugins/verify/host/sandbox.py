@@ -7,12 +7,14 @@ Linux only, through the kernel's own interfaces. Whatever the kernel at hand can
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
 import resource
 import signal
 import struct
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -49,7 +51,11 @@ class JobLimits:
 
     cpu_seconds: int
     memory_bytes: int
+    address_bytes: int = 0
+    """What it may map beyond its memory. What it may write to alone is as large as its memory still."""
     file_bytes: int = 64 * 2**20
+    more_jobs: bool = False
+    """Whether the process may be given time for another job after this one, within the same memory."""
     may_execute: bool = False
     """Whether it may start programs (ptxas): only for jobs that run no foreign code."""
     drives_device: bool = False
@@ -127,21 +133,38 @@ def gpu_devices() -> list[Path]:
     return sorted(Path("/dev").glob("nvidia*"))
 
 
+def give_time(cpu_seconds: int) -> None:
+    """Let the calling process, which may do more jobs than one, use so much more of the processor."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + cpu_seconds, most))
+
+
 def _set_rlimits(limits: JobLimits) -> None:
-    used = (
-        int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if sys.platform == "linux" else 0
-    )
+    addresses, data = _used_bytes()
     for what, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, 1024 if limits.drives_device else 256),
-        (resource.RLIMIT_AS, None if limits.drives_device else used + limits.memory_bytes),
+        (resource.RLIMIT_DATA, data + limits.memory_bytes if limits.address_bytes else None),
+        (
+            resource.RLIMIT_AS,
+            None if limits.drives_device else addresses + limits.memory_bytes + limits.address_bytes,
+        ),
     ):
         if value is not None:
             # SIGXCPU says that the time is used up; at the hard limit there is only SIGKILL, as from anybody
             spare = _SECONDS_TO_DIE if what == resource.RLIMIT_CPU else 0
-            resource.setrlimit(what, (value, value + spare))
+            later = limits.more_jobs and what == resource.RLIMIT_CPU
+            resource.setrlimit(what, (value, resource.getrlimit(what)[1] if later else value + spare))
+
+
+def _used_bytes() -> tuple[int, int]:
+    """What this process has mapped, and what of that it may write to alone."""
+    if sys.platform != "linux":
+        return 0, 0
+    pages = [int(count) for count in Path("/proc/self/statm").read_text().split()]
+    return pages[0] * resource.getpagesize(), pages[5] * resource.getpagesize()
 
 
 def _drop_capabilities() -> None:

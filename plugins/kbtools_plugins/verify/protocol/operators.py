@@ -51,7 +51,7 @@ UPDATES = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """Arithmetic that may update buffers such as running means: it reaches no output, and kernels make the sums for it."""
-_TOGETHER = frozenset(["sum", "mean", "amax", "amin", "max", "min", "sqrt", "neg"])
+_TOGETHER = frozenset(["sum", "mean", "logsumexp", "prod", "any", "all", "amax", "amin", "max", "min", "sqrt", "neg"])
 """What puts partial results together."""
 _READS = frozenset(["_local_scalar_dense", "item", "is_nonzero", "equal", "allclose"])
 _COPYING = ALLOWED["copy"][1] | ALLOWED["cast"][1]

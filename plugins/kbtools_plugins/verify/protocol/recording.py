@@ -50,6 +50,8 @@ class RecordJob(ProcessMessage):
     """Whether to note the lines that run."""
     target: int | None = None
     """What its kernels are parsed for, as a compute capability times ten; None where that is not wanted."""
+    far: bool = False
+    """Whether large tensors have no memory: they may be larger than any machine's."""
 
 
 class Recorded(ProcessMessage):

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import random
+
 from kbtools_plugins.verify.protocol.compiling import LaunchProgram
 from kbtools_plugins.verify.protocol.message import ProcessMessage, Tensor
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Tree
+
+FEW = 8
+"""Programs of a launch that run where not all can."""
+
+
+def some_programs(total: int, seed: int) -> tuple[int, ...]:
+    """The first and the last program and some that nobody knows before; all where there are few."""
+    if total <= FEW:
+        return tuple(range(total))
+    return tuple(sorted({0, total - 1, *random.Random(seed).sample(range(total), FEW - 2)}))
 
 
 class ReplayRun(ProcessMessage):
@@ -64,6 +76,8 @@ class ReplayJob(ProcessMessage):
     """For each trace the number of each launch's program, for the PTX machine; none where one cannot be run there."""
     runs: list[ReplayRun]
     sequence: list[ReplayCall] = []
+    far: bool = False
+    """Whether only some programs run, on zeros, to see where they read and write: memory may be larger than any."""
     timing: Timing | None = None
 
 

@@ -21,7 +21,7 @@ _ON_ANOTHER_CARD = "with what it launches on another card"
 
 
 def require_work_however(
-    traces: Iterable[Trace], source: KernelSource, settings: VerifySettings, *, reference_only_moves: bool
+    traces: Iterable[Trace], source: KernelSource, settings: VerifySettings, reference_only_moves: bool
 ) -> Iterator[Trace]:
     """The traces to be run of those where answers were others; Decided if torch does the work in one of them.
 

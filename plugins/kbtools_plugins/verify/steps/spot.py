@@ -7,8 +7,8 @@ the reference; where more do, or programs work together, all run, at a smaller s
 
 from __future__ import annotations
 
-import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,13 +22,14 @@ from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reading import KernelSource, ReadReply, ShrinkJob, ShrinkReply
 from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob
 from kbtools_plugins.verify.protocol.reference import REFERENCE, ReferenceJob, ReferenceReply
-from kbtools_plugins.verify.protocol.replaying import RunResult
+from kbtools_plugins.verify.protocol.replaying import FEW, RunResult, some_programs
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace, live_steps
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.steps import read, record, trace_rules
 from kbtools_plugins.verify.steps.compile import Compiled, compile_job
+from kbtools_plugins.verify.steps.far import WHERE, FarCheck, Launches
 from kbtools_plugins.verify.steps.reference import only_moves
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.runs import Run, programs
@@ -37,7 +38,6 @@ from kbtools_plugins.verify.steps.trace_rules import Decided
 
 _MOST_ELEMENTS, _MOST_OF_ALL = 2**23, 2**21
 """Of inputs, parameters and outputs where a few programs run, and where all do."""
-_FEW = 8
 _AFFORDABLE = 5 * 10**8
 """Instructions times threads that all programs may take, to see whether each element of an output is stored."""
 _WHERE = "at larger sizes "
@@ -65,20 +65,27 @@ class SpotCheck:
         self,
         pair: ReadReply,
         known: ReferenceReply,
-        trace: Trace,
+        judged: Launches,
         seeds: tuple[list[int], list[int]],
         settings: VerifySettings,
         processes: PairProcesses,
     ) -> None:
         self._pair = pair
         self._known = known
-        self._alone = is_made_by_one_launch(trace)
+        self._judged = judged
+        self._alone = is_made_by_one_launch(judged.trace)
+        self._whole = False
         self._seeds = seeds
         self._settings = settings
         self._processes = processes
 
-    def note(self) -> str:
+    def notes(self) -> Iterator[str]:
         """What was looked at; Decided if it is wrong."""
+        yield self._note()
+        if not self._whole:
+            yield FarCheck(self._pair, self._judged, self._seeds[0][0], self._settings, self._processes).note()
+
+    def _note(self) -> str:
         try:
             return self._look()
         except NotLooked as error:
@@ -106,6 +113,7 @@ class SpotCheck:
         if not some or taken * total <= _AFFORDABLE * some:
             self._compare(replays, run)
             some = total
+        self._whole = found.sizes.cut.values == found.sizes.asked
         return f"{some} of {total} programs agree at {asked(found.sizes)}"
 
     def _compare(self, replays: Replays, run: Run) -> int:
@@ -123,10 +131,7 @@ class SpotCheck:
     def _chosen(self, trace: Trace) -> tuple[int, ...]:
         """The first and the last program and some that nobody knows before; none if all run."""
         total = programs(trace)
-        if not self._alone or total <= _FEW:
-            return ()
-        drawn = random.Random(self._seeds[0][0]).sample(range(total), _FEW - 2)
-        return tuple(sorted({0, total - 1, *drawn}))
+        return some_programs(total, self._seeds[0][0]) if self._alone and total > FEW else ()
 
     def _larger(self) -> Larger:
         most = _MOST_ELEMENTS if self._alone else _MOST_OF_ALL
@@ -245,5 +250,5 @@ def asked(sizes: ShrinkReply) -> str:
     """The sizes in words."""
     cut = {name: value for name, value in sizes.cut.values.items() if value != sizes.asked[name]}
     if not cut:
-        return "the sizes that were asked for"
+        return WHERE.removeprefix("at ")
     return ", ".join(f"{name}={value}" for name, value in cut.items())

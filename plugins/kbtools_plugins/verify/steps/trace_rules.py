@@ -193,11 +193,13 @@ def features_without_gpu(kernels: Iterable[Kernel], trace: Trace, features: Cont
 _TARGET_WORDS = {"target_info", "current_target", "cuda_capability_geq", "is_hip_cdna3", "is_hip_cdna4"}
 
 
-def what_machines_differ_in(kernels: Iterable[Kernel], features: Container[str]) -> str:
-    """Why a kernel may do on a device what a CPU cannot see, as a kind of `unsupported`; empty if it does not."""
+def require_same_on_all_machines(kernels: Iterable[Kernel], features: Container[str]) -> None:
+    """Decided if a kernel may do on a device what a CPU cannot see."""
+    text = "what a kernel does depends on the device that it runs on"
     if any(_TARGET_WORDS.intersection(kernel.words) for kernel in kernels):
-        return "target_dependent"
-    return "pointer_as_number" if "pointer_as_number" in features else ""
+        raise Decided("unsupported:target_dependent", text)
+    if "pointer_as_number" in features:
+        raise Decided("unsupported:pointer_as_number", text)
 
 
 def why_wrong(

@@ -9,6 +9,11 @@ class _CudaDeviceProperties(SimpleNamespace):
     """What torch calls such a thing."""
 
 
+class CudaUtils(SimpleNamespace):
+    """What Triton calls the functions of its driver."""
+
+
+CudaUtils.__module__ = "triton.backends.nvidia.driver"
 _COMMON = {
     "uuid": "7d1f4c2a-51c0-4e0e-9d0b-3f6f1c1b2a90",
     "pci_bus_id": 7,

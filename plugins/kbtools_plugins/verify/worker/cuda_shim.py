@@ -17,7 +17,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.torch_version import TorchVersion
 
-from kbtools_plugins.verify.worker.cards import MACHINES
+from kbtools_plugins.verify.worker.cards import MACHINES, CudaUtils
 
 CUDA = torch.device("cuda", 0)
 
@@ -152,10 +152,6 @@ class CudaGraph:
         raise CudaGraphUsed("CUDA graphs are not allowed in a candidate")
 
 
-class CudaUtils(SimpleNamespace):
-    """What Triton calls the functions of its driver."""
-
-
 class _Driver:
     """As much of Triton's active driver as host code asks for; kernels are never launched through it."""
 
@@ -208,8 +204,7 @@ class _Driver:
         return (self._card.major, self._card.minor)
 
 
-_Driver.__name__ = "CudaDriver"
-_Driver.__module__ = CudaUtils.__module__ = "triton.backends.nvidia.driver"  # as on a device
+_Driver.__name__, _Driver.__module__ = "CudaDriver", CudaUtils.__module__  # as on a device
 
 
 @contextlib.contextmanager

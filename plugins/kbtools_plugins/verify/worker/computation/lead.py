@@ -95,11 +95,9 @@ def _taken(subject: Subject, inputs: Inputs, mode: str) -> Any:
 
 
 def _ways(first: Inputs, again: Inputs) -> Iterator[tuple[Kind, list[Made]]]:
-    ones, others = tensors(first), tensors(again)
-    fixed = [state.equal(one, other) for one, other in zip(ones, others, strict=True) if one.numel()]
     yield "values", [lambda: other_booleans(first)]
-    yield "values", [lambda: structured(first)]
-    yield from (("values", way.changes) for way in alone(first, fixed, (), signs=False))
+    yield "values", [lambda: structured(first, again)]
+    yield from (("values", way.changes) for way in alone(first, again, (), signs=False))
     for name, change in (next(iter(ways.items())) for ways in SCALES):
         yield "extreme" if name in _EXTREME else "values", [lambda change=change: map_floats(change, first)]  # type: ignore[misc]
     for vary in (VARIANTS["shape"], VARIANTS["layout"], _cut, _permuted):

@@ -13,6 +13,7 @@ import torch
 from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk
+from kbtools_plugins.verify.worker.ptx.far import FarMachine
 from kbtools_plugins.verify.worker.ptx.machine import PtxMachine
 from kbtools_plugins.verify.worker.replay.job import replay
 
@@ -33,6 +34,7 @@ def run(job: ReplayJob, talk: Talk) -> ReplayReply:
     lines = tuple(job.lines)
 
     def machine(trace: Trace) -> PtxMachine:
-        return PtxMachine(trace, ModuleType("kernels"), job.names, job.allow, job.state, programs=programs, lines=lines)
+        kind = FarMachine if job.far else PtxMachine
+        return kind(trace, ModuleType("kernels"), job.names, job.allow, job.state, programs=programs, lines=lines)
 
     return replay(job, machine)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from kbtools_plugins.ptx.faults import Fault, GlobalRace, LimitExceeded, SharedRace, Uninitialised
@@ -36,6 +37,9 @@ _LAUNCH_SHARE = 0.9
 
 class PtxMachine(Machine):
     """Executes one trace, each launch's program run by kbtools_plugins.ptx."""
+
+    watches = True
+    """Whether races are looked for, and what depends on memory that nobody wrote."""
 
     def __init__(self, *trace_and_rules: Any, programs: Mapping[int, LaunchProgram], lines: tuple[int, ...]) -> None:
         """`programs` are by the identity of each launch; `lines` the candidate's for each of the clean module."""
@@ -137,7 +141,7 @@ class PtxMachine(Machine):
         given = {name: value for name, value in step.bound.items() if program.parameters.get(name) != "constexpr"}
         arguments = {name: self._launch_value(value) for name, value in given.items()}
         try:
-            self._run(program, step, arguments, check_races=self._race is None)
+            self._run(program, step, arguments, check_races=self.watches and self._race is None)
         except UnknownInstruction as error:
             raise UnsupportedKind(error.reason) from None
         except LimitExceeded as error:
@@ -172,6 +176,7 @@ class PtxMachine(Machine):
             shared_bytes=program.shared_bytes,
             scratch_bytes=program.scratch_bytes,
             check_races=check_races,
+            poison=self.watches,
             limits=LaunchLimits(seconds=_seconds_left()),
             reverse=self._reverse,
             shift=self._shift,
@@ -192,10 +197,14 @@ class PtxMachine(Machine):
         for name, value in step.bound.items():
             for ref in refs(value):
                 if ref.storage not in found:
-                    marks = self._marks.of(ref.storage)
                     data = np.asarray(_bytes(self._bases[ref.storage]))
-                    found[ref.storage] = Buffer(name, data, None if marks.all() else marks)
+                    found[ref.storage] = Buffer(name, data, self._written(ref.storage))
         return found
+
+    def _written(self, storage: int) -> npt.NDArray[np.uint8] | None:
+        """The marks of a storage; None if all of it was written."""
+        marks = self._marks.of(storage)
+        return None if marks.all() else marks
 
     def _told(self, fault: Fault, step: TraceStep) -> str:
         """The fault with the candidate's own lines."""

@@ -1,4 +1,4 @@
-"""What it means that a candidate raises, or does something that has a verdict of its own."""
+"""What an exception stands for that a candidate has raised."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import traceback
 from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.worker import cuda_shim
 from kbtools_plugins.verify.worker.record.lines import NO_CUDA
-from kbtools_plugins.verify.worker.record.recorder import TooLong
+from kbtools_plugins.verify.worker.record.recorder import Recorder, TooLong
 
 
 class Rejected(Exception):
@@ -16,6 +16,14 @@ class Rejected(Exception):
     def __init__(self, kind: str, what: str) -> None:
         super().__init__(what)
         self.kind = kind
+
+
+def blamed(failure: RoleFailure, recorder: Recorder) -> RoleFailure:
+    """The same failure, unless it may come of a value that a kernel was to make: kernels do not run here."""
+    if failure.failed != "runtime_error" or not recorder.unmade_read:
+        return failure
+    text = f"line {recorder.unmade_read} reads into Python what a kernel makes, so no recording can follow; then"
+    return RoleFailure(failed="unsupported:host_reads_data", error=f"{text} {failure.error}")
 
 
 def describe(error: BaseException, path: str, code: str) -> RoleFailure:

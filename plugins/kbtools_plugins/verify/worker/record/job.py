@@ -15,17 +15,19 @@ from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
+from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record import audit, device_names, launches, library_shim
 from kbtools_plugins.verify.worker.record.answers.answers import Answers
 from kbtools_plugins.verify.worker.record.candidate import Candidate
-from kbtools_plugins.verify.worker.record.failures import describe
+from kbtools_plugins.verify.worker.record.failures import blamed, describe
 from kbtools_plugins.verify.worker.record.forwards import doubted, run_plan
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.record.lines import Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
-from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
+from kbtools_plugins.verify.worker.record.reads import ReadWatch
+from kbtools_plugins.verify.worker.record.recorder import Recorder
 from kbtools_plugins.verify.worker.record.storages import show_device
-from kbtools_plugins.verify.worker.record.surroundings import Surroundings
+from kbtools_plugins.verify.worker.record.surroundings import Surroundings, remember_modules
 
 
 def warm_up() -> None:
@@ -34,12 +36,14 @@ def warm_up() -> None:
 
     import numpy  # noqa: F401
     import torch._dynamo
+    import torch._subclasses.schema_check_mode
     import torch.nn.functional
     import triton.language.extra.libdevice  # noqa: F401
 
     platform.uname().processor  # noqa: B018 - it starts a program to find out, and remembers
     torch.set_num_threads(1)
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
+    remember_modules()
 
 
 def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
@@ -47,13 +51,13 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
     folder = Path.cwd()
     place = Surroundings(str(folder / "candidate.py"), job.code, elsewhere=job.card == SECOND)
     path = place.path
-    recorder = Recorder(path, job.allow, FrontEnd(job.target) if job.target else None)
+    recorder = Recorder(path, job.allow, FrontEnd(job.target) if job.target else None, Nowhere() if job.far else None)
     placement = Placement()
     tuning = launches.install(recorder, placement)
     card = MACHINES[job.card]
     lines = Lines(path)
     answers = Answers(place.module, path)
-    recorder.draw, recorder.looked = answers.drawn, answers.looked
+    recorder.perform, recorder.looked = answers.perform, answers.looked
 
     def load() -> ModuleType:
         if job.doubts is None:
@@ -89,7 +93,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
             other = doubted(job.doubts, answers, recorder, fresh, plans[job.doubts.name].traces)
             return reply.model_copy(update={"doubted": other})
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
-        return describe(error, path, job.code).model_copy(update={"ran": lines.ran})
+        return blamed(describe(error, path, job.code), recorder).model_copy(update={"ran": lines.ran})
 
 
 def _reply(plans: dict[str, Recorded], candidate: Candidate, recorder: Recorder, lines: Lines) -> RecordReply:

@@ -11,30 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
 from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Storage, TensorRef, Trace, TraceStep
 from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.tensors import encode, tensors_in
-
-_READING_METHODS = {
-    torch.Tensor.numpy,
-    torch.Tensor.tolist,
-    torch.Tensor.__array__,
-    torch.Tensor.__dlpack__,
-    torch.Tensor.item,
-    torch.Tensor.__bool__,
-    torch.Tensor.__float__,
-    torch.Tensor.__int__,
-    torch.Tensor.__index__,
-}
-
-
-_COMPARES = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default}
 
 
 class TooLong(Exception):
@@ -44,19 +29,29 @@ class TooLong(Exception):
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The trace of the forward that runs between `begin` and `finish`."""
 
-    def __init__(self, candidate_path: str, allow: Iterable[str], front_end: FrontEnd | None = None) -> None:
+    def __init__(
+        self,
+        candidate_path: str,
+        allow: Iterable[str],
+        front_end: FrontEnd | None = None,
+        nowhere: Nowhere | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.path = candidate_path
         self._allow = tuple(allow)
         self._front_end = front_end
+        self._nowhere = nowhere
         self.bindings = Bindings(candidate_path)
         self._parameters: set[int] = set()
         self._left: dict[int, torch.UntypedStorage] = {}  # what kernels would have written to in earlier forwards
         self._recording = False
-        self.draw: Callable[..., Any] = lambda operator, args, kwargs: operator(*args, **kwargs)
-        """What runs an operator that draws random numbers."""
+        self.perform: Callable[..., Any] = lambda operator, args, kwargs: operator(*args, **kwargs)
+        """What runs an operator."""
         self.looked: Callable[[], None] = lambda: None
         """Is called when a value leaves a tensor."""
+        self._unmade: set[int] = set()  # what depends on a kernel's results, which are not there
+        self.unmade_read = 0
+        """The line that first brought such a value into Python; 0 if none has."""
 
     def begin(
         self,
@@ -104,7 +99,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         kwargs = kwargs or {}
         if not self._recording:
-            return self._run(func, args, kwargs)
+            return self._call(func, args, kwargs)
         if torch.is_inference_mode_enabled():  # where torch does not take composite operators apart before this
             with self:
                 parts = func.decompose(*args, **kwargs)
@@ -134,7 +129,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 line=self._line(),
             )
         )
-        result = self._run(func, args, kwargs)
+        result = self._call(func, args, kwargs)
         results = tensors_in(result)
         if recorded is not None:
             self._check_length()
@@ -144,12 +139,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._spread(given, [*results, *(given if _in_place(func) else [])])
         return result
 
-    def _run(self, func: Any, args: Any, kwargs: Any) -> object:
-        if func in _COMPARES:
-            self.looked()
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            return self.draw(func, args, kwargs)
-        return func(*args, **kwargs)
+    def _call(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        return self._nowhere.call(func, args, kwargs) if self._nowhere else self.perform(func, args, kwargs)
 
     def launch(self, kernel: Any, grid: list[int], bound: dict[str, object], options: dict[str, Any]) -> None:
         """Write down a launch; the kernel does not run."""
@@ -177,22 +168,28 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._launched += [tensor.untyped_storage() for tensor in tensors]
             self._tainted |= keys
             self._from_inputs |= keys
+            given = {key for key in keys if self._storages[self._numbers[key]].origin == "input"}
+            self._unmade |= keys - given - self._parameters
 
     def _check_length(self) -> None:
         if len(self._steps) >= MAX_STEPS:
             raise TooLong(f"one forward does more than {MAX_STEPS:,} operators and launches")
 
-    def note_read(self, tensors: Iterable[torch.Tensor]) -> None:
+    def note_read(self, tensors: list[torch.Tensor]) -> None:
         """Remember that the candidate looked at a value here, if it depends on an input."""
         self.looked()
         if self._recording and any(_key(tensor) in self._from_inputs for tensor in tensors):
             self._reads.append(self._line())
+        if any(_key(tensor) in self._unmade for tensor in tensors):
+            self.unmade_read = self.unmade_read or self._line()
 
     def _spread(self, given: list[torch.Tensor], reached: list[torch.Tensor]) -> None:
         keys = {_key(tensor) for tensor in reached}
         self._tainted |= keys
         if any(_key(tensor) in self._from_inputs for tensor in given):
             self._from_inputs |= keys
+        if any(_key(tensor) in self._unmade for tensor in given):
+            self._unmade |= keys
 
     def _arguments(self, value: object) -> Tree:
         if isinstance(value, torch.Tensor):
@@ -243,7 +240,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         size = tensor.untyped_storage().nbytes()
         if origin != "constant":
             return Storage(size=size, origin=origin)
-        return Storage(size=size, origin=origin, content=_bytes(tensor), left=_key(tensor) in self._left)
+        content = None if self._nowhere and self._nowhere.holds(tensor) else _bytes(tensor)
+        return Storage(size=size, origin=origin, content=content, left=_key(tensor) in self._left)
 
     def _number(self, tensor: torch.Tensor, first: Storage) -> int:
         storage = tensor.untyped_storage()
@@ -261,20 +259,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         while frame is not None and frame.f_code.co_filename != self.path:
             frame = frame.f_back
         return frame.f_lineno if frame else 0
-
-
-class ReadWatch(TorchFunctionMode):
-    """Tells the recorder when values leave a tensor by ways that are not operators, such as `.tolist()`."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def __torch_function__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
-        if func in _READING_METHODS:
-            with torch._C.DisableTorchFunction():
-                self._recorder.note_read(args[:1])
-        return func(*args, **(kwargs or {}))
 
 
 def _key(tensor: torch.Tensor) -> int:

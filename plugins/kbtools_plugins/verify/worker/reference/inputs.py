@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.reference import NUMBERS
 from kbtools_plugins.verify.worker.reference.state import equal
+from kbtools_plugins.verify.worker.reference.ties import Kept, alike, kept
 from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in, widened
 
 Change = Callable[[torch.Tensor], torch.Tensor]
@@ -32,7 +34,7 @@ SCALES: list[dict[str, Change]] = [
 def varied(tensor: torch.Tensor) -> torch.Tensor:
     """Other values of the same kind for inputs that `get_inputs()` fixes: signs, zeros and the set of integers stay."""
     if tensor.is_floating_point():
-        return _widely(lambda values: values * (0.5 + torch.rand_like(values)), tensor)
+        return _widely(lambda values: values * (0.5 + alike(tensor).drawn(values)), tensor)
     if tensor.numel() > 1 and not tensor.is_complex():
         known = _between_extremes(tensor)
         return known[torch.randint(known.numel(), (tensor.numel(),))].view(tensor.shape)
@@ -137,23 +139,24 @@ class Way:
     """Inputs that no reference takes to which integers are places; None where that says nothing."""
 
 
-def alone(inputs: Inputs, fixed: list[bool], sizes: Iterable[int], *, signs: bool) -> Iterator[Way]:
+def alone(inputs: Inputs, again: Inputs, sizes: Iterable[int], *, signs: bool) -> Iterator[Way]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
-    changes. `fixed` are those tensors that `get_inputs()` makes the same each time. Integers may be places in something
-    of one of the `sizes`; with `signs` they may be negative too.
+    changes. `again` is what `get_inputs()` makes another time. Integers may be places in something of one of the
+    `sizes`; with `signs` they may be negative too.
     """
     known = sorted({*sizes, *(size for leaf in leaves_of(inputs) for size in leaf.shape)}, reverse=True)
     leaves, spec = tree_flatten(inputs)
     places = [number for number, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.numel()]
-    for number, is_fixed in list(zip(places, fixed, strict=True))[:_MOST_ALONE]:
-        stays = is_fixed and not all(fixed)
+    habits = kept(inputs, again)
+    for number, habit in list(zip(places, habits, strict=True))[:_MOST_ALONE]:
+        stays = habit.fixed and not all(found.fixed for found in habits)
         ways: dict[str, list[Change]] = {
-            "larger": _larger(leaves[number], known),
-            "of other signs": [_signed] if signs and _counts(leaves[number]) else [],
+            "larger": _larger(leaves[number], known, habit),
+            "of other signs": [partial(_signed, stays=habit)] if signs and _counts(leaves[number]) else [],
             "with zeros": [_some_zeros] if _counts(leaves[number]) and int(leaves[number].min()) > 0 else [],
-            "permuted": [_permuted] if stays else [],
+            "permuted": [_permuted] if stays and habit.tied is None else [],
             "varied": [_off_zero if leaves[number].any().logical_not() else varied] if stays else [],
         }
         for what, changes in ways.items():
@@ -178,17 +181,25 @@ def _other_numbers(inputs: Inputs) -> Inputs | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def structured(inputs: Inputs) -> Inputs | None:
-    """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples."""
+def structured(inputs: Inputs, again: Inputs) -> Inputs | None:
+    """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples.
+
+    `again` is what `get_inputs()` makes another time.
+    """
     leaves, spec = tree_flatten(inputs)
-    changed = [_in_order(leaf) if isinstance(leaf, torch.Tensor) and leaf.numel() > 1 else leaf for leaf in leaves]
+    habits = iter(kept(inputs, again))
+    changed = [
+        _in_order(leaf, next(habits)) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf for leaf in leaves
+    ]
     if all(new is old for new, old in zip(changed, leaves, strict=True)):
         return None
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def _in_order(tensor: torch.Tensor) -> torch.Tensor:
+def _in_order(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
     flat = tensor.flatten()
+    if stays.tied is not None or flat.numel() == 1:
+        return tensor
     if tensor.is_floating_point():
         return _widely(lambda values: values.sort().values, flat).view(tensor.shape)
     if tensor.dtype == torch.bool or tensor.is_complex() or len(set(flat.tolist())) == flat.numel():
@@ -204,9 +215,10 @@ def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Ten
     return made
 
 
-def _larger(tensor: torch.Tensor, sizes: list[int]) -> list[Change]:
+def _larger(tensor: torch.Tensor, sizes: list[int], stays: Kept) -> list[Change]:
     if tensor.is_floating_point():
-        return [_signed_times_10, lambda values: values * 10, _signed]
+        signed = partial(_signed, stays=stays)
+        return [lambda values: signed(values) * 10, lambda values: values * 10, signed]
     if not _counts(tensor):
         return []
     most = int(tensor.abs().max())
@@ -240,12 +252,8 @@ def _counts(tensor: torch.Tensor) -> bool:
     return tensor.dtype in _SIGNED and len(set(tensor.flatten().tolist())) > _TRUTH_VALUES
 
 
-def _signed(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.where(torch.rand(tensor.shape) < 0.5, tensor, -tensor)
-
-
-def _signed_times_10(tensor: torch.Tensor) -> torch.Tensor:
-    return _signed(tensor) * 10
+def _signed(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
+    return torch.where(stays.drawn(tensor) < 0.5, tensor, -tensor)
 
 
 def _permuted(tensor: torch.Tensor) -> torch.Tensor:

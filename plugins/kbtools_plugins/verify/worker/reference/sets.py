@@ -97,15 +97,13 @@ class InputSets:
     def _varied(self) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""
         loading.seed(self._seeds[0])
-        again = tensors_in(self._module.given(self._seeds[-1] + 1))
-        ones = [tensor for tensor in tensors_in(self._first) if tensor.numel()]
-        others = [tensor for tensor in again if tensor.numel()]
-        fixed = [module_state.equal(one, other) for one, other in zip(ones, others, strict=True)]
-        in_order = [Way("values in order", [lambda: structured(self._first)])]
-        scaled: list[Variation] = [partial(map_floats, change, structured(self._first)) for change in LARGE.values()]
+        again = self._module.given(self._seeds[-1] + 1)
+        ordered = structured(self._first, again)
+        in_order = [Way("values in order", [lambda: ordered])]
+        scaled: list[Variation] = [partial(map_floats, change, ordered) for change in LARGE.values()]
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
-        ways = [*alone(self._first, fixed, sizes, signs=self._signs), *in_order]
+        ways = [*alone(self._first, again, sizes, signs=self._signs), *in_order]
         shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
         for way in ways:
             for change in way.changes:
@@ -165,12 +163,13 @@ class InputSets:
 
     def _expect(self, name: str, inputs: Inputs, seen: Extremes | None = None) -> InputSet:
         used, given = self._module.copy(self._mode), clone_tree(inputs)
-        with seen or Extremes():
+        with (watch := seen or Extremes()):
             plain = used(*given)
         wide = self._module.copy(self._mode)
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         found = self._called(name, inputs, given, plain, (used, wide))
-        return found.model_copy(update={"tf32": _by_tensor_cores(self._module.copy(self._mode), inputs)})
+        tf32 = _by_tensor_cores(self._module.copy(self._mode), inputs) if watch.products else None
+        return found.model_copy(update={"tf32": tf32})
 
     def _called(
         self, name: str, inputs: Inputs, given: Inputs, plain: object, modules: tuple[object, object]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -39,6 +39,9 @@ class Doubt:
 
 
 DRAWN = frozenset([Doubt(_DRAWN, 0)])
+
+
+_READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default}
 
 
 class TookTooLong(BaseException):
@@ -122,10 +125,13 @@ class Answers:
         self._known |= set(found)
         return found
 
-    def drawn(self, operator: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """What an operator gives that draws random numbers."""
-        self._has_drawn = True
-        if self._given != DRAWN:
+    def perform(self, operator: Any, args: Any, kwargs: Any) -> Any:
+        """What an operator gives; one that draws random numbers may give others."""
+        if operator in _READS:
+            self.looked()
+        draws = torch.Tag.nondeterministic_seeded in operator.tags
+        self._has_drawn |= draws
+        if not draws or self._given != DRAWN:
             return operator(*args, **kwargs)
         generator = kwargs.get("generator") or torch.default_generator
         state = generator.get_state()
