@@ -77,7 +77,7 @@ _STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib
 _PACKAGES = tuple(sysconfig.get_paths()[name] for name in ("purelib", "platlib"))
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-_OWNERS: list[Any] = [
+_OWNERS: list[object] = [
     torch, torch.Tensor, torch.cuda, torch.linalg, torch.special, torch.fft, torch.autograd, torch.testing,
     torch.nn.functional, torch.nn.init, torch.nn.parameter, torch.optim, torch.random, torch._C._nn,
     triton, triton.testing, triton.language, triton.language.core, triton.language.math, triton.language.standard,
@@ -106,7 +106,7 @@ def changed_names(before: list[Names]) -> list[str]:
     ]
 
 
-def _owners() -> list[Any]:
+def _owners() -> list[object]:
     return [*_OWNERS, *(kind for kind in vars(torch.nn).values() if isinstance(kind, type))]
 
 

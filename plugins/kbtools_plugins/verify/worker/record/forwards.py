@@ -14,14 +14,14 @@ from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.record import device_names, launches
 from kbtools_plugins.verify.worker.record.answers.answers import DRAWN, Answers
-from kbtools_plugins.verify.worker.record.candidate import Candidate
 from kbtools_plugins.verify.worker.record.failures import Rejected, describe
+from kbtools_plugins.verify.worker.record.instance import Instance
 from kbtools_plugins.verify.worker.record.recorder import Recorder
 from kbtools_plugins.verify.worker.tensors import copy_values, tensors_in
 
 
 def run_plan(
-    plan: Plan, candidate: Candidate, recorder: Recorder, tuning: launches.Tuning, fresh: Callable[[], Candidate]
+    plan: Plan, candidate: Instance, recorder: Recorder, tuning: launches.Tuning, fresh: Callable[[], Instance]
 ) -> Recorded:
     """Forward on the plan's first decoys, then on each further set written into the same memory."""
     loading.set_mode(candidate.instance, plan.mode)
@@ -42,7 +42,7 @@ _CONTEXTS = {"grad": torch.enable_grad, "inference": torch.inference_mode}
 
 
 def _in_contexts(
-    plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder, fresh: Callable[[], Candidate]
+    plan: Plan, forwards: Callable[[], list[Trace]], recorder: Recorder, fresh: Callable[[], Instance]
 ) -> Recorded:
     """Forwards without gradients, and of new instances as other callers call them; failing there is worth a note."""
     traces, failure = forwards(), None
@@ -58,7 +58,7 @@ def _in_contexts(
 
 
 def doubted(
-    plan: Plan, answers: Answers, recorder: Recorder, fresh: Callable[[], Candidate], known: list[Trace]
+    plan: Plan, answers: Answers, recorder: Recorder, fresh: Callable[[], Instance], known: list[Trace]
 ) -> list[Trace]:
     """What new instances do where answers are others, as far as it is not known; one that fails there says nothing."""
     shapes, courses = {trace.shape_of_it() for trace in known}, {trace.course() for trace in known}
@@ -104,7 +104,7 @@ def _tuned(forwards: Callable[[], list[Trace]], tuning: launches.Tuning, most: i
     )
 
 
-def _sequence(plan: Plan, candidate: Candidate, recorder: Recorder) -> list[Trace]:
+def _sequence(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace]:
     """Calls in one memory. Before the last, only weights change: a memo of inputs would take them for known."""
     args = candidate.decoded(plan.inputs[0])
     tensors = tensors_in(args)
@@ -126,7 +126,7 @@ def _sequence(plan: Plan, candidate: Candidate, recorder: Recorder) -> list[Trac
     return traces
 
 
-def _forwards(plan: Plan, candidate: Candidate, recorder: Recorder) -> list[Trace]:
+def _forwards(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace]:
     args = candidate.decoded(plan.inputs[0])
     tensors = tensors_in(args)
     traces: list[Trace] = []
@@ -152,7 +152,7 @@ def _forwards(plan: Plan, candidate: Candidate, recorder: Recorder) -> list[Trac
     return traces
 
 
-def _require_work_again(plan: Plan, candidate: Candidate, recorder: Recorder, args: Any) -> None:
+def _require_work_again(plan: Plan, candidate: Instance, recorder: Recorder, args: Any) -> None:
     """Rejected if a call launches nothing that differs in nothing from the one before, not even in versions."""
     recorder.begin(tensors_in(args), candidate.tensors(), candidate.counterparts(plan.state))
     outputs = candidate.instance(*args)

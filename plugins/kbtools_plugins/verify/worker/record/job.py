@@ -18,10 +18,10 @@ from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
 from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record import audit, device_names, launches, library_shim
 from kbtools_plugins.verify.worker.record.answers.answers import Answers
-from kbtools_plugins.verify.worker.record.candidate import Candidate
 from kbtools_plugins.verify.worker.record.failures import blamed, describe
 from kbtools_plugins.verify.worker.record.forwards import doubted, run_plan
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
+from kbtools_plugins.verify.worker.record.instance import Instance
 from kbtools_plugins.verify.worker.record.lines import Lines
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.reads import ReadWatch
@@ -81,7 +81,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
             before = audit.watched_values()
             lines.watch(job.watch)
             audit.watch(path, [*readable, folder], report)
-            fresh = partial(Candidate, job, placement, load)
+            fresh = partial(Instance, job, placement, load)
             candidate = fresh()
             plans = {plan.name: run_plan(plan, candidate, recorder, tuning, fresh) for plan in job.plans}
             lines.stop()
@@ -96,7 +96,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
         return blamed(describe(error, path, job.code), recorder).model_copy(update={"ran": lines.ran})
 
 
-def _reply(plans: dict[str, Recorded], candidate: Candidate, recorder: Recorder, lines: Lines) -> RecordReply:
+def _reply(plans: dict[str, Recorded], candidate: Instance, recorder: Recorder, lines: Lines) -> RecordReply:
     return RecordReply(
         plans=plans,
         lacking=candidate.lacking,

@@ -12,12 +12,11 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any
 
 import torch
 
 from kbtools_plugins.verify.worker.record.answers import listening
-from kbtools_plugins.verify.worker.record.answers.known import Candidate
+from kbtools_plugins.verify.worker.record.answers.known import Knowledge
 from kbtools_plugins.verify.worker.record.answers.otherwise import Permissive, has_other, ordered, other, variants
 
 _MOST = 32
@@ -52,7 +51,7 @@ class Answers:
     """All that a candidate was told, by the number of the place in its text."""
 
     def __init__(self, module: str, path: str) -> None:
-        self._candidate = Candidate(module, path)
+        self._knowledge = Knowledge(module, path)
         self._path = path
         self._sites: list[listening.Site] = []
         self._unknown: set[int] = set()
@@ -125,7 +124,7 @@ class Answers:
         self._known |= set(found)
         return found
 
-    def perform(self, operator: Any, args: Any, kwargs: Any) -> Any:
+    def perform(self, operator: torch._ops.OpOverload, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """What an operator gives; one that draws random numbers may give others."""
         if operator in _READS:
             self.looked()
@@ -133,7 +132,8 @@ class Answers:
         self._has_drawn |= draws
         if not draws or self._given != DRAWN:
             return operator(*args, **kwargs)
-        generator = kwargs.get("generator") or torch.default_generator
+        asked = kwargs.get("generator")
+        generator = asked if isinstance(asked, torch.Generator) else torch.default_generator
         state = generator.get_state()
         generator.manual_seed(int(state.sum()))
         try:
@@ -153,21 +153,21 @@ class Answers:
         sites = [self._sites[number] for number in sorted({doubt.site for doubt in given - DRAWN})]
         return " and ".join(f"line {site.line}: {site.text}" for site in sites[:3])
 
-    def _ask(self, number: int, target: Any) -> Any:
+    def _ask(self, number: int, target: object) -> object:
         name = self._sites[number].attribute
-        known = self._candidate.knows_attribute(target, name) if name else self._candidate.knows(target)
+        known = self._knowledge.knows_attribute(target, name) if name else self._knowledge.knows(target)
         if known:
             return target
         self._unknown.add(number)
         self._open[number] = self._open.get(number, 0) + 1
         return Permissive() if Doubt(number, _GIVES) in self._given else target
 
-    def _asked(self, number: int, function: Any, *values: Any) -> tuple[Any, ...]:
-        if not self._candidate.knows_arguments(function, values):
+    def _asked(self, number: int, function: object, *values: object) -> tuple[object, ...]:
+        if not self._knowledge.knows_arguments(function, values):
             self._unknown.add(number)
         return values
 
-    def _said(self, number: int, value: Any) -> Any:
+    def _said(self, number: int, value: object) -> object:
         if number not in self._unknown:
             return self._made(number, value)
         self._open[number] = self._open.get(number, 1) - 1
@@ -176,7 +176,7 @@ class Answers:
             raise RuntimeError("this operation failed")
         return self._told(number, value)
 
-    def _told(self, number: int, value: Any) -> Any:
+    def _told(self, number: int, value: object) -> object:
         if not has_other(value):
             return value
         for variant in range(variants(value)):
@@ -189,13 +189,14 @@ class Answers:
         self._doubts[doubt] = None
         return doubt in self._given
 
-    def _made(self, number: int, value: Any) -> Any:
-        if type(value) in (set, frozenset):
-            return ordered(type(value), lambda: self._is_given(number, 0))(value)
+    def _made(self, number: int, value: object) -> object:
+        for kind in (set, frozenset):
+            if type(value) is kind:
+                return ordered(kind, lambda: self._is_given(number, 0))(value)
         return value
 
-    def _shown(self, number: int, value: Any) -> Any:
-        if self._candidate.shows_facts(value):
+    def _shown(self, number: int, value: object) -> object:
+        if self._knowledge.shows_facts(value):
             return value
         text = str(value)
         told = self._told(number, text)

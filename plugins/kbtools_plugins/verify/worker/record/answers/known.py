@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from types import ModuleType
-from typing import Any
 
 import torch
 
@@ -58,13 +57,13 @@ _FUNCTIONS = frozenset(
 """By their last name; all others of torch, Triton and the standard library's other modules may know more."""
 
 
-class Candidate:
-    """Whose code asks: its module by name and its file."""
+class Knowledge:
+    """What a candidate knows without asking; its module is known by name and file."""
 
     def __init__(self, module: str, path: str) -> None:
         self._module, self._path = module, path
 
-    def knows(self, function: Any) -> bool:
+    def knows(self, function: object) -> bool:
         """Whether what a call of this gives is a fact of the arguments."""
         function = getattr(function, "func", function) if type(function).__name__ == "partial" else function
         code = getattr(function, "__code__", None)
@@ -79,7 +78,7 @@ class Candidate:
         module = _module(function) or (owner.__name__ if isinstance(owner, ModuleType) else _module(type(owner)))
         return name in _FUNCTIONS or self._is_pure(module)
 
-    def knows_attribute(self, owner: Any, name: str) -> bool:
+    def knows_attribute(self, owner: object, name: str) -> bool:
         """Whether an attribute is a fact, or something that the candidate has put there."""
         if isinstance(owner, torch.Tensor):
             return name in _FACTS or name in getattr(owner, "__dict__", ())
@@ -95,7 +94,7 @@ class Candidate:
             return name in _OF_KERNELS
         return self._is_pure(_module(type(owner)))
 
-    def knows_arguments(self, function: Any, values: tuple[Any, ...]) -> bool:
+    def knows_arguments(self, function: object, values: tuple[object, ...]) -> bool:
         """Whether a built-in function is asked something about what the candidate knows."""
         if function in (isinstance, issubclass) and len(values) == 2:
             kinds = values[1] if isinstance(values[1], tuple) else (values[1],)
@@ -107,14 +106,14 @@ class Candidate:
             return self.knows_attribute(owner, values[1])
         return not values or self.shows_facts(values[0])
 
-    def shows_facts(self, value: Any) -> bool:
+    def shows_facts(self, value: object) -> bool:
         """Whether the text of a value says nothing but what is known."""
         if isinstance(value, torch.Tensor):
             return False
         known = torch.dtype | torch.device | torch.Size | torch.nn.Module | torch.memory_format
         return isinstance(value, known | BaseException | type) or self._is_pure(_module(type(value)))
 
-    def _is_ordinary(self, kind: Any) -> bool:
+    def _is_ordinary(self, kind: object) -> bool:
         return self._is_pure(_module(kind)) or kind in (torch.Tensor, torch.Size, torch.dtype, torch.device)
 
     def _is_pure(self, module: str) -> bool:
@@ -123,5 +122,5 @@ class Candidate:
         return pure or bool(_PURE_IN_LIBRARIES.match(module))
 
 
-def _module(value: Any) -> str:
+def _module(value: object) -> str:
     return str(getattr(value, "__module__", None) or "")

@@ -24,7 +24,7 @@ def variants(value: object) -> int:
     return VARIANTS if isinstance(value, int | float | str | tuple) and not isinstance(value, bool) else 1
 
 
-def other(value: Any, variant: int) -> Any:
+def other(value: object, variant: int) -> object:
     """One of them."""
     match value:
         case bool():

@@ -15,7 +15,7 @@ from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.tensors import decode, decode_tensor
 
 
-class Candidate:
+class Instance:
     """One instance, of a module that was loaded for it."""
 
     def __init__(self, job: RecordJob, placement: Placement, load: Callable[[], ModuleType]) -> None:
