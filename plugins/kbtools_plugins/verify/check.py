@@ -144,7 +144,7 @@ class PairCheck:
             self._evidence.notes += replay_further(self._further, self._source, self._reference, settings, processes)
             if self._evidence.sizes == "cut":
                 seeds = self._secrets("larger input", 1), self._secrets("larger decoy", 1)
-                judged = Launches(self._main_trace, self._programs)
+                judged = Launches(self._main_trace, self._programs, self._reference.sets[0].tensors)
                 spot = SpotCheck(self._pair, self._reference, judged, seeds, settings, processes)
                 self._evidence.notes += spot.notes()
 

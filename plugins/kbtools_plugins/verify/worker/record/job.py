@@ -18,11 +18,11 @@ from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
+from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record import audit, device_names, launches, library_shim
 from kbtools_plugins.verify.worker.record.failures import Rejected, blamed, describe
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.record.lines import Lines
-from kbtools_plugins.verify.worker.record.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.worker.record.storages import show_device
