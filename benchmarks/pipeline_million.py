@@ -1,6 +1,7 @@
 """A million synthetic rollouts through filter, dedup, strip-reasoning and split, against a script and against polars.
 
     python benchmarks/pipeline_million.py [--rows 1000000] [--code-bytes 1000] [--name NAME]
+    python benchmarks/pipeline_million.py --rows 10000000 --small --name pipeline_ten_million
 
 Each job runs in a process of its own: wall time is taken from its start to its end; memory is its peak resident size,
 and apart from that the peak of its anonymous part (what is not a memory-mapped file, whose pages the kernel takes
@@ -17,99 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from machine import write
+from pipeline_rows import generate, generate_small
 
 HERE = Path(__file__).resolve()
-CHUNK = 10_000
-SEED = 7
-
-
-# ---- the dataset ----------------------------------------------------------------------------------------------------
-
-
-def rows(count: int, code_bytes: int) -> Iterator[dict[str, Any]]:
-    """Rollouts in the evals schema: four of each module, in random order, some right and some fast."""
-    rng = random.Random(SEED)
-    lines = [f"    x{i} = tl.load(ptr{i % 7} + offsets * {i}, mask=mask)  # {rng.random()}\n" for i in range(50_000)]
-    modules = max(1, count // 4)
-
-    def code(seed: int) -> str:
-        return "import torch\n\n\ndef f(ptr, offsets, mask):\n" + "".join(
-            random.Random(seed).choices(lines, k=max(1, code_bytes // 65))
-        )
-
-    for number in range(count):
-        module = rng.randrange(modules)
-        yield {
-            "example_id": number,
-            "prompt": [{"role": "user", "content": f"Write module{module}New with Triton."}],
-            "completion": [
-                {
-                    "role": "assistant",
-                    "content": f"<think>Draft {number}: <b> one pass over the rows. {'hm ' * 60}</think>\n"
-                    f"<answer>\n{code(number)}</answer>",
-                    "reasoning": None,
-                }
-            ],
-            "task": "kernelbook",
-            "reward": round(rng.random() * 2, 6),
-            "generation_ms": 1000.0 + number,
-            "info": {
-                "module_name": f"module{module}",
-                "python_code": code(-1 - module),
-                "triton_code": "",
-            },
-            "answer": "",
-            "num_turns": 1.0,
-        }
-
-
-def generate(folder: Path, count: int, code_bytes: int) -> dict[str, Path]:
-    """The same rows as parquet (what the Hub gives) and as jsonl (what the old scripts read)."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    paths = {"parquet": folder / "rollouts.parquet", "jsonl": folder / "rollouts.jsonl"}
-    source, writer = rows(count, code_bytes), None
-    with paths["jsonl"].open("w") as text:
-        while chunk := list(islice(source, CHUNK)):
-            table = pa.Table.from_pylist(chunk, schema=writer.schema if writer else schema())
-            writer = writer or pq.ParquetWriter(paths["parquet"], table.schema, compression="zstd")
-            writer.write_table(table)
-            text.writelines(json.dumps(row) + "\n" for row in chunk)
-    if writer is not None:
-        writer.close()
-    return paths
-
-
-def schema() -> Any:
-    """Arrow schema of the rows (their reasoning is null in each, so it cannot be told from the values)."""
-    import pyarrow as pa
-
-    message = pa.struct({"role": pa.string(), "content": pa.string()})
-    answer = pa.struct({"role": pa.string(), "content": pa.string(), "reasoning": pa.string()})
-    info = pa.struct({"module_name": pa.string(), "python_code": pa.string(), "triton_code": pa.string()})
-    return pa.schema(
-        {
-            "example_id": pa.int64(),
-            "prompt": pa.list_(message),
-            "completion": pa.list_(answer),
-            "task": pa.string(),
-            "reward": pa.float64(),
-            "generation_ms": pa.float64(),
-            "info": info,
-            "answer": pa.string(),
-            "num_turns": pa.float64(),
-        }
-    )
-
-
 # ---- the jobs -------------------------------------------------------------------------------------------------------
 
 
@@ -207,8 +124,10 @@ def measure(job: str, source: Path, folder: Path, strip: bool) -> dict[str, Any]
     if ended[1]:
         raise SystemExit(f"{job} failed")
     cpu = ended[2].ru_utime + ended[2].ru_stime
+    written = sum(file.stat().st_size for place in (out, folder / "hub") for file in place.rglob("*") if file.is_file())
     memory = {"peak_mb": peak / 1024, "peak_anonymous_mb": anonymous / 1024}
-    return {"job": job, "seconds": wall, "cpu_seconds": cpu, **memory, "result": result_of(out)}
+    figures = {"job": job, "seconds": wall, "cpu_seconds": cpu, **memory, "cache_and_output_mb": written / 2**20}
+    return {**figures, "result": result_of(out)}
 
 
 def _memory(pid: int) -> dict[str, int]:
@@ -237,6 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--code-bytes", type=int, default=1_000)
+    parser.add_argument("--small", action="store_true", help="rows of a line of code; only the jobs on parquet")
     parser.add_argument("--only", action="append", choices=list(JOBS), help="run this job only (may be repeated)")
     parser.add_argument("--name", default="pipeline_million", help="the results go to results/NAME.json")
     parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
@@ -249,10 +169,13 @@ def main() -> None:
 
     strip = "strip-reasoning" in registry().stages()
     with tempfile.TemporaryDirectory() as name:
-        sources = generate(Path(name), options.rows, options.code_bytes)
+        if options.small:
+            sources = generate_small(Path(name), options.rows)
+        else:
+            sources = generate(Path(name), options.rows, options.code_bytes)
         sizes = {kind: path.stat().st_size for kind, path in sources.items()}
         print(f"{options.rows:,} rows; " + ", ".join(f"{kind} {size / 2**20:,.0f} MB" for kind, size in sizes.items()))
-        chosen = options.only or list(JOBS)
+        chosen = [job for job in options.only or JOBS if JOBS[job][1] in sources]
         figures = [measure(job, sources[JOBS[job][1]], Path(name), strip) for job in chosen]
     print(table(figures, options.rows))
     assert len({figure["result"] for figure in figures}) == 1, f"the jobs kept different rows: {figures}"

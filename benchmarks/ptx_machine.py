@@ -65,6 +65,15 @@ def running_sum(x, out, columns, BLOCK: tl.constexpr):
     tl.store(out + row * columns + at, value, mask=at < columns)
 
 
+@triton.jit
+def long_loop(x, out, columns, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    total = tl.zeros((BLOCK,), tl.float32)
+    for number in range(columns * 100):
+        total = total * 0.5 + tl.load(x + at) * number
+    tl.store(out + at, total)
+
+
 @dataclass(frozen=True)
 class Launch:
     """A kernel, its grid and its arguments."""

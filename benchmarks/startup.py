@@ -1,4 +1,5 @@
-"""Start-up: `kbtools --help` beside importing click, and the time until `kbtools apply` works on its first stage.
+"""Start-up: `kbtools --help` beside importing click, `apply filter` on the sample beside importing datasets and click,
+and the time until `kbtools apply` works on its first stage.
 
 Run: python benchmarks/startup.py [--runs N]
 """
@@ -18,6 +19,8 @@ from machine import write
 MAIN = "import sys; from kbtools.cli import main; main(sys.argv[1:])"
 HELP = [sys.executable, "-c", MAIN, "--help"]
 CLICK = [sys.executable, "-c", "import click"]
+DATASETS = [sys.executable, "-c", "import datasets, click"]
+FILTER = ["apply", "filter", "--where", "reward > 0.85", "--dataset", "sample", "--overwrite", "--out"]
 CHAIN = ["apply", "filter", "--where", "reward > 0.85", "dedup", "--dataset", "sample", "--out"]
 
 
@@ -52,11 +55,16 @@ def main() -> None:
     runs: int = parser.parse_args().runs
     out = Path("outputs") / "startup.parquet"
     pairs = [(seconds(HELP), seconds(CLICK)) for _ in range(runs)]
+    whole = [sys.executable, "-c", MAIN, *FILTER, str(out)]
+    runs_of_filter = [(seconds(whole), seconds(DATASETS)) for _ in range(runs)]
     starts = [until_work(out) for _ in range(runs)]
     figures = {
         "help_s": statistics.median(pair[0] for pair in pairs),
         "import_click_s": statistics.median(pair[1] for pair in pairs),
         "ratio": statistics.median(a / b for a, b in pairs),
+        "apply_filter_s": statistics.median(pair[0] for pair in runs_of_filter),
+        "import_datasets_click_s": statistics.median(pair[1] for pair in runs_of_filter),
+        "apply_filter_ratio": statistics.median(a / b for a, b in runs_of_filter),
         "apply_starts_work_s": statistics.median(starts),
     }
     for name, value in figures.items():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
+import sys
 import types
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -50,6 +54,22 @@ def is_union(annotation: object) -> bool:
     return get_origin(annotation) in (Union, types.UnionType)
 
 
+_BUILDERS = (
+    __name__,
+    *(f"pydantic._internal.{name}" for name in ("_docs_extraction", "_fields", "_model_construction")),
+)
+
+
+def _note_file(module: str) -> None:
+    """Tell `inspect` of which file a module is.
+
+    Pydantic asks it for the modules of all callers to find the docstrings of fields, and it would go through every
+    module that there is, several times for each class.
+    """
+    if file := getattr(sys.modules.get(module), "__file__", None):
+        inspect.modulesbyfile.setdefault(os.path.normcase(Path(file).absolute()), module)
+
+
 if TYPE_CHECKING:
 
     class CheckedModel(BaseModel):  # for a checker the call is that of the class that is written
@@ -60,6 +80,11 @@ else:
     class _CheckedCall(type(BaseModel)):
         """Calls the class that the fields choose, and names the nearest keyword for an unknown one."""
 
+        def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> type:
+            for module in (*_BUILDERS, namespace["__module__"]):
+                _note_file(module)
+            return super().__new__(mcs, name, bases, namespace, **options)
+
         def __call__(cls, *values: object, **fields: object) -> Any:  # a metaclass is called on a class
             chosen = cls.chosen(fields)
             if values:
@@ -68,9 +93,8 @@ else:
             try:
                 return super(_CheckedCall, chosen).__call__(**fields)
             except ValidationError as error:
-                raise UsageError(
-                    f"{chosen.__name__}: {as_python(explain(error, chosen, keyword), [chosen])}"
-                ) from error
+                said = as_python(explain(error, chosen, keyword), [chosen])
+                raise UsageError(f"{chosen.__name__}: {said}") from error
 
     class CheckedModel(BaseModel, metaclass=_CheckedCall):
         """A model whose wrong call from Python is an error of kbtools."""

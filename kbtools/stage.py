@@ -9,18 +9,15 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import sys
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import ConfigDict, JsonValue, model_validator
 
 from kbtools import notebook
+from kbtools.data.digest import source_digest
 from kbtools.data.table import column, with_constant
 from kbtools.errors import KbError, SchemaError
 from kbtools.fields import CheckedModel, as_in_commands
@@ -247,32 +244,6 @@ def check_chain(features: Features, stages: Iterable[Stage]) -> Features:
         removed.update({name: f"stage {position} ({stage.name})" for name in features if name not in after})
         features = after
     return features
-
-
-def source_digest(module_name: str) -> str:
-    """Digest of the code that defines a class: every file of its top-level package, or its module alone."""
-    module = sys.modules.get(module_name)
-    package = (getattr(module, "__package__", None) or module_name).partition(".")[0]
-    top = sys.modules.get(package)
-    if folders := tuple(getattr(top, "__path__", ())):
-        return _digest_of(tuple(map(Path, folders)))
-    file = getattr(module, "__file__", None)
-    if not file or not Path(file).is_file():  # a notebook: the code may change under one name, so nothing is reused
-        return uuid.uuid4().hex
-    return _digest_of((Path(file),))
-
-
-@cache
-def _digest_of(places: tuple[Path, ...]) -> str:
-    """Digest of files by their paths and contents; data files of a package count, compiled code does not."""
-    digest = hashlib.sha256()
-    for place in places:
-        files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
-        for file in files:
-            if "__pycache__" not in file.parts:
-                path, content = file.relative_to(place.parent).as_posix().encode(), file.read_bytes()
-                digest.update(b"%d %d " % (len(path), len(content)) + path + content)
-    return digest.hexdigest()
 
 
 def summary(cls: type) -> str:

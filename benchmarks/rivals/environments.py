@@ -26,7 +26,8 @@ RIVALS = (
         "distilabel", ("distilabel[openai]==1.5.3", "requests==2.34.2"), "it imports requests and does not ask for it"
     ),
     Rival("curator", ("bespokelabs-curator==0.1.31",)),
-    Rival("data_designer", ("data-designer==0.9.6",), "0.9.7 wants certifi>=2026.10.19, which pip did not find"),
+    Rival("data_designer", ("data-designer==0.9.7",)),
+    Rival("httptools", ("httptools==0.9.0", "uvloop==0.23.0"), "llhttp by hand, no tool: what Python cannot go below"),
 )
 INSTALL_SECONDS = 900
 
@@ -58,7 +59,18 @@ def _pip(python: Path, *arguments: str) -> None:
 
 def versions_in(python: Path) -> dict[str, str]:
     """What ended up installed, by distribution: the rival, its HTTP clients and its tables."""
-    told = ("distilabel", "bespokelabs-curator", "data-designer", "openai", "httpx", "aiohttp", "litellm", "datasets")
+    told = (
+        "distilabel",
+        "bespokelabs-curator",
+        "data-designer",
+        "openai",
+        "httpx",
+        "aiohttp",
+        "litellm",
+        "datasets",
+        "httptools",
+        "uvloop",
+    )
     code = (
         "import sys; from importlib.metadata import distributions as d\n"
         "print(*(f'{x.name} {x.version}' for x in d() if x.name.lower() in sys.argv[1:]), sep='\\n')"

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
+from kbtools.data.gather import pieces, rows_within
+from kbtools.data.io.source import aside
 from kbtools.errors import RowError
 from kbtools.wording import counted
 
@@ -64,32 +66,18 @@ def batches(ds: Dataset, paths: Sequence[str], rows: int = BATCH_ROWS) -> Iterat
 
 
 def tables(ds: Dataset, paths: Sequence[str], rows: int) -> Iterator[pa.Table]:
-    """The values at column paths in the dataset's order, at most `rows` rows at a time and, if rows are long, fewer.
-
-    Rows of a view are gathered chunk by chunk: `datasets` fetches them one by one, and pyarrow's `take` first copies
-    all the chunks that there are into one.
-    """
+    """The values at column paths in the dataset's order, at most `rows` rows at a time and, if rows are long, fewer."""
     import pyarrow as pa
 
     whole = pa.table({path: field_of(ds.data.table, path) for path in paths})
-    yield from exact_tables(ds, paths, max(1, min(rows, _BATCH_BYTES * whole.num_rows // max(whole.nbytes, 1))))
+    return pieces(ds, whole, rows_within(whole, rows))
 
 
 def exact_tables(ds: Dataset, paths: Sequence[str], rows: int) -> Iterator[pa.Table]:
     """As `tables`, with exactly so many rows at a time, as far as they go."""
-    import numpy as np
     import pyarrow as pa
 
-    whole = pa.table({path: field_of(ds.data.table, path) for path in paths})
-    if ds._indices is None:
-        for start in range(0, ds.num_rows, rows):
-            yield whole.slice(start, rows)
-        return
-    chunks = whole.to_batches()
-    ends = np.cumsum([chunk.num_rows for chunk in chunks])
-    indices = ds._indices.column(0).to_numpy()
-    for start in range(0, ds.num_rows, rows):
-        yield _gather(chunks, ends, indices[start : start + rows])
+    return pieces(ds, pa.table({path: field_of(ds.data.table, path) for path in paths}), rows)
 
 
 def conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -98,26 +86,6 @@ def conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
     same = table.schema.equals(schema)
     return pa.Table.from_arrays(table.columns, schema=schema) if same else table.cast(schema)
-
-
-_BATCH_BYTES = 1 << 24
-
-
-def _gather(chunks: Sequence[pa.RecordBatch], ends: np.ndarray, indices: np.ndarray) -> pa.Table:
-    """The rows at these indices, in this order, from chunks that end before the rows `ends`."""
-    import numpy as np
-    import pyarrow as pa
-
-    order = np.argsort(indices, kind="stable")
-    ascending = indices[order].astype(np.int64)
-    chunk_of = np.searchsorted(ends, ascending, side="right")
-    starts = np.flatnonzero(np.diff(chunk_of, prepend=-1))
-    parts = []
-    for some in np.split(np.arange(len(ascending)), starts[1:]):
-        chunk = chunks[chunk_of[some[0]]]
-        parts.append(chunk.take(pa.array(ascending[some] - (ends[chunk_of[some[0]]] - chunk.num_rows))))
-    gathered = pa.Table.from_batches(parts).combine_chunks()
-    return gathered if (np.diff(order) == 1).all() else gathered.take(pa.array(np.argsort(order)))
 
 
 def column(ds: Dataset, path: str) -> pa.ChunkedArray:
@@ -172,28 +140,52 @@ def map_batches(
     `function` gets Arrow tables of all columns and gives tables of at least the columns that it changes; the result is
     cast to `features`, so that a column of nulls keeps its type, and columns not in `features` are left out.
     """
+    import datasets
+    import pyarrow as pa
+    from datasets.table import InMemoryTable
+
     if ds.num_rows == 0:
         return empty(features)
+    worked = _worked(ds, function, features.arrow_schema, rows)
+    info, target = ds.info.copy(), _cache_file(ds, fingerprint)
+    info.features = features
+    if target is None:
+        return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
+    if not target.exists():
+        _write(worked, target, features.arrow_schema)
+    made = datasets.Dataset.from_file(str(target), info=info, split=ds.split)
+    made._fingerprint = fingerprint
+    return made
+
+
+def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+    """What the function makes of the dataset, `rows` rows at a time, in this schema."""
+    from datasets.table import table_cast
+
     report = on_rows.get()
-
-    def reported(table: pa.Table) -> pa.Table:
-        result = function(table)
-        report(table.num_rows)
-        return result
-
-    mapped = ds.with_format("arrow").map(
-        reported,
-        batched=True,
-        batch_size=rows,
-        features=features,
-        remove_columns=[name for name in ds.column_names if name not in features],
-        new_fingerprint=fingerprint,
-        cache_file_name=_cache_file(ds, fingerprint),
-    )
-    return mapped.with_format(None)
+    whole = ds.data.table
+    for piece in pieces(ds, whole, rows_within(whole, ds.num_rows)):
+        for start in range(0, piece.num_rows, rows):
+            result = function(piece.slice(start, rows))
+            yield table_cast(result, schema).combine_chunks()
+            report(min(rows, piece.num_rows - start))
 
 
-def _cache_file(ds: Dataset, fingerprint: str) -> str | None:
+def _write(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
+    """The tables as an Arrow file, which is there when it is whole."""
+    import pyarrow as pa
+
+    part = aside(target)
+    try:
+        with pa.ipc.new_stream(str(part), schema) as writer:
+            for table in tables:
+                writer.write_table(table)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _cache_file(ds: Dataset, fingerprint: str) -> Path | None:
     """Where new values go: never beside the rows, for those may be a source or a shard that others share.
 
     None for rows in memory, whose new values stay there, and where caching is turned off.
@@ -204,7 +196,7 @@ def _cache_file(ds: Dataset, fingerprint: str) -> str | None:
         return None
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / "stages"
     folder.mkdir(parents=True, exist_ok=True)
-    return str(folder / f"{fingerprint}.arrow")
+    return folder / f"{fingerprint}.arrow"
 
 
 def with_constant(ds: Dataset, name: str, value: str) -> Dataset:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
+from kbtools.data.digest import source_digest
 from kbtools.errors import KbError
 from kbtools.feedback import Assessment, Attempt, Feedback
 from kbtools.models.store import Assessed, ResponseStore
 from kbtools.plugins import registry
-from kbtools.stage import source_digest
 from kbtools.wording import counted
 
 

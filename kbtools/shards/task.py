@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from kbtools.data.digest import source_digest
 from kbtools.data.io.source import Source
 from kbtools.engines import versions
-from kbtools.stage import Stage, source_digest
+from kbtools.stage import Stage
 
 FORMAT = 2
 """Counted up when shards of before can no longer be read, or mean something else."""

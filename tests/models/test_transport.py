@@ -172,6 +172,38 @@ def test_no_answer_in_time_is_told_from_a_broken_connection():
     run(lambda: Wire([], silent=True), body)
 
 
+def test_the_time_of_each_call_is_its_own():
+    """A call of little time ends beside one of much, whichever came first."""
+
+    async def body(wire, transport, url):
+        long = asyncio.create_task(transport.call(url, b"{}", 60))
+        for seconds in (0.3, 0.1):
+            with pytest.raises(NoResponse, match="timed out"):
+                await transport.call(url, b"{}", seconds)
+        together = [transport.call(url, b"{}", seconds) for seconds in (0.4, 0.2, 0.3)]
+        ended = await asyncio.gather(*together, return_exceptions=True)
+        assert [type(error) for error in ended] == [NoResponse] * 3
+        assert not long.done()
+        long.cancel()
+
+    run(lambda: Wire([], silent=True), body)
+
+
+def test_calls_under_way_are_cancelled_with_their_transport():
+    """Nobody waits for ever for a call whose transport is closed."""
+
+    async def main() -> None:
+        wire = Wire([], silent=True)
+        async with on_the_wire(wire) as (transport, url):
+            calls = [asyncio.create_task(transport.call(url, b"{}", 60)) for _ in range(5)]
+            while len(wire.heads) < 5:
+                await asyncio.sleep(0.01)
+        ended = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 60)
+        assert [type(error) for error in ended] == [asyncio.CancelledError] * 5
+
+    asyncio.run(main())
+
+
 def test_a_key_with_a_line_end_is_refused_before_any_call():
     """Copied with its line end, it would end the header, and what follows would be another."""
 

@@ -87,7 +87,10 @@ class Family(NamedTuple):
 
 def marks_in(text: str) -> list[re.Match[str]]:
     """All marks of answers and of reasoning in a text, in order."""
-    angled, square, triangle = (list(pattern.finditer(text)) for pattern in _PATTERNS)
+    angled = list(_ANGLED.finditer(text))
+    if "[" not in text and "◁" not in text:
+        return angled
+    square, triangle = list(_SQUARE.finditer(text)), list(_TRIANGLE.finditer(text))
     ends = {mark.end() for mark in square}
     others = [mark for mark in square if mark.start() in ends or not _is_index(text, mark)] + triangle
     return sorted(angled + others, key=re.Match.start) if others else angled

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
-from kbtools.data.conversations.marks import Family, family_of, is_answer, is_empty, marks_in
+from kbtools.data.conversations.marks import Family, begins_with_mark, family_of, is_answer, is_empty, marks_in
 
 THINK, END_THINK, ANSWER, END_ANSWER, BEGIN, END = "()[]{}"
 FENCES = 0xE000  # from here on: two codes for each length of fence, bare (opens or closes) and with info (opens)
@@ -62,16 +63,40 @@ def find_marks(text: str) -> TagMarks:
 
 def _tags(text: str) -> TagMarks:
     """The tags of answers and reasoning. Inside a block of one family the marks of the others are text."""
-    codes, starts, ends = [], [], []
-    for code, start, end in _own_marks(text):
-        codes.append(code)
-        starts.append(start)
-        ends.append(end)
-    return TagMarks(text, "".join(codes), starts, ends)
-
-
-def _own_marks(text: str) -> Iterator[tuple[str, int, int]]:
     found = marks_in(text)
+    words = tuple([mark.group() for mark in found])
+    read = _read_before if sum(map(len, words)) <= _REMEMBERED else _read
+    codes, places = read(words)
+    at = [(found[place.mark].start(), place) for place in places]
+    return TagMarks(
+        text, codes, [start + place.start for start, place in at], [start + place.end for start, place in at]
+    )
+
+
+class _Standing(NamedTuple):
+    """Where a code is: positions behind the start of the mark with this index."""
+
+    mark: int
+    start: int
+    end: int
+
+
+def _read(words: tuple[str, ...]) -> tuple[str, list[_Standing]]:
+    """The codes of these marks, of which a text has no others, and where each stands."""
+    codes, places = [], []
+    for code, *place in _own_marks(words):
+        codes.append(code)
+        places.append(_Standing(*place))
+    return "".join(codes), places
+
+
+_REMEMBERED = 200
+"""Characters of all marks of a text, up to which their reading is kept: nearly all texts have the same few."""
+_read_before = lru_cache(maxsize=1 << 10)(_read)
+
+
+def _own_marks(words: tuple[str, ...]) -> Iterator[tuple[str, int, int, int]]:
+    found = [mark for word in words if (mark := begins_with_mark(word)) is not None]  # all are: they were found as such
     families = [None if is_answer(mark) else family_of(mark) for mark in found]
     closed = {known[0]: at for at, known in enumerate(families) if known is not None and known[1]}
     within: Family | None = None
@@ -79,16 +104,16 @@ def _own_marks(text: str) -> Iterator[tuple[str, int, int]]:
     for at, (mark, known) in enumerate(zip(found, families, strict=True)):
         if known is None:
             if not is_empty(mark):
-                yield ANSWER if mark["answer"] is not None else END_ANSWER, *mark.span()
+                yield ANSWER if mark["answer"] is not None else END_ANSWER, at, 0, mark.end()
             continue
         family, closes = known
         if within is not None and family != within:
             continue
         if is_empty(mark) and not closes:
-            yield THINK, mark.start(), mark.start() + 1
-            yield END_THINK, mark.start() + 1, mark.end()
+            yield THINK, at, 0, 1
+            yield END_THINK, at, 1, mark.end()
             continue
-        yield END_THINK if closes else THINK, *mark.span()
+        yield END_THINK if closes else THINK, at, 0, mark.end()
         if closes:
             depth = max(depth - 1, 0)
         elif within is not None or closed.get(family, -1) > at:  # what is never closed hides no marks of the others

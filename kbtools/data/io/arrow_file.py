@@ -11,6 +11,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kbtools.data.io.ahead import ahead
 from kbtools.data.io.source import aside
 from kbtools.errors import ConfigError, DataError, reason
 
@@ -25,7 +26,7 @@ def write(reader: Reader, target: Path, schema: pa.Schema | None = None) -> None
     """Stream the tables into a file; when one shows that the schema must be wider, look at the rest and start over."""
     part = aside(target)
     try:
-        while (wider := _write_until_wider(iter(reader(schema)), schema, part)) is not None:
+        while (wider := _write_until_wider(ahead(iter(reader(schema))), schema, part)) is not None:
             schema = wider
         part.replace(target)
     except OSError as error:

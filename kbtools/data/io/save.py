@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from kbtools.data.io import saved_folder, text_file
+from kbtools.data.io.ahead import ahead
 from kbtools.data.io.source import aside
 from kbtools.data.table import conformed, exact_tables, tables, take
 from kbtools.errors import ConfigError, DataError, UsageError, reason
@@ -179,7 +180,7 @@ def _write_parquet(ds: Dataset, part: Path, embedded: str) -> None:
     schema = ds.features.arrow_schema.with_metadata(metadata)
     try:
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            for table in _arrow_batches(ds):
+            for table in ahead(_arrow_batches(ds)):
                 writer.write_table(conformed(table, schema))
     except pa.ArrowNotImplementedError as error:
         raise DataError(f"parquet cannot hold this dataset ({error}): save it as .jsonl instead.") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 from yarl import URL
 
 from kbtools.errors import ConfigError
+from kbtools.models.backends.multi import Multi
 
 if TYPE_CHECKING:
     import pycurl
@@ -61,7 +62,7 @@ class Response:
 class Transport:
     """Calls of one event loop. Handles are used again, so that a call sets only what is its own."""
 
-    def __init__(self, multi: pycurl.AsyncCurlMulti, headers: Mapping[str, str]) -> None:
+    def __init__(self, multi: Multi, headers: Mapping[str, str]) -> None:
         self._multi = multi
         # Without `Expect`, else servers that do not know it cost a second for each body of more than 1 MB.
         self._headers = [b"Expect:", *(f"{name}: {value}".encode() for name, value in headers.items())]
@@ -132,11 +133,9 @@ def _trusted_files() -> _Trusted:
 @asynccontextmanager
 async def opened(headers: Mapping[str, str]) -> AsyncIterator[Transport]:
     """A transport for the running event loop, whose calls all carry these headers; open calls end with it."""
-    import pycurl
-
     if wrong := [name for name, value in headers.items() if "\n" in value or "\r" in value]:
         raise ConfigError(f"the header {wrong[0]} holds a line end: look at the end of the key that it was made from")
-    async with pycurl.AsyncCurlMulti(close_handles=True) as multi:
+    with closing(Multi()) as multi:
         yield Transport(multi, {"User-Agent": "kbtools", **headers})
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import traceback
-from functools import cache
 from importlib.metadata import version
 
 from kbtools.errors import KbError
 from kbtools_plugins.verify.evidence import Evidence
 from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
+from kbtools_plugins.verify.host.child import WorkerDied
 from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed, PairProcesses
-from kbtools_plugins.verify.host.processes import WarmPair, WorkerDied
+from kbtools_plugins.verify.host.processes import WarmPair, shared_pair
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
 from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
 from kbtools_plugins.verify.protocol.trace import Trace
@@ -67,7 +66,7 @@ def verify(
     require_sandbox(chosen)
     for _ in range(_ATTEMPTS):
         try:
-            warm = processes or _shared_processes()
+            warm = processes or shared_pair()
             return PairCheck(reference, candidate, entry_point, chosen, warm, deadline or Deadline()).run()
         except WorkerDied as error:
             died = error
@@ -103,6 +102,8 @@ class PairCheck:
             raise
         except Exception as error:  # noqa: BLE001 - one odd pair must not end the check of all others
             found = Decided("unsupported:internal", f"the check itself failed: {_last_lines(error)}")
+        finally:
+            self._processes.close()
         self._evidence.processor_seconds = round(self._processes.used, 3)
         return self._evidence.verdict(found.verdict, found.error, found.max_error, self._settings)
 
@@ -143,7 +144,7 @@ class PairCheck:
             self._evidence.notes += replay_further(self._further, self._source, self._reference, settings, processes)
             if self._evidence.sizes == "cut":
                 seeds = self._secrets("larger input", 1), self._secrets("larger decoy", 1)
-                judged = Launches(self._main_trace, self._programs)
+                judged = Launches(self._main_trace, self._programs, self._reference.sets[0].tensors)
                 spot = SpotCheck(self._pair, self._reference, judged, seeds, settings, processes)
                 self._evidence.notes += spot.notes()
 
@@ -291,10 +292,3 @@ class PairCheck:
 
 def _last_lines(error: Exception) -> str:
     return "".join(traceback.format_exception(error)[-3:])
-
-
-@cache
-def _shared_processes() -> WarmPair:
-    processes = WarmPair()
-    atexit.register(processes.close)
-    return processes

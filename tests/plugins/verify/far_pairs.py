@@ -112,7 +112,7 @@ _WEIGHTS = """x_ptr, w_ptr, out_ptr, size, BLOCK: tl.constexpr):
         total += tl.load(x_ptr + batch * size + at) * tl.load(w_ptr + row * size + at)
     tl.store(out_ptr + batch * size + row, tl.sum(total, 0))"""
 _CHOSEN = """table_ptr, at_ptr, out_ptr, width, BLOCK: tl.constexpr):
-    row = tl.load(at_ptr + tl.program_id(0)) - 1
+    row = tl.load(at_ptr + tl.program_id(0)).to(tl.int64) - 1
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     x = tl.load(table_ptr + row * width + at, mask=at < width)
     tl.store(out_ptr + tl.program_id(0) * width + at, x * 2.0, mask=at < width)"""
@@ -157,10 +157,11 @@ FAR = [
     ),
 ]  # fmt: skip
 CHOSEN = FarPair(
-    "chosen", "rows, columns = 32768, 65536", "torch.randn(rows, columns), torch.randint(1, rows + 1, (64,))",
+    "chosen", "rows, columns = 65536, 65536",
+    "torch.randn(rows, columns), torch.randint(1, rows + 1, (64,), dtype=torch.int32)",
     "nn.functional.embedding(at - 1, x) * 2.0", _CHOSEN,
     """out = torch.empty(at.shape[0], x.shape[1], device=x.device)
         kernel[(at.shape[0], triton.cdiv(x.shape[1], 1024))](x, at, out, x.shape[1], BLOCK=1024)""",
     inputs="x, at",
 )  # fmt: skip
-"""Takes rows by numbers from 1 on: of zeros it takes the row before the first."""
+"""Takes rows by numbers from one on."""

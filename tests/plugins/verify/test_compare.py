@@ -196,6 +196,18 @@ def test_rounding_explains_what_is_small() -> None:
     assert isinstance(compare(_tree(coarse), _tree(want), _tree(want), ordinary=True, tf32=Tf32()), Match)
 
 
+def test_a_narrower_type_is_seen_in_what_is_small() -> None:
+    """Half of an output, a millionth of the rest, in float16 or off by a 500th; not where a device rounds so."""
+    want = np.concatenate([np.linspace(1e6, 2e6, 200), np.linspace(0.5, 2.0, 200)]).astype(np.float32)
+    small = np.arange(400) >= 200
+    for off in (np.where(small, want, 0).astype(np.float16).astype(np.float32), want * np.float32(1.002)):
+        got = _tree(np.where(small, off, want))
+        assert isinstance(compare(got, _tree(want), _tree(want), ordinary=True), Difference)
+        assert isinstance(compare(got, _tree(want), _tree(want), ordinary=True, approximate=True), Match)
+    right = _tree(want * np.float32(1 + 1e-6))
+    assert isinstance(compare(right, _tree(want), _tree(want), ordinary=True), Match)
+
+
 def test_what_a_type_cannot_hold_overflows_for_both() -> None:
     """The float64 run has a number where float16 has infinity, which is right then."""
     got = _tree([np.inf, 1.0], "float16")

@@ -13,7 +13,7 @@ from kbtools_plugins.verify.pool import Pair
 from kbtools_plugins.verify.protocol.replaying import FEW, some_programs
 from kbtools_plugins.verify.steps.far import WHERE
 from kbtools_plugins.verify.verdict import Verification
-from kbtools_plugins.verify.worker.record.nowhere import Nowhere, mapped
+from kbtools_plugins.verify.worker.nowhere import Nowhere, mapped
 
 SIZE = 2**36
 
@@ -65,11 +65,12 @@ def test_an_offset_of_32_bits_is_right_where_it_fits() -> None:
 
 
 @pytest.mark.slow
-def test_where_zeros_lead_astray_at_any_size_nothing_is_said() -> None:
-    """Rows are counted from one: the number zero is none that the kernel has to take."""
-    found = _verdict(CHOSEN.pair)
+def test_rows_are_taken_by_the_numbers_that_the_reference_gives() -> None:
+    """Counted from one, so that zero is none of them; and large ones are what makes an offset overflow."""
+    found, twin = _verdict(CHOSEN.pair), _verdict(CHOSEN.twin())
     assert found.verdict == "pass", found.error
-    assert any(f"offsets were not looked at {WHERE}" in note for note in found.notes), found.notes
+    assert _looked_at(found), found.notes
+    assert (twin.verdict, WHERE in twin.error) == ("runtime_error", True), twin.error
 
 
 def test_a_large_tensor_has_an_address_and_no_memory() -> None:

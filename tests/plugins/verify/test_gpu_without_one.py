@@ -19,7 +19,8 @@ from test_verify_pair import CANDIDATE, REFERENCE
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import Verification, VerifySettings, devices, verify
-from kbtools_plugins.verify.host.processes import Outcome, WarmPair, _converse
+from kbtools_plugins.verify.host.child import Child, Outcome
+from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launch
 from kbtools_plugins.verify.protocol.message import ProcessMessage
@@ -191,8 +192,10 @@ def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatc
         held = threading.Event()
         release = threading.Timer(1.5, held.set)
         release.start()
-        job_for_it = Assignment(timeout=0.3, memory_gb=1.0, job={})
-        waiting = threading.Thread(target=lambda: found.append(_converse(ours, GPU, job_for_it, turn, DEVICE)))
+        job_for_it = Assignment(role="gpu", timeout=0.3, memory_gb=1.0, job={})
+        child = Child(0, tmp_path, ours)
+        child.begin()
+        waiting = threading.Thread(target=lambda: found.append(child.do(GPU, job_for_it, turn, DEVICE)))
         found: list[Outcome] = []
         turn = ExitStack()
         waiting.start()
@@ -214,11 +217,18 @@ class Imagined(WarmPair):
         self.times, self.last = times, last
         self.jobs: list[ProcessMessage] = []
 
-    def run(self, role: Role, job: ProcessMessage, settings: VerifySettings, seconds: float | None = None) -> Outcome:
+    def run(
+        self,
+        role: Role,
+        job: ProcessMessage,
+        settings: VerifySettings,
+        seconds: float | None = None,
+        addresses_gb: float = 0,
+    ) -> Outcome:
         """The job elsewhere."""
         self.jobs.append(job)
         if role.name != "gpu":
-            return super().run(role, job, settings, seconds)
+            return super().run(role, job, settings, seconds, addresses_gb)
         assert isinstance(job, ReplayJob)
         outcome = super().run(REPLAY, job, settings, seconds)
         if role is not TIMING:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TypeVar
 
-from kbtools_plugins.verify.host.processes import Outcome, WarmPair, WorkerDied
+from kbtools_plugins.verify.host.child import Outcome, WorkerDied
+from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.settings import VerifySettings

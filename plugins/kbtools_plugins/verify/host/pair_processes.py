@@ -6,7 +6,8 @@ import math
 import time
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.host.processes import Outcome, WarmPair
+from kbtools_plugins.verify.host.child import Outcome
+from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.protocol.roles import J, R, Role
 from kbtools_plugins.verify.settings import VerifySettings
 
@@ -40,6 +41,7 @@ class PairProcesses:
 
     def __init__(self, processes: WarmPair, settings: VerifySettings, deadline: Deadline) -> None:
         self._processes = processes
+        processes.begin_pair()
         self._deadline = deadline
         self._settings = settings
         self._left = settings.timeout * _TIMEOUTS_PER_PAIR
@@ -59,3 +61,7 @@ class PairProcesses:
         self._left -= max(outcome.seconds, 0.001)
         self.used += outcome.seconds
         return outcome
+
+    def close(self) -> None:
+        """The pair is done."""
+        self.used += self._processes.end_pair()

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, TypeVar
 
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools_plugins.verify import devices
+from kbtools_plugins.verify.host.child import Child, J, Outcome, R, WorkerDied, explain_death
 from kbtools_plugins.verify.protocol import wire
-from kbtools_plugins.verify.protocol.message import ProcessMessage, WrongShape
-from kbtools_plugins.verify.protocol.roles import Assignment, Go, Role, RoleFailure, WaitingForDevice
+from kbtools_plugins.verify.protocol.roles import SEVERAL_JOBS, Assignment, Role
 from kbtools_plugins.verify.settings import VerifySettings
 
 _ROLES = {
@@ -45,36 +44,6 @@ _ROLES = {
 interpreter's is started by the first job for it."""
 _START_SECONDS = 600
 _START_ATTEMPTS = 10
-WALL_PER_PROCESSOR_SECOND = 3.0
-"""A job may take so much longer than its processor time: the machine may be busy with others."""
-
-
-J = TypeVar("J", bound=ProcessMessage)
-R = TypeVar("R", bound=ProcessMessage)
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[R]):
-    """What became of a job: its reply, or why there is none."""
-
-    reply: R | None = None
-    failed: str = ""
-    """"", or timeout, out_of_memory, died, exited, forged, internal, or a failure that the job itself reports."""
-    error: str = ""
-    ran: list[int] | None = None
-    """Lines of the candidate that had run when it failed, where that is known."""
-    seconds: float = 0.0
-    """Processor time that the job has used."""
-
-    def known(self) -> R:
-        """The reply of a job that did not fail."""
-        if self.reply is None:
-            raise ValueError(f"there is no reply: {self.failed}: {self.error}")
-        return self.reply
-
-
-class WorkerDied(Exception):
-    """A warm process or its job was killed from outside: nothing is known of the candidate."""
 
 
 class Warm:
@@ -94,35 +63,72 @@ class Warm:
         theirs.close()
         self._control = ours
         self._ready = False
+        self._kept: Child | None = None
 
     def run(
-        self, role: Role[J, R], job: J, settings: VerifySettings, seconds: float, addresses_gb: float = 0
+        self,
+        role: Role[J, R],
+        job: J,
+        settings: VerifySettings,
+        seconds: float,
+        addresses_gb: float = 0,
+        *,
+        keep: bool = False,
     ) -> Outcome[R]:
-        """Run one job in a fork of its own and clean up after it."""
+        """Run one job in a fork, and clean up after it; one that may do several jobs is kept for the next if asked.
+
+        One that maps more addresses is for itself: the limits of memory are set when a process begins.
+        """
         self.wait_until_ready()
-        folder = Path(tempfile.mkdtemp(prefix=f"{role.name}-", dir=self._scratch))
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        pid = self._command({"role": role.name, "folder": str(folder)}, theirs)["pid"]
-        theirs.close()
+        shares = role.name in SEVERAL_JOBS and not addresses_gb
+        child = self._kept if shares and self._kept else self._fork(role.name)
         assignment = Assignment(
-            timeout=seconds, memory_gb=settings.memory_gb, addresses_gb=addresses_gb, job=job.tree()
+            role=role.name,
+            timeout=seconds,
+            memory_gb=settings.memory_gb,
+            addresses_gb=addresses_gb,
+            job=job.tree(),
         )
         with ExitStack() as turn:  # a device is given back only when its job is dead
             device = self._device if role.name == "gpu" else None
-            outcome = _converse(ours, role, assignment, turn, device)
-            ours.close()
-            try:
-                ended = self._command({"end": pid})
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-        outcome = replace(outcome, error=outcome.error.replace(f"{folder}{os.sep}", ""))
-        return replace(_explain_death(outcome, ended["status"]), seconds=ended["milliseconds"] / 1000)
+            outcome = child.do(role, assignment, turn, device)
+            if keep and shares and outcome.reply is not None:
+                self._kept = child
+                return replace(outcome, seconds=child.count())
+            status, used = self._end(child)
+        outcome = replace(outcome, error=outcome.error.replace(f"{child.folder}{os.sep}", ""))
+        return replace(explain_death(outcome, status), seconds=used)
+
+    def end_kept(self) -> float:
+        """End the fork that was kept; seconds of its processor time that were not counted yet."""
+        return self._end(self._kept)[1] if self._kept else 0.0
+
+    def _fork(self, role: str) -> Child:
+        folder = Path(tempfile.mkdtemp(prefix=f"{role}-", dir=self._scratch))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        child = Child(self._command({"folder": str(folder)}, theirs)["pid"], folder, ours)
+        theirs.close()
+        child.begin()
+        return child
+
+    def _end(self, child: Child) -> tuple[int, float]:
+        """Its wait status, and seconds of its processor time that were not counted yet."""
+        if child is self._kept:
+            self._kept = None
+        child.channel.close()
+        try:
+            ended = self._command({"end": child.pid})
+        finally:
+            shutil.rmtree(child.folder, ignore_errors=True)
+        return ended["status"], max(0.0, ended["milliseconds"] / 1000 - child.counted)
 
     def close(self) -> None:
         """End the process; it kills what it forked."""
         with suppress(OSError):  # it may be gone already
             self._control.sendall(json.dumps({"leave": True}).encode())
         self._control.close()
+        if self._kept:
+            self._kept.channel.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -170,8 +176,9 @@ class WarmPair:
     def __init__(self, number: int = 0) -> None:
         self._number = number
         self._scratch = Path(tempfile.mkdtemp(prefix="kbtools-verify-"))
-        for cache in ("triton", "inductor"):
-            (self._scratch / cache).mkdir()
+        for name in ("triton", "inductor"):
+            (self._scratch / name).mkdir()
+        self._keeps = False
         self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", "jit")}
 
     def run(
@@ -189,10 +196,24 @@ class WarmPair:
         kind = next(kind for kind, roles in _ROLES.items() if role.name in roles)
         self._start(kind)
         try:
-            return self._warm[kind].run(role, job, settings, seconds or settings.timeout, addresses_gb)
+            limit = seconds or settings.timeout
+            return self._warm[kind].run(role, job, settings, limit, addresses_gb, keep=self._keeps)
         except WorkerDied:
             self._replace(kind)
             raise
+
+    def begin_pair(self) -> None:
+        """Jobs that run no foreign code share a fork from now on, until the pair is done."""
+        self.end_pair()
+        self._keeps = True
+
+    def end_pair(self) -> float:
+        """End what is kept for a pair; seconds of its processor time that were not counted yet."""
+        self._keeps, seconds = False, 0.0
+        for warm in self._warm.values():
+            with suppress(WorkerDied):  # who needs it next finds out, and starts another one
+                seconds += warm.end_kept()
+        return seconds
 
     def _start(self, kind: str) -> None:
         """Wait for a warm process; one that is killed before it had any job says nothing about a candidate."""
@@ -229,6 +250,14 @@ class WarmPair:
         self.close()
 
 
+@cache
+def shared_pair() -> WarmPair:
+    """The pair for checks that bring none: it is kept until the interpreter exits."""
+    processes = WarmPair()
+    atexit.register(processes.close)
+    return processes
+
+
 def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
     """Nothing of the caller's environment but where Python finds its modules: credentials stay out."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES") if name in os.environ}
@@ -245,55 +274,7 @@ def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
         "USER": "kbtools",
         "TRITON_INTERPRET": "1" if interpret else "0",
         "TRITON_DEFAULT_FP_FUSION": "0",  # Triton's default from 3.10 on; one run of each check is fused all the same
+        "LD_BIND_NOW": "1",  # what is bound here need not be bound in each fork
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
-
-
-def _converse(
-    channel: socket.socket, role: Role[J, R], assignment: Assignment, turn: ExitStack, device: devices.Device | None
-) -> Outcome[R]:
-    """Send the job and wait for its reply; a job that asks for the device gets its time once it has it."""
-    key = secrets.token_bytes(32)
-    seconds = WALL_PER_PROCESSOR_SECOND * assignment.timeout
-    deadline = time.monotonic() + seconds
-    try:
-        channel.settimeout(seconds)
-        channel.sendall(key)
-        wire.send(channel, assignment.tree(), key)
-        tree = wire.receive(channel, key, deadline)
-        if device is not None and _is(WaitingForDevice, tree):
-            turn.enter_context(devices.lock(device))
-            channel.settimeout(seconds)
-            wire.send(channel, Go().tree(), key)
-            tree = wire.receive(channel, key, time.monotonic() + seconds)
-        if _is(RoleFailure, tree):
-            failure = RoleFailure.read(tree)
-            return Outcome(failed=failure.failed, error=failure.error, ran=failure.ran)
-        return Outcome(role.reply.read(tree))
-    except TimeoutError:
-        return Outcome(failed="timeout", error="no result in time")
-    except (EOFError, ConnectionError) as error:
-        return Outcome(failed="died", error=str(error))
-    except wire.WireError as error:
-        return Outcome(failed="forged", error=f"the result channel carried {error}")
-    except WrongShape as error:
-        return Outcome(failed="forged", error=f"the {role.name} process sent what is not its reply: {error}")
-
-
-def _is(kind: type[ProcessMessage], tree: wire.Tree) -> bool:
-    return isinstance(tree, dict) and set(tree) == set(kind.model_fields)
-
-
-def _explain_death(outcome: Outcome[R], status: int) -> Outcome[R]:
-    if outcome.failed != "died":
-        return outcome
-    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    if number == signal.SIGXCPU:
-        return Outcome(failed="timeout", error="the processor time was used up")
-    if number == signal.SIGKILL:
-        raise WorkerDied("the job was killed from outside")
-    if number:
-        return Outcome(failed="died", error=f"the process was ended by {signal.Signals(number).name}")
-    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
-    return Outcome(failed="exited", error=f"the process ended without a result (exit code {code})")

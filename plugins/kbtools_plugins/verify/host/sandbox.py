@@ -7,12 +7,14 @@ Linux only, through the kernel's own interfaces. Whatever the kernel at hand can
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
 import resource
 import signal
 import struct
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -52,6 +54,8 @@ class JobLimits:
     address_bytes: int = 0
     """What it may map beyond its memory. What it may write to alone is as large as its memory still."""
     file_bytes: int = 64 * 2**20
+    more_jobs: bool = False
+    """Whether the process may be given time for another job after this one, within the same memory."""
     may_execute: bool = False
     """Whether it may start programs (ptxas): only for jobs that run no foreign code."""
     drives_device: bool = False
@@ -129,6 +133,12 @@ def gpu_devices() -> list[Path]:
     return sorted(Path("/dev").glob("nvidia*"))
 
 
+def give_time(cpu_seconds: int) -> None:
+    """Let the calling process, which may do more jobs than one, use so much more of the processor."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + cpu_seconds, most))
+
+
 def _set_rlimits(limits: JobLimits) -> None:
     addresses, data = _used_bytes()
     for what, value in (
@@ -145,7 +155,8 @@ def _set_rlimits(limits: JobLimits) -> None:
         if value is not None:
             # SIGXCPU says that the time is used up; at the hard limit there is only SIGKILL, as from anybody
             spare = _SECONDS_TO_DIE if what == resource.RLIMIT_CPU else 0
-            resource.setrlimit(what, (value, value + spare))
+            later = limits.more_jobs and what == resource.RLIMIT_CPU
+            resource.setrlimit(what, (value, resource.getrlimit(what)[1] if later else value + spare))
 
 
 def _used_bytes() -> tuple[int, int]:

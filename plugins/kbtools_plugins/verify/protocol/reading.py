@@ -94,14 +94,14 @@ class ShrinkJob(ProcessMessage):
     entry: str
     candidate: str
     most_elements: int
-    most_recorded: int = 2**28
-    """Elements that a recording has address space for; their memory is never touched."""
+    far: bool = False
+    """Whether sizes may be beyond any memory; then whole numbers among the inputs have values."""
     floors: dict[str, int] = {}
     """Values that constants may not go below."""
 
 
 class Shapes(ProcessMessage):
-    """What a module is made with and called with; tensors have no values."""
+    """What a module is made with and called with; tensors have no values, but whole numbers may."""
 
     init: Tree
     inputs: Tree

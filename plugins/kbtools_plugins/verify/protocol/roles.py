@@ -18,9 +18,14 @@ J = TypeVar("J", bound=ProcessMessage)
 R = TypeVar("R", bound=ProcessMessage)
 
 
+SEVERAL_JOBS = frozenset({"read", "kernels", "compile", "ptx"})
+"""Roles that run no foreign code: one process may do all of a pair's jobs of such roles that it knows."""
+
+
 class Assignment(ProcessMessage):
     """A job as it is sent: with what the process that does it may use."""
 
+    role: str
     timeout: float
     memory_gb: float
     addresses_gb: float = 0

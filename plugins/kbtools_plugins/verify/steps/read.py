@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from kbtools_plugins.verify.host.child import Outcome
 from kbtools_plugins.verify.host.pair_processes import PairProcesses
-from kbtools_plugins.verify.host.processes import Outcome
 from kbtools_plugins.verify.protocol.reading import (
     KERNELS,
     READ,

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.host.processes import Outcome
+from kbtools_plugins.verify.host.child import Outcome
 from kbtools_plugins.verify.protocol.recording import Plan, Recorded, RecordReply
 from kbtools_plugins.verify.protocol.reference import ReferenceReply
 from kbtools_plugins.verify.protocol.source import Binding

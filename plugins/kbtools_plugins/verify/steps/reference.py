@@ -6,8 +6,8 @@ Where it cannot, no candidate is held against it.
 from __future__ import annotations
 
 from kbtools_plugins.verify.evidence import Evidence
+from kbtools_plugins.verify.host.child import Outcome
 from kbtools_plugins.verify.host.pair_processes import PairProcesses
-from kbtools_plugins.verify.host.processes import Outcome
 from kbtools_plugins.verify.protocol import operators
 from kbtools_plugins.verify.protocol.match import Match
 from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy

@@ -51,12 +51,14 @@ def warm_up_kernel(x, size: tl.constexpr):
 
 
 def warm_up() -> None:
-    """Compile one kernel, so that forks find the compiler set up."""
+    """Compile one kernel, so that forks find the compiler set up, and know each target's assembler by its version."""
     pointer = {"ref": {"dtype": "float32", "offset": 0, "shape": [1]}}
     name = "warm_up_kernel"
     bound = {"x": pointer, "size": 32}
-    launch = Launch(kernel=name, clean_name=name, bound=bound, options={}, targets=[80], tuned=False)
-    _Work(CompileJob(source=_FIRST_KERNEL, launches=[launch])).compile(0, 80)
+    launch = Launch(kernel=name, clean_name=name, bound=bound, options={}, targets=[80, 90], tuned=False)
+    work = _Work(CompileJob(source=_FIRST_KERNEL, launches=[launch]))
+    for target in launch.targets:
+        work.compile(0, target)
 
 
 def run(job: CompileJob, talk: Talk) -> CompileReply:

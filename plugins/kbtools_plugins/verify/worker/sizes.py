@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify.candidate import shrink
 from kbtools_plugins.verify.protocol.reading import Shapes, ShrinkJob, ShrinkReply, Sized
 from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim, loading
+from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.tensors import encode
 
+_MOST_RECORDED = 2**28
+"""Elements that a recording has address space for; their memory is never touched."""
 _LEAST_SIZE, _LEAST = 8, 2
 """What is below the first is a kernel's width, a number of dimensions or the like; sizes go down to the second."""
 
@@ -40,7 +43,7 @@ class _Search:
     def reply(self) -> ShrinkReply | RoleFailure:
         """The smallest cuts that are enough, and those below which nothing need be cut to be recorded."""
         _, count = self._shapes(self._asked, run=self._runs)
-        large, count = self._cut(self._asked, count, self._job.most_recorded)
+        large, count = self._cut(self._asked, count, self._job.most_elements if self._job.far else _MOST_RECORDED)
         values, count = self._cut(large, count, self._job.most_elements)
         if count > self._job.most_elements:
             return RoleFailure(failed="too_large", error=f"inputs, parameters and outputs have {count:,} elements")
@@ -62,8 +65,11 @@ class _Search:
     def _sized(self, values: dict[str, int]) -> Sized:
         job = self._job
         shapes, _ = self._shapes(values, run=False)
+        reference = shrink.with_constants(job.reference, values, self._asked)
+        if job.far:
+            shapes = shapes.model_copy(update={"inputs": encode(_as_tuple(_with_whole_numbers(reference)))})
         return Sized(
-            reference=shrink.with_constants(job.reference, values, self._asked),
+            reference=reference,
             candidate=shrink.with_constants(job.candidate, values, self._asked),
             shapes=shapes,
             values=values,
@@ -103,6 +109,19 @@ class _Search:
         leaves = tree_flatten([inputs, parameters, outputs])[0]
         count = sum(leaf.numel() for leaf in leaves if isinstance(leaf, torch.Tensor))
         return Shapes(init=encode((args, kwargs)), inputs=encode(_as_tuple(inputs))), count
+
+
+def _with_whole_numbers(code: str) -> Any:
+    """Inputs that have values only where these may be places: in small tensors of integers and truth values."""
+    with (nowhere := Nowhere()):
+        inputs = loading.load(code, "reference").get_inputs()
+
+    def form(tensor: torch.Tensor) -> torch.Tensor:
+        if not (tensor.is_floating_point() or tensor.is_complex() or nowhere.holds(tensor)):
+            return tensor
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+
+    return tree_map_only(torch.Tensor, form, inputs)
 
 
 def _as_tuple(inputs: Any) -> tuple[Any, ...]:

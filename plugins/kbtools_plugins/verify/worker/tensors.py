@@ -68,8 +68,9 @@ def encode_tensor(tensor: torch.Tensor) -> Tensor:
     if tensor.is_meta:
         name = str(tensor.dtype).removeprefix("torch.")
         return Tensor(tensor=b"", dtype=name, shape=list(tensor.shape), stride=list(tensor.stride()))
-    plain = tensor.detach().cpu().resolve_conj().resolve_neg()
-    data = plain.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
+    with torch._C.DisableTorchFunction():
+        plain = tensor.detach().cpu().resolve_conj().resolve_neg()
+        data = plain.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
     dtype = str(tensor.dtype).removeprefix("torch.")
     return Tensor(tensor=data, dtype=dtype, shape=list(plain.shape), stride=list(plain.stride()))
 
@@ -86,8 +87,9 @@ def decode_tensor(sent: Tensor) -> torch.Tensor:
 
 def copy_values(source: torch.Tensor, target: torch.Tensor) -> None:
     """Write `source` into `target`, through a view that names each element of an expanded target once."""
-    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in target.stride())
-    target[once].copy_(source[once])
+    with torch._C.DisableTorchFunction():
+        once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in target.stride())
+        target[once].copy_(source[once])
 
 
 def _torch_attribute(path: str) -> object:
@@ -132,7 +134,8 @@ def clone_tree(value: object) -> Any:
 
 def clone_strided(tensor: torch.Tensor) -> torch.Tensor:
     """A copy with equal strides, which `Tensor.clone` only keeps for dense tensors."""
-    copy = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+    with torch._C.DisableTorchFunction():
+        copy = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
     copy_values(tensor, copy)
     return copy
 

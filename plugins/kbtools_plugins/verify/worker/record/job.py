@@ -18,15 +18,15 @@ from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk, Tree
 from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
+from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record import audit, device_names, launches, library_shim
 from kbtools_plugins.verify.worker.record.failures import Rejected, blamed, describe
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.record.lines import Lines
-from kbtools_plugins.verify.worker.record.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.record.recorder import ReadWatch, Recorder
 from kbtools_plugins.verify.worker.record.storages import show_device
-from kbtools_plugins.verify.worker.record.surroundings import Surroundings
+from kbtools_plugins.verify.worker.record.surroundings import Surroundings, remember_modules
 from kbtools_plugins.verify.worker.tensors import copy_values, decode, decode_tensor, tensors_in
 
 
@@ -36,12 +36,14 @@ def warm_up() -> None:
 
     import numpy  # noqa: F401
     import torch._dynamo
+    import torch._subclasses.schema_check_mode
     import torch.nn.functional
     import triton.language.extra.libdevice  # noqa: F401
 
     platform.uname().processor  # noqa: B018 - it starts a program to find out, and remembers
     torch.set_num_threads(1)
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
+    remember_modules()
 
 
 def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:

@@ -17,9 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
 from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Storage, TensorRef, Trace, TraceStep
 from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
-from kbtools_plugins.verify.worker.record.nowhere import Nowhere
 from kbtools_plugins.verify.worker.tensors import encode, tensors_in
 
 _READING_METHODS = {

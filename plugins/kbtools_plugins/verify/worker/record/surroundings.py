@@ -18,9 +18,9 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -90,8 +90,8 @@ class Surroundings:
         os.getpid, os.getppid = _always(own), _always(own - 9)
         if not self.elsewhere:
             return
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("kbtools", "kbtools_plugins")]:
-            del sys.modules[name]  # who imports it again finds it; what has been imported goes on working
+        for name in _own_modules():
+            sys.modules.pop(name, None)  # who imports it again finds it; what has been imported goes on working
         lines = self._code.splitlines(keepends=True)
         linecache.cache[self.path] = (len(self._code), None, lines, self.path)  # where Triton looks for the source
         _replace_variables()
@@ -106,6 +106,26 @@ class Surroundings:
         if not self.elsewhere:
             return vars(builtins)
         return vars(builtins) | {"hash": _hash, "id": _id}
+
+
+class _Warm:
+    """What was imported before the fork. To look through all of it again would copy the pages of thousands of names."""
+
+    own: ClassVar[list[str]] = []
+    last = ""
+
+
+def remember_modules() -> None:
+    """Note which modules there are that a candidate would not find elsewhere."""
+    _Warm.own, _Warm.last = _own(sys.modules), next(reversed(sys.modules))
+
+
+def _own_modules() -> list[str]:
+    return _Warm.own + _own(itertools.takewhile(lambda name: name != _Warm.last, reversed(sys.modules)))
+
+
+def _own(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.partition(".")[0] in ("kbtools", "kbtools_plugins")]
 
 
 def _hash(value: object) -> int:

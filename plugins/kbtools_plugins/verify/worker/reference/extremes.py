@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from kbtools_plugins.verify.worker.reference.tensor_cores import is_product
+
 _EXPONENTIALS = {"_softmax", "_log_softmax", "_safe_softmax", "logsumexp", "exp", "exp2"}
 _STEEPEST = 5_000.0
 
@@ -24,9 +26,12 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Whether an exponential had a larger argument than any that a program means."""
         self.tied = False
         """Whether some of the largest or smallest elements are equal: which of them comes first nobody says."""
+        self.products = False
+        """Whether there was a matrix product."""
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         name = str(func).removeprefix("aten.").partition(".")[0]
+        self.products |= is_product(name)
         if name in _EXPONENTIALS:
             self.steep |= _largest(args[0]) > _STEEPEST
         elif "scaled_dot_product" in name:

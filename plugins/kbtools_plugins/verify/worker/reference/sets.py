@@ -159,12 +159,13 @@ class InputSets:
 
     def _expect(self, name: str, inputs: Inputs, seen: Extremes | None = None) -> InputSet:
         used, given = self._module.copy(self._mode), clone_tree(inputs)
-        with seen or Extremes():
+        with (watch := seen or Extremes()):
             plain = used(*given)
         wide = self._module.copy(self._mode)
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         found = self._called(name, inputs, given, plain, (used, wide))
-        return found.model_copy(update={"tf32": _by_tensor_cores(self._module.copy(self._mode), inputs)})
+        tf32 = _by_tensor_cores(self._module.copy(self._mode), inputs) if watch.products else None
+        return found.model_copy(update={"tf32": tf32})
 
     def _called(
         self, name: str, inputs: Inputs, given: Inputs, plain: object, modules: tuple[object, object]

@@ -98,4 +98,5 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def _equal_tensors(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return torch.equal(torch.nan_to_num(widened(one)), torch.nan_to_num(widened(other)))
+    with torch._C.DisableTorchFunction():
+        return torch.equal(torch.nan_to_num(widened(one)), torch.nan_to_num(widened(other)))

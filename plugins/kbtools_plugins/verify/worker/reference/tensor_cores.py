@@ -12,8 +12,15 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-_PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "linear", "convolution", "_convolution")
+_PRODUCTS = frozenset(
+    {"mm", "bmm", "addmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "linear", "convolution", "_convolution"}
+)
 _LOST_BITS = 13
+
+
+def is_product(name: str) -> bool:
+    """Whether an operator of this name is one that tensor cores compute."""
+    return name in _PRODUCTS or "scaled_dot_product" in name
 
 
 class TensorCores(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -25,7 +32,7 @@ class TensorCores(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = str(func).removeprefix("aten.").partition(".")[0]
-        if name in _PRODUCTS or "scaled_dot_product" in name:
+        if is_product(name):
             args, kwargs = tree_map_only(torch.Tensor, self._cut, (args, kwargs or {}))
         return func(*args, **(kwargs or {}))
 

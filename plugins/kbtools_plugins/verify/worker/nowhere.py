@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from kbtools_plugins.verify.worker.tensors import tensors_in
@@ -20,11 +21,15 @@ _NO_RESERVE = 0x4000
 """MAP_NORESERVE of Linux: pages that are never touched are not promised either."""
 
 
-class Nowhere:
+class Nowhere(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Calls operators; what large tensors hold is never written and reads as zeros."""
 
     def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self._ours: dict[int, torch.UntypedStorage] = {}
+
+    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> Any:
+        return self.call(func, args, kwargs or {})
 
     def holds(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor has no memory."""
@@ -50,7 +55,7 @@ class Nowhere:
     def _with_address(self, form: torch.Tensor) -> torch.Tensor:
         if _size(form) < _LARGE:
             return torch.zeros_like(form, device="cpu")
-        tensor = _view_of(mapped(_size(form), mmap.PROT_READ), form)
+        tensor = view_of(mapped(_size(form), mmap.PROT_READ), form)
         self._ours[tensor.untyped_storage()._cdata] = tensor.untyped_storage()
         return tensor
 
@@ -71,7 +76,8 @@ def mapped(size: int, access: int, kind: int = mmap.MAP_PRIVATE) -> torch.Tensor
         return torch.frombuffer(memory, dtype=torch.uint8)
 
 
-def _view_of(memory: torch.Tensor, form: torch.Tensor) -> torch.Tensor:
+def view_of(memory: torch.Tensor, form: torch.Tensor) -> torch.Tensor:
+    """This memory as a tensor of another one's form."""
     return torch.empty(0, dtype=form.dtype).set_(
         memory.untyped_storage(), form.storage_offset(), form.shape, form.stride()
     )
