@@ -7,12 +7,11 @@ import os
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic._internal._model_construction import ModelMetaclass  # the metaclass of BaseModel has no public name
 
 from kbtools.errors import UsageError, explain, keyword
 from kbtools.spelling import as_python
@@ -72,11 +71,14 @@ def _note_file(module: str) -> None:
 
 
 if TYPE_CHECKING:
-    CheckedCall = ModelMetaclass  # for a checker the call is that of the class that is written
+
+    class CheckedModel(BaseModel):  # for a checker the call is that of the class that is written
+        """A model whose wrong call from Python is an error of kbtools."""
+
 else:
 
-    class CheckedCall(ModelMetaclass):
-        """Makes a wrong call of a stage's class an error of kbtools, with the nearest keyword for an unknown one."""
+    class _CheckedCall(type(BaseModel)):
+        """Calls the class that the fields choose, and names the nearest keyword for an unknown one."""
 
         def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> type:
             for module in (*_BUILDERS, namespace["__module__"]):
@@ -84,10 +86,20 @@ else:
             return super().__new__(mcs, name, bases, namespace, **options)
 
         def __call__(cls, *values: object, **fields: object) -> Any:  # a metaclass is called on a class
+            chosen = cls.chosen(fields)
             if values:
-                names = ", ".join(map(keyword, cls.model_fields))
-                raise UsageError(f"{cls.__name__}: {values[0]!r:.80} has no name. Write it behind one of {names}")
+                names = ", ".join(map(keyword, chosen.model_fields))
+                raise UsageError(f"{chosen.__name__}: {values[0]!r:.80} has no name. Write it behind one of {names}")
             try:
-                return super().__call__(**fields)
+                return super(_CheckedCall, chosen).__call__(**fields)
             except ValidationError as error:
-                raise UsageError(f"{cls.__name__}: {as_python(explain(error, cls, keyword), [cls])}") from error
+                said = as_python(explain(error, chosen, keyword), [chosen])
+                raise UsageError(f"{chosen.__name__}: {said}") from error
+
+    class CheckedModel(BaseModel, metaclass=_CheckedCall):
+        """A model whose wrong call from Python is an error of kbtools."""
+
+        @classmethod
+        def chosen(cls, fields: Mapping[str, object]) -> type[CheckedModel]:
+            """The class that these fields ask for."""
+            return cls

@@ -26,7 +26,7 @@ from kbtools.data import texts
 from kbtools.data.columns import Schema
 from kbtools.data.table import column, map_batches
 from kbtools.errors import KbError, SchemaError
-from kbtools.fields import CheckedCall, without_none
+from kbtools.fields import without_none
 from kbtools.plugins import registry
 from kbtools.result import Result, merge
 from kbtools.stage import Stage
@@ -57,18 +57,7 @@ class VerdictField:
     """The values that the field can take, where they are a closed list."""
 
 
-if TYPE_CHECKING:
-    _NamedJudge = CheckedCall  # for a checker the call is that of the class that is written
-else:
-
-    class _NamedJudge(CheckedCall):
-        """Makes `Judge(judge=NAME, ...)` an instance of the judge of that name."""
-
-        def __call__(cls, **fields: object) -> Any:  # noqa: N805  # a class is what a metaclass is called on
-            return super(_NamedJudge, cls.chosen(fields)).__call__(**fields)
-
-
-class Judge(Stage, metaclass=_NamedJudge):
+class Judge(Stage):
     """Rate every row; the fields of the verdict become columns.
 
     Which judge rates, `judge` says, and each judge has options of its own:

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
+from pydantic import ConfigDict, JsonValue, model_validator
 
 from kbtools import notebook
 from kbtools.data.digest import source_digest
 from kbtools.data.table import column, with_constant
 from kbtools.errors import KbError, SchemaError
-from kbtools.fields import CheckedCall, as_in_commands
+from kbtools.fields import CheckedModel, as_in_commands
 from kbtools.figures import Section
 from kbtools.plugins import registry
 from kbtools.result import Result, merge, of_splits
@@ -33,7 +33,7 @@ Scope = Literal["row", "split", "dataset"]
 """What a stage must see at once: single rows (so an engine may shard them), a whole split, or all splits together."""
 
 
-class Stage(BaseModel, ABC, metaclass=CheckedCall):
+class Stage(CheckedModel, ABC):
     """One step over a dataset; its fields are its keyword arguments, its command-line options and its recipe keys."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

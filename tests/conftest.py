@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 
 from tests.servers.openai_server import OpenAIServer
+from tests.servers.warm import WarmPython
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and so would every process that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,8 +42,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatabl
 
 _TESTS = Path(__file__).parent
 _BY_FOLDER = {"plugins/verify": "verify", "plugins/ptx": "verify", "hub": "hub", "models": "models"}
-_FIXTURES_WITH_PROCESSES = {"hub_process", "program", "cluster"}
-"""The Hub, the command line on ten rows, and a cluster of Ray; other fixtures stand on these."""
+_FIXTURES_WITH_PROCESSES = {"hub_process", "program", "cluster", "warm"}
+"""The Hub, the command line on ten rows, a cluster of Ray, forks of a process; other fixtures stand on these."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -113,6 +114,14 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative paths such as outputs/ and the response store land in the test's own folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KBTOOLS_STORE", str(tmp_path / "responses.sqlite"))
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmPython]:
+    """The process of which programs that a test starts and waits for can be forks."""
+    process = WarmPython()
+    yield process
+    process.stop()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the README says can be done is done: its Python and its commands are run as they stand."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -30,16 +31,11 @@ def test_python_example_runs(code):
     assert done.returncode == 0, done.stderr
 
 
-def test_console_examples_run_in_order():
+def test_console_examples_run_in_order(warm):
     """Every line that begins with $ kbtools succeeds, in one folder, one after the other."""
     for line in "".join(_blocks("console")).splitlines():
         words = shlex.split(line.removeprefix("$ "))
         assert words[0] == "kbtools"
-        done = subprocess.run(
-            [sys.executable, "-c", "from kbtools.cli import main; main()", *words[1:]],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        code, out, err = warm.run("from kbtools.cli import main; main()", words[1:], Path.cwd(), os.environ, limit=300)
+        assert code == 0, f"{line}\n{out}{err}"
     assert Path("best.parquet").read_bytes() == Path("again.parquet").read_bytes()

@@ -9,10 +9,12 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.servers.hub_process import HubProcess
+from tests.servers.warm import WarmPython
 
 COMMAND = "from kbtools.cli import main; main()"
 
@@ -42,6 +44,7 @@ class Client:
 
     hub: HubProcess
     folder: Path
+    warm: WarmPython
 
     def popen(self, *words: str, token: str | None = "hf_me", home: str = "home", **env: str) -> subprocess.Popen[str]:
         """A process that goes on while the test does."""
@@ -51,18 +54,17 @@ class Client:
             [sys.executable, *words], cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True
         )
 
-    def _run(self, *words: str, **settings: str | None) -> Ran:
-        process = self.popen(*words, **settings)
-        out, err = process.communicate(timeout=240)
-        return Ran(process.returncode, out, err)
+    def _run(self, code: str, *words: str, token: str | None = "hf_me", home: str = "home", **env: str) -> Ran:
+        environment = {**self.hub.environment(self.folder / home, token), **env}
+        return Ran(*self.warm.run(code, words, self.folder, environment, limit=240))
 
-    def kbtools(self, *words: str, **settings: str | None) -> Ran:
+    def kbtools(self, *words: str, **settings: Any) -> Ran:
         """The command line."""
-        return self._run("-c", COMMAND, *words, **settings)
+        return self._run(COMMAND, *words, **settings)
 
-    def python(self, code: str, **settings: str | None) -> Ran:
+    def python(self, code: str, **settings: Any) -> Ran:
         """A script of a user, with plain clients."""
-        return self._run("-c", textwrap.dedent(code), **settings)
+        return self._run(textwrap.dedent(code), **settings)
 
     def upload(self, repo: str, rows: list[dict[str, object]], extra: str = "", token: str = "hf_me") -> None:
         """A dataset that the plain client put on the Hub; `extra` is more Python over `ds` and `api`."""
@@ -108,9 +110,9 @@ def hub(hub_process: HubProcess) -> HubProcess:
 
 
 @pytest.fixture
-def client(hub: HubProcess, tmp_path: Path) -> Client:
+def client(hub: HubProcess, warm: WarmPython, tmp_path: Path) -> Client:
     """A user named me."""
-    return Client(hub, tmp_path)
+    return Client(hub, tmp_path, warm)
 
 
 @pytest.fixture
