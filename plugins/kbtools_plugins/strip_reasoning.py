@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
@@ -73,7 +74,7 @@ class StripReasoning(kb.Stage):
 
         place, features = _Place.of(self, ds.features), self.output_features(ds.features)
         marked = datasets.Features({**with_error(features), _UNMARKED: datasets.Value("bool")})
-        done = map_batches(ds, self._stripped, features=marked, fingerprint=self.fingerprint(ds))
+        done = map_batches(ds, partial(self._stripped, place), features=marked, fingerprint=self.fingerprint(ds))
         bare = column(done, _UNMARKED).to_pylist().count(True)
         done = done.remove_columns(_UNMARKED)
         result = resolve_failures(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
@@ -85,12 +86,10 @@ class StripReasoning(kb.Stage):
         joined = merge([replace(part, notes=tuple(note for note in part.notes if _BARE not in note)) for part in parts])
         return _noted(joined, sum(int(str(part.facts.get(_FACT, 0))) for part in parts))
 
-    def _stripped(self, table: pa.Table) -> pa.Table:
+    def _stripped(self, place: _Place, table: pa.Table) -> pa.Table:
         """A batch with its answers alone, and beside them what was wrong with a row, if anything."""
-        import datasets
         import pyarrow as pa
 
-        place = _Place.of(self, datasets.Features.from_arrow_schema(table.schema))
         values = field_of(table, place.path).combine_chunks()
         stripping = Stripping(Rules(self.tag, self.answer, self.unwrap), keep=self.on_error == "keep")
         stripped, errors = stripping.of_column(values)

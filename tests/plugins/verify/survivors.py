@@ -26,7 +26,7 @@ from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.runs import Run
 
 SEEDS = 24
-_NOT_CODE = re.compile(r"^\s*(//|\.loc|\.file|\.section|\.b(8|16|32|64)|[{}]\s*$|\$L__|\.(target|version)).*$", re.M)
+_NOT_CODE = re.compile(r"^\s*(//|\.loc|\.file|[{}]\s*$|\$L__(tmp|func)|\.(target|version)).*$", re.M)
 _EPSILON = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
 _KEPT = 4
 _SMALLEST = 1e-300

@@ -18,6 +18,7 @@ DIFFERENT = {
     "copy_from_freed": "an output that nothing wrote is wrong before it is asked which operator made it",
     "reallocate": "an output that nothing wrote is wrong before it is asked which operator made it",
     "uninit_minimum_3d": "a race too: the interpreter runs one thread",
+    "relaxed_count": "the interpreter runs one program after the other and sees no order of their stores",
     "tf32_dot": "the interpreter computes float32 products exactly",
 }
 """Candidates with another verdict on each tier, and why; what the interpreter cannot decide is not among them."""
@@ -33,12 +34,12 @@ def _differences(names: list[str], found: list[Verification], interpreted: list[
 
 
 def test_the_suite_has_the_same_verdicts_on_both_tiers() -> None:
-    """No hostile candidate passes on either, no innocent one is rejected, and what differs is known."""
+    """No hostile candidate passes as PTX, no innocent one is rejected on either, and what differs is known."""
     candidates = load()
     found, interpreted = (run([on_tier(each, tier) for each in candidates], 2) for tier in ("ptx", "interpreter"))
-    for verdicts in (found, interpreted):
+    for verdicts, known in ((found, {}), (interpreted, DIFFERENT)):
         assert [each.name for each, verdict in zip(candidates, verdicts, strict=True)
-                if verdict.passed != (each.group == "innocent")] == []  # fmt: skip
+                if verdict.passed != (each.group == "innocent") and each.name not in known] == []  # fmt: skip
     assert _differences([each.name for each in candidates], found, interpreted) == []
 
 

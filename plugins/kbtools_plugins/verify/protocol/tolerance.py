@@ -43,6 +43,10 @@ _COARSE = 8
 
 _OWN_SHARE, _ROUNDINGS, _FEW = 2e-4, 64, 0.05
 """An element is not computed if it is off by this share of itself and by so many roundings; a few may be."""
+_SPACING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
+_ROUNDED, _DRIFT, _ENOUGH = 0.2, 5, 32
+"""Rounding a result to a narrow type is off by a fifth of the spacing of its numbers in the mean (root mean square).
+Where so many elements are off by so many times that, or the reference's own, more than the result was rounded."""
 _NOTHING = 1e-12
 """Share of the largest element below which an element may be anything."""
 
@@ -87,7 +91,8 @@ def compare(
         more = APPROXIMATE_TOLERANCE if approximate and its.dtype == "float32" else 0.0
         found = compare_tensor(where, mine, its, true, least, cores[index], more)
         if isinstance(found, Match) and ordinary:
-            found = _left_out(where, mine, its, true, coarse=tf32 is not None or approximate) or found
+            left_out = _left_out(where, mine, its, true, coarse=tf32 is not None or approximate)
+            found = left_out or _drifted(where, mine, its, true) or found
         if isinstance(found, Difference):
             return found
         if promised and promised[index] and _strides(mine) != _strides(its):
@@ -198,6 +203,26 @@ def _left_out(where: str, mine: Tensor, its: Tensor, true: Tensor, *, coarse: bo
     at = _first(wrong)
     text = f"{where} is off by more than rounding explains in {int(wrong.sum())} of {wrong.size} elements"
     return Difference("wrong_output", f"{text}, first at {list(at)}: {to_numpy(mine)[at]} instead of {exact[at]}")
+
+
+def _drifted(where: str, mine: Tensor, its: Tensor, true: Tensor) -> Difference | None:
+    """Errors all over a narrow output, each of them within its tolerance: of sums that were kept in the narrow type."""
+    if its.dtype not in _SPACING:
+        return None
+    exact = to_numpy(true).astype(np.float64)
+    wide = [to_numpy(tensor).astype(np.float64) for tensor in (mine, its)]
+    counts = np.isfinite(exact) & np.isfinite(wide[0]) & np.isfinite(wide[1])
+    if counts.sum() < _ENOUGH:
+        return None
+    size = np.maximum(np.abs(exact) + local_scale.scale(exact), _SMALLEST_SCALE)
+    error, own = (float(np.sqrt(np.mean(np.square((values - exact) / size)[counts]))) for values in wide)
+    most = _DRIFT * max(own, _ROUNDED * _SPACING[its.dtype])
+    if error <= most:
+        return None
+    text = (
+        f"{where} is off by {error:.2g} of itself in the mean, more than rounding to {its.dtype} explains ({most:.2g})"
+    )
+    return Difference("wrong_output", text, error)
 
 
 def _compare_exactly(where: str, mine: Array, its: Array) -> Match | Difference:

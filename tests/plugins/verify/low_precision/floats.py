@@ -203,7 +203,7 @@ PAIRS = [
         "out = torch.empty(64, dtype=x.dtype, device=x.device)\n"
         "        kernel[(1,)](x, out, x.shape[0], BLOCK=64)\n        return out",
         (("* 0.01).to(tl.float32)", "* 0.01).to(TL).to(tl.float32)"),), "accumulation",
-    ).of("fp16"),
+    ).of(*_BOTH),
     *LowPrecision(
         "convolution", {"x": "torch.rand(1535).to(HOST)", "w": "torch.rand(1024).to(HOST)"},
         "return torch.nn.functional.conv1d(x[None, None], w[None, None])[0, 0]", _CONVOLUTION,
