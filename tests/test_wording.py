@@ -29,9 +29,11 @@ def unguarded(tree: ast.Module) -> Iterator[str]:
         for value, behind in zip(text.values, text.values[1:], strict=False):
             if not (isinstance(value, ast.FormattedValue) and isinstance(behind, ast.Constant)):
                 continue
+            if not PLURAL.match(behind.value):
+                continue
             shape = ast.unparse(value.format_spec) if value.format_spec else ""
             said = ast.unparse(value.value)
-            if PLURAL.match(behind.value) and not re.search("[%fg]'$", shape) and not said.isupper():
+            if not re.search("[%fg]'$", shape) and not said.isupper():
                 yield f"{{{said}}}{behind.value:.16}"
 
 
