@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 import kbtools as kb
 from kbtools.errors import RowError, SchemaError
@@ -52,6 +51,8 @@ def scale(name: str, values: list[float]) -> Scale:
 
 def test_samples_are_ranked_as_scipy_ranks_them():
     """A module that is drawn twice counts as if its rows stood there twice."""
+    from scipy import stats
+
     rng = np.random.default_rng(5)
     a, b, groups = rng.integers(0, 4, 60).astype(float), np.round(rng.normal(size=60), 1), rng.integers(0, 15, 60)
     modules = Modules.of(groups)
@@ -87,6 +88,8 @@ def test_an_interval_has_a_hundred_samples_however_long_they_take(monkeypatch):
 
 def test_coefficients_are_those_of_scipy():
     """Ordinal labels count as 0, 1, 2, and every coefficient is scipy's on the whole columns."""
+    from scipy import stats
+
     ds = rated()
     found = pairs(kb.Correlate(**QUICK).run(ds))
     columns = {"style": ds["style"][:], "reward": ds["reward"][:]}
@@ -109,6 +112,8 @@ def test_coefficients_are_those_of_scipy():
 @settings(deadline=None, max_examples=60)
 def test_missing_values_leave_the_pair_they_belong_to(points, random):
     """n counts the rows that have both columns, and the coefficient is scipy's on these rows."""
+    from scipy import stats
+
     holes = [(x if random.random() > 0.2 else np.nan, y if random.random() > 0.2 else np.nan) for x, y in points]
     a, b = np.array(holes).T
     pair = correlate([scale("a", a), scale("b", b)], np.arange(len(a)), resamples=0).pairs[0]
@@ -163,6 +168,8 @@ def test_intervals_hold_at_the_rate_they_claim_when_modules_repeat():
 
 def test_p_values_agree_with_scipy_on_independent_rows():
     """Without repeated modules the bootstrap's test says what scipy's says."""
+    from scipy import stats
+
     ds = rated(400).remove_columns("module_name")
     found = pairs(kb.Correlate(resamples=400, plots=None).run(ds))[("difficulty", "reward")]["spearman"]
     codes = [("low", "medium", "high").index(label) for label in ds["difficulty"]]
@@ -172,6 +179,8 @@ def test_p_values_agree_with_scipy_on_independent_rows():
 
 def test_q_values_are_those_of_benjamini_and_hochberg():
     """The q-values of a method are scipy's over the p-values of its pairs."""
+    from scipy import stats
+
     found = pairs(kb.Correlate(**QUICK).run(rated()))
     for method in METHODS:
         p_values = [pair[method]["p_value"] for pair in found.values()]
@@ -245,6 +254,8 @@ def test_labels_of_another_scale_must_be_given():
 
 def test_truth_values_and_nested_columns():
     """true and false are 1 and 0, and a column may be a field of another."""
+    from scipy import stats
+
     ds = datasets.Dataset.from_dict({"ok": [True, False, True, None], "info": [{"score": n} for n in (3, 1, 4, 1)]})
     (pair,) = pairs(kb.Correlate(between=("ok", "info.score"), **QUICK).run(ds)).values()
     assert pair["n"] == 3
