@@ -49,3 +49,12 @@ def test_a_constant_has_no_elements_that_belong_together() -> None:
     varied_alone = [change() for way in ways if way.name == "input 0 alone, varied" for change in way.changes]
     assert all(inputs is not None and inputs[0].unique().numel() > 1 for inputs in varied_alone)
     assert varied_alone
+
+
+def test_integers_that_are_never_zero_are_so_somewhere() -> None:
+    """Padding that `get_inputs()` never gives is in the set that is there to have some."""
+    for seed in range(20):
+        torch.manual_seed(seed)
+        ways = alone((torch.tensor([3, 1, 4]),), (torch.tensor([1, 5, 9]),), (), signs=False)
+        padded = [change() for way in ways if way.name == "input 0 alone, with zeros" for change in way.changes]
+        assert [0 in inputs[0] for inputs in padded if inputs is not None] == [True]

@@ -47,7 +47,7 @@ _SPACING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 _ROUNDED, _DRIFT, _ENOUGH = 0.2, 5, 32
 """Rounding a result to a narrow type is off by a fifth of the spacing of its numbers in the mean (root mean square).
 Where so many elements are off by so many times that, or the reference's own, more than the result was rounded."""
-_NOTHING = 1e-12
+_NOTHING = 1e-16
 """Share of the largest element below which an element may be anything."""
 
 

@@ -233,7 +233,9 @@ def _off_zero(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _some_zeros(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.where(torch.rand(tensor.shape) < _SOME, 0, tensor)
+    """A quarter of the elements turned to zeros, one at the least."""
+    drawn = torch.rand(tensor.shape)
+    return torch.where((drawn < _SOME) | (drawn == drawn.min()), 0, tensor)
 
 
 def _far_off(tensor: torch.Tensor) -> torch.Tensor:
