@@ -37,7 +37,7 @@ class Run:
 
 def checked_out(revision: str) -> Path:
     """A worktree of a revision with an environment, in a new folder."""
-    folder = ROOT.parent / f"suite-{git('rev-parse', '--short', revision).decode().strip()}"
+    folder = ROOT.parent / f"suite-{revision}"
     git("worktree", "add", "--force", "--detach", str(folder), revision)
     venv.create(folder / ".venv", symlinks=True)
     (packages,) = (folder / ".venv" / "lib").glob("python*/site-packages")
@@ -88,7 +88,8 @@ def main() -> None:
     if "--" in own:
         own, words = own[: own.index("--")], own[own.index("--") + 1 :]
     asked = parser.parse_args(own)
-    folders = {revision: checked_out(revision) for revision in (asked.before, asked.after)}
+    revisions = [git("rev-parse", "--short", named).decode().strip() for named in (asked.before, asked.after)]
+    folders = {revision: checked_out(revision) for revision in revisions}
     runs = []
     try:
         for _ in range(asked.rounds):
