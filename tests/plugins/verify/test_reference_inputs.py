@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from kbtools_plugins.verify.worker.reference.inputs import alone, structured, varied
+from kbtools_plugins.verify.worker.reference.ties import kept
 
 
 def test_fixed_integers_have_another_largest_one_afterwards() -> None:
@@ -33,9 +34,10 @@ def _rotation(seed: int) -> torch.Tensor:
 def test_elements_that_are_equal_each_time_stay_so_in_all_other_values() -> None:
     """A candidate may use that the halves of a rotation are equal, so no other values part them."""
     first, again = (_rotation(1), torch.randn(8)), (_rotation(2), torch.randn(8))
+    habits = kept(first, again)
     made = [
-        structured(first, again),
-        *(change() for way in alone(first, again, (), signs=True) for change in way.changes),
+        structured(first, habits),
+        *(change() for way in alone(first, habits, (), signs=True) for change in way.changes),
     ]
     changed = [inputs[0] for inputs in made if inputs is not None]
     assert all(torch.equal(other[:, :32], -other[:, 32:]) for other in changed)
@@ -45,7 +47,7 @@ def test_elements_that_are_equal_each_time_stay_so_in_all_other_values() -> None
 def test_a_constant_has_no_elements_that_belong_together() -> None:
     """A mask or ones of one size change element by element: nothing says that they must be alike."""
     first = torch.ones(64), torch.randn(64)
-    ways = alone(first, (torch.ones(64), torch.randn(64)), (), signs=False)
+    ways = alone(first, kept(first, (torch.ones(64), torch.randn(64))), (), signs=False)
     varied_alone = [change() for way in ways if way.name == "input 0 alone, varied" for change in way.changes]
     assert all(inputs is not None and inputs[0].unique().numel() > 1 for inputs in varied_alone)
     assert varied_alone
@@ -55,6 +57,7 @@ def test_integers_that_are_never_zero_are_so_somewhere() -> None:
     """Padding that `get_inputs()` never gives is in the set that is there to have some."""
     for seed in range(20):
         torch.manual_seed(seed)
-        ways = alone((torch.tensor([3, 1, 4]),), (torch.tensor([1, 5, 9]),), (), signs=False)
+        first = (torch.tensor([3, 1, 4]),)
+        ways = alone(first, kept(first, (torch.tensor([1, 5, 9]),)), (), signs=False)
         padded = [change() for way in ways if way.name == "input 0 alone, with zeros" for change in way.changes]
         assert [0 in inputs[0] for inputs in padded if inputs is not None] == [True]

@@ -24,6 +24,7 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     varied,
     with_plain_values_of,
 )
+from kbtools_plugins.verify.worker.reference.ties import kept
 from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, encode, encode_tensor
 
 Kind = Literal["seed", "values", "extreme", "shape"]
@@ -95,9 +96,10 @@ def _taken(subject: Subject, inputs: Inputs, mode: str) -> Any:
 
 
 def _ways(first: Inputs, again: Inputs) -> Iterator[tuple[Kind, list[Made]]]:
+    habits = kept(first, again)
     yield "values", [lambda: other_booleans(first)]
-    yield "values", [lambda: structured(first, again)]
-    yield from (("values", way.changes) for way in alone(first, again, (), signs=False))
+    yield "values", [lambda: structured(first, habits)]
+    yield from (("values", way.changes) for way in alone(first, habits, (), signs=False))
     for name, change in (next(iter(ways.items())) for ways in SCALES):
         yield "extreme" if name in _EXTREME else "values", [lambda change=change: map_floats(change, first)]  # type: ignore[misc]
     for vary in (VARIANTS["shape"], VARIANTS["layout"], _cut, _permuted):

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.reference import NUMBERS
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.reference.ties import Kept, alike, kept
+from kbtools_plugins.verify.worker.reference.ties import Kept, alike
 from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in, widened
 
 Change = Callable[[torch.Tensor], torch.Tensor]
@@ -139,17 +139,16 @@ class Way:
     """Inputs that no reference takes to which integers are places; None where that says nothing."""
 
 
-def alone(inputs: Inputs, again: Inputs, sizes: Iterable[int], *, signs: bool) -> Iterator[Way]:
+def alone(inputs: Inputs, habits: list[Kept], sizes: Iterable[int], *, signs: bool) -> Iterator[Way]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
-    changes. `again` is what `get_inputs()` makes another time. Integers may be places in something of one of the
-    `sizes`; with `signs` they may be negative too.
+    changes. `habits` say what each tensor keeps. Integers may be places in something of one of the `sizes`; with
+    `signs` they may be negative too.
     """
     known = sorted({*sizes, *(size for leaf in leaves_of(inputs) for size in leaf.shape)}, reverse=True)
     leaves, spec = tree_flatten(inputs)
     places = [number for number, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.numel()]
-    habits = kept(inputs, again)
     for number, habit in list(zip(places, habits, strict=True))[:_MOST_ALONE]:
         stays = habit.fixed and not all(found.fixed for found in habits)
         ways: dict[str, list[Change]] = {
@@ -181,15 +180,15 @@ def _other_numbers(inputs: Inputs) -> Inputs | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def structured(inputs: Inputs, again: Inputs) -> Inputs | None:
+def structured(inputs: Inputs, habits: list[Kept]) -> Inputs | None:
     """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples.
 
-    `again` is what `get_inputs()` makes another time.
+    `habits` say what each tensor keeps.
     """
     leaves, spec = tree_flatten(inputs)
-    habits = iter(kept(inputs, again))
+    each = iter(habits)
     changed = [
-        _in_order(leaf, next(habits)) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf for leaf in leaves
+        _in_order(leaf, next(each)) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf for leaf in leaves
     ]
     if all(new is old for new, old in zip(changed, leaves, strict=True)):
         return None

@@ -36,6 +36,7 @@ from kbtools_plugins.verify.worker.reference.inputs import (
 )
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
+from kbtools_plugins.verify.worker.reference.ties import kept
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
     all_finite,
@@ -97,13 +98,13 @@ class InputSets:
     def _varied(self) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""
         loading.seed(self._seeds[0])
-        again = self._module.given(self._seeds[-1] + 1)
-        ordered = structured(self._first, again)
+        habits = kept(self._first, self._module.given(self._seeds[-1] + 1))
+        ordered = structured(self._first, habits)
         in_order = [Way("values in order", [lambda: ordered])]
         scaled: list[Variation] = [partial(map_floats, change, ordered) for change in LARGE.values()]
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
-        ways = [*alone(self._first, again, sizes, signs=self._signs), *in_order]
+        ways = [*alone(self._first, habits, sizes, signs=self._signs), *in_order]
         shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
         for way in ways:
             for change in way.changes:
