@@ -14,6 +14,7 @@ import numpy as np
 from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
 from kbtools_plugins.ptx.faults import BadText, Unsupported
 from kbtools_plugins.ptx.instructions import shadows
+from kbtools_plugins.ptx.native.rule import Micro, resized
 from kbtools_plugins.ptx.text.kernel import DeviceFunction, Instruction, Module
 from kbtools_plugins.ptx.text.operands import Address, Immediate, Negated, Operand, Register, Sink, Symbol
 
@@ -53,7 +54,14 @@ class Builder:
         for late in self._later:
             late()
 
-    def emit(self, run: Run, reads: tuple[int, ...], writes: tuple[int, ...], shadow: Shadow) -> None:
+    def emit(
+        self,
+        run: Run,
+        reads: tuple[int, ...],
+        writes: tuple[int, ...],
+        shadow: Shadow,
+        micros: tuple[Micro, ...] = (),
+    ) -> None:
         """Adds a step."""
         if self.instruction is None:
             raise AssertionError("a step belongs to an instruction")
@@ -61,7 +69,7 @@ class Builder:
         step = ProgramStep(
             run, self.instruction.line, self.instruction.opcode, (*reads, *guard), writes, shadow, len(self.all)
         )
-        step.guard = self.guard
+        step.guard, step.micros = self.guard, micros
         self.steps.append(step)
         self.all.append(step)
 
@@ -85,7 +93,7 @@ class Builder:
         if kind != "pred":
             raise BadText(f"! before a register of type .{kind}")
         slot, new = self.slots.register(operand.register), self.slots.new(1)
-        self.convert(slot, new, np.logical_not)
+        self.convert(slot, new, np.logical_not, ("not.pred", (slot,), new))
         return new
 
     def clock(self, name: str, width: int) -> int:
@@ -108,17 +116,17 @@ class Builder:
         if 1 in (have, width):
             raise BadText(f"{have} bits where {width} are wanted")
         new = self.slots.new(width)
-        self.convert(slot, new, resizing(have, width, signed))
+        self.convert(slot, new, resizing(have, width, signed), resized(slot, new, have, width, signed))
         return new
 
-    def convert(self, slot: int, new: int, function: Callable[[Bits], Bits]) -> None:
+    def convert(self, slot: int, new: int, function: Callable[[Bits], Bits], micro: Micro) -> None:
         """A step of its own that adjusts an operand; it is not guarded, because its result is only read here."""
 
         def run(group: Group) -> None:
             group.registers[new] = function(group.read(slot))
 
         guard, self.guard = self.guard, None
-        self.emit(run, (slot,), (new,), shadows.same(function))
+        self.emit(run, (slot,), (new,), shadows.same(function), (micro,))
         self.steps[-1].is_adjustment = True
         self.guard = guard
 
@@ -148,7 +156,8 @@ class Builder:
             if value is not None:
                 group.write(slot, function(value), guard)
 
-        self.emit(run, (new,), (slot,), shadows.same(function))
+        micro = resized(new, slot, have, want, kind[0] == "s")
+        self.emit(run, (new,), (slot,), shadows.same(function), (micro,))
         self.steps[-1].is_adjustment = True
 
     def address(self, operand: Operand, width: int) -> int:
@@ -172,7 +181,7 @@ class Builder:
         def further(value: Bits) -> Bits:
             return value + by
 
-        self.convert(slot, new, further)
+        self.convert(slot, new, further, (f"add.b{width}", (slot, self.slots.constant(offset, width)), new))
         return new
 
     def unsupported(self) -> Unsupported:

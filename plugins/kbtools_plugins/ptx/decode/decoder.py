@@ -4,6 +4,7 @@ from kbtools_plugins.ptx.faults import BadText, LimitExceeded
 from kbtools_plugins.ptx.instructions import table
 from kbtools_plugins.ptx.instructions.control import is_fence
 from kbtools_plugins.ptx.instructions.spaces import strength
+from kbtools_plugins.ptx.native.fused import fuse
 from kbtools_plugins.ptx.text.calls import with_calls
 from kbtools_plugins.ptx.text.kernel import DeviceFunction, Instruction, Module
 
@@ -41,6 +42,8 @@ def decode(module: Module, name: str | None = None, seed: int | None = None) -> 
     begin = flow.needed(blocks)
     missing = flow.undefined(blocks, begin, given)
     flow.place_kills(blocks, begin, given)
+    for each in blocks:
+        each.pieces = fuse(each.steps)
     return Program(
         name=function.name,
         parameters=function.parameters,

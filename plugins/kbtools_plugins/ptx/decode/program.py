@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from kbtools_plugins.ptx.bits import Bits
 from kbtools_plugins.ptx.faults import Line
+from kbtools_plugins.ptx.native.fused import FusedSteps
+from kbtools_plugins.ptx.native.rule import Micro
 from kbtools_plugins.ptx.text.kernel import Parameter
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class ProgramStep:
     """Whether it only prepares an operand, or extends a result."""
     kills: tuple[int, ...] = ()
     """Registers that nobody reads any more behind this step."""
+    micros: tuple[Micro, ...] = ()
+    """The same in rules of the table (native/), where it can be said so."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Block:
     """Steps that run one after another."""
 
     steps: list[ProgramStep] = field(default_factory=list)
+    pieces: list[ProgramStep | FusedSteps] = field(default_factory=list)
+    """The steps, those together that the machine in C can do at once; made once registers' ends are known."""
     after: Jump | Branch | End = field(default_factory=End)
     barrier: Barrier | None = None
 

@@ -59,11 +59,13 @@ def set_predicate(builder: Builder, instruction: Instruction) -> None:
         raise builder.unsupported()
     target, *sources = instruction.operands
     kinds = (kind, kind, "pred") if joined else (kind, kind)
+    name = ".".join(("setp", UNSIGNED_NAMES.get(name, name), *options[: options == ["ftz"]], kind))
     if isinstance(target, OperandPair):
         opposite = joined_with(lambda a, b: ~compare(a, b), joined)
         lanewise.emit(builder, (target.second, *sources), Lanewise("pred", kinds, opposite))
         target = target.first
-    lanewise.emit(builder, (target, *sources), Lanewise("pred", kinds, joined_with(compare, joined)))
+    rule = "" if joined else name
+    lanewise.emit(builder, (target, *sources), Lanewise("pred", kinds, joined_with(compare, joined), rule=rule))
 
 
 def joined_with(compare: Comparison, joined: list[str]) -> Callable[..., Bits]:
@@ -136,7 +138,7 @@ def select(builder: Builder, instruction: Instruction) -> None:
     def function(yes: Bits, no: Bits, where: Bits) -> Bits:
         return np.where(where, yes, no)
 
-    operation = Lanewise(kind, (kind, kind, "pred"), function, shadows.selected)
+    operation = Lanewise(kind, (kind, kind, "pred"), function, shadows.selected, f"selp.uint{WIDTHS[kind]}")
     lanewise.emit(builder, instruction.operands, operation)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from kbtools_plugins.ptx import numerics
 from kbtools_plugins.ptx.bits import SIGNED, UNSIGNED, WIDTHS, Bits
 from kbtools_plugins.ptx.memory.windows import LOCAL_WINDOW, LOWEST_BUFFER, SHARED_WINDOW
+from kbtools_plugins.ptx.native.float_rules import key
+from kbtools_plugins.ptx.native.rule import COPY, resized
 
 from . import lanewise, shadows
 from .integers import is_whole
@@ -30,7 +32,8 @@ def convert(builder: Builder, instruction: Instruction) -> None:
     _, *options, target, source = instruction.parts
     if is_whole(target) and is_whole(source) and not options:
         function = resize(source, target)
-        operation = Lanewise(target, (source,), function, shadows.same(function))
+        micro = resized(0, 0, WIDTHS[source], WIDTHS[target], source[0] == "s")
+        operation = Lanewise(target, (source,), function, shadows.same(function), micro[0])
         lanewise.emit(builder, instruction.operands, operation)
         return
     asked = modifiers(builder, tuple(options))
@@ -39,7 +42,11 @@ def convert(builder: Builder, instruction: Instruction) -> None:
     shadow = shadows.everything
     if target.endswith("x2"):
         shadow = shadows.paired if count == 2 else shadows.unpacked if source.endswith("x2") else shadows.everything
-    lanewise.emit(builder, instruction.operands, Lanewise(target, (source,) * count, function, shadow))
+    lanewise.emit(
+        builder,
+        instruction.operands,
+        Lanewise(target, (source,) * count, function, shadow, key(f"cvt.{target}", source, asked)),
+    )
 
 
 NARROW = {f"{sign}{width}": width for sign in "us" for width in (2, 4, 8, 16)}
@@ -98,6 +105,9 @@ def address(builder: Builder, instruction: Instruction) -> None:
     def function(value: Bits) -> Bits:
         return value - window if back else value + window
 
+    rule = ""
     if not WINDOWS[space]:
-        function = lambda value: value | zero  # noqa: E731 - a copy
-    lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind,), function, shadows.same(lambda value: value)))
+        function, rule = lambda value: value | zero, COPY
+    lanewise.emit(
+        builder, instruction.operands, Lanewise(kind, (kind,), function, shadows.same(lambda value: value), rule)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kbtools_plugins.ptx import numerics
+from kbtools_plugins.ptx.native.float_rules import key
 
 from . import carries, integers, lanewise, shadows
 from .integers import is_whole
@@ -35,7 +36,9 @@ def operation(builder: Builder, instruction: Instruction) -> None:
         two = function
         function = lambda a, b, c: two(two(a, b), c)  # noqa: E731 - short
     shadow = shadows.halves if kind in HALVES else shadows.everything
-    lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind,) * count, function, shadow))
+    moved = builder.seed is not None and (asked.approximate or asked.full)
+    rule = "" if moved or count != least else key(name, kind, asked)
+    lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind,) * count, function, shadow, rule))
 
 
 def sum_or_product(builder: Builder, instruction: Instruction) -> None:

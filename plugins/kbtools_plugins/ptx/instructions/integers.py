@@ -61,7 +61,13 @@ def operation(builder: Builder, instruction: Instruction) -> None:
         raise builder.unsupported()
     result, _, sources = FORMS[name].partition("=")
     function = constant(name, kind, instruction) or numerics.integer(name, kind)
-    made = Lanewise(typed(result, kind), tuple(typed(each, kind) for each in sources), function, shadow(name, function))
+    made = Lanewise(
+        typed(result, kind),
+        tuple(typed(each, kind) for each in sources),
+        function,
+        shadow(name, function),
+        f"{name}.{kind}",
+    )
     lanewise.emit(builder, instruction.operands, made)
 
 
@@ -130,4 +136,4 @@ def predicates(builder: Builder, instruction: Instruction) -> None:
     if function is None or len(instruction.parts) != 2:
         raise builder.unsupported()
     sources = ("pred",) * (1 if family == "not" else 2)
-    lanewise.emit(builder, instruction.operands, Lanewise("pred", sources, function, LOGIC[family]))
+    lanewise.emit(builder, instruction.operands, Lanewise("pred", sources, function, LOGIC[family], f"{family}.pred"))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kbtools_plugins.ptx.bits import Bits
+from kbtools_plugins.ptx.native.rule import COPY, Micro
+from kbtools_plugins.ptx.native.table import TABLE
 
 from . import shadows
 
@@ -27,6 +29,8 @@ class Lanewise:
     sources: tuple[str, ...]
     function: Function
     shadow: Shadow = shadows.everything
+    rule: str = ""
+    """The same in the table, if it is there (native/)."""
 
 
 def emit(builder: Builder, operands: tuple[Operand, ...], operation: Lanewise) -> None:
@@ -37,7 +41,13 @@ def emit(builder: Builder, operands: tuple[Operand, ...], operation: Lanewise) -
         builder.source(operand, kind) for operand, kind in zip(operands[1:], operation.sources, strict=True)
     )
     result = builder.result(operands[0], operation.result)
-    builder.emit(run(operation.function, sources, result, builder.guard), sources, (result,), operation.shadow)
+    step = run(operation.function, sources, result, builder.guard)
+    builder.emit(step, sources, (result,), operation.shadow, micros(operation.rule, sources, result))
+
+
+def micros(rule: str, sources: tuple[int, ...], result: int) -> tuple[Micro, ...]:
+    """An instruction as a rule of the table, if it is one."""
+    return ((rule, sources, result),) if rule == COPY or rule in TABLE else ()
 
 
 def run(function: Function, sources: tuple[int, ...], result: int, guard: tuple[int, bool] | None) -> Run:

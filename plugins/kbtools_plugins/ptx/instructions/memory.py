@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kbtools_plugins.ptx.bits import WIDTHS
 from kbtools_plugins.ptx.faults import BadText
+from kbtools_plugins.ptx.native.rule import COPY
 from kbtools_plugins.ptx.text.operands import Address, Operand, Register, Symbol, Vector
 
 from . import lanewise, shadows, spaces
@@ -108,7 +109,8 @@ def parameter(builder: Builder, targets: tuple[Operand, ...], source: Operand, k
         offset = source.base.offset + source.offset + at * width // 8
         slot = builder.slots.parameter(source.base.name, offset, width)
         result = builder.result(target, kind)
-        builder.emit(lanewise.one(copy, slot, result, guard), (slot,), (result,), shadows.same(copy))
+        micro = (COPY, (slot,), result)
+        builder.emit(lanewise.one(copy, slot, result, guard), (slot,), (result,), shadows.same(copy), (micro,))
 
 
 def store(builder: Builder, instruction: Instruction) -> None:

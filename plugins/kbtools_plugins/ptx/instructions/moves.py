@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kbtools_plugins.ptx.bits import UNSIGNED, WIDTHS, Bits
+from kbtools_plugins.ptx.native.rule import COPY, Micro
 from kbtools_plugins.ptx.text.operands import Operand, Vector
 
 from . import lanewise, shadows
@@ -29,7 +30,7 @@ def move(builder: Builder, instruction: Instruction) -> None:
     elif isinstance(target, Vector):
         unpack(builder, target, source, WIDTHS[kind])
     else:
-        lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind,), copy, shadows.same(copy)))
+        lanewise.emit(builder, instruction.operands, Lanewise(kind, (kind,), copy, shadows.same(copy), COPY))
 
 
 def copy(value: Bits) -> Bits:
@@ -56,7 +57,13 @@ def pack(builder: Builder, target: Operand, source: Vector, width: int) -> None:
             result = result | value.astype(whole) << whole(at * part)
         return result
 
-    operation = Lanewise(f"b{width}", (kind,) * len(source.elements), function, shadows.same(function))
+    operation = Lanewise(
+        f"b{width}",
+        (kind,) * len(source.elements),
+        function,
+        shadows.same(function),
+        f"pack.{width}" if len(source.elements) == 2 else "",
+    )
     lanewise.emit(builder, (target, *source.elements), operation)
 
 
@@ -75,4 +82,11 @@ def unpack(builder: Builder, target: Vector, source: Operand, width: int) -> Non
         for slot, value in zip(slots, function(group.read(from_slot)), strict=True):
             group.write(slot, value, guard)
 
-    builder.emit(run, (from_slot,), slots, shadows.same(function))  # type: ignore[arg-type]
+    micros = halves(from_slot, slots, width) if len(slots) == 2 else ()
+    builder.emit(run, (from_slot,), slots, shadows.same(function), micros)  # type: ignore[arg-type]
+
+
+def halves(source: int, slots: tuple[int, ...], width: int) -> tuple[Micro, ...]:
+    """Both halves of a register; the upper one first, since the lower one may be the register itself."""
+    low, upper = slots
+    return (f"upper.{width}", (source,), upper), (f"resize.u{width // 2}.u{width}", (source,), low)

@@ -8,6 +8,8 @@ from kbtools_plugins.ptx.bits import Bits
 from kbtools_plugins.ptx.decode.program import Block, Branch, Jump, Program, ProgramStep
 from kbtools_plugins.ptx.faults import UNKNOWN, Fault, LimitExceeded, Line, Uninitialised, Unsupported
 from kbtools_plugins.ptx.memory.cells import at_thread
+from kbtools_plugins.ptx.native.fused import FusedSteps
+from kbtools_plugins.ptx.native.library import library
 
 from .group import Group
 from .limits import Meter
@@ -54,7 +56,7 @@ def run_block(block: Block, group: Group, meter: Meter, *, alone: bool) -> None:
     try:
         meter.count(len(block.steps), active(group))
         if alone:
-            run_alone(block.steps, group)
+            run_alone(block, group)
         else:
             run_beside(block.steps, group)
     except Fault as fault:
@@ -66,8 +68,20 @@ def run_block(block: Block, group: Group, meter: Meter, *, alone: bool) -> None:
         raise LimitExceeded("no memory is left", group.step.line if group.step else Line()) from error
 
 
-def run_alone(steps: list[ProgramStep], group: Group) -> None:
-    """Steps while no other path needs the registers."""
+def run_alone(block: Block, group: Group) -> None:
+    """A block while no other path needs the registers; in C as far as that can."""
+    if library() is None:
+        run_steps(block.steps, group)
+        return
+    for piece in block.pieces:
+        if not isinstance(piece, FusedSteps):
+            run_steps([piece], group)
+        elif not piece.run(group):
+            run_steps(piece.steps, group)
+
+
+def run_steps(steps: list[ProgramStep], group: Group) -> None:
+    """Steps one after the other, and the end of registers behind each."""
     registers, poison = group.registers, group.poison
     for step in steps:
         group.step = step

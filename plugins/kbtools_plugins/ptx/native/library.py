@@ -1,0 +1,101 @@
+"""The built library: made by the machine's own C compiler once, kept in the user's cache, and loaded from there.
+
+Where there is no compiler, or it fails, there is none, and `state()` says why. What is loaded belongs to this user, and
+nobody else can write to it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from .source import text
+
+FLAGS = ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-march=native", "-std=gnu11", "-shared", "-fPIC",
+         "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-strict-aliasing")  # fmt: skip
+"""Nothing among them lets a result change: errno and traps are what nobody looks at."""
+CHOICE = "KBTOOLS_PTX_LIBRARY"
+"""Names a library that was built before, for a process that shall not build one; empty asks for numpy alone."""
+SECONDS = 300
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The machine in C, or None where numpy has to do."""
+    path, _ = found()
+    return None if path is None else ctypes.CDLL(str(path))
+
+
+def state() -> str:
+    """Which machine runs, in words."""
+    path, reason = found()
+    return f"numpy alone: {reason}" if path is None else f"C, {path}"
+
+
+@cache
+def found() -> tuple[Path | None, str]:
+    """Where the library is, built if need be; or why there is none."""
+    named = os.environ.get(CHOICE)
+    if named is not None:
+        return (Path(named), "") if named else (None, f"{CHOICE} is empty")
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None, "there is no C compiler (cc)"
+    try:
+        return built(compiler), ""
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        return None, f"{compiler} could not build it: {said.strip().splitlines()[-1] if said.strip() else error!r}"
+
+
+def built(compiler: str) -> Path:
+    """The library of this source, compiler and processor; made now if it is not there yet."""
+    source = text()
+    place = folder() / f"ptx-{digest(source, compiler)}.so"
+    if place.exists() and own(place):
+        return place
+    with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+        c, made = Path(scratch, "machine.c"), Path(scratch, "machine.so")
+        c.write_text(source, encoding="utf-8")
+        command = [compiler, *FLAGS, "-o", str(made), str(c), "-lm"]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
+        made.chmod(0o700)
+        made.replace(place)
+    return place
+
+
+def digest(source: str, compiler: str) -> str:
+    """Stands for all that the library depends on."""
+    version = subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True, timeout=SECONDS)
+    parts = (source, version.stdout, *FLAGS, platform.machine(), processor())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def processor() -> str:
+    """The instructions that this processor has, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else [platform.processor()]
+    return next((line for line in lines if line.lower().startswith(("flags", "features"))), lines[0] if lines else "")
+
+
+def folder() -> Path:
+    """`kbtools/ptx` in the user's cache, where only this user can write."""
+    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kbtools" / "ptx"
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not own(path):
+        raise PermissionError(f"{path} can be written to by others")
+    return path
+
+
+def own(path: Path) -> bool:
+    """Whether a file is this user's, and nobody else can write to it."""
+    status = path.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
