@@ -10,6 +10,7 @@ import numpy as np
 
 from kbtools_plugins.ptx import numerics
 from kbtools_plugins.ptx.bits import UNSIGNED, WIDTHS, Bits
+from kbtools_plugins.ptx.native import matrix as native
 from kbtools_plugins.ptx.text.operands import Vector
 
 from . import shadows
@@ -46,7 +47,8 @@ def product(builder: Builder, instruction: Instruction) -> None:
     if d != c or d not in ACCUMULATORS or not {widths(a), widths(b)} <= {8, 16, 32} or widths(a) != widths(b):
         raise builder.unsupported()
     function = numerics.matrix_product(a, b, d, bool(options[2:]))
-    emit(builder, instruction, Fragments(depth, widths(a), widths(d)), function)
+    kinds = (a, b) if d == "f32" else None
+    emit(builder, instruction, Fragments(depth, widths(a), widths(d)), function, kinds)
 
 
 class Fragments:
@@ -89,10 +91,15 @@ class Fragments:
         return [flat[:, :, at] for at in range(self.c_count)]
 
 
+def registers(group: Group, parts: tuple[tuple[int, ...], ...]) -> list[list[Bits]]:
+    """The operands of a product."""
+    return [[group.read(slot) for slot in part] for part in parts]
+
+
 class DoubleFragments:
     """The same for f64: tiles of 8 by 8 by 4, one element of A and B and two neighbours of C in each lane."""
 
-    kind = "b64"
+    kind, depth = "b64", 4
     a_count, b_count, c_count = 1, 1, 2
 
     def left(self, registers: list[Bits]) -> Bits:
@@ -118,8 +125,9 @@ def emit(
     instruction: Instruction,
     fragments: Fragments | DoubleFragments,
     function: Callable[[Bits, Bits, Bits], Bits],
+    kinds: tuple[str, str] | None = None,
 ) -> None:
-    """The step of a product."""
+    """The step of a product; `kinds` of operands that are added up in f32."""
     counts = (fragments.c_count, fragments.a_count, fragments.b_count, fragments.c_count)
     vectors = [operand for operand in instruction.operands if isinstance(operand, Vector)]
     if [len(vector.elements) for vector in vectors] != list(counts):
@@ -131,6 +139,10 @@ def emit(
     def run(group: Group) -> None:
         whole_warps(group, guard)
         rows = max(group.read(slot).shape[0] for slot in (*a, *b, *c))
+        if kinds and (made := native.product(group, kinds, fragments.depth, registers(group, (a, b, c)), rows)):
+            for slot, value in zip(d, made, strict=True):
+                group.write(slot, value, guard)
+            return
         flat = [[tiles(group, group.read(slot), rows) for slot in slots] for slots in (a, b, c)]
         left, right, old = fragments.left(flat[0]), fragments.right(flat[1]), fragments.gathered(flat[2])
         result = function(left, right, old)

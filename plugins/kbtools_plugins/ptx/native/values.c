@@ -73,14 +73,12 @@ static inline u32 near32(double near, int *doubt)
     return canon32(B(below));
 }
 
+/* The pattern as a float32 with its exponent 112 too small, which a product with 2^112 puts right, subnormals too. */
 static inline double half_value(u16 a)
 {
-    u64 sign = (u64)(a >> 15) << 63, exponent = a >> 10 & 31, fraction = a & 1023;
-    if (exponent == 0)
-        return D(Q((double)fraction * 0x1p-24) | sign);
-    if (exponent == 31)
-        return D(sign | 0x7ff0000000000000ull | fraction << 42);
-    return D(sign | (exponent + 1008) << 52 | fraction << 42);
+    u32 size = (u32)(a & 0x7fff) << 13, special = size >= 0x0f800000u ? 0x7f800000u | size : 0;
+    float value = special ? F(special) : F(size) * 0x1p112f;
+    return a >> 15 ? -(double)value : (double)value;
 }
 static inline u32 wide16(u16 a) { return canon32(B((float)half_value(a))); }
 static inline u16 half16(u32 a)
