@@ -9,6 +9,7 @@ import numpy as np
 
 from kbtools_plugins.ptx.bits import UNSIGNED, Bits
 from kbtools_plugins.ptx.faults import GlobalRace, LimitExceeded, Line, Misaligned, OutOfBounds
+from kbtools_plugins.ptx.native import accesses
 
 from .atomic import Atomic, update
 from .buffer import Buffer
@@ -140,6 +141,8 @@ class GlobalMemory:
         strength: Strength | None = None,
     ) -> tuple[list[Bits], list[Bits | None]]:
         """`count` values of `size` bytes for each thread, and which of their bits are uninitialised."""
+        if strength is None and (fast := accesses.load_global(self, group, address, mask, size, count)) is not None:
+            return fast, [None] * count
         values: list[Bits] = []
         poison: list[Bits | None] = [None] * count
         for part in self.parts(group, address, mask, size * count, "reads"):
@@ -202,6 +205,8 @@ class GlobalMemory:
         strength: Strength | None = None,
     ) -> None:
         """Writes values of `size` bytes, with what is uninitialised of them."""
+        if strength is None and accesses.store_global(self, group, address, mask, size, values, poison):
+            return
         for part in self.parts(group, address, mask, size * len(values), "writes"):
             offsets = chosen(group, part.mask, part.offsets).astype(np.int64)
             chosen_values = [chosen(group, part.mask, value) for value in values]
@@ -229,6 +234,13 @@ class GlobalMemory:
             cells[at + element] = value
         if self.check_races and strength is None:
             self.check_agreement(group, part, cells, at, values)
+
+    def refuse_torn(self, group: Group, address: Bits, mask: Bits | None, size: int, values: list[Bits]) -> None:
+        """The same for a store that was done in C."""
+        for part in self.parts(group, address, mask, size * len(values), "writes"):
+            offsets = chosen(group, part.mask, part.offsets).astype(np.int64)
+            cells, at = view(self.buffers[part.number - 1].data, size), offsets >> shift(size)
+            self.check_agreement(group, part, cells, at, [chosen(group, part.mask, value) for value in values])
 
     def begin(self, group: Group, owners: Owners, part: StoragePart, offsets: Bits) -> None:
         """A plain store where strong operations have been: who finds it does not see the earlier ones."""

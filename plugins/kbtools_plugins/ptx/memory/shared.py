@@ -13,6 +13,7 @@ import numpy as np
 
 from kbtools_plugins.ptx.bits import UNSIGNED, Bits
 from kbtools_plugins.ptx.faults import Line, Misaligned, OutOfBounds, SharedRace
+from kbtools_plugins.ptx.native import accesses
 
 from .atomic import Atomic, update
 from .cells import at_thread, chosen, clean, first, rows_of, scattered, shift, threads_of, view
@@ -78,6 +79,8 @@ class SharedMemory:
         self, group: Group, address: Bits, mask: Bits | None, size: int, count: int
     ) -> tuple[list[Bits], list[Bits | None]]:
         """`count` values of `size` bytes for each thread, and which of their bits are uninitialised."""
+        if (fast := accesses.load_shared(self, group, address, mask, size, count)) is not None:
+            return fast, [None] * count
         at = self.places(group, address, mask, size * count, "reads")
         if at is None:
             return [np.zeros((1, 1), UNSIGNED[8 * size])] * count, [None] * count
@@ -96,6 +99,8 @@ class SharedMemory:
         copying: bool = False,
     ) -> None:
         """Writes values of `size` bytes; `copying` if it is an async copy, which ends later."""
+        if accesses.store_shared(self, group, address, mask, size, values, poison, copying):
+            return
         at = self.places(group, address, mask, size * len(values), "writes")
         if at is None:
             return

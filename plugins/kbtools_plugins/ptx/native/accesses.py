@@ -1,0 +1,274 @@
+"""Loads and stores in C: where every thread may do what it does; what comes back is None (or False) where numpy decides.
+
+The structures are those of access.c, shared.c and global.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ctypes import Structure, byref, c_int64, c_uint64, c_void_p
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kbtools_plugins.ptx.bits import UNSIGNED, Bits
+from kbtools_plugins.ptx.memory import tags, warp_tags
+from kbtools_plugins.ptx.memory.windows import SPAN
+
+from .bytecode import DONE, address
+from .library import library
+from .matrix import pointers
+
+if TYPE_CHECKING:
+    from kbtools_plugins.ptx.machine.group import Group
+    from kbtools_plugins.ptx.memory.global_memory import GlobalMemory
+    from kbtools_plugins.ptx.memory.owners import Owners
+    from kbtools_plugins.ptx.memory.shared import SharedMemory
+
+TORN = 4
+
+
+class Register(Structure):
+    """An array of a register; steps from one program, and from one thread, to the next."""
+
+    _fields_ = [("data", c_void_p), ("outer", c_int64), ("inner", c_int64), ("width", c_int64)]
+
+
+class Access(Structure):
+    """Who accesses, where, and how much."""
+
+    _fields_ = [
+        ("programs", c_int64),
+        ("threads", c_int64),
+        ("address", Register),
+        ("mask", Register),
+        ("size", c_int64),
+        ("count", c_int64),
+        ("granule", c_int64),
+        ("step", c_int64),
+        ("tags", c_void_p),
+    ]
+
+
+class Shared(Structure):
+    """Shared memory and its shadows."""
+
+    _fields_ = [
+        ("data", c_void_p),
+        ("size", c_int64),
+        ("bytes", c_int64),
+        ("writes", c_void_p),
+        ("reads", c_void_p),
+        ("pending", c_void_p),
+        ("cells", c_int64),
+        ("dirty", c_void_p),
+        ("committed", c_void_p),
+        ("completed", c_void_p),
+        ("visible", c_void_p),
+        ("races", c_int64),
+        ("track", c_int64),
+    ]
+
+
+class Storage(Structure):
+    """A buffer and its shadows."""
+
+    _fields_ = [
+        ("data", c_void_p),
+        ("bytes", c_int64),
+        ("base", c_uint64),
+        ("writes", c_void_p),
+        ("reads", c_void_p),
+        ("cells", c_int64),
+        ("initialised", c_void_p),
+        ("since", c_void_p),
+    ]
+
+
+def register(array: Bits | None) -> Register:
+    """An array as C walks through it."""
+    if array is None:
+        return Register(None, 0, 0, 1)
+    size = array.itemsize
+    outer, inner = array.strides
+    return Register(
+        address(array), outer // size if array.shape[0] != 1 else 0, inner // size if array.shape[1] != 1 else 0, size
+    )
+
+
+def access(
+    group: Group, where: Bits, mask: Bits | None, size: int, count: int, granule: int, tag: Bits, last_step: int
+) -> Access:
+    """One instruction's access."""
+    step = min(group.step.number if group.step else 0, last_step)
+    return Access(
+        group.count,
+        group.threads,
+        register(where),
+        register(mask),
+        size,
+        count,
+        granule,
+        step,
+        address(tag),
+    )
+
+
+def place(array: Bits | None) -> int | None:
+    """Where an array begins, if there is one."""
+    return None if array is None else address(array)
+
+
+def shared(memory: SharedMemory) -> Shared:
+    """Shared memory for C."""
+    return Shared(
+        address(memory.data),
+        memory.size,
+        memory.data.nbytes,
+        address(memory.writes) if memory.shadowed else None,
+        address(memory.reads) if memory.check_races else None,
+        place(memory.pending),
+        len(memory.writes),
+        place(memory.dirty),
+        address(memory.committed),
+        address(memory.completed),
+        address(memory.visible),
+        memory.check_races,
+        memory.track,
+    )
+
+
+def shared_access(
+    group: Group, memory: SharedMemory, where: Bits, mask: Bits | None, size: int, count: int
+) -> tuple[Access, Bits]:
+    """An access to shared memory, and the tags that have to outlive it."""
+    tag = (group.epoch + 1) << (warp_tags.STEP_BITS + warp_tags.WARP_BITS)
+    last = (1 << warp_tags.STEP_BITS) - 1
+    return access(group, where, mask, size, count, memory.granule, tag, last), tag
+
+
+def made(group: Group, size: int, count: int) -> list[Bits]:
+    """Arrays for what is loaded."""
+    return [np.empty(group.shape, UNSIGNED[8 * size]) for _ in range(count)]
+
+
+def given(group: Group, values: Sequence[Bits]) -> list[Bits]:
+    """Arrays of what is stored, one element for each thread."""
+    return [np.ascontiguousarray(group.full(value)) for value in values]
+
+
+def load_shared(
+    memory: SharedMemory, group: Group, where: Bits, mask: Bits | None, size: int, count: int
+) -> list[Bits] | None:
+    """What the threads read."""
+    machine = library()
+    if machine is None:
+        return None
+    asked, _tag = shared_access(group, memory, where, mask, size, count)
+    values = made(group, size, count)
+    done = machine.kb_shared_load(byref(asked), byref(shared(memory)), pointers(values))
+    return values if checked(done) == DONE else None
+
+
+def store_shared(
+    memory: SharedMemory,
+    group: Group,
+    where: Bits,
+    mask: Bits | None,
+    size: int,
+    values: list[Bits],
+    poison: Sequence[Bits | None],
+    copying: bool,
+) -> bool:
+    """Whether all is stored."""
+    machine = library()
+    if machine is None or memory.dirty is not None or any(bits is not None for bits in poison):
+        return False
+    if copying and memory.check_races and memory.pending is None:
+        memory.pending = np.zeros(len(memory.writes), np.int64)
+    asked, _tag = shared_access(group, memory, where, mask, size, len(values))
+    kept = given(group, values)
+    return checked(machine.kb_shared_store(byref(asked), byref(shared(memory)), pointers(kept), copying)) == DONE
+
+
+def global_access(
+    group: Group, memory: GlobalMemory, where: Bits, mask: Bits | None, size: int, count: int
+) -> tuple[Access, int, Bits]:
+    """An access to global memory, the number of the buffer where the first thread goes, and what has to outlive it."""
+    clock = np.minimum(group.clock, tags.LAST_CLOCK)
+    tag = (group.numbers.astype(np.int64) + 1) << tags.PROGRAM_SHIFT | clock << tags.STEP_BITS
+    asked = access(group, where, mask, size, count, memory.granule, tag, (1 << tags.STEP_BITS) - 1)
+    found, machine = c_uint64(0), library()
+    if machine is not None:
+        checked(machine.kb_first(byref(asked), byref(found)))
+    return asked, found.value >> SPAN, tag
+
+
+def storage(group: Group, memory: GlobalMemory, number: int, owners: Owners | None, marked: bool) -> Storage:
+    """A buffer for C."""
+    buffer = memory.buffers[number - 1]
+    return Storage(
+        address(buffer.data) if buffer.data.size else None,
+        buffer.data.size,
+        number << SPAN,
+        None if owners is None else address(owners.writes),
+        None if owners is None else place(owners.reads),
+        0 if owners is None else len(owners.writes),
+        place(buffer.initialised) if marked else None,
+        address(group.since),
+    )
+
+
+def load_global(
+    memory: GlobalMemory, group: Group, where: Bits, mask: Bits | None, size: int, count: int
+) -> list[Bits] | None:
+    """What the threads read from one buffer."""
+    machine = library()
+    if machine is None:
+        return None
+    asked, number, _tag = global_access(group, memory, where, mask, size, count)
+    if not 0 < number <= len(memory.buffers):
+        return None
+    owners = None if number in memory.read_only else memory.shadow(number)
+    if owners is not None and (memory.order is not None or owners.atoms is not None):
+        return None
+    if owners is not None and owners.reads is None:
+        owners.reads = np.zeros_like(owners.writes)
+    values = made(group, size, count)
+    buffer = storage(group, memory, number, owners, memory.track)
+    return values if checked(machine.kb_global_load(byref(asked), byref(buffer), pointers(values))) == DONE else None
+
+
+def store_global(
+    memory: GlobalMemory,
+    group: Group,
+    where: Bits,
+    mask: Bits | None,
+    size: int,
+    values: list[Bits],
+    poison: Sequence[Bits | None],
+) -> bool:
+    """Whether all is stored in one buffer, and nobody has stored something else there at once."""
+    machine = library()
+    if machine is None or any(bits is not None for bits in poison):
+        return False
+    asked, number, _tag = global_access(group, memory, where, mask, size, len(values))
+    if not 0 < number <= len(memory.buffers):
+        return False
+    memory.read_only.discard(number)
+    owners = memory.shadow(number)
+    if owners is not None and (memory.order is not None or owners.atoms is not None):
+        return False
+    kept = given(group, values)
+    buffer = storage(group, memory, number, owners, memory.track)
+    done = checked(machine.kb_global_store(byref(asked), byref(buffer), pointers(kept)))
+    if done == TORN:
+        memory.refuse_torn(group, where, mask, size, values)
+    return done == DONE
+
+
+def checked(result: int) -> int:
+    """What C has answered; it refuses what cannot be an access."""
+    if result not in (0, 1, TORN):
+        raise AssertionError("an access that does not fit its memory")
+    return result
