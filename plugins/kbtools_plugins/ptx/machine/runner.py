@@ -55,10 +55,10 @@ def run_block(block: Block, group: Group, meter: Meter, *, alone: bool) -> None:
     group.step = None
     try:
         meter.count(len(block.steps), active(group))
-        if alone:
-            run_alone(block, group)
+        if library() is None:
+            run_steps(block.steps, group, alone)
         else:
-            run_beside(block.steps, group)
+            run_pieces(block, group, alone)
     except Fault as fault:
         locate(fault, block, group)
         raise
@@ -68,39 +68,27 @@ def run_block(block: Block, group: Group, meter: Meter, *, alone: bool) -> None:
         raise LimitExceeded("no memory is left", group.step.line if group.step else Line()) from error
 
 
-def run_alone(block: Block, group: Group) -> None:
-    """A block while no other path needs the registers; in C as far as that can."""
-    if library() is None:
-        run_steps(block.steps, group)
-        return
+def run_pieces(block: Block, group: Group, alone: bool) -> None:
+    """A block, in C as far as that can."""
     for piece in block.pieces:
         if not isinstance(piece, FusedSteps):
-            run_steps([piece], group)
-        elif not piece.run(group):
-            run_steps(piece.steps, group)
+            run_steps([piece], group, alone)
+        elif not piece.run(group, alone=alone):
+            run_steps(piece.steps, group, alone)
 
 
-def run_steps(steps: list[ProgramStep], group: Group) -> None:
-    """Steps one after the other, and the end of registers behind each."""
+def run_steps(steps: list[ProgramStep], group: Group, alone: bool) -> None:
+    """Steps one after the other; registers end behind them while no other path has its values there."""
     registers, poison = group.registers, group.poison
     for step in steps:
         group.step = step
         if poison:
             step.shadow(group, step)
         step.run(group)
-        for slot in step.kills:
+        for slot in step.kills if alone else ():
             registers[slot] = None
             if poison:
                 poison.pop(slot, None)
-
-
-def run_beside(steps: list[ProgramStep], group: Group) -> None:
-    """Steps while other paths keep their values in the same registers."""
-    for step in steps:
-        group.step = step
-        if group.poison:
-            step.shadow(group, step)
-        step.run(group)
 
 
 def active(group: Group) -> int:

@@ -97,10 +97,9 @@ def register(array: Bits | None) -> Register:
 
 
 def access(
-    group: Group, where: Bits, mask: Bits | None, size: int, count: int, granule: int, tag: Bits, last_step: int
+    group: Group, where: Bits, mask: Bits | None, size: int, count: int, granule: int, tag: Bits | None
 ) -> Access:
-    """One instruction's access."""
-    step = min(group.step.number if group.step else 0, last_step)
+    """One instruction's access, without the number of its step."""
     return Access(
         group.count,
         group.threads,
@@ -109,8 +108,8 @@ def access(
         size,
         count,
         granule,
-        step,
-        address(tag),
+        0,
+        place(tag),
     )
 
 
@@ -143,8 +142,9 @@ def shared_access(
 ) -> tuple[Access, Bits]:
     """An access to shared memory, and the tags that have to outlive it."""
     tag = (group.epoch + 1) << (warp_tags.STEP_BITS + warp_tags.WARP_BITS)
-    last = (1 << warp_tags.STEP_BITS) - 1
-    return access(group, where, mask, size, count, memory.granule, tag, last), tag
+    asked = access(group, where, mask, size, count, memory.granule, tag)
+    asked.step = group.step.number if group.step else 0
+    return asked, tag
 
 
 def made(group: Group, size: int, count: int) -> list[Bits]:
@@ -162,7 +162,7 @@ def load_shared(
 ) -> list[Bits] | None:
     """What the threads read."""
     machine = library()
-    if machine is None:
+    if machine is None or (where.shape[1] == 1 and mask is None):
         return None
     asked, _tag = shared_access(group, memory, where, mask, size, count)
     values = made(group, size, count)
@@ -191,17 +191,27 @@ def store_shared(
     return checked(machine.kb_shared_store(byref(asked), byref(shared(memory)), pointers(kept), copying)) == DONE
 
 
-def global_access(
-    group: Group, memory: GlobalMemory, where: Bits, mask: Bits | None, size: int, count: int
-) -> tuple[Access, int, Bits]:
-    """An access to global memory, the number of the buffer where the first thread goes, and what has to outlive it."""
-    clock = np.minimum(group.clock, tags.LAST_CLOCK)
-    tag = (group.numbers.astype(np.int64) + 1) << tags.PROGRAM_SHIFT | clock << tags.STEP_BITS
-    asked = access(group, where, mask, size, count, memory.granule, tag, (1 << tags.STEP_BITS) - 1)
-    found, machine = c_uint64(0), library()
+def buffer_number(group: Group, where: Bits, mask: Bits | None) -> int:
+    """The number of the buffer where the first thread that acts goes."""
+    if mask is None:
+        return int(where.item(0)) >> SPAN
+    asked, found, machine = access(group, where, mask, 1, 1, 1, None), c_uint64(0), library()
     if machine is not None:
         checked(machine.kb_first(byref(asked), byref(found)))
-    return asked, found.value >> SPAN, tag
+    return found.value >> SPAN
+
+
+def global_tags(group: Group, owners: Owners | None) -> Bits | None:
+    """What the tags of a program's threads have in common; nobody asks where races are not looked for."""
+    if owners is None:
+        return None
+    clock = np.minimum(group.clock, tags.LAST_CLOCK)
+    return (group.numbers.astype(np.int64) + 1) << tags.PROGRAM_SHIFT | clock << tags.STEP_BITS
+
+
+def step_of(group: Group) -> int:
+    """The number of the step that runs, as far as a tag has room for it."""
+    return min(group.step.number if group.step else 0, (1 << tags.STEP_BITS) - 1)
 
 
 def storage(group: Group, memory: GlobalMemory, number: int, owners: Owners | None, marked: bool) -> Storage:
@@ -215,7 +225,7 @@ def storage(group: Group, memory: GlobalMemory, number: int, owners: Owners | No
         None if owners is None else place(owners.reads),
         0 if owners is None else len(owners.writes),
         place(buffer.initialised) if marked else None,
-        address(group.since),
+        None if owners is None else address(group.since),
     )
 
 
@@ -224,9 +234,9 @@ def load_global(
 ) -> list[Bits] | None:
     """What the threads read from one buffer."""
     machine = library()
-    if machine is None:
+    if machine is None or where.shape != group.shape:
         return None
-    asked, number, _tag = global_access(group, memory, where, mask, size, count)
+    number = buffer_number(group, where, mask)
     if not 0 < number <= len(memory.buffers):
         return None
     owners = None if number in memory.read_only else memory.shadow(number)
@@ -234,7 +244,9 @@ def load_global(
         return None
     if owners is not None and owners.reads is None:
         owners.reads = np.zeros_like(owners.writes)
-    values = made(group, size, count)
+    values, tag = made(group, size, count), global_tags(group, owners)
+    asked = access(group, where, mask, size, count, memory.granule, tag)
+    asked.step = step_of(group)
     buffer = storage(group, memory, number, owners, memory.track)
     return values if checked(machine.kb_global_load(byref(asked), byref(buffer), pointers(values))) == DONE else None
 
@@ -252,14 +264,16 @@ def store_global(
     machine = library()
     if machine is None or any(bits is not None for bits in poison):
         return False
-    asked, number, _tag = global_access(group, memory, where, mask, size, len(values))
+    number = buffer_number(group, where, mask)
     if not 0 < number <= len(memory.buffers):
         return False
     memory.read_only.discard(number)
     owners = memory.shadow(number)
     if owners is not None and (memory.order is not None or owners.atoms is not None):
         return False
-    kept = given(group, values)
+    kept, tag = given(group, values), global_tags(group, owners)
+    asked = access(group, where, mask, size, len(values), memory.granule, tag)
+    asked.step = step_of(group)
     buffer = storage(group, memory, number, owners, memory.track)
     done = checked(machine.kb_global_store(byref(asked), byref(buffer), pointers(kept)))
     if done == TORN:

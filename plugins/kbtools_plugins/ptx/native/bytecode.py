@@ -10,15 +10,20 @@ from kbtools_plugins.ptx.bits import Bits
 
 from .library import library
 
-STEP = np.dtype([("code", "i4"), ("result", "i4"), ("sources", "i4", 4)])
-OPERAND = np.dtype([("data", "u8"), ("bytes", "i8"), ("outer", "i8"), ("inner", "i8"), ("width", "i4"), ("role", "i4")])
+STEP = np.dtype(np.int32)
+"""A row for each step: operation, result, and four sources."""
+OPERAND = np.dtype(np.int64)
+"""A row for each operand: where its array is, its bytes, its steps between programs and threads, width and role."""
+DATA, BYTES, OUTER, INNER, WIDTH, ROLE = range(6)
 GIVEN, WANTED, BETWEEN = range(3)
 """Roles of operands: arrays to read, arrays to fill, and what lives within a run only."""
 DONE, UNSURE, NO_MEMORY = range(3)
 
 
 def address(array: Bits) -> int:
-    """Where the elements of an array begin."""
+    """Where the elements of an array begin; the short way wants one that may be written to, and has some."""
+    if array.flags.writeable and array.size:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
     place: int = array.__array_interface__["data"][0]
     return place
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from kbtools_plugins.ptx.bits import UNSIGNED, Bits
 
-from .bytecode import BETWEEN, GIVEN, OPERAND, STEP, WANTED, address, interpret
+from .bytecode import BETWEEN, BYTES, DATA, GIVEN, OPERAND, ROLE, STEP, WANTED, address, interpret
 from .rule import COPY
 from .table import TABLE, code
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 THREADS, PROGRAMS, ALL = 1, 2, 3
 """Along which a register differs; 0 for none."""
-SMALLEST = 2048
-"""Threads at once below which numpy is as fast."""
+CALL, WORTH = 1500, 20_000
+"""A call of numpy takes as long as work on so many threads, and one of the interpreter as long as on so many."""
 
 
 @dataclass
@@ -56,6 +56,8 @@ class Stretch:
     along: int
     steps: Bits
     operands: Bits
+    outside: Bits
+    """Rows of operands that have arrays."""
     arrays: list[Value]
 
 
@@ -77,8 +79,7 @@ class FusedSteps:
     inputs: list[int] = field(init=False)
     lasting: list[int] = field(init=False)
     gone: set[int] = field(init=False)
-    written: set[int] = field(init=False)
-    plans: dict[tuple[int, ...], Plan] = field(default_factory=dict)
+    plans: dict[tuple[tuple[int, ...], tuple[int, ...]], Plan] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known: set[int] = set()
@@ -90,39 +91,51 @@ class FusedSteps:
                 known.add(result)
             live.update(dict.fromkeys(step.writes, True))
             live.update(dict.fromkeys(step.kills, False))
-        self.inputs, self.written = list(reads), set(live)
+        self.inputs = list(reads)
         self.lasting = [slot for slot, lives in live.items() if lives]
         self.gone = {slot for slot, lives in live.items() if not lives}
 
-    def run(self, group: Group) -> bool:
-        """Whether all is done; if not, nothing has changed."""
-        registers, poison = group.registers, group.poison
-        if group.merge is not None or group.count * group.threads < SMALLEST:
+    def run(self, group: Group, *, alone: bool) -> bool:
+        """Whether all is done; if not, nothing has changed. Registers end only where no other path needs them."""
+        poison = group.poison
+        if len(self.steps) * (CALL + group.count * group.threads) < WORTH:
             return False
         if poison and any(slot in poison for slot in self.inputs):
             return False
-        given = [group.read(slot) for slot in self.inputs]
+        if poison and group.merge is not None and any(slot in poison for slot in self.lasting):
+            return False
+        kept = self.kept(group)
+        given = [group.read(slot) for slot in (*self.inputs, *kept)]
+        if group.merge is not None:
+            given.append(group.merge)
         sizes = tuple(differs(array) for array in given)
         if ALL not in sizes and not {THREADS, PROGRAMS} <= set(sizes):
             return False
-        plan = self.plan((group.threads, *sizes), group)
+        plan = self.plan((group.threads, len(self.inputs), *kept), sizes, group)
         arrays = {value.number: np.ascontiguousarray(array) for value, array in zip(plan.values, given, strict=False)}
         if not all(do(stretch, arrays, group) for stretch in plan.stretches):
             return False
         for slot, value in plan.results:
-            registers[slot] = arrays[value.number]
-        for slot in self.gone:
-            registers[slot] = None
+            group.registers[slot] = arrays[value.number]
+        ended = self.gone if alone else ()
+        for slot in ended:
+            group.registers[slot] = None
         if poison:
-            for slot in self.written | self.gone:
+            for slot in (*self.lasting, *ended):
                 poison.pop(slot, None)
         return True
 
-    def plan(self, key: tuple[int, ...], group: Group) -> Plan:
-        """The bytecode for registers of these sizes."""
-        if key not in self.plans:
-            self.plans[key] = planned(self, key[1:], key[0], group.program.widths)
-        return self.plans[key]
+    def kept(self, group: Group) -> tuple[int, ...]:
+        """Results that keep what they were in threads that are elsewhere."""
+        if group.merge is None:
+            return ()
+        return tuple(slot for slot in self.lasting if group.registers[slot] is not None)
+
+    def plan(self, key: tuple[int, ...], sizes: tuple[int, ...], group: Group) -> Plan:
+        """The bytecode for registers of these sizes, of which those from the third of the key on are merged."""
+        if (key, sizes) not in self.plans:
+            self.plans[key, sizes] = planned(self, sizes, key[0], key[2:], group.program.widths)
+        return self.plans[key, sizes]
 
 
 def differs(array: Bits) -> int:
@@ -148,30 +161,38 @@ def fuse(steps: Sequence[ProgramStep]) -> list[ProgramStep | FusedSteps]:
     return pieces
 
 
-def planned(run: FusedSteps, sizes: Sequence[int], threads: int, widths: Sequence[int]) -> Plan:
-    """Names each value once, and cuts the operations into stretches."""
-    values = [Value(at, widths[slot], size) for at, (slot, size) in enumerate(zip(run.inputs, sizes, strict=True))]
-    now = dict(zip(run.inputs, values, strict=True))
+def planned(run: FusedSteps, sizes: Sequence[int], threads: int, kept: tuple[int, ...], widths: Sequence[int]) -> Plan:
+    """Names each value once, and cuts the operations into stretches; the merged registers and the mask come last."""
+    slots = (*run.inputs, *kept)
+    given = [*(widths[slot] for slot in slots), 1][: len(sizes)]
+    values = [Value(at, width, size) for at, (width, size) in enumerate(zip(given, sizes, strict=True))]
+    now = dict(zip(run.inputs, values, strict=False))
     operations: list[Operation] = []
+
+    def add(rule: str, sources: tuple[Value, ...]) -> Value:
+        along = 0
+        for value in sources:
+            along |= value.along
+        made = Value(len(values), TABLE[rule].result, along)
+        values.append(made)
+        operations.append(Operation(rule, made, sources))
+        return made
+
+    mask = values[-1]
+    before = dict(zip(kept, values[len(run.inputs) :], strict=False))
     for step in run.steps:
         for rule, sources, result in step.micros:
-            given = tuple(now[slot] for slot in sources)
-            if rule == COPY:
-                now[result] = given[0]
-                continue
-            along = 0
-            for value in given:
-                along |= value.along
-            now[result] = Value(len(values), TABLE[rule].result, along)
-            values.append(now[result])
-            operations.append(Operation(rule, now[result], given))
+            read = tuple(now[slot] for slot in sources)
+            now[result] = read[0] if rule == COPY else add(rule, read)
+    for slot, old in before.items():
+        now[slot] = add("selp.bool" if old.width == 1 else f"selp.uint{old.width}", (now[slot], old, mask))
     for operation in operations:
         for value in operation.sources:
             value.needed |= value.along != operation.result.along
     results = [(slot, now[slot]) for slot in run.lasting]
     for _, value in results:
         value.needed = True
-    inputs = {value.number for value in values[: len(run.inputs)]}
+    inputs = set(range(len(given)))
     stretches = [
         stretch(along, [each for each in operations if each.result.along == along], threads, inputs)
         for along in range(ALL + 1)
@@ -187,7 +208,7 @@ def stretch(along: int, operations: list[Operation], threads: int, inputs: set[i
     rows: list[tuple[int, int, int, int, int, int]] = []
     arrays: list[Value] = []
     free: dict[int, list[int]] = {}
-    steps = np.zeros(len(operations), STEP)
+    steps = np.zeros((len(operations), 6), STEP)
     for at, operation in enumerate(operations):
         for value in operation.sources:
             if value.number not in places and (value.number in inputs or value.number not in made):
@@ -205,11 +226,12 @@ def stretch(along: int, operations: list[Operation], threads: int, inputs: set[i
             places[result.number] = len(rows)
             rows.append((0, 0, 0, 0, size(result.width), BETWEEN))
         sources = [places[value.number] for value in operation.sources]
-        steps[at] = (code(operation.rule), places[result.number], sources + [sources[0]] * (4 - len(sources)))
+        steps[at] = (code(operation.rule), places[result.number], *sources, *[sources[0]] * (4 - len(sources)))
         for value in {value.number: value for value in (*operation.sources, result)}.values():
             if value.number in made and not value.needed and last[value.number] == at:
                 free.setdefault(value.width, []).append(places[value.number])
-    return Stretch(along, steps, np.array(rows, OPERAND), arrays)
+    operands = np.array(rows, OPERAND).reshape(-1, 6)
+    return Stretch(along, steps, operands, np.flatnonzero(operands[:, ROLE] != BETWEEN), arrays)
 
 
 def row(value: Value, along: int, role: int, threads: int) -> tuple[int, int, int, int, int, int]:
@@ -234,8 +256,7 @@ def do(stretch: Stretch, arrays: dict[int, Bits], group: Group) -> bool:
         if value.number not in arrays:
             arrays[value.number] = np.empty(shape, UNSIGNED[value.width])
         used.append(arrays[value.number])
-    outside = operands["role"] != BETWEEN
-    operands["data"][outside] = [address(array) for array in used]
-    operands["bytes"][outside] = [array.nbytes for array in used]
+    operands[stretch.outside, DATA] = [address(array) for array in used]
+    operands[stretch.outside, BYTES] = [array.nbytes for array in used]
     outer, inner = (shape[0], shape[1]) if stretch.along == ALL else (1, max(shape))
     return interpret(stretch.steps, operands, outer, inner)

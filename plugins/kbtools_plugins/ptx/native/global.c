@@ -4,144 +4,161 @@
 typedef struct {
     u8 *data;
     s64 bytes;
-    u64 base;           /* the made-up address of its first byte */
+    u64 base;            /* the made-up address of its first byte */
     s64 *writes, *reads; /* none where nobody looks for races */
     s64 cells;
-    u8 *initialised;    /* none where all of it is, or nobody asks */
-    const s64 *since;   /* clock of each program's last barrier */
+    u8 *initialised;  /* none where all of it is, or nobody asks */
+    const s64 *since; /* clock of each program's last barrier */
 } Storage;
 
 enum { CLOCK = 14, GLOBAL_WARP = 32, PROGRAM = 37, LAST_CLOCK = (1 << 18) - 1, TORN = 4 };
-static const s64 MANY = (s64)1 << 62, REPLICATED = (s64)1 << 61;
+#define MANY ((s64)1 << 62)
+#define REPLICATED ((s64)1 << 61)
 
 static int storage_fits(const Access *a, const Storage *b)
 {
     s64 total = a->size * a->count;
-    if (!access_fits(a) || b->bytes < 0 || (!b->data && b->bytes) || (b->writes && !b->since))
+    if (!access_fits(a) || b->bytes < 0 || (!b->data && b->bytes) || (b->writes && (!b->since || !a->tags)))
         return MALFORMED;
     if (b->writes && b->cells < (b->bytes + a->granule - 1) / a->granule)
         return MALFORMED;
     return b->bytes < total || total % a->granule ? UNSURE : DONE;
 }
 
-static s64 global_tag(const Access *a, s64 row, s64 lane)
+static s64 global_tag(const Access *a, const Warp *w)
 {
-    return a->tags[row] | lane / WARP_SIZE << GLOBAL_WARP | a->step;
+    return a->tags[w->row] | w->lane / LANES << GLOBAL_WARP | a->step;
 }
 
-static s64 global_place(const Access *a, const Storage *b, s64 row, s64 lane)
-{
-    u64 offset = address_of(a, row, lane) - b->base, total = (u64)(a->size * a->count);
-    return offset > (u64)b->bytes - total || offset & (total - 1) ? -1 : (s64)offset;
-}
-
-/* Whether somebody has been at a cell who is in no order with this thread. */
-static int races(s64 found, s64 own, s64 since)
+/* Whether somebody has been at a cell who is in no order with this warp. */
+INLINED int races(s64 found, s64 own, s64 since)
 {
     s64 bare = found & ~(MANY | REPLICATED);
-    if (!found)
+    int foreign = (bare >> PROGRAM != own >> PROGRAM) | ((found & MANY) != 0);
+    int recent = ((bare >> CLOCK & LAST_CLOCK) >= since) & (since < LAST_CLOCK);
+    return (found != 0) & (foreign | (recent & (bare >> GLOBAL_WARP != own >> GLOBAL_WARP) & !(found & REPLICATED)));
+}
+
+static int any_races(const Access *a, const s64 *shadow, s64 from, s64 bytes, s64 own, s64 since)
+{
+    int bad = 0;
+    CELLS(cell, from, bytes) bad |= races(shadow[cell], own, since);
+    return bad;
+}
+
+INLINED void note_global(const Access *a, const Storage *b, s64 from, s64 bytes, s64 own)
+{
+    CELLS(cell, from, bytes)
+    {
+        s64 found = b->reads[cell], bare = found & ~(MANY | REPLICATED), flags = found & (MANY | REPLICATED);
+        int foreign = bare >> PROGRAM != own >> PROGRAM, other = !foreign & (bare >> CLOCK != own >> CLOCK);
+        flags |= found && foreign ? MANY : found && other ? REPLICATED : 0;
+        b->reads[cell] = own | flags;
+    }
+}
+
+static int may_load(const Access *a, const Storage *b, const Warp *w)
+{
+    s64 total = a->size * a->count, own;
+    int bad = 0;
+    if (b->initialised && !written(a, w, b->initialised))
         return 0;
-    if (bare >> PROGRAM != own >> PROGRAM || found & MANY)
+    if (!b->writes)
         return 1;
-    return (bare >> CLOCK & LAST_CLOCK) >= since && since < LAST_CLOCK && bare >> GLOBAL_WARP != own >> GLOBAL_WARP &&
-           !(found & REPLICATED);
+    own = global_tag(a, w);
+    if (w->straight)
+        return !any_races(a, b->writes, w->at[0], w->n * total, own, b->since[w->row]);
+    OTHERS(at) bad |= any_races(a, b->writes, w->at[at], total, own, b->since[w->row]);
+    return !bad;
 }
 
-static void note_global_reader(const Storage *b, s64 cell, s64 own)
+static void note_global_readers(const Access *a, const Storage *b, const Warp *w)
 {
-    s64 found = b->reads[cell], bare = found & ~(MANY | REPLICATED), flags = found & (MANY | REPLICATED);
-    if (found && bare >> PROGRAM != own >> PROGRAM)
-        flags |= MANY;
-    else if (found && bare >> CLOCK != own >> CLOCK)
-        flags |= REPLICATED;
-    b->reads[cell] = own | flags;
-}
-
-static int may_load(const Access *a, const Storage *b, s64 row, s64 lane)
-{
-    s64 place = global_place(a, b, row, lane), total = a->size * a->count, own = global_tag(a, row, lane);
-    if (place < 0 || (b->initialised && !written(b->initialised + place, total)))
-        return 0;
-    if (b->writes)
-        for (s64 cell = place / a->granule; cell < (place + total) / a->granule; cell++)
-            if (races(b->writes[cell], own, b->since[row]))
-                return 0;
-    return 1;
+    s64 total = a->size * a->count, own = global_tag(a, w);
+    if (w->straight)
+        note_global(a, b, w->at[0], w->n * total, own);
+    else
+        OTHERS(at) note_global(a, b, w->at[at], total, own);
 }
 
 int kb_global_load(const Access *a, const Storage *b, u8 *const *values)
 {
-    int fits = storage_fits(a, b);
-    s64 total = a->size * a->count, active = 0;
+    Warp w;
+    int fits = storage_fits(a, b), active = 0;
     if (fits != DONE)
         return fits;
     for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane++)
-            if (acts(a, row, lane)) {
-                if (!may_load(a, b, row, lane))
-                    return UNSURE;
-                active++;
-            }
+        for (s64 lane = 0; lane < a->threads; lane += LANES) {
+            if (!look(a, &w, row, lane, b->base, b->bytes) || !may_load(a, b, &w))
+                return UNSURE;
+            for (s64 at = 0; at < w.n && !active; at++)
+                active = w.here[at];
+        }
     if (!active)
         return UNSURE;
     for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane++) {
-            int here = acts(a, row, lane);
-            s64 place = here ? global_place(a, b, row, lane) : 0;
-            if (here && b->reads)
-                for (s64 cell = place / a->granule; cell < (place + total) / a->granule; cell++)
-                    note_global_reader(b, cell, global_tag(a, row, lane));
-            for (s64 element = 0; element < a->count; element++)
-                take(values[element] + (row * a->threads + lane) * a->size, b->data + place + element * a->size,
-                     a->size);
+        for (s64 lane = 0; lane < a->threads; lane += LANES) {
+            look(a, &w, row, lane, b->base, b->bytes);
+            if (b->writes && b->reads)
+                note_global_readers(a, b, &w);
+            fetch(a, &w, b->data, values);
         }
     return DONE;
 }
 
-static int may_store(const Access *a, const Storage *b, s64 row, s64 lane, const u8 *const *values)
+static int may_store(const Access *a, const Storage *b, const Warp *w, const u8 *const *values)
 {
-    s64 place = global_place(a, b, row, lane), total = a->size * a->count, own = global_tag(a, row, lane);
-    if (place < 0)
-        return 0;
-    if (!b->writes || !changes(a, b->data + place, values, row * a->threads + lane))
+    s64 total = a->size * a->count, own = global_tag(a, w), since = b->since[w->row];
+    if (w->straight && !any_races(a, b->writes, w->at[0], w->n * total, own, since) &&
+        !(b->reads && any_races(a, b->reads, w->at[0], w->n * total, own, since)))
         return 1;
-    for (s64 cell = place / a->granule; cell < (place + total) / a->granule; cell++)
-        if (races(b->writes[cell], own, b->since[row]) || (b->reads && races(b->reads[cell], own, b->since[row])))
+    for (s64 at = 0; at < w->n; at++)
+        if (w->here[at] && changes(a, w, at, b->data, values) &&
+            (any_races(a, b->writes, w->at[at], total, own, since) ||
+             (b->reads && any_races(a, b->reads, w->at[at], total, own, since))))
             return 0;
     return 1;
 }
 
-static void write_global(const Access *a, const Storage *b, s64 row, s64 lane, const u8 *const *values)
+INLINED void tag_global(const Access *a, const Storage *b, s64 from, s64 bytes, s64 own)
 {
-    s64 place = global_place(a, b, row, lane), total = a->size * a->count, own = global_tag(a, row, lane);
     if (b->writes)
-        for (s64 cell = place / a->granule; cell < (place + total) / a->granule; cell++)
-            b->writes[cell] = own;
+        CELLS(cell, from, bytes) b->writes[cell] = own;
     if (b->initialised)
-        memset(b->initialised + place, 1, (size_t)total);
-    for (s64 element = 0; element < a->count; element++)
-        take(b->data + place + element * a->size, values[element] + (row * a->threads + lane) * a->size, a->size);
+        memset(b->initialised + from, 1, (size_t)bytes);
+}
+
+static void write_global(const Access *a, const Storage *b, const Warp *w, const u8 *const *values)
+{
+    s64 total = a->size * a->count, own = b->writes ? global_tag(a, w) : 0;
+    if (w->straight)
+        tag_global(a, b, w->at[0], w->n * total, own);
+    else
+        OTHERS(at) tag_global(a, b, w->at[at], total, own);
+    store(a, w, b->data, values);
 }
 
 /* TORN where two threads wrote something else to one place. */
 int kb_global_store(const Access *a, const Storage *b, const u8 *const *values)
 {
+    Warp w;
     int fits = storage_fits(a, b);
     if (fits != DONE)
         return fits;
     for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane++)
-            if (acts(a, row, lane) && !may_store(a, b, row, lane, values))
+        for (s64 lane = 0; lane < a->threads; lane += LANES)
+            if (!look(a, &w, row, lane, b->base, b->bytes) || (b->writes && !may_store(a, b, &w, values)))
                 return UNSURE;
     for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane++)
-            if (acts(a, row, lane))
-                write_global(a, b, row, lane, values);
-    if (b->writes)
-        for (s64 row = 0; row < a->programs; row++)
-            for (s64 lane = 0; lane < a->threads; lane++)
-                if (acts(a, row, lane) &&
-                    changes(a, b->data + global_place(a, b, row, lane), values, row * a->threads + lane))
-                    return TORN;
+        for (s64 lane = 0; lane < a->threads; lane += LANES) {
+            look(a, &w, row, lane, b->base, b->bytes);
+            write_global(a, b, &w, values);
+        }
+    for (s64 row = 0; b->writes && row < a->programs; row++)
+        for (s64 lane = 0; lane < a->threads; lane += LANES) {
+            look(a, &w, row, lane, b->base, b->bytes);
+            if (!kept(a, &w, b->data, values))
+                return TORN;
+        }
     return DONE;
 }

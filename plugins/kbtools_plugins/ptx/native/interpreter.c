@@ -8,7 +8,7 @@ enum { TILE = 512, MOST_OPERANDS = 1 << 15, MOST_STEPS = 1 << 15 };
 typedef struct {
     u8 *data;
     s64 bytes, outer, inner; /* steps, in elements, from one program to the next, and from one thread to the next */
-    s32 width, role;         /* bytes of an element; where it comes from or goes to */
+    s64 width, role;         /* bytes of an element; where it comes from or goes to */
 } Operand;
 
 typedef struct {
@@ -92,7 +92,7 @@ static int operate(const Step *step, u8 *const *tiles, s64 n)
     return unsure;
 }
 
-static void copy_element(u8 *to, const u8 *from, s32 width, s64 n)
+static void copy_element(u8 *to, const u8 *from, s64 width, s64 n)
 {
     switch (width) {
     case 1: memset(to, *from, (size_t)n); break;
@@ -142,6 +142,22 @@ static int tile(const Step *steps, s64 n_steps, const Operand *operands, s64 cou
     return DONE;
 }
 
+/* Memory that a thread of this process keeps from run to run. */
+static int places(Places *p, s64 count)
+{
+    static _Thread_local Places kept;
+    static _Thread_local s64 kept_count;
+    if (count + 1 > kept_count) {
+        free(kept.tiles);
+        free(kept.scratch);
+        kept.tiles = calloc((size_t)count + 1, sizeof *kept.tiles);
+        kept.scratch = aligned_alloc(64, (size_t)(count + 1) * TILE * 8);
+        kept_count = kept.tiles && kept.scratch ? count + 1 : 0;
+    }
+    *p = kept;
+    return kept_count > 0;
+}
+
 int kb_run(const Step *steps, s64 n_steps, const Operand *operands, s64 count, s64 outer, s64 inner)
 {
     Places p;
@@ -149,9 +165,7 @@ int kb_run(const Step *steps, s64 n_steps, const Operand *operands, s64 count, s
     s64 rows_at_once = inner < TILE ? TILE / inner : 1;
     if (!run_fits(steps, n_steps, operands, count, outer, inner))
         return MALFORMED;
-    p.tiles = calloc((size_t)count + 1, sizeof *p.tiles);
-    p.scratch = aligned_alloc(64, (size_t)(count + 1) * TILE * 8);
-    if (!p.tiles || !p.scratch)
+    if (!places(&p, count))
         result = NO_MEMORY;
     for (s64 row = 0; row < outer && result == DONE; row += rows_at_once) {
         s64 rows = outer - row < rows_at_once ? outer - row : rows_at_once;
@@ -161,7 +175,5 @@ int kb_run(const Step *steps, s64 n_steps, const Operand *operands, s64 count, s
             first = 0;
         }
     }
-    free(p.tiles);
-    free(p.scratch);
     return result;
 }

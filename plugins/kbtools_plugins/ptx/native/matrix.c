@@ -2,7 +2,7 @@
    A float64 sum decides wherever its error cannot change the rounding; else the terms are added as whole numbers. */
 
 enum { BF16, F16, TF32, FP8 };
-enum { MOST_DEPTH = 32, LANES = 32 };
+enum { MOST_DEPTH = 32 };
 
 static float narrowed(s128 sum, int scale)
 {
@@ -54,8 +54,6 @@ static int exactly(const double *terms, int count, float *result)
     return 1;
 }
 
-/* Inlined, so that each kind has loops of its own. */
-#define INLINED static inline __attribute__((always_inline))
 
 INLINED double element(u32 word, int at, int kind, const double *table)
 {

@@ -19,137 +19,156 @@ static int shared_fits(const Access *a, const Shared *s)
         return MALFORMED;
     if ((s->races || s->track) && (!s->writes || s->cells < a->programs * s->size / a->granule))
         return MALFORMED;
-    if (s->races && !s->reads)
+    if (s->races && (!s->reads || !s->committed || !s->completed || !s->visible))
         return MALFORMED;
     return s->size < total || total % a->granule || s->size % a->granule ? UNSURE : DONE;
 }
 
-static int clashes(s64 found, s64 own)
+INLINED int clashes(s64 found, s64 own)
 {
     s64 warp = found >> SHARED_WARP & SEVERAL;
-    return found >> SHARED_EPOCH == own >> SHARED_EPOCH && warp && warp != (own >> SHARED_WARP & SEVERAL);
+    return (found >> SHARED_EPOCH == own >> SHARED_EPOCH) & (warp != 0) & (warp != (own >> SHARED_WARP & SEVERAL));
+}
+
+static s64 shared_tag(const Access *a, const Warp *w)
+{
+    return a->tags[w->row] | (w->lane / LANES + 1) << SHARED_WARP | a->step;
 }
 
 /* Whether an async copy into a cell is not complete, or not yet seen by this warp. */
-static int awaited(const Shared *s, s64 cell, s64 row, s64 own)
+INLINED int awaited(const Shared *s, const Warp *w, s64 cell, s64 own)
 {
-    if (!s->pending)
-        return 0;
     int mine = (s->writes[cell] >> SHARED_WARP & SEVERAL) == (own >> SHARED_WARP & SEVERAL);
-    return s->pending[cell] > (mine ? s->completed[row] : s->visible[row]);
+    return s->pending[cell] > (mine ? s->completed[w->row] : s->visible[w->row]);
 }
 
-static s64 shared_tag(const Access *a, s64 row, s64 lane)
+/* What of a program's memory is looked at: each warp's places count from the start of all. */
+INLINED int look_shared(const Access *a, const Shared *s, Warp *w, s64 row, s64 lane)
 {
-    return a->tags[row] | (lane / WARP_SIZE + 1) << SHARED_WARP | a->step;
+    if (!look(a, w, row, lane, 0, s->size))
+        return 0;
+    for (s64 at = 0; at < w->n; at++)
+        w->at[at] += row * s->size;
+    return 1;
 }
 
-/* Where a thread's access begins in `data`; -1 if it is not one to be done here. */
-static s64 shared_place(const Access *a, const Shared *s, s64 row, s64 lane)
+static int bad_to_read(const Access *a, const Shared *s, const Warp *w, s64 from, s64 bytes, s64 own)
 {
-    u64 address = address_of(a, row, lane), total = (u64)(a->size * a->count);
-    if (address > (u64)s->size - total || address & (total - 1))
-        return -1;
-    return row * s->size + (s64)address;
+    int bad = 0;
+    if (s->track)
+        CELLS(cell, from, bytes) bad |= s->writes[cell] == 0;
+    if (s->races)
+        CELLS(cell, from, bytes) bad |= clashes(s->writes[cell], own);
+    if (s->races && s->pending)
+        CELLS(cell, from, bytes) bad |= awaited(s, w, cell, own);
+    return bad;
 }
 
-static int may_read(const Access *a, const Shared *s, s64 row, s64 lane, s64 place)
+static int may_read(const Access *a, const Shared *s, const Warp *w)
 {
-    s64 total = a->size * a->count, own = shared_tag(a, row, lane);
-    if (s->races || s->track)
-        for (s64 cell = place / a->granule; cell < (place + total) / a->granule; cell++) {
-            if (s->track && !s->writes[cell])
-                return 0;
-            if (s->races && (clashes(s->writes[cell], own) || awaited(s, cell, row, own)))
-                return 0;
-        }
-    return !s->track || !s->dirty || written(s->dirty + place, total);
+    s64 total = a->size * a->count, own = shared_tag(a, w);
+    int bad = 0;
+    if (w->straight)
+        bad = bad_to_read(a, s, w, w->at[0], w->n * total, own);
+    else
+        OTHERS(at) bad |= bad_to_read(a, s, w, w->at[at], total, own);
+    return !bad && (!s->track || !s->dirty || written(a, w, s->dirty));
 }
 
-static void note_reader(const Access *a, const Shared *s, s64 row, s64 lane, s64 place)
+INLINED void note(const Access *a, const Shared *s, s64 from, s64 bytes, s64 own)
 {
-    s64 total = a->size * a->count, own = shared_tag(a, row, lane);
-    for (s64 cell = place / a->granule; cell < (place + total) / a->granule; cell++)
+    CELLS(cell, from, bytes)
         s->reads[cell] = clashes(s->reads[cell], own) ? own | (s64)SEVERAL << SHARED_WARP : own;
+}
+
+static void note_readers(const Access *a, const Shared *s, const Warp *w)
+{
+    s64 total = a->size * a->count, own = shared_tag(a, w);
+    if (w->straight)
+        note(a, s, w->at[0], w->n * total, own);
+    else
+        OTHERS(at) note(a, s, w->at[at], total, own);
 }
 
 int kb_shared_load(const Access *a, const Shared *s, u8 *const *values)
 {
-    int fits = shared_fits(a, s);
-    s64 active = 0;
+    Warp w;
+    int fits = shared_fits(a, s), active = 0;
     if (fits != DONE)
         return fits;
     for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane++) {
-            if (!acts(a, row, lane))
-                continue;
-            s64 place = shared_place(a, s, row, lane);
-            if (place < 0 || !may_read(a, s, row, lane, place))
+        for (s64 lane = 0; lane < a->threads; lane += LANES) {
+            if (!look_shared(a, s, &w, row, lane) || ((s->races || s->track) && !may_read(a, s, &w)))
                 return UNSURE;
-            active++;
+            for (s64 at = 0; at < w.n && !active; at++)
+                active = w.here[at];
         }
     if (!active)
         return UNSURE;
     for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane++) {
-            int here = acts(a, row, lane);
-            s64 place = here ? shared_place(a, s, row, lane) : row * s->size;
-            if (here && s->races)
-                note_reader(a, s, row, lane, place);
-            for (s64 element = 0; element < a->count; element++)
-                take(values[element] + (row * a->threads + lane) * a->size, s->data + place + element * a->size,
-                     a->size);
+        for (s64 lane = 0; lane < a->threads; lane += LANES) {
+            look_shared(a, s, &w, row, lane);
+            if (s->races)
+                note_readers(a, s, &w);
+            fetch(a, &w, s->data, values);
         }
     return DONE;
 }
 
-static int may_write(const Access *a, const Shared *s, s64 row, s64 lane, s64 place, int changed)
+static int bad_to_write(const Access *a, const Shared *s, const Warp *w, s64 from, s64 bytes, s64 own, int changed)
 {
-    s64 total = a->size * a->count, own = shared_tag(a, row, lane);
-    if (s->races)
-        for (s64 cell = place / a->granule; cell < (place + total) / a->granule; cell++) {
-            if (awaited(s, cell, row, own))
-                return 0;
-            if (changed && (clashes(s->writes[cell], own) || clashes(s->reads[cell], own)))
-                return 0;
-        }
+    int bad = 0;
+    if (s->pending)
+        CELLS(cell, from, bytes) bad |= awaited(s, w, cell, own);
+    if (changed)
+        CELLS(cell, from, bytes) bad |= clashes(s->writes[cell], own) | clashes(s->reads[cell], own);
+    return bad;
+}
+
+static int may_write(const Access *a, const Shared *s, const Warp *w, const u8 *const *values)
+{
+    s64 total = a->size * a->count, own = shared_tag(a, w);
+    if (w->straight && !bad_to_write(a, s, w, w->at[0], w->n * total, own, 1))
+        return 1;
+    for (s64 at = 0; at < w->n; at++)
+        if (w->here[at] && bad_to_write(a, s, w, w->at[at], total, own, changes(a, w, at, s->data, values)))
+            return 0;
     return 1;
 }
 
-static void write_shared(const Access *a, const Shared *s, s64 row, s64 lane, const u8 *const *values, int copying)
+INLINED void tag_cells(const Access *a, const Shared *s, s64 row, s64 from, s64 bytes, s64 own, int copying)
 {
-    s64 place = shared_place(a, s, row, lane), total = a->size * a->count, own = shared_tag(a, row, lane);
-    if (s->races || s->track)
-        for (s64 cell = place / a->granule; cell < (place + total) / a->granule; cell++) {
-            s->writes[cell] = own;
-            if (copying && s->races)
-                s->pending[cell] = s->committed[row] + 1;
-        }
-    for (s64 element = 0; element < a->count; element++)
-        take(s->data + place + element * a->size, values[element] + (row * a->threads + lane) * a->size, a->size);
+    CELLS(cell, from, bytes) s->writes[cell] = own;
+    if (copying && s->races)
+        CELLS(cell, from, bytes) s->pending[cell] = s->committed[row] + 1;
+}
+
+static void write_shared(const Access *a, const Shared *s, const Warp *w, const u8 *const *values, int copying)
+{
+    s64 total = a->size * a->count, own = shared_tag(a, w);
+    if (w->straight && (s->races || s->track))
+        tag_cells(a, s, w->row, w->at[0], w->n * total, own, copying);
+    else if (s->races || s->track)
+        OTHERS(at) tag_cells(a, s, w->row, w->at[at], total, own, copying);
+    store(a, w, s->data, values);
 }
 
 int kb_shared_store(const Access *a, const Shared *s, const u8 *const *values, int copying)
 {
+    Warp w;
     int fits = shared_fits(a, s);
     if (fits != DONE)
         return fits;
     if (copying && s->races && !s->pending)
         return MALFORMED;
     for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane++) {
-            if (!acts(a, row, lane))
-                continue;
-            s64 place = shared_place(a, s, row, lane);
-            if (place < 0)
+        for (s64 lane = 0; lane < a->threads; lane += LANES)
+            if (!look_shared(a, s, &w, row, lane) || (s->races && !may_write(a, s, &w, values)))
                 return UNSURE;
-            int changed = s->races && changes(a, s->data + place, values, row * a->threads + lane);
-            if (!may_write(a, s, row, lane, place, changed))
-                return UNSURE;
-        }
     for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane++)
-            if (acts(a, row, lane))
-                write_shared(a, s, row, lane, values, copying);
+        for (s64 lane = 0; lane < a->threads; lane += LANES) {
+            look_shared(a, s, &w, row, lane);
+            write_shared(a, s, &w, values, copying);
+        }
     return DONE;
 }

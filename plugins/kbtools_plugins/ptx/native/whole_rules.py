@@ -159,6 +159,7 @@ def predicates() -> Iterator[Row]:
     yield "and.pred", Rule(1, (1, 1), np.logical_and, "a & b")
     yield "or.pred", Rule(1, (1, 1), np.logical_or, "a | b")
     yield "xor.pred", Rule(1, (1, 1), np.logical_xor, "a ^ b")
+    yield "selp.bool", Rule(1, (1, 1, 1), chosen, "c ? a : b")
     yield "not.pred", Rule(1, (1,), np.logical_not, "!a")
 
 
