@@ -57,6 +57,7 @@ of stages really import is checked in tests/cli/test_start.py."""
 DOORS = {
     "kbtools/cli/commands/verify.py": "the command is written beside the verification that it explains",
     "kbtools/cli/commands/serve_verify.py": "likewise",
+    "kbtools/cli/commands/doctor.py": "it says on which machine kernels are executed",
 }
 """Modules of the core that may name a built-in plugin, and why."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -64,6 +65,7 @@ def examine() -> Iterator[Diagnosis]:
     yield from _plugins()
     yield from _extras()
     yield _gpu()
+    yield from _ptx_machine()
     yield from _credentials()
     yield from _folders()
 
@@ -131,6 +133,16 @@ def _gpu() -> Diagnosis:
     if done.returncode or not found:
         return Diagnosis("machine", "gpu", "missing", f"nvidia-smi finds none: {(done.stdout + done.stderr).strip()}")
     return Diagnosis("machine", "gpu", "ok", found)
+
+
+def _ptx_machine() -> Iterator[Diagnosis]:
+    """Whether kernels are executed by the machine in C, which is built where it is missing, or by numpy alone."""
+    if not all(map(importlib.util.find_spec, ("numpy", "ml_dtypes"))):
+        return
+    from kbtools_plugins.ptx.native import library
+
+    path, _ = library.found()
+    yield Diagnosis("machine", "ptx machine", "missing" if path is None else "ok", library.state())
 
 
 def _credentials() -> Iterator[Diagnosis]:

@@ -1,4 +1,4 @@
-"""Loads and stores in C: where every thread may do what it does; what comes back is None (or False) where numpy decides.
+"""Loads and stores in C, where every thread may do what it does; None (or False) says that numpy has to decide.
 
 The structures are those of access.c, shared.c and global.c.
 """
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from kbtools_plugins.ptx.memory.shared import SharedMemory
 
 TORN = 4
+FEW = 1 << 14
+"""Threads below which a load that nobody has to note is as fast in numpy."""
 
 
 class Register(Structure):
@@ -241,6 +243,8 @@ def load_global(
         return None
     owners = None if number in memory.read_only else memory.shadow(number)
     if owners is not None and (memory.order is not None or owners.atoms is not None):
+        return None
+    if owners is None and group.count * group.threads < FEW:
         return None
     if owners is not None and owners.reads is None:
         owners.reads = np.zeros_like(owners.writes)

@@ -23,7 +23,7 @@ DONE, UNSURE, NO_MEMORY = range(3)
 def address(array: Bits) -> int:
     """Where the elements of an array begin; the short way wants one that may be written to, and has some."""
     if array.flags.writeable and array.size:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
     place: int = array.__array_interface__["data"][0]
     return place
 

@@ -184,7 +184,9 @@ def clamped(target: str, value: str) -> str:
     nan = least if target == "s64" else "0"
     width = f"u{target[1:]}"
     inside = f"({width})({target})({value} < {top} && {value} > {low} ? {value} : 0)"
-    return f"nan32(a) ? ({width}){nan} : {value} >= {top} ? ({width}){high} : {value} <= {low} ? ({width}){least} : {inside}"
+    above = f"{value} >= {top} ? ({width}){high}"
+    below = f"{value} <= {low} ? ({width}){least}"
+    return f"nan32(a) ? ({width}){nan} : {above} : {below} : {inside}"
 
 
 def cvt(target: str, source: str, asked: Modifiers, c: str, sources: int = 1) -> Row:

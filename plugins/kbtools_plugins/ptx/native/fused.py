@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 THREADS, PROGRAMS, ALL = 1, 2, 3
 """Along which a register differs; 0 for none."""
-CALL, WORTH = 1500, 20_000
+CALL, WORTH = 1500, 30_000
 """A call of numpy takes as long as work on so many threads, and one of the interpreter as long as on so many."""
 
 
@@ -95,14 +95,16 @@ class FusedSteps:
         self.lasting = [slot for slot, lives in live.items() if lives]
         self.gone = {slot for slot, lives in live.items() if not lives}
 
-    def run(self, group: Group, *, alone: bool) -> bool:
-        """Whether all is done; if not, nothing has changed. Registers end only where no other path needs them."""
-        poison = group.poison
+    def suits(self, group: Group) -> bool:
+        """Whether it is worth a call, and nothing uninitialised has to be followed."""
         if len(self.steps) * (CALL + group.count * group.threads) < WORTH:
             return False
-        if poison and any(slot in poison for slot in self.inputs):
-            return False
-        if poison and group.merge is not None and any(slot in poison for slot in self.lasting):
+        watched = self.inputs if group.merge is None else (*self.inputs, *self.lasting)
+        return not group.poison or not any(slot in group.poison for slot in watched)
+
+    def run(self, group: Group, *, alone: bool) -> bool:
+        """Whether all is done; if not, nothing has changed. Registers end only where no other path needs them."""
+        if not self.suits(group):
             return False
         kept = self.kept(group)
         given = [group.read(slot) for slot in (*self.inputs, *kept)]
@@ -120,9 +122,9 @@ class FusedSteps:
         ended = self.gone if alone else ()
         for slot in ended:
             group.registers[slot] = None
-        if poison:
+        if group.poison:
             for slot in (*self.lasting, *ended):
-                poison.pop(slot, None)
+                group.poison.pop(slot, None)
         return True
 
     def kept(self, group: Group) -> tuple[int, ...]:

@@ -45,11 +45,11 @@ static int step_fits(const Step *step, const Operand *operands, s64 count, u8 *k
     if (step->code < 0 || step->code >= CODES || step->result < 0 || step->result >= count)
         return 0;
     shape = SHAPES[step->code];
-    for (int at = 0; at < 4 && shape[at + 1]; at++) {
+    for (int at = 0; at < 4; at++) {
         s32 source = step->sources[at];
-        if (source < 0 || source >= count || source == step->result || !known[source])
+        if (source < 0 || source >= count)
             return 0;
-        if (operands[source].width != shape[at + 1])
+        if (shape[at + 1] && (source == step->result || !known[source] || operands[source].width != shape[at + 1]))
             return 0;
     }
     if (operands[step->result].width != shape[0] || operands[step->result].role == GIVEN)

@@ -17,13 +17,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from .source import text
-
 FLAGS = ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-march=native", "-std=gnu11", "-shared", "-fPIC",
          "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-strict-aliasing")  # fmt: skip
 """Nothing among them lets a result change: errno and traps are what nobody looks at."""
-CHOICE = "KBTOOLS_PTX_LIBRARY"
-"""Names a library that was built before, for a process that shall not build one; empty asks for numpy alone."""
+CACHE = "KBTOOLS_PTX_CACHE"
+"""Names the folder where libraries are kept, in place of the user's cache; empty asks for numpy alone."""
 SECONDS = 300
 
 
@@ -43,9 +41,8 @@ def state() -> str:
 @cache
 def found() -> tuple[Path | None, str]:
     """Where the library is, built if need be; or why there is none."""
-    named = os.environ.get(CHOICE)
-    if named is not None:
-        return (Path(named), "") if named else (None, f"{CHOICE} is empty")
+    if os.environ.get(CACHE) == "":
+        return None, f"{CACHE} is empty"
     compiler = shutil.which("cc")
     if compiler is None:
         return None, "there is no C compiler (cc)"
@@ -58,6 +55,8 @@ def found() -> tuple[Path | None, str]:
 
 def built(compiler: str) -> Path:
     """The library of this source, compiler and processor; made now if it is not there yet."""
+    from .source import text  # the table, with numpy
+
     source = text()
     place = folder() / f"ptx-{digest(source, compiler)}.so"
     if place.exists() and own(place):
@@ -86,9 +85,15 @@ def processor() -> str:
     return next((line for line in lines if line.lower().startswith(("flags", "features"))), lines[0] if lines else "")
 
 
+def default_folder() -> Path:
+    """`kbtools/ptx` in the user's cache, unless something else is asked for."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get(CACHE) or Path(cache) / "kbtools" / "ptx")
+
+
 def folder() -> Path:
-    """`kbtools/ptx` in the user's cache, where only this user can write."""
-    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kbtools" / "ptx"
+    """Where libraries are kept; only this user can write there."""
+    path = default_folder()
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not own(path):
         raise PermissionError(f"{path} can be written to by others")

@@ -18,8 +18,8 @@ COPY = "copy"
 class Rule:
     """What an instruction does to raw bits; widths are in bits, 1 for predicates.
 
-    In C the operands are `a` to `d`, unsigned and as wide as `sources` say, and helpers are in values.c. `*doubt` is set
-    where the result is not sure, and numpy decides.
+    In C the operands are `a` to `d`, unsigned and as wide as `sources` say, and helpers are in values.c. `*doubt` is
+    set where the result is not sure, and numpy decides.
     """
 
     result: int

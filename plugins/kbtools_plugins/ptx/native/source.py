@@ -26,7 +26,8 @@ def case(number: int, result: int, sources: tuple[int, ...], c: str) -> str:
     reads = " ".join(f"const {kind(width)} {name} = ((const {kind(width)} *){where})[at];"
                      for (name, where), width in given)  # fmt: skip
     to = kind(result)
-    return f"case {number}:\n#pragma GCC ivdep\nfor (s64 at = 0; at < n; at++) {{ {reads} (({to} *)result)[at] = ({to})({c}); }} break;"
+    body = f"{reads} (({to} *)result)[at] = ({to})({c});"
+    return f"case {number}:\n#pragma GCC ivdep\nfor (s64 at = 0; at < n; at++) {{ {body} }} break;"
 
 
 def kind(width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def comparisons() -> Iterator[Row]:
         yield f"selp.{unsigned(0).dtype}", Rule(width, (width, width, 1), chosen, "c ? a : b")
 
 
-def as_signed(function: Function, signed: type[np.signedinteger]) -> Function:  # type: ignore[type-arg]
+def as_signed(function: Function, signed: type[np.signedinteger[Any]]) -> Function:
     """A comparison of signed numbers on raw bits."""
     return lambda a, b: function(a.view(signed), b.view(signed))
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from kbtools.errors import ConfigError, MissingExtra
+from kbtools_plugins.ptx.native import library
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.host.child import Child, J, Outcome, R, WorkerDied, explain_death
 from kbtools_plugins.verify.protocol import wire
@@ -267,6 +268,7 @@ def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
+        library.CACHE: "" if os.environ.get(library.CACHE) == "" else str(library.default_folder()),
         "TRITON_CACHE_DIR": str(scratch / "triton"),
         "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
         "TORCHINDUCTOR_COMPILE_THREADS": "1",

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import torch
 
+from kbtools_plugins.ptx.native.library import library
 from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.protocol.wire import Talk
@@ -19,8 +20,9 @@ from kbtools_plugins.verify.worker.replay.job import replay
 
 
 def warm_up() -> None:
-    """Everything is imported; torch works in one thread."""
+    """Everything is imported, and the machine in C built before anything foreign runs; torch works in one thread."""
     torch.set_num_threads(1)
+    library()
 
 
 def run(job: ReplayJob, talk: Talk) -> ReplayReply:
