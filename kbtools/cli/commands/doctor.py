@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import json
 import os
 import platform
@@ -65,7 +64,7 @@ def examine() -> Iterator[Diagnosis]:
     yield from _plugins()
     yield from _extras()
     yield _gpu()
-    yield from _ptx_machine()
+    yield _ptx_machine()
     yield from _credentials()
     yield from _folders()
 
@@ -135,14 +134,12 @@ def _gpu() -> Diagnosis:
     return Diagnosis("machine", "gpu", "ok", found)
 
 
-def _ptx_machine() -> Iterator[Diagnosis]:
-    """Whether kernels are executed by the machine in C, which is built where it is missing, or by numpy alone."""
-    if not all(map(importlib.util.find_spec, ("numpy", "ml_dtypes"))):
-        return
+def _ptx_machine() -> Diagnosis:
+    """Whether kernels are executed by the machine in C, or by numpy alone."""
     from kbtools_plugins.ptx.native import library
 
-    path, _ = library.found()
-    yield Diagnosis("machine", "ptx machine", "missing" if path is None else "ok", library.state())
+    in_c, text = library.outlook()
+    return Diagnosis("machine", "ptx machine", "ok" if in_c else "missing", text)
 
 
 def _credentials() -> Iterator[Diagnosis]:

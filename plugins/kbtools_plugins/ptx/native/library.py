@@ -49,8 +49,18 @@ def found() -> tuple[Path | None, str]:
     try:
         return built(compiler), ""
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
-        return None, f"{compiler} could not build it: {said.strip().splitlines()[-1] if said.strip() else error!r}"
+        said = str(getattr(error, "stderr", None) or error).strip().splitlines() or [repr(error)]
+        return None, f"{compiler} could not build it: {said[-1]}"
+
+
+def outlook() -> tuple[bool, str]:
+    """Whether a launch here would run in C, and in words, without building anything."""
+    compiler = shutil.which("cc")
+    if os.environ.get(CACHE) == "":
+        return False, f"numpy alone: {CACHE} is empty"
+    if compiler is None:
+        return False, "numpy alone: there is no C compiler (cc)"
+    return True, f"C, built by {compiler} for {default_folder()}"
 
 
 def built(compiler: str) -> Path:
@@ -72,17 +82,17 @@ def built(compiler: str) -> Path:
 
 
 def digest(source: str, compiler: str) -> str:
-    """Stands for all that the library depends on."""
-    version = subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True, timeout=SECONDS)
-    parts = (source, version.stdout, *FLAGS, platform.machine(), processor())
+    """Stands for all that the library depends on, without starting the compiler."""
+    which = Path(compiler).resolve().stat()
+    parts = (source, compiler, str(which.st_size), str(which.st_mtime_ns), *FLAGS, platform.machine(), processor())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def processor() -> str:
     """The instructions that this processor has, as far as the system tells."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else [platform.processor()]
-    return next((line for line in lines if line.lower().startswith(("flags", "features"))), lines[0] if lines else "")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    return next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
 
 
 def default_folder() -> Path:
