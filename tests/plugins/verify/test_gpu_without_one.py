@@ -38,8 +38,8 @@ from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.settings import on_gpu
 from kbtools_plugins.verify.worker.gpu import machine as device_machine
 from kbtools_plugins.verify.worker.gpu import timing
+from kbtools_plugins.verify.worker.interpreter.accesses import OutsideBuffers
 from kbtools_plugins.verify.worker.reference.inputs import needed_bytes
-from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers
 
 DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1")
 RUN = ReplayRun(trace=0, inputs=[], order="forward", shift=0, turn=0, optional=False)

@@ -7,7 +7,7 @@ import traceback
 import torch
 
 from kbtools_plugins.verify.protocol.replaying import RunResult
-from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers, Race
+from kbtools_plugins.verify.worker.interpreter.accesses import OutsideBuffers, Race
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 
 

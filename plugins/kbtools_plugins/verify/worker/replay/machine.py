@@ -17,8 +17,8 @@ from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_
 from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.trace import TensorRef, Trace, TraceStep, live_steps, refs
 from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.interpreter.accesses import Interpreter
 from kbtools_plugins.verify.worker.replay.faults import Forged, Work
-from kbtools_plugins.verify.worker.replay.interpreter import Interpreter
 from kbtools_plugins.verify.worker.replay.poison import poisoned
 from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor, tensors_in
 

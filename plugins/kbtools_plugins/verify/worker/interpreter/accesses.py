@@ -17,7 +17,7 @@ import torch
 import triton.language as tl
 from triton.runtime import interpreter as _triton
 
-from kbtools_plugins.verify.worker.replay.device_range import device_range
+from kbtools_plugins.verify.worker.interpreter.device_range import device_range
 
 _LOADS_AND_STORES = {
     "create_masked_load": (0, 1),
