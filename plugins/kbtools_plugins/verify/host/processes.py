@@ -23,10 +23,12 @@ from kbtools_plugins.verify.host.child import Child, J, Outcome, R, WorkerDied, 
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.roles import SEVERAL_JOBS, Assignment, Role
 from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.tiers import MACHINES, PTX
 
+_COMMON = PTX.process
 _ROLES = {
     "text": ("read", "kernels"),
-    "jit": (
+    _COMMON: (
         "shrink",
         "reference",
         "record",
@@ -38,10 +40,10 @@ _ROLES = {
         "lead",
         "follow",
     ),
-    "interpreter": ("replay",),
-}
-"""What each warm process can do: one without torch reads texts, since to fork it takes less than the reading. The
-interpreter's is started by the first job for it."""
+} | {machine.process: (machine.role.name,) for machine in MACHINES if machine.process != _COMMON}
+"""What each warm process can do: one without torch reads texts, since to fork it takes less than the reading. Those of
+machines that have their own are started by the first job for them."""
+_VARIABLES = {machine.process: dict(machine.environment) for machine in MACHINES}
 _START_SECONDS = 600
 _START_ATTEMPTS = 10
 
@@ -55,7 +57,7 @@ class Warm:
         self._device = present[number % len(present)] if present else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         command = [sys.executable, "-m", "kbtools_plugins.verify.worker.zygote", str(theirs.fileno()), *_ROLES[kind]]
-        environment = _environment(interpret=kind == "interpreter", scratch=scratch)
+        environment = _environment(scratch) | _VARIABLES.get(kind, {})
         if present:
             environment["CUDA_VISIBLE_DEVICES"] = devices.visible(number % len(present))
         self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
@@ -168,7 +170,7 @@ class Warm:
 
 
 class WarmPair:
-    """The warm processes that one worker needs: a reader, Triton compiling and, if asked for, Triton interpreting.
+    """The warm processes that one worker needs: a reader, one with torch and Triton, and those of other machines.
 
     Workers take turns on the machine's GPUs by their `number`, where it has any.
     """
@@ -179,7 +181,7 @@ class WarmPair:
         for name in ("triton", "inductor"):
             (self._scratch / name).mkdir()
         self._keeps = False
-        self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", "jit")}
+        self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", _COMMON)}
 
     def run(
         self,
@@ -258,7 +260,7 @@ def shared_pair() -> WarmPair:
     return processes
 
 
-def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
+def _environment(scratch: Path) -> dict[str, str]:
     """Nothing of the caller's environment but where Python finds its modules: credentials stay out."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES") if name in os.environ}
     return kept | {
@@ -272,7 +274,7 @@ def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking whether there is a GPU must not start CUDA before the fork
         "USER": "kbtools",
-        "TRITON_INTERPRET": "1" if interpret else "0",
+        "TRITON_INTERPRET": "0",
         "TRITON_DEFAULT_FP_FUSION": "0",  # Triton's default from 3.10 on; one run of each check is fused all the same
         "LD_BIND_NOW": "1",  # what is bound here need not be bound in each fork
         "OMP_NUM_THREADS": "1",

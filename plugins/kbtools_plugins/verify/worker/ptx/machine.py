@@ -25,9 +25,8 @@ from kbtools_plugins.verify.protocol.operators import ALLOWED, base_name, is_all
 from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.trace import TensorRef, TraceStep, refs
 from kbtools_plugins.verify.protocol.wire import Tree
-from kbtools_plugins.verify.worker.interpreter.accesses import OutsideBuffers, Race
 from kbtools_plugins.verify.worker.ptx.marks import WrittenBytes, moved
-from kbtools_plugins.verify.worker.replay.faults import OutOfTime, UnsupportedKind
+from kbtools_plugins.verify.worker.replay.faults import OutOfTime, OutsideBuffers, Race, UnsupportedKind
 from kbtools_plugins.verify.worker.replay.machine import Machine, torch_operator
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 
