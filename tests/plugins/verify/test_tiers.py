@@ -35,8 +35,7 @@ SUITE = {
 }
 """Candidates of the suite with another verdict as PTX than interpreted, and why."""
 
-SHARED = {
-}
+SHARED = {}
 """The same of the shared cases."""
 
 Differences = dict[str, tuple[str, str]]

@@ -117,7 +117,6 @@ def violations(
             line = getattr(node, "lineno", function.lineno)
             yield f"line {line}: {type(node).__name__} is not part of the kernel language"
         elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-            # Triton's compiler says so late, and of some it does not
             yield f"line {node.lineno}: {ast.unparse(node)} {NO_NAME}"
         elif isinstance(node, ast.Attribute):
             yield from _attribute_violations(node, modules, bound)
