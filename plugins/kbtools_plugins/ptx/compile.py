@@ -1,4 +1,4 @@
-"""Triton kernels to PTX on a machine without a GPU. With libdevice.py the only module here that knows Triton; both import it late.
+"""Triton kernels to PTX on a machine without a GPU. With libdevice.py all that knows Triton; both import it late.
 
 Triton's own stages run in order, without its files: what is made of a kernel is handed on in memory.
 """
