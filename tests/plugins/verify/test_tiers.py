@@ -16,13 +16,15 @@ pytestmark = [pytest.mark.verify, pytest.mark.long]
 
 _UNWRITTEN = "an output that nothing wrote is wrong before it is asked which operator made it"
 _ASSEMBLY = "the interpreter has no inline assembly"
+_BFLOAT16 = "bfloat16 is wrong in the interpreter"
+_LOGIC = "`a and b` is b in the interpreter, true in a kernel"
 _LIBDEVICE = "the interpreter has no libdevice"
 _ORDER = "the interpreter runs one program after the other and sees no order of their stores"
 _TYPES = "the interpreter sees other types than a compiler and does not decide on kernels that ask"
 SUITE = {
     "copy_from_freed": ("wrong_output", "fallback", _UNWRITTEN),
     "reallocate": ("wrong_output", "fallback", _UNWRITTEN),
-    "logic": ("wrong_output", "unsupported:target_dependent", "`a and b` is b in the interpreter, true in a kernel"),
+    "logic": ("wrong_output", "unsupported:target_dependent", _LOGIC),
     "type_of_constant": ("wrong_output", "unsupported:target_dependent", _TYPES),
     "number_of_a_warp": ("wrong_output", "unsupported:inline_assembly", _ASSEMBLY),
     "shared_memory_of_a_block": ("wrong_output", "unsupported:inline_assembly", _ASSEMBLY),
@@ -35,7 +37,37 @@ SUITE = {
 }
 """Candidates of the suite with another verdict as PTX than interpreted, and why."""
 
-SHARED = {}
+SHARED = {
+    "and_of_masks": ("pass", "unsupported:target_dependent", _LOGIC),
+    "bare_libdevice_import": ("pass", "unsupported:libdevice", _LIBDEVICE),
+    "bf16_residual_add": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "bf16_residual_add_tail": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "bf16_linear": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "bf16_linear_first_half_k": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "bf16_flash_causal": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "bf16_flash_no_rescale": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "bf16_rmsnorm": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "bf16_rmsnorm_block_mean": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "fp8_e4m3_row_quant": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "fp8_e4m3_clamped_at_240": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "int8_row_quant": ("pass", "unsupported:libdevice", _LIBDEVICE),
+    "int8_row_quant_truncates": ("wrong_output", "unsupported:libdevice", _LIBDEVICE),
+    "libdevice_tanh_by_name": ("pass", "unsupported:libdevice", _LIBDEVICE),
+    "libdevice_tanh_wrong_cubic": ("wrong_output", "unsupported:libdevice", _LIBDEVICE),
+    "asm_tanh_approx_bf16": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "asm_bitfield_wrong_lut": ("wrong_output", "unsupported:inline_assembly", _ASSEMBLY),
+    "scan_linear_recurrence_bf16": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "scan_wrong_combine": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "while_newton_reciprocal_root": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "while_too_few_steps": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "atomic_scatter_add_bf16_in": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "splitk_atomics": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "splitk_one_part_missing": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "autotune_five_configs_bf16": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "autotune_middle_config_wrong": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+    "rows_and_cols_bf16": ("pass", "unsupported:bfloat16", _BFLOAT16),
+    "rows_and_cols_not_transposed": ("wrong_output", "unsupported:bfloat16", _BFLOAT16),
+}
 """The same of the shared cases."""
 
 Differences = dict[str, tuple[str, str]]
