@@ -30,8 +30,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_consta
 
 def whole(text: str) -> Any:
     """The value that a text is, bare or in one code fence; ValueError where it is more than that."""
-    with suppress(StopIteration, ValueError, RecursionError):  # told below
-        value, end = _DECODER.scan_once(text, 0)
+    with suppress(ValueError, RecursionError):  # as nearly all are JSON and nothing else
+        value, end = _DECODER.raw_decode(text)
         if end == len(text):
             return value
     fenced = _FENCED.fullmatch(text)

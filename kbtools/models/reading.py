@@ -25,8 +25,7 @@ MOST = 2**53
 Object = Mapping[str, Any]
 
 
-_SCAN = json.JSONDecoder().scan_once
-"""Reads a text that is JSON and nothing else, as nearly all are."""
+_DECODER = json.JSONDecoder()
 
 
 class TokenLogprob(NamedTuple):
@@ -63,8 +62,8 @@ def read_text(raw: str) -> Reading:
 
 def parsed_json(raw: str) -> object:
     """The JSON value of a text; ValueError says what is wrong with it."""
-    with suppress(StopIteration, ValueError, RecursionError):  # told below
-        value, end = _SCAN(raw, 0)
+    with suppress(ValueError, RecursionError):  # as nearly all are JSON and nothing else
+        value, end = _DECODER.raw_decode(raw)
         if end == len(raw):
             return value
     text = raw.removeprefix("\ufeff")
@@ -288,9 +287,6 @@ def _usage(payload: Object, prompt: str, completion: str) -> Usage:
     usage = payload.get("usage")
     if not isinstance(usage, dict):
         return NO_USAGE
-    said = usage.get(prompt), usage.get(completion)
-    if type(said[0]) is int and type(said[1]) is int and min(said) >= 0 and max(said) < MOST:
-        return Usage(*said)
     return Usage(_count(usage.get(prompt)), _count(usage.get(completion)))
 
 
