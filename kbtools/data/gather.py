@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-_PIECE_BYTES = 1 << 25
+_PIECE_BYTES = 1 << 24
 
 
 def rows_within(whole: pa.Table, rows: int) -> int:
