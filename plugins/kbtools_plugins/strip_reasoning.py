@@ -15,7 +15,8 @@ import kbtools as kb
 from kbtools.data.columns import PLAIN, column_type, is_message_list
 from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.reasoning import AnswerRule, Rules, TagRule
-from kbtools.data.table import column, field_of, map_batches
+from kbtools.data.made_columns import map_columns
+from kbtools.data.table import column, field_of, top_column
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.result import merge
 from kbtools_plugins.message_arrays import Stripping, replaced_feature, unmarked, with_values
@@ -74,7 +75,14 @@ class StripReasoning(kb.Stage):
 
         place, features = _Place.of(self, ds.features), self.output_features(ds.features)
         marked = datasets.Features({**with_error(features), _UNMARKED: datasets.Value("bool")})
-        done = map_batches(ds, partial(self._stripped, place), features=marked, fingerprint=self.fingerprint(ds))
+        done = map_columns(
+            ds,
+            partial(self._stripped, place),
+            [place.top],
+            features=marked,
+            fingerprint=self.fingerprint(ds),
+            replaced=[place.top, place.error_column],
+        )
         bare = column(done, _UNMARKED).to_pylist().count(True)
         done = done.remove_columns(_UNMARKED)
         result = resolve_failures(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
@@ -93,7 +101,7 @@ class StripReasoning(kb.Stage):
         values = field_of(table, place.path).combine_chunks()
         stripping = Stripping(Rules(self.tag, self.answer, self.unwrap), keep=self.on_error == "keep")
         stripped, errors = stripping.of_column(values)
-        result = with_values(table, place.path, stripped).drop_columns(list(place.beside))
+        result = with_values(table, place.path, stripped)
         if self.on_error == "null":
             kinds = pa.array([error and error.kind for error in errors], pa.string())
             result = with_values(result, place.error_column, kinds)
@@ -112,6 +120,8 @@ class _Place:
     """The column's feature afterwards."""
     beside: tuple[str, ...]
     """Columns that hold the reasoning of a plain text."""
+    top: str
+    """The column that the path goes through."""
 
     @property
     def error_column(self) -> str:
@@ -122,13 +132,14 @@ class _Place:
         schema = kb.Schema(features, stage.columns)
         found = schema.locate(stage.column) if stage.column else schema.find("completion")
         path = schema.require(found, "messages")
+        top = top_column(features, path)
         feature: Any = column_type(features, path)
         if is_message_list(feature):
             kept = {name: inner for name, inner in feature.feature.items() if name not in REASONING_FIELDS}
-            place = cls(path, type(feature)(kept), ())
+            place = cls(path, type(feature)(kept), (), top)
         else:
             beside = [name for name in PLAIN["reasoning"] if name in features and name != path]
-            place = cls(path, feature, tuple(name for name in beside if _is_text(features[name])))
+            place = cls(path, feature, tuple(name for name in beside if _is_text(features[name])), top)
         taken = features.get(place.error_column) if stage.on_error == "null" else None
         if taken is not None and not _is_text(taken):
             raise kb.errors.SchemaError(
