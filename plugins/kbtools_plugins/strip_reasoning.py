@@ -62,7 +62,7 @@ class StripReasoning(kb.Stage):
         """The same columns, without reasoning beside the content; SchemaError where the column holds no messages."""
         import datasets
 
-        place = _Place.of(self, features)
+        place = _Column.of(self, features)
         after = replaced_feature(features, place.path, place.feature)
         after = {name: feature for name, feature in after.items() if name not in place.beside}
         if self.on_error == "null":
@@ -73,7 +73,7 @@ class StripReasoning(kb.Stage):
         """Strip batch by batch, then deal with the failed rows as `on_error` says."""
         import datasets
 
-        place, features = _Place.of(self, ds.features), self.output_features(ds.features)
+        place, features = _Column.of(self, ds.features), self.output_features(ds.features)
         marked = datasets.Features({**with_error(features), _UNMARKED: datasets.Value("bool")})
         done = map_columns(
             ds,
@@ -94,7 +94,7 @@ class StripReasoning(kb.Stage):
         joined = merge([replace(part, notes=tuple(note for note in part.notes if _BARE not in note)) for part in parts])
         return _noted(joined, sum(int(str(part.facts.get(_FACT, 0))) for part in parts))
 
-    def _stripped(self, place: _Place, table: pa.Table) -> pa.Table:
+    def _stripped(self, place: _Column, table: pa.Table) -> pa.Table:
         """A batch with its answers alone, and beside them what was wrong with a row, if anything."""
         import pyarrow as pa
 
@@ -112,7 +112,7 @@ class StripReasoning(kb.Stage):
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Column:
     """The column that is stripped, and what becomes of it and of its neighbours."""
 
     path: str
@@ -128,7 +128,7 @@ class _Place:
         return f"{self.path.replace('.', '_')}_error"
 
     @classmethod
-    def of(cls, stage: StripReasoning, features: Features) -> _Place:
+    def of(cls, stage: StripReasoning, features: Features) -> _Column:
         schema = kb.Schema(features, stage.columns)
         found = schema.locate(stage.column) if stage.column else schema.find("completion")
         path = schema.require(found, "messages")
