@@ -17,9 +17,18 @@ from kbtools.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from datasets import Dataset, DatasetInfo, NamedSplit
 
 Reader = Callable[["pa.Schema | None"], Iterable["pa.Table"]]
 """Gives the tables from the start, told the schema that is known already."""
+
+
+def mapped(path: Path, fingerprint: str, info: DatasetInfo | None = None, split: NamedSplit | None = None) -> Dataset:
+    """The rows of a file, memory-mapped; `Dataset.from_file` would pickle them for a fingerprint."""
+    import datasets
+    from datasets.table import MemoryMappedTable
+
+    return datasets.Dataset(MemoryMappedTable.from_file(str(path)), info, split, fingerprint=fingerprint)
 
 
 def write(reader: Reader, target: Path, schema: pa.Schema | None = None) -> None:

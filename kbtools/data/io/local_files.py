@@ -77,9 +77,7 @@ def _cached(name: str, digest: str, reader: arrow_file.Reader, known: pa.Schema 
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         arrow_file.write(reader, target, known)
-    ds = datasets.Dataset.from_file(str(target))
-    ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
-    return ds
+    return arrow_file.mapped(target, digest[:64])  # the content's digest, where `from_file` takes the file's time
 
 
 def _digest(path: Path) -> str:
