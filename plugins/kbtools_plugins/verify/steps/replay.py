@@ -96,6 +96,8 @@ class Replays:
 
     def check(self) -> float:
         """The largest relative error; Decided if any required replay disagrees."""
+        if self._steady.addresses:
+            raise Decided("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
         if self._machine == "gpu":
             self._emulate()
         elif (count := programs(self._steady)) > self._most_programs:
