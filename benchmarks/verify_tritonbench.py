@@ -68,8 +68,8 @@ def rows_of(
     for row, task, answer in zip(rows, tasks, answers, strict=True):
         try:
             made = [call.pair(answer["predict"]) for call in _calls(task, files)]
-        except Unbuildable as error:
-            row.error = str(error)
+        except Unbuildable as unbuildable:
+            row.error = str(unbuildable)
             continue
         pairs += [(pair.reference, pair.candidate, pair.entry_point) for pair in made]
         owners += [row] * len(made)

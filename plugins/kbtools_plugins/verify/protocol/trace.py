@@ -105,7 +105,12 @@ class Trace(ProcessMessage):
     def course(self) -> str:
         """Equal for two traces that do the same, whatever values were there before."""
         return self.model_dump_json(
-            exclude={"storages": {"__all__": {"content"}}, "steps": {"__all__": {"parsed"}}, "addresses": True, "where": True}
+            exclude={
+                "storages": {"__all__": {"content"}},
+                "steps": {"__all__": {"parsed"}},
+                "addresses": True,
+                "where": True,
+            }
         )
 
 
