@@ -7,8 +7,6 @@ from benchmarks.rivals import runner  # isort: skip - its clock starts before th
 from collections.abc import Iterator
 from pathlib import Path
 
-import pycurl  # noqa: F401 - kbtools imports it with the first call; the clocks of all clients leave imports out
-
 import kbtools as kb
 
 

@@ -1,4 +1,4 @@
-"""The backend for OpenAI-compatible servers, on libcurl: one POST per attempt and no retries of its own."""
+"""The backend for OpenAI-compatible servers: one POST per attempt and no retries of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from kbtools.errors import UsageError
 from kbtools.models.backend import Send
 from kbtools.models.backends.received import received
-from kbtools.models.backends.transport import NoResponse, Transport, ascii_url, opened, proxy_for
+from kbtools.models.backends.transport import Lost, NoResponse, Transport, ascii_url, opened, proxy_for
 from kbtools.models.backends.wire import CHAT, Dialect
 from kbtools.models.kinds import STOPS_RUN, Kind
 from kbtools.models.reply import Answer
@@ -108,37 +108,21 @@ class Post:
         return received(response.status, response.headers, response.body)
 
     def _answer(self, problem: NoResponse, timeout: float) -> Answer:
-        import pycurl
-
-        match problem.code:
-            case pycurl.E_OPERATION_TIMEDOUT:
-                return Answer(Kind.TIMEOUT, error=f"no complete answer within {timeout:g} s", maybe_billed=True)
-            case code if code in _distrust() or (code == pycurl.E_SSL_CONNECT_ERROR and _TLS in str(problem)):
-                error = f"no trusted connection{self._through()} ({problem}). {TLS_ADVICE}"
-                return Answer(Kind.TLS, error=error)
-            case _ if problem.proxy_status >= 300:
-                error = f"the proxy {_bare(self.proxy)} refused with HTTP {problem.proxy_status}"
-                return Answer(Kind.CONNECTION, error=error)
-            case pycurl.E_COULDNT_CONNECT | pycurl.E_COULDNT_RESOLVE_HOST | pycurl.E_COULDNT_RESOLVE_PROXY:
-                return Answer(Kind.CONNECTION, error=f"cannot connect to {self.url}{self._through()}: {problem}")
-            case _:
-                error = f"connection to {self.url}{self._through()} broke: {problem}"
-                return Answer(Kind.CONNECTION, error=error, maybe_billed=True)
+        if problem.lost is Lost.TIMEOUT:
+            return Answer(Kind.TIMEOUT, error=f"no complete answer within {timeout:g} s", maybe_billed=True)
+        if problem.lost is Lost.UNTRUSTED:
+            return Answer(Kind.TLS, error=f"no trusted connection{self._through()} ({problem}). {TLS_ADVICE}")
+        if problem.proxy_status >= 300:
+            error = f"the proxy {_bare(self.proxy)} refused with HTTP {problem.proxy_status}"
+            return Answer(Kind.CONNECTION, error=error)
+        if problem.lost is Lost.UNREACHED:
+            return Answer(Kind.CONNECTION, error=f"cannot connect to {self.url}{self._through()}: {problem}")
+        error = f"connection to {self.url}{self._through()} broke: {problem}"
+        return Answer(Kind.CONNECTION, error=error, maybe_billed=True)
 
     def _through(self) -> str:
         """The proxy, said in errors: its address is else taken for that of the server."""
         return f" through the proxy {_bare(self.proxy)} that the environment names" if self.proxy else ""
-
-
-_TLS = "error:"
-"""How OpenSSL begins to say what is wrong with the other side; a connection that breaks has no such number."""
-
-
-def _distrust() -> frozenset[int]:
-    """Numbers of libcurl's errors about certificates and their files."""
-    import pycurl
-
-    return frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR})
 
 
 def _bare(proxy: str | None) -> str:
