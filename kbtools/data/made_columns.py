@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kbtools.data.gather import rows_within
+from kbtools.data.io import arrow_file
 from kbtools.data.table import cache_file, map_batches, on_rows, write_stage
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def map_columns(
     made = datasets.Features({name: features[name] for name in features if name in replaced or name not in ds.features})
     if not target.exists():
         write_stage(_worked(ds, function, needs, made.arrow_schema, rows), target, made.arrow_schema)
-    return _joined(ds, datasets.Dataset.from_file(str(target)), features, fingerprint)
+    return _joined(ds, arrow_file.mapped(target, fingerprint), features, fingerprint)
 
 
 def _beside(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
 from kbtools.data.gather import pieces, rows_within
+from kbtools.data.io import arrow_file
 from kbtools.data.io.source import aside
 from kbtools.errors import RowError
 from kbtools.wording import counted
@@ -153,9 +154,7 @@ def map_batches(
         return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
     if not target.exists():
         write_stage(worked, target, features.arrow_schema)
-    made = datasets.Dataset.from_file(str(target), info=info, split=ds.split)
-    made._fingerprint = fingerprint
-    return made
+    return arrow_file.mapped(target, fingerprint, info, ds.split)
 
 
 def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
@@ -231,8 +230,12 @@ def take(ds: Dataset, indices: Sequence[int] | np.ndarray, fingerprint: str) -> 
 def empty(features: Features) -> Dataset:
     """A dataset of no rows with these features."""
     import datasets
+    from datasets.table import InMemoryTable
 
-    return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
+    schema = features.arrow_schema
+    fingerprint = hashlib.sha256(schema.serialize()).hexdigest()
+    info = datasets.DatasetInfo(features=features)
+    return datasets.Dataset(InMemoryTable(schema.empty_table()), info, fingerprint=fingerprint)
 
 
 def rows_text(count: int) -> str:

@@ -20,6 +20,7 @@ from kbtools.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from datasets import Dataset, DatasetInfo, NamedSplit
 
 Reader = Callable[["pa.Schema | None"], Iterable["pa.Table"]]
 """Gives the tables from the start, told the schema that is known already."""
@@ -27,6 +28,14 @@ Part = Callable[["pa.Schema"], Iterable["pa.Table | None"]]
 """Gives the tables of a part of the rows in this schema, and None where they are not of it."""
 _PART_BYTES = 1 << 26
 _MOST_PARTS = 16
+
+
+def mapped(path: Path, fingerprint: str, info: DatasetInfo | None = None, split: NamedSplit | None = None) -> Dataset:
+    """The rows of a file, memory-mapped; `Dataset.from_file` would pickle them for a fingerprint."""
+    import datasets
+    from datasets.table import MemoryMappedTable
+
+    return datasets.Dataset(MemoryMappedTable.from_file(str(path)), info, split, fingerprint=fingerprint)
 
 
 class TableReading(NamedTuple):

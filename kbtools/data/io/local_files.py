@@ -90,9 +90,10 @@ def _cached(
     if not arrow_file.written(target):
         folder.mkdir(parents=True, exist_ok=True)
         arrow_file.write(reading, target, known, check)
-    parts = [datasets.Dataset.from_file(str(file)) for file in arrow_file.written(target)]
+    fingerprint = digest[:64]  # of the content, where `datasets` would take the cache files' time
+    parts = [arrow_file.mapped(file, fingerprint) for file in arrow_file.written(target)]
     ds = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
-    ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
+    ds._fingerprint = fingerprint
     return ds
 
 
