@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
 from kbtools.data.gather import pieces, rows_within
+from kbtools.data.io import arrow_file
 from kbtools.data.io.source import aside
 from kbtools.errors import RowError
 from kbtools.wording import counted
@@ -147,15 +148,13 @@ def map_batches(
     if ds.num_rows == 0:
         return empty(features)
     worked = _worked(ds, function, features.arrow_schema, rows)
-    info, target = ds.info.copy(), _cache_file(ds, fingerprint)
+    info, target = ds.info.copy(), cache_file(ds, fingerprint)
     info.features = features
     if target is None:
         return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
     if not target.exists():
-        _write(worked, target, features.arrow_schema)
-    made = datasets.Dataset.from_file(str(target), info=info, split=ds.split)
-    made._fingerprint = fingerprint
-    return made
+        write_stage(worked, target, features.arrow_schema)
+    return arrow_file.mapped(target, fingerprint, info, ds.split)
 
 
 def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
@@ -171,7 +170,7 @@ def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Sc
             report(min(rows, piece.num_rows - start))
 
 
-def _write(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
+def write_stage(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
     """The tables as an Arrow file, which is there when it is whole."""
     import pyarrow as pa
 
@@ -185,7 +184,7 @@ def _write(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
         part.unlink(missing_ok=True)
 
 
-def _cache_file(ds: Dataset, fingerprint: str) -> Path | None:
+def cache_file(ds: Dataset, fingerprint: str) -> Path | None:
     """Where new values go: never beside the rows, for those may be a source or a shard that others share.
 
     None for rows in memory, whose new values stay there, and where caching is turned off.
@@ -231,8 +230,12 @@ def take(ds: Dataset, indices: Sequence[int] | np.ndarray, fingerprint: str) -> 
 def empty(features: Features) -> Dataset:
     """A dataset of no rows with these features."""
     import datasets
+    from datasets.table import InMemoryTable
 
-    return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
+    schema = features.arrow_schema
+    fingerprint = hashlib.sha256(schema.serialize()).hexdigest()
+    info = datasets.DatasetInfo(features=features)
+    return datasets.Dataset(InMemoryTable(schema.empty_table()), info, fingerprint=fingerprint)
 
 
 def rows_text(count: int) -> str:
