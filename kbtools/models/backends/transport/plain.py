@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from kbtools.models.backends.transport.connection import OpenConnection, HungUp, Sockets, connected, connected_at
+from kbtools.models.backends.transport.connection import HungUp, OpenConnection, Sockets, connected, connected_at
 from kbtools.models.backends.transport.http1 import ACCEPTED
 from kbtools.models.backends.transport.response import Lost, NoResponse, Response
 
