@@ -68,7 +68,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Modules all of whose tests `-m "not process and not verify"` leaves out are not imported, torch with them."""
+    """Modules and folders all of whose tests `-m "not process and not verify"` leaves out are not imported."""
     asked = config.option.markexpr
     terms = () if " or " in asked else asked.split(" and ")
     return True if any(f"not {mark}" in terms for mark in _marks_by_place(collection_path)) else None
@@ -76,10 +76,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @cache
 def _marks_by_place(path: Path) -> set[str]:
-    """What all tests of a module are marked with."""
-    where = path.relative_to(_TESTS).as_posix() if path.suffix == ".py" and path.is_relative_to(_TESTS) else ""
+    """What all tests of a module or a folder are marked with."""
+    if not path.is_relative_to(_TESTS):
+        return set()
+    where = f"{path.relative_to(_TESTS).as_posix()}/"
     marks = {mark for folder, mark in _BY_FOLDER.items() if where.startswith(f"{folder}/")}
-    return marks | {"process"} if where and "subprocess" in path.read_text(encoding="utf-8") else marks
+    starts = path.suffix == ".py" and "subprocess" in path.read_text(encoding="utf-8")
+    return marks | {"process"} if starts else marks
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by `-m`

@@ -148,12 +148,12 @@ def map_batches(
     if ds.num_rows == 0:
         return empty(features)
     worked = _worked(ds, function, features.arrow_schema, rows)
-    info, target = ds.info.copy(), _cache_file(ds, fingerprint)
+    info, target = ds.info.copy(), cache_file(ds, fingerprint)
     info.features = features
     if target is None:
         return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
     if not target.exists():
-        _write(worked, target, features.arrow_schema)
+        write_stage(worked, target, features.arrow_schema)
     return arrow_file.mapped(target, fingerprint, info, ds.split)
 
 
@@ -170,7 +170,7 @@ def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Sc
             report(min(rows, piece.num_rows - start))
 
 
-def _write(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
+def write_stage(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
     """The tables as an Arrow file, which is there when it is whole."""
     import pyarrow as pa
 
@@ -184,7 +184,7 @@ def _write(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
         part.unlink(missing_ok=True)
 
 
-def _cache_file(ds: Dataset, fingerprint: str) -> Path | None:
+def cache_file(ds: Dataset, fingerprint: str) -> Path | None:
     """Where new values go: never beside the rows, for those may be a source or a shard that others share.
 
     None for rows in memory, whose new values stay there, and where caching is turned off.

@@ -14,8 +14,8 @@ from kbtools.models.backends.transport.http1 import MOST_HEAD, BrokenResponse, R
 BODY = b'{"choices": []}'
 RAW_DEFLATE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
 PACKED = {
-    "gzip": gzip.compress(BODY),
-    "X-GZIP": gzip.compress(BODY[:4]) + gzip.compress(BODY[4:]),
+    "gzip": gzip.compress(BODY, mtime=0),
+    "X-GZIP": gzip.compress(BODY[:4], mtime=0) + gzip.compress(BODY[4:]),
     "deflate": zlib.compress(BODY),
     "Deflate": RAW_DEFLATE.compress(BODY) + RAW_DEFLATE.flush(),
     "deflate, gzip": gzip.compress(zlib.compress(BODY)),
@@ -132,7 +132,7 @@ def test_only_a_connection_that_is_certain_to_be_free_is_used_again(wire: bytes,
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * (MOST_HEAD + 1), "more than 131,072 bytes"),
         (head("Transfer-Encoding: chunked") + b"1" * (MOST_HEAD + 1), "more than 131,072 bytes"),
         (sized(b"no gzip", "Content-Encoding: gzip"), "cannot be unpacked"),
-        (sized(gzip.compress(BODY)[:-9], "Content-Encoding: gzip"), "has no end"),
+        (sized(gzip.compress(BODY, mtime=0)[:-9], "Content-Encoding: gzip"), "has no end"),
         (sized(BODY, "Content-Encoding: br"), "'br', which was not offered"),
     ],
 )
