@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
 NO_GROUP = "none"
+_HASHED = 50_000
+"""Groups whose digests are objects of Python at once."""
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -98,7 +100,22 @@ class Split(kb.Stage):
         """Assign whole groups to the splits, and check on the result that none is shared."""
         import datasets
 
-        rows = self._rows(ds)
+        done, sizes, uneven = self._divided(ds)
+        facts: dict[str, JsonValue] = {
+            "group_by": self._keys_text,
+            "splits": sizes,
+            "shared_groups": self._shared(done),
+        }
+        leakage = self._leakage(done)
+        notes = (*uneven, *leakage.notes())
+        slim = {name: ds.remove_columns(list(self.drop_columns)) for name, ds in done.items()}
+        return kb.Result(
+            datasets.DatasetDict(slim), notes=notes, facts=facts | leakage.facts(), tables=leakage.tables()
+        )
+
+    def _divided(self, ds: Dataset) -> tuple[dict[str, Dataset], dict[str, Any], tuple[str, ...]]:
+        """The splits, their sizes, and what to say of them; the keys of all rows are in memory no longer than this."""
+        rows = _decisive(self._rows(ds))
         fractions = self._fractions()
         groups = _groups(rows, self.seed)
         if 0 < groups.height < len(fractions):
@@ -109,17 +126,7 @@ class Split(kb.Stage):
         rows = rows.join(_assigned(groups, fractions), on="group", how="left", maintain_order="left")
         parts = {name: rows.filter(rows["split"] == name) for name in fractions}
         done = {name: take(ds, part["row"].to_numpy(), self.fingerprint(ds, name)) for name, part in parts.items()}
-        facts: dict[str, JsonValue] = {
-            "group_by": self._keys_text,
-            "splits": _sizes(parts, ds.num_rows),
-            "shared_groups": self._shared(done),
-        }
-        leakage = self._leakage(done)
-        notes = (*_uneven(parts, fractions, ds.num_rows), *leakage.notes())
-        slim = {name: ds.remove_columns(list(self.drop_columns)) for name, ds in done.items()}
-        return kb.Result(
-            datasets.DatasetDict(slim), notes=notes, facts=facts | leakage.facts(), tables=leakage.tables()
-        )
+        return done, _sizes(parts, ds.num_rows), _uneven(parts, fractions, ds.num_rows)
 
     def _leakage(self, done: dict[str, Dataset]) -> Leakage:
         """What held-out rows have in train, where there is reference code and it is to be measured."""
@@ -210,6 +217,11 @@ def _contents(ds: Dataset) -> Iterator[str]:
             yield hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def _decisive(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows without their keys, once those have made groups."""
+    return rows.select(name for name in rows.columns if not name.startswith("key"))
+
+
 def _groups(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     """Every group with its number of rows and its stratum (the most frequent of its rows), in the seed's order."""
     import polars as pl
@@ -220,8 +232,11 @@ def _groups(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
         groups = groups.join(counts.unique("group", keep="first", maintain_order=True).drop("len"), on="group")
     else:
         groups = groups.with_columns(stratum=pl.lit(None, pl.String))
-    digests = [hashlib.sha256(f"{seed}\0{group}".encode()).digest() for group in groups["group"]]
-    return groups.with_columns(digest=pl.Series(digests, dtype=pl.Binary)).sort("stratum", "digest")
+    digests = [pl.Series([], dtype=pl.Binary)]
+    for some in groups.iter_slices(_HASHED):
+        hashed = [hashlib.sha256(f"{seed}\0{group}".encode()).digest() for group in some["group"]]
+        digests.append(pl.Series(hashed, dtype=pl.Binary))
+    return groups.with_columns(digest=pl.concat(digests)).sort("stratum", "digest").drop("digest")
 
 
 def _assigned(groups: pl.DataFrame, fractions: dict[str, float]) -> pl.DataFrame:
@@ -230,18 +245,19 @@ def _assigned(groups: pl.DataFrame, fractions: dict[str, float]) -> pl.DataFrame
 
     sizes, strata = groups["rows"].to_list(), groups["stratum"].to_list()
     names = [TRAIN] * groups.height
-    free = list(range(groups.height))
+    free: Sequence[int] = range(groups.height)
     held = [name for name in fractions if name != TRAIN]
     for position, name in enumerate(held):
         spare = len(free) - (len(held) - position)  # one group for every split that is still to come, train included
         chosen = _chosen(free, sizes, strata, fractions[name], spare)
         for group in chosen:
             names[group] = name
-        free = [group for group in free if group not in chosen]
+        if position + 1 < len(held):
+            free = [group for group in free if group not in chosen]
     return groups.select("group", split=pl.Series(names, dtype=pl.String))
 
 
-def _chosen(free: list[int], sizes: list[int], strata: list[Any], fraction: float, spare: int) -> set[int]:
+def _chosen(free: Sequence[int], sizes: list[int], strata: list[Any], fraction: float, spare: int) -> set[int]:
     """Groups that together come nearest to a fraction of all rows, stratum by stratum.
 
     What one stratum could not give or gave too much is carried over to the next. At least one group and at most
