@@ -130,7 +130,9 @@ class Stripping:
 
         which, answers = usual_answers(texts, np.array(calls, bool), unwrap=self.rules.unwrap)
         others = np.flatnonzero(~which)
-        stripped, errors = self._one_by_one(texts.take(pa.array(others)).to_pylist(), [calls[at] for at in others])
+        stripped, errors = self._one_by_one(
+            texts.take(pa.array(others)).to_pylist(), [calls[at] for at in others.tolist()]
+        )
         if not len(others):
             return answers, errors
         done = pc.replace_with_mask(texts, pa.array(which), answers)

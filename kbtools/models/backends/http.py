@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -59,15 +59,17 @@ class HttpBackend:
     async def connect(self) -> AsyncIterator[Send]:
         """Open a transport; the engine limits the calls in flight, so the transport does not."""
         async with opened({"Content-Type": "application/json", **self.headers}) as transport:
-            yield partial(self._send, Post(transport, ascii_url(self.endpoint), proxy_for(self.endpoint)))
+            yield partial(
+                self._send, Post(transport, ascii_url(self.endpoint), proxy_for(self.endpoint), self._explained)
+            )
 
-    async def _send(self, post: Post, request: Request, timeout: float) -> Answer:
-        body = self.dialect.body(request, self.served_as or self.model).encode("ascii")
-        answer = await post(body, timeout)
-        return self._explained(answer) if answer.kind in STOPS_RUN or answer.kind is Kind.NOT_FOUND else answer
+    def _send(self, post: Post, request: Request, timeout: float) -> Awaitable[Answer]:
+        return post(self.dialect.body(request, self.served_as or self.model).encode("ascii"), timeout)
 
     def _explained(self, answer: Answer) -> Answer:
-        """The answer with what a user can do about a fault of the endpoint."""
+        """The answer with what a user can do about a fault of the endpoint, if it is one."""
+        if answer.kind not in STOPS_RUN and answer.kind is not Kind.NOT_FOUND:
+            return answer
         match answer.kind:
             case Kind.AUTH | Kind.QUOTA:
                 what = "refused the credentials" if answer.kind is Kind.AUTH else "says that the quota is used up"
@@ -99,13 +101,16 @@ class Post:
     transport: Transport
     url: str
     proxy: str | None = None
+    explained: Callable[[Answer], Answer] = lambda answer: answer
+    """Adds to faults what a user can do about them."""
 
     async def __call__(self, body: bytes, timeout: float) -> Answer:
         try:
             response = await self.transport.call(self.url, body, timeout, self.proxy)
         except NoResponse as problem:
-            return self._answer(problem, timeout)
-        return received(response.status, response.headers, response.body)
+            return self.explained(self._answer(problem, timeout))
+        answer = received(response.status, response.headers, response.body)
+        return answer if answer.kind is Kind.OK else self.explained(answer)
 
     def _answer(self, problem: NoResponse, timeout: float) -> Answer:
         if problem.lost is Lost.TIMEOUT:

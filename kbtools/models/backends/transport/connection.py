@@ -53,10 +53,10 @@ class Sockets:
             key.data(events)
 
 
-class Connection:
+class OpenConnection:
     """An open connection. It ends its call in every case: with a response or with NoResponse."""
 
-    def __init__(self, file: socket.socket, sockets: Sockets, left: Callable[[Connection, bool], None]) -> None:
+    def __init__(self, file: socket.socket, sockets: Sockets, left: Callable[[OpenConnection, bool], None]) -> None:
         file.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A reply may take minutes, in which a router on the way forgets a connection on which nothing moves.
         file.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from kbtools.models.backends.transport.connection import Connection, HungUp, Sockets, connected, connected_at
+from kbtools.models.backends.transport.connection import HungUp, OpenConnection, Sockets, connected, connected_at
 from kbtools.models.backends.transport.http1 import ACCEPTED
 from kbtools.models.backends.transport.response import Lost, NoResponse, Response
 
@@ -53,12 +53,12 @@ class PlainCalls:
         self._sockets = Sockets()
         self._fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._asked = lru_cache(self._asked_of)
-        self._idle: list[Connection] = []
-        self._open: dict[Connection, _Place] = {}
+        self._idle: list[OpenConnection] = []
+        self._open: dict[OpenConnection, _Place] = {}
         self._numbers: dict[_Place, tuple[str, int]] = {}
         """The address at which a name's server was found."""
         self._looking = asyncio.Lock()
-        self._due: dict[asyncio.Future[Response], tuple[float, Connection]] = {}
+        self._due: dict[asyncio.Future[Response], tuple[float, OpenConnection]] = {}
         """When each call under way has to have its response, by the loop's time."""
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -95,7 +95,7 @@ class PlainCalls:
             connection.close()
         self._sockets.close()
 
-    def _kept(self, place: _Place, now: float) -> Connection | None:
+    def _kept(self, place: _Place, now: float) -> OpenConnection | None:
         """The connection that was used last."""
         while self._idle:
             connection = self._idle.pop()
@@ -104,7 +104,7 @@ class PlainCalls:
             connection.close()
         return None
 
-    def _left(self, connection: Connection, usable: bool) -> None:
+    def _left(self, connection: OpenConnection, usable: bool) -> None:
         """Keep a connection that has carried a call for the next, or forget one that is closed."""
         if usable:
             connection.since = self._loop.time()
@@ -112,7 +112,7 @@ class PlainCalls:
         else:
             self._open.pop(connection, None)
 
-    async def _connected(self, place: _Place, due: float) -> Connection:
+    async def _connected(self, place: _Place, due: float) -> OpenConnection:
         try:
             async with asyncio.timeout_at(due):
                 file = await self._connect(place)
@@ -121,7 +121,7 @@ class PlainCalls:
         except OSError as error:
             words = error.strerror or str(error)
             raise NoResponse(Lost.UNREACHED, f"{words} ({place.host} port {place.port})") from error
-        connection = Connection(file, self._sockets, self._left)
+        connection = OpenConnection(file, self._sockets, self._left)
         self._open[connection] = place
         return connection
 
