@@ -260,6 +260,8 @@ def row_names(ds: Dataset, indices: Sequence[int], columns: dict[str, str] | Non
     if not schema.has("row_id") or not len(indices):
         return [f"row {number(index)}" for index in indices]
     path = schema.find("row_id")
-    picked = take(ds, indices, fingerprint=ds._fingerprint)  # for reading only: it never leaves this function
-    ids = [value for table in tables(picked, [path], BATCH_ROWS) for value in table.column(path).to_pylist()]
+    at = [int(index) for index in indices]
+    if ds._indices is not None:
+        at = ds._indices.column(0).take(at).to_pylist()
+    ids = field_of(ds.data.table, path).take(at).to_pylist()
     return [f"row {number(index)} ({path} {found})" for index, found in zip(indices, ids, strict=True)]
