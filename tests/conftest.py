@@ -57,7 +57,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return cores if "slow" in config.option.markexpr.replace("not slow", "") else cores + 1
 
 
-_NEW_OBJECTS = 20_000
+_NEW_OBJECTS = 100_000
 """After so many more garbage is looked for."""
 
 

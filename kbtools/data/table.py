@@ -108,17 +108,23 @@ def frame(ds: Dataset, paths: Mapping[str, str]) -> pl.DataFrame:
     For keys and numbers: everything that is named stays in memory.
     """
     import polars as pl
+
+    if not paths:
+        return pl.DataFrame({"row": pl.arange(ds.num_rows, dtype=pl.UInt32, eager=True)})
+    return pl.concat(frames(ds, paths, rows=50_000))
+
+
+def frames(ds: Dataset, paths: Mapping[str, str], rows: int) -> Iterator[pl.DataFrame]:
+    """As `frame`, so many rows at a time; of no rows one frame."""
+    import polars as pl
     import polars.selectors as cs
 
-    def part(table: pa.Table) -> pl.DataFrame:
-        return pl.DataFrame({name: pl.Series(pl.from_arrow(field_of(table, path))) for name, path in paths.items()})
-
-    rows = pl.DataFrame({"row": pl.arange(ds.num_rows, dtype=pl.UInt32, eager=True)})
-    if not paths:
-        return rows
-    found = [part(table) for table in batches(ds, list(paths.values()), rows=50_000)]
-    values = pl.concat(found) if found else part(ds.features.arrow_schema.empty_table())
-    return rows.hstack(values.with_columns(cs.float().fill_nan(None)).get_columns())
+    names, start = list(paths.values()), 0
+    for table in batches(ds, names, rows) if ds.num_rows else [ds.features.arrow_schema.empty_table()]:
+        columns = [pl.Series(name, pl.from_arrow(field_of(table, path))) for name, path in paths.items()]
+        number = pl.arange(start, start + table.num_rows, dtype=pl.UInt32, eager=True).alias("row")
+        yield pl.DataFrame([number, *columns]).with_columns(cs.float().fill_nan(None))
+        start += table.num_rows
 
 
 def require_values(ds: Dataset, rows: Sequence[int], what: str, remedy: str, columns: dict[str, str]) -> None:
@@ -254,6 +260,8 @@ def row_names(ds: Dataset, indices: Sequence[int], columns: dict[str, str] | Non
     if not schema.has("row_id") or not len(indices):
         return [f"row {number(index)}" for index in indices]
     path = schema.find("row_id")
-    picked = take(ds, indices, fingerprint=ds._fingerprint)  # for reading only: it never leaves this function
-    ids = [value for table in tables(picked, [path], BATCH_ROWS) for value in table.column(path).to_pylist()]
+    at = [int(index) for index in indices]
+    if ds._indices is not None:
+        at = ds._indices.column(0).take(at).to_pylist()
+    ids = field_of(ds.data.table, path).take(at).to_pylist()
     return [f"row {number(index)} ({path} {found})" for index, found in zip(indices, ids, strict=True)]

@@ -9,6 +9,7 @@ import re
 import zlib
 
 from kbtools.models.backends.transport.response import Response
+from kbtools.wording import counted
 
 MOST_HEAD = 2**17
 """Bytes of a head, of a chunk's size or of trailers; no server that means well sends more."""
@@ -59,7 +60,8 @@ class ResponseReader:
         if not self.begun:
             raise BrokenResponse("Empty reply from server")
         if not self._until_closed:
-            raise BrokenResponse(f"closed in the middle of the response, with {self._left or 'more'} bytes to come")
+            missing = counted(self._left, "byte") if self._left else "more"
+            raise BrokenResponse(f"closed in the middle of the response, with {missing} to come")
 
     def response(self) -> Response:
         """What has come, unpacked; raises BrokenResponse for what cannot be."""
@@ -170,7 +172,7 @@ class ResponseReader:
 
     def _refuse_more_than(self, most: int) -> None:
         if len(self._unread) > most:
-            raise BrokenResponse(f"a line or a head has more than {most:,} bytes")
+            raise BrokenResponse(f"a line or a head has more than {counted(most, 'byte')}")
 
 
 def _headers(text: str) -> dict[str, str]:
