@@ -3,8 +3,8 @@
 A shard's `key` covers its rows, its range and the fingerprints of its stages. What came of it is one folder under that
 key, renamed when it is whole: the rows, the rows that were left out, and a manifest. `plan` says which stages go
 together and over which ranges, `task` is what a worker is told, `inputs` and `places` where its rows come from,
-`worker` does it, `progress` says how far it is, `manifest` is what came of it, and `merge` puts the shards together. Who does
-the work is in `kbtools.engines`.
+`worker` does it, `progress` says how far it is, `manifest` is what came of it, and `merge` puts the shards together.
+Who does the work is in `kbtools.engines`.
 
 Imported on first use: most runs have no workers.
 """
