@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import devices
-from kbtools_plugins.verify.protocol.machines import Machine
+from kbtools_plugins.verify.protocol.machines import KernelRunner
 from kbtools_plugins.verify.tiers import CPU, GPU, PTX, Tier
 
 _OLDEST = 75
@@ -59,7 +59,7 @@ class VerifySettings(BaseModel):
     """Measure the speedup (GPU tier only)."""
 
 
-def machine(settings: VerifySettings) -> Machine:
+def machine(settings: VerifySettings) -> KernelRunner:
     """What kernels run on; ConfigError if a GPU is demanded and there is none."""
     return GPU if on_gpu(settings) else CPU.get(settings.tier, PTX)
 

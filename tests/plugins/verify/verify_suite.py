@@ -20,8 +20,8 @@ from queue import SimpleQueue
 
 from kbtools_plugins.verify import Verification, VerifySettings, verify
 from kbtools_plugins.verify.host.processes import WarmPair, spare_cores
-from kbtools_plugins.verify.settings import Tier
 from kbtools_plugins.verify.steps import read as reading
+from kbtools_plugins.verify.tiers import Tier
 
 HERE = Path(__file__).parent
 

@@ -48,7 +48,7 @@ _VALUE_ATTRIBUTES = frozenset(
     logical_or atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_cas atomic_xchg
     item scatter block_shape shape_ptr strides randint minimum maximum bitcast squeeze unsqueeze
     real atomic_load atomic_store atomic_poll cdiv reduce_or is_int1 is_uint8 is_uint16 is_uint32
-    is_uint64 is_standard_floating is_fp8e4nv is_fp8e5 is_fp8e4b15 is_void
+    is_uint64 is_standard_floating is_fp8e4nv is_fp8e5 is_fp8e4b15 is_void bit_length name
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 _STATEMENTS = (

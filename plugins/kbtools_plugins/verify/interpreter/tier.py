@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kbtools_plugins.verify.protocol.machines import Machine
+from kbtools_plugins.verify.protocol.machines import KernelRunner
 from kbtools_plugins.verify.protocol.reading import Kernel
 from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply
 from kbtools_plugins.verify.protocol.roles import Role
@@ -28,7 +28,7 @@ def _lacks(kernels: Sequence[Kernel], trace: Trace, features: frozenset[str]) ->
     return "inline_assembly" if "inline_assembly" in features else ""
 
 
-INTERPRETER = Machine(
+INTERPRETER = KernelRunner(
     name="interpreter",
     role=Role("replay", ReplayJob, ReplayReply),
     elements=(2**18, 5 * 2**20),

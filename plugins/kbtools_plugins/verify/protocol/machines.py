@@ -19,7 +19,7 @@ def _nothing(kernels: Sequence[Kernel], trace: Trace, features: frozenset[str]) 
 
 
 @dataclass(frozen=True)
-class Machine:
+class KernelRunner:
     """One of them."""
 
     name: str

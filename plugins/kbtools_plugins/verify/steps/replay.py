@@ -29,7 +29,7 @@ from kbtools_plugins.verify.settings import VerifySettings, machine
 from kbtools_plugins.verify.steps.comparison import Comparison
 from kbtools_plugins.verify.steps.compile import Compiled, clean_names
 from kbtools_plugins.verify.steps.record import SEQUENCE
-from kbtools_plugins.verify.steps.runs import Run, RunPlan, programs
+from kbtools_plugins.verify.steps.runs import Run, RunPlan, programs, require_followable
 from kbtools_plugins.verify.steps.trace_rules import Decided, why_wrong
 from kbtools_plugins.verify.tiers import GPU, PTX
 
@@ -85,10 +85,9 @@ class Replays:
 
     def check(self) -> float:
         """The largest relative error; Decided if any required replay disagrees."""
+        require_followable(self._steady, self._most_programs)
         if self._machine is GPU:
             self._emulate()
-        elif (count := programs(self._steady)) > self._most_programs:
-            raise Decided("unsupported:too_large", f"the launches have {count:,} programs, too many for a CPU")
         runs, variants = self._plan.required(), self._plan.variants()
         self.general = dict.fromkeys(variants, False)
         runs += [run for run in variants.values() if run is not None]

@@ -147,6 +147,14 @@ def programs(trace: Trace) -> int:
     return sum(math.prod(step.grid) for step in trace.launches)
 
 
+def require_followable(trace: Trace, most_programs: int) -> None:
+    """Decided if no replay can do what a forward did."""
+    if trace.addresses:
+        raise Decided("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
+    if (count := programs(trace)) > most_programs:
+        raise Decided("unsupported:too_large", f"the launches have {count:,} programs, too many for this machine")
+
+
 def _unknowable(inputs: InputSet) -> int:
     """A number that follows from secret inputs: no kernel can be made for one order of its programs."""
     return zlib.crc32(b"".join(tensor.tensor for tensor in inputs.tensors))

@@ -91,7 +91,7 @@ def require_work(
         share = _largest(trace, work) / _largest_input(trace)
         work = []
     if not work:
-        updates = [step for step in live_steps(trace, written, inputs_count=False) if id(step) in dependent]
+        updates = [step for step in live_steps(trace, written) if id(step) in dependent]
         _require_small_updates(updates, live, allow)
         return share
     names = ", ".join(f"{step.operator} at line {step.line}" for step in work[:4])
@@ -149,13 +149,13 @@ def _is_no_work(step: TraceStep, allow: Iterable[str], reference_only_moves: boo
 
 
 def _require_small_updates(live: list[TraceStep], to_output: list[TraceStep], allow: Iterable[str]) -> None:
-    """Decided if torch does more for a buffer than the arithmetic that updates it."""
+    """Decided if torch does more for a buffer, or an input that is written to, than the arithmetic of an update."""
     known = {id(step) for step in to_output}
     for step in live:
         if not (step.kernel or id(step) in known or is_allowed(step.operator, allow, False)
                 or is_update(step.operator)):  # fmt: skip
             raise Decided(
-                "fallback", f"torch computes what a buffer is updated with by {step.operator} at line {step.line}"
+                "fallback", f"torch computes what memory is updated with by {step.operator} at line {step.line}"
             )
 
 

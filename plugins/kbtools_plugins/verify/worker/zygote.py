@@ -24,7 +24,7 @@ from types import ModuleType
 
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol import wire
-from kbtools_plugins.verify.protocol.compiling import COMPILE
+from kbtools_plugins.verify.protocol.compiling import CACHES, COMPILE
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, PROBE
 from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.reading import KERNELS, READ, SHRINK
@@ -36,7 +36,8 @@ from kbtools_plugins.verify.tiers import MACHINES
 from kbtools_plugins.verify.worker import huge_pages
 
 _RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
-"""Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
+"""Roles that see kernels' text only, and need to start ptxas and to keep what it made. One that times shuts itself in
+before it runs a reference."""
 _JOBS = {
     "read": "worker.read",
     "kernels": "worker.read",
@@ -55,7 +56,6 @@ _MESSAGES: dict[str, type[ProcessMessage]] = {
 } | {machine.role.name: machine.role.job for machine in MACHINES}
 _FORKS_WITHOUT = 16
 """Forks before memory is put into huge pages, which takes half a second and makes each further one 15 ms cheaper."""
-_CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
 def serve(control: socket.socket, role_modules: list[str]) -> None:
@@ -125,7 +125,8 @@ def _run_jobs(folder: Path, talk: wire.Talk) -> int:
     os.environ["TMPDIR"] = os.environ["HOME"] = tempfile.tempdir = str(folder)
     assignment = Assignment.read(talk.receive())
     job = _MESSAGES[assignment.role].read(assignment.job)
-    caches = [Path(os.environ[name]) for name in _CACHES if assignment.role in _RUN_NO_FOREIGN_CODE]
+    shares = assignment.role in _RUN_NO_FOREIGN_CODE and not getattr(job, "timing", None)
+    caches = [Path(os.environ[name]) for name in CACHES if shares]
     sandbox.enter(folder, _limits(assignment), sandbox.readable_paths(), caches)
     _run_job(assignment.role, job, talk)
     while assignment.role in SEVERAL_JOBS:

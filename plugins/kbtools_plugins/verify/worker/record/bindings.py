@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
-from types import CodeType
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
-from triton.runtime.jit import JITFunction
+from triton.runtime.jit import ConstexprFunction, JITFunction
 
 from kbtools_plugins.verify.protocol.source import Binding
 
@@ -40,15 +40,25 @@ class Bindings:
         constexpr = type(value).__name__ == "constexpr"
         plain = value.value if constexpr else value
         known: dict[str, Any] = {"kind": kind}
-        if isinstance(value, JITFunction):
-            first = value.fn.__code__.co_firstlineno
-            known = {"kind": "function", "target": value.fn.__name__, "target_line": first}
-            self.note(value)
+        if maker := _maker(value):
+            made = SimpleNamespace(fn=plain) if constexpr else value
+            first = made.fn.__code__.co_firstlineno
+            known = {"kind": "function", "target": made.fn.__name__, "target_line": first, "maker": maker}
+            self.note(made)
         elif not kind and isinstance(plain, _PLAIN):
             known = {"kind": "value", "value": plain, "constexpr": constexpr}
         if known["kind"]:
             line = function.__code__.co_firstlineno
             self.found.append(Binding(kernel=function.__name__, line=line, name=name, **known))
+
+
+def _maker(value: Any) -> str:
+    """What has made a function that kernels can call; empty for all else."""
+    if isinstance(value, JITFunction):
+        return "triton.jit"
+    if isinstance(value, ConstexprFunction):
+        return "triton.constexpr_function"
+    return "tl.constexpr" if isinstance(getattr(value, "value", None), FunctionType) else ""
 
 
 def _cells(function: Any) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,8 @@ from kbtools_plugins.verify.protocol.recording import Plan, Recorded
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.record import device_names, launches
-from kbtools_plugins.verify.worker.record.answers.answers import DRAWN, Answers
-from kbtools_plugins.verify.worker.record.failures import Rejected, describe
+from kbtools_plugins.verify.worker.record.answers.answers import DRAWN, Answers, Doubt
+from kbtools_plugins.verify.worker.record.failures import OwnFault, Rejected, describe, is_own
 from kbtools_plugins.verify.worker.record.instance import Instance
 from kbtools_plugins.verify.worker.record.recorder import Recorder
 from kbtools_plugins.verify.worker.tensors import copy_values, tensors_in
@@ -57,25 +58,49 @@ def _in_contexts(
     return Recorded(traces=traces, failure=failure)
 
 
+@dataclass(frozen=True)
+class Doubted:
+    """What new instances do where answers are others."""
+
+    traces: list[Trace]
+    refused: list[str]
+    """What it was told where it always raises if it is told otherwise: nobody sees what it does with such answers."""
+
+
 def doubted(
     plan: Plan, answers: Answers, recorder: Recorder, fresh: Callable[[], Instance], known: list[Trace]
-) -> list[Trace]:
-    """What new instances do where answers are others, as far as it is not known; one that fails there says nothing."""
+) -> Doubted:
+    """What is not known of it. One that raises there says nothing: no device has answered so. OwnFault if it is not the
+    candidate that raises."""
     shapes, courses = {trace.shape_of_it() for trace in known}, {trace.course() for trace in known}
     found: dict[str, Trace] = {}
+    raised: dict[str, bool] = {}
     for given, text in answers.tries():
-        try:
-            with answers.otherwise(given):
-                other = fresh()
-                loading.set_mode(other.instance, plan.mode)
-                traces = _forwards(plan, other, recorder)
-        except BaseException:  # noqa: BLE001 - whatever it raises: no device has answered so
-            continue
-        for trace in traces:
+        traces = _told_otherwise(plan, answers, recorder, fresh, given)
+        raised[text] = raised.get(text, True) and traces is None
+        for trace in traces or ():
             if given == DRAWN and trace.course() in courses:
                 continue  # the reference has drawn others, too
             found.setdefault(trace.shape_of_it(), trace.model_copy(update={"where": text}))
-    return [trace for shape, trace in found.items() if shape not in shapes]
+    traces = [trace for shape, trace in found.items() if shape not in shapes]
+    return Doubted(traces, [text for text, always in raised.items() if always])
+
+
+def _told_otherwise(
+    plan: Plan, answers: Answers, recorder: Recorder, fresh: Callable[[], Instance], given: frozenset[Doubt]
+) -> list[Trace] | None:
+    """Forwards of a new instance; None where it raises."""
+    try:
+        with answers.otherwise(given):
+            other = fresh()
+            loading.set_mode(other.instance, plan.mode)
+            return _forwards(plan, other, recorder)
+    except Exception as error:
+        if is_own(error, recorder.path):
+            raise OwnFault from error
+        return None
+    except BaseException:  # noqa: BLE001 - SystemExit, or that it took too long
+        return None
 
 
 _MOST_CARRIED = 2**28
@@ -142,8 +167,7 @@ def _forwards(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace
         outputs = candidate.instance(*args)
         _reject_strange(outputs, kept, [*tensors, *held.values()])
         trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
-        if device_names.passes_addresses(trace):
-            raise Rejected("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
+        trace = trace.model_copy(update={"addresses": device_names.passes_addresses(trace)})
         if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
         kept.append(outputs)

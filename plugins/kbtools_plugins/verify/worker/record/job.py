@@ -91,7 +91,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
             if job.doubts is None:
                 return reply
             other = doubted(job.doubts, answers, recorder, fresh, plans[job.doubts.name].traces)
-            return reply.model_copy(update={"doubted": other})
+            return reply.model_copy(update={"doubted": other.traces, "refused": other.refused})
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return blamed(describe(error, path, job.code), recorder).model_copy(update={"ran": lines.ran})
 
