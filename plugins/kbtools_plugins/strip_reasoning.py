@@ -72,6 +72,7 @@ class StripReasoning(kb.Stage):
     def transform(self, ds: Dataset) -> kb.Result:
         """Strip batch by batch, then deal with the failed rows as `on_error` says."""
         import datasets
+        import pyarrow.compute as pc
 
         place, features = _Column.of(self, ds.features), self.output_features(ds.features)
         marked = datasets.Features({**with_error(features), _UNMARKED: datasets.Value("bool")})
@@ -83,7 +84,7 @@ class StripReasoning(kb.Stage):
             fingerprint=self.fingerprint(ds),
             replaced=[place.top, place.error_column],
         )
-        bare = column(done, _UNMARKED).to_pylist().count(True)
+        bare = pc.sum(column(done, _UNMARKED)).as_py() or 0
         done = done.remove_columns(_UNMARKED)
         result = resolve_failures(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
         notes = tuple(f"column {name!r} holds reasoning and was dropped" for name in place.beside)

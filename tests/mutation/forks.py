@@ -165,7 +165,6 @@ def _changed(session: pytest.Session, file: Path, original: str, source: str, te
     if _outside(original) != _outside(source) or len(before) != len(after):
         return _ELSEWHERE
     new = {old: code for old, code in zip(before, after, strict=True) if old != code}
-    gc.unfreeze()  # what tests/conftest.py has frozen is not among the objects that are listed
     functions = [one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__ in new]
     if not functions and any(getattr(module, "__file__", None) == str(file) for module in [*sys.modules.values()]):
         return _ELSEWHERE  # imported without the change, which would survive whatever it is

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 24
 """How much of a file is read at once; a table holds the lines that end in it. The first blocks are smaller."""
 _FIRST_BYTES = 1 << 18
-_BYTES_IN_PART = 1 << 22
-"""As BLOCK_BYTES, where several threads read: larger ones would be fresh memory again and again."""
+_BYTES_IN_PART = 1 << 20
+"""How much is parsed at once where several threads read: larger blocks would be fresh memory again and again."""
 _PARSED_BYTES = 1 << 22
 """What one thread of pyarrow's reader parses, and the longest line that it takes."""
 
@@ -67,15 +67,24 @@ def _cuts(path: Path, count: int) -> list[int]:
 
 
 def _quick_tables(file: DataFile, start: int, stop: int, known: pa.Schema) -> Iterator[pa.Table | None]:
+    """The lines of a part as tables that are large enough to be gathered from; None behind those that fit no more."""
+    import pyarrow as pa
+
+    some: list[pa.Table] = []
     with file.path.open("rb") as stream:
         stream.seek(start)
-        rest = b""
-        while block := stream.read(min(_BYTES_IN_PART, stop - stream.tell())):
-            lines, _, rest = (rest + block).rpartition(b"\n")
-            if lines.strip():
-                yield quick_table(lines, known, threads=False)
-        if rest.strip():
-            yield quick_table(rest, known, threads=False)
+        while (size := min(_BYTES_IN_PART, stop - stream.tell())) > 0:
+            lines = stream.read(size)
+            lines += b"" if lines.endswith(b"\n") else stream.readline()
+            if (table := quick_table(lines, known, threads=False) if lines.strip() else known.empty_table()) is None:
+                yield None
+                return
+            some.append(table)
+            if sum(one.nbytes for one in some) >= BLOCK_BYTES:
+                yield pa.concat_tables(some).combine_chunks()
+                some = []
+    if some:
+        yield pa.concat_tables(some).combine_chunks()
 
 
 def _widened(known: pa.Schema, found: pa.Schema, path: Path, first: int) -> pa.Schema:
@@ -239,13 +248,14 @@ def quick_table(block: bytes, known: pa.Schema, *, threads: bool = True) -> pa.T
     lines = block.strip()
     if any(_lists_nulls(field.type) for field in known) or not _is_utf8(lines):
         return None
-    wrapped = b'{"row":' + lines.replace(b"\n", b'}\n{"row":') + b"}"
+    wrapped = b"".join((b'{"row":', lines.replace(b"\n", b'}\n{"row":'), b"}"))
     types = pa.schema([("row", pa.struct(list(known)))])
     try:
         table = pj.read_json(
             pa.BufferReader(wrapped),
             read_options=pj.ReadOptions(block_size=_PARSED_BYTES, use_threads=threads),
             parse_options=pj.ParseOptions(explicit_schema=types, unexpected_field_behavior="error"),
+            memory_pool=pa.default_memory_pool() if threads else pa.system_memory_pool(),  # others return it each time
         )
     except pa.ArrowException:
         return None

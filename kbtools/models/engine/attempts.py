@@ -95,6 +95,7 @@ class CallRunner:
                     return attempts
             finally:
                 self.gate.release(unkept)
+            self.gate.on_room()
             await self.sleepers.sleep(wait)
 
     @property

@@ -36,7 +36,7 @@ class AdaptiveLimit:
         self._overloads = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
         self.on_room: Callable[[], object] = lambda: None
-        """Called when there is room that nobody waits for."""
+        """Called when there may be room that nobody waits for, except by `release`, whose caller knows."""
 
     def try_acquire(self) -> bool:
         """Take a place if there is one that nobody waits for."""
@@ -71,6 +71,7 @@ class AdaptiveLimit:
         """Note that an answer is on disk, or is given up."""
         self.unkept -= 1
         self._let_in()
+        self.on_room()
 
     def _let_in(self) -> None:
         while self._waiters and self._room():
@@ -78,8 +79,6 @@ class AdaptiveLimit:
             if not waiter.done():
                 self.in_flight += 1
                 waiter.set_result(None)
-        if not self._waiters:
-            self.on_room()
 
     def record(self, overloaded: bool) -> None:
         """Note one answer; call before `release`."""

@@ -173,7 +173,16 @@ class Scheduler(Driver):
     def _launch(self) -> None:
         """Start as many of the requests that are ready as there are places."""
         while self._ready and self._calls.enter():
-            self._run(self._settle(self._ready.popleft(), placed=True))
+            self._run(self._work(self._ready.popleft()))
+
+    async def _work(self, request: Request) -> bool:
+        """Settle a request that has a place, then what is ready: a task for each would cost turns of the loop."""
+        while True:
+            if not await self._settle(request, placed=True):
+                self._closed()
+            if not self._ready or not self._calls.enter():
+                return True
+            request = self._ready.popleft()
 
     def _drop_ready(self) -> None:
         """Give up the claims on requests for which no call was made."""
@@ -189,7 +198,7 @@ class Scheduler(Driver):
         self._run(job)
 
     def _run(self, job: Coroutine[None, None, bool]) -> None:
-        """Run a job that says whether a reply waits for its commit, with which alone it ends."""
+        """Run a job that says whether what it has open is closed elsewhere, such as by the commit of a reply."""
         task = asyncio.create_task(job)
         self._jobs.add(task)
         task.add_done_callback(self._finished)

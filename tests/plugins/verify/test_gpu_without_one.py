@@ -27,7 +27,7 @@ from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launc
 from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.replaying import (
     GPU,
-    REPLAY,
+    PTX,
     TIMING,
     ReplayJob,
     ReplayReply,
@@ -40,7 +40,7 @@ from kbtools_plugins.verify.settings import on_gpu
 from kbtools_plugins.verify.worker.gpu import machine as device_machine
 from kbtools_plugins.verify.worker.gpu import timing
 from kbtools_plugins.verify.worker.reference.inputs import needed_bytes
-from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers
+from kbtools_plugins.verify.worker.replay.faults import OutsideBuffers
 
 DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1")
 RUN = ReplayRun(trace=0, inputs=[], order="forward", shift=0, turn=0, optional=False)
@@ -211,7 +211,7 @@ def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatc
 
 
 class Imagined(WarmPair):
-    """A device whose kernels run in the interpreter and whose times are given."""
+    """A device whose kernels run on the PTX machine and whose times are given."""
 
     def __init__(self, times: dict[str, list[float]], last: bytes | None = None) -> None:
         super().__init__()
@@ -231,7 +231,7 @@ class Imagined(WarmPair):
         if role.name != "gpu":
             return super().run(role, job, settings, seconds, addresses_gb)
         assert isinstance(job, ReplayJob)
-        outcome = super().run(REPLAY, job, settings, seconds)
+        outcome = super().run(PTX, job, settings, seconds)
         if role is not TIMING:
             return outcome
         (last,) = outcome.known().results

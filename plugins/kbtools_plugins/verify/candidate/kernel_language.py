@@ -1,7 +1,7 @@
 """What the text of a kernel may contain so that it is data rather than a program: the Triton language and nothing else.
 
-Triton's interpreter executes a kernel's body as Python, and its compiler runs parts of it too; a body that could
-reach `open` or a module through `tl` would be code. Names, attributes and statements outside these lists are reported
+Triton's compiler runs parts of a kernel's body as Python; one that could reach `open` or a module through `tl` would be
+code. Names, attributes and statements outside these lists are reported
 with their line.
 """
 
@@ -117,7 +117,6 @@ def violations(
             line = getattr(node, "lineno", function.lineno)
             yield f"line {line}: {type(node).__name__} is not part of the kernel language"
         elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-            # in the interpreter it would be kept for the next program
             yield f"line {node.lineno}: {ast.unparse(node)} {NO_NAME}"
         elif isinstance(node, ast.Attribute):
             yield from _attribute_violations(node, modules, bound)

@@ -142,11 +142,7 @@ def _clean_names(functions: list[ast.FunctionDef], bound: set[tuple[str, int]]) 
 
 
 class _Canonical(ast.NodeTransformer):
-    """Calls triton.language `tl`, which Triton's interpreter looks for by identity and patches once for each name.
-
-    Lists become the tuples that a compiler makes of them: one that could be changed would outlive the program. An
-    assignment loses a type that says nothing: the interpreter makes a device's number of what is assigned without one.
-    """
+    """Calls triton.language `tl`, whatever the candidate calls it."""
 
     def __init__(self, modules: dict[str, str]) -> None:
         self._functions = {
@@ -168,16 +164,6 @@ class _Canonical(ast.NodeTransformer):
         if path and isinstance(node.ctx, ast.Load):
             return ast.parse(path, mode="eval").body
         return ast.Name("tl", node.ctx, lineno=node.lineno, col_offset=0) if node.id in self._aliases else node
-
-    def visit_List(self, node: ast.List) -> ast.List | ast.Tuple:
-        self.generic_visit(node)
-        return ast.Tuple(node.elts, node.ctx) if isinstance(node.ctx, ast.Load) else node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
-        self.generic_visit(node)
-        if node.value is None or "constexpr" in ast.unparse(node.annotation):
-            return node
-        return ast.Assign([node.target], node.value)
 
 
 def _clean_function(node: ast.FunctionDef, name: str, modules: dict[str, str], maker: str) -> str:
