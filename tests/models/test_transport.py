@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -259,6 +260,25 @@ def test_a_reply_that_comes_before_the_request_is_sent_ends_the_connection():
     run(lambda: Hasty([]), body)
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_body_that_would_fill_the_memory_is_broken_off(packed):
+    """A packed body of 300 kB can be 300 MB; one in chunks need not end at all."""
+    zeros = b"\0" * 2**20
+    if packed:
+        packer = zlib.compressobj(wbits=31)
+        bomb = b"".join([*(packer.compress(zeros) for _ in range(300)), packer.flush()])
+        sent = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(bomb), bomb)
+    else:
+        sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"100000\r\n" + zeros + b"\r\n") * 300
+
+    async def body(wire, transport, url):
+        with pytest.raises(NoResponse) as told:
+            await transport.call(url, b"{}", 60)
+        assert told.value.lost is Lost.BROKE
+
+    run(lambda: Wire([sent]), body)
+
+
 def test_a_server_that_comes_back_elsewhere_is_found_by_its_name():
     """The address of `localhost` is looked up again when nothing listens where it was."""
 
@@ -272,3 +292,28 @@ def test_a_server_that_comes_back_elsewhere_is_found_by_its_name():
         assert [response.status for response in await asyncio.gather(*calls)] == [200] * 20
 
     run(lambda: Wire([OK]), body)
+
+
+def test_a_request_on_a_kept_connection_is_sent_once_more_and_no_oftener():
+    """The server takes the request and hangs up: on a kept connection that may be its idle time, on a new one not."""
+
+    class Rude(Wire):
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.connections += 1
+            for _ in range(2):
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                self.heads.append(head)
+                if len(self.heads) > 1:
+                    break
+                writer.write(OK)
+            writer.close()
+
+    async def body(wire, transport, url):
+        assert (await transport.call(url, b"{}", 30)).status == 200
+        with pytest.raises(NoResponse) as told:
+            await transport.call(url, b"{}", 30)
+        assert told.value.lost is Lost.BROKE
+        assert (len(wire.heads), wire.connections) == (3, 2)
+
+    run(lambda: Rude([]), body)

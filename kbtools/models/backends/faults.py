@@ -20,6 +20,7 @@ BY_STATUS = {
     404: Kind.NOT_FOUND,
     408: Kind.TIMEOUT,
     409: Kind.CONFLICT,
+    425: Kind.CONFLICT,
     429: Kind.THROTTLED,
     503: Kind.THROTTLED,
 }

@@ -32,6 +32,8 @@ from kbtools.wording import counted
 TICK = 0.25
 SPARE_FILES = 128
 GRACE = 10.0
+NEW_OBJECTS = 20_000
+"""After so many more the garbage collector looks at the young ones: a thousand calls under way hold as many."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -160,11 +162,14 @@ def _old_objects_aside() -> Iterator[None]:
     if gc.get_freeze_count():  # by somebody else, who knows when it ends
         yield
         return
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], NEW_OBJECTS), *before[1:])
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def _telling(sink: ProgressSink | None, backend: ModelBackend) -> ProgressSink | None:

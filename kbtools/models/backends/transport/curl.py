@@ -14,7 +14,7 @@ import certifi
 import pycurl
 
 from kbtools.models.backends.transport.multi import Multi
-from kbtools.models.backends.transport.response import Lost, NoResponse, Response
+from kbtools.models.backends.transport.response import MOST_BODY, Lost, NoResponse, Response
 
 _TLS = "error:"
 """How OpenSSL begins to say what is wrong with the other side; a connection that breaks has no such number."""
@@ -36,6 +36,15 @@ class _Heard:
 
     lines: list[bytes] = field(default_factory=list)
     parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def body(self, part: bytes) -> int:
+        """Take a part of the body, already unpacked; libcurl breaks off where less is taken than it gave."""
+        self.size += len(part)
+        if self.size > MOST_BODY:
+            return 0
+        self.parts.append(part)
+        return len(part)
 
     def header(self, line: bytes) -> None:
         """Take a line; a status line begins the headers anew, as after `100 Continue`."""
@@ -65,7 +74,7 @@ class CurlCalls:
         """POST the body, or GET without one, within so many seconds; raises NoResponse."""
         handle, heard = self._idle.pop() if self._idle else self._handle(), _Heard()
         self._address(handle, url, body, timeout, proxy)
-        handle.setopt(pycurl.WRITEFUNCTION, heard.parts.append)
+        handle.setopt(pycurl.WRITEFUNCTION, heard.body)
         handle.setopt(pycurl.HEADERFUNCTION, heard.header)
         try:
             await self._multi.perform(handle)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import zlib
 
-from kbtools.models.backends.transport.response import Response
+from kbtools.models.backends.transport.response import MOST_BODY, Response
 from kbtools.wording import counted
 
 MOST_HEAD = 2**17
 """Bytes of a head, of a chunk's size or of trailers; no server that means well sends more."""
 ACCEPTED = "gzip, deflate"
 """What is unpacked here, as a header says it."""
+TOO_LARGE = f"the body has more than {MOST_BODY:,} bytes"
 _STATUS = re.compile(r"HTTP/1\.([01]) +([1-9]\d\d)(?: .*)?")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"\n[ \t]+")
@@ -41,6 +42,7 @@ class ResponseReader:
         self._step = self._head
         self._unread = bytearray()
         self._parts: list[bytes] = []
+        self._size_so_far = 0
         self._left = 0
         """Bytes of the body, or of the chunk, that are still to come."""
         self._done = self._until_closed = False
@@ -159,6 +161,9 @@ class ResponseReader:
             del self._unread[: self._left]
         if part:
             self._parts.append(part)
+            self._size_so_far += len(part)
+            if self._size_so_far > MOST_BODY:
+                raise BrokenResponse(TOO_LARGE)
             self._left -= len(part)
 
     def _line(self) -> bytes | None:
@@ -220,13 +225,16 @@ def _is_zlib(body: bytes) -> bool:
 
 
 def _inflated(body: bytes, window: int) -> bytes:
-    parts = []
+    parts, left = [], MOST_BODY
     while True:
         unpacker = zlib.decompressobj(window)
         try:
-            parts.append(unpacker.decompress(body) + unpacker.flush())
+            parts.append(unpacker.decompress(body, left + 1))
         except zlib.error as error:
             raise BrokenResponse(f"the body cannot be unpacked ({error})") from error
+        left -= len(parts[-1])
+        if left < 0:
+            raise BrokenResponse(TOO_LARGE)
         if not unpacker.eof:
             raise BrokenResponse("the packed body has no end")
         body = unpacker.unused_data

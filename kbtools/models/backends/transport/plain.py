@@ -116,9 +116,10 @@ class PlainCalls:
         try:
             async with asyncio.timeout_at(due):
                 file = await self._connect(place)
-        except TimeoutError:
-            raise NoResponse(Lost.TIMEOUT, f"connecting to {place.host} port {place.port} timed out") from None
         except OSError as error:
+            if isinstance(error, TimeoutError) and error.errno is None:  # ours, not that of the network
+                words = f"connecting to {place.host} port {place.port} timed out"
+                raise NoResponse(Lost.TIMEOUT, words) from None
             words = error.strerror or str(error)
             raise NoResponse(Lost.UNREACHED, f"{words} ({place.host} port {place.port})") from error
         connection = OpenConnection(file, self._sockets, self._left)

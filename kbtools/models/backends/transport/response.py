@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+MOST_BODY = 2**28
+"""Bytes of a body, unpacked; a reply has no more, but a packed one can be made to fill the memory."""
+
 
 class Lost(Enum):
     """How a call ended that has no whole response."""
