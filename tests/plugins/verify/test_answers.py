@@ -14,6 +14,7 @@ from kbtools_plugins.verify.worker.record.answers import listening
 from kbtools_plugins.verify.worker.record.answers.answers import Answers, TookTooLong
 from kbtools_plugins.verify.worker.record.answers.otherwise import other, variants
 from kbtools_plugins.verify.worker.record.failures import is_own
+from kbtools_plugins.verify.worker.record.own_state import fingerprint
 
 _PATH = "/candidate.py"
 
@@ -223,3 +224,28 @@ def test_a_fault_of_the_check_is_told_from_one_of_the_candidate() -> None:
     assert not is_own(_raised(own, "/site-packages/torch/x.py"), _PATH)
     wrong_call = "def fault():\n    return (lambda: 0)(1)"
     assert not is_own(_raised(wrong_call, str(Path(listening.__file__).parents[2] / "loading.py")), _PATH)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("CALLS = []\ndef step(): CALLS.append(1)", True),
+        ("import itertools\nC = itertools.count()\ndef step(): next(C)", True),
+        ("import itertools\nC = itertools.cycle([1, 2, 3])\ndef step(): next(C)", True),
+        ("def turns():\n    while True:\n        yield 1\n        yield 2\nC = turns()\ndef step(): next(C)", True),
+        ("def step(kept=[]): kept.append(1)", True),
+        ("def step(): step.calls = getattr(step, 'calls', 0) + 1", True),
+        ("class Count:\n    calls = 0\ndef step(): Count.calls += 1", True),
+        ("import random\nR = random.Random(1)\ndef step(): R.random()", True),
+        ("SEEN = {}\ndef step(): SEEN['shape'] = (1, 2)", False),
+        ("import math\ndef step(): math.sqrt(2.0)", False),
+    ],
+)
+def test_what_changes_with_each_call_is_seen(text: str, changes: bool) -> None:
+    """Whatever counts calls: a list, an iterator, a generator, a default, an attribute."""
+    made = ModuleType("candidate")
+    exec(text, vars(made))
+    made.step()
+    before = fingerprint(made, None)
+    made.step()
+    assert (fingerprint(made, None) != before) == changes

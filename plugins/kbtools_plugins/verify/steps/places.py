@@ -66,7 +66,7 @@ class RecordingPlaces:
         found = record.recording_of(reply)
         self._bindings = reply.bindings
         looks = read.executed([one for one in self._findings if one.looks], reply.ran)
-        self.notes = [*found.notes, *read.remarks(self._findings, reply.ran)]
+        self.notes = [*found.notes, *read.remarks(self._findings, reply.ran), *_backward(self._job.code)]
         found.traces[record.ELSEWHERE] = list(self._elsewhere(elsewhere, found.traces["main"][0], looks))
         if reply.asked_for_card:
             found.traces[record.CARDS] = list(self._on_more_cards())
@@ -121,6 +121,11 @@ class RecordingPlaces:
         if outcome.failed:
             raise Decided(record.verdict_of_failure(outcome), outcome.error)
         return outcome.known()
+
+
+def _backward(code: str) -> Iterator[str]:
+    if "autograd.Function" in code and "def backward" in code:
+        yield "only its forward is judged: what its backward gives was not looked at"
 
 
 def _first_target(settings: VerifySettings) -> int:

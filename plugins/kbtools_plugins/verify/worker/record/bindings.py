@@ -26,7 +26,10 @@ class Bindings:
         """Look up the names of a kernel, unless that was done."""
         function: Any = kernel.fn
         code = function.__code__
-        if id(code) in self._seen or code.co_filename != self._path:
+        if code.co_filename != self._path:
+            return
+        if id(code) in self._seen:
+            self._require_same(function)
             return
         self._seen.add(id(code))
         held = {name: cell.cell_contents for name, cell in _cells(function)}
@@ -35,6 +38,17 @@ class Bindings:
                 self._add(function, name, held.get(name, function.__globals__.get(name)))
             elif not hasattr(builtins, name):
                 self._add(function, name, None, kind="missing")
+
+    def _require_same(self, function: Any) -> None:
+        """RuntimeError where a number that a kernel was compiled with is another one now, as Triton has it."""
+        line = function.__code__.co_firstlineno
+        for known in self.found:
+            if known.kind == "value" and (known.kernel, known.line) == (function.__name__, line):
+                now = function.__globals__.get(known.name, known.value)
+                now = now.value if type(now).__name__ == "constexpr" else now
+                if known.name not in function.__code__.co_freevars and repr(now) != repr(known.value):
+                    text = f"has changed since we compiled this kernel, from {known.value} to {now}"
+                    raise RuntimeError(f"Global variable {known.name} {text}")
 
     def _add(self, function: Any, name: str, value: Any, kind: str = "") -> None:
         constexpr = type(value).__name__ == "constexpr"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,11 +13,13 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.recording import Plan, Recorded
 from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.record import device_names, launches
 from kbtools_plugins.verify.worker.record.answers.answers import DRAWN, Answers, Doubt
 from kbtools_plugins.verify.worker.record.failures import OwnFault, Rejected, describe, is_own
 from kbtools_plugins.verify.worker.record.instance import Instance
+from kbtools_plugins.verify.worker.record.own_state import fingerprint
 from kbtools_plugins.verify.worker.record.recorder import Recorder
 from kbtools_plugins.verify.worker.tensors import copy_values, tensors_in
 
@@ -151,29 +154,62 @@ def _sequence(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace
     return traces
 
 
+_MORE_CALLS, _MORE_SECONDS = 256, 0.5
+"""Calls of a candidate whose Python keeps something else after each, and processor time for them."""
+
+
 def _forwards(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace]:
     args = candidate.decoded(plan.inputs[0])
-    tensors = tensors_in(args)
     traces: list[Trace] = []
     kept: list[Any] = []
     calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
+    before: tuple[str, ...] = ()
     for number, values in enumerate(calls):
-        if number:
-            for target, source in zip(tensors, tensors_in(candidate.decoded(values)), strict=True):
-                copy_values(source, target)
-        candidate.reset()
-        held = candidate.counterparts(plan.kept)
-        recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
-        outputs = candidate.instance(*args)
-        _reject_strange(outputs, kept, [*tensors, *held.values()])
-        trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
-        trace = trace.model_copy(update={"addresses": device_names.passes_addresses(trace)})
-        if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
+        if plan.repeats and number == len(calls) - 1:
+            before = fingerprint(candidate.module, candidate.instance)
+        trace = _call(plan, candidate, recorder, args, values if number else None, kept)
+        if number <= len(plan.inputs) or _differs(trace, plan, traces):
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
-        kept.append(outputs)
+    changes = plan.repeats and before != fingerprint(candidate.module, candidate.instance)
     if plan.repeats and traces[0].launches:
         _require_work_again(plan, candidate, recorder, args)
+    if changes:
+        traces[len(plan.inputs) :] = [_much_later(plan, candidate, recorder, args, traces)]
     return traces
+
+
+def _call(
+    plan: Plan, candidate: Instance, recorder: Recorder, args: Any, values: Tree | None, kept: list[Any]
+) -> Trace:
+    """One forward, on values that are written into the memory of the arguments before."""
+    tensors = tensors_in(args)
+    if values is not None:
+        for target, source in zip(tensors, tensors_in(candidate.decoded(values)), strict=True):
+            copy_values(source, target)
+    candidate.reset()
+    held = candidate.counterparts(plan.kept)
+    recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
+    outputs = candidate.instance(*args)
+    _reject_strange(outputs, kept, [*tensors, *held.values()])
+    trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
+    kept.append(outputs)
+    return trace.model_copy(update={"addresses": device_names.passes_addresses(trace)})
+
+
+def _differs(trace: Trace, plan: Plan, traces: list[Trace]) -> bool:
+    return trace.course() != traces[len(plan.inputs) - 1].course()
+
+
+def _much_later(plan: Plan, candidate: Instance, recorder: Recorder, args: Any, traces: list[Trace]) -> Trace:
+    """The first of many further calls that does otherwise than the steady ones; if none does, the last one known."""
+    until = time.process_time() + _MORE_SECONDS
+    for number in range(_MORE_CALLS):
+        trace = _call(plan, candidate, recorder, args, plan.inputs[number % 2], [])
+        if _differs(trace, plan, traces):
+            return trace
+        if time.process_time() > until:
+            break
+    return traces[-1]
 
 
 def _require_work_again(plan: Plan, candidate: Instance, recorder: Recorder, args: Any) -> None:
