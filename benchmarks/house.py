@@ -11,6 +11,7 @@ import io
 import json
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections import Counter
@@ -82,7 +83,7 @@ def branching(folder: Path) -> int:
     """Functions with more branches than ten."""
     limit = f"lint.mccabe.max-complexity = {MOST_BRANCHES}"
     options = ["--isolated", "--no-cache", "--select", "C901", "--config", limit, "--output-format", "json"]
-    command = ["ruff", "check", *options, *(str(folder / part) for part in SOURCES)]
+    command = [sys.executable, "-m", "ruff", "check", *options, *(str(folder / part) for part in SOURCES)]
     return len(json.loads(subprocess.run(command, capture_output=True, check=False).stdout))
 
 

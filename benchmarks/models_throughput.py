@@ -173,6 +173,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--before", type=Path, help="a checkout of another version, which runs in turn with this one")
     parser.add_argument("--environments", type=Path, help="folder that keeps the rivals' environments")
     parser.add_argument("--memory", type=int, nargs="*", default=[2_000, 20_000, 200_000], help="sizes; none: skip")
+    parser.add_argument("--name", default="models_throughput", help="of the file of results")
     return parser.parse_args()
 
 
@@ -187,7 +188,7 @@ def main() -> None:
             measuring.size(everyone, write_rows(Path(name), count), count, arguments.in_flight)
         sizes = memory(Path(name), arguments.memory)
     result = {"throughput": measuring.table(), "memory": sizes, "rivals": rivals, "runs": measuring.runs}
-    print(f"wrote {write('models_throughput', result)}")
+    print(f"wrote {write(arguments.name, result)}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """A million synthetic rollouts through filter, dedup, strip-reasoning and split, against a script and against polars.
 
-    python benchmarks/pipeline_million.py [--rows 1000000] [--code-bytes 1000] [--name NAME]
+    python benchmarks/pipeline_million.py [--rows 1000000] [--code-bytes 1000] [--name NAME] [--before CHECKOUT]
     python benchmarks/pipeline_million.py --rows 10000000 --small --name pipeline_ten_million
 
 Each job runs in a process of its own: wall time is taken from its start to its end; memory is its peak resident size,
 and apart from that the peak of its anonymous part (what is not a memory-mapped file, whose pages the kernel takes
-back when it needs them). All jobs must keep the same rows. The table and the machine go into benchmarks/results/.
+back when it needs them); disk is the peak of what stands in its caches and its output. With a checkout of an earlier
+version the jobs of kbtools run by that too, right before. All jobs must keep the same rows. The table and the machine
+go into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,26 +111,39 @@ def _totals(file: Path) -> tuple[int, float, int]:
 # ---- measuring ------------------------------------------------------------------------------------------------------
 
 
-def measure(job: str, source: Path, folder: Path, strip: bool) -> dict[str, Any]:
-    """Run one job in its own process; its wall time, peak memory and result."""
-    out = folder / job.replace(", ", "-").replace(" ", "-")
+def measure(job: str, source: Path, folder: Path, strip: bool, before: str | None = None) -> dict[str, Any]:
+    """Run one job in its own process, perhaps by another checkout; its wall time, peaks and result."""
+    label = f"{job}, before" if before else job
+    out, hub = folder / label.replace(", ", "-").replace(" ", "-"), folder / ("hub-before" if before else "hub")
     out.mkdir()
     command = [sys.executable, str(HERE), "--job", job, str(source), str(out), *(["--strip"] if strip else [])]
+    other = {"PYTHONPATH": f"{before}{os.pathsep}{before}/plugins"} if before else {}
     began = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, "HF_HOME": str(folder / "hub")})
-    peak = anonymous = 0
+    process = subprocess.Popen(command, env={**os.environ, "HF_HOME": str(hub), **other})
+    peak = anonymous = disk = looked = 0
     while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
         now = _memory(process.pid)
         peak, anonymous = max(peak, now.get("VmHWM", 0)), max(anonymous, now.get("RssAnon", 0))
+        disk, looked = max(disk, 0 if looked % 25 else _disk(out, hub)), looked + 1
         time.sleep(0.02)
     wall = time.perf_counter() - began
     if ended[1]:
         raise SystemExit(f"{job} failed")
     cpu = ended[2].ru_utime + ended[2].ru_stime
-    written = sum(file.stat().st_size for place in (out, folder / "hub") for file in place.rglob("*") if file.is_file())
-    memory = {"peak_mb": peak / 1024, "peak_anonymous_mb": anonymous / 1024}
-    figures = {"job": job, "seconds": wall, "cpu_seconds": cpu, **memory, "cache_and_output_mb": written / 2**20}
+    written = _disk(out, hub)
+    peaks = {"peak_mb": peak / 1024, "peak_anonymous_mb": anonymous / 1024, "peak_disk_mb": max(disk, written) / 2**20}
+    figures = {"job": label, "seconds": wall, "cpu_seconds": cpu, **peaks, "cache_and_output_mb": written / 2**20}
     return {**figures, "result": result_of(out)}
+
+
+def _disk(*places: Path) -> int:
+    """Bytes of all files in these folders; some may go while they are counted."""
+    total = 0
+    for above, _, names in (found for place in places for found in os.walk(place)):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(above, name).stat().st_size
+    return total
 
 
 def _memory(pid: int) -> dict[str, int]:
@@ -142,12 +158,13 @@ def _memory(pid: int) -> dict[str, int]:
 def table(figures: list[dict[str, Any]], count: int) -> str:
     """The figures as text, each job's time beside kbtools' on parquet."""
     ours = next((figure["seconds"] for figure in figures if figure["job"] == "kbtools, parquet"), float("nan"))
-    lines = [f"{'job':34}{'seconds':>9}{'cpu s':>8}{'rows/s':>10}{'x kbtools':>11}{'peak MB':>9}{'anonymous':>11}"]
+    names = f"{'peak MB':>9}{'anonymous':>11}{'disk':>8}"
+    lines = [f"{'job':42}{'seconds':>9}{'cpu s':>8}{'rows/s':>10}{'x kbtools':>11}{names}"]
     for figure in figures:
         wall, cpu = figure["seconds"], figure["cpu_seconds"]
         times = f"{wall:9.1f}{cpu:8.1f}{count / wall:10,.0f}{wall / ours:11.2f}"
-        memory = f"{figure['peak_mb']:9,.0f}{figure['peak_anonymous_mb']:11,.0f}"
-        lines.append(f"{figure['job']:34}{times}{memory}")
+        peaks = f"{figure['peak_mb']:9,.0f}{figure['peak_anonymous_mb']:11,.0f}{figure['peak_disk_mb']:8,.0f}"
+        lines.append(f"{figure['job']:42}{times}{peaks}")
     return "\n".join(lines)
 
 
@@ -159,6 +176,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="rows of a line of code; only the jobs on parquet")
     parser.add_argument("--only", action="append", choices=list(JOBS), help="run this job only (may be repeated)")
     parser.add_argument("--name", default="pipeline_million", help="the results go to results/NAME.json")
+    parser.add_argument("--before", metavar="CHECKOUT", help="an earlier version, whose jobs run too")
     parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--strip", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -176,7 +194,10 @@ def main() -> None:
         sizes = {kind: path.stat().st_size for kind, path in sources.items()}
         print(f"{options.rows:,} rows; " + ", ".join(f"{kind} {size / 2**20:,.0f} MB" for kind, size in sizes.items()))
         chosen = [job for job in options.only or JOBS if JOBS[job][1] in sources]
-        figures = [measure(job, sources[JOBS[job][1]], Path(name), strip) for job in chosen]
+        figures = []
+        for job in chosen:
+            versions = [options.before, None] if options.before and job.startswith("kbtools") else [None]
+            figures += [measure(job, sources[JOBS[job][1]], Path(name), strip, before) for before in versions]
     print(table(figures, options.rows))
     assert len({figure["result"] for figure in figures}) == 1, f"the jobs kept different rows: {figures}"
     print(f"wrote {write(options.name, {'rows': options.rows, 'bytes': sizes, 'jobs': figures})}")

@@ -37,13 +37,18 @@ def calls_of(text: str, name: str) -> Iterator[Call]:
     tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
     kept = [node for node in tree.body if node not in tests and not _runs(node, tests)]
     for test in tests:
-        before: list[ast.stmt] = []
-        for statement in test.body:
-            call = _call(statement, name)
-            if call is None:
-                before += [statement] if isinstance(statement, ast.Assign) and not _is_result(statement) else []
-            elif not any(isinstance(part, ast.Starred) for part in call.args):
-                yield _made(kept, before, call)
+        yield from calls_among(test.body, name, kept)
+
+
+def calls_among(body: list[ast.stmt], name: str, kept: list[ast.stmt]) -> Iterator[Call]:
+    """The calls of function `name` in some statements; `kept` is the module around it."""
+    before: list[ast.stmt] = []
+    for statement in body:
+        call = _call(statement, name)
+        if call is None:
+            before += [statement] if isinstance(statement, ast.Assign) and not _is_result(statement) else []
+        elif not any(isinstance(part, ast.Starred) for part in call.args):
+            yield _made(kept, before, call)
 
 
 def _runs(node: ast.stmt, tests: list[ast.FunctionDef]) -> bool:
@@ -68,12 +73,14 @@ def _call(statement: ast.stmt, name: str) -> ast.Call | None:
 
 
 def _is_named(function: ast.expr, name: str) -> bool:
-    return isinstance(function, ast.Name) and function.id == name
+    """Whether a call names it: by itself, or as a part of a module (`torch.linalg.det`)."""
+    return isinstance(function, ast.Name | ast.Attribute) and ast.unparse(function).split(".")[-1] == name
 
 
 def _made(kept: list[ast.stmt], before: list[ast.stmt], call: ast.Call) -> Call:
     """The texts of one call: what is no literal in it becomes an argument of `called`."""
     call, given = copy.deepcopy(call), list[ast.expr]()
+    call.func = ast.Name(ast.unparse(call.func).split(".")[-1], ast.Load())
 
     def lifted(value: ast.expr) -> ast.expr:
         if _is_literal(value):

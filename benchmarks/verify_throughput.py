@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from machine import write
 
 from kbtools_plugins.verify import Verification, VerifySettings, verify
-from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.processes import WarmPair, spare_cores
 from kbtools_plugins.verify.pool import Pair
 
 MODULES = Path(__file__).parents[1] / "recipes" / "sample" / "modules"
@@ -68,7 +68,7 @@ def measure(pairs: list[Pair], workers: int, tiers: list[str]) -> tuple[float, d
     """Seconds of start-up, and what each tier has taken."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     started = time.monotonic()
-    processes = [WarmPair() for _ in range(workers)]
+    processes = [WarmPair(number, spare_core=spare_cores(workers)) for number in range(workers)]
     for warm in processes:
         for tier in tiers:  # the interpreter has a process of its own, which its first check starts
             verify(pairs[0].reference, pairs[0].candidate, settings=VerifySettings(tier=tier), processes=warm)

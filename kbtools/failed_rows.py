@@ -44,7 +44,8 @@ def resolve_failures(
     """
     import numpy as np
 
-    errors = column(done, ERROR).to_pylist()
+    found = column(done, ERROR)
+    errors = found.to_pylist() if found.null_count < len(found) else []
     kinds = np.array([_kind(error) for error in errors])
     failed = tuple(_failures(stage, ds, errors, kinds))
     if failed and on_error == "raise":

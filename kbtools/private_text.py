@@ -101,8 +101,8 @@ class Cleaner:
 
     def _within(self, text: str) -> str:
         """A text that is not as a whole the name of a place."""
-        for home in self.homes:
-            text = re.sub(rf"{re.escape(home)}(?=[/\\\s'\":,;)]|$)", "~", text)
+        for home in self._homes:
+            text = home.sub("~", text)
         for pattern, instead in _FORMS:
             text = pattern.sub(instead, text)
         return self._words(text)
@@ -113,6 +113,10 @@ class Cleaner:
         for pattern, instead in self._patterns:
             text = pattern.sub(instead, text)
         return text
+
+    @cached_property
+    def _homes(self) -> list[re.Pattern[str]]:
+        return [re.compile(rf"{re.escape(home)}(?=[/\\\s'\":,;)]|$)") for home in self.homes]
 
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], str]]:

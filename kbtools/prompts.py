@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib import resources
@@ -26,7 +26,6 @@ from kbtools.data.io.source import local_path
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _VERSION = re.compile(r"^v([1-9]\d*)$")
@@ -89,7 +88,7 @@ class Prompt:
         from jinja2 import TemplateError
 
         try:
-            return [{"role": role, "content": turn.render(values).strip("\n")} for role, turn in self._turns()]
+            return [{"role": role, "content": turn(values)} for role, turn in self._turns()]
         except TemplateError as error:
             raise UsageError(f"prompt {self.spec} could not be rendered: {error.message}") from error
 
@@ -103,8 +102,8 @@ class Prompt:
         except TemplateError as error:
             raise DataError(f"prompt {self.spec} is not a template: {error.message}") from error
 
-    def _turns(self) -> tuple[tuple[str, Template], ...]:
-        """Role and template of each message."""
+    def _turns(self) -> tuple[tuple[str, _Turn], ...]:
+        """Role and text of each message."""
         turns = _compiled(self.text)
         if not turns:
             raise DataError(f"prompt {self.spec}: the template must begin with a line such as {{# role: user #}}.")
@@ -126,17 +125,34 @@ def _front_matter(text: str) -> FrontMatter:
 
 
 @lru_cache(maxsize=64)  # compiling takes a millisecond, rendering a hundredth of it
-def _compiled(text: str) -> tuple[tuple[str, Template], ...]:
-    """Role and template of each message of a prompt file; none if it does not begin with a role."""
+def _compiled(text: str) -> tuple[tuple[str, _Turn], ...]:
+    """Role and text of each message of a prompt file; none if it does not begin with a role."""
     before, *parts = _ROLE.split(_FRONT.sub("", text, count=1))
     turns = zip(parts[::2], parts[1::2], strict=True)
-    return () if before.strip() else tuple((role, _template(turn)) for role, turn in turns)
+    return () if before.strip() else tuple((role, _turn(turn)) for role, turn in turns)
 
 
-def _template(text: str) -> Template:
-    template = _environment().from_string(text)
+_Turn = Callable[[Mapping[str, object]], str]
+"""The text of a message for some values."""
+
+
+def _turn(text: str) -> _Turn:
+    from jinja2 import nodes
+
+    environment = _environment()
+    body = environment.parse(text).body
+    template = environment.from_string(text)
+    if all(isinstance(part, nodes.Output) and _is_text(part.nodes) for part in body):
+        same = template.render().strip("\n")  # nothing in it depends on the row
+        return lambda values: same
     template.globals = dict(template.globals)  # a ChainMap, copied at each rendering: half of its time
-    return template
+    return lambda values: template.render(values).strip("\n")
+
+
+def _is_text(parts: Iterable[object]) -> bool:
+    from jinja2 import nodes
+
+    return all(isinstance(part, nodes.TemplateData) for part in parts)
 
 
 @cache

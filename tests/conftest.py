@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +57,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return cores if "slow" in config.option.markexpr.replace("not slow", "") else cores + 1
 
 
-_NEW_OBJECTS = 20_000
-"""After so many more garbage is looked for."""
+_NEW_OBJECTS = 100_000
+"""After so many more garbage is looked for: to look through what all tests share took a tenth of a run.
+
+It is not frozen: each run of model calls would count what is.
+"""
 
 
 def pytest_collection_finish() -> None:
-    """What all tests share is no garbage: not to look through it again and again saves a tenth of a run."""
-    gc.freeze()
+    """Tests begin."""
     gc.set_threshold(_NEW_OBJECTS)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Modules all of whose tests `-m "not process and not verify"` leaves out are not imported, torch with them."""
+    """Modules and folders all of whose tests `-m "not process and not verify"` leaves out are not imported."""
     asked = config.option.markexpr
     terms = () if " or " in asked else asked.split(" and ")
     return True if any(f"not {mark}" in terms for mark in _marks_by_place(collection_path)) else None
@@ -75,10 +78,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @cache
 def _marks_by_place(path: Path) -> set[str]:
-    """What all tests of a module are marked with."""
-    where = path.relative_to(_TESTS).as_posix() if path.suffix == ".py" and path.is_relative_to(_TESTS) else ""
+    """What all tests of a module or a folder are marked with."""
+    if not path.is_relative_to(_TESTS):
+        return set()
+    where = f"{path.relative_to(_TESTS).as_posix()}/"
     marks = {mark for folder, mark in _BY_FOLDER.items() if where.startswith(f"{folder}/")}
-    return marks | {"process"} if where and "subprocess" in path.read_text(encoding="utf-8") else marks
+    starts = path.suffix == ".py" and "subprocess" in path.read_text(encoding="utf-8")
+    return marks | {"process"} if starts else marks
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by `-m`
@@ -118,6 +124,17 @@ def _note_process(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_note_process)
+
+
+_numbers = count()
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As pytest's, without the link to the newest folder, which costs more than the folder."""
+    folder = tmp_path_factory.getbasetemp() / f"test-{next(_numbers)}"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(autouse=True)

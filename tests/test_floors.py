@@ -50,6 +50,7 @@ ABOVE_PLUGINS = ("kbtools.cli", "kbtools.pipeline", "kbtools.plugins", "kbtools.
 HEAVY = {"datasets", "torch", "triton", "transformers", "openai", "vllm", "polars", "pyarrow"}
 MAY_BE_HEAVY = {
     "plugins/kbtools_plugins/verify/worker/": "imported by the processes that run kernels",
+    "plugins/kbtools_plugins/verify/interpreter/worker/": "likewise",
 }
 """Modules and folders that may import heavy libraries at module scope, and why. What `kbtools --help` and the listing
 of stages really import is checked in tests/cli/test_start.py."""
@@ -184,7 +185,11 @@ def test_heavy_libraries_are_imported_where_they_are_used():
 
 
 VERIFY = "kbtools_plugins.verify"
-WORKER_MAY = (f"{VERIFY}.worker", f"{VERIFY}.protocol", f"{VERIFY}.host.sandbox", "kbtools_plugins.ptx")
+WORKERS = ("/verify/worker/", "/verify/interpreter/worker/")
+WORKER_MAY = (
+    f"{VERIFY}.worker", f"{VERIFY}.protocol", f"{VERIFY}.host.sandbox", f"{VERIFY}.tiers", f"{VERIFY}.interpreter",
+    "kbtools_plugins.ptx",
+)  # fmt: skip
 READER_MAY = (*WORKER_MAY, f"{VERIFY}.candidate")
 
 
@@ -196,11 +201,15 @@ def test_processes_of_verify_share_messages_only():
     wrong = []
     for path in (path for path in plugins() if "/verify/" in path):
         names = [name for _, name in named(path)]
-        if "/verify/worker/" in path:
+        if any(folder in path for folder in WORKERS):
             allowed = READER_MAY if path.endswith(("worker/read.py", "worker/sizes.py")) else WORKER_MAY
             odd = [name for name in names if name.startswith("kbtools") and not name.startswith(allowed)]
         else:
-            odd = [name for name in names if f"{name}.".startswith((f"{VERIFY}.worker.", "torch.", "triton."))]
+            odd = [
+                name
+                for name in names
+                if f"{name}.".startswith((f"{VERIFY}.worker.", f"{VERIFY}.interpreter.worker.", "torch.", "triton."))
+            ]
         wrong += [f"{path} imports {name}" for name in odd]
     assert not wrong
 

@@ -126,3 +126,11 @@ def test_text_before_the_first_role_is_an_error():
     """No part of a prompt is dropped."""
     with pytest.raises(DataError, match="must begin with a line such as"):
         _prompt("---\ndescription: x\n---\nHello\n{# role: user #}\nx\n").render({})
+
+
+def test_a_turn_without_values_is_rendered_as_a_template_all_the_same():
+    """What is rendered once for all rows has lost its comments and escapes like any other turn."""
+    same = "{# role: system #}\n\na{# note #}b{% raw %}{{c}}{% endraw %}\n\n"
+    found = _prompt("---\ndescription: d\n---\n" + same + "{# role: user #}\n{{ x }}\n")
+    for x in ("1", "2"):
+        assert [turn["content"] for turn in found.render({"x": x})] == ["ab{{c}}", x]

@@ -26,7 +26,7 @@ RIVALS = (
         "distilabel", ("distilabel[openai]==1.5.3", "requests==2.34.2"), "it imports requests and does not ask for it"
     ),
     Rival("curator", ("bespokelabs-curator==0.1.31",)),
-    Rival("data_designer", ("data-designer==0.9.7",)),
+    Rival("data_designer", ("data-designer==1.0.0rc1",), "the newest is a candidate for release"),
     Rival("httptools", ("httptools==0.9.0", "uvloop==0.23.0"), "llhttp by hand, no tool: what Python cannot go below"),
 )
 INSTALL_SECONDS = 900

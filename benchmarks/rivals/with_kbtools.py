@@ -7,9 +7,11 @@ from benchmarks.rivals import runner  # isort: skip - its clock starts before th
 from collections.abc import Iterator
 from pathlib import Path
 
-import pycurl  # noqa: F401 - kbtools imports it with the first call; the clocks of all clients leave imports out
+import jinja2.sandbox  # noqa: F401 - kbtools imports these with the first call; the clocks of all clients leave imports out
 
 import kbtools as kb
+import kbtools.models.backends.http
+import kbtools.pipeline.chain
 
 
 def prepare(job: runner.Job) -> runner.Call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from kbtools.data.hub import datasets as from_hub
@@ -13,6 +14,7 @@ from kbtools.figures import CodeExcerpt
 from kbtools.lineage import Lineage, StageRecord
 from kbtools.plugins import registry
 from kbtools.private_text import Cleaner, file_name, of_this_machine
+from kbtools.stage import Stage
 
 _AS_THEY_ARE = ("stage", "distribution", "version")
 _EXCERPT = frozenset(CodeExcerpt.model_fields)
@@ -46,12 +48,15 @@ def public_text(text: str) -> str:
 
 def _settings(fields: dict[str, Any], cleaner: Cleaner) -> dict[str, Any]:
     """The settings of a stage; a value that was chosen from a list is a word of kbtools, whatever users are called."""
-    cls = registry().class_of(fields)
-    known = cls.model_fields if cls else {}
-    chosen = {name for name in fields if name in known and _is_choice(known[name].annotation)}
-    return {
-        key: value if key in {*chosen, *_AS_THEY_ARE} else _cleaned(value, cleaner) for key, value in fields.items()
-    }
+    kept = {*_choices(registry().class_of(fields)), *_AS_THEY_ARE}
+    return {key: value if key in kept else _cleaned(value, cleaner) for key, value in fields.items()}
+
+
+@cache
+def _choices(stage: type[Stage] | None) -> frozenset[str]:
+    """The fields of a stage whose values are chosen from a list."""
+    known = stage.model_fields if stage else {}
+    return frozenset(name for name in known if _is_choice(known[name].annotation))
 
 
 def _is_choice(annotation: object) -> bool:

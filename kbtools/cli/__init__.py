@@ -89,6 +89,8 @@ def kbtools() -> None:
 
     Completion for your shell: eval "$(_KBTOOLS_COMPLETE=bash_source kbtools)" (or zsh_source, fish_source).
     """
+    if not (Path.cwd() / ".env").exists():
+        return
     from dotenv import load_dotenv
 
     try:

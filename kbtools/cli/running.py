@@ -23,11 +23,12 @@ from kbtools.data.table import rows_text
 from kbtools.engines import Processes, Ray
 from kbtools.errors import ConfigError, KbError, Missing, UsageError, option
 from kbtools.lineage import Output, Recipe, limited_name
-from kbtools.publish import Together
 from kbtools.stage import Stage
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
+
+    from kbtools.publish import Together
 
 
 class RunOptions(BaseModel):

@@ -41,13 +41,16 @@ def _digest_of(places: tuple[Path, ...]) -> str:
     """Digest of files by their paths and contents; data files of a package count, compiled code does not."""
     digest = hashlib.sha256()
     for place in places:
-        for file in sorted(_files(place)) if place.is_dir() else [place]:
-            path, content = file.relative_to(place.parent).as_posix().encode(), file.read_bytes()
+        above = len(str(place.parent)) + 1
+        for file in sorted(_files(str(place))) if place.is_dir() else [str(place)]:
+            with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - hundreds of files at each start
+                content = opened.read()
+            path = file[above:].replace(os.sep, "/").encode("utf-8", "surrogateescape")
             digest.update(b"%d %d " % (len(path), len(content)) + path + content)
     return digest.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: str) -> Iterator[str]:
     for above, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
-        yield from (file for name in names if (file := Path(above, name)).is_file())
+        yield from (file for name in names if os.path.isfile(file := os.path.join(above, name)))  # noqa: PTH113, PTH118 - as above

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbtools.data.columns import Schema
 from kbtools.data.gather import pieces, rows_within
+from kbtools.data.io import arrow_file
 from kbtools.data.io.source import aside
 from kbtools.errors import RowError
 from kbtools.wording import counted
@@ -107,17 +108,23 @@ def frame(ds: Dataset, paths: Mapping[str, str]) -> pl.DataFrame:
     For keys and numbers: everything that is named stays in memory.
     """
     import polars as pl
+
+    if not paths:
+        return pl.DataFrame({"row": pl.arange(ds.num_rows, dtype=pl.UInt32, eager=True)})
+    return pl.concat(frames(ds, paths, rows=50_000))
+
+
+def frames(ds: Dataset, paths: Mapping[str, str], rows: int) -> Iterator[pl.DataFrame]:
+    """As `frame`, so many rows at a time; of no rows one frame."""
+    import polars as pl
     import polars.selectors as cs
 
-    def part(table: pa.Table) -> pl.DataFrame:
-        return pl.DataFrame({name: pl.Series(pl.from_arrow(field_of(table, path))) for name, path in paths.items()})
-
-    rows = pl.DataFrame({"row": pl.arange(ds.num_rows, dtype=pl.UInt32, eager=True)})
-    if not paths:
-        return rows
-    found = [part(table) for table in batches(ds, list(paths.values()), rows=50_000)]
-    values = pl.concat(found) if found else part(ds.features.arrow_schema.empty_table())
-    return rows.hstack(values.with_columns(cs.float().fill_nan(None)).get_columns())
+    names, start = list(paths.values()), 0
+    for table in batches(ds, names, rows) if ds.num_rows else [ds.features.arrow_schema.empty_table()]:
+        columns = [pl.Series(name, pl.from_arrow(field_of(table, path))) for name, path in paths.items()]
+        number = pl.arange(start, start + table.num_rows, dtype=pl.UInt32, eager=True).alias("row")
+        yield pl.DataFrame([number, *columns]).with_columns(cs.float().fill_nan(None))
+        start += table.num_rows
 
 
 def require_values(ds: Dataset, rows: Sequence[int], what: str, remedy: str, columns: dict[str, str]) -> None:
@@ -147,15 +154,13 @@ def map_batches(
     if ds.num_rows == 0:
         return empty(features)
     worked = _worked(ds, function, features.arrow_schema, rows)
-    info, target = ds.info.copy(), _cache_file(ds, fingerprint)
+    info, target = ds.info.copy(), cache_file(ds, fingerprint)
     info.features = features
     if target is None:
         return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
     if not target.exists():
-        _write(worked, target, features.arrow_schema)
-    made = datasets.Dataset.from_file(str(target), info=info, split=ds.split)
-    made._fingerprint = fingerprint
-    return made
+        write_stage(worked, target, features.arrow_schema)
+    return arrow_file.mapped(target, fingerprint, info, ds.split)
 
 
 def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
@@ -171,7 +176,7 @@ def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Sc
             report(min(rows, piece.num_rows - start))
 
 
-def _write(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
+def write_stage(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
     """The tables as an Arrow file, which is there when it is whole."""
     import pyarrow as pa
 
@@ -185,7 +190,7 @@ def _write(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
         part.unlink(missing_ok=True)
 
 
-def _cache_file(ds: Dataset, fingerprint: str) -> Path | None:
+def cache_file(ds: Dataset, fingerprint: str) -> Path | None:
     """Where new values go: never beside the rows, for those may be a source or a shard that others share.
 
     None for rows in memory, whose new values stay there, and where caching is turned off.
@@ -231,8 +236,12 @@ def take(ds: Dataset, indices: Sequence[int] | np.ndarray, fingerprint: str) -> 
 def empty(features: Features) -> Dataset:
     """A dataset of no rows with these features."""
     import datasets
+    from datasets.table import InMemoryTable
 
-    return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
+    schema = features.arrow_schema
+    fingerprint = hashlib.sha256(schema.serialize()).hexdigest()
+    info = datasets.DatasetInfo(features=features)
+    return datasets.Dataset(InMemoryTable(schema.empty_table()), info, fingerprint=fingerprint)
 
 
 def rows_text(count: int) -> str:
@@ -251,6 +260,8 @@ def row_names(ds: Dataset, indices: Sequence[int], columns: dict[str, str] | Non
     if not schema.has("row_id") or not len(indices):
         return [f"row {number(index)}" for index in indices]
     path = schema.find("row_id")
-    picked = take(ds, indices, fingerprint=ds._fingerprint)  # for reading only: it never leaves this function
-    ids = [value for table in tables(picked, [path], BATCH_ROWS) for value in table.column(path).to_pylist()]
+    at = [int(index) for index in indices]
+    if ds._indices is not None:
+        at = ds._indices.column(0).take(at).to_pylist()
+    ids = field_of(ds.data.table, path).take(at).to_pylist()
     return [f"row {number(index)} ({path} {found})" for index, found in zip(indices, ids, strict=True)]

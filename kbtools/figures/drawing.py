@@ -72,6 +72,7 @@ def save(drawn: Figure, folder: str | Path, name: str) -> list[str]:
     try:
         png.parent.mkdir(parents=True, exist_ok=True)
         drawn.savefig(png, metadata={"Source": mark})
+        drawn.set_layout_engine(None)  # all has its place now, for which the second file would look anew
         drawn.savefig(svg, metadata={"Date": None, "Source": mark})
     except OSError as error:
         for half in (png, svg):

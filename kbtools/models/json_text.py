@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n\s*```\s*", re.DOTALL)
@@ -29,6 +30,10 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_consta
 
 def whole(text: str) -> Any:
     """The value that a text is, bare or in one code fence; ValueError where it is more than that."""
+    with suppress(ValueError, RecursionError):  # as nearly all are JSON and nothing else
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return value
     fenced = _FENCED.fullmatch(text)
     try:
         return _DECODER.decode(fenced.group(1) if fenced else text)

@@ -14,7 +14,7 @@ class Kind(StrEnum):
     THROTTLED = "throttled"  # 429, 503
     TIMEOUT = "timeout"  # no answer in time, 408
     CONNECTION = "connection"  # refused, reset, closed in the middle
-    CONFLICT = "conflict"  # 409
+    CONFLICT = "conflict"  # 409, and 425 (too early)
     SERVER = "server"  # other 5xx, or a reply that the server broke off
     MALFORMED = "malformed"  # 200 with a body that is not JSON
     UNKNOWN_SHAPE = "unknown-shape"  # 200 with JSON that is not a reply

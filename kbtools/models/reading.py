@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ MOST = 2**53
 Object = Mapping[str, Any]
 
 
+_DECODER = json.JSONDecoder()
+
+
 class TokenLogprob(NamedTuple):
     """One generated token with its most likely alternatives."""
 
@@ -32,7 +36,7 @@ class TokenLogprob(NamedTuple):
     top: tuple[tuple[str, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take four times as long for each row
 class Reading:
     """The parts of a raw reply that stages use; `failure` says why its text must not be used."""
 
@@ -58,6 +62,10 @@ def read_text(raw: str) -> Reading:
 
 def parsed_json(raw: str) -> object:
     """The JSON value of a text; ValueError says what is wrong with it."""
+    with suppress(ValueError, RecursionError):  # as nearly all are JSON and nothing else
+        value, end = _DECODER.raw_decode(raw)
+        if end == len(raw):
+            return value
     text = raw.removeprefix("\ufeff")
     try:
         return json.loads(text)
@@ -71,7 +79,7 @@ def parsed_json(raw: str) -> object:
 
 def read_payload(payload: object) -> Reading:
     """The parts of a chat completion or a Responses API object."""
-    if not isinstance(payload, Mapping):
+    if not isinstance(payload, dict):
         return _unknown(f"it is a JSON {type(payload).__name__}, no object")
     if isinstance(payload.get("output"), list):
         return _read_response(payload)
@@ -81,11 +89,13 @@ def read_payload(payload: object) -> Reading:
 def _read_chat(payload: Object) -> Reading:
     usage = _usage(payload, "prompt_tokens", "completion_tokens")
     choices = payload.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+    if (text := _bare_text(choices)) is not None:
+        return Reading(text, finish_reason="stop", usage=usage)
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         return _unknown(f"it has no choices; its keys are {_keys(payload)}", usage)
-    choice = next((one for one in choices if isinstance(one, Mapping) and one.get("index") == 0), choices[0])
+    choice = next((one for one in choices if isinstance(one, dict) and one.get("index") == 0), choices[0])
     message = choice.get("message")
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         return _unknown(f"its first choice has no message; its keys are {_keys(choice)}", usage)
     logprobs = choice.get("logprobs")
     parts = _Parts(
@@ -93,10 +103,26 @@ def _read_chat(payload: Object) -> Reading:
         finish=_text(choice.get("finish_reason")) or _text(choice.get("native_finish_reason")),
         calls=any(message.get(field) for field in ("tool_calls", "function_call")),
         refusal=_text(message.get("refusal")) or _refused(message.get("content")),
-        logprobs=_logprobs(logprobs.get("content") if isinstance(logprobs, Mapping) else None),
+        logprobs=_logprobs(logprobs.get("content") if isinstance(logprobs, dict) else None),
         usage=usage,
     )
     return _reading(parts)
+
+
+def _bare_text(choices: object) -> str | None:
+    """The text of an only choice that has nothing else and needs no look at its characters, as nearly all have."""
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], dict):
+        return None
+    message, others = choices[0].get("message"), choices[0].get("logprobs")
+    if others or choices[0].get("finish_reason") != "stop" or not isinstance(message, dict):
+        return None
+    text = message.get("content")
+    if not isinstance(text, str) or not text.isascii():
+        return None
+    return None if any(message[name] for name in message if name not in _TURN) else text
+
+
+_TURN = ("role", "content")
 
 
 def _read_response(payload: Object) -> Reading:
@@ -179,6 +205,8 @@ def _cut(finish: str | None, found: Said) -> ReplyFailure | None:
 def unwritable(values: Mapping[str, object]) -> ReplyFailure | None:
     """The failure for the first text among the values that neither UTF-8 nor a column can hold; None if all can be."""
     for name, value in values.items():
+        if isinstance(value, str) and value.isascii():
+            continue
         if (at := broken_character(value)) is not None:
             return ReplyFailure(
                 Kind.INVALID, f"{name} holds half a surrogate pair at character {at}, which no column can hold"
@@ -257,13 +285,15 @@ def _logprob(entry: object) -> tuple[str, float] | None:
 
 def _usage(payload: Object, prompt: str, completion: str) -> Usage:
     usage = payload.get("usage")
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return NO_USAGE
     return Usage(_count(usage.get(prompt)), _count(usage.get(completion)))
 
 
 def _count(value: object) -> int | None:
     """A count of tokens; None for what is none."""
+    if type(value) is int:
+        return value if 0 <= value < MOST else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
         return None
     return int(value) if int(value) == value else None

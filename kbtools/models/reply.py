@@ -11,7 +11,7 @@ from kbtools.models.kinds import NO_USAGE, Kind, Usage
 from kbtools.models.reading import Reading, read_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take four times as long for each row
 class Answer:
     """The result of one attempt, as a backend hands it to the scheduler."""
 
@@ -30,7 +30,7 @@ class Answer:
     """What the boundary has read of it, so that nothing parses it again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take four times as long for each row
 class Reply:
     """A stored reply or failure. `started` and `stored` are Unix times, `seconds` spans all attempts."""
 

@@ -20,7 +20,6 @@ from kbtools.figures import Table
 from kbtools.lineage import Lineage, Recipe, StageRecord
 from kbtools.pipeline.observers import Observer, ProgressBars, reporting
 from kbtools.pipeline.serialization import entry
-from kbtools.pipeline.sharding import Beginning, beginning, run_sharded
 from kbtools.pipeline.step import checked
 from kbtools.pipeline.under_way import noted
 from kbtools.plugins import registry
@@ -31,6 +30,8 @@ from kbtools.stage import Stage, check_chain, flat
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
+
+    from kbtools.pipeline.sharding import Beginning
 
 
 @dataclass
@@ -127,7 +128,7 @@ def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Obser
     data = gatherable(data, "the dataset")
     for ds in data.values() if isinstance(data, dict) else [data]:
         check_chain(ds.features, stages)
-    done, began_with = ChainResult(data), beginning(data, lineage)
+    done, began_with = ChainResult(data), _beginning(data, lineage)
     for segment in _segments(stages):
         lineages.attach(done.dataset, lineage)  # a stage that publishes reads there how its rows came about
         known = len(done.records)
@@ -141,6 +142,15 @@ def execute(data: Dataset | DatasetDict, stages: Sequence[Stage], watcher: Obser
     return done
 
 
+def _beginning(data: Dataset | DatasetDict, lineage: Lineage) -> Beginning:
+    """Where workers find the rows, if there are any."""
+    if crew() is None:
+        return {}
+    from kbtools.pipeline.sharding import beginning
+
+    return beginning(data, lineage)
+
+
 def _segments(stages: Sequence[Stage]) -> list[Segment]:
     """Each stage alone; with an engine those together that its workers run together."""
     if crew() is None:
@@ -150,6 +160,8 @@ def _segments(stages: Sequence[Stage]) -> list[Segment]:
 
 def _sharded(done: ChainResult, segment: Segment, watcher: Observer, began_with: Beginning) -> None:
     """Run the stages of a segment in workers; the time that they took is shared out as the workers needed it."""
+    from kbtools.pipeline.sharding import run_sharded
+
     began = time.perf_counter()
     outcomes = run_sharded(done.dataset, segment, watcher, began_with)
     share = (time.perf_counter() - began) / max(sum(outcome.seconds for outcome in outcomes), 1e-9)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from kbtools.data.io.source import Source
 from kbtools.data.table import rows_text
 from kbtools.errors import Missing, UsageError
 from kbtools.lineage import Recipe, limited_name
+from kbtools.publish.command import known_pushes
 from kbtools.publish.standing import Standing, check_replaceable, standing
 
 if TYPE_CHECKING:
@@ -77,41 +76,6 @@ class PushPlan:
         return f"{verb} {self.standing.text}"
 
 
-@dataclass
-class Together:
-    """The pushes of one command, known to one another before the first of them runs."""
-
-    plans: dict[tuple[str, str, str], PushPlan] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
-    """Where a repository that was asked for is really made, when the run is limited to a few rows."""
-
-    def license_of(self, repo: str) -> License | None:
-        """That of a repository that an earlier push will make."""
-        return next((plan.license for plan in self.plans.values() if plan.place.repo == repo), None)
-
-    def add(self, asked: str, config: str, plan: PushPlan) -> None:
-        """UsageError when two pushes go to one place: the second would take the place of the first."""
-        place = (plan.place.repo, plan.place.branch, config)
-        if place in self.plans:
-            raise UsageError(f"two pushes of this run go to {plan.place.repo}: give each a repository of its own.")
-        self.plans[place] = plan
-        self.names[asked] = plan.place.repo
-
-
-_together: ContextVar[Together | None] = ContextVar("together", default=None)
-
-
-@contextmanager
-def together() -> Iterator[Together]:
-    """Pushes that are planned in the body know of one another."""
-    known = Together()
-    before = _together.set(known)
-    try:
-        yield known
-    finally:
-        _together.reset(before)
-
-
 def plan_push(request: PushRequest, recipe: Recipe) -> PushPlan:
     """Where a push of this recipe's result goes; errors when it cannot go there, or when a licence must be given."""
     if not _CONFIG.match(request.config) or request.config == "data":
@@ -133,7 +97,7 @@ def plan_push(request: PushRequest, recipe: Recipe) -> PushPlan:
     there = None if found is None else _standing(request, place, recipe.source)
     lines = (*_lines(place, found, recipe), *_replacing(there, request))
     plan = PushPlan(place, _license(request, recipe.source, repo, found), there, lines)
-    if known := _together.get():
+    if known := known_pushes.get():
         known.add(asked, request.config, plan)
     return plan
 
@@ -224,7 +188,7 @@ def _valid(repo: str) -> str:
 
 def _license(request: PushRequest, source: Source | None, repo: str, found: DatasetInfo | None) -> License:
     """The licence that was given, else the source's, else what the repository says already; never a guess."""
-    known_of = _together.get()
+    known_of = known_pushes.get()
     if not request.license and source and known_of and (earlier := known_of.license_of(source.dataset)):
         return earlier
     cards = [_declared(source), found.card_data if found is not None else None]

@@ -1,22 +1,25 @@
 """The stage `dedup`: the best row of each key, chosen by polars on the key, the score and digests of the code.
 
 Long texts never stay in memory: reference code is hashed a batch at a time, and each distinct text is parsed once.
+Of many rows the keys do not stay there either: `key_parts` has a part of them at a time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 import kbtools as kb
-from kbtools.data.table import batches, field_of, frame, require_values, row_name, take
+from kbtools.data.table import batches, field_of, frames, require_values, row_name, take
 from kbtools.engines import answers
 from kbtools.wording import counted
 from kbtools_plugins.code_shape import AS_TEXT
+from kbtools_plugins.key_parts import in_parts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 CODE = "code"
 """The key that stands for reference code without its comments, docstrings and formatting."""
 _DIGESTS = "kbtools_plugins.code_shape:digests"
+_TOP = 10
+"""Of the best rows, how many the facts name."""
 _WORSE = "worse than the best row of its key"
 
 
@@ -54,62 +59,101 @@ class Dedup(kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Rank the rows by score, keep the first of each key, and report the rest."""
-        places = _Places.of(self, ds.features)
-        rows, unparsed = _read(ds, places)
-        self._refuse_nulls(ds, places, rows)
-        whole = rows if self.nulls == "keep" else rows.drop_nulls(list(places.decisive))
-        whole, notes = self._collisions(ds, places, whole)
-        ranked = whole.sort("score", descending=True, nulls_last=True, maintain_order=True)
-        best = _first_of_each(ranked, places)
-        kept = best if self.order == "score" else best.sort("row")
-        drops = self._drops(ds, places, rows, whole.join(best, on="row", how="anti", maintain_order="left"))
-        facts = {"keys": best.height, "top": _top(ds, places, best, self.columns)}
-        return kb.Result(
-            take(ds, kept["row"].to_numpy(), self.fingerprint(ds, "kept")),
-            dropped=tuple(drops),
-            notes=(*notes, *_unparsed_note(ds, unparsed, self.columns)),
-            facts=facts,
-        )
-
-    def _refuse_nulls(self, ds: Dataset, places: _Places, rows: pl.DataFrame) -> None:
-        if self.nulls == "error":
-            for name, path in places.decisive.items():
-                missing = rows.filter(rows[name].is_null())["row"].to_list()
-                remedy = "Use --nulls drop or --nulls keep to continue."
-                require_values(ds, missing, path, remedy, self.columns)
-
-    def _drops(self, ds: Dataset, places: _Places, rows: pl.DataFrame, worse: pl.DataFrame) -> Iterator[kb.Drop]:
-        """Every row that is not kept, by reason; a row that is null in several columns counts for the first."""
-        reasons = [(_WORSE, worse)]
-        if self.nulls == "drop":
-            for name, path in places.decisive.items():
-                reasons.append((f"null {path}", rows.filter(rows[name].is_null())))
-                rows = rows.filter(rows[name].is_not_null())
-        for reason, some in reasons:
-            if some.height:
-                yield kb.Drop(take(ds, some["row"].to_numpy(), self.fingerprint(ds, reason)), reason)
-
-    def _collisions(self, ds: Dataset, places: _Places, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-        """The rows with a column `variant` that numbers the different codes of one key, and what to warn of."""
         import polars as pl
 
-        if CODE in self.key:
-            return rows.with_columns(variant=None), []
-        if places.code is None:
-            return rows.with_columns(variant=None), [_UNCHECKED]
+        places = _Places.of(self, ds.features)
+        with _parts(self, ds, places) as (parts, unparsed):
+            found = [self._of_part(ds, places, rows) for rows in parts]
+        notes = self._collision_notes(places, found)
+        best = _ranked(pl.concat([part.best for part in found]).sort("row"))
+        top = _ranked(pl.concat([part.top for part in found]).sort("row")).head(_TOP)
+        kept = best if self.order == "score" else best.sort("row")
+        return kb.Result(
+            take(ds, kept["row"].to_numpy(), self.fingerprint(ds, "kept")),
+            dropped=tuple(self._drops(ds, found)),
+            notes=(*notes, *_unparsed_note(ds, unparsed, self.columns)),
+            facts={"keys": best.height, "top": _top(ds, places, top, self.columns)},
+        )
+
+    def without_nulls(self, ds: Dataset, places: _Places, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The frames; behind the last one a RowError for nulls that are errors, those of the key first."""
+        missing: dict[str, list[int]] = {name: [] for name in places.decisive}
+        for some in frames:
+            yield some
+            for name, rows in missing.items() if self.nulls == "error" else ():
+                rows += some.filter(some["text" if name == CODE else name].is_null())["row"].to_list()
+        for name, path in places.decisive.items():
+            remedy = "Use --nulls drop or --nulls keep to continue."
+            require_values(ds, missing[name], path, remedy, self.columns)
+
+    def _of_part(self, ds: Dataset, places: _Places, rows: pl.DataFrame) -> _Ranked:
+        """What becomes of rows that have all rows of their keys with them."""
+        whole = rows if self.nulls == "keep" else rows.drop_nulls(list(places.decisive))
+        whole, mixed = self._variants(ds, places, whole)
+        best = _first_of_each(_ranked(whole), places)
+        worse = whole.join(best, on="row", how="anti", maintain_order="left")
+        return _Ranked(best.select("row", "score"), best.head(_TOP), self._reasons(places, rows, worse), mixed)
+
+    def _reasons(self, places: _Places, rows: pl.DataFrame, worse: pl.DataFrame) -> dict[str, pl.Series]:
+        """Every row that is not kept, by reason; a row that is null in several columns counts for the first."""
+        reasons = {_WORSE: worse["row"]}
+        if self.nulls == "drop":
+            for name, path in places.decisive.items():
+                reasons[f"null {path}"] = rows.filter(rows[name].is_null())["row"]
+                rows = rows.filter(rows[name].is_not_null())
+        return reasons
+
+    def _drops(self, ds: Dataset, found: Sequence[_Ranked]) -> Iterator[kb.Drop]:
+        import polars as pl
+
+        for reason in found[0].left_out:
+            rows = pl.concat([part.left_out[reason] for part in found]).sort()
+            if len(rows):
+                yield kb.Drop(take(ds, rows.to_numpy(), self.fingerprint(ds, reason)), reason)
+
+    def _variants(self, ds: Dataset, places: _Places, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The rows with a column `variant` that numbers the different codes of one key; the keys that have several."""
+        import polars as pl
+
+        if CODE in self.key or places.code is None:
+            return rows.with_columns(variant=None), pl.DataFrame()
         doubtful = _several(rows, places.names, "text")
         codes, _ = _normalised(ds, places.code, doubtful)
         rows = rows.join(codes, on="text", how="left", maintain_order="left").rename({"code": "variant"})
-        mixed = _several(rows, places.names, "variant")
+        mixed = _several(rows, places.names, "variant").group_by(places.names, maintain_order=True)
+        return rows, mixed.agg(codes=pl.col("variant").drop_nulls().n_unique(), row=pl.col("row").first())
+
+    def _collision_notes(self, places: _Places, found: Sequence[_Ranked]) -> list[str]:
+        """What to warn of; RowError where that is an error."""
+        import polars as pl
+
+        if CODE in self.key:
+            return []
+        if places.code is None:
+            return [_UNCHECKED]
+        mixed = pl.concat([part.mixed for part in found]).sort("row").drop("row")
         if not mixed.height:
-            return rows, []
-        counts = mixed.group_by(places.names, maintain_order=True).agg(pl.col("variant").drop_nulls().n_unique())
-        message = _collision_text(places, counts)
+            return []
+        message = _collision_text(places, mixed)
         if self.collisions == "error":
             raise kb.errors.RowError(f"{message} Use --collisions split to keep the best row of each code, or warn.")
         if places.apart:
-            return rows, [f"{message} Each code keeps its best row."]
-        return rows, [f"{message} Only the best row of each key is kept; --collisions split keeps one for each code."]
+            return [f"{message} Each code keeps its best row."]
+        return [f"{message} Only the best row of each key is kept; --collisions split keeps one for each code."]
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """What became of the rows of some keys."""
+
+    best: pl.DataFrame
+    """Row and score of those that stay."""
+    top: pl.DataFrame
+    """The best of these with their keys."""
+    left_out: Mapping[str, pl.Series]
+    """The others by reason."""
+    mixed: pl.DataFrame
+    """Keys with different codes, how many of them, and the first row of each."""
 
 
 @dataclass(frozen=True)
@@ -157,28 +201,32 @@ _UNCHECKED = (
 )
 
 
-def _read(ds: Dataset, places: _Places) -> tuple[pl.DataFrame, list[int]]:
-    """Index, keys, score and a digest of the code of every row; and rows whose code would not parse but is a key."""
-    plain = {name: path for name, path in places.keys.items() if name != CODE}
-    rows = frame(ds, {**plain, "score": places.score})
-    if places.code is None:
-        return rows, []
-    rows = rows.with_columns(text=_text_digests(ds, places.code))
-    if CODE not in places.keys:
-        return rows, []
-    codes, unparsed = _normalised(ds, places.code, rows)
-    return rows.join(codes, on="text", how="left", maintain_order="left"), unparsed
+@contextmanager
+def _parts(stage: Dedup, ds: Dataset, places: _Places) -> Iterator[tuple[Iterator[pl.DataFrame], list[int]]]:
+    """Index, keys, score and a digest of the code of every row; and rows whose code would not parse but is a key.
 
-
-def _text_digests(ds: Dataset, path: str) -> pl.Series:
-    """A 64-bit digest of each text, null for null; two of a million texts share one with a chance of 3e-8."""
+    Where the key is code, all rows are one part: each distinct text of them is parsed once.
+    """
     import polars as pl
 
-    digests = [pl.Series("text", [], pl.UInt64)]
-    for table in batches(ds, [path], rows=20_000):
-        texts = pl.Series(pl.from_arrow(field_of(table, path)))
-        digests.append(pl.select(text=pl.when(texts.is_not_null()).then(texts.hash())).to_series())
-    return pl.concat(digests)
+    read = stage.without_nulls(ds, places, _read(ds, places))
+    if CODE not in places.keys:
+        with in_parts(read, ds.num_rows, places.names) as parts:
+            yield parts, []
+        return
+    rows = pl.concat(read)
+    codes, unparsed = _normalised(ds, str(places.code), rows)
+    yield iter([rows.join(codes, on="text", how="left", maintain_order="left")]), unparsed
+
+
+def _read(ds: Dataset, places: _Places) -> Iterator[pl.DataFrame]:
+    """What is read of the rows: of the code a 64-bit digest, which two of a million texts share by a chance of 3e-8."""
+    import polars as pl
+
+    paths = {name: path for name, path in places.keys.items() if name != CODE} | {"score": places.score}
+    digest = pl.when(pl.col("text").is_not_null()).then(pl.col("text").hash())
+    for some in frames(ds, paths if places.code is None else {**paths, "text": places.code}, rows=20_000):
+        yield some if places.code is None else some.with_columns(text=digest)
 
 
 def _normalised(ds: Dataset, path: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
@@ -192,6 +240,10 @@ def _normalised(ds: Dataset, path: str, rows: pl.DataFrame) -> tuple[pl.DataFram
     codes = first.select("text", code=pl.Series(digests, dtype=pl.String))
     unparsed = first.filter(codes["code"].str.starts_with(AS_TEXT))["row"]
     return codes, unparsed.sort().to_list()
+
+
+def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("score", descending=True, nulls_last=True, maintain_order=True)
 
 
 def _first_of_each(ranked: pl.DataFrame, places: _Places) -> pl.DataFrame:
@@ -228,7 +280,7 @@ def _top(ds: Dataset, places: _Places, best: pl.DataFrame, columns: dict[str, st
             "key": _key([row[name] for name in names]) if names else row_name(ds, row["row"], columns),
             "score": row["score"],
         }
-        for row in best.head(10).iter_rows(named=True)
+        for row in best.iter_rows(named=True)
     ]
 
 

@@ -21,6 +21,7 @@ from kbtools.data.conversations.messages import (
 )
 from kbtools.data.conversations.reasoning import Kind, ReasoningError, Rules, has_marks, strip
 from kbtools.data.conversations.sharegpt import ROLES
+from kbtools.data.conversations.usual import usual_answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,21 +111,37 @@ class Stripping:
         spoken = pc.fill_null(pc.is_in(speakers, pa.array(names.assistants, speakers.type)), False)
         said = np.flatnonzero(spoken.to_numpy(zero_copy_only=False))
         contents = pc.struct_field(turns, names.content)
-        texts, found = self._texts(contents.take(pa.array(said)).to_pylist(), _calls(turns, said))
+        texts, found = self._texts(contents.filter(spoken), _calls(turns, said))
         errors = _row_errors(values, speakers, rows, said)
         for index, error in found.items():
             row = rows[said[index]]
             errors[row] = errors[row] or ReasoningError(error.kind, error.at, int(said[index] - offsets[row]))
-        replaced = pc.replace_with_mask(contents, spoken, pa.array(texts, contents.type))
+        replaced = pc.replace_with_mask(contents, spoken, texts)
         if self.keep:
             bad = np.array([error is not None for error in errors], dtype=bool)
             replaced = pc.if_else(pa.array(bad[rows]), contents, replaced)
         return _turns_again(values, turns, {names.content: replaced}, offsets), errors
 
-    def _texts(
+    def _texts(self, texts: pa.Array, calls: Sequence[bool]) -> tuple[pa.Array, dict[int, ReasoningError]]:
+        """The stripped texts, null for those in error, and the errors by position."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        which, answers = usual_answers(texts, np.array(calls, bool), unwrap=self.rules.unwrap)
+        others = np.flatnonzero(~which)
+        stripped, errors = self._one_by_one(
+            texts.take(pa.array(others)).to_pylist(), [calls[at] for at in others.tolist()]
+        )
+        if not len(others):
+            return answers, errors
+        done = pc.replace_with_mask(texts, pa.array(which), answers)
+        done = pc.replace_with_mask(done, pa.array(~which), pa.array(stripped, texts.type))
+        return done, {int(others[at]): error for at, error in errors.items()}
+
+    def _one_by_one(
         self, texts: list[str | None], calls: Sequence[bool]
     ) -> tuple[list[str | None], dict[int, ReasoningError]]:
-        """The stripped texts, null for those in error, and the errors by position."""
         errors: dict[int, ReasoningError] = {}
         for index, text in enumerate(texts):
             try:

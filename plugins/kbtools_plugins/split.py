@@ -1,7 +1,7 @@
 """The stage `split`: train, validation and test, with all rows of one group on one side.
 
 Which side a group goes to follows from a digest of the seed and the group's own value, never from the order of the
-rows: groups are walked in the order of their digests, and a split takes each one that brings it nearer to its size.
+rows (`split_groups`): a split takes each group that brings it nearer to its size.
 How many held-out rows still have a near-duplicate in train is measured on every split (`leaks.leakage`).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from itertools import combinations, groupby
+from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
@@ -19,13 +19,14 @@ import kbtools as kb
 from kbtools.data.table import batches, frame, require_values, rows_text, take
 from kbtools.wording import counted
 from kbtools_plugins.leaks.leakage import Leakage
+from kbtools_plugins.split_groups import TRAIN, assigned, in_order
 
 if TYPE_CHECKING:
     import polars as pl
     from datasets import Dataset, DatasetDict, Features
 
 NO_GROUP = "none"
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+VALIDATION, TEST = "validation", "test"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -98,28 +99,37 @@ class Split(kb.Stage):
         """Assign whole groups to the splits, and check on the result that none is shared."""
         import datasets
 
-        rows = self._rows(ds)
+        done, sizes, uneven = self._divided(ds)
+        facts: dict[str, JsonValue] = {
+            "group_by": self._keys_text,
+            "splits": sizes,
+            "shared_groups": self._shared(done),
+        }
+        leakage = self._leakage(done)
+        notes = (*uneven, *leakage.notes())
+        slim = {name: ds.remove_columns(list(self.drop_columns)) for name, ds in done.items()}
+        return kb.Result(
+            datasets.DatasetDict(slim), notes=notes, facts=facts | leakage.facts(), tables=leakage.tables()
+        )
+
+    def _divided(self, ds: Dataset) -> tuple[dict[str, Dataset], dict[str, Any], tuple[str, ...]]:
+        """The splits, their sizes, and what to say of them; the keys of all rows are in memory no longer than this."""
+        import polars as pl
+
+        rows = _decisive(self._rows(ds))
         fractions = self._fractions()
-        groups = _groups(rows, self.seed)
+        groups = in_order(rows, self.seed)
         if 0 < groups.height < len(fractions):
             raise kb.errors.DataError(
                 f"{counted(groups.height, 'group')} ({self._keys_text}) cannot fill {counted(len(fractions), 'split')} "
                 f"({', '.join(fractions)}): no group may be in two. Give more rows, or another --group-by."
             )
-        rows = rows.join(_assigned(groups, fractions), on="group", how="left", maintain_order="left")
+        held = assigned(groups, fractions).filter(pl.col("split") != TRAIN)
+        rows = rows.join(held, on="group", how="left", maintain_order="left")
+        rows = rows.with_columns(pl.col("split").fill_null(TRAIN))
         parts = {name: rows.filter(rows["split"] == name) for name in fractions}
         done = {name: take(ds, part["row"].to_numpy(), self.fingerprint(ds, name)) for name, part in parts.items()}
-        facts: dict[str, JsonValue] = {
-            "group_by": self._keys_text,
-            "splits": _sizes(parts, ds.num_rows),
-            "shared_groups": self._shared(done),
-        }
-        leakage = self._leakage(done)
-        notes = (*_uneven(parts, fractions, ds.num_rows), *leakage.notes())
-        slim = {name: ds.remove_columns(list(self.drop_columns)) for name, ds in done.items()}
-        return kb.Result(
-            datasets.DatasetDict(slim), notes=notes, facts=facts | leakage.facts(), tables=leakage.tables()
-        )
+        return done, _sizes(parts, ds.num_rows), _uneven(parts, fractions, ds.num_rows)
 
     def _leakage(self, done: dict[str, Dataset]) -> Leakage:
         """What held-out rows have in train, where there is reference code and it is to be measured."""
@@ -210,55 +220,9 @@ def _contents(ds: Dataset) -> Iterator[str]:
             yield hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _groups(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Every group with its number of rows and its stratum (the most frequent of its rows), in the seed's order."""
-    import polars as pl
-
-    groups = rows.group_by("group").agg(pl.len().alias("rows"))
-    if "stratum" in rows.columns:
-        counts = rows.group_by("group", "stratum").agg(pl.len()).sort(["len", "stratum"], descending=[True, False])
-        groups = groups.join(counts.unique("group", keep="first", maintain_order=True).drop("len"), on="group")
-    else:
-        groups = groups.with_columns(stratum=pl.lit(None, pl.String))
-    digests = [hashlib.sha256(f"{seed}\0{group}".encode()).digest() for group in groups["group"]]
-    return groups.with_columns(digest=pl.Series(digests, dtype=pl.Binary)).sort("stratum", "digest")
-
-
-def _assigned(groups: pl.DataFrame, fractions: dict[str, float]) -> pl.DataFrame:
-    """The split of every group. Validation is filled first, so that adding a test split does not change it."""
-    import polars as pl
-
-    sizes, strata = groups["rows"].to_list(), groups["stratum"].to_list()
-    names = [TRAIN] * groups.height
-    free = list(range(groups.height))
-    held = [name for name in fractions if name != TRAIN]
-    for position, name in enumerate(held):
-        spare = len(free) - (len(held) - position)  # one group for every split that is still to come, train included
-        chosen = _chosen(free, sizes, strata, fractions[name], spare)
-        for group in chosen:
-            names[group] = name
-        free = [group for group in free if group not in chosen]
-    return groups.select("group", split=pl.Series(names, dtype=pl.String))
-
-
-def _chosen(free: list[int], sizes: list[int], strata: list[Any], fraction: float, spare: int) -> set[int]:
-    """Groups that together come nearest to a fraction of all rows, stratum by stratum.
-
-    What one stratum could not give or gave too much is carried over to the next. At least one group and at most
-    `spare` groups are chosen.
-    """
-    totals: dict[object, int] = {}
-    for group, stratum in enumerate(strata):
-        totals[stratum] = totals.get(stratum, 0) + sizes[group]
-    chosen: set[int] = set()
-    wanted = 0.0
-    for stratum, members in groupby(free, key=strata.__getitem__):
-        wanted += fraction * totals[stratum]
-        for group in members:
-            if len(chosen) < spare and abs(wanted - sizes[group]) < abs(wanted):
-                chosen.add(group)
-                wanted -= sizes[group]
-    return chosen or set(sorted(free, key=sizes.__getitem__)[:1])
+def _decisive(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows without their keys, once those have made groups."""
+    return rows.select(name for name in rows.columns if not name.startswith("key"))
 
 
 def _sizes(parts: dict[str, pl.DataFrame], total: int) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import kbtools as kb
 from kbtools.data.columns import PLAIN, column_type, is_message_list
 from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.reasoning import AnswerRule, Rules, TagRule
-from kbtools.data.table import column, field_of, map_batches
+from kbtools.data.made_columns import map_columns
+from kbtools.data.table import column, field_of, top_column
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.result import merge
 from kbtools_plugins.message_arrays import Stripping, replaced_feature, unmarked, with_values
@@ -61,7 +62,7 @@ class StripReasoning(kb.Stage):
         """The same columns, without reasoning beside the content; SchemaError where the column holds no messages."""
         import datasets
 
-        place = _Place.of(self, features)
+        place = _Column.of(self, features)
         after = replaced_feature(features, place.path, place.feature)
         after = {name: feature for name, feature in after.items() if name not in place.beside}
         if self.on_error == "null":
@@ -71,11 +72,19 @@ class StripReasoning(kb.Stage):
     def transform(self, ds: Dataset) -> kb.Result:
         """Strip batch by batch, then deal with the failed rows as `on_error` says."""
         import datasets
+        import pyarrow.compute as pc
 
-        place, features = _Place.of(self, ds.features), self.output_features(ds.features)
+        place, features = _Column.of(self, ds.features), self.output_features(ds.features)
         marked = datasets.Features({**with_error(features), _UNMARKED: datasets.Value("bool")})
-        done = map_batches(ds, partial(self._stripped, place), features=marked, fingerprint=self.fingerprint(ds))
-        bare = column(done, _UNMARKED).to_pylist().count(True)
+        done = map_columns(
+            ds,
+            partial(self._stripped, place),
+            [place.top],
+            features=marked,
+            fingerprint=self.fingerprint(ds),
+            replaced=[place.top, place.error_column],
+        )
+        bare = pc.sum(column(done, _UNMARKED)).as_py() or 0
         done = done.remove_columns(_UNMARKED)
         result = resolve_failures(self, ds, done, self.on_error, f"have no certain answer in {place.path!r}")
         notes = tuple(f"column {name!r} holds reasoning and was dropped" for name in place.beside)
@@ -86,14 +95,14 @@ class StripReasoning(kb.Stage):
         joined = merge([replace(part, notes=tuple(note for note in part.notes if _BARE not in note)) for part in parts])
         return _noted(joined, sum(int(str(part.facts.get(_FACT, 0))) for part in parts))
 
-    def _stripped(self, place: _Place, table: pa.Table) -> pa.Table:
+    def _stripped(self, place: _Column, table: pa.Table) -> pa.Table:
         """A batch with its answers alone, and beside them what was wrong with a row, if anything."""
         import pyarrow as pa
 
         values = field_of(table, place.path).combine_chunks()
         stripping = Stripping(Rules(self.tag, self.answer, self.unwrap), keep=self.on_error == "keep")
         stripped, errors = stripping.of_column(values)
-        result = with_values(table, place.path, stripped).drop_columns(list(place.beside))
+        result = with_values(table, place.path, stripped)
         if self.on_error == "null":
             kinds = pa.array([error and error.kind for error in errors], pa.string())
             result = with_values(result, place.error_column, kinds)
@@ -104,7 +113,7 @@ class StripReasoning(kb.Stage):
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Column:
     """The column that is stripped, and what becomes of it and of its neighbours."""
 
     path: str
@@ -112,23 +121,26 @@ class _Place:
     """The column's feature afterwards."""
     beside: tuple[str, ...]
     """Columns that hold the reasoning of a plain text."""
+    top: str
+    """The column that the path goes through."""
 
     @property
     def error_column(self) -> str:
         return f"{self.path.replace('.', '_')}_error"
 
     @classmethod
-    def of(cls, stage: StripReasoning, features: Features) -> _Place:
+    def of(cls, stage: StripReasoning, features: Features) -> _Column:
         schema = kb.Schema(features, stage.columns)
         found = schema.locate(stage.column) if stage.column else schema.find("completion")
         path = schema.require(found, "messages")
+        top = top_column(features, path)
         feature: Any = column_type(features, path)
         if is_message_list(feature):
             kept = {name: inner for name, inner in feature.feature.items() if name not in REASONING_FIELDS}
-            place = cls(path, type(feature)(kept), ())
+            place = cls(path, type(feature)(kept), (), top)
         else:
             beside = [name for name in PLAIN["reasoning"] if name in features and name != path]
-            place = cls(path, feature, tuple(name for name in beside if _is_text(features[name])))
+            place = cls(path, feature, tuple(name for name in beside if _is_text(features[name])), top)
         taken = features.get(place.error_column) if stage.on_error == "null" else None
         if taken is not None and not _is_text(taken):
             raise kb.errors.SchemaError(

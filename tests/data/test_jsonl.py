@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kbtools.data.io import arrow_file, jsonl
 from kbtools.data.io.data_file import data_file
+from kbtools.data.io.local_files import _reading
 from kbtools.errors import DataError
 
 FILE = Path("x.jsonl")
@@ -153,7 +154,7 @@ def test_blocks_do_not_matter(tmp_path, rows, block):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(jsonl, "BLOCK_BYTES", size)
             try:
-                arrow_file.write(lambda known: jsonl.tables(data_file(file), known), tmp_path / "x.arrow")
+                arrow_file.write(_reading(data_file(file)), tmp_path / "x.arrow")
                 found.append(repr(pa.ipc.open_stream(tmp_path / "x.arrow").read_all().to_pylist()))
             except DataError:
                 found.append("error")

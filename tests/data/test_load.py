@@ -16,7 +16,7 @@ from kbtools.data.io import jsonl, local_files
 from kbtools.data.io.load import read_source
 from kbtools.data.io.source import Source
 from kbtools.errors import ConfigError, DataError, UsageError
-from tests.rows import evals
+from tests.rows import evals, made
 
 
 def _jsonl(path: Path, *rows: object) -> str:
@@ -261,7 +261,7 @@ def test_unreachable_hub_is_a_configuration_error(monkeypatch):
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
 def test_any_text_survives_jsonl_and_parquet(tmp_path, texts):
     """Texts keep every character through both formats."""
-    ds = datasets.Dataset.from_dict({"text": texts})
+    ds = made({"text": texts})
     for name in ("x.jsonl", "x.parquet"):
         kb.save(ds, tmp_path / name)
         assert kb.load(str(tmp_path / name))["text"][:] == texts

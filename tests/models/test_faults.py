@@ -97,6 +97,7 @@ def test_overload_lowers_the_limit_in_flight(serve, store, ask):
         (400, b"<html>", Kind.BAD_REQUEST),
         (302, b"", Kind.REDIRECTED),
         (402, b"", Kind.QUOTA),
+        (425, b"", Kind.CONFLICT),
         (418, b"", Kind.BAD_REQUEST),
         (529, b"", Kind.SERVER),
     ],

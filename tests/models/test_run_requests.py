@@ -10,6 +10,8 @@ import pytest
 from kbtools.errors import ConfigError, UsageError
 from kbtools.models import Kind, Options, Prices, ReplyFailure, plan_requests, run_requests
 from kbtools.models.backends.http import HttpBackend
+from kbtools.models.engine.attempts import CallRunner
+from kbtools.models.store import StoreError, claims
 from tests.servers.openai_server import rates
 
 STORM = {"429": 0.15, "429:0.05": 0.05, "500": 0.05, "reset": 0.02, "hang": 0.02, "truncated-json": 0.05}
@@ -97,6 +99,31 @@ def test_limit_in_flight_goes_up_to_2048(serve, store, ask):
     server, backend = serve(delay=2.0)
     assert run_requests(ask(2048), backend, store, Options(max_in_flight=2048)).done == 2048
     assert server.most_in_flight > 1500
+
+
+def test_an_unexpected_error_of_one_request_ends_the_run(serve, store, ask, monkeypatch):
+    """A defect loses no request silently: it is raised, with its own text alone."""
+    _, backend = serve()
+
+    def reply(*_):
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(CallRunner, "reply", reply)
+    with pytest.raises(ValueError, match="a defect"):
+        run_requests(ask(3), backend, store)
+
+
+def test_an_error_of_the_store_has_no_note_of_requests_that_were_rendered_well(serve, store, ask, monkeypatch):
+    """Only what failed is told."""
+    _, backend = serve()
+
+    def claim(*_, **__):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(claims, "claim", claim)
+    with pytest.raises(StoreError, match="the disk is full") as caught:
+        run_requests(ask(200), backend, store, Options(max_in_flight=8))
+    assert not getattr(caught.value, "__notes__", ())
 
 
 def test_requests_are_read_lazily(serve, store, ask):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -11,13 +12,15 @@ import pytest
 from kbtools.errors import ConfigError
 from kbtools.models import Kind
 from kbtools.models.backends.http import Post
-from kbtools.models.backends.transport import NoResponse, ascii_url, opened
+from kbtools.models.backends.transport import Lost, NoResponse, ascii_url, opened
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Wire:
     """A server that answers each request with the next of its texts, and counts connections."""
+
+    user = ""
 
     def __init__(self, answers: list[bytes], *, close_after: bool = False, silent: bool = False) -> None:
         self.answers, self.close_after, self.silent = answers, close_after, silent
@@ -48,12 +51,23 @@ class Wire:
 _LENGTH = b"content-length:"
 
 
+WAYS = {"plain": "", "libcurl": "somebody:secret@"}
+"""What stands before the host of a URL that is asked this way."""
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS, autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """All that is true of one way is true of the other."""
+    monkeypatch.setattr(Wire, "user", request.param)
+    return str(request.param)
+
+
 @asynccontextmanager
 async def on_the_wire(wire: Wire):
     server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with opened({"X-Key": "k"}) as transport:
-        yield transport, f"http://127.0.0.1:{port}"
+        yield transport, f"http://{wire.user}127.0.0.1:{port}"
     server.close()
 
 
@@ -135,7 +149,7 @@ def test_giving_up_a_call_closes_its_connection():
         (b"", Kind.CONNECTION, "broke: Empty reply from server"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", Kind.CONNECTION, "broke"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", Kind.CONNECTION, "broke"),
-        (b"not HTTP at all", Kind.CONNECTION, "broke: Received HTTP/0.9 when not allowed"),
+        (b"not HTTP at all", Kind.CONNECTION, "HTTP/"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", Kind.CONNECTION, "broke"),
     ],
 )
@@ -153,6 +167,7 @@ def test_a_proxy_that_refuses_is_named_with_its_status():
     """What an office proxy says to a call without a password; the password of the URL is not shown."""
 
     async def body(wire, transport, url):
+        url = url.replace(wire.user, "")
         proxy = url.replace("http://", "http://me:secret@")
         answer = await Post(transport, "https://models.invalid/v1", proxy)(b"{}", 30)
         assert answer.kind is Kind.CONNECTION
@@ -226,3 +241,79 @@ def test_a_key_with_a_line_end_is_refused_before_any_call():
 )
 def test_addresses_are_written_as_the_wire_wants_them(url, sent):
     assert ascii_url(url) == sent
+
+
+def test_a_reply_that_comes_before_the_request_is_sent_ends_the_connection():
+    """What is left of the request would be read as the next one."""
+
+    async def body(wire, transport, url):
+        response = await transport.call(url, b"x" * 30_000_000, 60)
+        assert response.status == 413
+        assert (await transport.call(url, b"{}", 60)).status == 413
+
+    class Hasty(Wire):
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            await reader.read(60_000_000)
+
+    run(lambda: Hasty([]), body)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_body_that_would_fill_the_memory_is_broken_off(packed):
+    """A packed body of 300 kB can be 300 MB; one in chunks need not end at all."""
+    zeros = b"\0" * 2**20
+    if packed:
+        packer = zlib.compressobj(wbits=31)
+        bomb = b"".join([*(packer.compress(zeros) for _ in range(300)), packer.flush()])
+        sent = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(bomb), bomb)
+    else:
+        sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"100000\r\n" + zeros + b"\r\n") * 300
+
+    async def body(wire, transport, url):
+        with pytest.raises(NoResponse) as told:
+            await transport.call(url, b"{}", 60)
+        assert told.value.lost is Lost.BROKE
+
+    run(lambda: Wire([sent]), body)
+
+
+def test_a_server_that_comes_back_elsewhere_is_found_by_its_name():
+    """The address of `localhost` is looked up again when nothing listens where it was."""
+
+    async def body(wire, transport, url):
+        url = url.replace("127.0.0.1", "localhost")
+        assert (await transport.call(url, b"{}", 30)).status == 200
+        with pytest.raises(NoResponse) as told:
+            await transport.call("http://localhost:1/v1", b"{}", 30)
+        assert told.value.lost is Lost.UNREACHED
+        calls = [transport.call(url, b"{}", 30) for _ in range(20)]
+        assert [response.status for response in await asyncio.gather(*calls)] == [200] * 20
+
+    run(lambda: Wire([OK]), body)
+
+
+def test_a_request_on_a_kept_connection_is_sent_once_more_and_no_oftener():
+    """The server takes the request and hangs up: on a kept connection that may be its idle time, on a new one not."""
+
+    class Rude(Wire):
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.connections += 1
+            for _ in range(2):
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                self.heads.append(head)
+                if len(self.heads) > 1:
+                    break
+                writer.write(OK)
+            writer.close()
+
+    async def body(wire, transport, url):
+        assert (await transport.call(url, b"{}", 30)).status == 200
+        with pytest.raises(NoResponse) as told:
+            await transport.call(url, b"{}", 30)
+        assert told.value.lost is Lost.BROKE
+        assert (len(wire.heads), wire.connections) == (3, 2)
+
+    run(lambda: Rude([]), body)

@@ -77,7 +77,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
         began = time.monotonic()
         job.file.write_text(change.source, encoding="utf-8")
         try:
-            code = _forked(lambda: _changed(session, original, change.source, tests), limit)  # noqa: B023 - called here
+            code = _forked(lambda: _changed(session, job.file, original, change.source, tests), limit)  # noqa: B023 - called here
         finally:
             job.file.write_text(original, encoding="utf-8")
         result = {None: "hangs", _SURVIVED: "survived", _ELSEWHERE: None}.get(code, "killed")
@@ -159,13 +159,16 @@ def _traced(session: pytest.Session, file: Path, known: Path) -> int:
     return code
 
 
-def _changed(session: pytest.Session, original: str, source: str, tests: list[int]) -> int:
+def _changed(session: pytest.Session, file: Path, original: str, source: str, tests: list[int]) -> int:
     """Run tests on functions with the mutant's code, unless what it changes is not in a function."""
     before, after = list(_functions(original)), list(_functions(source))
     if _outside(original) != _outside(source) or len(before) != len(after):
         return _ELSEWHERE
     new = {old: code for old, code in zip(before, after, strict=True) if old != code}
-    for function in [one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__ in new]:
+    functions = [one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__ in new]
+    if not functions and any(getattr(module, "__file__", None) == str(file) for module in [*sys.modules.values()]):
+        return _ELSEWHERE  # imported without the change, which would survive whatever it is
+    for function in functions:
         code = new[function.__code__]
         if len(code.co_freevars) != len(function.__code__.co_freevars):
             return _ELSEWHERE

@@ -18,6 +18,7 @@ from kbtools.testing import check_stage
 from kbtools_plugins.analysis import coefficients
 from kbtools_plugins.analysis.ratings import _coincidences
 from kbtools_plugins.analysis.resampling import Modules
+from tests.rows import made
 
 LABELS = ("low", "medium", "high")
 QUICK = {"resamples": 30}
@@ -27,7 +28,7 @@ def judged(*columns: list[str | None], **more: list) -> datasets.Dataset:
     """Rows with these verdicts in columns a, b, c."""
     named = dict(zip("abc", columns, strict=False))
     text = datasets.Value("string")
-    ds = datasets.Dataset.from_dict(named, features=datasets.Features(dict.fromkeys(named, text)))
+    ds = made(named, datasets.Features(dict.fromkeys(named, text)))
     for name, values in more.items():
         ds = ds.add_column(name, values)
     return ds
@@ -86,8 +87,9 @@ def test_alpha_is_that_of_krippendorff_over_all_columns(rows):
     columns = [[None if row[n] is None else LABELS[row[n]] for row in rows] for n in range(3)]
     data = np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=float).T
     rated = (~np.isnan(data)).sum(axis=0) > 1
+    ds = judged(*columns)
     for level in ("ordinal", "nominal", "interval"):
-        found = whole(judged(*columns), "a", "b", "c", level=level, labels=LABELS, resamples=0)
+        found = whole(ds, "a", "b", "c", level=level, labels=LABELS, resamples=0)
         assert found["rated"] == rated.sum()
         if len(np.unique(data[:, rated][~np.isnan(data[:, rated])])) < 2:
             assert found["alpha"]["value"] is None

@@ -11,7 +11,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.testing import check_stage
-from tests.rows import evals
+from tests.rows import evals, made_of
 
 TEXT = datasets.Value("string")
 USER = {"role": "user", "content": "Write MNew."}
@@ -22,13 +22,13 @@ BARE = {"role": "assistant", "content": ANSWER}
 
 def conversation(*messages: dict[str, Any]) -> datasets.Dataset:
     """One row of the messages layout."""
-    return datasets.Dataset.from_list([{"messages": list(messages), "n": 1}])
+    return made_of([{"messages": list(messages), "n": 1}])
 
 
 def pair(completion: Any, prompt: Any = (USER,), **columns: Any) -> datasets.Dataset:
     """One row with a prompt and a completion."""
     prompt = list(prompt) if isinstance(prompt, tuple) else prompt
-    return datasets.Dataset.from_list([{"prompt": prompt, "completion": completion, **columns}])
+    return made_of([{"prompt": prompt, "completion": completion, **columns}])
 
 
 def messages(ds: datasets.Dataset, **options: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import kbtools as kb
 from kbtools.testing import check_stage
-from tests.rows import CODE, EVALS, evals, evals_row
+from tests.rows import CODE, EVALS, evals, evals_row, made, made_of
 
 PLAIN = datasets.Features(
     {
@@ -31,7 +31,7 @@ def coded(*codes: str | None, rewards: list[float] | None = None, names: list[st
         row["info"]["python_code"] = code
         row["info"]["module_name"] = names[i] if names else "Net"
         row["reward"] = rewards[i] if rewards else row["reward"]
-    return datasets.Dataset.from_list(rows, features=EVALS)
+    return made_of(rows, EVALS)
 
 
 def ids(result: kb.Result) -> list[int]:
@@ -307,7 +307,7 @@ rows_of_keys = st.lists(
 def test_agrees_with_the_naive_definition(rows: list[dict[str, Any]], nulls: Any, order: Any) -> None:
     """Nulls, NaN, infinities, signed zeros, ties and odd texts in key and score give the rows that loops give."""
     columns = {name: [row.get(name, index) for index, row in enumerate(rows)] for name in PLAIN}
-    ds = datasets.Dataset.from_dict(columns, features=PLAIN)
+    ds = made(columns, PLAIN)
     result = kb.Dedup(key=("k", "n"), by="s", nulls=nulls, order=order).run(ds)
     expected = naive(rows, nulls)
     assert result.dataset["id"][:] == (expected if order == "score" else sorted(expected))

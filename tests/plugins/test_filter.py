@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import kbtools as kb
 from kbtools.testing import check_stage
+from tests.rows import made
 
 ROWS = datasets.Dataset.from_dict(
     {
@@ -226,6 +227,6 @@ def test_every_split_is_filtered_alone() -> None:
 @given(st.lists(st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float))), st.floats(-3, 3))
 def test_comparison_agrees_with_python(values: list[float | None], limit: float) -> None:
     """`>` keeps exactly the rows for which Python says so, NaN and null apart."""
-    ds = datasets.Dataset.from_dict({"x": values}, features=datasets.Features({"x": datasets.Value("float64")}))
+    ds = made({"x": values}, datasets.Features({"x": datasets.Value("float64")}))
     found = kb.Filter(where=f"x > {limit!r}", nulls="drop").run(ds).dataset["x"][:]
     assert found == [value for value in values if value is not None and value > limit]

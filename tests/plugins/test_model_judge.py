@@ -10,7 +10,7 @@ from kbtools.errors import ConfigError, RowError, SchemaError, UsageError
 from kbtools.models import BudgetReached
 from kbtools.pipeline import plan, run
 from kbtools.testing import check_stage
-from tests.rows import evals, evals_row
+from tests.rows import EVALS, evals, evals_row, made_of
 from tests.servers.openai_server import rates
 
 
@@ -365,7 +365,7 @@ def test_code_that_talks_to_the_judge_stays_inside_its_fence(model_server, attac
     row = evals_row(0, "A", 1.0, content=attack if where == "completion" else None)
     if where == "reference":
         row["info"]["python_code"] = attack
-    ds = datasets.Dataset.from_list([row], features=evals([]).features)
+    ds = made_of([row], EVALS)
     kb.Judge(rubric="difficulty@v1", model=model)(ds)
     prompt = server.log[0].prompt
     assert prompt.count(attack) == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import kbtools as kb
 from kbtools.testing import check_stage
-from tests.rows import EVALS, evals
+from tests.rows import EVALS, evals, made
 
 
 def modules(count: int, each: int = 1) -> datasets.Dataset:
@@ -207,7 +207,7 @@ def test_any_groups_are_split_whole_reproducibly_and_near_the_size(
 ) -> None:
     """Whatever the sizes: nothing lost, shared or empty, the same in any order, off by one group at most."""
     group_of_row = [f"g{group}" for group, size in enumerate(sizes) for _ in range(size)]
-    ds = datasets.Dataset.from_dict({"id": list(range(len(group_of_row))), "name": group_of_row})
+    ds = made({"id": list(range(len(group_of_row))), "name": group_of_row})
     stage = kb.Split(group_by="name", validation=validation, test=test)
     out = stage.run(ds).dataset
     assert sorted(i for part in out.values() for i in part["id"]) == list(range(ds.num_rows))

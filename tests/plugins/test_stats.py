@@ -18,7 +18,7 @@ from kbtools.pipeline import run
 from kbtools.testing import check_stage
 from kbtools_plugins.analysis import stats_plot
 from kbtools_plugins.analysis.summary import summarise
-from tests.rows import evals
+from tests.rows import evals, made
 
 
 def summary(ds: datasets.Dataset, **fields) -> dict[str, dict]:
@@ -27,7 +27,7 @@ def summary(ds: datasets.Dataset, **fields) -> dict[str, dict]:
 
 
 def column(values: list, dtype: str) -> datasets.Dataset:
-    return datasets.Dataset.from_dict({"c": values}, features=datasets.Features(c=datasets.Value(dtype)))
+    return made({"c": values}, datasets.Features(c=datasets.Value(dtype)))
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-50, 50)), max_size=60))

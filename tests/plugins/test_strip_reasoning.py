@@ -12,7 +12,7 @@ import pytest
 import kbtools as kb
 from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.testing import check_stage
-from tests.rows import EVALS, evals_row
+from tests.rows import EVALS, evals_row, made_of
 
 TEXT = datasets.Value("string")
 GOOD = "<think>r</think>\n<answer>\n  A\n</answer>"
@@ -26,8 +26,7 @@ def rollouts(*contents: str | None) -> datasets.Dataset:
     rows = [evals_row(i, "A", 1.0) for i in range(len(contents))]
     for row, content in zip(rows, contents, strict=True):
         row["completion"][0]["content"] = content
-    columns = {name: [row[name] for row in rows] for name in EVALS}
-    return datasets.Dataset.from_dict(columns, features=EVALS)
+    return made_of(rows, EVALS)
 
 
 def turns(*messages: dict[str, Any]) -> datasets.Dataset:

@@ -9,7 +9,7 @@ import pytest
 
 import kbtools as kb
 from kbtools.errors import RowError, UsageError
-from tests.rows import KERNELBOOK
+from tests.rows import KERNELBOOK, made_of
 from tests.servers.behaviours import Behaviours, completion, sent
 
 CODE = "class Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n"
@@ -56,7 +56,7 @@ def modules(count: int = 1) -> datasets.Dataset:
         {"uuid": i, "entry_point": "Net", "python_code": f"# {i}\n{CODE}", "triton_code": "t", "module_name": f"Net{i}"}
         for i in range(count)
     ]
-    return datasets.Dataset.from_list(rows, features=KERNELBOOK)
+    return made_of(rows, KERNELBOOK)
 
 
 def rights_itself(body) -> str:

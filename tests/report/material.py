@@ -9,7 +9,7 @@ import datasets
 
 from kbtools.lineage import Lineage, StageRecord
 from kbtools.report import page
-from tests.rows import evals_row
+from tests.rows import evals_row, made_of
 
 NAMES = ("Gelu", "Swish", "Softmax", "Conv", "Mish")
 REWARDS = (0.0, 0.5, 0.91, 1.25, 2.0)
@@ -19,7 +19,7 @@ ANSWER = "<think>\nlong thoughts\n</think>\n<answer>\n```python\nimport triton  
 def judged(rows: int = 120) -> datasets.Dataset:
     """Rows of the evals layout with a judge's columns; every seventh has no reward."""
     found = [_judged_row(n) for n in range(rows)]
-    return datasets.Dataset.from_list(found)
+    return made_of(found)
 
 
 def _judged_row(n: int) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""Tables streamed into one Arrow file, whose schema is wide enough for all of them.
+"""Tables streamed into one Arrow file, whose schema is wide enough for all of them; or into several, on all cores.
 
 Where the tables come from is in `kbtools.data.io.load`; they may differ in their columns, and types may grow.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, NamedTuple
 
 from kbtools.data.io.ahead import ahead
 from kbtools.data.io.source import aside
@@ -17,25 +20,69 @@ from kbtools.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from datasets import Dataset, DatasetInfo, NamedSplit
 
 Reader = Callable[["pa.Schema | None"], Iterable["pa.Table"]]
 """Gives the tables from the start, told the schema that is known already."""
+Part = Callable[["pa.Schema"], Iterable["pa.Table | None"]]
+"""Gives the tables of a part of the rows in this schema, and None where they are not of it."""
+_PART_BYTES = 1 << 26
+_MOST_PARTS = 16
 
 
-def write(reader: Reader, target: Path, schema: pa.Schema | None = None) -> None:
-    """Stream the tables into a file; when one shows that the schema must be wider, look at the rest and start over."""
-    part = aside(target)
+def mapped(path: Path, fingerprint: str, info: DatasetInfo | None = None, split: NamedSplit | None = None) -> Dataset:
+    """The rows of a file, memory-mapped; `Dataset.from_file` would pickle them for a fingerprint."""
+    import datasets
+    from datasets.table import MemoryMappedTable
+
+    return datasets.Dataset(MemoryMappedTable.from_file(str(path)), info, split, fingerprint=fingerprint)
+
+
+class TableReading(NamedTuple):
+    """Two ways to the same rows: from the start, and in consecutive parts, where there is more than one."""
+
+    whole: Reader
+    parts: Callable[[], Sequence[Part]] = tuple
+
+
+def part_count(nbytes: int) -> int:
+    """How many parts so many bytes are read in; it follows from the content alone, for the files must go together."""
+    return max(1, min(_MOST_PARTS, nbytes // _PART_BYTES))
+
+
+def write(
+    reading: TableReading, target: Path, schema: pa.Schema | None = None, check: Callable[[], None] = lambda: None
+) -> None:
+    """Stream the tables into files that are there when `check` lets them: `written` names them.
+
+    When a table shows that the schema must be wider, the rest is looked at and all of it started over.
+    """
+    parts: list[Path] = []
     try:
-        while (wider := _write_until_wider(ahead(iter(reader(schema))), schema, part)) is not None:
-            schema = wider
-        part.replace(target)
+        parts = _in_parts(reading, target, schema) or _in_one(reading.whole, target, schema)
+        check()
+        for part, file in reversed([*zip(parts, _names(target, len(parts)), strict=True)]):
+            part.replace(file)
     except OSError as error:
         raise ConfigError(
             f"the cache {target.parent} could not be written ({reason(error)}). "
             "Make room, or set HF_HOME to another folder."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+
+def written(target: Path) -> list[Path]:
+    """The files that `write` has left, in the order of their rows; none until all of them are there."""
+    others = list(target.parent.glob(f"{target.stem}-*-of-*{target.suffix}")) if target.exists() else []
+    names = _names(target, len(others) + 1)
+    return names if target.exists() and set(others) == set(names[1:]) else []
+
+
+def _names(target: Path, count: int) -> list[Path]:
+    others = [f"{target.stem}-{number:02}-of-{count:02}{target.suffix}" for number in range(2, count + 1)]
+    return [target, *(target.with_name(name) for name in others)]
 
 
 def unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
@@ -52,6 +99,62 @@ def check_names(names: Iterable[str], path: Path) -> None:
     """DataError when two columns have one name: a row has only one place for both."""
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(f"{path} has two columns of one name: {', '.join(map(repr, twice))}. Rename one of them.")
+
+
+def _in_one(reader: Reader, target: Path, schema: pa.Schema | None) -> list[Path]:
+    part = aside(target)
+    try:
+        while (wider := _write_until_wider(ahead(iter(reader(schema))), schema, part)) is not None:
+            schema = wider
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return [part]
+
+
+def _in_parts(reading: TableReading, target: Path, schema: pa.Schema | None) -> list[Path]:
+    """The parts, each written to a file of its own; none where there are none, or one of them has to be read slowly."""
+    readers = reading.parts()
+    if readers and schema is None:
+        schema = next(iter(reading.whole(None))).schema
+    files = [aside(target) for _ in readers]
+    done = False
+    try:
+        done = schema is not None and _write_parts([*zip(readers, files, strict=True)], schema)
+    finally:
+        for file in [] if done else files:
+            file.unlink(missing_ok=True)
+    return files if done else []
+
+
+def _write_parts(parts: Sequence[tuple[Part, Path]], schema: pa.Schema) -> bool:
+    """Whether all parts were of this schema; none is read on after one that was not, or that was wrong."""
+    stop = Event()
+    with ThreadPoolExecutor(min(len(parts) or 1, len(os.sched_getaffinity(0)))) as pool:
+        jobs = [pool.submit(_write_part, reader, schema, file, stop) for reader, file in parts]
+        try:
+            return bool(jobs) and all(job.result() for job in jobs)
+        finally:
+            stop.set()
+
+
+def _write_part(reader: Part, schema: pa.Schema, file: Path, stop: Event) -> bool:
+    import pyarrow as pa
+
+    try:
+        with pa.ipc.new_stream(str(file), schema) as writer:
+            for table in reader(schema):
+                if stop.is_set() or table is None or not table.schema.equals(schema):
+                    stop.set()
+                    return False
+                writer.write_table(table)
+    except DataError:  # reading from the start says it in the words of the whole file
+        stop.set()
+        return False
+    except BaseException:
+        stop.set()
+        raise
+    return True
 
 
 def _write_until_wider(tables: Iterator[pa.Table], schema: pa.Schema | None, part: Path) -> pa.Schema | None:

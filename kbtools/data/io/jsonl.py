@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kbtools.data.io import agent_traces
+from kbtools.data.io import agent_traces, arrow_file
 from kbtools.data.io.arrow_file import unified
 from kbtools.data.io.data_file import DataFile
 from kbtools.errors import DataError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 24
 """How much of a file is read at once; a table holds the lines that end in it. The first blocks are smaller."""
 _FIRST_BYTES = 1 << 18
+_BYTES_IN_PART = 1 << 20
+"""How much is parsed at once where several threads read: larger blocks would be fresh memory again and again."""
 _PARSED_BYTES = 1 << 22
 """What one thread of pyarrow's reader parses, and the longest line that it takes."""
 
@@ -40,6 +44,47 @@ def tables(file: DataFile, known: pa.Schema | None = None) -> Iterator[pa.Table]
             table = strict_table(path, first, block, of_traces=of_traces)
             known = table.schema if known is None else _widened(known, table.schema, path, first)
         yield table
+
+
+def parts(file: DataFile) -> list[arrow_file.Part]:
+    """Readers of the lines of a large file, for the types that the first ones show; none for other files."""
+    count = 1 if file.compression else arrow_file.part_count(file.path.stat().st_size)
+    if count == 1 or _begins_with_trace(next(_blocks(file), (1, b""))[1]):
+        return []
+    return [partial(_quick_tables, file, start, stop) for start, stop in pairwise(_cuts(file.path, count))]
+
+
+def _cuts(path: Path, count: int) -> list[int]:
+    """Where about as many parts of a file begin, each with a line, and where the last one ends."""
+    size = path.stat().st_size
+    cuts = {0, size}
+    with path.open("rb") as stream:
+        for number in range(1, count):
+            stream.seek(size * number // count)
+            if stream.readline(size // count).endswith(b"\n"):
+                cuts.add(stream.tell())
+    return sorted(cuts)
+
+
+def _quick_tables(file: DataFile, start: int, stop: int, known: pa.Schema) -> Iterator[pa.Table | None]:
+    """The lines of a part as tables that are large enough to be gathered from; None behind those that fit no more."""
+    import pyarrow as pa
+
+    some: list[pa.Table] = []
+    with file.path.open("rb") as stream:
+        stream.seek(start)
+        while (size := min(_BYTES_IN_PART, stop - stream.tell())) > 0:
+            lines = stream.read(size)
+            lines += b"" if lines.endswith(b"\n") else stream.readline()
+            if (table := quick_table(lines, known, threads=False) if lines.strip() else known.empty_table()) is None:
+                yield None
+                return
+            some.append(table)
+            if sum(one.nbytes for one in some) >= BLOCK_BYTES:
+                yield pa.concat_tables(some).combine_chunks()
+                some = []
+    if some:
+        yield pa.concat_tables(some).combine_chunks()
 
 
 def _widened(known: pa.Schema, found: pa.Schema, path: Path, first: int) -> pa.Schema:
@@ -192,7 +237,7 @@ def _odd_one(values: list[object]) -> int:
 # ---- fast, where the types are known ---------------------------------------------------------------------------------
 
 
-def quick_table(block: bytes, known: pa.Schema) -> pa.Table | None:
+def quick_table(block: bytes, known: pa.Schema, *, threads: bool = True) -> pa.Table | None:
     """The rows of these lines, all fields exactly of the known types; None if that cannot be, or lines are blank.
 
     Each line is the one field of an object of our own, so that whatever it holds, it cannot be half a row or two.
@@ -203,13 +248,14 @@ def quick_table(block: bytes, known: pa.Schema) -> pa.Table | None:
     lines = block.strip()
     if any(_lists_nulls(field.type) for field in known) or not _is_utf8(lines):
         return None
-    wrapped = b'{"row":' + lines.replace(b"\n", b'}\n{"row":') + b"}"
+    wrapped = b"".join((b'{"row":', lines.replace(b"\n", b'}\n{"row":'), b"}"))
     types = pa.schema([("row", pa.struct(list(known)))])
     try:
         table = pj.read_json(
             pa.BufferReader(wrapped),
-            read_options=pj.ReadOptions(block_size=_PARSED_BYTES),
+            read_options=pj.ReadOptions(block_size=_PARSED_BYTES, use_threads=threads),
             parse_options=pj.ParseOptions(explicit_schema=types, unexpected_field_behavior="error"),
+            memory_pool=pa.default_memory_pool() if threads else pa.system_memory_pool(),  # others return it each time
         )
     except pa.ArrowException:
         return None

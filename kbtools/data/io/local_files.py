@@ -6,14 +6,18 @@ Several files, the shards of one split, become one dataset. Which files those ar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import accumulate, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kbtools.data import sample
 from kbtools.data.columns import evals_features, type_text
 from kbtools.data.io import arrow_file, csv_file, json_document, jsonl, plain_types
 from kbtools.data.io.agent_traces import is_trace
+from kbtools.data.io.arrow_file import TableReading
 from kbtools.data.io.data_file import DataFile, data_file
 from kbtools.errors import DataError
 
@@ -21,17 +25,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, DatasetDict, Features
 
-_CACHE_FORMAT = 4
-"""Counted up when the same file becomes other rows or types than before."""
+_CACHE_FORMAT = 5
+"""Counted up when the same file becomes other rows, types or files than before."""
+_BATCH_BYTES = 1 << 25
+"""What is written as one chunk: scattered rows are gathered chunk by chunk, so many small ones are slow."""
+_MOST_ROWS = 100_000
+_SECONDS_THAT_SHOW = 2.0
+"""File systems count time in steps of at most so much: an older file has another time once somebody writes to it."""
 Data = TypeVar("Data", "Dataset", "DatasetDict", "Dataset | DatasetDict")
 
 
 def as_dataset(path: Path) -> tuple[Dataset, str]:
     """The rows of a file, and the digest of its content."""
+    seen = _FileState.of(path)
     digest, file = _digest(path), data_file(path)
     known = evals_features().arrow_schema if path == sample.path() else None
     form = "-".join(filter(None, (file.kind, file.compression, "whole" if file.is_one_document else "")))
-    return _cached(f"{digest[:32]}-{form}", digest, _unless_changed(_reader(file), path, digest), known), digest
+    check = partial(_check_unchanged, path, seen, digest)
+    return _cached(f"{digest[:32]}-{form}", digest, _reading(file), known, check), digest
 
 
 def as_one(paths: Sequence[Path]) -> Dataset:
@@ -46,7 +57,7 @@ def as_one(paths: Sequence[Path]) -> Dataset:
     schema = features.arrow_schema
     if any(ds.features.arrow_schema.types != schema.types or ds.column_names != schema.names for ds, _ in parts):
         tables = [ds.data.table for ds, _ in parts]
-        return _cached(f"{digest[:32]}-parts", digest, lambda known: _aligned(tables, schema), schema)
+        return _cached(f"{digest[:32]}-parts", digest, TableReading(lambda known: _aligned(tables, schema)), schema)
     whole = datasets.concatenate_datasets([ds for ds, _ in parts])
     whole._fingerprint = digest[:64]
     return whole
@@ -63,10 +74,12 @@ def gatherable(data: Data, where: object) -> Data:
     digest = hashlib.sha256(f"{data._fingerprint}-plain".encode()).hexdigest()
     flat = data.flatten_indices() if data._indices is not None else data
     tables = [plain_types.plain_table(flat.data.table, wanted)]
-    return _cached(f"{digest[:32]}-plain", digest, lambda known: tables, wanted)
+    return _cached(f"{digest[:32]}-plain", digest, TableReading(lambda known: tables), wanted)
 
 
-def _cached(name: str, digest: str, reader: arrow_file.Reader, known: pa.Schema | None) -> Dataset:
+def _cached(
+    name: str, digest: str, reading: TableReading, known: pa.Schema | None, check: Callable[[], None] = lambda: None
+) -> Dataset:
     import datasets
 
     if known is not None:  # the same bytes under another schema are other rows, also to the stages that follow
@@ -74,11 +87,13 @@ def _cached(name: str, digest: str, reader: arrow_file.Reader, known: pa.Schema 
         name = f"{name}-{digest[:16]}"
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / f"{name}-{_CACHE_FORMAT}"
     target = folder / "data.arrow"
-    if not target.exists():
+    if not arrow_file.written(target):
         folder.mkdir(parents=True, exist_ok=True)
-        arrow_file.write(reader, target, known)
-    ds = datasets.Dataset.from_file(str(target))
-    ds._fingerprint = digest[:64]  # the content's digest, where `from_file` would take the cache file's time
+        arrow_file.write(reading, target, known, check)
+    fingerprint = digest[:64]  # of the content, where `datasets` would take the cache files' time
+    parts = [arrow_file.mapped(file, fingerprint) for file in arrow_file.written(target)]
+    ds = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
+    ds._fingerprint = fingerprint
     return ds
 
 
@@ -87,43 +102,78 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _unless_changed(reader: arrow_file.Reader, path: Path, digest: str) -> arrow_file.Reader:
-    """The tables, and DataError after the last one where they are not those of the digest: it names the cache."""
+class _FileState(NamedTuple):
+    """What a file looks like from outside; `quiet` where its last write is so long ago that another would show."""
 
-    def read(known: pa.Schema | None) -> Iterator[pa.Table]:
-        yield from reader(known)
-        if _digest(path) != digest:
-            raise DataError(f"{path} changed while it was read. Start again when it is whole.")
+    inode: int
+    size: int
+    written: int
+    changed: int
+    quiet: bool
 
-    return read
+    @classmethod
+    def of(cls, path: Path) -> _FileState:
+        found = path.stat()
+        quiet = max(found.st_mtime, found.st_ctime) < time.time() - _SECONDS_THAT_SHOW
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, quiet)
+
+
+def _check_unchanged(path: Path, seen: _FileState, digest: str) -> None:
+    """DataError where what was read may not be what the digest is of: it names the cache."""
+    if not (seen.quiet and _FileState.of(path) == seen) and _digest(path) != digest:
+        raise DataError(f"{path} changed while it was read. Start again when it is whole.")
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
 
 
-def _reader(file: DataFile) -> arrow_file.Reader:
+def _reading(file: DataFile) -> TableReading:
     """Tables of a file, given the schema that is known; those that say their types themselves have no use for it."""
     if file.kind == "parquet":
-        return lambda known: _parquet_tables(file.path)
+        return TableReading(lambda known: _parquet_tables(file.path), lambda: _parquet_parts(file.path))
     if file.kind == "arrow":
-        return lambda known: _arrow_tables(file.path)
+        return TableReading(lambda known: _arrow_tables(file.path))
     if file.kind != "json":
-        return lambda known: csv_file.tables(file)
+        return TableReading(lambda known: csv_file.tables(file))
     if json_document.is_document(file):
-        return lambda known: json_document.tables(file)
-    return lambda known: jsonl.tables(file, known)
+        return TableReading(lambda known: json_document.tables(file))
+    return TableReading(lambda known: jsonl.tables(file, known), lambda: jsonl.parts(file))
 
 
-def _parquet_tables(path: Path) -> Iterator[pa.Table]:
+def _parquet_parts(path: Path) -> list[arrow_file.Part]:
+    """Readers of consecutive row groups, about as many bytes each; none where they are few."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError):  # said where it is read from the start
+        return []
+    ends = [*accumulate(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))]
+    count = arrow_file.part_count(ends[-1]) if ends else 1
+    if count == 1:
+        return []
+    part_of = [min((end - 1) * count // ends[-1], count - 1) for end in ends]
+    parts = [[*group] for _, group in groupby(range(len(ends)), key=part_of.__getitem__)]
+    return [partial(_parquet_part, path, part) for part in parts]
+
+
+def _parquet_part(path: Path, groups: Sequence[int], schema: pa.Schema) -> Iterator[pa.Table]:
+    return _parquet_tables(path, groups)  # it says its types itself
+
+
+def _parquet_tables(path: Path, groups: Sequence[int] | None = None) -> Iterator[pa.Table]:
+    """The rows of these row groups, decoded by this thread alone; of all of them, by several."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         # read as a stream: by default pyarrow holds whole row groups, and rows may be long
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-        row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-        batches = file.iter_batches(batch_size=max(1, min(2_000, (1 << 26) // max(row_bytes, 1))))
+        known = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+        row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in known), default=0)
+        size = max(1, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
+        batches = file.iter_batches(batch_size=size, row_groups=groups, use_threads=groups is None)
         yield from _plain(file.schema_arrow, batches, path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a whole parquet file ({str(error).strip()}).") from error

@@ -31,6 +31,8 @@ METADATA_KEY = b"kbtools"
 _TEXT_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _BATCH_ROWS = 10_000
 _PIECE_BYTES = 1 << 24
+_GATHERED = 3
+"""Pieces that are gathered at once, for each look into a chunk takes its time."""
 _SIZED = 256
 """Rows by whose size pieces are cut."""
 
@@ -188,7 +190,9 @@ def _write_parquet(ds: Dataset, part: Path, embedded: str) -> None:
 
 def _arrow_batches(ds: Dataset) -> Iterator[pa.Table]:
     """The rows in pieces, each one chunk, cut where the rows alone say: so equal rows give equal bytes."""
-    return (table.combine_chunks() for table in exact_tables(ds, ds.column_names, _piece_rows(ds)))
+    rows = _piece_rows(ds)
+    gathered = exact_tables(ds, ds.column_names, _GATHERED * rows)
+    return (table.slice(at, rows).combine_chunks() for table in gathered for at in range(0, table.num_rows, rows))
 
 
 def _piece_rows(ds: Dataset) -> int:

@@ -20,6 +20,7 @@ BY_STATUS = {
     404: Kind.NOT_FOUND,
     408: Kind.TIMEOUT,
     409: Kind.CONFLICT,
+    425: Kind.CONFLICT,
     429: Kind.THROTTLED,
     503: Kind.THROTTLED,
 }
@@ -95,9 +96,9 @@ def by_status(status: int) -> Kind:
 
 def error_in(payload: object) -> Mapping[str, object]:
     """The error object of a body or of its first choice, in the shapes that servers use; empty if there is none."""
-    if not isinstance(payload, Mapping):
+    if not isinstance(payload, dict):
         return {}
-    error = payload.get("error") or _choice_error(payload)
+    error = payload.get("error") or _choice_error(payload.get("choices"))
     if payload.get("object") == "error":
         error = payload
     elif not error and payload.get("detail") and "choices" not in payload and "output" not in payload:
@@ -105,10 +106,9 @@ def error_in(payload: object) -> Mapping[str, object]:
     return error if isinstance(error, Mapping) else {"message": error}
 
 
-def _choice_error(payload: Mapping[str, object]) -> object:
-    choices = payload.get("choices")
+def _choice_error(choices: object) -> object:
     first = choices[0] if isinstance(choices, list) and choices else None
-    return (first.get("error") if isinstance(first, Mapping) else None) or {}
+    return (first.get("error") if isinstance(first, dict) else None) or {}
 
 
 def _kind(status: int, error: Mapping[str, object], message: str) -> Kind:

@@ -1,9 +1,9 @@
-"""The backend for OpenAI-compatible servers, on libcurl: one POST per attempt and no retries of its own."""
+"""The backend for OpenAI-compatible servers: one POST per attempt and no retries of its own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from kbtools.errors import UsageError
 from kbtools.models.backend import Send
 from kbtools.models.backends.received import received
-from kbtools.models.backends.transport import NoResponse, Transport, ascii_url, opened, proxy_for
+from kbtools.models.backends.transport import Lost, NoResponse, Transport, ascii_url, opened, proxy_for
 from kbtools.models.backends.wire import CHAT, Dialect
 from kbtools.models.kinds import STOPS_RUN, Kind
 from kbtools.models.reply import Answer
@@ -59,15 +59,17 @@ class HttpBackend:
     async def connect(self) -> AsyncIterator[Send]:
         """Open a transport; the engine limits the calls in flight, so the transport does not."""
         async with opened({"Content-Type": "application/json", **self.headers}) as transport:
-            yield partial(self._send, Post(transport, ascii_url(self.endpoint), proxy_for(self.endpoint)))
+            yield partial(
+                self._send, Post(transport, ascii_url(self.endpoint), proxy_for(self.endpoint), self._explained)
+            )
 
-    async def _send(self, post: Post, request: Request, timeout: float) -> Answer:
-        body = self.dialect.body(request, self.served_as or self.model).encode("ascii")
-        answer = await post(body, timeout)
-        return self._explained(answer) if answer.kind in STOPS_RUN or answer.kind is Kind.NOT_FOUND else answer
+    def _send(self, post: Post, request: Request, timeout: float) -> Awaitable[Answer]:
+        return post(self.dialect.body(request, self.served_as or self.model).encode("ascii"), timeout)
 
     def _explained(self, answer: Answer) -> Answer:
-        """The answer with what a user can do about a fault of the endpoint."""
+        """The answer with what a user can do about a fault of the endpoint, if it is one."""
+        if answer.kind not in STOPS_RUN and answer.kind is not Kind.NOT_FOUND:
+            return answer
         match answer.kind:
             case Kind.AUTH | Kind.QUOTA:
                 what = "refused the credentials" if answer.kind is Kind.AUTH else "says that the quota is used up"
@@ -99,46 +101,33 @@ class Post:
     transport: Transport
     url: str
     proxy: str | None = None
+    explained: Callable[[Answer], Answer] = lambda answer: answer
+    """Adds to faults what a user can do about them."""
 
     async def __call__(self, body: bytes, timeout: float) -> Answer:
         try:
             response = await self.transport.call(self.url, body, timeout, self.proxy)
         except NoResponse as problem:
-            return self._answer(problem, timeout)
-        return received(response.status, response.headers, response.body)
+            return self.explained(self._answer(problem, timeout))
+        answer = received(response.status, response.headers, response.body)
+        return answer if answer.kind is Kind.OK else self.explained(answer)
 
     def _answer(self, problem: NoResponse, timeout: float) -> Answer:
-        import pycurl
-
-        match problem.code:
-            case pycurl.E_OPERATION_TIMEDOUT:
-                return Answer(Kind.TIMEOUT, error=f"no complete answer within {timeout:g} s", maybe_billed=True)
-            case code if code in _distrust() or (code == pycurl.E_SSL_CONNECT_ERROR and _TLS in str(problem)):
-                error = f"no trusted connection{self._through()} ({problem}). {TLS_ADVICE}"
-                return Answer(Kind.TLS, error=error)
-            case _ if problem.proxy_status >= 300:
-                error = f"the proxy {_bare(self.proxy)} refused with HTTP {problem.proxy_status}"
-                return Answer(Kind.CONNECTION, error=error)
-            case pycurl.E_COULDNT_CONNECT | pycurl.E_COULDNT_RESOLVE_HOST | pycurl.E_COULDNT_RESOLVE_PROXY:
-                return Answer(Kind.CONNECTION, error=f"cannot connect to {self.url}{self._through()}: {problem}")
-            case _:
-                error = f"connection to {self.url}{self._through()} broke: {problem}"
-                return Answer(Kind.CONNECTION, error=error, maybe_billed=True)
+        if problem.lost is Lost.TIMEOUT:
+            return Answer(Kind.TIMEOUT, error=f"no complete answer within {timeout:g} s", maybe_billed=True)
+        if problem.lost is Lost.UNTRUSTED:
+            return Answer(Kind.TLS, error=f"no trusted connection{self._through()} ({problem}). {TLS_ADVICE}")
+        if problem.proxy_status >= 300:
+            error = f"the proxy {_bare(self.proxy)} refused with HTTP {problem.proxy_status}"
+            return Answer(Kind.CONNECTION, error=error)
+        if problem.lost is Lost.UNREACHED:
+            return Answer(Kind.CONNECTION, error=f"cannot connect to {self.url}{self._through()}: {problem}")
+        error = f"connection to {self.url}{self._through()} broke: {problem}"
+        return Answer(Kind.CONNECTION, error=error, maybe_billed=True)
 
     def _through(self) -> str:
         """The proxy, said in errors: its address is else taken for that of the server."""
         return f" through the proxy {_bare(self.proxy)} that the environment names" if self.proxy else ""
-
-
-_TLS = "error:"
-"""How OpenSSL begins to say what is wrong with the other side; a connection that breaks has no such number."""
-
-
-def _distrust() -> frozenset[int]:
-    """Numbers of libcurl's errors about certificates and their files."""
-    import pycurl
-
-    return frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR})
 
 
 def _bare(proxy: str | None) -> str:

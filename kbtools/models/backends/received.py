@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from email.message import Message
 
@@ -66,6 +67,9 @@ def decoded(body: bytes, content_type: str) -> str:
 
     They become lone surrogates, from which the bytes can be had again, and which no row accepts.
     """
+    if body[:1] == b"{" and body[1:2] != b"\0":  # as nearly all are: UTF-8, by what JSON begins with
+        with suppress(UnicodeError):
+            return body.decode()
     for encoding in (json.detect_encoding, lambda _: _charset(content_type)):
         try:
             if text := body.decode(encoding(body)):

@@ -55,29 +55,35 @@ class CallRunner:
         self._options = options
         self._progress = progress
         self._end = end
-        self._gate = AdaptiveLimit(options.max_in_flight)
+        self.gate = AdaptiveLimit(options.max_in_flight)
         self._pace = Pace(options.rpm, options.tpm)
         self._budget = Budget(options)
         self._random = Random()
         self._draining = False
         self.sleepers = Sleepers()
         self.send: Send
-        progress.limit = self._gate.limit
+        progress.limit = self.gate.limit
 
     def drain(self) -> None:
         """Let no further call start, and wake what waits for one."""
         self._draining = True
         self.sleepers.wake()
 
-    async def ask(self, request: Request) -> Attempts | None:
+    def enter(self) -> bool:
+        """Take a place for a call at once, if there is one."""
+        return self.gate.try_acquire()
+
+    async def ask(self, request: Request, placed: bool = False) -> Attempts | None:
         """Bring a request to its final answer, ok or not; None if the run ends before that.
 
-        Its place is free with the answer, which counts as not kept until `kept` is called.
+        A place is waited for unless one was taken by `enter`. It is free with the answer, which counts as not kept
+        until `kept` is called.
         """
         attempts = Attempts(request)
         while True:
-            await self._gate.acquire()
-            unkept = False
+            if not placed:
+                await self.gate.acquire()
+            placed = unkept = False
             try:
                 attempts.answer = answer = await self._attempt(attempts)
                 if answer is None:
@@ -88,17 +94,18 @@ class CallRunner:
                     unkept = True
                     return attempts
             finally:
-                self._gate.release(unkept)
+                self.gate.release(unkept)
+            self.gate.on_room()
             await self.sleepers.sleep(wait)
 
     @property
     def most_unkept(self) -> int:
         """Answers that may wait to be kept at once."""
-        return self._gate.most_unkept
+        return self.gate.most_unkept
 
     def kept(self, attempts: Attempts, stored: bool) -> None:
         """Note that the answer is on disk, or that it cannot be stored; what is counted as used is stored."""
-        self._gate.kept()
+        self.gate.kept()
         for usage in attempts.usage if stored else ():
             count_usage(self._progress, self._options.prices, usage)
 
@@ -125,11 +132,14 @@ class CallRunner:
         if reserved is None:
             return None
         answer: Answer | None = None
+        timeout = self._begun(attempts)
         try:
-            answer = await self._call(attempts)
+            answer = await self.send(attempts.request, timeout)
         finally:
+            self._progress.in_flight -= 1
             self._budget.settle(reserved, answer)
             self._progress.booked = self._budget.spent
+        self._note(attempts.request, answer)
         if answer.kind in STOPS_RUN:
             self._end(ConfigError(answer.error))
             return None
@@ -137,10 +147,10 @@ class CallRunner:
 
     async def _cleared(self, request: Request) -> Spend | None:
         """Wait until the call may start; what it may cost at most, or None if it must not be made."""
-        loop = asyncio.get_running_loop()
         if self._pace.limited:
-            await self.sleepers.sleep(self._pace.delay(estimated_prompt_tokens(request), loop.time()))
-        while not self._draining and (left := self._pace.pause_left(loop.time())) > 0:
+            now = asyncio.get_running_loop().time()
+            await self.sleepers.sleep(self._pace.delay(estimated_prompt_tokens(request), now))
+        while self._pace.paused and not self._draining and (left := self._pause_left()) > 0:
             await self.sleepers.sleep(left)
         if self._draining:
             return None
@@ -153,27 +163,23 @@ class CallRunner:
             return None
         return need
 
-    async def _call(self, attempts: Attempts) -> Answer:
+    def _pause_left(self) -> float:
+        return self._pace.pause_left(asyncio.get_running_loop().time())
+
+    def _begun(self, attempts: Attempts) -> float:
+        """Count a call that begins now, and say how many seconds it has."""
         if not attempts.started:
             attempts.started, attempts.begun = time.time(), time.monotonic()
-        progress = self._progress
-        progress.sent += 1
-        progress.retries += attempts.answer is not None
-        progress.in_flight += 1
-        try:
-            timeout = max(0.001, min(self._options.timeout, self._options.deadline - attempts.elapsed))
-            answer = await self.send(attempts.request, timeout)
-        finally:
-            progress.in_flight -= 1
-        self._note(attempts.request, answer)
-        return answer
+        self._progress.sent += 1
+        self._progress.retries += attempts.answer is not None
+        self._progress.in_flight += 1
+        return max(0.001, min(self._options.timeout, self._options.deadline - attempts.elapsed))
 
     def _note(self, request: Request, answer: Answer) -> None:
         """Let limits, pace and counters follow from an answer."""
-        now = asyncio.get_running_loop().time()
-        self._gate.record(answer.kind in OVERLOAD)
-        self._pace.record(answer.kind is Kind.THROTTLED, answer.retry_after, answer.pause, now)
+        self.gate.record(answer.kind in OVERLOAD)
+        self._pace.record(answer.kind is Kind.THROTTLED, answer.retry_after, answer.pause)
         tokens_in, tokens_out = answer.usage.prompt or 0, answer.usage.completion or 0
         if self._pace.limited and tokens_in + tokens_out:
             self._pace.used_tokens(estimated_prompt_tokens(request), tokens_in + tokens_out)
-        self._progress.limit = self._gate.limit
+        self._progress.limit = self.gate.limit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 MOST_UNKEPT = 256
 """Answers that may wait for their commit; no more than may be in flight."""
@@ -27,19 +28,26 @@ class AdaptiveLimit:
         self.most_unkept = min(maximum, MOST_UNKEPT)
         self.in_flight = 0
         self.unkept = 0
+        self.limit = maximum
+        """Calls that may be under way now."""
         self._limit = float(maximum)
         self._step = max(1.0, maximum / 16)
         self._answers = 0
         self._overloads = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self.on_room: Callable[[], object] = lambda: None
+        """Called when there may be room that nobody waits for, except by `release`, whose caller knows."""
 
-    @property
-    def limit(self) -> int:
-        return max(1, int(self._limit))
+    def try_acquire(self) -> bool:
+        """Take a place if there is one that nobody waits for."""
+        if self._waiters or not self._room():
+            return False
+        self.in_flight += 1
+        return True
 
     async def acquire(self) -> None:
-        if self._room() and not self._waiters:
-            self.in_flight += 1
+        """Take a place as soon as there is one."""
+        if self.try_acquire():
             return
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
@@ -63,6 +71,7 @@ class AdaptiveLimit:
         """Note that an answer is on disk, or is given up."""
         self.unkept -= 1
         self._let_in()
+        self.on_room()
 
     def _let_in(self) -> None:
         while self._waiters and self._room():
@@ -79,6 +88,7 @@ class AdaptiveLimit:
             share = self._overloads / self._answers
             grown = self._limit * (1 - share / 2) + self._step * (1 - share)
             self._limit = min(float(self.maximum), max(1.0, grown))
+            self.limit = int(self._limit)
             self._answers = self._overloads = 0
 
 
@@ -107,6 +117,8 @@ class Pace:
         self._requests = _Meter(rpm) if rpm else None
         self._tokens = _Meter(tpm) if tpm else None
         self.limited = bool(rpm or tpm)
+        self.paused = False
+        """Whether the server has asked for any pause so far."""
         self._paused_until = 0.0
         self._streak = 0
 
@@ -121,12 +133,15 @@ class Pace:
     def pause_left(self, now: float) -> float:
         return max(0.0, self._paused_until - now)
 
-    def record(self, throttled: bool, retry_after: float | None, pause: float, now: float) -> None:
+    def record(self, throttled: bool, retry_after: float | None, pause: float, now: float | None = None) -> None:
         """Note what an answer said about the calls of everybody."""
         self._streak = self._streak + 1 if throttled else 0
         if self._streak >= STREAK and retry_after:
             pause = max(pause, retry_after)
-        self._paused_until = max(self._paused_until, now + pause)
+        if pause:
+            self.paused = True
+            now = asyncio.get_running_loop().time() if now is None else now
+            self._paused_until = max(self._paused_until, now + pause)
 
     def used_tokens(self, booked: int, used: int) -> None:
         if self._tokens:

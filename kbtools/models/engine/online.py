@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,8 +52,10 @@ class Scheduler(Driver):
         self._breaker = CircuitBreaker(backend.endpoint)
         self._draining = False
         self._jobs: set[asyncio.Task[bool]] = set()
+        self._ready: deque[Request] = deque()
+        """Claimed requests that wait for a place."""
         self._open = 0
-        """Jobs that run, and replies that wait for their commit."""
+        """Requests that are ready, jobs that run, and replies that wait for their commit."""
         self._fewer = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ahead: asyncio.Task[_Taken] | None = None
@@ -79,7 +82,7 @@ class Scheduler(Driver):
                 self._loop.call_soon_threadsafe(action)
 
     def _wind_down(self) -> None:
-        self._calls.drain()
+        self._drain_now()
         if self._opening is not None:
             self._opening.cancel()
 
@@ -89,6 +92,7 @@ class Scheduler(Driver):
 
     async def _main(self, requests: Iterator[Request]) -> None:
         self._calls = CallRunner(self._options, self._progress, self._end)
+        self._calls.gate.on_room = self._launch
         self._opening = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         commit = GroupCommit(self._store, self._calls.most_unkept)
@@ -154,9 +158,11 @@ class Scheduler(Driver):
         for follow_up in found.known.follow_ups:
             self._start(self._follow(follow_up))
         granted = await self._claim(found.known.wanted)
-        for key in found.known.wanted:
-            if key in granted:
-                self._start(self._settle(found.by_key[key]))
+        self._ready += [found.by_key[key] for key in found.known.wanted if key in granted]
+        self._open += len(granted)
+        if self._draining:
+            self._drop_ready()
+        self._launch()
         return [found.by_key[key] for key in found.known.wanted if key not in granted]
 
     async def _claim(self, wanted: dict[str, float | None]) -> set[str]:
@@ -164,9 +170,35 @@ class Scheduler(Driver):
             return set()
         return await self._commit.submit(partial(claims.claim, owner=self._owner, seen=wanted))
 
+    def _launch(self) -> None:
+        """Start as many of the requests that are ready as there are places."""
+        while self._ready and self._calls.enter():
+            self._run(self._work(self._ready.popleft()))
+
+    async def _work(self, request: Request) -> bool:
+        """Settle a request that has a place, then what is ready: a task for each would cost turns of the loop."""
+        while True:
+            if not await self._settle(request, placed=True):
+                self._closed()
+            if not self._ready or not self._calls.enter():
+                return True
+            request = self._ready.popleft()
+
+    def _drop_ready(self) -> None:
+        """Give up the claims on requests for which no call was made."""
+        keys = [request.key for request in self._ready]
+        self._ready.clear()
+        if keys:
+            self._open -= len(keys)
+            self._fewer.set()
+            self._commit.submit(partial(claims.release, keys=keys, owner=self._owner))
+
     def _start(self, job: Coroutine[None, None, bool]) -> None:
-        """Run a job that says whether a reply waits for its commit, with which alone it ends."""
         self._open += 1
+        self._run(job)
+
+    def _run(self, job: Coroutine[None, None, bool]) -> None:
+        """Run a job that says whether what it has open is closed elsewhere, such as by the commit of a reply."""
         task = asyncio.create_task(job)
         self._jobs.add(task)
         task.add_done_callback(self._finished)
@@ -189,9 +221,9 @@ class Scheduler(Driver):
             self._fewer.clear()
             await self._fewer.wait()
 
-    async def _settle(self, request: Request) -> bool:
+    async def _settle(self, request: Request, placed: bool = False) -> bool:
         """Bring a claimed request to its final answer and hand that over to be committed."""
-        attempts = await self._calls.ask(request)
+        attempts = await self._calls.ask(request, placed)
         if attempts is None:
             self._commit.submit(partial(claims.release, keys=[request.key], owner=self._owner))
             return False
@@ -237,4 +269,8 @@ class Scheduler(Driver):
         """Note the first reason to end early and let nothing new start."""
         self.problem = self.problem or problem
         self._draining = True
+        self._drain_now()
+
+    def _drain_now(self) -> None:
         self._calls.drain()
+        self._drop_ready()

@@ -61,6 +61,8 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 
 def rate_limit_pause(headers: Mapping[str, str]) -> float:
     """Seconds until the exhausted one of the `x-ratelimit-*` allowances is filled again; 0 if none is."""
+    if "x-ratelimit-remaining-requests" not in headers and "x-ratelimit-remaining-tokens" not in headers:
+        return 0.0  # as from most servers of one's own
     pauses = [
         duration(headers.get(f"x-ratelimit-reset-{what}")) or 0.0
         for what in ("requests", "tokens")

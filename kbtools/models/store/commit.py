@@ -1,6 +1,6 @@
 """Group commit: one thread writes to the store, and many writes share one transaction.
 
-Replies wait up to 10 ms for company. What became of them is told only after their transaction is on disk.
+Replies and claims wait up to 10 ms for company. What became of them is told only after their transaction is on disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Kept = Callable[[Exception | None], None]
 """Called on the event loop when a reply is on disk, or with the reason why it is not."""
 
 LINGER = 0.01
-"""Most seconds for which a reply waits for company: a transaction for each costs more than the replies."""
+"""Most seconds for which a reply or a claim waits for company: a transaction for each costs more than the replies."""
 
 
 class _Group:
@@ -65,10 +65,10 @@ class GroupCommit:
         self._connection.close()
 
     def submit(self, operation: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Run `operation` in a transaction at once. It is committed even if nobody awaits the future."""
+        """Run `operation` in the next transaction. It is committed even if nobody awaits the future."""
         future: asyncio.Future[T] = self._loop.create_future()
         self._group.operations.append((operation, future))
-        self._hand_over()
+        self._hand_over_soon()
         return future
 
     def put(self, reply: Reply, kept: Kept = lambda error: None) -> None:
@@ -76,7 +76,11 @@ class GroupCommit:
         self._group.replies.append((reply, kept))
         if len(self._group.replies) >= self._most:
             self._hand_over()
-        elif self._timer is None:
+        else:
+            self._hand_over_soon()
+
+    def _hand_over_soon(self) -> None:
+        if self._timer is None:
             self._timer = self._loop.call_later(LINGER, self._hand_over)
 
     def _hand_over(self) -> None:

@@ -1,4 +1,4 @@
-"""Triton kernels to PTX on a machine without a GPU. The only module here that knows Triton, and it imports it late.
+"""Triton kernels to PTX on a machine without a GPU. With libdevice.py all that knows Triton; both import it late.
 
 Triton's own stages run in order, without its files: what is made of a kernel is handed on in memory.
 """
@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
+
+from kbtools_plugins.ptx import libdevice
 
 Architecture = int | str
 """80 for NVIDIA's sm_80, "gfx942" for AMD's."""
@@ -113,6 +115,15 @@ def assemble(text: str, options: Mapping[str, Any], target: Architecture) -> str
         knobs.nvidia.dump_ptxas_log = True
         _stages(parsed, target)[_binary(target)](text, dict(parsed.__dict__))
     return said.getvalue()
+
+
+def read_less_of_libdevice() -> None:
+    """From now on read only the part of NVIDIA's library that a kernel needs, where that is the common part."""
+    from triton._C.libtriton import llvm
+
+    options = _backend(WITH_FP8).parse_options({})
+    libraries = [path for _, path in options.extern_libs]
+    llvm.link_extern_libs = libdevice.use_common_part(llvm.link_extern_libs, libraries, _context(WITH_FP8))
 
 
 def lacks_types(error: BaseException, target: Architecture) -> bool:

@@ -96,7 +96,7 @@ def _facts(parsed: ParsedCode, complete: bool) -> CodeFacts:
         inductor=tuple(mark for mark in _INDUCTOR_MARKS if mark in parsed.code),
         lines=parsed.code.count("\n") + 1,
         comment_lines=sum("# " in line for line in parsed.code.splitlines()),
-        docstrings=sum(has_docstring(node) for node in nodes),
+        docstrings=sum(has_docstring(node) for node in nodes if type(node) in SCOPES),
         definitions=sum(type(node) in SCOPES for node in nodes),
     )
 

@@ -77,7 +77,9 @@ def postorder(root: ast.AST, skip: Predicate | None = None) -> list[ast.AST]:
     while stack:
         node = stack.pop()
         found.append(node)
-        below = children(node)
+        below = node.__dict__.get(_KEPT)  # a call for every node would take as long as all else here
+        if below is None:
+            below = children(node)
         stack += below if skip is None else [child for child in below if not skip(child)]
     found.reverse()
     return found
@@ -93,7 +95,8 @@ def with_loop_depth(root: ast.AST) -> Iterator[tuple[ast.AST, int]]:
         node, depth = stack.pop()
         yield node, depth
         inner = depth + (type(node) in _LOOPS)
-        stack.extend((child, inner) for child in children(node))
+        below = node.__dict__.get(_KEPT)
+        stack += [(child, inner) for child in (children(node) if below is None else below)]
 
 
 def derived(nodes: list[ast.AST], names: set[str], seed: Predicate, barrier: Predicate) -> set[int]:
@@ -107,21 +110,21 @@ def derived(nodes: list[ast.AST], names: set[str], seed: Predicate, barrier: Pre
     for node in nodes:
         if type(node) in _ASSIGNMENTS:
             _assign(node, known, marked)  # type: ignore[arg-type]  # one of the four
-        if isinstance(node, _VALUES) and _is_derived(node, known, marked, seed, barrier):
+        if type(node) in _VALUES and _is_derived(node, known, marked, seed, barrier):
             marked.add(id(node))
     return marked
 
 
 _ASSIGNMENTS = frozenset({ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr})
-_VALUES = (ast.expr, ast.keyword)
+_VALUES = frozenset({*ast.expr.__subclasses__(), ast.keyword})
 
 
 def _is_derived(node: ast.AST, known: set[str], marked: set[int], seed: Predicate, barrier: Predicate) -> bool:
-    if isinstance(node, ast.Name):
-        return isinstance(node.ctx, ast.Load) and node.id in known and not barrier(node)
+    if type(node) is ast.Name:
+        return node.id in known and type(node.ctx) is ast.Load and not barrier(node)
     if barrier(node):
         return False
-    return seed(node) or any(id(child) in marked for child in children(node))
+    return seed(node) or not marked.isdisjoint(map(id, children(node)))
 
 
 def _assign(

@@ -15,7 +15,7 @@ from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Compi
 from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
-from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
+from kbtools_plugins.verify.settings import VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
 from kbtools_plugins.verify.steps.compile import (
     Compiled,
@@ -34,11 +34,10 @@ from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.spot import SpotCheck
 from kbtools_plugins.verify.steps.timing import add_times, timing_of
 from kbtools_plugins.verify.steps.trace_rules import Decided
+from kbtools_plugins.verify.tiers import PTX
 from kbtools_plugins.verify.verdict import Resources, Verification
 
 _ATTEMPTS = 3
-_TIERS: dict[Machine, str] = {"gpu": "gpu", "ptx": "ptx", "interpreter": "interpreter+compile"}
-"""What a verdict says of the machine that its kernels ran on."""
 _WHERE = {
     record.ELSEWHERE: "in another place (user, files, clock, card, settings, with gradients) ",
     record.CARDS: "on another card ",
@@ -119,11 +118,10 @@ class PairCheck:
         self._require_work()
         with self._evidence.timed("compile"):
             self._compile()
-        if machine(self._settings) == "interpreter" and (
-            missing := trace_rules.features_without_gpu(self._kernels, self._main_trace, self._features)
-        ):
-            text = f"Triton's interpreter cannot decide on {missing}; it compiles: use --tier ptx"
-            raise Decided(f"unsupported:{missing}", text)
+        if missing := machine(self._settings).lacks(self._kernels, self._main_trace, self._features):
+            raise Decided(
+                f"unsupported:{missing}", f"this tier cannot decide on it; it compiles: use --tier {PTX.name}"
+            )
         if not on_gpu(self._settings):
             trace_rules.require_same_on_all_machines(self._kernels, self._features)
         with self._evidence.timed("replay"):
@@ -133,7 +131,7 @@ class PairCheck:
                 if found.verdict.startswith("unsupported:ptx"):
                     self._compile_later()  # what no assembler takes is not for the machine to have
                 raise
-        if machine(self._settings) == "ptx":
+        if machine(self._settings) is PTX:
             self._look_further()
         with self._evidence.timed("compile for other targets"):
             self._compile_later()
@@ -232,7 +230,7 @@ class PairCheck:
     def _compile(self) -> None:
         tried = self._traces[record.TUNING]
         job = compile_job(self._run_traces(), tried, self._source, self._recording.tuned, self._settings)
-        self._evidence.tier = _TIERS[machine(self._settings)]
+        self._evidence.tier = machine(self._settings).verdicts_say
         reply = self._compiled(job)
         self._features = frozenset(reply.features)
         self._programs = Compiled(self._source, job.launches, reply.programs)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kbtools_plugins.verify.settings import Target, Tier, VerifySettings
+from kbtools_plugins.verify.settings import Target, VerifySettings
+from kbtools_plugins.verify.tiers import Tier
 
 
 class CheckOptions(BaseModel):
@@ -17,7 +18,7 @@ class CheckOptions(BaseModel):
     timeout: float = Field(60.0, gt=0)
     """Seconds that each process of one check may take."""
     tier: Tier = "auto"
-    """Where kernels run: gpu, ptx or cpu (as PTX, on the CPU), interpreter (Triton's), or auto (a GPU if there)."""
+    """Where kernels run: gpu, ptx or cpu (as PTX, on the CPU), or auto (a GPU if there is one)."""
     targets: tuple[Target, ...] = (80, 90)
     """What each kernel must compile for: compute capabilities and architectures of AMD, as in 80,90,gfx942."""
     seeds: int = Field(2, ge=1)

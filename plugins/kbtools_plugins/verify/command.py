@@ -14,7 +14,8 @@ from kbtools.errors import UsageError
 from kbtools.errors import explain as explain_fields
 from kbtools.paths import PathType
 from kbtools_plugins.verify.candidate.text import NoCode, parse
-from kbtools_plugins.verify.settings import Tier, VerifySettings
+from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.tiers import Tier
 
 _FILE = PathType(exists=True, dir_okay=False)
 

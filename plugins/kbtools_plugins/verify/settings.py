@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import devices
+from kbtools_plugins.verify.protocol.machines import KernelRunner
+from kbtools_plugins.verify.tiers import CPU, GPU, PTX, Tier
 
-Tier = Literal["auto", "gpu", "cpu", "ptx", "interpreter"]
-"""`cpu` is what there is without a GPU, which is `ptx`."""
-Machine = Literal["gpu", "ptx", "interpreter"]
 _OLDEST = 75
 
 
@@ -35,8 +34,7 @@ class VerifySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tier: Tier = "auto"
-    """Where kernels run: gpu, ptx or cpu (as PTX, on the CPU), interpreter (Triton's), or auto (a GPU if there is one,
-    else ptx)."""
+    """Where kernels run: gpu, ptx or cpu (as PTX, on the CPU), or auto (a GPU if there is one, else ptx)."""
     targets: tuple[Target, ...] = (80, 90)
     """What every launched kernel is compiled for: compute capabilities, 80 for sm_80, and architectures of AMD."""
     seeds: int = Field(2, ge=1)
@@ -61,11 +59,9 @@ class VerifySettings(BaseModel):
     """Measure the speedup (GPU tier only)."""
 
 
-def machine(settings: VerifySettings) -> Machine:
+def machine(settings: VerifySettings) -> KernelRunner:
     """What kernels run on; ConfigError if a GPU is demanded and there is none."""
-    if on_gpu(settings):
-        return "gpu"
-    return "interpreter" if settings.tier == "interpreter" else "ptx"
+    return GPU if on_gpu(settings) else CPU.get(settings.tier, PTX)
 
 
 def on_gpu(settings: VerifySettings) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from functools import cache
 
-import datasets
 import pytest
 
 import kbtools as kb
@@ -16,6 +15,7 @@ from kbtools_plugins.leaks.contamination.matching import Index
 from kbtools_plugins.leaks.contamination.operators import Signature
 from kbtools_plugins.leaks.contamination.sources import BenchmarkProblem
 from tests.plugins.leaks.variants import VARIANTS, constants_changed, one_operator_replaced, tasks
+from tests.rows import made
 
 TASKS = tasks(60)
 FEW = TASKS[:10]
@@ -48,7 +48,7 @@ def written(path, rows):
 
 
 def rows_of(texts, **more):
-    return datasets.Dataset.from_dict({"id": list(range(len(texts))), "python_code": texts, **more})
+    return made({"id": list(range(len(texts))), "python_code": texts, **more})
 
 
 @cache

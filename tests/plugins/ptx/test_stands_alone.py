@@ -8,7 +8,7 @@ import kbtools_plugins.ptx
 
 PACKAGE = Path(kbtools_plugins.ptx.__file__).parent
 ALLOWED = {"numpy", "ml_dtypes"} | set(sys.stdlib_module_names)
-COMPILERS = {"compile.py"}
+COMPILERS = {"libdevice.py", "compile.py"}
 """Modules that turn a kernel into PTX, and import a compiler where they do."""
 
 

@@ -14,6 +14,7 @@ from kbtools.testing import check_stage
 from kbtools_plugins.feedback import finding
 from kbtools_plugins.training.answers import answer_digest
 from kbtools_plugins.training.outcomes import wilson
+from tests.rows import made_of
 
 TEXT = datasets.Value("string")
 TURN = {"role": TEXT, "content": TEXT, "reasoning": TEXT}
@@ -52,7 +53,7 @@ def row(index: int, module: str, verdict: str, **other: Any) -> dict[str, Any]:
 
 def rows(*given: dict[str, Any]) -> datasets.Dataset:
     """A dataset of these rollouts."""
-    return datasets.Dataset.from_list(list(given), features=FEATURES)
+    return made_of(given, FEATURES)
 
 
 def test_pass_rate_counts_right_rows_of_each_module() -> None:

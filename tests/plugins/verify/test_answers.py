@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from kbtools_plugins.verify.worker.record.answers import listening
 from kbtools_plugins.verify.worker.record.answers.answers import Answers, TookTooLong
 from kbtools_plugins.verify.worker.record.answers.otherwise import other, variants
+from kbtools_plugins.verify.worker.record.failures import is_own
+from kbtools_plugins.verify.worker.record.own_state import fingerprint
 
 _PATH = "/candidate.py"
 
@@ -178,3 +181,71 @@ def test_another_answer_is_another_one(value: object) -> None:
 def test_addresses_stay_aligned() -> None:
     """Who asks for alignment is told the truth."""
     assert [other(0x7F00_0000_0200, variant) % 512 for variant in (0, 1)] == [0, 0]
+
+
+def test_an_answer_that_the_text_waits_for_is_given() -> None:
+    """What it compares with may be the very answer of a device."""
+    for expression, waited in (
+        ("torch._C._show_config() == 'waited for'", True),
+        ("torch._C._show_config().startswith('waited')", True),
+        ("(0, 1, 2)[0 if torch._C._get_privateuse1_backend_name() not in ('waited', 'for') else 2]", 2),
+    ):
+        first, others = _asks(expression)
+        assert first != waited
+        assert waited in others
+
+
+def test_nothing_becomes_something_and_a_module_nothing() -> None:
+    first, others = _asks("sys.modules.get('no_such_module') is None", "import sys")
+    assert (first, others) == (True, [False])
+    first, others = _asks("sys.modules.get('torch') is None", "import sys")
+    assert (first, others) == (False, [True])
+
+
+def test_what_is_not_used_is_not_answered_otherwise() -> None:
+    told = _Told("import torch\n\ndef asked():\n    torch._C._log_api_usage_once('x')\n    return 1\n")
+    assert told.results() == (1, [])
+
+
+def _raised(text: str, path: str) -> Exception:
+    names: dict[str, Any] = {}
+    exec(compile(text, path, "exec"), names)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - any
+        names["fault"]()
+    return caught.value
+
+
+def test_a_fault_of_the_check_is_told_from_one_of_the_candidate() -> None:
+    """It was raised in the check's own code, and nothing of the candidate was running."""
+    ours = str(Path(listening.__file__).parent / "fault.py")
+    own = "def fault(call=lambda: {}['absent']):\n    return call()"
+    assert is_own(_raised(own, ours), _PATH)
+    assert not is_own(_raised(own, _PATH), _PATH)
+    assert not is_own(_raised(own, "/site-packages/torch/x.py"), _PATH)
+    wrong_call = "def fault():\n    return (lambda: 0)(1)"
+    assert not is_own(_raised(wrong_call, str(Path(listening.__file__).parents[2] / "loading.py")), _PATH)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("CALLS = []\ndef step(): CALLS.append(1)", True),
+        ("import itertools\nC = itertools.count()\ndef step(): next(C)", True),
+        ("import itertools\nC = itertools.cycle([1, 2, 3])\ndef step(): next(C)", True),
+        ("def turns():\n    while True:\n        yield 1\n        yield 2\nC = turns()\ndef step(): next(C)", True),
+        ("def step(kept=[]): kept.append(1)", True),
+        ("def step(): step.calls = getattr(step, 'calls', 0) + 1", True),
+        ("class Count:\n    calls = 0\ndef step(): Count.calls += 1", True),
+        ("import random\nR = random.Random(1)\ndef step(): R.random()", True),
+        ("SEEN = {}\ndef step(): SEEN['shape'] = (1, 2)", False),
+        ("import math\ndef step(): math.sqrt(2.0)", False),
+    ],
+)
+def test_what_changes_with_each_call_is_seen(text: str, changes: bool) -> None:
+    """Whatever counts calls: a list, an iterator, a generator, a default, an attribute."""
+    made = ModuleType("candidate")
+    exec(text, vars(made))
+    made.step()
+    before = fingerprint(made, None)
+    made.step()
+    assert (fingerprint(made, None) != before) == changes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launc
 from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.replaying import (
     GPU,
-    REPLAY,
+    PTX,
     TIMING,
     ReplayJob,
     ReplayReply,
@@ -39,7 +40,7 @@ from kbtools_plugins.verify.settings import on_gpu
 from kbtools_plugins.verify.worker.gpu import machine as device_machine
 from kbtools_plugins.verify.worker.gpu import timing
 from kbtools_plugins.verify.worker.reference.inputs import needed_bytes
-from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers
+from kbtools_plugins.verify.worker.replay.faults import OutsideBuffers
 
 DEVICE = devices.Device(name="NVIDIA Imagined", capability=86, identity="GPU-0/1")
 RUN = ReplayRun(trace=0, inputs=[], order="forward", shift=0, turn=0, optional=False)
@@ -210,7 +211,7 @@ def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatc
 
 
 class Imagined(WarmPair):
-    """A device whose kernels run in the interpreter and whose times are given."""
+    """A device whose kernels run on the PTX machine and whose times are given."""
 
     def __init__(self, times: dict[str, list[float]], last: bytes | None = None) -> None:
         super().__init__()
@@ -230,7 +231,7 @@ class Imagined(WarmPair):
         if role.name != "gpu":
             return super().run(role, job, settings, seconds, addresses_gb)
         assert isinstance(job, ReplayJob)
-        outcome = super().run(REPLAY, job, settings, seconds)
+        outcome = super().run(PTX, job, settings, seconds)
         if role is not TIMING:
             return outcome
         (last,) = outcome.known().results
@@ -308,13 +309,15 @@ def test_missing_gpu_is_said() -> None:
             on_gpu(VerifySettings(tier=tier, time=True))
 
 
+@pytest.mark.slow
 @no_device
-def test_benchmark_says_what_it_needs() -> None:
-    """The command for GPU machines ends with status 3 and one sentence here."""
+def test_benchmark_says_what_it_needs_and_does_what_needs_nothing() -> None:
+    """The command for GPU machines ends with status 3 here, after the vectors have run on the PTX machine."""
     script = Path(__file__).parents[3] / "benchmarks" / "verify_gpu.py"
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert run.returncode == 3
     assert "no NVIDIA device" in run.stderr
+    assert re.match(r"no device: [1-9]\d* vectors ran on the PTX machine alone, [1-9]\d+ candidates", run.stdout)
 
 
 @pytest.mark.slow

@@ -61,13 +61,6 @@ def test_python_in_a_kernel_is_a_problem(line: str) -> None:
     assert kernel.problems
 
 
-def test_lists_become_tuples() -> None:
-    """What could be changed would carry something from one program to the next."""
-    body = "C = [1, 2]\n@triton.jit\ndef k(x_ptr, seen=[3]):\n    seen += [4, len(C)]\n    tl.store(x_ptr, seen[1])\n"
-    text = _extract(body).text
-    assert all(piece in text for piece in ("C = (1, 2)", "seen=(3,)", "seen += (4, len(C))", "seen[1]"))
-
-
 @pytest.mark.parametrize(
     "line",
     [

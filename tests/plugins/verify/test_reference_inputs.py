@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 import torch
 
 from kbtools_plugins.verify.worker.reference.inputs import alone, structured, varied
+from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes
 from kbtools_plugins.verify.worker.reference.ties import kept
 
 
@@ -61,3 +65,47 @@ def test_integers_that_are_never_zero_are_so_somewhere() -> None:
         ways = alone(first, kept(first, (torch.tensor([1, 5, 9]),)), (), signs=False)
         padded = [change() for way in ways if way.name == "input 0 alone, with zeros" for change in way.changes]
         assert [0 in inputs[0] for inputs in padded if inputs is not None] == [True]
+
+
+Forward = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _jumps(forward: Forward, x: torch.Tensor) -> Jumps:
+    with (seen := Jumps()):
+        forward(x)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("forward", "there"),
+    [
+        (torch.round, lambda x: x % 1 == 0.5),
+        (lambda x: torch.floor(x * 16), lambda x: x * 16 % 1 == 0),
+        (lambda x: x > 0.75, lambda x: x == 0.75),
+        (lambda x: torch.nn.functional.hardshrink(x, 0.25), lambda x: x == -0.25),
+        (torch.sign, lambda x: x == 0),
+        (lambda x: (x * 4).to(torch.int32), lambda x: x * 4 % 1 == 0),
+    ],
+)
+def test_inputs_are_put_where_a_function_jumps(forward: Forward, there: Forward) -> None:
+    """Random numbers never lie on a tie or on a threshold."""
+    torch.manual_seed(3)
+    x = torch.randn(200)
+    made = changes(_jumps(forward, x))[0](x)
+    assert there(made).sum() > 5
+    assert _jumps(forward, made).exact
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [lambda x: torch.round(x / 0.1), lambda x: torch.round(x.sigmoid()), lambda x: torch.floor_divide(x, 3.0)],
+)
+def test_what_is_rounded_before_a_jump_decides_nothing(forward: Forward) -> None:
+    """Whether such a number is a tie depends on how it was computed, and a candidate may compute it otherwise."""
+    x = torch.randn(200)
+    assert not _jumps(forward, changes(_jumps(forward, x))[0](x)).exact
+
+
+@pytest.mark.parametrize("forward", [torch.exp, torch.relu, lambda x: x.round().argmax(-1)])
+def test_nothing_is_made_where_nothing_jumps_or_equal_numbers_are_ranked(forward: Forward) -> None:
+    assert changes(_jumps(forward, torch.randn(200))) == []

@@ -61,6 +61,16 @@ def test_a_table_of_addresses_cannot_be_followed(processes: WarmPair) -> None:
     assert verdict.verdict == "unsupported:host_reads_data", explain(verdict)
 
 
+def test_a_kernel_that_loads_from_a_number_is_a_compile_error(processes: WarmPair) -> None:
+    """No device takes it, wherever the memory is: Triton compiles no load from an integer."""
+    found = plain().replace(",)](x,", ",)](x.data_ptr(),")
+    verdict = verify(REFERENCE, found, settings=_SETTINGS, processes=processes)
+    assert verdict.verdict == "compile_error", explain(verdict)
+    cast = found.replace("tl.load(x_ptr + at,", "tl.load(x_ptr.to(tl.pointer_type(tl.float32)) + at,")
+    verdict = verify(REFERENCE, cast, settings=_SETTINGS, processes=processes)
+    assert verdict.verdict == "unsupported:host_reads_data", explain(verdict)
+
+
 @pytest.mark.parametrize(("blocks", "verdict"), [(2, "pass"), (1, "wrong_output")])
 def test_what_is_compiled_for_other_cards_alone_is_run(blocks: int, verdict: str, processes: WarmPair) -> None:
     """Another block there, and as many programs as that asks for, or too few."""

@@ -49,7 +49,7 @@ TWINS = {
     "library_operator": "autograd_function twin_custom_op",
     "lower_precision": "twin_half_accumulate half_inputs_widened",
     "machine_detection": "twin_kinds_of_tensors twin_fallbacks_for_the_host twin_version_switch",
-    "mutated_input": "in_place twin_clone_input",
+    "mutated_input": "in_place out_argument twin_clone_input",
     "network": "main_block",
     "out_of_bounds": "transposed_weight three_dimensional_grid",
     "output_cache": "twin_cached_grid cached_weight",

@@ -19,9 +19,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from kbtools_plugins.verify import Verification, VerifySettings, verify
-from kbtools_plugins.verify.host.processes import WarmPair
-from kbtools_plugins.verify.settings import Tier
+from kbtools_plugins.verify.host.processes import WarmPair, spare_cores
 from kbtools_plugins.verify.steps import read as reading
+from kbtools_plugins.verify.tiers import Tier
 
 HERE = Path(__file__).parent
 
@@ -72,7 +72,7 @@ def on_tier(candidate: Candidate, tier: Tier) -> Candidate:
 def run(candidates: list[Candidate], workers: int) -> list[Verification]:
     """Their verdicts, in order."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
-    pairs = [WarmPair(number) for number in range(workers)]
+    pairs = [WarmPair(number, spare_core=spare_cores(workers)) for number in range(workers)]
     for pair in pairs:
         idle.put(pair)
 

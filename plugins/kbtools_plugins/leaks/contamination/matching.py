@@ -82,6 +82,8 @@ class Index:
     _frequency: Counter[int] = field(default_factory=Counter)
     """Codes, the problems included, that hold a shingle of some problem."""
     _seen: int = 0
+    _wholes: dict[tuple[int, str], float] = field(default_factory=dict)
+    """Weights of problems; they change with every code that is looked at."""
 
     def __post_init__(self) -> None:
         self.read = [codes.read_code(problem.code) for problem in self.problems]
@@ -119,31 +121,33 @@ class Index:
 
     def _count(self, code: ComparableCode) -> None:
         self._seen += 1
+        self._wholes.clear()
         for stream, part in code.parts.items():
             known = self._by_shingle[stream]
             self._frequency.update(shingle for shingle in part.shingles.tolist() if shingle in known)
 
     def _shared(self, stream: str, part: CodePart) -> list[_Shared]:
-        known, common = self._by_shingle[stream], defaultdict(list)
+        known, common, words = self._by_shingle[stream], defaultdict(list), Counter(part.words.tolist())
         for shingle in part.shingles.tolist():
             for number in known.get(shingle, ()):
                 common[number].append(shingle)
         return [
-            _Shared(number, stream, frozenset(shingles), _holds_all(part.words, self.read[number].parts[stream].words))
+            _Shared(number, stream, frozenset(shingles), _holds_all(words, self.read[number].parts[stream].words))
             for number, shingles in common.items()
             if len(shingles) >= _FEWEST_SHARED and len(self.read[number].parts[stream].shingles) >= _LONG_ENOUGH
         ]
 
     def _containment(self, found: _Shared) -> float:
         """Share of a problem's shingles that the code holds, rare ones counting more."""
-        whole = self.read[found.problem].parts[found.stream].shingles.tolist()
-        return sum(map(self._weight, found.shingles)) / sum(map(self._weight, whole))
+        which = (found.problem, found.stream)
+        if which not in self._wholes:
+            self._wholes[which] = sum(map(self._weight, self.read[found.problem].parts[found.stream].shingles.tolist()))
+        return sum(map(self._weight, found.shingles)) / self._wholes[which]
 
     def _weight(self, shingle: int) -> float:
         return math.log(1 + self._seen / self._frequency[shingle])
 
 
-def _holds_all(words: np.ndarray, wanted: np.ndarray) -> bool:
+def _holds_all(words: Counter[int], wanted: np.ndarray) -> bool:
     """Whether a code has every word of a problem, as often as the problem has it."""
-    have = Counter(words.tolist())
-    return all(have[word] >= times for word, times in Counter(wanted.tolist()).items())
+    return all(words[word] >= times for word, times in Counter(wanted.tolist()).items())

@@ -16,41 +16,10 @@ def constant_parameters(node: ast.FunctionDef) -> frozenset[str]:
     return frozenset(item.arg for item in parameters if item.annotation and "constexpr" in ast.unparse(item.annotation))
 
 
-LOGIC_AS_VALUE = "and as a value"
-"""Among the words of a kernel that uses `and` or `or` for more than a truth value."""
-
-
 def words(node: ast.AST) -> set[str]:
     """Names and attributes in a text, to tell which features of the language it needs."""
     names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-    logic = {LOGIC_AS_VALUE} if _has_logic_as_value(node) else set()
-    return names | logic | {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
-
-
-def _has_logic_as_value(node: ast.AST) -> bool:
-    """Whether `a and b` is used where it matters that Python gives `b` and a compiled kernel a truth value."""
-    tests = {id(test) for part in ast.walk(node) if (test := getattr(part, "test", None)) is not None}
-    tests |= {id(part.operand) for part in ast.walk(node) if isinstance(part, ast.UnaryOp)}
-    tests |= {id(value) for part in ast.walk(node) if isinstance(part, ast.BoolOp) for value in part.values}
-    constants = constant_parameters(node) if isinstance(node, ast.FunctionDef) else frozenset()
-    return any(
-        isinstance(part, ast.BoolOp) and id(part) not in tests and not _is_safe(part.values, constants)
-        for part in ast.walk(node)
-    )
-
-
-def _is_safe(values: list[ast.expr], constants: frozenset[str]) -> bool:
-    """Truth values alone, or constants alone, which a compiler treats as Python does."""
-    constant = [isinstance(value, ast.Constant) or getattr(value, "id", "") in constants for value in values]
-    return all(constant) or all(map(_is_truth, values))
-
-
-def _is_truth(value: ast.expr) -> bool:
-    if isinstance(value, ast.BoolOp):
-        return all(map(_is_truth, value.values))
-    if isinstance(value, ast.UnaryOp):
-        return isinstance(value.op, ast.Not)
-    return isinstance(value, ast.Compare) or (isinstance(value, ast.Constant) and isinstance(value.value, bool))
+    return names | {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
 
 
 def written_parameters(node: ast.FunctionDef, kernels: set[str]) -> frozenset[str]:

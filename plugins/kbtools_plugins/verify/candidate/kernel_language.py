@@ -1,7 +1,7 @@
 """What the text of a kernel may contain so that it is data rather than a program: the Triton language and nothing else.
 
-Triton's interpreter executes a kernel's body as Python, and its compiler runs parts of it too; a body that could
-reach `open` or a module through `tl` would be code. Names, attributes and statements outside these lists are reported
+Triton's compiler runs parts of a kernel's body as Python; one that could reach `open` or a module through `tl` would be
+code. Names, attributes and statements outside these lists are reported
 with their line.
 """
 
@@ -48,7 +48,7 @@ _VALUE_ATTRIBUTES = frozenset(
     logical_or atomic_add atomic_max atomic_min atomic_and atomic_or atomic_xor atomic_cas atomic_xchg
     item scatter block_shape shape_ptr strides randint minimum maximum bitcast squeeze unsqueeze
     real atomic_load atomic_store atomic_poll cdiv reduce_or is_int1 is_uint8 is_uint16 is_uint32
-    is_uint64 is_standard_floating is_fp8e4nv is_fp8e5 is_fp8e4b15 is_void
+    is_uint64 is_standard_floating is_fp8e4nv is_fp8e5 is_fp8e4b15 is_void bit_length name
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 _STATEMENTS = (
@@ -117,7 +117,6 @@ def violations(
             line = getattr(node, "lineno", function.lineno)
             yield f"line {line}: {type(node).__name__} is not part of the kernel language"
         elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-            # in the interpreter it would be kept for the next program
             yield f"line {node.lineno}: {ast.unparse(node)} {NO_NAME}"
         elif isinstance(node, ast.Attribute):
             yield from _attribute_violations(node, modules, bound)

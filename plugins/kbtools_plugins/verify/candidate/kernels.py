@@ -40,14 +40,14 @@ def extract(tree: ast.Module, bindings: Sequence[Binding] = ()) -> KernelSource:
     `bindings` say what the kernels' names stood for when they were launched; where they say nothing the text counts.
     """
     modules, imports = language_imports(tree)
-    named = {(found.kernel, found.line) for found in bindings}
-    named |= {(found.target, found.target_line) for found in bindings if found.kind == "function"}
-    functions = [
-        node
+    named = {(found.kernel, found.line): "" for found in bindings}
+    named |= {(found.target, found.target_line): found.maker for found in bindings if found.kind == "function"}
+    makers = {
+        id(node): _maker(node, modules) or named.get((node.name, first_line(node)), "") or "triton.jit"
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-        and (is_jit(node, modules, imports) or (node.name, first_line(node)) in named)
-    ]
+        if isinstance(node, ast.FunctionDef) and (_maker(node, modules) or (node.name, first_line(node)) in named)
+    }
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and id(node) in makers]
     if not functions:
         return KernelSource(text=_HEADER)
     bound = {
@@ -74,23 +74,37 @@ def extract(tree: ast.Module, bindings: Sequence[Binding] = ()) -> KernelSource:
         kernel = _describe(node, clean_names[id(node)], names)
         kernels.setdefault(node.name, []).append(kernel)
         if not kernel.problems:  # what is not in the language is never near a process that runs kernels
-            lines.append(_clean_function(node, kernel.clean_name, modules))
+            lines.append(_clean_function(node, kernel.clean_name, modules, makers[id(node)]))
             originals[kernel.clean_name] = node
     text = "\n".join(lines)
     return KernelSource(text=text, lines=list(original_lines(text, originals)), kernels=kernels)
 
 
-def is_jit(node: ast.FunctionDef, modules: dict[str, str], imports: dict[str, ast.stmt]) -> bool:
-    """Whether a function is decorated as a Triton kernel, under whatever name `jit` was imported."""
-    return any(_is_jit_decorator(decorator, modules) for decorator in node.decorator_list)
+def _maker(node: ast.FunctionDef, modules: dict[str, str]) -> str:
+    """What a function is decorated with that kernels can call, under whatever name it was imported; else empty."""
+    return next((made for item in node.decorator_list if (made := _made_by(item, modules))), "")
 
 
-def _is_jit_decorator(decorator: ast.expr, modules: dict[str, str]) -> bool:
+_MAKERS = {
+    "triton.jit": "triton.jit",
+    "jit": "triton.jit",
+    "triton.runtime.jit.jit": "triton.jit",
+    "triton.runtime.jit": "triton.jit",
+    "triton.constexpr_function": "triton.constexpr_function",
+    "triton.runtime.jit.constexpr_function": "triton.constexpr_function",
+    "constexpr_function": "triton.constexpr_function",
+    "triton.language.constexpr": "tl.constexpr",
+    "triton.language.core.constexpr": "tl.constexpr",
+}
+"""Decorators by their full names. What the last two make is Python that the compiler runs, so it is held to the same
+language."""
+
+
+def _made_by(decorator: ast.expr, modules: dict[str, str]) -> str:
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     path = dotted(target)
     root = path.partition(".")[0]
-    full = modules.get(root, root) + path.removeprefix(root)
-    return full in ("triton.jit", "jit", "triton.runtime.jit.jit", "triton.runtime.jit")
+    return _MAKERS.get(modules.get(root, root) + path.removeprefix(root), "")
 
 
 def _describe(node: ast.FunctionDef, clean_name: str, names: KernelNames) -> Kernel:
@@ -128,11 +142,7 @@ def _clean_names(functions: list[ast.FunctionDef], bound: set[tuple[str, int]]) 
 
 
 class _Canonical(ast.NodeTransformer):
-    """Calls triton.language `tl`, which Triton's interpreter looks for by identity and patches once for each name.
-
-    Lists become the tuples that a compiler makes of them: one that could be changed would outlive the program. An
-    assignment loses a type that says nothing: the interpreter makes a device's number of what is assigned without one.
-    """
+    """Calls triton.language `tl`, whatever the candidate calls it."""
 
     def __init__(self, modules: dict[str, str]) -> None:
         self._functions = {
@@ -155,24 +165,15 @@ class _Canonical(ast.NodeTransformer):
             return ast.parse(path, mode="eval").body
         return ast.Name("tl", node.ctx, lineno=node.lineno, col_offset=0) if node.id in self._aliases else node
 
-    def visit_List(self, node: ast.List) -> ast.List | ast.Tuple:
-        self.generic_visit(node)
-        return ast.Tuple(node.elts, node.ctx) if isinstance(node.ctx, ast.Load) else node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
-        self.generic_visit(node)
-        if node.value is None or "constexpr" in ast.unparse(node.annotation):
-            return node
-        return ast.Assign([node.target], node.value)
-
-
-def _clean_function(node: ast.FunctionDef, name: str, modules: dict[str, str]) -> str:
+def _clean_function(node: ast.FunctionDef, name: str, modules: dict[str, str], maker: str) -> str:
     decorator = next(
         (item for item in node.decorator_list if isinstance(item, ast.Call) and dotted(item.func).endswith("jit")), None
     )
     keywords = [word for word in decorator.keywords if word.arg and is_pure(word.value, set())] if decorator else []
-    jit = ast.Call(ast.Attribute(ast.Name("triton"), "jit"), [], keywords)
+    made: ast.expr = ast.parse(maker, mode="eval").body
+    made = ast.Call(made, [], keywords) if maker == "triton.jit" else made
     clean = _Canonical(modules).visit(
-        ast.FunctionDef(name, copy.deepcopy(node.args), copy.deepcopy(node.body), [jit], None)
+        ast.FunctionDef(name, copy.deepcopy(node.args), copy.deepcopy(node.body), [made], None)
     )
     return "\n" + ast.unparse(ast.fix_missing_locations(clean)) + "\n"

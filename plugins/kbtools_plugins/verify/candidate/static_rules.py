@@ -192,7 +192,7 @@ def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
 
 
 def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    asked = {id(part) for node in ast.walk(tree) if isinstance(node, ast.Compare) for part in node.comparators}
+    asked = {id(part) for node in ast.walk(tree) for part in _asked_for_one(node)}
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -200,8 +200,28 @@ def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             if name == "__main__" or (not name.startswith(("torch", "triton")) and _REFERENCE_MODULE.search(name)):
                 yield trick(node, "hack:reference_access", f"import {name}")
         if isinstance(node, ast.Attribute) and aliases.path(node) == "sys.modules":
-            looks = id(node) in asked  # "flash_attn" in sys.modules
+            looks = id(node) in asked
             yield trick(node, "hack:reference_access", "sys.modules").model_copy(update={"looks": looks})
+
+
+def _asked_for_one(node: ast.AST) -> list[ast.expr]:
+    """What a text asks for one thing alone that it names: `"flash_attn" in x`, `x.get("numpy")`, `x["numpy"]`."""
+    match node:
+        case ast.Compare(comparators=others):
+            return others
+        case ast.Call(func=ast.Attribute(value=owner, attr="get"), args=[name, *_]) if _is_harmless(name):
+            return [owner]
+        case ast.Subscript(value=owner, slice=name, ctx=ast.Load()) if _is_harmless(name):
+            return [owner]
+    return []
+
+
+def _is_harmless(name: ast.expr) -> bool:
+    """Whether a module's name is written down, or is the candidate's own, and is no reference's."""
+    if isinstance(name, ast.Name):
+        return name.id == "__name__"
+    known = constant_text(name)
+    return bool(known) and known != "__main__" and not _REFERENCE_MODULE.search(known)
 
 
 def _recording(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -59,10 +59,18 @@ class Child:
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     counted: float = 0.0
     """Seconds of its processor time that were counted as those of its jobs so far."""
+    stopped: bool = False
+    """Whether nobody wants its reply any more."""
 
     def begin(self) -> None:
         """Tell it what its messages are signed with."""
         self.channel.sendall(self.key)
+
+    def stop(self) -> None:
+        """Whoever waits for its reply gets none: what is known does without."""
+        self.stopped = True
+        with suppress(OSError):  # it has just ended
+            self.channel.shutdown(socket.SHUT_RDWR)
 
     def do(
         self, role: Role[J, R], assignment: Assignment, turn: ExitStack, device: devices.Device | None

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 
 from kbtools_plugins.verify.host.child import Outcome
 from kbtools_plugins.verify.host.processes import WarmPair
@@ -45,6 +49,8 @@ class PairProcesses:
         self._deadline = deadline
         self._settings = settings
         self._left = settings.timeout * _TIMEOUTS_PER_PAIR
+        self._counting = Lock()
+        self._beside: ThreadPoolExecutor | None = None
         self.used = 0.0
         """Seconds of processor time so far."""
 
@@ -58,10 +64,21 @@ class PairProcesses:
         if wanted <= 0:
             return Outcome(failed="timeout", error="the processor time for the whole pair was used up")
         outcome = self._processes.run(role, job, self._settings, wanted, addresses_gb)
-        self._left -= max(outcome.seconds, 0.001)
-        self.used += outcome.seconds
+        with self._counting:
+            self._left -= max(outcome.seconds, 0.001)
+            self.used += outcome.seconds
         return outcome
 
+    def ahead(self, role: Role[J, R], job: J) -> Callable[[], Outcome[R]]:
+        """A function that waits for a job's outcome; without a spare core the job begins only then."""
+        if not self._processes.spare_core:
+            return partial(self.run, role, job)
+        self._beside = self._beside or ThreadPoolExecutor(1)
+        return self._beside.submit(self.run, role, job).result
+
     def close(self) -> None:
-        """The pair is done."""
+        """The pair is done; a job that was begun ahead and is not wanted any more is ended."""
+        if self._beside:
+            self._processes.stop()
+            self._beside.shutdown(cancel_futures=True)
         self.used += self._processes.end_pair()

@@ -15,19 +15,22 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 from kbtools.errors import ConfigError, MissingExtra
-from kbtools_plugins.ptx.native import library
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.host.child import Child, J, Outcome, R, WorkerDied, explain_death
+from kbtools_plugins.verify.host.environment import environment
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.roles import SEVERAL_JOBS, Assignment, Role
 from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.tiers import MACHINES, PTX
 
+_COMMON = PTX.process
 _ROLES = {
     "text": ("read", "kernels"),
-    "jit": (
+    _COMMON: (
         "shrink",
         "reference",
         "record",
@@ -39,10 +42,10 @@ _ROLES = {
         "lead",
         "follow",
     ),
-    "interpreter": ("replay",),
-}
-"""What each warm process can do: one without torch reads texts, since to fork it takes less than the reading. The
-interpreter's is started by the first job for it."""
+} | {machine.process: (machine.role.name,) for machine in MACHINES if machine.process != _COMMON}
+"""What each warm process can do: one without torch reads texts, since to fork it takes less than the reading. Those of
+machines that have their own are started by the first job for them."""
+_VARIABLES = {machine.process: dict(machine.environment) for machine in MACHINES}
 _START_SECONDS = 600
 _START_ATTEMPTS = 10
 
@@ -56,15 +59,17 @@ class Warm:
         self._device = present[number % len(present)] if present else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         command = [sys.executable, "-m", "kbtools_plugins.verify.worker.zygote", str(theirs.fileno()), *_ROLES[kind]]
-        environment = _environment(interpret=kind == "interpreter", scratch=scratch)
+        variables = environment(scratch) | _VARIABLES.get(kind, {})
         if present:
-            environment["CUDA_VISIBLE_DEVICES"] = devices.visible(number % len(present))
-        self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+            variables["CUDA_VISIBLE_DEVICES"] = devices.visible(number % len(present))
+        self._process = subprocess.Popen(command, env=variables, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=scratch)  # fmt: skip
         theirs.close()
         self._control = ours
         self._ready = False
         self._kept: Child | None = None
+        self._turn = Lock()
+        self._busy: list[Child] = []
 
     def run(
         self,
@@ -92,13 +97,22 @@ class Warm:
         )
         with ExitStack() as turn:  # a device is given back only when its job is dead
             device = self._device if role.name == "gpu" else None
+            self._busy.append(child)
             outcome = child.do(role, assignment, turn, device)
+            self._busy.remove(child)
             if keep and shares and outcome.reply is not None:
                 self._kept = child
                 return replace(outcome, seconds=child.count())
             status, used = self._end(child)
+        if child.stopped:
+            return Outcome(failed="stopped", seconds=used)
         outcome = replace(outcome, error=outcome.error.replace(f"{child.folder}{os.sep}", ""))
         return replace(explain_death(outcome, status), seconds=used)
+
+    def stop(self) -> None:
+        """Nobody wants what its jobs would say."""
+        for child in list(self._busy):
+            child.stop()
 
     def end_kept(self) -> float:
         """End the fork that was kept; seconds of its processor time that were not counted yet."""
@@ -158,8 +172,9 @@ class Warm:
 
     def _command(self, command: dict[str, wire.Tree], channel: socket.socket | None = None) -> dict[str, int]:
         try:
-            socket.send_fds(self._control, [json.dumps(command).encode()], [channel.fileno()] if channel else [])
-            answer = self._control.recv(4096)
+            with self._turn:
+                socket.send_fds(self._control, [json.dumps(command).encode()], [channel.fileno()] if channel else [])
+                answer = self._control.recv(4096)
         except (ConnectionError, TimeoutError):
             answer = b""
         if not answer:
@@ -169,18 +184,20 @@ class Warm:
 
 
 class WarmPair:
-    """The warm processes that one worker needs: a reader, Triton compiling and, if asked for, Triton interpreting.
+    """The warm processes that one worker needs: a reader, one with torch and Triton, and those of other machines.
 
-    Workers take turns on the machine's GPUs by their `number`, where it has any.
+    Workers take turns on the machine's GPUs by their `number`, where it has any. With a `spare_core`, jobs of one pair
+    that need nothing of each other run at once.
     """
 
-    def __init__(self, number: int = 0) -> None:
+    def __init__(self, number: int = 0, *, spare_core: bool = False) -> None:
         self._number = number
+        self.spare_core = spare_core
         self._scratch = Path(tempfile.mkdtemp(prefix="kbtools-verify-"))
         for name in ("triton", "inductor"):
             (self._scratch / name).mkdir()
         self._keeps = False
-        self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", "jit")}
+        self._warm = {kind: Warm(kind, self._scratch, number) for kind in ("text", _COMMON)}
 
     def run(
         self,
@@ -196,12 +213,19 @@ class WarmPair:
         """
         kind = next(kind for kind, roles in _ROLES.items() if role.name in roles)
         self._start(kind)
+        warm = self._warm[kind]
         try:
             limit = seconds or settings.timeout
-            return self._warm[kind].run(role, job, settings, limit, addresses_gb, keep=self._keeps)
+            return warm.run(role, job, settings, limit, addresses_gb, keep=self._keeps)
         except WorkerDied:
-            self._replace(kind)
+            if warm is self._warm[kind]:  # another job of the pair may have found it out
+                self._replace(kind)
             raise
+
+    def stop(self) -> None:
+        """What jobs run beside this one's caller would say is not wanted any more."""
+        for warm in self._warm.values():
+            warm.stop()
 
     def begin_pair(self) -> None:
         """Jobs that run no foreign code share a fork from now on, until the pair is done."""
@@ -251,32 +275,15 @@ class WarmPair:
         self.close()
 
 
+def spare_cores(workers: int) -> bool:
+    """Whether each of so many workers has a second core to itself."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return cores >= 2 * workers
+
+
 @cache
 def shared_pair() -> WarmPair:
     """The pair for checks that bring none: it is kept until the interpreter exits."""
-    processes = WarmPair()
+    processes = WarmPair(spare_core=spare_cores(1))
     atexit.register(processes.close)
     return processes
-
-
-def _environment(*, interpret: bool, scratch: Path) -> dict[str, str]:
-    """Nothing of the caller's environment but where Python finds its modules: credentials stay out."""
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES") if name in os.environ}
-    return kept | {
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": str(scratch),
-        "TMPDIR": str(scratch),
-        library.CACHE: "" if os.environ.get(library.CACHE) == "" else str(library.default_folder()),
-        "TRITON_CACHE_DIR": str(scratch / "triton"),
-        "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",
-        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking whether there is a GPU must not start CUDA before the fork
-        "USER": "kbtools",
-        "TRITON_INTERPRET": "1" if interpret else "0",
-        "TRITON_DEFAULT_FP_FUSION": "0",  # Triton's default from 3.10 on; one run of each check is fused all the same
-        "LD_BIND_NOW": "1",  # what is bound here need not be bound in each fork
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-    }

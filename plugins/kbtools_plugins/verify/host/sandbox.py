@@ -36,6 +36,7 @@ _EXEC_CALLS = {"x86_64": {57, 58, 59, 322, 53}, "aarch64": {221, 281, 199}}
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE3 = 435
 _SIGNALS = {"x86_64": [62, 234], "aarch64": [129, 131]}
+_SECCOMP, _ALL_THREADS = {"x86_64": 317, "aarch64": 277}, 1
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _DRIVER_READS = ("/proc", "/sys", "/bin", "/sbin")
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
@@ -60,7 +61,7 @@ class JobLimits:
     """Whether it may start programs (ptxas): only for jobs that run no foreign code."""
     drives_device: bool = False
     """Whether it is the CUDA driver's process, which wants its device files, /proc, /sys, many descriptors and address
-    space without end: such a job, which runs no foreign code on the host, is held by Landlock and rlimits alone."""
+    space without end: it is held by Landlock and rlimits alone until it is to run foreign code (`shut`)."""
 
 
 @cache
@@ -91,6 +92,21 @@ def enter(folder: Path, limits: JobLimits, readable: Iterable[Path], writable: I
     _drop_capabilities()
     if available()["seccomp"]:
         _seccomp(limits.may_execute)
+
+
+def shut(folder: Path, readable: Iterable[Path]) -> None:
+    """Shut in a driver's process as any other before foreign code runs there: the device is open by now.
+
+    Threads that the driver has started are held by the same filter of system calls.
+    """
+    if sys.platform != "linux":
+        return
+    if available()["landlock"]:
+        _landlock([folder, *gpu_devices()], readable)
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    _drop_capabilities()
+    if available()["seccomp"]:
+        _seccomp(may_execute=False, all_threads=True)
 
 
 def become_subreaper() -> None:
@@ -195,11 +211,14 @@ def _landlock_rule(ruleset: int, path: Path, access: int) -> None:
     os.close(descriptor)
 
 
-def _seccomp(may_execute: bool) -> None:
+def _seccomp(may_execute: bool, *, all_threads: bool = False) -> None:
     program = _filter_program(platform.machine(), os.getpid(), may_execute)
     buffer = ctypes.create_string_buffer(program)
     head = struct.pack("<HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
-    _check(_libc.prctl(_PR_SET_SECCOMP, 2, head, 0, 0), "seccomp")
+    if all_threads:
+        _check(_libc.syscall(_SECCOMP[platform.machine()], 1, _ALL_THREADS, head), "seccomp")
+    else:
+        _check(_libc.prctl(_PR_SET_SECCOMP, 2, head, 0, 0), "seccomp")
 
 
 def _filter_program(machine: str, pid: int, may_execute: bool) -> bytes:

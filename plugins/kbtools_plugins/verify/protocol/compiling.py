@@ -6,6 +6,8 @@ from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.protocol.wire import Tree
 
+CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+"""Variables that name where compiled kernels are kept."""
 PTX_TARGET = 80
 """What kernels are compiled for that the PTX machine runs, but for those with fp8 that came later."""
 

@@ -14,11 +14,12 @@ Array = npt.NDArray[Any]
 
 
 def flatten(tree: Tree) -> tuple[Tree, list[Tensor]]:
-    """The structure with a mark for each tensor (lists and tuples are one), and the tensors."""
+    """The structure with a mark for each tensor, and the tensors. Lists and tuples are one, keys have no order."""
     if isinstance(tree, dict) and "tensor" in tree:
         return "tensor", [Tensor.read(tree)]
     if isinstance(tree, dict):
         (kind, body), *_ = tree.items()
+        body = sorted(body, key=lambda item: repr(item[0])) if kind == "dict" else body
         items = [value for _, value in body] if kind == "dict" else body if isinstance(body, list) else []
         parts = [flatten(item) for item in items]
         names = [key for key, _ in body] if kind == "dict" else body if not isinstance(body, list) else []
@@ -41,7 +42,9 @@ def structure(tree: Tree) -> str:
         return "a tensor"
     if isinstance(tree, dict):
         (kind, body), *_ = tree.items()
-        items = [value for _, value in body] if kind == "dict" else body if isinstance(body, list) else []
+        if kind == "dict":
+            return f"a dict of {', '.join(f'{key!r}: {structure(value)}' for key, value in body) or 'nothing'}"
+        items = body if isinstance(body, list) else []
         return f"a {kind} of {', '.join(map(structure, items)) or 'nothing'}"
     return repr(tree)
 

@@ -71,6 +71,8 @@ class RecordReply(ProcessMessage):
     plans: dict[str, Recorded]
     doubted: list[Trace] = []
     """What it does where an answer is another one, as far as that differs."""
+    refused: list[str] = []
+    """Answers without which it always raises."""
     lacking: list[str]
     """Parameters and buffers of the reference that the candidate has no counterpart of."""
     bindings: list[Binding] = []

@@ -1,4 +1,4 @@
-"""The job that runs traces, in the interpreter, as PTX or on a GPU, and the one that times them."""
+"""The job that runs traces, as PTX, on a GPU or elsewhere, and the one that times them."""
 
 from __future__ import annotations
 
@@ -114,9 +114,6 @@ class TimingReply(ProcessMessage):
     floor_ms: float
     not_compiled: str
     last: RunResult
-
-
-REPLAY = Role("replay", ReplayJob, ReplayReply)
 
 
 GPU = Role("gpu", ReplayJob, ReplayReply)

@@ -22,6 +22,8 @@ class Binding(ProcessMessage):
     target: str = ""
     """The kernel that a function is, and its line."""
     target_line: int = 0
+    maker: Literal["triton.jit", "triton.constexpr_function", "tl.constexpr"] = "triton.jit"
+    """What made it of a function."""
 
     def text(self) -> str:
         """The value as it is written in a module of kernels."""

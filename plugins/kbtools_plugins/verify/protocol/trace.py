@@ -78,6 +78,8 @@ class Trace(ProcessMessage):
     """Tensors of the module's state that count after the forward, by the reference's names."""
     state: dict[str, TensorRef] = {}
     """Parameters whose values a replay puts there first, by the reference's names."""
+    addresses: bool = False
+    """Whether a kernel is given addresses of memory as numbers, which are others in a replay."""
     where: str = ""
     """What was answered otherwise than it is, where something was."""
 
@@ -103,7 +105,12 @@ class Trace(ProcessMessage):
     def course(self) -> str:
         """Equal for two traces that do the same, whatever values were there before."""
         return self.model_dump_json(
-            exclude={"storages": {"__all__": {"content"}}, "steps": {"__all__": {"parsed"}}, "where": True}
+            exclude={
+                "storages": {"__all__": {"content"}},
+                "steps": {"__all__": {"parsed"}},
+                "addresses": True,
+                "where": True,
+            }
         )
 
 

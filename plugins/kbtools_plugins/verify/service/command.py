@@ -11,7 +11,8 @@ import click
 
 from kbtools.errors import ConfigError
 from kbtools.paths import PathType
-from kbtools_plugins.verify.settings import Tier, VerifySettings
+from kbtools_plugins.verify.settings import VerifySettings
+from kbtools_plugins.verify.tiers import Tier
 
 TOKEN = "KBTOOLS_SERVE_TOKEN"
 

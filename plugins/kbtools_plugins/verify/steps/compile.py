@@ -14,6 +14,7 @@ from kbtools_plugins.verify.protocol.specialization import compile_value, specia
 from kbtools_plugins.verify.protocol.trace import Trace, TraceStep
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.settings import Target, VerifySettings, machine, on_gpu
+from kbtools_plugins.verify.tiers import PTX
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def compile_job(
         source=source.text,
         launches=launches,
         spare=spare,
-        runs=machine(settings) != "interpreter",
-        assembles=machine(settings) != "ptx",
+        runs=machine(settings).runs_ptx,
+        assembles=machine(settings) is not PTX,
         devices=sorted(_present()) if on_gpu(settings) else [],
     )
 
@@ -71,7 +72,7 @@ def later_job(
 ) -> CompileJob | None:
     """What was `run`, for the targets that are left and to the binaries that are missing; None if all is there."""
     now, later = targets(settings)
-    if machine(settings) != "ptx":
+    if machine(settings) is not PTX:
         return None
     launches = distinct_launches(run, compiled.source, [*now, *later], tuned)
     left = [launch.model_copy(update={"targets": _left(launch, later)}) for launch in launches]
@@ -93,7 +94,7 @@ def targets(settings: VerifySettings) -> tuple[list[Target], list[Target]]:
     device runs is compiled ahead of it, on a CPU.
     """
     asked: list[Target] = list(settings.targets)
-    if machine(settings) == "ptx":
+    if machine(settings) is PTX:
         first = next((target for target in asked if isinstance(target, int)), PTX_TARGET)
         return [first], [target for target in asked if target != first]
     if on_gpu(settings):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from kbtools_plugins.verify.host.child import Outcome
 from kbtools_plugins.verify.host.pair_processes import PairProcesses
 from kbtools_plugins.verify.protocol.compiling import PTX_TARGET
 from kbtools_plugins.verify.protocol.message import Tensor
@@ -18,6 +19,8 @@ from kbtools_plugins.verify.steps import read, record
 from kbtools_plugins.verify.steps.compile import targets
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
+Recording = Callable[[], Outcome[RecordReply]]
+"""Waits for what a process has recorded."""
 _FIRST, _SECOND, _NOBODYS = 0, 1, 2
 _MORE_CARDS = range(3, 10)
 """Numbers of cards in worker/cards.py."""
@@ -57,23 +60,27 @@ class RecordingPlaces:
 
     def record(self) -> record.Recording:
         """All plans in the first place, the first forward in the second one, and on more cards if it asks for one."""
-        reply = self._recorded(list(record.plans(self._reference)), _FIRST)
+        elsewhere = self._processes.ahead(RECORD, self._first_forward(_SECOND, self._reference.decoy_state))
+        first = self._job_for(list(record.plans(self._reference)), _FIRST)
+        reply = self._judged(self._processes.run(RECORD, first))
         found = record.recording_of(reply)
         self._bindings = reply.bindings
         looks = read.executed([one for one in self._findings if one.looks], reply.ran)
-        self.notes = [*found.notes, *read.remarks(self._findings, reply.ran)]
-        found.traces[record.ELSEWHERE] = list(self._elsewhere(found.traces["main"][0], looks))
+        self.notes = [*found.notes, *read.remarks(self._findings, reply.ran), *_backward(self._job.code)]
+        found.traces[record.ELSEWHERE] = list(self._elsewhere(elsewhere, found.traces["main"][0], looks))
         if reply.asked_for_card:
             found.traces[record.CARDS] = list(self._on_more_cards())
         return found
 
     def where_nobody_is(self) -> list[Trace]:
         """The first forward where torch has no CUDA and events take a millisecond."""
-        return self._first_forward(_NOBODYS)
+        return self._traces(self._processes.run(RECORD, self._first_forward(_NOBODYS)))
 
-    def _elsewhere(self, here: Trace, looks: Finding | None) -> Iterator[Trace]:
+    def _elsewhere(self, recorded: Recording, here: Trace, looks: Finding | None) -> Iterator[Trace]:
         try:
-            traces = self._first_forward(_SECOND, self._reference.decoy_state)
+            outcome = recorded()
+            self.notes += record.failed_contexts(self._judged(outcome))
+            traces = self._traces(outcome)
         except Decided as decided:
             if looks:
                 raise Decided(looks.verdict, f"{looks.text}; in another place: {decided.error}") from None
@@ -85,31 +92,40 @@ class RecordingPlaces:
     def _on_more_cards(self) -> Iterator[Trace]:
         for card in _drawn_cards():
             try:
-                yield self._first_forward(card)[0]
+                yield self._traces(self._processes.run(RECORD, self._first_forward(card)))[0]
             except Decided as decided:  # it may refuse a card
                 if decided.verdict == "unsupported:other_code":
                     raise
                 self.notes.append(f"on the card with number {card} it fails: {decided.error}")
 
-    def _first_forward(self, card: int, decoys: dict[str, Tensor] | None = None) -> list[Trace]:
-        reply = self._recorded([record.plan_elsewhere(self._reference)], card, decoys)
-        self.notes += record.failed_contexts(reply) if card == _SECOND else []
+    def _first_forward(self, card: int, decoys: dict[str, Tensor] | None = None) -> RecordJob:
+        return self._job_for([record.plan_elsewhere(self._reference)], card, decoys)
+
+    def _traces(self, outcome: Outcome[RecordReply]) -> list[Trace]:
+        reply = self._judged(outcome)
         if other := record.other_bindings(self._bindings, reply.bindings):
             raise Decided("unsupported:other_code", f"{other} in a kernel differs from place to place")
         return record.traces_elsewhere(reply)
 
-    def _recorded(self, plans: list[Plan], card: int, decoys: dict[str, Tensor] | None = None) -> RecordReply:
-        """What a process of its own has recorded; Decided if the candidate fails or does what is forbidden."""
+    def _job_for(self, plans: list[Plan], card: int, decoys: dict[str, Tensor] | None = None) -> RecordJob:
         changes: dict[str, object] = {"plans": plans, "card": card, "state": self._reference.state | (decoys or {})}
         changes["target"] = self._target if card == _FIRST else None
         changes["doubts"] = record.plan_doubts(self._reference) if card == _FIRST else None
-        outcome = self._processes.run(RECORD, self._job.model_copy(update=changes))
+        return self._job.model_copy(update=changes)
+
+    def _judged(self, outcome: Outcome[RecordReply]) -> RecordReply:
+        """What a process of its own has recorded; Decided if the candidate fails or does what is forbidden."""
         ran = outcome.reply.ran if outcome.reply else outcome.ran
         if finding := read.executed([one for one in self._findings if not one.looks], ran):
             raise Decided(finding.verdict, finding.text)
         if outcome.failed:
             raise Decided(record.verdict_of_failure(outcome), outcome.error)
         return outcome.known()
+
+
+def _backward(code: str) -> Iterator[str]:
+    if "autograd.Function" in code and "def backward" in code:
+        yield "only its forward is judged: what its backward gives was not looked at"
 
 
 def _first_target(settings: VerifySettings) -> int:

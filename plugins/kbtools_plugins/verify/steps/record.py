@@ -100,7 +100,7 @@ def recording_of(reply: RecordReply) -> Recording:
     if len(_plan(reply, "main").traces) != DECOYS + 1:
         raise Decided("hack:forged_result", f"{len(traces['main'])} traces of the main plan came back")
     tuning = _plan(reply, TUNING)
-    notes = [*_lacking(reply.lacking), *_bounded(tuning)]
+    notes = [*_lacking(reply.lacking), *_bounded(tuning), *_refused(reply.refused)]
     return Recording(traces, frozenset(tuning.tuned), notes, reply.bindings)
 
 
@@ -113,6 +113,11 @@ def _plan(reply: RecordReply, name: str) -> Recorded:
 def _lacking(names: list[str]) -> Iterator[str]:
     if names:
         yield f"the candidate has no counterpart of the reference's {', '.join(names)}"
+
+
+def _refused(asked: list[str]) -> Iterator[str]:
+    if asked:
+        yield f"it raises where the answer is another one, so a device has to give the same: {'; '.join(asked[:3])}"
 
 
 def _bounded(tuning: Recorded) -> Iterator[str]:

@@ -14,21 +14,13 @@ from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy
 from kbtools_plugins.verify.protocol.reading import ReadReply, ShrinkJob
 from kbtools_plugins.verify.protocol.reference import REFERENCE, InputSet, ReferenceJob, ReferenceReply
 from kbtools_plugins.verify.protocol.tolerance import compare, rms
-from kbtools_plugins.verify.settings import Machine, VerifySettings, machine, on_gpu
+from kbtools_plugins.verify.settings import VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps.structure import sound_cut, what_was_cut
 from kbtools_plugins.verify.steps.trace_rules import Decided
 
 _NEAR_ZERO = 1e-6
 _ENOUGH_FINITE = 0.1
 """Share of an output that has to be numbers: these are compared, and NaN has to be in the same places."""
-
-_ELEMENTS: dict[Machine, tuple[int, int]] = {
-    "gpu": (2**22, 2**22),
-    "ptx": (2**18, 5 * 2**20),
-    "interpreter": (2**18, 5 * 2**20),
-}
-"""Sizes of inputs and parameters that a machine does quickly, and at all. On a GPU what travels between processes and
-the reference's float64 run on a CPU are the limit."""
 
 
 class ReferenceRun:
@@ -48,7 +40,7 @@ class ReferenceRun:
         self._evidence = evidence
         self._seeds = seeds
         self._decoy_seeds = decoy_seeds
-        self._comfortable, self._most = _ELEMENTS[machine(settings)]
+        self._comfortable, self._most = machine(settings).elements
 
     def reply(self, pair: ReadReply) -> tuple[ReferenceReply, ReadReply]:
         """What the reference gives, and the pair: both sides have smaller sizes where it is too large as it is.

@@ -10,9 +10,6 @@ from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reading import Kernel
 from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply
 from kbtools_plugins.verify.protocol.replaying import (
-    GPU,
-    PTX,
-    REPLAY,
     TIMING,
     ReplayCall,
     ReplayJob,
@@ -28,21 +25,14 @@ from kbtools_plugins.verify.protocol.tolerance import (
     ill_conditioned,
 )
 from kbtools_plugins.verify.protocol.trace import Trace
-from kbtools_plugins.verify.settings import Machine, VerifySettings, machine
+from kbtools_plugins.verify.settings import VerifySettings, machine
 from kbtools_plugins.verify.steps.comparison import Comparison
 from kbtools_plugins.verify.steps.compile import Compiled, clean_names
 from kbtools_plugins.verify.steps.record import SEQUENCE
-from kbtools_plugins.verify.steps.runs import Run, RunPlan, programs
+from kbtools_plugins.verify.steps.runs import Run, RunPlan, programs, require_followable
 from kbtools_plugins.verify.steps.trace_rules import Decided, why_wrong
+from kbtools_plugins.verify.tiers import GPU, PTX
 
-_PROGRAMS: dict[Machine, tuple[int, int]] = {
-    "interpreter": (4_000, 40_000),
-    "ptx": (100_000, 1_000_000),
-    "gpu": (2**62, 2**62),
-}
-"""Programs per forward above which only two sets of inputs are run, and those that are not run at all. On the PTX
-machine one of 128 threads that adds 1,024 numbers took 27 us, one that makes a softmax of them 58 us
-(`benchmarks/ptx_limits.py`): some 15 runs of 100,000 take 40 to 87 s."""
 _TIMING_SECONDS = 180.0
 """What the timing job gets on top of --timeout: torch.compile takes its time with the reference."""
 _RUNS_PER_TIMEOUT = 16
@@ -70,9 +60,8 @@ class Replays:
         self._settings = settings
         self._processes = processes
         self._machine = machine(settings)
-        self._role = {"gpu": GPU, "ptx": PTX, "interpreter": REPLAY}[self._machine]
         self._first, self._steady, _ = traces["main"]
-        many_programs, self._most_programs = _PROGRAMS[self._machine]
+        many_programs, self._most_programs = self._machine.programs
         self.notes: list[str] = []
         self._plan = RunPlan(reference, traces, many_programs, self.notes)
         self.ran: frozenset[str] = frozenset()
@@ -80,7 +69,7 @@ class Replays:
         tf32 = "tf32" in features and not settings.strict_fp32
         if tf32:
             self.notes.append(f"tf32: its products of float32 keep ten bits, so {TF32_TOLERANCE:g} is the tolerance")
-        approximate = "tanh.approx" in features and self._machine == "gpu"  # the PTX machine rounds it correctly
+        approximate = "tanh.approx" in features and self._machine is GPU  # the PTX machine rounds it correctly
         if approximate:
             self.notes.append(f"tanh.approx: {APPROXIMATE_TOLERANCE:g} is added to the tolerance of float32")
         self._comparison = Comparison(
@@ -96,10 +85,9 @@ class Replays:
 
     def check(self) -> float:
         """The largest relative error; Decided if any required replay disagrees."""
-        if self._machine == "gpu":
+        require_followable(self._steady, self._most_programs)
+        if self._machine is GPU:
             self._emulate()
-        elif (count := programs(self._steady)) > self._most_programs:
-            raise Decided("unsupported:too_large", f"the launches have {count:,} programs, too many for a CPU")
         runs, variants = self._plan.required(), self._plan.variants()
         self.general = dict.fromkeys(variants, False)
         runs += [run for run in variants.values() if run is not None]
@@ -173,11 +161,11 @@ class Replays:
 
     def _emulate(self) -> None:
         """Look for accesses out of bounds and races, which a device does not show, on the PTX machine."""
-        if programs(self._steady) > _PROGRAMS["ptx"][0]:
+        if programs(self._steady) > PTX.programs[0]:
             self.notes.append("reads out of bounds and races were not looked for: many programs")
             return
         run = Run(self._steady, self._reference.sets[0])
-        outcome = self._processes.run(PTX, self._job([run], []))
+        outcome = self._processes.run(PTX.role, self._job([run], []))
         results = outcome.reply.results if outcome.reply else []
         if failed := [
             result for result in results if result.failed in ("out_of_bounds", "nondeterministic", "unwritten")
@@ -204,7 +192,7 @@ class Replays:
     ) -> ReplayReply:
         job = self._job(runs, sequence or [], weights_change=weights_change)
         seconds = self._settings.timeout * max(1.0, len(runs) / _RUNS_PER_TIMEOUT)
-        outcome = self._processes.run(self._role, job, seconds)
+        outcome = self._processes.run(self._machine.role, job, seconds)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")
             raise Decided(outcome.failed if known else "runtime_error", f"while running kernels: {outcome.error}")
@@ -256,8 +244,9 @@ class Replays:
 
     def _failure(self, run: Run, result: RunResult) -> Decided:
         if result.failed == "unsupported":
-            why = result.error if self._role is PTX else "interpreter"
-            return Decided(f"unsupported:{why}", f"{run.what}a kernel needs {result.error}, which is not emulated")
+            return Decided(
+                f"unsupported:{result.error}", f"{run.what}a kernel needs {result.error}, which is not emulated"
+            )
         kinds = {
             "out_of_memory": "out_of_memory",
             "nondeterministic": "nondeterministic",

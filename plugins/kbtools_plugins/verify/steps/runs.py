@@ -88,10 +88,12 @@ class RunPlan:
         return sets
 
     def _on_other_sets(self, sets: list[InputSet]) -> Iterator[Run]:
-        """The order of programs is another one each time, and of the first one reversed."""
+        """The order of programs is another one each time, and of the first one reversed; on all seeds but the first
+        results are rounded as a device may."""
         for number, found in enumerate(sets):
             order = "reverse" if number == 0 else "forward"
-            yield Run(self._steady, found, order, _unknowable(found), number == 0, f"on {found.name}: ")
+            fused = number == 0 or found.name.startswith("seed ")
+            yield Run(self._steady, found, order, _unknowable(found), fused, f"on {found.name}: ")
 
     def _of_other_calls(self, expected: InputSet) -> Iterator[Run]:
         """A first call, a later one, or one in another place, where it launches something else than a steady one."""
@@ -145,6 +147,14 @@ class RunPlan:
 def programs(trace: Trace) -> int:
     """How many programs one forward runs."""
     return sum(math.prod(step.grid) for step in trace.launches)
+
+
+def require_followable(trace: Trace, most_programs: int) -> None:
+    """Decided if no replay can do what a forward did."""
+    if trace.addresses:
+        raise Decided("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
+    if (count := programs(trace)) > most_programs:
+        raise Decided("unsupported:too_large", f"the launches have {count:,} programs, too many for this machine")
 
 
 def _unknowable(inputs: InputSet) -> int:

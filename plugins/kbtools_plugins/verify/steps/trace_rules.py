@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable
 
-from kbtools_plugins.verify.candidate.kernel_facts import LOGIC_AS_VALUE
 from kbtools_plugins.verify.candidate.kernel_language import NOT_COMPILED
 from kbtools_plugins.verify.protocol.operators import (
     base_name,
@@ -92,7 +91,7 @@ def require_work(
         share = _largest(trace, work) / _largest_input(trace)
         work = []
     if not work:
-        updates = [step for step in live_steps(trace, written, inputs_count=False) if id(step) in dependent]
+        updates = [step for step in live_steps(trace, written) if id(step) in dependent]
         _require_small_updates(updates, live, allow)
         return share
     names = ", ".join(f"{step.operator} at line {step.line}" for step in work[:4])
@@ -150,13 +149,13 @@ def _is_no_work(step: TraceStep, allow: Iterable[str], reference_only_moves: boo
 
 
 def _require_small_updates(live: list[TraceStep], to_output: list[TraceStep], allow: Iterable[str]) -> None:
-    """Decided if torch does more for a buffer than the arithmetic that updates it."""
+    """Decided if torch does more for a buffer, or an input that is written to, than the arithmetic of an update."""
     known = {id(step) for step in to_output}
     for step in live:
         if not (step.kernel or id(step) in known or is_allowed(step.operator, allow, False)
                 or is_update(step.operator)):  # fmt: skip
             raise Decided(
-                "fallback", f"torch computes what a buffer is updated with by {step.operator} at line {step.line}"
+                "fallback", f"torch computes what memory is updated with by {step.operator} at line {step.line}"
             )
 
 
@@ -168,26 +167,6 @@ def require_work_on_other_shape(
         require_work(trace, source, allow, reference_only_moves, strict=strict)
     except Decided as decided:
         raise Decided("hack:hard_coded_shapes", f"with one more row in the batch, {decided.error}") from None
-
-
-def features_without_gpu(kernels: Iterable[Kernel], trace: Trace, features: Container[str]) -> str:
-    """What the interpreter gets wrong or cannot do, as a kind of `unsupported`; empty if nothing.
-
-    `features` are those of the launches' code, whatever else the text mentions.
-    """
-    words = frozenset(word for kernel in kernels for word in kernel.words)
-    dtypes = {ref.dtype for step in trace.launches for ref in refs([*step.bound.values()])}
-    if "bfloat16" in features or "bfloat16" in dtypes:
-        return "bfloat16"
-    if "float8" in features or any(dtype.startswith("float8") for dtype in dtypes):
-        return "float8"
-    if "libdevice" in features:
-        return "libdevice"
-    if words & {"isinstance", "hasattr", "target_info", "is_cuda", "cuda_capability_geq", LOGIC_AS_VALUE}:
-        return "target_dependent"
-    if "inline_assembly" in features:
-        return "inline_assembly"
-    return ""
 
 
 _TARGET_WORDS = {"target_info", "current_target", "cuda_capability_geq", "is_hip_cdna3", "is_hip_cdna4"}

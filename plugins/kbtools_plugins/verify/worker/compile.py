@@ -15,6 +15,7 @@ from kbtools_plugins.ptx.compile import (
     compile_for_launch,
     compile_kernel,
     lacks_types,
+    read_less_of_libdevice,
 )
 from kbtools_plugins.verify.protocol.compiling import (
     PTX_TARGET,
@@ -52,6 +53,7 @@ def warm_up_kernel(x, size: tl.constexpr):
 
 def warm_up() -> None:
     """Compile one kernel, so that forks find the compiler set up, and know each target's assembler by its version."""
+    read_less_of_libdevice()
     pointer = {"ref": {"dtype": "float32", "offset": 0, "shape": [1]}}
     name = "warm_up_kernel"
     bound = {"x": pointer, "size": 32}

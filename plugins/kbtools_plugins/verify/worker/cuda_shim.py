@@ -182,8 +182,8 @@ class _Driver:
         """There is only one."""
 
     def get_current_stream(self, device: int | None = None) -> int:
-        """The default stream."""
-        return 0
+        """The default stream's, or another one's where the surroundings say so."""
+        return Stream.cuda_stream
 
     def get_current_target(self) -> object:
         """That of the card."""

@@ -24,49 +24,45 @@ from types import ModuleType
 
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol import wire
-from kbtools_plugins.verify.protocol.compiling import COMPILE
+from kbtools_plugins.verify.protocol.compiling import CACHES, COMPILE
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, PROBE
 from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.reading import KERNELS, READ, SHRINK
 from kbtools_plugins.verify.protocol.recording import RECORD
 from kbtools_plugins.verify.protocol.reference import REFERENCE
-from kbtools_plugins.verify.protocol.replaying import GPU, PTX, REPLAY
 from kbtools_plugins.verify.protocol.roles import SEVERAL_JOBS, Assignment, RoleFailure
 from kbtools_plugins.verify.protocol.tracing import OPERATORS
+from kbtools_plugins.verify.tiers import MACHINES
 from kbtools_plugins.verify.worker import huge_pages
 
 _RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
-"""Roles that see kernels' text only, and need to start ptxas and to keep what it made."""
+"""Roles that see kernels' text only, and need to start ptxas and to keep what it made. One that times shuts itself in
+before it runs a reference."""
 _JOBS = {
-    "read": "read",
-    "kernels": "read",
-    "shrink": "sizes",
-    "reference": "reference.job",
-    "record": "record.job",
-    "compile": "compile",
-    "replay": "replay.job",
-    "ptx": "ptx.job",
-    "gpu": "gpu.job",
-    "operators": "operators",
-    "probe": "computation.probe",
-    "lead": "computation.lead",
-    "follow": "computation.follow",
-}
-"""Where the job of each role is, below this package."""
+    "read": "worker.read",
+    "kernels": "worker.read",
+    "shrink": "worker.sizes",
+    "reference": "worker.reference.job",
+    "record": "worker.record.job",
+    "compile": "worker.compile",
+    "operators": "worker.operators",
+    "probe": "worker.computation.probe",
+    "lead": "worker.computation.lead",
+    "follow": "worker.computation.follow",
+} | {machine.role.name: machine.job for machine in MACHINES}
+"""Where the job of each role is, below the package of verify."""
 _MESSAGES: dict[str, type[ProcessMessage]] = {
-    role.name: role.job
-    for role in (READ, KERNELS, SHRINK, REFERENCE, RECORD, COMPILE, REPLAY, PTX, GPU, OPERATORS, PROBE, LEAD, FOLLOW)
-}
+    role.name: role.job for role in (READ, KERNELS, SHRINK, REFERENCE, RECORD, COMPILE, OPERATORS, PROBE, LEAD, FOLLOW)
+} | {machine.role.name: machine.role.job for machine in MACHINES}
 _FORKS_WITHOUT = 16
 """Forks before memory is put into huge pages, which takes half a second and makes each further one 15 ms cheaper."""
-_CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
 def serve(control: socket.socket, role_modules: list[str]) -> None:
     """Answer commands until the caller is gone."""
     sandbox.become_subreaper()
     for name in role_modules:
-        _job_module(name).warm_up()
+        _job_module(name).warm_up()  # with collections: without, each fork copies a fifth more pages
     gc.collect()
     gc.freeze()  # a collection in a fork would write to all that is shared
     control.sendall(b"ready\n")
@@ -92,7 +88,7 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
 
 
 def _job_module(role: str) -> ModuleType:
-    return importlib.import_module(f"kbtools_plugins.verify.worker.{_JOBS[role]}")
+    return importlib.import_module(f"kbtools_plugins.verify.{_JOBS[role]}")
 
 
 def _next_command(control: socket.socket) -> tuple[dict[str, wire.Tree], socket.socket] | None:
@@ -129,7 +125,8 @@ def _run_jobs(folder: Path, talk: wire.Talk) -> int:
     os.environ["TMPDIR"] = os.environ["HOME"] = tempfile.tempdir = str(folder)
     assignment = Assignment.read(talk.receive())
     job = _MESSAGES[assignment.role].read(assignment.job)
-    caches = [Path(os.environ[name]) for name in _CACHES if assignment.role in _RUN_NO_FOREIGN_CODE]
+    shares = assignment.role in _RUN_NO_FOREIGN_CODE and not getattr(job, "timing", None)
+    caches = [Path(os.environ[name]) for name in CACHES if shares]
     sandbox.enter(folder, _limits(assignment), sandbox.readable_paths(), caches)
     _run_job(assignment.role, job, talk)
     while assignment.role in SEVERAL_JOBS:

@@ -2,18 +2,25 @@
 
 Nothing else of a check changes: the candidate's Python has already been left behind on a CPU. Correctness and timing
 (timing.py) run in different processes, because a kernel can read any device memory of its own process: reference
-outputs must not be there while outputs that count are made. The CUDA context is made before the device is asked for,
-the caller holds the device until this process is dead.
+outputs must not be there while outputs that count are made. The one that times runs the reference's Python, and is shut
+in before that: no programs, sockets or signals, no caches but its own. The CUDA context is made before the device is
+asked for, the caller holds the device until this process is dead.
 """
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import torch
 
+from kbtools_plugins.verify.host import sandbox
+from kbtools_plugins.verify.protocol.compiling import CACHES
 from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply, TimingReply
 from kbtools_plugins.verify.protocol.roles import Go, WaitingForDevice
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.gpu import timing
+from kbtools_plugins.verify.worker.gpu.assembler import Assembler
 from kbtools_plugins.verify.worker.gpu.machine import DeviceMachine
 from kbtools_plugins.verify.worker.replay.job import launching, replay
 
@@ -24,10 +31,22 @@ def warm_up() -> None:
 
 def run(job: ReplayJob, talk: Talk) -> ReplayReply | TimingReply:
     """Replay on the device, or with `job.timing` time the trace against the reference."""
+    assembler = _prepare_for_foreign_code() if job.timing else None
     _start_cuda()
     talk.send(WaitingForDevice(waiting="device").tree())
     Go.read(talk.receive())
-    return timing.run(job, job.timing) if job.timing else replay(job, launching(job, DeviceMachine))
+    if job.timing is None or assembler is None:
+        return replay(job, launching(job, DeviceMachine))
+    assembler.install()
+    sandbox.shut(Path.cwd(), sandbox.readable_paths())
+    return timing.run(job, job.timing)
+
+
+def _prepare_for_foreign_code() -> Assembler:
+    """Caches of this process alone, and somebody who will start ptxas when it may not."""
+    for name in CACHES:
+        os.environ[name] = str(Path.cwd() / name.lower())
+    return Assembler()
 
 
 def _start_cuda() -> None:

@@ -9,7 +9,7 @@ import torch
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.trace import TraceStep
-from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers
+from kbtools_plugins.verify.worker.replay.faults import OutsideBuffers
 from kbtools_plugins.verify.worker.replay.machine import Machine
 from kbtools_plugins.verify.worker.replay.poison import PATTERNS, poisoned
 

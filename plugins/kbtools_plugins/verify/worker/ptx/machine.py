@@ -26,8 +26,7 @@ from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
 from kbtools_plugins.verify.protocol.trace import TensorRef, TraceStep, refs
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.ptx.marks import WrittenBytes, moved
-from kbtools_plugins.verify.worker.replay.faults import OutOfTime, UnsupportedKind
-from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers, Race
+from kbtools_plugins.verify.worker.replay.faults import OutOfTime, OutsideBuffers, Race, UnsupportedKind
 from kbtools_plugins.verify.worker.replay.machine import Machine, torch_operator
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
 

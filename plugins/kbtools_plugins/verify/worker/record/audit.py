@@ -16,6 +16,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import triton.testing
 from triton.runtime.autotuner import Autotuner, Heuristics
 from triton.runtime.jit import JITFunction
 
+from kbtools_plugins.verify.worker.record.namespaces import Names, Namespace
 from kbtools_plugins.verify.worker.tensors import Inputs
 
 _KINDS = {
@@ -88,22 +90,41 @@ _OWNERS: list[object] = [
 Report = Callable[[str, str], None]
 
 
-Names = dict[str, object]
+@dataclass(frozen=True)
+class WatchedValues:
+    """What the names that others rely on are bound to, by their owner."""
+
+    default_type: torch.dtype
+    namespaces: list[Namespace]
 
 
-def watched_values() -> list[Names]:
-    """What the names that others rely on are bound to now, by their owner."""
-    return [{"default type": torch.get_default_dtype()}, *(dict(vars(owner)) for owner in _owners())]
+_remembered: list[Namespace] = []
+"""That of torch.nn, which says who owns such names, and theirs, as the warm process has seen them."""
 
 
-def changed_names(before: list[Names]) -> list[str]:
+def remember() -> None:
+    """In the warm process: note what is unlikely to change before a candidate runs."""
+    _remembered[:] = [Namespace.of(owner) for owner in (torch.nn, *_owners())]
+
+
+def watched_values() -> WatchedValues:
+    """Those of now."""
+    if _remembered and _remembered[0].is_as_it_was():
+        found = [namespace.now() for namespace in _remembered[1:]]
+    else:
+        found = [Namespace.of(owner) for owner in _owners()]
+    return WatchedValues(torch.get_default_dtype(), found)
+
+
+def changed_names(before: WatchedValues) -> list[str]:
     """The functions and classes among them that are others now, gone, or hidden by new ones."""
-    return [
-        f"{getattr(owner, '__name__', 'torch')}.{name}"
-        for owner, old, new in zip([None, *_owners()], before, watched_values(), strict=True)
-        if old != new
-        for name in _changed(owner, old, new)
-    ]
+    found = [] if torch.get_default_dtype() is before.default_type else ["torch.default type"]
+    for old in before.namespaces:
+        new = old.now()
+        if new is not old and new.names != old.names:
+            name = getattr(old.owner, "__name__", "torch")
+            found += [f"{name}.{changed}" for changed in _changed(old.owner, old.names, new.names)]
+    return found
 
 
 def _owners() -> list[object]:
@@ -112,7 +133,7 @@ def _owners() -> list[object]:
 
 def _changed(owner: object, old: Names, new: Names) -> Iterator[str]:
     for name, value in old.items():
-        if (callable(value) or isinstance(value, torch.dtype)) and new.get(name) is not value:
+        if callable(value) and new.get(name) is not value:
             yield name
     for name in new.keys() - old.keys():
         if isinstance(owner, type) and any(name in vars(base) for base in owner.__mro__[1:]):

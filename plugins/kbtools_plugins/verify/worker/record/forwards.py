@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,11 +13,13 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.recording import Plan, Recorded
 from kbtools_plugins.verify.protocol.trace import Trace
+from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.record import device_names, launches
-from kbtools_plugins.verify.worker.record.answers.answers import DRAWN, Answers
-from kbtools_plugins.verify.worker.record.failures import Rejected, describe
+from kbtools_plugins.verify.worker.record.answers.answers import DRAWN, Answers, Doubt
+from kbtools_plugins.verify.worker.record.failures import OwnFault, Rejected, describe, is_own
 from kbtools_plugins.verify.worker.record.instance import Instance
+from kbtools_plugins.verify.worker.record.own_state import fingerprint
 from kbtools_plugins.verify.worker.record.recorder import Recorder
 from kbtools_plugins.verify.worker.tensors import copy_values, tensors_in
 
@@ -57,25 +61,49 @@ def _in_contexts(
     return Recorded(traces=traces, failure=failure)
 
 
+@dataclass(frozen=True)
+class Doubted:
+    """What new instances do where answers are others."""
+
+    traces: list[Trace]
+    refused: list[str]
+    """What it was told where it always raises if it is told otherwise: nobody sees what it does with such answers."""
+
+
 def doubted(
     plan: Plan, answers: Answers, recorder: Recorder, fresh: Callable[[], Instance], known: list[Trace]
-) -> list[Trace]:
-    """What new instances do where answers are others, as far as it is not known; one that fails there says nothing."""
+) -> Doubted:
+    """What is not known of it. One that raises there says nothing: no device has answered so. OwnFault if it is not the
+    candidate that raises."""
     shapes, courses = {trace.shape_of_it() for trace in known}, {trace.course() for trace in known}
     found: dict[str, Trace] = {}
+    raised: dict[str, bool] = {}
     for given, text in answers.tries():
-        try:
-            with answers.otherwise(given):
-                other = fresh()
-                loading.set_mode(other.instance, plan.mode)
-                traces = _forwards(plan, other, recorder)
-        except BaseException:  # noqa: BLE001 - whatever it raises: no device has answered so
-            continue
-        for trace in traces:
+        traces = _told_otherwise(plan, answers, recorder, fresh, given)
+        raised[text] = raised.get(text, True) and traces is None
+        for trace in traces or ():
             if given == DRAWN and trace.course() in courses:
                 continue  # the reference has drawn others, too
             found.setdefault(trace.shape_of_it(), trace.model_copy(update={"where": text}))
-    return [trace for shape, trace in found.items() if shape not in shapes]
+    traces = [trace for shape, trace in found.items() if shape not in shapes]
+    return Doubted(traces, [text for text, always in raised.items() if always])
+
+
+def _told_otherwise(
+    plan: Plan, answers: Answers, recorder: Recorder, fresh: Callable[[], Instance], given: frozenset[Doubt]
+) -> list[Trace] | None:
+    """Forwards of a new instance; None where it raises."""
+    try:
+        with answers.otherwise(given):
+            other = fresh()
+            loading.set_mode(other.instance, plan.mode)
+            return _forwards(plan, other, recorder)
+    except Exception as error:
+        if is_own(error, recorder.path):
+            raise OwnFault from error
+        return None
+    except BaseException:  # noqa: BLE001 - SystemExit, or that it took too long
+        return None
 
 
 _MOST_CARRIED = 2**28
@@ -126,30 +154,62 @@ def _sequence(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace
     return traces
 
 
+_MORE_CALLS, _MORE_SECONDS = 256, 0.5
+"""Calls of a candidate whose Python keeps something else after each, and processor time for them."""
+
+
 def _forwards(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace]:
     args = candidate.decoded(plan.inputs[0])
-    tensors = tensors_in(args)
     traces: list[Trace] = []
     kept: list[Any] = []
     calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
+    before: tuple[str, ...] = ()
     for number, values in enumerate(calls):
-        if number:
-            for target, source in zip(tensors, tensors_in(candidate.decoded(values)), strict=True):
-                copy_values(source, target)
-        candidate.reset()
-        held = candidate.counterparts(plan.kept)
-        recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
-        outputs = candidate.instance(*args)
-        _reject_strange(outputs, kept, [*tensors, *held.values()])
-        trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
-        if device_names.passes_addresses(trace):
-            raise Rejected("unsupported:host_reads_data", "a kernel is given addresses of memory as numbers")
-        if number <= len(plan.inputs) or trace.course() != traces[len(plan.inputs) - 1].course():
+        if plan.repeats and number == len(calls) - 1:
+            before = fingerprint(candidate.module, candidate.instance)
+        trace = _call(plan, candidate, recorder, args, values if number else None, kept)
+        if number <= len(plan.inputs) or _differs(trace, plan, traces):
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
-        kept.append(outputs)
+    changes = plan.repeats and before != fingerprint(candidate.module, candidate.instance)
     if plan.repeats and traces[0].launches:
         _require_work_again(plan, candidate, recorder, args)
+    if changes:
+        traces[len(plan.inputs) :] = [_much_later(plan, candidate, recorder, args, traces)]
     return traces
+
+
+def _call(
+    plan: Plan, candidate: Instance, recorder: Recorder, args: Any, values: Tree | None, kept: list[Any]
+) -> Trace:
+    """One forward, on values that are written into the memory of the arguments before."""
+    tensors = tensors_in(args)
+    if values is not None:
+        for target, source in zip(tensors, tensors_in(candidate.decoded(values)), strict=True):
+            copy_values(source, target)
+    candidate.reset()
+    held = candidate.counterparts(plan.kept)
+    recorder.begin(tensors, candidate.tensors(), candidate.counterparts(plan.state))
+    outputs = candidate.instance(*args)
+    _reject_strange(outputs, kept, [*tensors, *held.values()])
+    trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
+    kept.append(outputs)
+    return trace.model_copy(update={"addresses": device_names.passes_addresses(trace)})
+
+
+def _differs(trace: Trace, plan: Plan, traces: list[Trace]) -> bool:
+    return trace.course() != traces[len(plan.inputs) - 1].course()
+
+
+def _much_later(plan: Plan, candidate: Instance, recorder: Recorder, args: Any, traces: list[Trace]) -> Trace:
+    """The first of many further calls that does otherwise than the steady ones; if none does, the last one known."""
+    until = time.process_time() + _MORE_SECONDS
+    for number in range(_MORE_CALLS):
+        trace = _call(plan, candidate, recorder, args, plan.inputs[number % 2], [])
+        if _differs(trace, plan, traces):
+            return trace
+        if time.process_time() > until:
+            break
+    return traces[-1]
 
 
 def _require_work_again(plan: Plan, candidate: Instance, recorder: Recorder, args: Any) -> None:

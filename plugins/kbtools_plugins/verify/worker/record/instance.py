@@ -21,7 +21,8 @@ class Instance:
     def __init__(self, job: RecordJob, placement: Placement, load: Callable[[], ModuleType]) -> None:
         self._placement = placement
         args, kwargs = self.decoded(job.init)
-        self.instance = loading.construct(getattr(load(), job.entry), args, kwargs)
+        self.module = load()
+        self.instance = loading.construct(getattr(self.module, job.entry), args, kwargs)
         placement.move_to_device(self.tensors())
         with placement.paused():
             self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}

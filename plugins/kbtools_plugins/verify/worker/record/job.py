@@ -44,6 +44,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
     remember_modules()
+    audit.remember()
 
 
 def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
@@ -91,7 +92,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
             if job.doubts is None:
                 return reply
             other = doubted(job.doubts, answers, recorder, fresh, plans[job.doubts.name].traces)
-            return reply.model_copy(update={"doubted": other})
+            return reply.model_copy(update={"doubted": other.traces, "refused": other.refused})
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault
         return blamed(describe(error, path, job.code), recorder).model_copy(update={"ran": lines.ran})
 

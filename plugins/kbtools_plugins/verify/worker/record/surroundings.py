@@ -24,6 +24,8 @@ from typing import Any, ClassVar
 
 import torch
 
+from kbtools_plugins.verify.worker import cuda_shim
+
 _USER = "ada"
 _HOME = f"/home/{_USER}"
 _SHOWN_FILE = f"{_HOME}/kernels/model_new.py"
@@ -63,6 +65,8 @@ _OURS = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR", "TRITON_", "TORCHIND
 _DEVICE_FILES = ("/dev/nvidia", "/proc/driver/nvidia", "/usr/local/cuda")
 _NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 _BITS = 0x5555_5555_5550
+_STREAM = 0x5581_3D40
+"""A stream that is not the default one, as a server has them."""
 _PROCESS, _OTHER_PROCESS = 24_680, 3_991
 """Process numbers of the two places: of other parity, other last bits, other remainders of small divisors."""
 
@@ -265,3 +269,4 @@ def _replace_settings() -> None:
     cudnn.deterministic = not cudnn.deterministic
     torch.get_num_threads = torch.get_num_interop_threads = _always(16)
     torch.initial_seed = _always(271_828)
+    cuda_shim.Stream.cuda_stream = _STREAM

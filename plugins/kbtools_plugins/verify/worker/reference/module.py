@@ -82,7 +82,7 @@ class ReferenceModule:
 
     def copy(self, mode: str) -> Any:
         """An instance of its own for one forward, in this mode; plain functions need none."""
-        used = copy.deepcopy(self.instance) if isinstance(self.instance, torch.nn.Module) else self.instance
+        used = module_state.copied(self.instance) if isinstance(self.instance, torch.nn.Module) else self.instance
         loading.set_mode(used, mode)
         return used
 
@@ -93,7 +93,7 @@ class ReferenceModule:
         forwards = [self._in_mode(mode, inputs) for mode in self.modes()]
         updated: set[str] = set()
         for forward in forwards:
-            used = copy.deepcopy(self.instance)
+            used = module_state.copied(self.instance)
             forward(used)
             updated |= set(module_state.changes(self.instance, used))
         self.instance = module_state.moved(self.instance, updated, self._seeds[0], forwards)

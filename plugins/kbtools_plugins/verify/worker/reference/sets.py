@@ -34,6 +34,7 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     structured,
     with_plain_values_of,
 )
+from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.reference.ties import kept
@@ -71,6 +72,7 @@ class InputSets:
             changes = ((name, map_floats(change, self._first)) for name, change in ways.items())
             tried = (self._try(name, inputs) for name, inputs in changes if inputs is not None)
             yield from islice(filter(None, tried), 1)
+        yield from islice(self._at_jumps(), 1)
         yield from self._varied()
 
     def _seeded(self) -> list[InputSet]:
@@ -94,6 +96,22 @@ class InputSets:
         turned = map_floats(lambda tensor: -tensor.flip(-1), self._first)
         found = self._try("seed of other signs", turned or self._first)
         return [found] if found and not _same_result(found, known) else []
+
+    def _at_jumps(self) -> Iterator[InputSet]:
+        """Sets at the places where the reference's functions jump, if what is there is certain."""
+        seen = self._jumps(self._first)
+        for change in changes(seen):
+            if (inputs := map_floats(change, self._first)) is None:
+                return
+            found = self._try("values at ties", inputs)
+            if found and self._jumps(inputs).exact:
+                yield found
+
+    def _jumps(self, inputs: Inputs) -> Jumps:
+        used, given = self._module.copy(self._mode), clone_tree(inputs)
+        with (seen := Jumps()):
+            used(*given)
+        return seen
 
     def _varied(self) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""

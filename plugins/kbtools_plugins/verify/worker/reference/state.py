@@ -7,6 +7,7 @@ A bias of zeros or a running mean of zeros says nothing about whether a candidat
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from kbtools_plugins.verify.worker.tensors import all_finite, widened
 
 Forward = Callable[[torch.nn.Module], Any]
 """One forward in some mode on inputs of its own; may change the module."""
+_EMPTY = (OrderedDict, set)
 
 
 def moved(module: torch.nn.Module, updated: set[str], seed: int, forwards: list[Forward]) -> torch.nn.Module:
@@ -32,7 +34,7 @@ def moved(module: torch.nn.Module, updated: set[str], seed: int, forwards: list[
 
 
 def _moved(module: torch.nn.Module, updated: set[str], seed: int, *, both_signs: bool) -> torch.nn.Module:
-    other = copy.deepcopy(module)
+    other = copied(module)
     generator = torch.Generator().manual_seed(seed)
     trainable = [parameter for parameter in other.parameters() if parameter.requires_grad]
     buffers = [buffer for name, buffer in other.named_buffers() if name in updated]
@@ -47,9 +49,15 @@ def _moved(module: torch.nn.Module, updated: set[str], seed: int, *, both_signs:
     return other
 
 
+def copied(module: torch.nn.Module) -> torch.nn.Module:
+    """A deep copy. What is empty in every module, such as its hooks, is made anew: copying it takes two thirds."""
+    empty = (held for part in module.modules() for held in vars(part).values() if type(held) in _EMPTY and not held)
+    return copy.deepcopy(module, {id(held): type(held)() for held in empty})
+
+
 def _works(module: torch.nn.Module, forward: Forward) -> bool:
     try:
-        outputs = tree_flatten(forward(copy.deepcopy(module)))[0]
+        outputs = tree_flatten(forward(copied(module)))[0]
     except Exception:  # noqa: BLE001 - whatever it raises, such values are none that it takes
         return False
     return all(all_finite(leaf) for leaf in outputs if isinstance(leaf, torch.Tensor))
@@ -63,7 +71,7 @@ def changes(before: torch.nn.Module, after: torch.nn.Module) -> dict[str, torch.
 
 def matters(module: torch.nn.Module, name: str, updated: set[str], forwards: list[Forward]) -> bool:
     """Whether an output or another updated buffer depends on this one: a counter may count for nothing."""
-    changed = copy.deepcopy(module)
+    changed = copied(module)
     buffer = changed.state_dict()[name]
     buffer.copy_(~buffer if buffer.dtype == torch.bool else buffer + 1)
     others = sorted(updated - {name})
@@ -76,14 +84,14 @@ def matters(module: torch.nn.Module, name: str, updated: set[str], forwards: lis
 
 
 def _effect(module: torch.nn.Module, forward: Forward, buffers: list[str]) -> object:
-    used = copy.deepcopy(module)
+    used = copied(module)
     outputs = forward(used)
     return outputs, [used.state_dict()[name] for name in buffers]
 
 
 def keeps_other_state(module: torch.nn.Module, forward: Forward) -> bool:
     """Whether a second forward gives something else although the state dict was put back."""
-    used = copy.deepcopy(module)
+    used = copied(module)
     first = forward(used)
     used.load_state_dict(copy.deepcopy(module.state_dict()))
     return not equal(first, forward(used))

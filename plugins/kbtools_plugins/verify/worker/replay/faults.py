@@ -7,8 +7,15 @@ import traceback
 import torch
 
 from kbtools_plugins.verify.protocol.replaying import RunResult
-from kbtools_plugins.verify.worker.replay.interpreter import OutsideBuffers, Race
 from kbtools_plugins.verify.worker.replay.poison import Unwritten
+
+
+class OutsideBuffers(Exception):
+    """A kernel touched memory outside the buffers it was given."""
+
+
+class Race(Exception):
+    """A program read or changed what another one of the same launch had written, with nothing that orders the two."""
 
 
 class Work(Exception):
@@ -27,11 +34,16 @@ class Forged(Exception):
     """The recorded trace disagrees with its replay."""
 
 
+def innermost(error: BaseException) -> BaseException:
+    """What happened inside a kernel, which Triton wraps."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def failure(error: Exception) -> RunResult:
-    """The interpreter wraps what happens inside a kernel: the innermost cause is what counts."""
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+    """The result for the innermost cause."""
+    cause = innermost(error)
     kinds: dict[type[BaseException], str] = {
         OutsideBuffers: "out_of_bounds",
         Race: "nondeterministic",

@@ -1,4 +1,4 @@
-"""The job that runs traces: allowed operators and clean kernels in Triton's interpreter, on the inputs that count.
+"""What every job does that runs traces: allowed operators and clean kernels, on the inputs that count.
 
 No code of the candidate but its kernels' text is here.
 """
@@ -10,26 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-import torch
-
 from kbtools_plugins.verify.protocol.replaying import ReplayJob, ReplayReply, RunResult
 from kbtools_plugins.verify.protocol.trace import Trace
-from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.replay.faults import failure
 from kbtools_plugins.verify.worker.replay.machine import Machine
 from kbtools_plugins.verify.worker.tensors import decode_tensor
-
-
-def warm_up() -> None:
-    """Everything is imported; torch works in one thread."""
-    torch.set_num_threads(1)
-    torch.zeros(2).clone()
-
-
-def run(job: ReplayJob, talk: Talk) -> ReplayReply:
-    """The outputs of each run of the job, or the error that ended it."""
-    return replay(job, launching(job, Machine))
-
 
 Make = Callable[[Trace], Machine]
 """Makes the machine for a trace."""
@@ -42,7 +27,7 @@ def launching(job: ReplayJob, kind: type[Machine]) -> Make:
 
 
 def replay(job: ReplayJob, make: Make) -> ReplayReply:
-    """The same with another kind of machine."""
+    """The outputs of each run of the job, or the error that ended it."""
     results: list[RunResult] = []
     for wanted in job.runs:
         machine = make(job.traces[wanted.trace])

@@ -1,4 +1,4 @@
-"""The machine that executes a trace: tensors in memory of its own, operators by torch, kernels in Triton's interpreter.
+"""The machine that executes a trace: tensors in memory of its own, operators by torch, kernels by a subclass or Triton.
 
 Fresh memory is poisoned (poison.py) until written; each element that a kernel loads or stores must lie in a buffer that
 was passed to it.
@@ -15,16 +15,15 @@ import torch
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed, is_finishing, is_update, moves
 from kbtools_plugins.verify.protocol.replaying import ReplayRun, RunResult
-from kbtools_plugins.verify.protocol.trace import TensorRef, Trace, TraceStep, live_steps, refs
+from kbtools_plugins.verify.protocol.trace import TensorRef, Trace, TraceStep, live_steps
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.replay.faults import Forged, Work
-from kbtools_plugins.verify.worker.replay.interpreter import Interpreter
 from kbtools_plugins.verify.worker.replay.poison import poisoned
 from kbtools_plugins.verify.worker.tensors import copy_values, decode_tensor, encode_tensor, tensors_in
 
 
 class Machine:
-    """Executes one trace on given inputs; a subclass may do so elsewhere than in the interpreter."""
+    """Executes one trace on given inputs; a subclass says where."""
 
     device = "cpu"
 
@@ -99,8 +98,7 @@ class Machine:
 
     def execute(self, order: str = "forward", shift: int = 0) -> None:
         """Run the steps that matter to the outputs."""
-        interpreter = Interpreter(reverse=order == "reverse", shift=shift)
-        with interpreter as self._interpreter, torch.no_grad(), torch.device(self.device):
+        with torch.no_grad(), torch.device(self.device):
             for step in self._steps:
                 if not step.kernel:
                     self.operate(step)
@@ -114,12 +112,10 @@ class Machine:
         return poisoned(size, *self.poison)
 
     def check_memory(self) -> None:
-        """Raise if memory was touched that should not have been; the interpreter has looked at each access."""
+        """Raise if memory was touched that should not have been, where not each access was looked at."""
 
     def launch_kernel(self, step: TraceStep, kernel: Any, arguments: dict[str, Any]) -> None:
         """Run one kernel."""
-        bases = {ref.storage: self._bases[ref.storage] for ref in refs([*step.bound.values()])}
-        self._interpreter.open_buffers(step.kernel, list(bases.values()))
         kernel[tuple(step.grid)](**arguments)
 
     def adopt(self, memory: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,15 @@ import torch
 
 from kbtools_plugins.verify.worker.record.answers import listening
 from kbtools_plugins.verify.worker.record.answers.known import Knowledge
-from kbtools_plugins.verify.worker.record.answers.otherwise import Permissive, has_other, ordered, other, variants
+from kbtools_plugins.verify.worker.record.answers.literals import Literals
+from kbtools_plugins.verify.worker.record.answers.otherwise import (
+    VARIANTS,
+    Permissive,
+    has_other,
+    ordered,
+    other,
+    variants,
+)
 
 _MOST = 32
 """Times that a candidate is recorded with other answers."""
@@ -62,11 +70,13 @@ class Answers:
         self._catches = False
         self._has_drawn = False
         self._code: CodeType | None = None
+        self._literals = Literals()
 
     def compiled(self, text: str) -> CodeType:
         """The candidate's code, so that it tells what it is told."""
         if self._code is not None:
             return self._code
+        self._literals = Literals.of(ast.parse(text))
         tree, self._sites = listening.listen(text, self._path)
         self._catches = "suppress" in text or any(isinstance(node, ast.Try) for node in ast.walk(tree))
         self._code = compile(tree, self._path, "exec")
@@ -92,9 +102,11 @@ class Answers:
 
         Every one has to be tried before the next is taken.
         """
-        waiting = [frozenset([doubt]) for doubt in self._found(frozenset())]
+        found = [frozenset([doubt]) for doubt in self._found(frozenset())]
+        waiting = [given for given in found if not any(doubt.variant >= VARIANTS for doubt in given)]
         every = [frozenset().union(*(one for one in waiting if _is_of(one, variant))) for variant in (0, 1)]
         waiting += [given for given in dict.fromkeys(every) if len(given) > 1]
+        waiting += [given for given in found if given not in waiting]
         for _ in range(_MOST):
             if not waiting:
                 return
@@ -177,11 +189,14 @@ class Answers:
         return self._told(number, value)
 
     def _told(self, number: int, value: object) -> object:
-        if not has_other(value):
+        if not has_other(value) or not self._sites[number].used:
             return value
         for variant in range(variants(value)):
             if self._is_given(number, variant):
                 return other(value, variant)
+        for variant, literal in enumerate(self._literals.like(value), VARIANTS):
+            if self._is_given(number, variant):
+                return literal
         return value
 
     def _is_given(self, number: int, variant: int) -> bool:

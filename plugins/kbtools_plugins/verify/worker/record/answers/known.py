@@ -8,6 +8,7 @@ code asks for them often: those are taken for known too.
 from __future__ import annotations
 
 import re
+import sys
 from types import ModuleType
 
 import torch
@@ -73,6 +74,8 @@ class Knowledge:
             return True
         owner = getattr(function, "__self__", None)
         name = str(getattr(function, "__name__", ""))
+        if owner is sys.modules:
+            return False
         if isinstance(owner, torch.Tensor):
             return name in _FACTS or _module(function) == self._module
         module = _module(function) or (owner.__name__ if isinstance(owner, ModuleType) else _module(type(owner)))

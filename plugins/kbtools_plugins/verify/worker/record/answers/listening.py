@@ -21,7 +21,7 @@ _PLAIN = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """Those whose answers are facts of what the candidate knows already."""
-_OF_TRITON = frozenset({"jit", "constexpr_function", "autotune", "heuristics"})
+_OF_TRITON = frozenset({"jit", "constexpr_function", "constexpr", "autotune", "heuristics"})
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Site:
     text: str
     attribute: str
     """Its name where it is one; empty for a call."""
+    used: bool
+    """Whether anything is done with the answer."""
 
 
 def listen(code: str, path: str) -> tuple[ast.Module, list[Site]]:
@@ -51,6 +53,7 @@ class _Hooks(ast.NodeTransformer):
         bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
         bound |= {found.asname or found.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
                   for found in node.names}  # fmt: skip
+        self._unused = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
         self._plain, self._of_arguments = _PLAIN - bound, _ARGUMENTS_MATTER - bound
         self._kernels = {
             argument.id
@@ -62,7 +65,7 @@ class _Hooks(ast.NodeTransformer):
 
     def _site(self, node: ast.expr) -> ast.Constant:
         attribute = node.attr if isinstance(node, ast.Attribute) else ""
-        self.sites.append(Site(node.lineno, ast.unparse(node)[:80], attribute))
+        self.sites.append(Site(node.lineno, ast.unparse(node)[:80], attribute, id(node) not in self._unused))
         return ast.Constant(len(self.sites) - 1)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:

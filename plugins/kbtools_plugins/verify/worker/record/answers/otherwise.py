@@ -1,8 +1,10 @@
-"""Other answers than those that were given: the opposite of a truth value, a small and a large number, another text."""
+"""Other answers than those that were given: the opposite of a truth value, a small and a large number, another text,
+something where there was nothing, nothing where there was a module."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 VARIANTS = 2
@@ -16,7 +18,7 @@ def has_other(value: object) -> bool:
     """Whether a value of this kind can be another one."""
     if isinstance(value, tuple):
         return bool(value) and all(isinstance(item, bool | int | float | str) for item in value)
-    return isinstance(value, bool | int | float | str | dict | list | Mapping)
+    return value is None or isinstance(value, bool | int | float | str | dict | list | Mapping | ModuleType)
 
 
 def variants(value: object) -> int:
@@ -36,6 +38,10 @@ def other(value: object, variant: int) -> object:
             return value + _A_DEVICE if variant else ""
         case tuple():
             return tuple(other(item, variant) for item in value)
+        case None:
+            return Permissive()
+        case ModuleType():
+            return None
     return Contrary(value)
 
 
@@ -63,7 +69,12 @@ class Contrary:
         return iter(list(self._real)[::-1])
 
     def __getitem__(self, key: Any) -> Any:
-        return self._real[key]
+        absent = isinstance(self._real, Mapping) and key not in self._real
+        return Permissive() if absent else self._real[key]
+
+    def get(self, key: Any, default: object = None) -> Any:
+        """As of a mapping: what is there is not, and the other way round."""
+        return default if key in self._real else Permissive()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)

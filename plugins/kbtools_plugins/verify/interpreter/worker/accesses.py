@@ -17,7 +17,8 @@ import torch
 import triton.language as tl
 from triton.runtime import interpreter as _triton
 
-from kbtools_plugins.verify.worker.replay.device_range import device_range
+from kbtools_plugins.verify.interpreter.worker.device_range import device_range
+from kbtools_plugins.verify.worker.replay.faults import OutsideBuffers, Race
 
 _LOADS_AND_STORES = {
     "create_masked_load": (0, 1),
@@ -29,14 +30,6 @@ _LOADS_AND_STORES = {
 
 _Bytes = tuple[int, npt.NDArray[np.uint64], npt.NDArray[np.uint8]]
 """The number of a buffer, places in it, and what is there."""
-
-
-class OutsideBuffers(Exception):
-    """A kernel touched memory outside the buffers it was given."""
-
-
-class Race(Exception):
-    """A program read or changed what another one of the same launch had written, with nothing that orders the two."""
 
 
 class Interpreter:

@@ -8,18 +8,14 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pycurl
+import pycurl
 
 
 class Multi:
     """Transfers of one running event loop."""
 
     def __init__(self) -> None:
-        import pycurl
-
         self._loop = asyncio.get_running_loop()
         self._multi = pycurl.CurlMulti(close_handles=True)
         self._under_way: dict[pycurl.Curl, asyncio.Future[None]] = {}
@@ -81,8 +77,6 @@ class Multi:
             self._alarm = self._loop.call_at(self._due, self._act_on_time)
 
     def _act_on_time(self) -> None:
-        import pycurl
-
         self._alarm = None
         if self._due is None:
             return
@@ -96,8 +90,6 @@ class Multi:
         self._act([(key.fd, mask) for key, mask in self._sockets.select(0)])  # libcurl's bits are the selector's
 
     def _act(self, events: Iterable[tuple[int, int]]) -> None:
-        import pycurl
-
         try:
             for socket, mask in events:
                 self._multi.socket_action(socket, mask)
@@ -110,8 +102,6 @@ class Multi:
 
     def _tell(self) -> None:
         """End the calls whose transfers are at their end."""
-        import pycurl
-
         _, good, bad = self._multi.info_read()
         for handle in good:
             if done := self._finish(handle):

@@ -1,0 +1,118 @@
+"""Stages that make some columns of their rows: only those are written, and the others stay where they are.
+
+What is made for a view has a place for every row of the table under it, so that it goes with the columns that stay: the
+rows are worked on in the order in which they lie there. A view of few rows is copied instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from kbtools.data.gather import rows_within
+from kbtools.data.io import arrow_file
+from kbtools.data.table import cache_file, map_batches, on_rows, write_stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from datasets import Dataset, Features
+
+_PIECES = 4
+"""Chunks of so many pieces are not cut: rows would have to be gathered from more of them."""
+_FEW = 16
+"""A view with less than one in so many rows is copied: the empty places would take more than the rows."""
+
+
+def map_columns(
+    ds: Dataset,
+    function: Callable[[pa.Table], pa.Table],
+    needs: Sequence[str],
+    *,
+    features: Features,
+    fingerprint: str,
+    replaced: Sequence[str] = (),
+    rows: int = 1_000,
+) -> Dataset:
+    """As `map_batches`, for a function that treats each row alone, and is given the columns `needs` only.
+
+    It gives the `replaced` columns and those that the dataset lacks. Batches come in any order.
+    """
+    import datasets
+
+    target = cache_file(ds, fingerprint)
+    if target is None or ds.num_rows * _FEW <= ds.data.num_rows:
+        beside = _beside(function, needs, list(features))
+        return map_batches(ds, beside, features=features, fingerprint=fingerprint, rows=rows)
+    made = datasets.Features({name: features[name] for name in features if name in replaced or name not in ds.features})
+    if not target.exists():
+        write_stage(_worked(ds, function, needs, made.arrow_schema, rows), target, made.arrow_schema)
+    return _joined(ds, arrow_file.mapped(target, fingerprint), features, fingerprint)
+
+
+def _beside(
+    function: Callable[[pa.Table], pa.Table], needs: Sequence[str], names: Sequence[str]
+) -> Callable[[pa.Table], pa.Table]:
+    """The function for tables of all columns, which takes what it needs and leaves the others."""
+    import pyarrow as pa
+
+    def worked(table: pa.Table) -> pa.Table:
+        made = function(table.select(list(needs)))
+        return pa.table({name: (made if name in made.column_names else table).column(name) for name in names})
+
+    return worked
+
+
+def _worked(
+    ds: Dataset, function: Callable[[pa.Table], pa.Table], needs: Sequence[str], schema: pa.Schema, rows: int
+) -> Iterator[pa.Table]:
+    """What the function makes, chunk by chunk of the table under the dataset; null for rows that the view lacks."""
+    import numpy as np
+
+    report, whole, start = on_rows.get(), ds.data.table.select(list(needs)), 0
+    chosen = None if ds._indices is None else np.unique(ds._indices.column(0).to_numpy())
+    most = _PIECES * rows_within(whole, max(whole.num_rows, 1))
+    for chunk in whole.to_batches(max_chunksize=most):
+        end = start + chunk.num_rows
+        some = None
+        if chosen is not None:
+            some = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, end)] - np.uint64(start)
+        yield _made(chunk, some, function, schema, rows)
+        report(chunk.num_rows if some is None else len(some))
+        start = end
+
+
+def _made(
+    chunk: pa.RecordBatch,
+    some: np.ndarray | None,
+    function: Callable[[pa.Table], pa.Table],
+    schema: pa.Schema,
+    rows: int,
+) -> pa.Table:
+    """What the function makes of some rows of a chunk, each in its place."""
+    import numpy as np
+    import pyarrow as pa
+    from datasets.table import table_cast
+
+    if some is not None and not len(some):
+        return pa.table([pa.nulls(chunk.num_rows, kind) for kind in schema.types], schema=schema)
+    table = pa.Table.from_batches([chunk if some is None else chunk.take(pa.array(some))])
+    parts = [function(table.slice(start, rows)).select(schema.names) for start in range(0, table.num_rows, rows)]
+    found = table_cast(pa.concat_tables(parts), schema).combine_chunks()
+    if some is None or len(some) == chunk.num_rows:
+        return found
+    places, taken = np.zeros(chunk.num_rows, np.int64), np.zeros(chunk.num_rows, bool)
+    places[some], taken[some] = np.arange(len(some)), True
+    return found.take(pa.array(places, mask=~taken))
+
+
+def _joined(ds: Dataset, made: Dataset, features: Features, fingerprint: str) -> Dataset:
+    import datasets
+    from datasets.table import concat_tables
+
+    info = ds.info.copy()
+    info.features = features
+    stay = [name for name in features if name not in made.features]
+    table = concat_tables([ds.data.select(stay), made.data], axis=1) if stay else made.data
+    ordered = table.select(list(features))
+    return datasets.Dataset(ordered, info, ds.split, indices_table=ds._indices, fingerprint=fingerprint)

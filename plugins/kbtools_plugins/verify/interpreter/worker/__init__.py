@@ -1,0 +1,1 @@
+"""The process that runs kernels in the interpreter."""

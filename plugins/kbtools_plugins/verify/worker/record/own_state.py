@@ -1,0 +1,95 @@
+"""What a candidate's Python keeps from one call to the next: if that changes with each, a later call may do otherwise.
+
+Numbers, texts, containers, iterators and generators that its module, its classes, its functions and its instance hold;
+tensors are looked at elsewhere.
+"""
+
+from __future__ import annotations
+
+import operator
+import random
+from collections import deque
+from collections.abc import Iterator
+from types import FunctionType, GeneratorType, ModuleType
+from typing import Any
+
+import torch
+
+_MOST = 2_000
+"""Values that are looked at."""
+_OF_ONE = 64
+"""Items of one container."""
+
+
+def fingerprint(module: ModuleType, instance: object) -> tuple[str, ...]:
+    """Equal for two moments between which nothing has changed that was looked at."""
+    looked = _Look(module)
+    return tuple(looked.at([vars(module), instance]))
+
+
+class _Look:
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._seen: set[int] = set()
+        self._kept: list[object] = []  # so that no number of an object comes back as another's
+
+    def at(self, first: list[object]) -> Iterator[str]:
+        """What is found, in the order of the walk."""
+        waiting: deque[object] = deque(first)
+        for _ in range(_MOST):
+            if not waiting:
+                return
+            value = waiting.popleft()
+            if value is None or isinstance(value, bool | int | float | str | bytes):
+                yield repr(value)
+            elif id(value) not in self._seen:
+                self._seen.add(id(value))
+                self._kept.append(value)
+                text, inner = self._parts(value)
+                yield text
+                waiting.extend(inner)
+
+    def _parts(self, value: Any) -> tuple[str, list[object]]:
+        """What tells a value from what it was, and what it holds."""
+        match value:
+            case torch.Tensor() | ModuleType():
+                return "", []
+            case dict():
+                return str(len(value)), [
+                    item for name, item in list(value.items())[-_OF_ONE:] if name != "__builtins__"
+                ]
+            case list() | tuple() | set() | frozenset() | deque():
+                return str(len(value)), list(value)[-_OF_ONE:]
+            case FunctionType():
+                return "", self._of_function(value)
+            case GeneratorType():
+                frame = value.gi_frame
+                return str(frame and frame.f_lasti), [dict(frame.f_locals)] if frame else []
+            case random.Random():
+                return str(hash(value.getstate())), []
+        if type(value).__module__ in ("itertools", "builtins") and hasattr(value, "__next__"):
+            return _of_iterator(value), []
+        ours = isinstance(value, torch.nn.Module) or getattr(type(value), "__module__", "") == self._module.__name__
+        if ours or (isinstance(value, type) and value.__module__ == self._module.__name__):
+            return "", [dict(vars(value))] if hasattr(value, "__dict__") else []
+        return "", []
+
+    def _of_function(self, function: FunctionType) -> list[object]:
+        if function.__module__ != self._module.__name__:
+            return []
+        cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+        return [*cells, function.__defaults__, function.__kwdefaults__, vars(function)]
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
+def _of_iterator(value: Any) -> str:
+    try:
+        return f"{value!r} {operator.length_hint(value, -1)} {value.__reduce__()[1:]!r}"
+    except Exception:  # noqa: BLE001 - one that tells nothing of itself is not followed
+        return ""

@@ -1,0 +1,109 @@
+"""Inputs at which a reference's functions jump: ties of a rounding, zeros of a sign, thresholds that are met exactly.
+
+Random numbers never lie there. Inputs are put on a grid, and some of them onto the thresholds that the
+reference compares with. Such a set counts only where everything on the way to the jump is exact, in whatever order it
+is computed: then each honest kernel meets the jump at the same place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from kbtools_plugins.verify.worker.tensors import tensors_in, widened
+
+_ROUNDING = frozenset({"round", "floor", "ceil", "trunc", "frac"})
+_DIVIDING = frozenset({"div", "floor_divide", "remainder", "fmod"})
+_COMPARING = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "sign", "sgn", "heaviside", "threshold", "hardshrink"})
+_RANKING = frozenset(
+    """
+    argmax argmin sort argsort topk kthvalue median nanmedian mode cummax cummin max_pool2d_with_indices
+    max_pool3d_with_indices adaptive_max_pool2d unique _unique2 unique_dim searchsorted bucketize
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
+)
+"""Which of equal numbers comes first nobody says."""
+_GRID, _MOST = 2.0**10, 2.0**12
+"""Numbers of so many parts of one, no larger than this, are exact in float32, and so are their sums and products."""
+_ON_A_THRESHOLD = 0.25
+_FINEST = 6
+"""Numbers are made multiples of a half, a quarter and so on: functions jump at halves of what they are scaled to."""
+
+
+class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Watches a forward for functions of floating numbers that jump."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.thresholds: set[float] = set()
+        """Numbers that something is compared with."""
+        self.found = False
+        self.ranks = False
+        self.exact = True
+        """Whether all that was computed before the last jump lies on a coarse grid."""
+        self._still = True
+
+    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
+        name = str(func).removeprefix("aten.").partition(".")[0].removesuffix("_")
+        kwargs = kwargs or {}
+        self.ranks |= name in _RANKING or (name in ("max", "min") and len(args) > 1)
+        if _jumps(name, args, kwargs):
+            self.found = True
+            self.thresholds |= {
+                number for item in args[1:2] if isinstance(item, int | float) for number in (item, -item)
+            }
+            self.exact = self._still and _is_certain(name, args) and all(map(_on_grid, tensors_in(args)))
+        result = func(*args, **kwargs)
+        if self._still and "empty" not in name:
+            self._still = _is_certain(name, args) and all(map(_on_grid, tensors_in(result)))
+        return result
+
+
+def _jumps(name: str, args: Any, kwargs: dict[str, Any]) -> bool:
+    if not any(tensor.is_floating_point() for tensor in tensors_in(args)):
+        return False
+    if name == "_to_copy":
+        kind = kwargs.get("dtype")
+        return isinstance(kind, torch.dtype) and not (kind.is_floating_point or kind.is_complex)
+    return name in _ROUNDING | _COMPARING | _DIVIDING - {"div"} or bool(name == "div" and kwargs.get("rounding_mode"))
+
+
+def _is_certain(name: str, args: Any) -> bool:
+    """Whether an operator gives the same however it is computed: 0.1 is another number in each type, and a device
+    divides by powers of two alone exactly."""
+    if name in _DIVIDING and not (isinstance(args[1], int | float) and math.frexp(args[1])[0] in (0.5, -0.5)):
+        return False
+    return all(_on_grid(torch.tensor(item, dtype=torch.float64)) for item in args if isinstance(item, float))
+
+
+def _on_grid(tensor: torch.Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    values = widened(tensor).double()
+    parts = values * _GRID
+    return bool(((parts == parts.round()) & (values.abs() <= _MOST)).all())
+
+
+def onto(thresholds: Iterable[float], tensor: torch.Tensor) -> torch.Tensor:
+    """Multiples of halves, quarters or smaller parts near the numbers, some of them replaced by thresholds."""
+    most = float(tensor.abs().max()) if tensor.numel() else 0.0
+    parts = 2.0 ** torch.randint(1, _FINEST + 1, tensor.shape)
+    parted = (tensor * max(1.0, 1.0 / max(most, 1e-3)) * parts).round() / parts + 0.0  # no zero with a sign
+    known = torch.tensor([value for value in thresholds if _on_grid(torch.tensor(value, dtype=torch.float64))])
+    if not known.numel():
+        return parted
+    drawn = known[torch.randint(known.numel(), tensor.shape)].to(tensor.dtype)
+    return torch.where(torch.rand(tensor.shape) < _ON_A_THRESHOLD, drawn, parted)
+
+
+def changes(seen: Jumps) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+    """What to make of floating inputs where a forward jumps, with zeros or without; nothing where it does not jump, or
+    ranks equal numbers."""
+    if not seen.found or seen.ranks:
+        return []
+    at_ties = partial(onto, sorted(seen.thresholds))
+    return [at_ties, lambda tensor: (found := at_ties(tensor)).where(found != 0, 1.0)]
