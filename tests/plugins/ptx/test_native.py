@@ -234,7 +234,18 @@ def test_a_compiler_that_fails_is_named_with_what_it_said(monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv(library.CACHE, str(tmp_path / "kept"))
     library.found.cache_clear()
-    assert library.state() == f"numpy alone: {fake} could not build it: no luck"
+    assert library.state() == f"numpy alone: {fake} could not build what can be loaded: no luck"
+    library.found.cache_clear()
+
+
+def test_a_library_that_cannot_be_loaded_leaves_numpy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a folder from which nothing may be run."""
+    bad = tmp_path / "bad.so"
+    bad.write_text("no library")
+    monkeypatch.setattr(library, "built", lambda _: bad)
+    library.found.cache_clear()
+    assert library.state().startswith("numpy alone: ")
+    assert "could not build what can be loaded" in library.state()
     library.found.cache_clear()
 
 

@@ -47,10 +47,12 @@ def found() -> tuple[Path | None, str]:
     if compiler is None:
         return None, "there is no C compiler (cc)"
     try:
-        return built(compiler), ""
+        path = built(compiler)
+        ctypes.CDLL(str(path))  # a folder from which nothing may be run is found here
     except (OSError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", None) or error).strip().splitlines() or [repr(error)]
-        return None, f"{compiler} could not build it: {said[-1]}"
+        return None, f"{compiler} could not build what can be loaded: {said[-1]}"
+    return path, ""
 
 
 def outlook() -> tuple[bool, str]:
