@@ -8,7 +8,7 @@ import numpy as np
 
 from kbtools_plugins.ptx.bits import Bits
 from kbtools_plugins.ptx.memory.atomic import Atomic
-from kbtools_plugins.ptx.memory.global_memory import either, merged
+from kbtools_plugins.ptx.memory.cells import either, merged
 from kbtools_plugins.ptx.memory.order import Strength
 from kbtools_plugins.ptx.memory.windows import LOCAL_WINDOW, LOWEST_BUFFER, SHARED_WINDOW
 

@@ -38,3 +38,13 @@ class Pointer:
 
     buffer: Buffer
     offset: int = 0
+
+
+@dataclass
+class StoragePart:
+    """The threads of one access that go to one buffer."""
+
+    number: int
+    mask: Bits | None
+    offsets: Bits
+    """Broadcasts to all threads; right where the mask holds."""

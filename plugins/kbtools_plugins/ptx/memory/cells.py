@@ -72,3 +72,18 @@ def clean(poison: Bits) -> Bits:
     """Marks of bytes without any uninitialised bit: 1 for each."""
     flat = np.ascontiguousarray(poison).view(np.uint8)
     return (flat == 0).astype(np.uint8).view(poison.dtype)
+
+
+def gather(cells: Bits, at: Bits, count: int) -> list[Bits]:
+    """Neighbouring cells."""
+    return [cells.take(at + element if element else at) for element in range(count)]
+
+
+def either(mask: Bits, yes: list[Bits], no: list[Bits]) -> list[Bits]:
+    """Elements of one list where the mask holds, of the other elsewhere."""
+    return [np.where(mask, new, old) for new, old in zip(yes, no, strict=True)]
+
+
+def merged(old: Bits | None, new: Bits | None) -> Bits | None:
+    """Bits of either."""
+    return new if old is None else old if new is None else old | new

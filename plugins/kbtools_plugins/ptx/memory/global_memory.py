@@ -12,24 +12,27 @@ from kbtools_plugins.ptx.faults import GlobalRace, LimitExceeded, Line, Misalign
 from kbtools_plugins.ptx.native import accesses
 
 from .atomic import Atomic, update
-from .buffer import Buffer
-from .cells import at_thread, chosen, clean, first, rows_of, scattered, shift, threads_of, view
+from .buffer import Buffer, StoragePart
+from .cells import (
+    at_thread,
+    chosen,
+    clean,
+    either,
+    first,
+    gather,
+    merged,
+    rows_of,
+    scattered,
+    shift,
+    threads_of,
+    view,
+)  # fmt: skip
 from .order import Order, Strength
 from .owners import Owners, check_read, check_strong, check_write
 from .windows import SPAN
 
 if TYPE_CHECKING:
     from kbtools_plugins.ptx.machine.group import Group
-
-
-@dataclass
-class StoragePart:
-    """The threads of one access that go to one buffer."""
-
-    number: int
-    mask: Bits | None
-    offsets: Bits
-    """Broadcasts to all threads; right where the mask holds."""
 
 
 @dataclass
@@ -295,18 +298,3 @@ class GlobalMemory:
             if owners := self.shadow(part.number):
                 self.strong(group, owners, part, offsets, size, kind.strength, kind.wrote(found, given), reads=True)
         return result, poison
-
-
-def gather(cells: Bits, at: Bits, count: int) -> list[Bits]:
-    """Neighbouring cells."""
-    return [cells.take(at + element if element else at) for element in range(count)]
-
-
-def either(mask: Bits, yes: list[Bits], no: list[Bits]) -> list[Bits]:
-    """Elements of one list where the mask holds, of the other elsewhere."""
-    return [np.where(mask, new, old) for new, old in zip(yes, no, strict=True)]
-
-
-def merged(old: Bits | None, new: Bits | None) -> Bits | None:
-    """Bits of either."""
-    return new if old is None else old if new is None else old | new

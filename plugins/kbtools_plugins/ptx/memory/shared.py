@@ -16,8 +16,7 @@ from kbtools_plugins.ptx.faults import Line, Misaligned, OutOfBounds, SharedRace
 from kbtools_plugins.ptx.native import accesses
 
 from .atomic import Atomic, update
-from .cells import at_thread, chosen, clean, first, rows_of, scattered, shift, threads_of, view
-from .global_memory import merged
+from .cells import at_thread, chosen, clean, first, merged, rows_of, scattered, shift, threads_of, view
 from .warp_tags import ATOMIC, MANY, STEP_BITS, WARP_BITS, clash
 
 if TYPE_CHECKING:

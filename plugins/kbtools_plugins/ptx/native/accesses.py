@@ -30,20 +30,20 @@ FEW = 1 << 14
 """Threads below which a load that nobody has to note is as fast in numpy."""
 
 
-class Register(Structure):
+class RegisterStruct(Structure):
     """An array of a register; steps from one program, and from one thread, to the next."""
 
     _fields_ = [("data", c_void_p), ("outer", c_int64), ("inner", c_int64), ("width", c_int64)]
 
 
-class Access(Structure):
+class AccessStruct(Structure):
     """Who accesses, where, and how much."""
 
     _fields_ = [
         ("programs", c_int64),
         ("threads", c_int64),
-        ("address", Register),
-        ("mask", Register),
+        ("address", RegisterStruct),
+        ("mask", RegisterStruct),
         ("size", c_int64),
         ("count", c_int64),
         ("granule", c_int64),
@@ -72,7 +72,7 @@ class Shared(Structure):
     ]
 
 
-class Storage(Structure):
+class StorageStruct(Structure):
     """A buffer and its shadows."""
 
     _fields_ = [
@@ -87,22 +87,22 @@ class Storage(Structure):
     ]
 
 
-def register(array: Bits | None) -> Register:
+def register(array: Bits | None) -> RegisterStruct:
     """An array as C walks through it."""
     if array is None:
-        return Register(None, 0, 0, 1)
+        return RegisterStruct(None, 0, 0, 1)
     size = array.itemsize
     outer, inner = array.strides
-    return Register(
+    return RegisterStruct(
         address(array), outer // size if array.shape[0] != 1 else 0, inner // size if array.shape[1] != 1 else 0, size
     )
 
 
 def access(
     group: Group, where: Bits, mask: Bits | None, size: int, count: int, granule: int, tag: Bits | None
-) -> Access:
+) -> AccessStruct:
     """One instruction's access, without the number of its step."""
-    return Access(
+    return AccessStruct(
         group.count,
         group.threads,
         register(where),
@@ -141,7 +141,7 @@ def shared(memory: SharedMemory) -> Shared:
 
 def shared_access(
     group: Group, memory: SharedMemory, where: Bits, mask: Bits | None, size: int, count: int
-) -> tuple[Access, Bits]:
+) -> tuple[AccessStruct, Bits]:
     """An access to shared memory, and the tags that have to outlive it."""
     tag = (group.epoch + 1) << (warp_tags.STEP_BITS + warp_tags.WARP_BITS)
     asked = access(group, where, mask, size, count, memory.granule, tag)
@@ -216,10 +216,10 @@ def step_of(group: Group) -> int:
     return min(group.step.number if group.step else 0, (1 << tags.STEP_BITS) - 1)
 
 
-def storage(group: Group, memory: GlobalMemory, number: int, owners: Owners | None, marked: bool) -> Storage:
+def storage(group: Group, memory: GlobalMemory, number: int, owners: Owners | None, marked: bool) -> StorageStruct:
     """A buffer for C."""
     buffer = memory.buffers[number - 1]
-    return Storage(
+    return StorageStruct(
         address(buffer.data) if buffer.data.size else None,
         buffer.data.size,
         number << SPAN,

@@ -62,7 +62,7 @@ class Stretch:
 
 
 @dataclass
-class Plan:
+class FusedPlan:
     """A run for registers of some sizes."""
 
     values: list[Value]
@@ -79,7 +79,7 @@ class FusedSteps:
     inputs: list[int] = field(init=False)
     lasting: list[int] = field(init=False)
     gone: set[int] = field(init=False)
-    plans: dict[tuple[tuple[int, ...], tuple[int, ...]], Plan] = field(default_factory=dict)
+    plans: dict[tuple[tuple[int, ...], tuple[int, ...]], FusedPlan] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known: set[int] = set()
@@ -133,7 +133,7 @@ class FusedSteps:
             return ()
         return tuple(slot for slot in self.lasting if group.registers[slot] is not None)
 
-    def plan(self, key: tuple[int, ...], sizes: tuple[int, ...], group: Group) -> Plan:
+    def plan(self, key: tuple[int, ...], sizes: tuple[int, ...], group: Group) -> FusedPlan:
         """The bytecode for registers of these sizes, of which those from the third of the key on are merged."""
         if (key, sizes) not in self.plans:
             self.plans[key, sizes] = planned(self, sizes, key[0], key[2:], group.program.widths)
@@ -163,7 +163,9 @@ def fuse(steps: Sequence[ProgramStep]) -> list[ProgramStep | FusedSteps]:
     return pieces
 
 
-def planned(run: FusedSteps, sizes: Sequence[int], threads: int, kept: tuple[int, ...], widths: Sequence[int]) -> Plan:
+def planned(
+    run: FusedSteps, sizes: Sequence[int], threads: int, kept: tuple[int, ...], widths: Sequence[int]
+) -> FusedPlan:
     """Names each value once, and cuts the operations into stretches; the merged registers and the mask come last."""
     slots = (*run.inputs, *kept)
     given = [*(widths[slot] for slot in slots), 1][: len(sizes)]
@@ -199,7 +201,7 @@ def planned(run: FusedSteps, sizes: Sequence[int], threads: int, kept: tuple[int
         stretch(along, [each for each in operations if each.result.along == along], threads, inputs)
         for along in range(ALL + 1)
     ]
-    return Plan(values, results, [each for each in stretches if len(each.steps)])
+    return FusedPlan(values, results, [each for each in stretches if len(each.steps)])
 
 
 def stretch(along: int, operations: list[Operation], threads: int, inputs: set[int]) -> Stretch:
