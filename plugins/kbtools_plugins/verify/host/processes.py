@@ -47,6 +47,8 @@ _ROLES = {
 machines that have their own are started by the first job for them."""
 _VARIABLES = {machine.process: dict(machine.environment) for machine in MACHINES}
 _START_SECONDS = 600
+_ASSEMBLER_KILLED = f"failed with error code {-signal.SIGKILL}"
+"""As Triton says it of ptxas."""
 _START_ATTEMPTS = 10
 
 
@@ -165,8 +167,8 @@ class Warm:
             message = self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
             if "No module named 'torch'" in message or "No module named 'triton'" in message:
                 raise MissingExtra("verify", "verifying kernels")
-            if self._process.wait() == -signal.SIGKILL:
-                raise WorkerDied("the warm process was killed while it started")
+            if self._process.wait() == -signal.SIGKILL or _ASSEMBLER_KILLED in message:
+                raise WorkerDied("the warm process, or the assembler that it tries, was killed while it started")
             raise ConfigError(f"The process that runs kernels did not start:\n{message[-2000:]}")
         self._ready = True
 

@@ -88,12 +88,10 @@ class RunPlan:
         return sets
 
     def _on_other_sets(self, sets: list[InputSet]) -> Iterator[Run]:
-        """The order of programs is another one each time, and of the first one reversed; on all seeds but the first
-        results are rounded as a device may."""
+        """The order of programs is another one each time, and of the first one reversed."""
         for number, found in enumerate(sets):
             order = "reverse" if number == 0 else "forward"
-            fused = number == 0 or found.name.startswith("seed ")
-            yield Run(self._steady, found, order, _unknowable(found), fused, f"on {found.name}: ")
+            yield Run(self._steady, found, order, _unknowable(found), number == 0, f"on {found.name}: ")
 
     def _of_other_calls(self, expected: InputSet) -> Iterator[Run]:
         """A first call, a later one, or one in another place, where it launches something else than a steady one."""

@@ -51,6 +51,10 @@ DRAWN = frozenset([Doubt(_DRAWN, 0)])
 _READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default}
 
 
+_ELSEWHERE = (0x5555_5555_5550, 0xAAAA_AAAA_AAA0)
+"""What the numbers of objects are changed by: of each bit one of both has the other value, but for an alignment."""
+
+
 class TookTooLong(BaseException):
     """A forward with another answer took longer than one may."""
 
@@ -63,6 +67,8 @@ class Answers:
         self._path = path
         self._sites: list[listening.Site] = []
         self._unknown: set[int] = set()
+        self._addresses: set[int] = set()
+        """Sites at which it is asked where an object lies."""
         self._open: dict[int, int] = {}
         self._doubts: dict[Doubt, None] = {}
         self._given: frozenset[Doubt] = frozenset()
@@ -171,6 +177,8 @@ class Answers:
         if known:
             return target
         self._unknown.add(number)
+        if target is id:
+            self._addresses.add(number)
         self._open[number] = self._open.get(number, 0) + 1
         return Permissive() if Doubt(number, _GIVES) in self._given else target
 
@@ -193,6 +201,8 @@ class Answers:
             return value
         for variant in range(variants(value)):
             if self._is_given(number, variant):
+                if number in self._addresses and isinstance(value, int):
+                    return value ^ _ELSEWHERE[variant]
                 return other(value, variant)
         for variant, literal in enumerate(self._literals.like(value), VARIANTS):
             if self._is_given(number, variant):

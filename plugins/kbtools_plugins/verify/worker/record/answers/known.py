@@ -65,7 +65,9 @@ class Knowledge:
         self._module, self._path = module, path
 
     def knows(self, function: object) -> bool:
-        """Whether what a call of this gives is a fact of the arguments."""
+        """Whether what a call of this gives is a fact of the arguments; where they lie in memory is none."""
+        if function is id:
+            return False
         function = getattr(function, "func", function) if type(function).__name__ == "partial" else function
         code = getattr(function, "__code__", None)
         if isinstance(function, type | torch.nn.Module) or (code is not None and code.co_filename == self._path):
