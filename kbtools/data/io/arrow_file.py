@@ -5,7 +5,6 @@ Where the tables come from is in `kbtools.data.io.load`; they may differ in thei
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
+from kbtools.data.cores import usable_cores
 from kbtools.data.io.ahead import ahead
 from kbtools.data.io.source import aside
 from kbtools.errors import ConfigError, DataError, reason
@@ -130,7 +130,7 @@ def _in_parts(reading: TableReading, target: Path, schema: pa.Schema | None) -> 
 def _write_parts(parts: Sequence[tuple[Part, Path]], schema: pa.Schema) -> bool:
     """Whether all parts were of this schema; none is read on after one that was not, or that was wrong."""
     stop = Event()
-    with ThreadPoolExecutor(min(len(parts) or 1, len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(min(len(parts) or 1, usable_cores())) as pool:
         jobs = [pool.submit(_write_part, reader, schema, file, stop) for reader, file in parts]
         try:
             return bool(jobs) and all(job.result() for job in jobs)

@@ -178,6 +178,14 @@ def test_another_answer_is_another_one(value: object) -> None:
         assert other(value, variant) != value
 
 
+def test_where_an_object_lies_is_told_otherwise_in_each_bit_but_aligned() -> None:
+    first, others = _Told("def asked():\n    return id(int)\n").results()
+    changed = [first ^ found for found in others]  # type: ignore[operator]  # numbers
+    assert first == id(int)
+    assert changed[0] | changed[1] == 2**48 - 2**4
+    assert not changed[0] & changed[1]
+
+
 def test_addresses_stay_aligned() -> None:
     """Who asks for alignment is told the truth."""
     assert [other(0x7F00_0000_0200, variant) % 512 for variant in (0, 1)] == [0, 0]

@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
+from kbtools.data.cores import usable_cores
 from kbtools.errors import ConfigError, MissingExtra
 from kbtools_plugins.verify import devices
 from kbtools_plugins.verify.host.child import Child, J, Outcome, R, WorkerDied, explain_death
@@ -279,8 +280,7 @@ class WarmPair:
 
 def spare_cores(workers: int) -> bool:
     """Whether each of so many workers has a second core to itself."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return cores >= 2 * workers
+    return usable_cores() >= 2 * workers
 
 
 @cache
