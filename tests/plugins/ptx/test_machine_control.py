@@ -34,8 +34,9 @@ def test_threads_meet_again_where_rare_code_is_at_the_end_of_the_text():
 def test_threads_that_leave_two_loops_wait_for_those_within():
     """Each thread adds up rounds of an inner loop of its own length; then a shuffle needs all of them."""
     text = AT + (
-        "mov.u32 %r4, 0;\nmov.u32 %r5, 0;\nand.b32 %r8, %r0, 3;\nbra OUTER;\nMEET:\nshfl.sync.bfly.b32 %r7, %r4, 1, 31, -1;\n"
-        "st.global.u32 [%d4], %r7;\nret;\nOUTER:\nsetp.gt.s32 %p0, %r5, %r8;\n@%p0 bra MEET;\nmov.u32 %r6, 0;\n"
+        "mov.u32 %r4, 0;\nmov.u32 %r5, 0;\nand.b32 %r8, %r0, 3;\nbra OUTER;\nMEET:\n"
+        "shfl.sync.bfly.b32 %r7, %r4, 1, 31, -1;\nst.global.u32 [%d4], %r7;\nret;\n"
+        "OUTER:\nsetp.gt.s32 %p0, %r5, %r8;\n@%p0 bra MEET;\nmov.u32 %r6, 0;\n"
         "INNER:\nadd.s32 %r4, %r4, 1;\nadd.s32 %r6, %r6, 1;\nsetp.le.s32 %p1, %r6, %r5;\n@%p1 bra INNER;\n"
         "add.s32 %r5, %r5, 1;\nbra OUTER;"
     )
