@@ -120,7 +120,7 @@ class InputSets:
         loading.seed(self._seeds[0])
         habits = kept(self._first, self._module.given(self._seeds[-1] + 1))
         ordered = [structured(self._first, habits, signs) for signs in (False, True)]
-        in_order = [Way("values in order", [(lambda found=found: found) for found in ordered])]
+        in_order = [Way("values in order", [partial(_as_it_is, one) for one in ordered])]
         scaled: list[Variation] = [partial(map_floats, change, one) for one in ordered for change in LARGE.values()]
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
@@ -224,6 +224,10 @@ class InputSets:
             getattr(leaf, "shape", None) for leaf in tree_flatten(plain)[0]
         ]
         return (outputs, wide) if same_shapes else (plain, plainly_used)
+
+
+def _as_it_is(inputs: Inputs | None) -> Inputs | None:
+    return inputs
 
 
 def _by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
