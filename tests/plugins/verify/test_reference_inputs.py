@@ -73,7 +73,7 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 
 
 def _jumps(forward: Forward, x: torch.Tensor) -> Jumps:
-    with (seen := Jumps()):
+    with (seen := Jumps((x,))):
         forward(x)
     return seen
 
@@ -96,6 +96,20 @@ def test_inputs_are_put_where_a_function_jumps(forward: Forward, there: Forward)
     made = changes(_jumps(forward, x))[0](x)
     assert there(made).sum() > 5
     assert _jumps(forward, made).exact
+
+
+@pytest.mark.parametrize("threshold", [0.3, -1.7])
+def test_a_threshold_of_any_number_is_met_by_inputs_as_they_are(threshold: float) -> None:
+    """On it, and just beside it on both sides; where something was computed before, it is no certain place."""
+    torch.manual_seed(3)
+    x, at = torch.randn(400), torch.tensor(threshold)
+    made = changes(_jumps(lambda x: x > threshold, x))[0](x)
+    assert (made == at).sum() > 5
+    near = (made - at).abs() < 0.02 * at.abs()
+    assert (near & (made > at)).sum() > 5
+    assert (near & (made < at)).sum() > 5
+    assert _jumps(lambda x: x > threshold, made).exact
+    assert not _jumps(lambda x: x * 1.1 > threshold, made).exact
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -19,6 +20,9 @@ _NORMS = {"native_layer_norm", "native_group_norm", "native_batch_norm"}
 _FLATTEST = 400.0
 """How many times the square of a mean may be that of the deviations from it: the mean of the squares less the square of
 the mean, as many kernels have it, loses as many times what float32 rounds off."""
+_WRITING = {
+    "index_put", "index_put_", "_index_put_impl_", "scatter", "scatter_", "index_copy", "index_copy_",
+}  # fmt: skip
 
 
 class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -27,7 +31,8 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.undefined = False
-        """Whether a number became an integer that its type cannot hold: each machine makes another one of it."""
+        """Whether a number became an integer that its type cannot hold: each machine makes another one of it. Or
+        whether two elements were written to one place: which of them stays nobody says."""
         self.steep = False
         """Whether an exponential had a larger argument than any that a program means."""
         self.tied = False
@@ -50,6 +55,8 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.flat |= _is_flat(name, args, result)
         if name == "topk" and args[0].numel():
             self.tied |= _has_ties(args[0], args[1], *args[2:4])
+        if name in _WRITING:
+            self.undefined |= _writes_twice(name, args)
         if name in ("_to_copy", "copy_") and isinstance(result, torch.Tensor):
             self.undefined |= not _holds(result.dtype, args[1] if name == "copy_" else args[0])
         return result
@@ -87,6 +94,20 @@ def _has_ties(values: torch.Tensor, count: int, dim: int = -1, largest: bool = T
         return False
     chosen = values.topk(min(count + 1, values.shape[dim]), dim, largest).values
     return bool((chosen.diff(dim=dim) == 0).any())
+
+
+def _writes_twice(name: str, args: Any) -> bool:
+    """Whether different values go to one place."""
+    if name.startswith(("index_put", "_index_put")):
+        places = [item for item in args[1] if item is not None]
+        if (len(args) > 3 and args[3]) or args[2].numel() <= 1 or any(item.dtype == torch.bool for item in places):
+            return False
+        rows = list(np.broadcast(*(item.numpy() for item in places)))
+        return len(set(rows)) < len(rows)
+    dim, index = args[1], args[2]
+    if not isinstance(args[3], torch.Tensor) or args[3].numel() <= 1 or len(args) > 4:  # which says how they add up
+        return False
+    return bool((index.sort(dim).values.diff(dim=dim) == 0).any())
 
 
 def _holds(dtype: torch.dtype, numbers: torch.Tensor) -> bool:
