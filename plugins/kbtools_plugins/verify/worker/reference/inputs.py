@@ -182,30 +182,37 @@ def _other_numbers(inputs: Inputs) -> Inputs | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def structured(inputs: Inputs, habits: list[Kept]) -> Inputs | None:
+def structured(inputs: Inputs, habits: list[Kept], signs: bool = False) -> Inputs | None:
     """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples.
 
-    `habits` say what each tensor keeps.
+    `habits` say what each tensor keeps. With `signs` sizes are in order, and every other number is negative.
     """
     leaves, spec = tree_flatten(inputs)
     each = iter(habits)
     changed = [
-        _in_order(leaf, next(each)) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf for leaf in leaves
+        _in_order(leaf, next(each), signs) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf
+        for leaf in leaves
     ]
     if all(new is old for new, old in zip(changed, leaves, strict=True)):
         return None
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def _in_order(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
+def _in_order(tensor: torch.Tensor, stays: Kept, signs: bool) -> torch.Tensor:
     flat = tensor.flatten()
     if stays.tied is not None or flat.numel() == 1:
         return tensor
     if tensor.is_floating_point():
-        return _widely(lambda values: values.sort().values, flat).view(tensor.shape)
+        return _widely(_swinging if signs else lambda values: values.sort().values, flat).view(tensor.shape)
     if tensor.dtype == torch.bool or tensor.is_complex() or are_distinct(tensor):
         return tensor
     return flat[:1].expand(flat.numel()).clone().view(tensor.shape)
+
+
+def _swinging(values: torch.Tensor) -> torch.Tensor:
+    values = values.abs().sort().values
+    values[1::2].neg_()
+    return values
 
 
 def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

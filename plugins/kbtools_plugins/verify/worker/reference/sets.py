@@ -36,6 +36,7 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.jumps import COMPARING, Jumps, changes
+from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.reference.ties import kept
@@ -92,7 +93,8 @@ class InputSets:
         return sets
 
     def _seed(self, number: int, seed: int) -> InputSet:
-        return self._expect(f"seed {number}", with_plain_values_of(self._first, self._module.inputs(seed)))
+        inputs = with_plain_values_of(self._first, self._module.inputs(seed))
+        return self._expect(f"seed {number}", laid_out_as(self._first, inputs))
 
     def _turned(self, known: InputSet) -> list[InputSet]:
         """Inputs of other signs, if these give another result: where all are fixed, nothing else asks for signs."""
@@ -120,9 +122,9 @@ class InputSets:
         """Sets in which one input alone is another one, and one of numbers in order."""
         loading.seed(self._seeds[0])
         habits = kept(self._first, *self._again())
-        ordered = structured(self._first, habits)
-        in_order = [Way("values in order", [lambda: ordered])]
-        scaled: list[Variation] = [partial(map_floats, change, ordered) for change in LARGE.values()]
+        ordered = [structured(self._first, habits, signs) for signs in (False, True)]
+        in_order = [Way("values in order", [partial(_as_it_is, one) for one in ordered])]
+        scaled: list[Variation] = [partial(map_floats, change, one) for one in ordered for change in LARGE.values()]
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
         ways = [*alone(self._first, habits, sizes, signs=self._signs), *in_order]
@@ -150,7 +152,7 @@ class InputSets:
         changed, decoy = change(self._module.inputs(self._seeds[0])), change(self._module.inputs(self._decoys[0]))
         if changed is None or decoy is None:
             return None
-        found = self._try("variant", changed)
+        found = self._try("variant", changed, other_form=True)
         return None if found is None else Variant(decoy=encode(with_plain_values_of(changed, decoy)), set=found)
 
     def sequence(self) -> Sequence | None:
@@ -182,13 +184,14 @@ class InputSets:
         except Exception:  # noqa: BLE001 - the reference need not take such calls
             return None
 
-    def _try(self, name: str, inputs: Inputs) -> InputSet | None:
+    def _try(self, name: str, inputs: Inputs, *, other_form: bool = False) -> InputSet | None:
+        given = inputs if other_form else laid_out_as(self._first, inputs)
         try:
-            found = self._expect(name, inputs, seen := Extremes())
+            found = self._expect(name, given, seen := Extremes())
         except Exception:  # noqa: BLE001 - the reference need not take such inputs
             return None
         places = any(tensor.dtype in ("int64", "int32") for tensor in flatten(found.plain)[1])
-        strange = seen.undefined or seen.steep or (seen.tied and places)
+        strange = seen.undefined or seen.steep or seen.flat or (seen.tied and places)
         return None if strange or not found.finite else found
 
     def _expect(self, name: str, inputs: Inputs, seen: Extremes | None = None) -> InputSet:
@@ -232,6 +235,10 @@ class InputSets:
             getattr(leaf, "shape", None) for leaf in tree_flatten(plain)[0]
         ]
         return (outputs, wide) if same_shapes else (plain, plainly_used)
+
+
+def _as_it_is(inputs: Inputs | None) -> Inputs | None:
+    return inputs
 
 
 def _by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
