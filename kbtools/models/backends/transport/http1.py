@@ -16,6 +16,8 @@ MOST_HEAD = 2**17
 """Bytes of a head, or of trailers; no server that means well sends more."""
 ACCEPTED = "gzip, deflate"
 """What is unpacked here, as a header says it."""
+MOST_MEMBERS = 1000
+"""Of a body by gzip: what lies behind each is copied once more."""
 TOO_LARGE = f"the body has more than {MOST_BODY:,} bytes"
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _NO_BODY = (204, 304)
@@ -149,8 +151,9 @@ def _is_zlib(body: bytes) -> bool:
 
 
 def _inflated(body: bytes, window: int) -> bytes:
-    parts, left = [], MOST_BODY
-    while True:
+    parts: list[bytes] = []
+    left = MOST_BODY
+    while len(parts) < MOST_MEMBERS:
         unpacker = zlib.decompressobj(window)
         try:
             parts.append(unpacker.decompress(body, left + 1))
@@ -164,3 +167,4 @@ def _inflated(body: bytes, window: int) -> bytes:
         body = unpacker.unused_data
         if window != _GZIP or not body.startswith(b"\x1f\x8b"):  # gzip may have several members
             return b"".join(parts)
+    raise BrokenResponse(f"the packed body has more than {counted(MOST_MEMBERS, 'part')}")
