@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import kbtools as kb
+from kbtools.data.io import save
 from kbtools.data.io.save import check_target
-from kbtools.errors import DataError, UsageError
+from kbtools.errors import ConfigError, DataError, UsageError
 from tests.rows import evals
 
 
@@ -36,6 +37,25 @@ def test_splits_become_files_of_their_own_and_load_again(tmp_path):
     assert sorted(p.name for p in tmp_path.glob("*.parquet")) == ["x-train.parquet", "x-validation.parquet"]
     again = kb.load(str(tmp_path / "x.parquet"))
     assert {name: ds.to_list() for name, ds in again.items()} == {name: ds.to_list() for name, ds in data.items()}
+
+
+def test_when_one_split_cannot_be_written_all_stay_as_they_were(tmp_path, monkeypatch):
+    """Splits are written beside one another, and the others are not written to their ends."""
+    data = datasets.DatasetDict({name: evals([1.0] * 50) for name in ("train", "validation", "test")})
+    kb.save(data, tmp_path / "x.parquet")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    whole = save._write_parquet
+
+    def full(ds, batches, part, embedded):
+        if "validation" in part.name:
+            raise OSError(28, "No space left on device")
+        whole(ds, batches, part, embedded)
+
+    monkeypatch.setattr(save, "_write_parquet", full)
+    other = datasets.DatasetDict({name: evals([2.0] * 50) for name in data})
+    with pytest.raises(ConfigError, match=r"No space left.*what stood there is unchanged"):
+        kb.save(other, tmp_path / "x.parquet")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_other_endings_are_refused(tmp_path):

@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -101,3 +102,17 @@ def test_a_function_that_makes_long_rows_gets_few_of_them():
     assert seen[0] == FIRST_ROWS
     assert sum(seen) == 200
     assert max(seen[1:]) <= 16
+
+
+@pytest.mark.parametrize("rows", [[], [3], [2, 3, 4], [4, 3, 0], [1, 1, 0]])
+@pytest.mark.parametrize("of", [None, [5, 4, 3, 2, 1, 0], [0, 2, 4, 1, 3, 5]])
+def test_rows_are_taken_as_select_takes_them(rows: list[int], of: list[int] | None) -> None:
+    """Of a table and of a view, in any order; a format that was set stays."""
+    ds = evals([n / 10 for n in range(6)])
+    ds = ds if of is None else ds.select(of)
+    for some in (ds, ds.with_format("numpy", columns=["example_id"])):
+        taken, selected = take(some, np.array(rows, np.uint32), "f" * 64), some.select(rows)
+        assert taken.with_format(None).to_list() == selected.with_format(None).to_list()
+        assert (taken._fingerprint, taken.format) == ("f" * 64, selected.format)
+    with pytest.raises(IndexError):
+        take(ds, [6, 0], "f" * 64)

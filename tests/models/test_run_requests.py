@@ -1,6 +1,7 @@
 """Fulfilling requests against a real server: nothing lost, nothing paid twice, nobody held up."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections import Counter
@@ -141,6 +142,17 @@ def test_requests_are_read_lazily(serve, store, ask):
     run_requests(planned(), backend, store, Options(max_in_flight=100), lambda p: ahead.append(len(taken) - p.done))
     assert max(ahead) <= 2 * 100 + 4 * 256
     assert len(taken) == 3000
+
+
+def test_calls_that_have_ended_are_forgotten(serve, store, ask):
+    """A run of any length remembers only those under way; the server here has a task for each connection."""
+    _, backend = serve()
+    tasks = []
+    run_requests(
+        ask(400), backend, store, Options(max_in_flight=2),
+        lambda _: tasks.append(sum(isinstance(thing, asyncio.Task) for thing in gc.get_objects())),
+    )  # fmt: skip
+    assert tasks[-1] <= 4
 
 
 def test_works_inside_a_running_event_loop(serve, store, ask):

@@ -97,8 +97,21 @@ def unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
 
 def check_names(names: Iterable[str], path: Path) -> None:
     """DataError when two columns have one name: a row has only one place for both."""
-    if twice := [name for name, times in Counter(names).items() if times > 1]:
+    if twice := _twice(names):
         raise DataError(f"{path} has two columns of one name: {', '.join(map(repr, twice))}. Rename one of them.")
+
+
+def check_fields(kind: pa.DataType, column: str, path: Path) -> None:
+    """As `check_names`, for fields within a column."""
+    fields = [kind.field(number) for number in range(kind.num_fields)]
+    if twice := _twice(field.name for field in fields):
+        raise DataError(f"{path}: column {column!r} has two fields of one name: {', '.join(map(repr, twice))}.")
+    for field in fields:
+        check_fields(field.type, column, path)
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def _in_one(reader: Reader, target: Path, schema: pa.Schema | None) -> list[Path]:

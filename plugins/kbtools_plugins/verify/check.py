@@ -28,6 +28,7 @@ from kbtools_plugins.verify.steps.compile import (
 )
 from kbtools_plugins.verify.steps.far import Launches
 from kbtools_plugins.verify.steps.further import replay_further, require_work_however
+from kbtools_plugins.verify.steps.own_memory import require_own_memory
 from kbtools_plugins.verify.steps.places import RecordingPlaces
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
@@ -131,6 +132,7 @@ class PairCheck:
                 if found.verdict.startswith("unsupported:ptx"):
                     self._compile_later()  # what no assembler takes is not for the machine to have
                 raise
+        require_own_memory(self._traces, self._reference, self._reference_code)
         if machine(self._settings) is PTX:
             self._look_further()
         with self._evidence.timed("compile for other targets"):

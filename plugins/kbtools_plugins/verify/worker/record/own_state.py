@@ -27,11 +27,18 @@ def fingerprint(module: ModuleType, instance: object) -> tuple[str, ...]:
     return tuple(looked.at([vars(module), instance]))
 
 
+def reached(module: ModuleType, instance: object) -> list[object]:
+    """All that is looked at but for plain values: containers, functions, classes, iterators, tensors."""
+    looked = _Look(module)
+    deque(looked.at([vars(module), instance]), maxlen=0)
+    return looked.kept
+
+
 class _Look:
     def __init__(self, module: ModuleType) -> None:
         self._module = module
         self._seen: set[int] = set()
-        self._kept: list[object] = []  # so that no number of an object comes back as another's
+        self.kept: list[object] = []  # so that no number of an object comes back as another's
 
     def at(self, first: list[object]) -> Iterator[str]:
         """What is found, in the order of the walk."""
@@ -44,7 +51,7 @@ class _Look:
                 yield repr(value)
             elif id(value) not in self._seen:
                 self._seen.add(id(value))
-                self._kept.append(value)
+                self.kept.append(value)
                 text, inner = self._parts(value)
                 yield text
                 waiting.extend(inner)
@@ -63,15 +70,14 @@ class _Look:
             case FunctionType():
                 return "", self._of_function(value)
             case GeneratorType():
-                frame = value.gi_frame
-                return str(frame and frame.f_lasti), [dict(frame.f_locals)] if frame else []
+                return of_iterator(value), [dict(value.gi_frame.f_locals)] if value.gi_frame else []
             case random.Random():
                 return str(hash(value.getstate())), []
-        if type(value).__module__ in ("itertools", "builtins") and hasattr(value, "__next__"):
-            return _of_iterator(value), []
+        if is_iterator(value):
+            return of_iterator(value), []
         ours = isinstance(value, torch.nn.Module) or getattr(type(value), "__module__", "") == self._module.__name__
         if ours or (isinstance(value, type) and value.__module__ == self._module.__name__):
-            return "", [dict(vars(value))] if hasattr(value, "__dict__") else []
+            return "", [_names(value)] if hasattr(value, "__dict__") else []
         return "", []
 
     def _of_function(self, function: FunctionType) -> list[object]:
@@ -88,7 +94,22 @@ def _is_filled(cell: Any) -> bool:
         return False
 
 
-def _of_iterator(value: Any) -> str:
+def _names(value: object) -> dict[str, object]:
+    """What an object or a class holds; the dictionary itself where there is one."""
+    names = vars(value)
+    return names if isinstance(names, dict) else dict(names)
+
+
+def is_iterator(value: object) -> bool:
+    """Whether it is one of Python's own."""
+    return type(value).__module__ in ("itertools", "builtins") and hasattr(value, "__next__")
+
+
+def of_iterator(value: Any) -> str:
+    """Where it stands, as far as it tells."""
+    if isinstance(value, GeneratorType):
+        frame = value.gi_frame
+        return f"{frame.f_lasti} {dict(frame.f_locals)!r}" if frame else ""
     try:
         return f"{value!r} {operator.length_hint(value, -1)} {value.__reduce__()[1:]!r}"
     except Exception:  # noqa: BLE001 - one that tells nothing of itself is not followed
