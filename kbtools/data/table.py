@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 BATCH_ROWS = 2_000
+FIRST_ROWS = 50
+"""Of a function of which it is not known yet how long the rows are that it makes."""
 _CONSTANT_ROWS = 1_000_000
 
 on_rows: ContextVar[Callable[[int], None]] = ContextVar("on_rows", default=lambda rows: None)
@@ -164,16 +166,19 @@ def map_batches(
 
 
 def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
-    """What the function makes of the dataset, `rows` rows at a time, in this schema."""
+    """What the function makes of the dataset in this schema, `rows` rows at a time, or fewer if it makes long ones."""
     from datasets.table import table_cast
 
     report = on_rows.get()
-    whole = ds.data.table
+    whole, some = ds.data.table, min(rows, FIRST_ROWS)
     for piece in pieces(ds, whole, rows_within(whole, ds.num_rows)):
-        for start in range(0, piece.num_rows, rows):
-            result = function(piece.slice(start, rows))
+        start = 0
+        while start < piece.num_rows:
+            result = function(piece.slice(start, some))
             yield table_cast(result, schema).combine_chunks()
-            report(min(rows, piece.num_rows - start))
+            report(min(some, piece.num_rows - start))
+            start += some
+            some = min(4 * some, rows_within(result, rows))
 
 
 def cache_file(ds: Dataset, fingerprint: str) -> Path | None:
