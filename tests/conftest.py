@@ -58,8 +58,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return cores if "slow" in config.option.markexpr.replace("not slow", "") else cores + 1
 
 
-# After so many more objects garbage is looked for, while modules are imported, too: to look through what all tests share
-# took a tenth of a run. It is not frozen: each run of model calls would count what is.
+# After so many more objects garbage is looked for, while modules are imported, too: to look through what all tests
+# share took a tenth of a run. It is not frozen: each run of model calls would count what is.
 gc.set_threshold(100_000)
 
 

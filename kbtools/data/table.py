@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from kbtools.data.columns import Schema
 from kbtools.data.gather import pieces, rows_within
 from kbtools.data.io import arrow_file
-from kbtools.data.io.source import aside
 from kbtools.errors import RowError
 from kbtools.wording import counted
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 BATCH_ROWS = 2_000
+FIRST_ROWS = 50
+"""Of a function of which it is not known yet how long the rows are that it makes."""
 _CONSTANT_ROWS = 1_000_000
 
 on_rows: ContextVar[Callable[[int], None]] = ContextVar("on_rows", default=lambda rows: None)
@@ -160,35 +161,24 @@ def map_batches(
     if target is None:
         return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
     if not target.exists():
-        write_stage(worked, target, features.arrow_schema)
+        arrow_file.write_one(worked, target, features.arrow_schema)
     return arrow_file.mapped(target, fingerprint, info, ds.split)
 
 
 def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
-    """What the function makes of the dataset, `rows` rows at a time, in this schema."""
+    """What the function makes of the dataset in this schema, `rows` rows at a time, or fewer if it makes long ones."""
     from datasets.table import table_cast
 
     report = on_rows.get()
-    whole = ds.data.table
+    whole, some = ds.data.table, min(rows, FIRST_ROWS)
     for piece in pieces(ds, whole, rows_within(whole, ds.num_rows)):
-        for start in range(0, piece.num_rows, rows):
-            result = function(piece.slice(start, rows))
+        start = 0
+        while start < piece.num_rows:
+            result = function(piece.slice(start, some))
             yield table_cast(result, schema).combine_chunks()
-            report(min(rows, piece.num_rows - start))
-
-
-def write_stage(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
-    """The tables as an Arrow file, which is there when it is whole."""
-    import pyarrow as pa
-
-    part = aside(target)
-    try:
-        with pa.ipc.new_stream(str(part), schema) as writer:
-            for table in tables:
-                writer.write_table(table)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+            report(min(some, piece.num_rows - start))
+            start += some
+            some = min(4 * some, rows_within(result, rows))
 
 
 def cache_file(ds: Dataset, fingerprint: str) -> Path | None:

@@ -13,7 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kbtools as kb
-from kbtools.data.table import batches, field_of, frame, require_values, tables, take, with_constant
+from kbtools.data.table import (
+    FIRST_ROWS,
+    batches,
+    field_of,
+    frame,
+    map_batches,
+    require_values,
+    tables,
+    take,
+    with_constant,
+)
 from tests.rows import evals
 
 NESTED = [{"name": f"n{i}", "texts": [{"text": "é" * i}]} if i % 5 else None for i in range(40)]
@@ -76,6 +86,22 @@ def test_constant_column_leaves_a_view_a_view() -> None:
     assert labelled._indices is view._indices
     assert labelled._fingerprint != with_constant(view, "split", "test")._fingerprint
     assert with_constant(view.select([]), "split", "train").features == labelled.features
+
+
+def test_a_function_that_makes_long_rows_gets_few_of_them():
+    """Else a hundred bytes of input that become a megabyte each would fill the memory, hundreds at a time."""
+    ds, seen = datasets.Dataset.from_dict({"x": list(range(200))}), []
+
+    def longer(table: pa.Table) -> pa.Table:
+        seen.append(table.num_rows)
+        return table.append_column("text", pa.array(["x" * 1_000_000] * table.num_rows))
+
+    features = datasets.Features({**ds.features, "text": datasets.Value("string")})
+    out = map_batches(ds, longer, features=features, fingerprint="long-rows", rows=1_000)
+    assert out["x"][:] == list(range(200))
+    assert seen[0] == FIRST_ROWS
+    assert sum(seen) == 200
+    assert max(seen[1:]) <= 16
 
 
 @pytest.mark.parametrize("rows", [[], [3], [2, 3, 4], [4, 3, 0], [1, 1, 0]])

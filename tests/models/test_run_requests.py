@@ -5,6 +5,7 @@ import gc
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -195,6 +196,15 @@ def test_failures_are_data_and_only_they_are_repeated(serve, store, ask):
     assert "scripted 400" in failed.raw
     second = run_requests(ask(100), backend, store)
     assert (second.sent, second.done, second.failed) == (2, 100, 0)
+
+
+def test_failures_from_before_the_clock_was_put_back_are_repeated(serve, store, ask):
+    """Their time has not come yet: they are none of this run."""
+    _, backend = serve(script=lambda call: "400" if call.number == 0 else "ok")
+    run_requests(ask(1), backend, store)
+    failed = store.reply(ask(1)[0].key)
+    store.put([replace(failed, stored=time.time() + 3600)])
+    assert run_requests(ask(1), backend, store).done == 1
 
 
 def test_failures_can_be_left_alone(serve, store, ask):

@@ -320,3 +320,35 @@ def test_a_request_on_a_kept_connection_is_sent_once_more_and_no_oftener():
         assert (len(wire.heads), wire.connections) == (3, 2)
 
     run(lambda: Rude([]), body)
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", "nobody.invalid"])
+def test_a_name_that_cannot_be_looked_up_is_a_server_that_is_not_reached(host):
+    """Whatever is wrong with it, rows fail one by one and by the same kind."""
+
+    async def body(wire, transport, url):
+        answer = await Post(transport, f"http://{wire.user}{host}:1/v1")(b"{}", 30)
+        assert answer.kind is Kind.CONNECTION
+        assert "cannot connect" in answer.error
+        assert not answer.maybe_billed
+
+    run(lambda: Wire([]), body)
+
+
+def test_an_address_of_ipv6_is_asked(way):
+    """It stands in brackets in the URL, and in the header `Host`."""
+
+    async def main() -> None:
+        wire = Wire([OK])
+        try:
+            server = await asyncio.start_server(wire.serve, "::1", 0)
+        except OSError:
+            pytest.skip("no IPv6 here")
+        port = server.sockets[0].getsockname()[1]
+        async with opened({}) as transport:
+            response = await transport.call(f"http://{way}[::1]:{port}/v1", b"{}", 30)
+        server.close()
+        assert response.status == 200
+        assert b"Host: [::1]:%d\r\n" % port in wire.heads[0]
+
+    asyncio.run(main())
