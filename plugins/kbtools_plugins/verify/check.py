@@ -182,7 +182,7 @@ class PairCheck:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
         labels = set(self._reference.variants) - {NUMBERS}
-        apart = labels | {record.DOUBTS}
+        apart = labels | {record.DOUBTS, record.RANDOM}
         required = [(name, trace) for name, traces in self._traces.items() if name not in apart for trace in traces]
         self._kernels = [
             kernel
@@ -207,6 +207,7 @@ class PairCheck:
             trace_rules.require_work_on_other_shape(
                 trace, self._source, self._settings.allow, reference_only_moves, strict=strict
             )
+        trace_rules.require_some_work(self._traces.pop(record.RANDOM, []))
         self._sort_out_cards(self._traces.pop(record.CARDS, []))
         doubted = self._traces.pop(record.DOUBTS)
         self._further += require_work_however(doubted, self._source, self._settings, reference_only_moves)

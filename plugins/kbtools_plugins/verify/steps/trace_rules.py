@@ -103,6 +103,13 @@ def require_work(
     raise Decided("fallback", f"{where}torch computes part of the output by {names}")
 
 
+def require_some_work(traces: Iterable[Trace]) -> None:
+    """Decided if kernels have no part in a mode that nothing can be compared in: torch may drop elements there."""
+    for trace in traces:
+        if not any(step.kernel for step in live_steps(trace, inputs_count=False, buffers_count=False)):
+            raise Decided("no_kernel", "in the mode in which the reference is random, torch does all of the work")
+
+
 _FINISHING_SHARE = 32
 """Torch may finish what kernels have made of the inputs if it is so many times smaller than these."""
 

@@ -60,7 +60,7 @@ def late(found: list[CallCounter], literals: Iterable[int]) -> Iterator[None]:
             counter.back()
 
 
-class _Number:
+class _Value:
     def __init__(self, read: Callable[[], Any], write: Callable[[Any], object]) -> None:
         self._read, self._write = read, write
         self._first = read()
@@ -69,7 +69,8 @@ class _Number:
         return self._read()
 
     def go(self, number: int) -> None:
-        self._write(type(self._first)(number))
+        value = self._first
+        self._write(type(value)(number) if isinstance(value, int | float) else value + value[-1:] * _AHEAD)
 
     def back(self) -> None:
         self._write(self._first)
@@ -127,32 +128,33 @@ def _kept(values: list[object]) -> Iterator[CallCounter]:
         yield from _numbers_in(value)
 
 
-def _numbers_in(value: Any) -> Iterator[_Number]:
+def _numbers_in(value: Any) -> Iterator[_Value]:
     match value:
         case dict() | list():
             keys = list(value) if isinstance(value, dict) else range(len(value))
-            yield from (_item(value, key) for key in keys if _is_number(value[key]))
+            yield from (_item(value, key) for key in keys if _is_counter(value[key]))
         case type():
-            names = [name for name, kept in vars(value).items() if _is_number(kept)]
+            names = [name for name, kept in vars(value).items() if _is_counter(kept)]
             yield from (_attribute(value, name) for name in names)
         case FunctionType():
             for cell in value.__closure__ or ():
                 with contextlib.suppress(ValueError):  # an empty one
-                    if _is_number(cell.cell_contents):
+                    if _is_counter(cell.cell_contents):
                         yield _attribute(cell, "cell_contents")
         case torch.Tensor() if value.numel() == 1 and not isinstance(value, torch.nn.Parameter):
-            yield _Number(value.item, value.fill_)
+            yield _Value(value.item, value.fill_)
         case np.ndarray() if value.size == 1:
-            yield _Number(value.item, value.fill)
+            yield _Value(value.item, value.fill)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_counter(value: object) -> bool:
+    """Whether it may tell of calls by how large or how long it is."""
+    return isinstance(value, int | float | str | bytes | tuple) and not isinstance(value, bool)
 
 
-def _item(holder: Any, key: Any) -> _Number:
-    return _Number(lambda: holder[key], lambda number: holder.__setitem__(key, number))
+def _item(holder: Any, key: Any) -> _Value:
+    return _Value(lambda: holder[key], lambda number: holder.__setitem__(key, number))
 
 
-def _attribute(holder: Any, name: str) -> _Number:
-    return _Number(lambda: getattr(holder, name), lambda number: setattr(holder, name, number))
+def _attribute(holder: Any, name: str) -> _Value:
+    return _Value(lambda: getattr(holder, name), lambda number: setattr(holder, name, number))

@@ -23,7 +23,7 @@ from kbtools_plugins.verify.worker.record.failures import OwnFault, Rejected, de
 from kbtools_plugins.verify.worker.record.instance import Instance
 from kbtools_plugins.verify.worker.record.own_state import fingerprint
 from kbtools_plugins.verify.worker.record.recorder import Recorder
-from kbtools_plugins.verify.worker.tensors import copy_values, tensors_in
+from kbtools_plugins.verify.worker.tensors import copy_values, memory_of, tensors_in
 
 
 def run_plan(
@@ -167,10 +167,12 @@ def _forwards(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace
     kept: list[Any] = []
     calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
     before: tuple[str, ...] = ()
+    held: set[int] = set()
     for number, values in enumerate(calls):
         if plan.repeats and number == len(calls) - 1:
-            before = fingerprint(candidate.module, candidate.instance)
+            before, held = fingerprint(candidate.module, candidate.instance), candidate.kept_memory()
         trace = _call(plan, candidate, recorder, args, values if number else None, kept)
+        _require_new_memory(kept[-1], held - {memory_of(tensor) for tensor in tensors_in(args)})
         if number <= len(plan.inputs) or _differs(trace, plan, traces):
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
     changes = plan.repeats and before != fingerprint(candidate.module, candidate.instance)
@@ -231,6 +233,12 @@ def _require_work_again(plan: Plan, candidate: Instance, recorder: Recorder, arg
     outputs = candidate.instance(*args)
     if not recorder.finish(outputs, candidate.counterparts(plan.kept)).launches:
         raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
+
+
+def _require_new_memory(outputs: object, held: set[int]) -> None:
+    """Rejected if a call returned what the candidate held before it: one of so many buffers that come round again."""
+    if held & {memory_of(tensor) for tensor in tensors_in(outputs)}:
+        raise Rejected("hack:output_cache", "a call returned memory that the candidate had kept since an earlier one")
 
 
 def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tensor]) -> None:

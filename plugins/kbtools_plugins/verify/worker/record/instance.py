@@ -13,8 +13,9 @@ from kbtools_plugins.verify.protocol.recording import RecordJob
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.record.answers.literals import Literals
+from kbtools_plugins.verify.worker.record.own_state import reached
 from kbtools_plugins.verify.worker.record.placement import Placement
-from kbtools_plugins.verify.worker.tensors import decode, decode_tensor, tensors_in
+from kbtools_plugins.verify.worker.tensors import decode, decode_tensor, memory_of, tensors_in
 
 
 class Instance:
@@ -57,6 +58,11 @@ class Instance:
         if not isinstance(self.instance, torch.nn.Module):
             return []
         return [*self.instance.parameters(), *self.instance.buffers()]
+
+    def kept_memory(self) -> set[int]:
+        """Numbers of the memory that its Python holds beside its parameters and buffers."""
+        held = {memory_of(value) for value in reached(self.module, self.instance) if type(value) is torch.Tensor}
+        return held - {memory_of(tensor) for tensor in self.tensors()}
 
     def on_host(self, outputs: object) -> list[int]:
         """Which of the tensors in what it returned are in the host's memory."""

@@ -1,6 +1,6 @@
 """Torch works where a variable is set, which a copy of all of them says."""
 # reference: relu_scale
-# verdict: no_kernel
+# verdict: no_kernel | forbidden:environment
 
 import torch
 import torch.nn as nn

@@ -191,7 +191,7 @@ class Answers:
         number = self._site_of(f"the variable {name}")
         if name in self.more_variables():
             return "1"
-        others = ["1"] if value is None else [None, ""]
+        others = ["1"] if value is None else [None, str(2**20) if value.isdigit() else ""]
         literals = [one for one in self._literals.like("") if one != value]
         for variant, one in [*enumerate(others), *enumerate(literals, VARIANTS)]:
             if self._is_given(number, variant):

@@ -61,8 +61,10 @@ _FUNCTIONS = frozenset(
 
 _OF_CALLERS = frozenset({"is_autocast_enabled", "is_autocast_cpu_enabled"})
 """By their last name: with them another result may be right."""
-_HOW_CALLED = frozenset({"is_compiling", "is_dynamo_compiling", "is_exporting", "is_tracing"}) | _OF_CALLERS
-"""By their last name, wherever they are: how a model is called, which a kernel serves in any way."""
+_HOW_CALLED = (
+    frozenset({"is_compiling", "is_dynamo_compiling", "is_exporting", "is_tracing", "cache_info"}) | _OF_CALLERS
+)
+"""By their last name, wherever they are: how a model is called, and how often, which a kernel serves in any way."""
 
 
 class Knowledge:

@@ -49,7 +49,9 @@ def other(value: object, variant: int, named: Iterable[object] = ()) -> object:
         case str():
             return value + _A_DEVICE if variant else ""
         case tuple():
-            return tuple(other(item, variant) if isinstance(item, (*_PLAIN, list)) else item for item in value)
+            items = [other(item, variant) if isinstance(item, (*_PLAIN, list)) else item for item in value]
+            made: Any = type(value)
+            return made(*items) if hasattr(value, "_fields") else tuple(items)
         case None:
             return Permissive()
         case ModuleType():
