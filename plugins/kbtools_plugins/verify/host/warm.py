@@ -49,7 +49,7 @@ _ASSEMBLER_KILLED = f"failed with error code {-signal.SIGKILL}"
 """As Triton says it of ptxas."""
 
 
-class Program:
+class Started:
     """A process that imports everything itself."""
 
     def __init__(self, kind: str, scratch: Path, number: int, control: socket.socket) -> None:
@@ -116,8 +116,8 @@ class Warm:
         self._device = present[number % len(present)] if present else None
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
-            self._process: Program | Copy = (
-                Copy(template, scratch, theirs) if template else Program(kind, scratch, number, theirs)
+            self._process: Started | Copy = (
+                Copy(template, scratch, theirs) if template else Started(kind, scratch, number, theirs)
             )
         self._ready = False
         self._kept: Child | None = None
