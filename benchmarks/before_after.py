@@ -21,10 +21,9 @@ from typing import Any
 from machine import RESULTS, write
 
 _SAMPLE = "import kbtools as kb, datasets; datasets.disable_progress_bars(); rows = kb.load('sample')\n"
-_CLOCK = "import resource\nspare = 0.0\ndef used(): return sum(sum(resource.getrusage(who)[:2]) for who in (0, -1))\n"
-"""Seconds of this process and of those that it has waited for; `spare` is what to leave out."""
-_TIMED = "began = used()\n{work}\nprint(used() - began - spare)"
-_MODULES = Path(__file__).resolve().parents[1] / "recipes" / "sample" / "modules"
+_CLOCK = "import resource\ndef used(): return sum(sum(resource.getrusage(who)[:2]) for who in (0, -1))\n"
+"""Seconds of this process and of those that it has waited for."""
+_TIMED = "began = used()\n{work}\nprint(used() - began)"
 WORK: dict[str, tuple[str, str]] = {
     "judge": (
         _SAMPLE + "judge = kb.Judge(judge='static')\n"
@@ -47,17 +46,6 @@ WORK: dict[str, tuple[str, str]] = {
         "",
         "import sys, io; sys.argv = ['kbtools', 'show', 'sample', '-n', '1']\nfrom kbtools.cli import main\n"
         "try: main()\nexcept SystemExit: pass",
-    ),
-    "verify": (
-        f"from pathlib import Path\nfound = sorted(Path({str(_MODULES)!r}).rglob('*.py'))\n"
-        "pairs = [(one.parent / 'reference.py', one) for one in found if one.name.startswith(('good_', 'bad_'))][::4]\n"
-        "from kbtools_plugins.verify import verify\nfrom kbtools_plugins.verify.pool import WarmPair\n"
-        "def check(pairs):\n"
-        "  warm = WarmPair()\n  warm.wait_until_ready()\n"
-        "  for reference, one in pairs: verify(reference.read_text(), one.read_text(), processes=warm)\n"
-        "  warm.close()\n"
-        "before = used(); check([]); spare = used() - before",
-        "check(pairs)",
     ),
     "floor": ("", "import datasets, click"),
 }

@@ -7,7 +7,8 @@ those of other plugins, where only one of them has a class of that name.
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -130,16 +131,28 @@ _HOME = {
 """Module of every name above; tests/test_names.py compares both lists, and both with the built-in plugin."""
 
 
-if not TYPE_CHECKING:  # a checker reports every name that is not imported above
+def imported_on_demand(package: str, home: Mapping[str, str]) -> Callable[[str], object]:
+    """A package's `__getattr__`: `home` is the module of each name, with a dot before it where it is inside.
+
+    Checkers must not see it, or a misspelt name would be none to them.
+    """
+
+    def found(name: str) -> object:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(home[name], package), name)
+
+    return found
+
+
+_named = imported_on_demand(__name__, _HOME)
+
+if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name in _MODULES:
-            return importlib.import_module(f"kbtools.{name}")
-        if name in _HOME:
-            return getattr(importlib.import_module(_HOME[name]), name)
-        if name[:1].isupper():
-            return _class_of_a_plugin(name)
-        raise AttributeError(f"module 'kbtools' has no attribute {name!r}")
+            return import_module(f"kbtools.{name}")
+        return _class_of_a_plugin(name) if name[:1].isupper() and name not in _HOME else _named(name)
 
 
 def _class_of_a_plugin(name: str) -> object:

@@ -24,7 +24,8 @@ from pydantic import (
 
 from kbtools.data import texts
 from kbtools.data.columns import Schema
-from kbtools.data.table import column, map_batches
+from kbtools.data.made_columns import map_columns
+from kbtools.data.table import column, top_column
 from kbtools.errors import KbError, SchemaError
 from kbtools.fields import without_none
 from kbtools.plugins import registry
@@ -182,7 +183,8 @@ class Judge(Stage):
             verdicts = [dict(self.rate(material)) for material in self._material(table, paths)]
             return with_columns(table, verdicts, names, features)
 
-        done = map_batches(ds, rated, features=features, fingerprint=self.fingerprint(ds), rows=200)
+        needs = sorted({top_column(ds.features, path) for path in paths.values()}) or ds.column_names[:1]
+        done = map_columns(ds, rated, needs, features=features, fingerprint=self.fingerprint(ds), rows=200)
         return Result(done, facts={"verdicts": verdict_counts(done, self.fields(), names)})
 
     def joined(self, parts: Sequence[Result]) -> Result:

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, JsonValue, model_validator
 
 from kbtools import notebook
 from kbtools.data.digest import source_digest
-from kbtools.data.table import column, with_constant
+from kbtools.data.table import column, take, with_constant
 from kbtools.errors import KbError, SchemaError
 from kbtools.fields import CheckedModel, as_in_commands
 from kbtools.figures import Section
@@ -259,11 +259,14 @@ def _together(stage: Stage, splits: DatasetDict) -> Result:
     """All splits as one dataset with the split's name in a column, transformed, and taken apart again."""
     import datasets
     import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     joined = datasets.concatenate_datasets([with_constant(ds, SPLIT, name) for name, ds in splits.items()])
     result = stage.transform(joined)
-    labels = np.asarray(column(result.dataset, SPLIT))
+    split = np.asarray(pc.index_in(column(result.dataset, SPLIT), pa.array(list(splits))))
     whole = result.dataset.remove_columns(SPLIT)
-    parts = {name: whole.select(np.flatnonzero(labels == name)) for name in splits}
+    keys = {name: hashlib.sha256(f"{result.dataset._fingerprint}\0{name}".encode()).hexdigest() for name in splits}
+    parts = {name: take(whole, np.flatnonzero(split == place), keys[name]) for place, name in enumerate(splits)}
     dropped = tuple(replace(drop, rows=drop.rows.remove_columns(SPLIT)) for drop in result.dropped)
     return replace(result, dataset=type(splits)(parts), dropped=dropped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -57,16 +58,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return cores if "slow" in config.option.markexpr.replace("not slow", "") else cores + 1
 
 
-_NEW_OBJECTS = 100_000
-"""After so many more garbage is looked for: to look through what all tests share took a tenth of a run.
-
-It is not frozen: each run of model calls would count what is.
-"""
+# After so many more objects garbage is looked for, while modules are imported, too: to look through what all tests
+# share took a tenth of a run. It is not frozen: each run of model calls would count what is.
+gc.set_threshold(100_000)
 
 
-def pytest_collection_finish() -> None:
-    """Tests begin."""
-    gc.set_threshold(_NEW_OBJECTS)
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Look for garbage once: pytest would do so twice, and the interpreter once more, through all that was imported."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -116,14 +117,16 @@ def _no_process_without_its_mark(request: pytest.FixtureRequest) -> Iterator[Non
 
 
 _started: list[str] = []
+_start = subprocess.Popen.__init__
 
 
-def _note_process(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "subprocess.Popen" and "fc-list" not in str(arguments[0]):  # matplotlib's, once
-        _started.append(str(arguments[1]))
+def _noted(process: subprocess.Popen[Any], args: Any, *more: Any, **settings: Any) -> None:
+    if args[0] not in ("fc-list", "uname"):  # matplotlib's and platform's, once
+        _started.append(str(args))
+    _start(process, args, *more, **settings)
 
 
-sys.addaudithook(_note_process)
+subprocess.Popen.__init__ = _noted  # type: ignore[method-assign]  # a hook of `sys.audit` hears of each `id`, too
 
 
 _numbers = count()

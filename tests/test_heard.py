@@ -112,3 +112,14 @@ def test_a_recalled_reply_has_its_request_and_all_that_came(model_server, tmp_pa
         assert recalled.request.messages == request.messages
         assert recalled.reply.reading().text.startswith('{"difficulty_reason"')
         assert recalled.failure is None
+
+
+def test_long_replies_are_left_to_the_store(tmp_path):
+    """They would lie on disk twice, and hundreds of them in memory."""
+    judge = kb.ModelJudge(model="http://localhost:1/v1#m")
+    given = [{"reference_code": f"# row {i}"} for i in range(2)]
+    with closing(Heard()) as heard, ResponseStore(tmp_path / "store.sqlite") as store:
+        short, long = requests_of(heard.planned(planned_rows(judge, given, "m")))
+        heard.said(short.key, {"difficulty": "low"}, "low")
+        heard.said(long.key, {"difficulty": "low"}, "low" * notes.MOST)
+        assert [replies is None for replies in heard.recalled(given, store)] == [False, True]

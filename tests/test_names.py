@@ -1,6 +1,8 @@
 """What `kb.` holds: the built-in classes, seen by type checkers, and those of plugins where one alone has the name."""
 
 import ast
+import importlib
+import importlib.util
 import pickle
 import re
 import subprocess
@@ -30,9 +32,9 @@ def register_stages():
 """
 
 
-def imported_for_checkers() -> dict[str, str]:
-    """Name and module of every class or function that checkers see in `kb.`."""
-    tree = ast.parse((ROOT / "kbtools" / "__init__.py").read_text())
+def imported_for_checkers(package: str) -> dict[str, str]:
+    """Name and module of every class or function that checkers see in a package, but those of modules in `kb.`."""
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     return {
         name.asname: node.module
@@ -43,9 +45,15 @@ def imported_for_checkers() -> dict[str, str]:
     }
 
 
-def test_checkers_and_programs_see_the_same_names():
-    """The imports for checkers are the modules from which names really come."""
-    assert imported_for_checkers() == kb._HOME
+@pytest.mark.parametrize("package", ["kbtools", "kbtools.pipeline", "kbtools.publish", "kbtools.shards"])
+def test_checkers_and_programs_see_the_same_names(package):
+    """The imports for checkers are the modules from which names really come; all others are none."""
+    module = importlib.import_module(package)
+    seen = imported_for_checkers(package)
+    assert seen == {name: importlib.util.resolve_name(home, package) for name, home in module._HOME.items()}
+    assert all(getattr(module, name) is getattr(importlib.import_module(home), name) for name, home in seen.items())
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        module.nothing  # noqa: B018  # that it raises is what is tested
 
 
 def test_every_built_in_class_is_named():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kbtools.data.gather import rows_within
 from kbtools.data.io import arrow_file
-from kbtools.data.table import cache_file, map_batches, on_rows, write_stage
+from kbtools.data.table import cache_file, map_batches, on_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,13 +41,18 @@ def map_columns(
     import datasets
 
     target = cache_file(ds, fingerprint)
-    if target is None or ds.num_rows * _FEW <= ds.data.num_rows:
+    if target is None or is_of_few(ds):
         beside = _beside(function, needs, list(features))
         return map_batches(ds, beside, features=features, fingerprint=fingerprint, rows=rows)
     made = datasets.Features({name: features[name] for name in features if name in replaced or name not in ds.features})
     if not target.exists():
-        write_stage(_worked(ds, function, needs, made.arrow_schema, rows), target, made.arrow_schema)
-    return _joined(ds, arrow_file.mapped(target, fingerprint), features, fingerprint)
+        arrow_file.write_one(_worked(ds, function, needs, made.arrow_schema, rows), target, made.arrow_schema)
+    return joined(ds, arrow_file.mapped(target, fingerprint), features, fingerprint)
+
+
+def is_of_few(ds: Dataset) -> bool:
+    """Whether a dataset is a view of few of the rows under it."""
+    return bool(ds.num_rows * _FEW <= ds.data.num_rows)
 
 
 def _beside(
@@ -106,7 +111,8 @@ def _made(
     return found.take(pa.array(places, mask=~taken))
 
 
-def _joined(ds: Dataset, made: Dataset, features: Features, fingerprint: str) -> Dataset:
+def joined(ds: Dataset, made: Dataset, features: Features, fingerprint: str) -> Dataset:
+    """The dataset with what was made for the table under it."""
     import datasets
     from datasets.table import concat_tables
 

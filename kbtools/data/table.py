@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from kbtools.data.columns import Schema
 from kbtools.data.gather import pieces, rows_within
 from kbtools.data.io import arrow_file
-from kbtools.data.io.source import aside
 from kbtools.errors import RowError
 from kbtools.wording import counted
 
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 BATCH_ROWS = 2_000
+FIRST_ROWS = 50
+"""Of a function of which it is not known yet how long the rows are that it makes."""
+_CONSTANT_ROWS = 1_000_000
 
 on_rows: ContextVar[Callable[[int], None]] = ContextVar("on_rows", default=lambda rows: None)
 """Called with the number of rows that a stage has just worked through; the pipeline points it at its observer."""
@@ -159,35 +161,25 @@ def map_batches(
     if target is None:
         return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
     if not target.exists():
-        write_stage(worked, target, features.arrow_schema)
+        arrow_file.write_one(worked, target, features.arrow_schema)
     return arrow_file.mapped(target, fingerprint, info, ds.split)
 
 
 def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
-    """What the function makes of the dataset, `rows` rows at a time, in this schema."""
+    """What the function makes of the dataset in this schema, `rows` rows at a time, or fewer if it makes long ones."""
     from datasets.table import table_cast
 
     report = on_rows.get()
-    whole = ds.data.table
+    whole, some = ds.data.table, min(rows, FIRST_ROWS)
     for piece in pieces(ds, whole, rows_within(whole, ds.num_rows)):
-        for start in range(0, piece.num_rows, rows):
-            result = function(piece.slice(start, rows))
+        start = 0
+        while start < piece.num_rows:
+            result = function(piece.slice(start, some))
             yield table_cast(result, schema).combine_chunks()
-            report(min(rows, piece.num_rows - start))
-
-
-def write_stage(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
-    """The tables as an Arrow file, which is there when it is whole."""
-    import pyarrow as pa
-
-    part = aside(target)
-    try:
-        with pa.ipc.new_stream(str(part), schema) as writer:
-            for table in tables:
-                writer.write_table(table)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+            taken = min(some, piece.num_rows - start)
+            report(taken)
+            start += taken
+            some = min(4 * some, rows_within(result, rows, of=taken))
 
 
 def cache_file(ds: Dataset, fingerprint: str) -> Path | None:
@@ -213,7 +205,9 @@ def with_constant(ds: Dataset, name: str, value: str) -> Dataset:
     features = datasets.Features({**ds.features, name: datasets.Value("string")})
     if ds.num_rows == 0:  # `concat_tables` fails on no rows of a table that is itself concatenated
         return empty(features)
-    constant = pa.table({name: pa.repeat(value, ds.data.num_rows)})
+    chunk = pa.repeat(value, min(_CONSTANT_ROWS, ds.data.num_rows))  # one for all of them
+    chunks = [chunk[: ds.data.num_rows - start] for start in range(0, ds.data.num_rows, _CONSTANT_ROWS)]
+    constant = pa.table({name: pa.chunked_array(chunks)})
     info = ds.info.copy()
     info.features = features
     fingerprint = hashlib.sha256(f"{ds._fingerprint}\0{name}\0{value}".encode()).hexdigest()
@@ -229,8 +223,31 @@ def keep(ds: Dataset, mask: np.ndarray | pa.Array | pa.ChunkedArray, fingerprint
 
 
 def take(ds: Dataset, indices: Sequence[int] | np.ndarray, fingerprint: str) -> Dataset:
-    """The rows at these indices, in this order, as a view: nothing is copied."""
-    return ds.select(indices, new_fingerprint=fingerprint)
+    """The rows at these indices, in this order, as a view of eight bytes a row: nothing is copied.
+
+    `Dataset.select` would make an object of Python of every index.
+    """
+    import datasets
+    import numpy as np
+    import pyarrow as pa
+    from datasets.table import InMemoryTable
+
+    at = np.asarray(indices)
+    if not len(at) or _consecutive(at):
+        return ds.select(range(int(at[0]), int(at[-1]) + 1) if len(at) else range(0), new_fingerprint=fingerprint)
+    if ds.format["type"] is not None:  # which `select` hands on
+        return ds.select(at, new_fingerprint=fingerprint)
+    if not 0 <= at.min() <= at.max() < ds.num_rows:
+        raise IndexError(f"rows {at.min()} to {at.max()} of {ds.num_rows}")
+    below = at if ds._indices is None else ds._indices.column(0).to_numpy()[at]
+    chosen = InMemoryTable(pa.table({"indices": below.astype(np.uint64, copy=False)}))
+    return datasets.Dataset(ds._data, ds.info.copy(), ds.split, indices_table=chosen, fingerprint=fingerprint)
+
+
+def _consecutive(at: np.ndarray) -> bool:
+    import numpy as np
+
+    return int(at[-1]) - int(at[0]) == len(at) - 1 and bool((np.diff(at) == 1).all())
 
 
 def empty(features: Features) -> Dataset:

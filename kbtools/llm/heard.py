@@ -26,6 +26,8 @@ from kbtools.models.store import ResponseStore, chunks
 
 GROUP = 256
 """Records that are written together."""
+MOST = 4096
+"""Bytes of a record; a longer one is left to the store, where it costs less to read it again than to write it twice."""
 _TABLES = """
 CREATE TABLE rows (number INTEGER PRIMARY KEY, mark INTEGER, keys TEXT);
 CREATE TABLE said (key TEXT PRIMARY KEY, fields BLOB) WITHOUT ROWID;
@@ -85,6 +87,8 @@ class Heard:
         try:
             record = pickle.dumps((fields, raw), pickle.HIGHEST_PROTOCOL)
         except Exception:  # noqa: BLE001 - a contract of somebody else may make values of any kind
+            return
+        if len(record) > MOST:
             return
         self._said.append((key, record))
         if len(self._said) >= GROUP:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from contextlib import suppress
 from typing import Any
 
 _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n\s*```\s*", re.DOTALL)
@@ -25,15 +25,21 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON value")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number} is more than a number can be")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
 
 
 def whole(text: str) -> Any:
     """The value that a text is, bare or in one code fence; ValueError where it is more than that."""
-    with suppress(ValueError, RecursionError):  # as nearly all are JSON and nothing else
-        value, end = _DECODER.raw_decode(text)
-        if end == len(text):
-            return value
+    value, end = _value_at(text, 0)  # as nearly all are JSON and nothing else
+    if end == len(text):
+        return value
     fenced = _FENCED.fullmatch(text)
     try:
         return _DECODER.decode(fenced.group(1) if fenced else text)

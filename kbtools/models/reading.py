@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -62,10 +61,12 @@ def read_text(raw: str) -> Reading:
 
 def parsed_json(raw: str) -> object:
     """The JSON value of a text; ValueError says what is wrong with it."""
-    with suppress(ValueError, RecursionError):  # as nearly all are JSON and nothing else
+    try:  # as nearly all are JSON and nothing else
         value, end = _DECODER.raw_decode(raw)
-        if end == len(raw):
-            return value
+    except (ValueError, RecursionError):
+        end = -1
+    if end == len(raw):
+        return value
     text = raw.removeprefix("\ufeff")
     try:
         return json.loads(text)

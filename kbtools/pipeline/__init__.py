@@ -8,8 +8,9 @@ Imported on first use: to load and show rows takes none of what asks a model.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from kbtools import imported_on_demand
 
 if TYPE_CHECKING:
     from kbtools.pipeline.chain import ChainResult as ChainResult
@@ -32,30 +33,26 @@ if TYPE_CHECKING:
     from kbtools.pipeline.serialization import make as make
 
 _HOME = {
-    "ChainResult": "chain",
-    "apply": "chain",
-    "count": "chain",
-    "preflight": "chain",
-    "run": "chain",
-    "PlannedStage": "dry_run",
-    "plan": "dry_run",
-    "again": "files",
-    "load": "files",
-    "load_source": "files",
-    "save": "files",
-    "save_dropped": "files",
-    "save_lineage": "files",
-    "ProgressBars": "observers",
-    "Observer": "observers",
-    "build": "serialization",
-    "entry": "serialization",
-    "make": "serialization",
+    "ChainResult": ".chain",
+    "apply": ".chain",
+    "count": ".chain",
+    "preflight": ".chain",
+    "run": ".chain",
+    "PlannedStage": ".dry_run",
+    "plan": ".dry_run",
+    "again": ".files",
+    "load": ".files",
+    "load_source": ".files",
+    "save": ".files",
+    "save_dropped": ".files",
+    "save_lineage": ".files",
+    "ProgressBars": ".observers",
+    "Observer": ".observers",
+    "build": ".serialization",
+    "entry": ".serialization",
+    "make": ".serialization",
 }
 """Module of every name above."""
 
-if not TYPE_CHECKING:  # a checker reports every name that is not imported above
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module 'kbtools.pipeline' has no attribute {name!r}")
-        return getattr(importlib.import_module(f"kbtools.pipeline.{_HOME[name]}"), name)
+if not TYPE_CHECKING:
+    __getattr__ = imported_on_demand(__name__, _HOME)

@@ -7,8 +7,9 @@ Imported on first use: most runs push nothing.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from kbtools import imported_on_demand
 
 if TYPE_CHECKING:
     from kbtools.publish.command import Together as Together
@@ -21,20 +22,16 @@ if TYPE_CHECKING:
     from kbtools.publish.target import plan_push as plan_push
 
 _HOME = {
-    "Published": "pushing",
-    "push": "pushing",
-    "PushPlan": "target",
-    "PushRequest": "target",
-    "Together": "command",
-    "exists": "target",
-    "plan_push": "target",
-    "together": "command",
+    "Published": ".pushing",
+    "push": ".pushing",
+    "PushPlan": ".target",
+    "PushRequest": ".target",
+    "Together": ".command",
+    "exists": ".target",
+    "plan_push": ".target",
+    "together": ".command",
 }
 """Module of every name above."""
 
-if not TYPE_CHECKING:  # a checker reports every name that is not imported above
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module 'kbtools.publish' has no attribute {name!r}")
-        return getattr(importlib.import_module(f"kbtools.publish.{_HOME[name]}"), name)
+if not TYPE_CHECKING:
+    __getattr__ = imported_on_demand(__name__, _HOME)

@@ -11,8 +11,9 @@ Imported on first use: most runs have no workers.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from kbtools import imported_on_demand
 
 if TYPE_CHECKING:
     from kbtools.shards.inputs import INPUTS as INPUTS
@@ -39,34 +40,30 @@ if TYPE_CHECKING:
     from kbtools.shards.worker import work as work
 
 _HOME = {
-    "INPUTS": "inputs",
-    "Inputs": "inputs",
-    "LoadedInput": "inputs",
-    "inputs_of": "inputs",
-    "pinned": "inputs",
-    "Manifest": "manifest",
-    "finished": "manifest",
-    "StageOutcome": "merge",
-    "merged": "merge",
-    "placed": "merge",
-    "rows_before": "merge",
-    "Segment": "plan",
-    "ranges": "plan",
-    "segments": "plan",
-    "Watched": "progress",
-    "progress_file": "progress",
-    "filled": "row_names",
-    "Rows": "task",
-    "ShardTask": "task",
-    "key_of": "task",
-    "clear": "unfinished",
-    "work": "worker",
+    "INPUTS": ".inputs",
+    "Inputs": ".inputs",
+    "LoadedInput": ".inputs",
+    "inputs_of": ".inputs",
+    "pinned": ".inputs",
+    "Manifest": ".manifest",
+    "finished": ".manifest",
+    "StageOutcome": ".merge",
+    "merged": ".merge",
+    "placed": ".merge",
+    "rows_before": ".merge",
+    "Segment": ".plan",
+    "ranges": ".plan",
+    "segments": ".plan",
+    "Watched": ".progress",
+    "progress_file": ".progress",
+    "filled": ".row_names",
+    "Rows": ".task",
+    "ShardTask": ".task",
+    "key_of": ".task",
+    "clear": ".unfinished",
+    "work": ".worker",
 }
 """Module of every name above."""
 
-if not TYPE_CHECKING:  # a checker reports every name that is not imported above
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module 'kbtools.shards' has no attribute {name!r}")
-        return getattr(importlib.import_module(f"kbtools.shards.{_HOME[name]}"), name)
+if not TYPE_CHECKING:
+    __getattr__ = imported_on_demand(__name__, _HOME)

@@ -7,26 +7,28 @@ How many held-out rows still have a near-duplicate in train is measured on every
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 import kbtools as kb
-from kbtools.data.table import batches, frame, require_values, rows_text, take
+from kbtools.data.table import frames, require_values, rows_text, take
 from kbtools.wording import counted
+from kbtools_plugins import split_keys
 from kbtools_plugins.leaks.leakage import Leakage
-from kbtools_plugins.split_groups import TRAIN, assigned, in_order
+from kbtools_plugins.split_groups import TRAIN, Groups, Strata, assigned, split_of_rows
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
     from datasets import Dataset, DatasetDict, Features
 
 NO_GROUP = "none"
 VALIDATION, TEST = "validation", "test"
+STRATUM = "stratum"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -113,23 +115,39 @@ class Split(kb.Stage):
         )
 
     def _divided(self, ds: Dataset) -> tuple[dict[str, Dataset], dict[str, Any], tuple[str, ...]]:
-        """The splits, their sizes, and what to say of them; the keys of all rows are in memory no longer than this."""
-        import polars as pl
+        """The splits, their sizes, and what to say of them."""
+        import numpy as np
 
-        rows = _decisive(self._rows(ds))
+        paths = self._paths(ds.features)
+        keys = {name: path for name, path in paths.items() if name != STRATUM}
+        members = split_keys.members(ds, keys, self.seed, partial(self._without_nulls, ds, keys))
+        strata = _strata(ds, paths)
         fractions = self._fractions()
-        groups = in_order(rows, self.seed)
-        if 0 < groups.height < len(fractions):
+        groups = Groups.of(members, strata)
+        if 0 < len(groups) < len(fractions):
             raise kb.errors.DataError(
-                f"{counted(groups.height, 'group')} ({self._keys_text}) cannot fill {counted(len(fractions), 'split')} "
+                f"{counted(len(groups), 'group')} ({self._keys_text}) cannot fill {counted(len(fractions), 'split')} "
                 f"({', '.join(fractions)}): no group may be in two. Give more rows, or another --group-by."
             )
-        held = assigned(groups, fractions).filter(pl.col("split") != TRAIN)
-        rows = rows.join(held, on="group", how="left", maintain_order="left")
-        rows = rows.with_columns(pl.col("split").fill_null(TRAIN))
-        parts = {name: rows.filter(rows["split"] == name) for name in fractions}
-        done = {name: take(ds, part["row"].to_numpy(), self.fingerprint(ds, name)) for name, part in parts.items()}
-        return done, _sizes(parts, ds.num_rows), _uneven(parts, fractions, ds.num_rows)
+        of_group = assigned(groups, fractions)
+        of_row = split_of_rows(members, groups, of_group)
+        sizes = _sizes(fractions, groups.rows, of_group, (strata, of_row) if strata else None)
+        rows = {name: np.flatnonzero(of_row == place) for place, name in enumerate(fractions)}
+        done = {name: take(ds, some, self.fingerprint(ds, name)) for name, some in rows.items()}
+        return done, sizes, _uneven(sizes, fractions, ds.num_rows)
+
+    def _without_nulls(
+        self, ds: Dataset, keys: Mapping[str, str], frames: Iterator[pl.DataFrame]
+    ) -> Iterator[pl.DataFrame]:
+        """The frames; behind the last one a RowError where a key is null."""
+        missing: dict[str, list[int]] = {key: [] for key in keys}
+        for some in frames:
+            for key, rows in missing.items():
+                rows += some.filter(some[key].is_null())["row"].to_list()
+            yield some
+        remedy = "Drop these rows first with the stage filter, or group by another column with --group-by."
+        for key, rows in missing.items():
+            require_values(ds, rows, keys[key], remedy, self.columns)
 
     def _leakage(self, done: dict[str, Dataset]) -> Leakage:
         """What held-out rows have in train, where there is reference code and it is to be measured."""
@@ -159,92 +177,57 @@ class Split(kb.Stage):
         schema = kb.Schema(features, self.columns)
         words = {f"key{number}": word for number, word in enumerate(self.group_by) if self.group_by != (NO_GROUP,)}
         if self.stratify is not None:
-            words["stratum"] = self.stratify
+            words[STRATUM] = self.stratify
         return {name: schema.require(schema.locate(word), "scalar") for name, word in words.items()}
-
-    def _rows(self, ds: Dataset) -> pl.DataFrame:
-        """Index, keys, group and stratum of every row; RowError where a key is null."""
-        import polars as pl
-
-        paths = self._paths(ds.features)
-        rows = frame(ds, paths)
-        keys = [name for name in paths if name != "stratum"]
-        if not keys:
-            return rows.with_columns(group=pl.Series(list(_contents(ds)), dtype=pl.String))
-        for key in keys:
-            missing = rows.filter(rows[key].is_null())["row"].to_list()
-            remedy = "Drop these rows first with the stage filter, or group by another column with --group-by."
-            require_values(ds, missing, paths[key], remedy, self.columns)
-        return rows.with_columns(group=rows[keys[0]] if len(keys) == 1 else _united(rows, keys))
 
     def _shared(self, done: dict[str, Dataset]) -> int:
         """Values of keys that are in two of the splits, read from the splits themselves: 0, or AssertionError."""
-        found = [self._rows(ds) for ds in done.values()]
-        keys = [name for name in found[0].columns if name.startswith("key")] or ["group"]
-        shared = sum(
-            one.select(key).unique().join(other.select(key).unique(), on=key, how="semi").height
-            for key in keys
-            for one, other in combinations(found, 2)
-        )
+        import numpy as np
+
+        keys = {name: path for name, path in self._paths(next(iter(done.values())).features).items() if name != STRATUM}
+        found = {name: [np.unique(key) for key in split_keys.identities(ds, keys)] for name, ds in done.items()}
+        shared = 0
+        for one, other in combinations(done, 2):
+            for path, first, second in zip([*keys.values()] or [""], found[one], found[other], strict=True):
+                hits = np.intersect1d(first, second, assume_unique=True)
+                if len(hits):
+                    shared += _values_in_both(done[one], done[other], path, hits) if keys else len(hits)
         assert shared == 0, (
             f"split: {counted(shared, 'group')} ({self._keys_text}) are in more than one split: a defect"
         )
         return shared
 
 
-def _united(rows: pl.DataFrame, keys: list[str]) -> pl.Series:
-    """The group of every row where rows that are equal in any key are together: the least value of the first key."""
-    import polars as pl
-
-    parents = list(range(rows.height))
-
-    def root(row: int) -> int:
-        while parents[row] != row:
-            parents[row] = parents[parents[row]]
-            row = parents[row]
-        return row
-
-    for key in keys:
-        for row, first in enumerate(rows.select(pl.col("row").first().over(key)).to_series().to_list()):
-            one, other = root(row), root(first)
-            parents[max(one, other)] = min(one, other)
-    roots = pl.Series("root", [root(row) for row in range(rows.height)], pl.UInt32)
-    values = rows.select(value=pl.col(keys[0]).cast(pl.String), root=roots)
-    return values.select(pl.col("value").min().over("root")).to_series()
+def _values_in_both(one: Dataset, other: Dataset, path: str, hits: np.ndarray) -> int:
+    """How many values are the same, where their numbers are."""
+    return len(split_keys.values(one, path, hits) & split_keys.values(other, path, hits))
 
 
-def _contents(ds: Dataset) -> Iterator[str]:
-    """A digest of everything in each row."""
-    for table in batches(ds, ds.column_names):
-        for row in table.to_pylist():
-            yield hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
+def _strata(ds: Dataset, paths: Mapping[str, str]) -> Strata | None:
+    if STRATUM not in paths:
+        return None
+    return Strata.of(some[STRATUM] for some in frames(ds, {STRATUM: paths[STRATUM]}, rows=50_000))
 
 
-def _decisive(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows without their keys, once those have made groups."""
-    return rows.select(name for name in rows.columns if not name.startswith("key"))
-
-
-def _sizes(parts: dict[str, pl.DataFrame], total: int) -> dict[str, Any]:
+def _sizes(
+    names: Iterable[str], rows: np.ndarray, split: np.ndarray, strata: tuple[Strata, np.ndarray] | None
+) -> dict[str, Any]:
     """Rows, share of all rows, groups and, when stratified, rows of each stratum, by split."""
-    sizes: dict[str, Any] = {}
-    for name, part in parts.items():
-        sizes[name] = {
-            "rows": part.height,
-            "share": round(part.height / max(total, 1), 4),
-            "groups": part["group"].n_unique(),
-        }
-        if "stratum" in part.columns:
-            counts = part.group_by("stratum").len().sort("stratum")
-            sizes[name]["strata"] = {str(value): count for value, count in counts.iter_rows()}
+    total, sizes = int(rows.sum()), dict[str, Any]()
+    for place, name in enumerate(names):
+        own = rows[split == place]
+        count = int(own.sum())
+        sizes[name] = {"rows": count, "share": round(count / max(total, 1), 4), "groups": len(own)}
+        if strata:
+            sizes[name]["strata"] = strata[0].counts(strata[1] == place)
     return sizes
 
 
-def _uneven(parts: dict[str, pl.DataFrame], fractions: dict[str, float], total: int) -> tuple[str, ...]:
+def _uneven(sizes: dict[str, Any], fractions: dict[str, float], total: int) -> tuple[str, ...]:
     """What to say of splits that are more than a fifth larger or smaller than asked for."""
-    asked = {name: fractions[name] * total for name in parts}
+    asked = {name: fractions[name] * total for name in sizes}
     return tuple(
-        f"split {name!r} has {part.height} of {rows_text(total)}, not {asked[name]:.0f}: groups are kept whole."
-        for name, part in parts.items()
-        if abs(part.height - asked[name]) > max(1, asked[name] / 5)
+        f"split {name!r} has {size['rows']} of {rows_text(total)}, not {asked[name]:.0f}: groups are kept whole."
+        for name, size in sizes.items()
+        if abs(size["rows"] - asked[name]) > max(1, asked[name] / 5)
     )

@@ -2,10 +2,12 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import pickle
 import sqlite3
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -152,6 +155,14 @@ def zipped(path):
         archive.writestr("x.jsonl", LINES)
 
 
+def tarred(path):
+    """As webdataset writes them."""
+    with tarfile.open(path, "w") as archive:
+        row = tarfile.TarInfo("0000.json")
+        row.size = len(LINES)
+        archive.addfile(row, io.BytesIO(LINES))
+
+
 def spreadsheet(path):
     """As office programs write them: a zip archive, too."""
     with zipfile.ZipFile(path, "w") as archive:
@@ -160,6 +171,7 @@ def spreadsheet(path):
 
 OTHERS = {
     "zip archive": zipped,
+    "tar archive": tarred,
     "spreadsheet": spreadsheet,
     "feather file of version 1": lambda path: path.write_bytes(b"FEA1" + bytes(60) + b"FEA1"),
     "SQLite": sqlite,
@@ -178,6 +190,16 @@ def test_files_of_another_kind_are_named_for_what_they_are(tmp_path, what, name)
     OTHERS[what](tmp_path / name)
     with pytest.raises(DataError, match=what):
         kb.load(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("write", [pq.write_table, feather.write_feather])
+def test_two_fields_of_one_name_are_refused_however_deep(tmp_path, write):
+    """A row would have only one of the values."""
+    twice = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
+    deep = pa.ListArray.from_arrays([0, 1], pa.StructArray.from_arrays([twice], ["inner"]))
+    write(pa.table({"id": [1], "outer": deep}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="column 'outer' has two fields of one name: 'a'"):
+        kb.load(str(tmp_path / "x.parquet"))
 
 
 def test_binary_formats_are_seen_under_any_name(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kbtools.data.io import arrow_file, jsonl
+from kbtools.data.io import arrow_file, jsonl, quick_lines
 from kbtools.data.io.data_file import data_file
 from kbtools.data.io.local_files import _reading
 from kbtools.errors import DataError
@@ -58,6 +58,17 @@ ODD_LINES = [
     b' \t{"a" : 1 } ',
     b'{"a": 1} // why',
     b"{'a': 1}",
+    b'{"a": 1}{"a": 2}',
+    b'{"a": 1}\r{"a": 2}',
+    b'{"a": 1} \r',
+    b'{"a": 1}\r\r',
+    b'{"a": {"b": 1}',
+    b'{"a": [1, {}',
+    b'{"a": "}',
+    b"{}}",
+    b"{{}",
+    b'{"a": 1}\x00{"a": 2}',
+    b"{}{}",
 ]
 
 
@@ -74,7 +85,7 @@ def strict(lines: list[bytes], known: pa.Schema) -> pa.Table | str:
 
 def differences(lines: list[bytes], known: pa.Schema) -> list[object]:
     """What the fast reader gives otherwise than the strict one; nothing where it leaves the lines to that one."""
-    quick = jsonl.quick_table(b"\n".join(lines), known)
+    quick = quick_lines.quick_table(b"\n".join(lines), known)
     if quick is None:
         return []
     quick.validate(full=True)
@@ -121,7 +132,14 @@ def test_broken_lines(data):
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string(), pa.null(), pa.list_(pa.float64())])
 def test_odd_lines(line, kind):
     """Two rows on a line, halves of rows, numbers that are none, bytes that are not text."""
-    assert differences([b'{"a": null}', line, b'{"a": null}'], pa.schema([("a", kind)])) == []
+    for beside in ([line], [line, line], [line, b""], [b"", line, line], [line, b'{"a": null}', line]):
+        assert differences([b'{"a": null}', *beside, b'{"a": null}'], pa.schema([("a", kind)])) == []
+
+
+@pytest.mark.parametrize("lines", [[b'{"a": "}', b'{"}', b'{"a": "x"}{"a": "y"}'], [b"{}{}", b'{"a": {}', b"{}}"]])
+def test_a_row_over_two_lines_beside_two_rows_on_one(lines):
+    """As many rows as lines, and yet no row a line."""
+    assert quick_lines.quick_table(b"\n".join(lines), pa.schema([("a", pa.string())])) is None
 
 
 @pytest.mark.parametrize(
@@ -138,7 +156,7 @@ def test_usual_rows_are_read_fast(row):
     first = {"text": "a", "n": 1, "x": 1.5, "list": [{"role": "r", "content": "c"}], "info": {"k": "v"}}
     known = jsonl.strict_table(FILE, 1, encoded([first], ascii_only=True)[0]).schema
     lines = encoded([row, first], ascii_only=False)
-    assert jsonl.quick_table(b"\n".join(lines), known) is not None
+    assert quick_lines.quick_table(b"\n".join(lines), known) is not None
     assert differences(lines, known) == []
 
 
@@ -163,7 +181,7 @@ def test_blocks_do_not_matter(tmp_path, rows, block):
 
 def test_a_line_longer_than_a_thread_takes(tmp_path, monkeypatch):
     """Long rows, and rows on the border of two threads' work, are read all the same."""
-    monkeypatch.setattr(jsonl, "_PARSED_BYTES", 1_000)
+    monkeypatch.setattr(quick_lines, "_PARSED_BYTES", 1_000)
     monkeypatch.setattr(jsonl, "_FIRST_BYTES", 100)
     rows = [{"n": n, "text": "x" * (n % 7 * 200)} for n in range(300)]
     file = tmp_path / "x.jsonl"

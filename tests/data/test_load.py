@@ -232,6 +232,8 @@ def test_limit_takes_the_first_rows_of_each_split(tmp_path):
         ("missing.jsonl", UsageError, "there is no file 'missing.jsonl'"),
         ("x.xls", UsageError, "kbtools reads"),
         ("not a hub id!", UsageError, "there is no file"),
+        ("https://example.org/x.parquet", UsageError, "is an address.*download it first"),
+        ("/dev/null", UsageError, "'/dev/null' is neither a file nor a folder"),
     ],
 )
 def test_names_that_cannot_be_loaded(tmp_path, name, error, message):

@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import kbtools as kb
+from kbtools.data.io import save
 from kbtools.data.io.save import check_target
-from kbtools.errors import DataError, UsageError
+from kbtools.data.io.source import aside
+from kbtools.errors import ConfigError, DataError, UsageError
 from tests.rows import evals
 
 
@@ -36,6 +38,25 @@ def test_splits_become_files_of_their_own_and_load_again(tmp_path):
     assert sorted(p.name for p in tmp_path.glob("*.parquet")) == ["x-train.parquet", "x-validation.parquet"]
     again = kb.load(str(tmp_path / "x.parquet"))
     assert {name: ds.to_list() for name, ds in again.items()} == {name: ds.to_list() for name, ds in data.items()}
+
+
+def test_when_one_split_cannot_be_written_all_stay_as_they_were(tmp_path, monkeypatch):
+    """Splits are written beside one another, and the others are not written to their ends."""
+    data = datasets.DatasetDict({name: evals([1.0] * 50) for name in ("train", "validation", "test")})
+    kb.save(data, tmp_path / "x.parquet")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    whole = save._write_parquet
+
+    def full(ds, batches, part, embedded):
+        if "validation" in part.name:
+            raise OSError(28, "No space left on device")
+        whole(ds, batches, part, embedded)
+
+    monkeypatch.setattr(save, "_write_parquet", full)
+    other = datasets.DatasetDict({name: evals([2.0] * 50) for name in data})
+    with pytest.raises(ConfigError, match=r"No space left.*what stood there is unchanged"):
+        kb.save(other, tmp_path / "x.parquet")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_other_endings_are_refused(tmp_path):
@@ -89,6 +110,23 @@ def test_killed_run_leaves_the_old_file(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert (tmp_path / "x.jsonl").read_bytes() == before
+    kb.save(evals([8.0]), tmp_path / "x.jsonl")
+    assert not list(tmp_path.glob(".x.jsonl*"))
+
+
+def test_only_what_the_dead_were_writing_to_the_same_name_is_removed(tmp_path):
+    """Whatever a living process writes stays, and so do an old folder and the parts of other names and machines."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    machine, mine = aside(tmp_path / "x").name.split(".")[2:4]
+    left = [f".x.{machine}.{dead.pid}.0.part", f".x.{machine}.{dead.pid}.1.part"]
+    stay = [f".x.{machine}.{mine}.0.part", f".x.{machine}.{dead.pid}.0.old", f".y.{machine}.{dead.pid}.0.part"]
+    stay += [f".x.00000000.{dead.pid}.0.part", f".x.{machine}.{dead.pid}.part"]
+    for name in (left[0], *stay):
+        (tmp_path / name).write_text("rows")
+    (tmp_path / left[1]).mkdir()
+    aside(tmp_path / "x")
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(stay)
 
 
 def test_full_disk_is_an_error_and_leaves_no_part(tmp_path):

@@ -6,13 +6,24 @@ import math
 from itertools import pairwise
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kbtools as kb
-from kbtools.data.table import batches, field_of, frame, require_values, tables, take, with_constant
+from kbtools.data.table import (
+    FIRST_ROWS,
+    batches,
+    field_of,
+    frame,
+    map_batches,
+    require_values,
+    tables,
+    take,
+    with_constant,
+)
 from tests.rows import evals
 
 NESTED = [{"name": f"n{i}", "texts": [{"text": "é" * i}]} if i % 5 else None for i in range(40)]
@@ -75,3 +86,45 @@ def test_constant_column_leaves_a_view_a_view() -> None:
     assert labelled._indices is view._indices
     assert labelled._fingerprint != with_constant(view, "split", "test")._fingerprint
     assert with_constant(view.select([]), "split", "train").features == labelled.features
+
+
+def test_a_function_that_makes_long_rows_gets_few_of_them():
+    """Else a hundred bytes of input that become a megabyte each would fill the memory, hundreds at a time."""
+    ds, seen = datasets.Dataset.from_dict({"x": list(range(200))}), []
+
+    def longer(table: pa.Table) -> pa.Table:
+        seen.append(table.num_rows)
+        return table.append_column("text", pa.array(["x" * 1_000_000] * table.num_rows))
+
+    features = datasets.Features({**ds.features, "text": datasets.Value("string")})
+    out = map_batches(ds, longer, features=features, fingerprint="long-rows", rows=1_000)
+    assert out["x"][:] == list(range(200))
+    assert seen[0] == FIRST_ROWS
+    assert sum(seen) == 200
+    assert max(seen[1:]) <= 16
+
+
+def test_a_function_that_makes_no_rows_gets_many_of_them():
+    """What it leaves out has no length."""
+    ds, seen = datasets.Dataset.from_dict({"x": list(range(5_000))}), []
+
+    def none(table: pa.Table) -> pa.Table:
+        seen.append(table.num_rows)
+        return table.slice(0, 0)
+
+    assert map_batches(ds, none, features=ds.features, fingerprint="no-rows", rows=1_000).num_rows == 0
+    assert seen[:4] == [50, 200, 800, 1_000]
+
+
+@pytest.mark.parametrize("rows", [[], [3], [2, 3, 4], [4, 3, 0], [1, 1, 0]])
+@pytest.mark.parametrize("of", [None, [5, 4, 3, 2, 1, 0], [0, 2, 4, 1, 3, 5]])
+def test_rows_are_taken_as_select_takes_them(rows: list[int], of: list[int] | None) -> None:
+    """Of a table and of a view, in any order; a format that was set stays."""
+    ds = evals([n / 10 for n in range(6)])
+    ds = ds if of is None else ds.select(of)
+    for some in (ds, ds.with_format("numpy", columns=["example_id"])):
+        taken, selected = take(some, np.array(rows, np.uint32), "f" * 64), some.select(rows)
+        assert taken.with_format(None).to_list() == selected.with_format(None).to_list()
+        assert (taken._fingerprint, taken.format) == ("f" * 64, selected.format)
+    with pytest.raises(IndexError):
+        take(ds, [6, 0], "f" * 64)

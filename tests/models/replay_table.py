@@ -203,6 +203,10 @@ CASES: dict[str, Case] = {
     "stream": Case(
         sent(b'data: {"choices": [{"delta": {"content": "x"}}]}\n\ndata: [DONE]\n\n', headers={}), "unknown-shape"
     ),
+    "stream behind comments, never ended": Case(
+        sent(b': one moment\n\ndata: {"choices": [{"delta": {"content": "x"}}]}', headers={}), "unknown-shape"
+    ),
+    "an object in each line": once(b'{"response": "x", "done": false}\n{"response": "y"', "unknown-shape"),
     # ---- texts that do not fit
     "empty": mended(completion("")),
     "content null": mended(completion(None)),

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
+from kbtools.errors import UsageError
 from kbtools.models import Options, run_requests
 from kbtools.models.engine import online
 from kbtools.models.store import claims
@@ -104,6 +106,23 @@ def test_what_others_are_sending_is_not_read_ahead_without_end(serve, claim, sto
 
     assert run_requests(planned(), backend, store, Options(), look).done == 400
     assert max(looks[:4]) <= 40 + online.CHUNK
+
+
+def test_a_follow_up_that_another_process_is_sending_does_not_hold_up_the_end(serve, claim, store, ask):
+    """A run that an error ends waits for its own calls alone."""
+    _, backend = serve()
+    *first, follow_up = ask(online.CHUNK + 1)
+    claim("other-host|1|123|abc", follow_up.key)
+
+    def planned():
+        yield from first
+        while len(store.states(request.key for request in first)) < len(first):
+            time.sleep(0.01)
+        raise UsageError("the next row has no code")
+
+    with pytest.raises(UsageError, match="the next row"):
+        run_requests(planned(), backend, store, Options(max_in_flight=1024), review=lambda request, reply: follow_up)
+    assert store.states([follow_up.key]) == {}
 
 
 def test_what_is_under_way_is_claimed_anew_before_its_lease_ends(serve, store, ask, monkeypatch):

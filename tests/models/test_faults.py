@@ -5,8 +5,10 @@ from itertools import pairwise
 
 import pytest
 
+from kbtools.errors import KbError
 from kbtools.models import Kind, Options, run_requests
 from kbtools.models.backends.received import received
+from kbtools.models.engine.online import LEAST
 from kbtools.models.store import StoreError, claims
 
 FINAL = {
@@ -56,6 +58,24 @@ def test_exhausted_allowance_pauses_everybody(serve, store, ask):
     run_requests(ask(3), backend, store, Options(max_in_flight=1))
     times = [entry.time for entry in server.log]
     assert min(later - sooner for sooner, later in pairwise(times)) >= 0.29
+
+
+@pytest.mark.parametrize(
+    ("fault", "headers"),
+    [
+        ("429:1000000000", {}),
+        ("ok", {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20h"}),
+    ],
+)
+def test_a_pause_that_no_row_may_wait_for_ends_the_run(serve, store, ask, fault, headers):
+    """Else thousands of rows would sleep for years; what came in is stored, and a later run goes on."""
+    server, backend = serve(script=lambda call: fault, headers=headers)
+    with pytest.raises(KbError, match="the server allows nobody a call for .* run the same command again"):
+        run_requests(ask(500), backend, store, Options(max_in_flight=4))
+    stored = store.states(request.key for request in ask(500))
+    assert 1 <= len(stored) == len(server.log) < 50
+    server.settings.script, server.settings.headers = (lambda call: "ok"), {}
+    assert run_requests(ask(500), backend, store).done == 500
 
 
 def test_tokens_of_replies_count_against_those_of_a_minute(serve, store, ask):
@@ -116,9 +136,9 @@ def test_the_first_error_carries_that_of_the_requests_rendered_meanwhile(serve, 
     failing = threading.Event()
 
     def planned():
-        yield from ask(32)  # the first chunk
+        yield from ask(LEAST)  # the first chunk
         failing.wait(30)
-        raise ValueError("row 33 cannot be rendered")
+        raise ValueError("the next row cannot be rendered")
 
     def claim(*_, **__):
         failing.set()
@@ -127,4 +147,4 @@ def test_the_first_error_carries_that_of_the_requests_rendered_meanwhile(serve, 
     monkeypatch.setattr(claims, "claim", claim)
     with pytest.raises(StoreError, match="the disk is full") as caught:
         run_requests(planned(), backend, store, Options(max_in_flight=8))
-    assert any("row 33 cannot be rendered" in note for note in caught.value.__notes__)
+    assert any("the next row cannot be rendered" in note for note in caught.value.__notes__)

@@ -130,6 +130,7 @@ def test_only_a_connection_that_is_certain_to_be_free_is_used_again(wire: bytes,
         (head("Transfer-Encoding: chunked") + b"1" * 17, "Chunk size overflow"),
         (sized(b"no gzip", "Content-Encoding: gzip"), "cannot be unpacked"),
         (sized(gzip.compress(BODY, mtime=0)[:-9], "Content-Encoding: gzip"), "has no end"),
+        (sized(gzip.compress(b"", mtime=0) * 1001, "Content-Encoding: gzip"), "more than 1,000 parts"),
         (sized(BODY, "Content-Encoding: br"), "'br', which was not offered"),
     ],
 )

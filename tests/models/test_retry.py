@@ -67,11 +67,16 @@ def test_a_wait_past_the_deadline_ends_the_row():
         ({"Retry-After": "inf"}, None),
         ({"Retry-After": "Sat, 21 Nov 2026 12:00:10 -0000"}, 10.0),
         ({"Retry-After": "Sat, 99 Nov 2026 12:00:10 GMT"}, None),
+        ({"Retry-After": "Sat, 21 Nov 2026 12:00:10 +99999999999999999999"}, None),
+        ({"Retry-After": "-5"}, 0.0),
+        ({"Retry-After": "Sat, 21 Nov 2026 20:00:10 GMT", "Date": "Sat, 21 Nov 2026 20:00:00 GMT"}, 10.0),
+        ({"Retry-After": "Sat, 21 Nov 2026 12:00:10 GMT", "Date": "today"}, 10.0),
+        ({"Retry-After": "7", "Date": "Sat, 21 Nov 2020 20:00:00 GMT"}, 7.0),
         ({}, None),
     ],
 )
 def test_retry_after_forms(headers, seconds):
-    """Seconds, milliseconds and HTTP dates are understood; the rest counts as not said."""
+    """Seconds, milliseconds and HTTP dates by the server's clock are understood; the rest counts as not said."""
     now = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
     assert retry_after(CIMultiDict(headers), now) == seconds
 

@@ -1,9 +1,12 @@
 """Fulfilling requests against a real server: nothing lost, nothing paid twice, nobody held up."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +14,7 @@ from kbtools.errors import ConfigError, UsageError
 from kbtools.models import Kind, Options, Prices, ReplyFailure, plan_requests, run_requests
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.engine.attempts import CallRunner
+from kbtools.models.reply import Answer
 from kbtools.models.store import StoreError, claims
 from tests.servers.openai_server import rates
 
@@ -142,6 +146,17 @@ def test_requests_are_read_lazily(serve, store, ask):
     assert len(taken) == 3000
 
 
+def test_calls_that_have_ended_are_forgotten(serve, store, ask):
+    """A run of any length remembers only those under way; the server here has a task for each connection."""
+    _, backend = serve()
+    tasks = []
+    run_requests(
+        ask(400), backend, store, Options(max_in_flight=2),
+        lambda _: tasks.append(sum(isinstance(thing, asyncio.Task) for thing in gc.get_objects())),
+    )  # fmt: skip
+    assert tasks[-1] <= 4
+
+
 def test_works_inside_a_running_event_loop(serve, store, ask):
     """Notebooks have a loop of their own."""
     _, backend = serve()
@@ -185,6 +200,15 @@ def test_failures_are_data_and_only_they_are_repeated(serve, store, ask):
     assert (second.sent, second.done, second.failed) == (2, 100, 0)
 
 
+def test_failures_from_before_the_clock_was_put_back_are_repeated(serve, store, ask):
+    """Their time has not come yet: they are none of this run."""
+    _, backend = serve(script=lambda call: "400" if call.number == 0 else "ok")
+    run_requests(ask(1), backend, store)
+    failed = store.reply(ask(1)[0].key)
+    store.put([replace(failed, stored=time.time() + 3600)])
+    assert run_requests(ask(1), backend, store).done == 1
+
+
 def test_failures_can_be_left_alone(serve, store, ask):
     """With repeat_failures off a stored failure counts as failed and costs no call."""
     server, backend = serve(script=lambda call: "422")
@@ -211,6 +235,35 @@ def test_deadline_ends_a_throttled_row(serve, store, ask):
     assert dict(progress.failures) == {"throttled": 1}
     assert "deadline of 3 s" in store.reply(ask(2)[1].key).error
     assert 2 <= sum(entry.prompt == "row 1" for entry in server.log) <= 3
+
+
+class Timed:
+    """A backend that answers itself, and notes how many seconds each call had."""
+
+    model = endpoint = "timed"
+
+    def __init__(self, answers):
+        self.answers, self.seconds = iter(answers), []
+
+    def close(self):
+        """Nothing is open."""
+
+    @asynccontextmanager
+    async def connect(self):
+        async def send(request, seconds):
+            self.seconds.append(seconds)
+            return next(self.answers)
+
+        yield send
+
+
+def test_a_later_attempt_has_what_is_left_of_the_deadline(store, ask):
+    """Or the timeout, where that is less."""
+    backend = Timed([Answer(Kind.THROTTLED, retry_after=0.5, error="busy"), Answer(Kind.OK, raw="{}")])
+    run_requests(ask(1), backend, store, Options(deadline=30.0, timeout=60.0))
+    first, second = backend.seconds
+    assert 29.5 < first <= 30
+    assert second <= 29.5
 
 
 def test_nobody_there_ends_the_run(store, ask):

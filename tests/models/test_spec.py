@@ -108,6 +108,8 @@ def test_a_bad_configuration_names_file_and_entry(tmp_path, text, why):
         ("opnai:gpt-5.2", "Did you mean 'openai'"),
         ("http://localhost:8000/v1", "#MODEL"),
         ("http://#m", "not a base URL"),
+        ("http://host:99999/v1#m", "not a base URL of a server .*[Pp]ort"),
+        ("http://[::1/v1#m", "not a base URL of a server .*IPv6"),
     ],
 )
 def test_specs_that_mean_nothing(spec, why):
@@ -121,6 +123,12 @@ def test_a_url_sends_no_key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
     backend = resolve_model("http://localhost:8000/v1#my/model")
     assert (backend.model, backend.headers) == ("my/model", {})
+
+
+def test_the_query_of_an_address_stays_behind_its_path():
+    """Some services want their version there."""
+    backend = resolve_model("http://host/openai/?api-version=2#m")
+    assert backend.endpoint == "http://host/openai/chat/completions?api-version=2"
 
 
 def test_local_models_are_known_by_their_files(tmp_path):

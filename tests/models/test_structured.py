@@ -102,6 +102,7 @@ def test_the_last_object_that_fits_counts():
         (json.dumps({**GOOD, "more": 1}), "more: Extra inputs"),
         ('{"reason": "r", "difficulty": "low", "score": 3, "score": 9}', "twice"),
         ('{"reason": "r", "difficulty": "low", "score": NaN}', "NaN is not"),
+        ('{"reason": "r", "difficulty": "low", "score": 1e999}', "1e999 is more than"),
     ],
 )
 def test_json_that_does_not_fit(text, why):

@@ -12,7 +12,7 @@ import pytest
 from kbtools.errors import ConfigError
 from kbtools.models import Kind
 from kbtools.models.backends.http import Post
-from kbtools.models.backends.transport import Lost, NoResponse, ascii_url, opened
+from kbtools.models.backends.transport import Lost, NoResponse, ascii_url, curl, http1, opened
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -261,15 +261,18 @@ def test_a_reply_that_comes_before_the_request_is_sent_ends_the_connection():
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_body_that_would_fill_the_memory_is_broken_off(packed):
-    """A packed body of 300 kB can be 300 MB; one in chunks need not end at all."""
-    zeros = b"\0" * 2**20
+def test_a_body_that_would_fill_the_memory_is_broken_off(packed, monkeypatch):
+    """A packed body of 300 kB can be 300 MB; one in chunks need not end at all. Here both are smaller."""
+    for transport in (curl, http1):
+        assert transport.MOST_BODY == 256 * 2**20
+        monkeypatch.setattr(transport, "MOST_BODY", 2**20)
+    zeros = b"\0" * 2**12
     if packed:
         packer = zlib.compressobj(wbits=31)
         bomb = b"".join([*(packer.compress(zeros) for _ in range(300)), packer.flush()])
         sent = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(bomb), bomb)
     else:
-        sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"100000\r\n" + zeros + b"\r\n") * 300
+        sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"1000\r\n" + zeros + b"\r\n") * 300
 
     async def body(wire, transport, url):
         with pytest.raises(NoResponse) as told:
@@ -317,3 +320,35 @@ def test_a_request_on_a_kept_connection_is_sent_once_more_and_no_oftener():
         assert (len(wire.heads), wire.connections) == (3, 2)
 
     run(lambda: Rude([]), body)
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", "nobody.invalid"])
+def test_a_name_that_cannot_be_looked_up_is_a_server_that_is_not_reached(host):
+    """Whatever is wrong with it, rows fail one by one and by the same kind."""
+
+    async def body(wire, transport, url):
+        answer = await Post(transport, f"http://{wire.user}{host}:1/v1")(b"{}", 30)
+        assert answer.kind is Kind.CONNECTION
+        assert "cannot connect" in answer.error
+        assert not answer.maybe_billed
+
+    run(lambda: Wire([]), body)
+
+
+def test_an_address_of_ipv6_is_asked(way):
+    """It stands in brackets in the URL, and in the header `Host`."""
+
+    async def main() -> None:
+        wire = Wire([OK])
+        try:
+            server = await asyncio.start_server(wire.serve, "::1", 0)
+        except OSError:
+            pytest.skip("no IPv6 here")
+        port = server.sockets[0].getsockname()[1]
+        async with opened({}) as transport:
+            response = await transport.call(f"http://{way}[::1]:{port}/v1", b"{}", 30)
+        server.close()
+        assert response.status == 200
+        assert b"Host: [::1]:%d\r\n" % port in wire.heads[0]
+
+    asyncio.run(main())

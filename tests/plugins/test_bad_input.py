@@ -23,7 +23,7 @@ from kbtools.pipeline import count
 from kbtools.plugins import registry
 from kbtools.testing import check_stage
 from tests import chat
-from tests.rows import EVALS, evals_row
+from tests.rows import EVALS, evals_row, made_of
 from tests.servers.openai_replies import content_of
 from tests.servers.openai_server import OpenAIServer
 
@@ -232,12 +232,13 @@ ODD_NAMES = ("A\x00", "A\u202e", "💥", "é e\u0301")
 
 
 @cache
+@cache
 def good(names: tuple[str, ...] = NAMES, content: str = SHORT) -> datasets.Dataset:
     """Four rows that every stage takes, two of them with this content."""
     rewards = [0.9, 0.5, 0.95, 1.1]
     contents = (content, content, SHORT, SHORT)
     rows = [evals_row(i, name, rewards[i], contents[i]) for i, name in enumerate(names)]
-    return datasets.Dataset.from_list(rows, features=EVALS)
+    return made_of(rows, EVALS)
 
 
 def with_column(ds: datasets.Dataset, name: str, values: list[object], feature: object) -> datasets.Dataset:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import kbtools as kb
 from kbtools_plugins import key_parts
+from tests.rows import made_of
 
 CODES = ["def f(): return 1", "def f():\n    return 1  # the same", "def f(): return 2", "not python(", None]
 ROW = st.fixed_dictionaries(
@@ -54,7 +55,7 @@ def outcome(stage: kb.Dedup, ds: datasets.Dataset) -> Any:
 def test_parts_give_what_the_whole_gives(
     tmp_path: Path, rows: list[dict[str, Any]], key: tuple[str, ...], nulls: Any, collisions: Any, order: Any
 ) -> None:
-    ds = datasets.Dataset.from_list(rows, features=FEATURES)
+    ds = made_of(rows, FEATURES)
     stage = kb.Dedup(key=key, nulls=nulls, collisions=collisions, order=order)
     whole = outcome(stage, ds)
     with pytest.MonkeyPatch.context() as patch:
@@ -73,5 +74,5 @@ def test_a_full_disk_is_said_of_the_cache(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
     rows = [{"module_name": name, "number": 1.0, "python_code": "x", "reward": 1.0} for name in "abc"]
     with pytest.raises(kb.errors.ConfigError, match="could not be written .*No space left"):
-        kb.Dedup().run(datasets.Dataset.from_list(rows, features=FEATURES))
+        kb.Dedup().run(made_of(rows, FEATURES))
     assert list((tmp_path / "kbtools").iterdir()) == []

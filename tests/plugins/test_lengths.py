@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import quantile_test
 from tokenizers import Tokenizer
 
 import kbtools as kb
@@ -507,6 +508,15 @@ def test_intervals_of_percentiles_hold_at_the_rate_they_claim():
         found = next(p for p in distribution(sample).percentiles if p.percent == 90)
         covered += found.low <= true * 1000 <= found.high
     assert 0.92 <= covered / 300 <= 0.995
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 60, 999, 5_000])
+def test_intervals_of_percentiles_are_those_of_a_test_of_quantiles(count):
+    """With no end where too few rows lie beyond it."""
+    sample = np.random.default_rng(count).integers(0, 10**6, count)
+    for found in distribution(sample).percentiles[:-1]:
+        expected = quantile_test(sample, q=0, p=found.percent / 100).confidence_interval(0.95)
+        assert (found.low, found.high) == tuple(None if math.isnan(end) else end for end in expected)
 
 
 def test_no_rows_have_no_figures(tokenizer):

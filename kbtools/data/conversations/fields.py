@@ -40,10 +40,10 @@ class Said(NamedTuple):
 def said(message: Mapping[str, Any]) -> Said:
     """Take a message apart; ReasoningError for a content or a field of reasoning that holds neither text nor parts."""
     content = message.get("content")
-    if isinstance(content, str) and not any(message.get(name) for name in REASONING_FIELDS):
-        return Said(content, None, False, ())  # as nearly all are
-    visible, thoughts = split(content)
     beside = [message[name] for name in REASONING_FIELDS if message.get(name)]
+    if isinstance(content, str) and all(isinstance(value, str) and value[:2] != "[{" for value in beside):
+        return Said(content, merged(beside), False, ())  # as nearly all are
+    visible, thoughts = split(content)
     pieces = [text for value in (*beside, *thoughts) for text in texts_of(value)]
     texts = [part["text"] for part in visible if has_text(part)]
     hidden = any(is_hidden(value) for value in (*beside, *thoughts))
@@ -95,14 +95,17 @@ def texts_of(value: object) -> Iterable[str]:
 
 def merged(pieces: Iterable[str | None]) -> str | None:
     """The pieces joined by an empty line; what says the same as another, or as a part of it, counts once."""
+    written = [piece for piece in pieces if piece and not piece.isspace()]
+    if len(written) < 2:  # as nearly always, and to compare long texts takes long
+        return written[0] if written else None
     kept: list[tuple[str, str]] = []
-    for piece in pieces:
-        bare = "".join((piece or "").split())
-        if not piece or not bare or any(bare in other for _, other in kept):
+    for piece in written:
+        bare = "".join(piece.split())
+        if any(bare in other for _, other in kept):
             continue
         kept = [pair for pair in kept if pair[1] not in bare]
         kept.append((piece, bare))
-    return "\n\n".join(piece for piece, _ in kept) or None
+    return "\n\n".join(piece for piece, _ in kept)
 
 
 def _holds_text(value: object) -> bool:

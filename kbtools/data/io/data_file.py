@@ -41,6 +41,7 @@ _OTHERS = {
     b"<html": "an HTML page, perhaps of a download that failed: load the file again",
 }
 _OFFICE = b"[Content_Types].xml"
+_TAR_AT = 257
 _NAMES: dict[str, Kind] = {
     "parquet": "parquet",
     "arrow": "arrow",
@@ -107,6 +108,8 @@ def data_file(path: Path) -> DataFile:
 def _something_else(head: bytes) -> str | None:
     if head.startswith(b"PK") and _OFFICE in head:
         return "a spreadsheet or another file of an office program: save it as csv"
+    if head[_TAR_AT:].startswith(b"ustar"):
+        return "a tar archive: unpack it"
     return next((what for magic, what in _OTHERS.items() if head.startswith(magic)), None)
 
 

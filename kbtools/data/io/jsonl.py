@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kbtools.data.io import agent_traces, arrow_file
 from kbtools.data.io.arrow_file import unified
 from kbtools.data.io.data_file import DataFile
+from kbtools.data.io.quick_lines import quick_table
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 24
 """How much of a file is read at once; a table holds the lines that end in it. The first blocks are smaller."""
 _FIRST_BYTES = 1 << 18
-_BYTES_IN_PART = 1 << 20
-"""How much is parsed at once where several threads read: larger blocks would be fresh memory again and again."""
-_PARSED_BYTES = 1 << 22
-"""What one thread of pyarrow's reader parses, and the longest line that it takes."""
+_BYTES_IN_PART = 1 << 23
+"""How much is parsed at once where several threads read."""
 
 
 def tables(file: DataFile, known: pa.Schema | None = None) -> Iterator[pa.Table]:
@@ -67,24 +66,16 @@ def _cuts(path: Path, count: int) -> list[int]:
 
 
 def _quick_tables(file: DataFile, start: int, stop: int, known: pa.Schema) -> Iterator[pa.Table | None]:
-    """The lines of a part as tables that are large enough to be gathered from; None behind those that fit no more."""
-    import pyarrow as pa
-
-    some: list[pa.Table] = []
+    """The lines of a part as tables; None behind those that fit no more."""
     with file.path.open("rb") as stream:
         stream.seek(start)
         while (size := min(_BYTES_IN_PART, stop - stream.tell())) > 0:
             lines = stream.read(size)
             lines += b"" if lines.endswith(b"\n") else stream.readline()
-            if (table := quick_table(lines, known, threads=False) if lines.strip() else known.empty_table()) is None:
-                yield None
+            table = quick_table(lines, known, threads=False) if lines.strip() else known.empty_table()
+            yield None if table is None else table.combine_chunks()
+            if table is None:
                 return
-            some.append(table)
-            if sum(one.nbytes for one in some) >= BLOCK_BYTES:
-                yield pa.concat_tables(some).combine_chunks()
-                some = []
-    if some:
-        yield pa.concat_tables(some).combine_chunks()
 
 
 def _widened(known: pa.Schema, found: pa.Schema, path: Path, first: int) -> pa.Schema:
@@ -232,66 +223,3 @@ def _odd_one(values: list[object]) -> int:
         except _NO_TYPE:
             high = middle
     return low - 1
-
-
-# ---- fast, where the types are known ---------------------------------------------------------------------------------
-
-
-def quick_table(block: bytes, known: pa.Schema, *, threads: bool = True) -> pa.Table | None:
-    """The rows of these lines, all fields exactly of the known types; None if that cannot be, or lines are blank.
-
-    Each line is the one field of an object of our own, so that whatever it holds, it cannot be half a row or two.
-    """
-    import pyarrow as pa
-    import pyarrow.json as pj
-
-    lines = block.strip()
-    if any(_lists_nulls(field.type) for field in known) or not _is_utf8(lines):
-        return None
-    wrapped = b"".join((b'{"row":', lines.replace(b"\n", b'}\n{"row":'), b"}"))
-    types = pa.schema([("row", pa.struct(list(known)))])
-    try:
-        table = pj.read_json(
-            pa.BufferReader(wrapped),
-            read_options=pj.ReadOptions(block_size=_PARSED_BYTES, use_threads=threads),
-            parse_options=pj.ParseOptions(explicit_schema=types, unexpected_field_behavior="error"),
-            memory_pool=pa.default_memory_pool() if threads else pa.system_memory_pool(),  # others return it each time
-        )
-    except pa.ArrowException:
-        return None
-    rows = table.column("row")
-    if len(rows) != lines.count(b"\n") + 1 or rows.null_count or any(map(_perhaps_rounded, rows.chunks)):
-        return None
-    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(chunk) for chunk in rows.chunks], known)
-
-
-def _is_utf8(text: bytes) -> bool:
-    """Pyarrow's reader does not ask."""
-    try:
-        return text.isascii() or bool(text.decode())
-    except UnicodeDecodeError:
-        return False
-
-
-def _lists_nulls(kind: pa.DataType) -> bool:
-    """Whether there are lists of nothing but nulls within a type: pyarrow's reader counts their elements wrongly."""
-    import pyarrow.types as pt
-
-    if pt.is_struct(kind):
-        return any(_lists_nulls(field.type) for field in kind)
-    return bool(pt.is_list(kind)) and (bool(pt.is_null(kind.value_type)) or _lists_nulls(kind.value_type))
-
-
-_EXACT = float(1 << 53)
-
-
-def _perhaps_rounded(values: pa.Array) -> bool:
-    """Whether a float is so large that it may have been written as an integer that no float equals."""
-    import pyarrow.compute as pc
-    import pyarrow.types as pt
-
-    if pt.is_struct(values.type):
-        return any(_perhaps_rounded(part) for part in values.flatten())
-    if pt.is_list(values.type):
-        return _perhaps_rounded(values.flatten())
-    return bool(pt.is_floating(values.type)) and bool(pc.any(pc.greater_equal(pc.abs(values), _EXACT)).as_py())

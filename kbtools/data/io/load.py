@@ -132,9 +132,13 @@ def _limited(data: Dataset | DatasetDict, limit: int | None) -> Dataset | Datase
 
 def _no_such_file(name: str) -> str:
     path = Path(name)
-    if path.is_symlink():
+    if "://" in name:
+        return f"{name!r} is an address, and only files and datasets of the Hub are loaded: download it first."
+    if path.is_symlink() and not path.exists():
         return f"{name!r} is a link to {str(path.readlink())!r}, and nothing is there."
     if not path.parent.is_dir():
         return f"there is no file {name!r}, nor the folder {str(path.parent)!r}."
+    if path.exists():
+        return f"{name!r} is neither a file nor a folder: write what comes out of it to a file, and load that."
     siblings = [str(sibling) for sibling in path.parent.iterdir()]
     return f"there is no file {name!r}. {did_you_mean(str(path), siblings, all_if_none_near=False)}".rstrip()

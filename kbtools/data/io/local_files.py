@@ -199,6 +199,8 @@ def _plain(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> 
     import pyarrow as pa
 
     arrow_file.check_names(schema.names, path)
+    for column in schema:
+        arrow_file.check_fields(column.type, column.name, path)
     wanted = plain_types.features(schema, path).arrow_schema
     yield wanted.empty_table()
     for batch in batches:

@@ -12,11 +12,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
+from threading import Event
 from typing import IO, TYPE_CHECKING, cast
 
+from kbtools.data import json_text
+from kbtools.data.cores import usable_cores
 from kbtools.data.io import saved_folder, text_file
 from kbtools.data.io.ahead import ahead
 from kbtools.data.io.source import aside
@@ -33,6 +38,8 @@ _BATCH_ROWS = 10_000
 _PIECE_BYTES = 1 << 24
 _GATHERED = 3
 """Pieces that are gathered at once, for each look into a chunk takes its time."""
+_TOGETHER = 2
+"""Splits that are written at once: each has some pieces in memory."""
 _SIZED = 256
 """Rows by whose size pieces are cut."""
 
@@ -80,8 +87,7 @@ def write(data: Dataset | DatasetDict, path: Path, embedded: str) -> list[Path]:
         return [path]
     files = [split_file(path, name) for name in data]
     with _all_or_none(files) as parts:
-        for (_, ds), part in zip(data.items(), parts, strict=True):
-            _write_format(ds, part, path.name, embedded)
+        _write_together([*zip(data.values(), parts, strict=True)], path.name, embedded)
     path.unlink(missing_ok=True)  # what an earlier run has saved under this name would be read in place of the splits
     return files
 
@@ -167,14 +173,28 @@ def _unwritten(path: Path, error: OSError) -> ConfigError:
     return ConfigError(f"{path} could not be written ({reason(error)}); what stood there is unchanged.")
 
 
-def _write_format(ds: Dataset, part: Path, name: str, embedded: str) -> None:
+def _write_together(splits: Sequence[tuple[Dataset, Path]], name: str, embedded: str) -> None:
+    """Each split to its file, two at a time; none is written on when one cannot be."""
+    stop = Event()
+    with ThreadPoolExecutor(min(len(splits), usable_cores(), _TOGETHER)) as pool:
+        try:
+            jobs = [pool.submit(_write_format, ds, part, name, embedded, stop) for ds, part in splits]
+            wait(jobs, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
+    for job in jobs:
+        job.result()
+
+
+def _write_format(ds: Dataset, part: Path, name: str, embedded: str, stop: Event | None = None) -> None:
+    batches = takewhile(lambda table: stop is None or not stop.is_set(), _arrow_batches(ds))
     if name.endswith(".parquet"):
-        _write_parquet(ds, part, embedded)
+        _write_parquet(ds, batches, part, embedded)
     else:
-        _write_jsonl(ds, part, name)
+        _write_jsonl(batches, part, name)
 
 
-def _write_parquet(ds: Dataset, part: Path, embedded: str) -> None:
+def _write_parquet(ds: Dataset, batches: Iterator[pa.Table], part: Path, embedded: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -182,7 +202,7 @@ def _write_parquet(ds: Dataset, part: Path, embedded: str) -> None:
     schema = ds.features.arrow_schema.with_metadata(metadata)
     try:
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            for table in ahead(_arrow_batches(ds)):
+            for table in ahead(batches):
                 writer.write_table(conformed(table, schema))
     except pa.ArrowNotImplementedError as error:
         raise DataError(f"parquet cannot hold this dataset ({error}): save it as .jsonl instead.") from error
@@ -207,11 +227,10 @@ def _piece_rows(ds: Dataset) -> int:
     return max(1, min(_BATCH_ROWS, _PIECE_BYTES // max(size, 1)))
 
 
-def _write_jsonl(ds: Dataset, part: Path, name: str) -> None:
+def _write_jsonl(batches: Iterator[pa.Table], part: Path, name: str) -> None:
     with _text_stream(part, name) as stream:
-        for table in _arrow_batches(ds):
-            for row in table.to_pylist():
-                stream.write(json.dumps(row, ensure_ascii=False, default=_as_text).encode() + b"\n")
+        for table in batches:
+            stream.writelines(f"{line}\n".encode() for line in json_text.lines(table, _as_text))
 
 
 def _as_text(value: object) -> str:

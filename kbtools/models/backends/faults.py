@@ -36,6 +36,7 @@ BY_CODE = {
     "billing_not_active": Kind.QUOTA,
 }
 EXCERPT = 500
+NO_ERROR: Mapping[str, object] = {}
 SETTINGS = {
     "response_format": 'response_format = "none" in the profile of this server, or --response-format none',
     "text.format": 'response_format = "none" in the profile of this server, or --response-format none',
@@ -97,18 +98,20 @@ def by_status(status: int) -> Kind:
 def error_in(payload: object) -> Mapping[str, object]:
     """The error object of a body or of its first choice, in the shapes that servers use; empty if there is none."""
     if not isinstance(payload, dict):
-        return {}
+        return NO_ERROR
     error = payload.get("error") or _choice_error(payload.get("choices"))
     if payload.get("object") == "error":
         error = payload
     elif not error and payload.get("detail") and "choices" not in payload and "output" not in payload:
         error = {"message": payload["detail"], "detail": payload["detail"]}
+    elif not error:
+        return NO_ERROR
     return error if isinstance(error, Mapping) else {"message": error}
 
 
 def _choice_error(choices: object) -> object:
     first = choices[0] if isinstance(choices, list) and choices else None
-    return (first.get("error") if isinstance(first, dict) else None) or {}
+    return first.get("error") if isinstance(first, dict) else None
 
 
 def _kind(status: int, error: Mapping[str, object], message: str) -> Kind:

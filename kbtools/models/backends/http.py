@@ -38,15 +38,16 @@ class HttpBackend:
     dialect: Dialect = CHAT
     served_as: str = ""
     credentials: str = "none were configured"
+    endpoint: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{self.base_url!r} is not a base URL of a server; expected http(s)://HOST[:PORT]/PATH")
-
-    @property
-    def endpoint(self) -> str:
-        return self.base_url.rstrip("/") + self.dialect.path
+        why = _unusable(self.base_url)
+        if why is not None:
+            raise UsageError(
+                f"{self.base_url!r} is not a base URL of a server{why}; expected http(s)://HOST[:PORT]/PATH"
+            )
+        base, mark, query = self.base_url.partition("?")
+        object.__setattr__(self, "endpoint", f"{base.rstrip('/')}{self.dialect.path}{mark}{query}")
 
     def speaking(self, dialect: Dialect) -> HttpBackend:
         """The same server, spoken to in another dialect."""
@@ -128,6 +129,15 @@ class Post:
     def _through(self) -> str:
         """The proxy, said in errors: its address is else taken for that of the server."""
         return f" through the proxy {_bare(self.proxy)} that the environment names" if self.proxy else ""
+
+
+def _unusable(url: str) -> str | None:
+    """What is wrong with a base URL, as far as there are words for it; None if it can be asked."""
+    try:
+        parts = urlsplit(ascii_url(url))
+    except ValueError as error:
+        return f" ({error})"
+    return None if parts.scheme in ("http", "https") and parts.hostname else ""
 
 
 def _bare(proxy: str | None) -> str:

@@ -20,7 +20,8 @@ from kbtools.models.kinds import RETRIED, Kind
 from kbtools.models.reading import parsed_json, read_payload
 from kbtools.models.reply import Answer
 
-STREAMS = ("data:", "event:", "id:", "retry:")
+STREAMS = ("data:", "event:", "id:", "retry:", ":")
+"""How the lines of an event stream begin; the last is a comment, with which some keep a connection open."""
 FINAL = frozenset({Kind.UNKNOWN_SHAPE, Kind.CONTENT_FILTER})
 """Failures of a reading that no repetition of the call would change."""
 
@@ -55,11 +56,22 @@ def _reply(status: int, raw: str, payload: object) -> Answer:
 
 
 def _no_json(status: int, raw: str, problem: str) -> Answer:
-    if raw.lstrip().startswith(STREAMS):
+    if raw.lstrip().startswith(STREAMS) or _is_objects(raw):
         error = f"HTTP {status}, but the server streams its reply, which it was not asked to: {raw[:EXCERPT]!r}"
         return Answer(Kind.UNKNOWN_SHAPE, raw, status, error, maybe_billed=True)
     error = f"HTTP {status}, but the body is not JSON ({problem}): {raw[:EXCERPT]!r}"
     return Answer(Kind.MALFORMED, raw, status, error, maybe_billed=True)
+
+
+def _is_objects(raw: str) -> bool:
+    """Whether a body is a JSON object in each line, as of servers that stream without events."""
+    first, _, rest = raw.strip().partition("\n")
+    if not rest.startswith("{"):
+        return False
+    try:
+        return isinstance(parsed_json(first), dict)
+    except ValueError:
+        return False
 
 
 def decoded(body: bytes, content_type: str) -> str:

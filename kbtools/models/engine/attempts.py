@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from kbtools.errors import ConfigError
+from kbtools.errors import ConfigError, KbError
 from kbtools.models.backend import ModelBackend, Send
 from kbtools.models.engine.accounting import count_usage, reply_from
 from kbtools.models.engine.budget import Budget
@@ -23,6 +23,10 @@ from kbtools.models.options import Options, Spend
 from kbtools.models.reply import Answer, Reply
 from kbtools.models.request import Request, estimated_prompt_tokens
 
+PAUSED = (
+    "longer than a row may wait. All replies are stored: run the same command again by then, or with a --deadline "
+    "that is longer"
+)
 OVERLOAD = frozenset({Kind.THROTTLED, Kind.TIMEOUT})
 
 
@@ -151,6 +155,9 @@ class CallRunner:
             now = asyncio.get_running_loop().time()
             await self.sleepers.sleep(self._pace.delay(estimated_prompt_tokens(request), now))
         while self._pace.paused and not self._draining and (left := self._pause_left()) > 0:
+            if left > self._options.deadline:
+                self._end(KbError(f"the server allows nobody a call for {left:,.0f} s, which is {PAUSED}"))
+                return None
             await self.sleepers.sleep(left)
         if self._draining:
             return None

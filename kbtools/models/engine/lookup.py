@@ -5,6 +5,7 @@ Shared by both drivers. Nothing is remembered per request, so 200,000 requests n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -54,8 +55,8 @@ class Lookup:
             for key, state in self._store.states(by_key).items():
                 self._place(result, by_key.pop(key), state, None if state.kind is Kind.OK else state.kind)
         else:
-            for key, reply in self._store.replies(by_key).items():
-                request = by_key.pop(key)
+            for reply in self._store.each_reply(list(by_key)):
+                request = by_key.pop(reply.key)
                 state = State(reply.kind, reply.endpoint, reply.stored)
                 self._place(result, request, state, self._verdict(self._review, request, reply))
         result.wanted.update((key, None) for key in by_key)
@@ -68,8 +69,10 @@ class Lookup:
         return verdict.kind if isinstance(verdict, ReplyFailure) else verdict
 
     def _place(self, result: Classified, request: Request, state: State, verdict: Request | Kind | None) -> None:
-        # A failure stored since this run began was met by this run, or a moment ago by another: not again now.
-        if isinstance(verdict, Kind) and self._repeat_failures and state.stored < self._started:
+        # A failure stored since this run began was met by this run, or a moment ago by another: not again now. One of
+        # the future was stored before the clock was put back.
+        recent = self._started <= state.stored <= time.time()
+        if isinstance(verdict, Kind) and self._repeat_failures and not recent:
             result.wanted[request.key] = state.stored
             return
         if isinstance(verdict, Kind):

@@ -27,7 +27,7 @@ from kbtools.models.store.commit import GroupCommit
 
 CHUNK = 256
 """Most requests that are rendered, looked up and claimed together."""
-LEAST = 32
+LEAST = 64
 """As many are at least; else a quarter of those in flight, so that calls seldom wait for them."""
 POLL = 0.25
 """Seconds between looks at requests that another process is sending."""

@@ -49,14 +49,20 @@ def is_throttle(kind: Kind) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds asked for by `Retry-After-Ms` or `Retry-After` (seconds or an HTTP date); None if unreadable."""
+    """Seconds asked for by `Retry-After-Ms` or `Retry-After` (seconds or an HTTP date); None if unreadable.
+
+    A date is reckoned by the clock of the server, if it tells that in `Date`: the one here may be wrong.
+    """
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
     value = headers.get("retry-after")
     if value is None:
         return None
     seconds = _number(value)
-    return seconds if seconds is not None else _until(value, now or datetime.now(UTC))
+    if seconds is not None:
+        return seconds
+    then = _moment(value)
+    return None if then is None else _between(_moment(headers.get("date")) or now or datetime.now(UTC), then)
 
 
 def rate_limit_pause(headers: Mapping[str, str]) -> float:
@@ -91,11 +97,15 @@ def _number(text: str | None) -> float | None:
     return max(0.0, value) if value is not None and math.isfinite(value) else None
 
 
-def _until(date: str, now: datetime) -> float | None:
+def _moment(date: str | None) -> datetime | None:
+    """The moment that an HTTP date names; None for what is none."""
     try:
-        then = parsedate_to_datetime(date)
-    except ValueError:
+        moment = parsedate_to_datetime(date) if date else None
+    except (ValueError, OverflowError):  # the latter for time zones of many digits
         return None
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=UTC)
-    return max(0.0, (then - now).total_seconds())
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def _between(now: datetime, then: datetime) -> float:
+    """Seconds until then, 0 if that is over."""
+    return max(0.0, then.timestamp() - now.timestamp())

@@ -77,8 +77,12 @@ class ResponseStore:
 
     def replies(self, keys: Iterable[str]) -> dict[str, Reply]:
         """The stored replies and failures of those keys, in memory all at once: ask for a batch of rows."""
+        return {reply.key: reply for reply in self.each_reply(keys)}
+
+    def each_reply(self, keys: Iterable[str]) -> Iterator[Reply]:
+        """The same one after the other, none of which is in memory when the next is."""
         query = f"SELECT {COLUMNS} FROM replies WHERE key IN ({{}})"
-        return {row[0]: reply_of(row) for row in self.select_by_key(query, keys)}
+        return map(reply_of, self.select_by_key(query, keys))
 
     def reply(self, key: str) -> Reply | None:
         """The stored reply or failure of one key."""

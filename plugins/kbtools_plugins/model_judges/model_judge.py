@@ -9,10 +9,10 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import JsonValue, PrivateAttr
+from pydantic import JsonValue
 
 import kbtools as kb
 from kbtools.data.table import column, rows_text
@@ -62,34 +62,27 @@ class ModelJudge(ModelStage, kb.Judge):
     metamorphic: str = ""
     """Share of rows, such as 5%, that are judged again with changed code: how far do ratings follow mere looks?"""
 
-    _prompt: kb.prompts.Prompt = PrivateAttr()
-    _in_words: Question = PrivateAttr()
-    _by_letter: Question = PrivateAttr()
-
     def model_post_init(self, context: object) -> None:
         """Read the rubric once: a file may change while the judge runs."""
-        self._prompt = kb.prompt(self.rubric)
-        schema = self.reply_schema()
-        contract = TagContract(schema) if self.form == "tags" else JsonContract(schema)
-        self._in_words = Question(self._prompt, self.sampling(self._prompt.front.model), contract)
-        letter = {"max_tokens": LETTER_TOKENS, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        sampling = self._in_words.sampling.model_copy(update=letter)
-        self._by_letter = Question(self._prompt, sampling, LetterContract())
+        _ = self.in_words, self.by_letter
 
-    @property
+    @cached_property  # which costs a row less than a private attribute
     def prompt(self) -> kb.prompts.Prompt:
         """The rubric."""
-        return self._prompt
+        return kb.prompt(self.rubric)
 
-    @property
+    @cached_property
     def in_words(self) -> Question:
         """The rubric's question."""
-        return self._in_words
+        schema = self.reply_schema()
+        contract = TagContract(schema) if self.form == "tags" else JsonContract(schema)
+        return Question(self.prompt, self.sampling(self.prompt.front.model), contract)
 
-    @property
+    @cached_property
     def by_letter(self) -> Question:
         """The same, to be answered by one letter."""
-        return self._by_letter
+        letter = {"max_tokens": LETTER_TOKENS, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        return Question(self.prompt, self.in_words.sampling.model_copy(update=letter), LetterContract())
 
     def prompts(self) -> Mapping[str, str]:
         """The rubric's text."""

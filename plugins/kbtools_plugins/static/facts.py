@@ -86,6 +86,7 @@ def _facts(parsed: ParsedCode, complete: bool) -> CodeFacts:
     nodes = postorder(parsed.tree)
     names = names_of(nodes)
     calls = [node for node in nodes if isinstance(node, ast.Call)]
+    definitions = [node for node in nodes if type(node) in SCOPES]
     nested = list(_nested_sources(calls))
     kernels, scopes = _scopes(parsed.tree, names, _jitted_by_call(calls, names))
     read = [read_kernel(node, names) for node in kernels] + [k for inner in nested for k in inner.kernels]
@@ -96,8 +97,8 @@ def _facts(parsed: ParsedCode, complete: bool) -> CodeFacts:
         inductor=tuple(mark for mark in _INDUCTOR_MARKS if mark in parsed.code),
         lines=parsed.code.count("\n") + 1,
         comment_lines=sum("# " in line for line in parsed.code.splitlines()),
-        docstrings=sum(has_docstring(node) for node in nodes if type(node) in SCOPES),
-        definitions=sum(type(node) in SCOPES for node in nodes),
+        docstrings=sum(map(has_docstring, definitions)),
+        definitions=len(definitions),
     )
 
 

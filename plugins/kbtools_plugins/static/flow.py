@@ -6,7 +6,8 @@ Both are linear in the number of nodes, however deep the tree is.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef})
@@ -14,15 +15,12 @@ SCOPES = FUNCTIONS | {ast.ClassDef}
 """Types of nodes; asked for by `type(node) in`, which takes a third of the time of `isinstance` with several."""
 Predicate = Callable[[ast.AST], bool]
 
-_MARKS = frozenset(
-    mark
-    for kind in (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
-    for mark in kind.__subclasses__()
-)
 _NO_NODES = frozenset(
     ["ctx", "op", "ops", "id", "attr", "arg", "asname", "module", "level", "kind", "simple", "is_async", "conversion"]
 )
 """Fields that hold no nodes but marks."""
+_MIXED = frozenset(["keys", "kw_defaults", "names", "kwd_attrs"])
+"""Fields of several values that are not always nodes."""
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -42,15 +40,19 @@ _KEPT = "_kbtools_children"
 def _found(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     kind, values = type(node), node.__dict__
-    for name in _FIELDS.get(kind) or _fields(kind):
+    for name in _FIELDS[kind] if kind in _FIELDS else _fields(kind):
         value = values.get(name)
+        if not value:  # what is not there, and lists of nothing
+            continue
         if value.__class__ is list:
-            found += [item for item in value if isinstance(item, ast.AST) and type(item) not in _MARKS]
-        elif isinstance(value, ast.AST) and type(value) not in _MARKS:
+            found += [item for item in value if isinstance(item, ast.AST)] if name in _MIXED else value
+        elif isinstance(value, ast.AST):
             found.append(value)
     return found
 
 
+_LEAVES = frozenset({ast.Name, ast.Constant})
+"""Half of all nodes, with nothing below them."""
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
@@ -77,6 +79,8 @@ def postorder(root: ast.AST, skip: Predicate | None = None) -> list[ast.AST]:
     while stack:
         node = stack.pop()
         found.append(node)
+        if type(node) in _LEAVES:
+            continue
         below = node.__dict__.get(_KEPT)  # a call for every node would take as long as all else here
         if below is None:
             below = children(node)
@@ -88,43 +92,47 @@ def postorder(root: ast.AST, skip: Predicate | None = None) -> list[ast.AST]:
 _LOOPS = frozenset({ast.For, ast.AsyncFor, ast.While})
 
 
-def with_loop_depth(root: ast.AST) -> Iterator[tuple[ast.AST, int]]:
-    """Every node below `root` with the number of loops around it."""
-    stack = [(root, 0)]
-    while stack:
-        node, depth = stack.pop()
-        yield node, depth
-        inner = depth + (type(node) in _LOOPS)
-        below = node.__dict__.get(_KEPT)
-        stack += [(child, inner) for child in (children(node) if below is None else below)]
+def loop_depths(nodes: list[ast.AST]) -> Counter[int]:
+    """How many of the loops among these nodes are around a node, by the node's id."""
+    depths: Counter[int] = Counter()
+    for loop in nodes:
+        if type(loop) in _LOOPS:
+            depths.update(map(id, postorder(loop)[:-1]))  # the last one is the loop itself
+    return depths
 
 
 def derived(nodes: list[ast.AST], names: set[str], seed: Predicate, barrier: Predicate) -> set[int]:
     """Ids of the expressions that are computed from a seed or from one of `names`.
 
     `nodes` are in postorder. Assignments carry the property to their targets and take it away again; a
-    barrier (such as `.shape`) ends it.
+    barrier (such as `.shape`) ends it. Both are calls or attributes.
     """
     marked: set[int] = set()
     known = set(names)
     for node in nodes:
-        if type(node) in _ASSIGNMENTS:
+        kind = type(node)
+        if kind in _ASSIGNMENTS:
             _assign(node, known, marked)  # type: ignore[arg-type]  # one of the four
-        if type(node) in _VALUES and _is_derived(node, known, marked, seed, barrier):
+        if kind is ast.Name:
+            if node.id in known and type(node.ctx) is ast.Load:  # type: ignore[attr-defined]  # it is a name
+                marked.add(id(node))
+        elif kind in _VALUES and _is_derived(node, marked, seed, barrier):
             marked.add(id(node))
     return marked
 
 
 _ASSIGNMENTS = frozenset({ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr})
-_VALUES = frozenset({*ast.expr.__subclasses__(), ast.keyword})
+_VALUES = frozenset({*ast.expr.__subclasses__(), ast.keyword}) - {ast.Name, ast.Constant}
+_ASKED = frozenset({ast.Call, ast.Attribute})
 
 
-def _is_derived(node: ast.AST, known: set[str], marked: set[int], seed: Predicate, barrier: Predicate) -> bool:
-    if type(node) is ast.Name:
-        return node.id in known and type(node.ctx) is ast.Load and not barrier(node)
-    if barrier(node):
-        return False
-    return seed(node) or not marked.isdisjoint(map(id, children(node)))
+def _is_derived(node: ast.AST, marked: set[int], seed: Predicate, barrier: Predicate) -> bool:
+    if type(node) in _ASKED:
+        if barrier(node):
+            return False
+        if seed(node):
+            return True
+    return bool(marked) and not marked.isdisjoint(map(id, children(node)))
 
 
 def _assign(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .families import words
-from .flow import Function, derived, has_docstring, postorder, with_loop_depth
+from .flow import Function, derived, has_docstring, loop_depths, postorder
 from .names import ModuleAliases
 
 REDUCTIONS = words("""sum max min argmax argmin xor_sum reduce reduce_or max2 min2 any welford welford_reduce""")
@@ -105,7 +105,7 @@ def is_kernel(node: ast.AST, names: ModuleAliases) -> bool:
 def read_kernel(node: Function, names: ModuleAliases) -> TritonKernel:
     """Facts of one kernel, in time linear in its size."""
     body = [inner for statement in node.body for inner in postorder(statement)]
-    depth = {id(inner): loops for inner, loops in with_loop_depth(node)}
+    kinds, depth = Counter(map(type, body)), loop_depths(body)
     calls = [call for call in body if isinstance(call, ast.Call)]
     paths = {id(call): _language_path(call, names) for call in calls}
     used = Counter(path for path in paths.values() if path)
@@ -126,14 +126,14 @@ def read_kernel(node: Function, names: ModuleAliases) -> TritonKernel:
         reductions=_among(used, REDUCTIONS),
         scans=_among(used, SCANS),
         math=tuple(sorted(set(_among(used, MATH)))),
-        arithmetic=sum(type(n) in _ARITHMETIC for n in body),
-        index_divisions=sum(isinstance(n, ast.BinOp) and type(n.op) in _DIVISIONS for n in body),
+        arithmetic=kinds[ast.BinOp] + kinds[ast.AugAssign],
+        index_divisions=sum(type(n.op) in _DIVISIONS for n in body if isinstance(n, ast.BinOp)),
         dots=used["dot"] + used["dot_scaled"],
         atomics=sum(count for path, count in used.items() if path.startswith("atomic_")),
         block_pointers=used["make_block_ptr"] + used["make_tensor_descriptor"],
-        loops=sum(type(n) in _LOOPS for n in body),
+        loops=kinds[ast.For] + kinds[ast.While],
         loop_depth=max((depth[id(n)] + 1 for n in body if type(n) in _LOOPS), default=0),
-        branches=sum(isinstance(n, ast.If) for n in body),
+        branches=kinds[ast.If],
         literal_blocks=sum(paths[id(c)] == "arange" and isinstance(c.args[-1], ast.Constant) for c in calls if c.args),
         hints=_hints(calls, used),
         calls=tuple(sorted({c.func.id for c in calls if isinstance(c.func, ast.Name)})),
@@ -192,7 +192,7 @@ def _language_path(call: ast.Call, names: ModuleAliases) -> str | None:
     return None
 
 
-def _access(call: ast.Call, path: str, names: ModuleAliases, blocks: set[int], depth: dict[int, int]) -> MemoryAccess:
+def _access(call: ast.Call, path: str, names: ModuleAliases, blocks: set[int], depth: Counter[int]) -> MemoryAccess:
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     position = _POSITIONS[path]
     mask = keywords.get("mask", call.args[position] if len(call.args) > position else None)
@@ -216,7 +216,6 @@ def _hints(calls: list[ast.Call], used: Counter[str]) -> tuple[str, ...]:
     return tuple(sorted({*_HINTED & used.keys(), *_HINT_KEYWORDS & keywords}))
 
 
-_ARITHMETIC = frozenset({ast.BinOp, ast.AugAssign})
 _DIVISIONS = frozenset({ast.Mod, ast.FloorDiv})
 _LOOPS = frozenset({ast.For, ast.While})
 
@@ -227,10 +226,12 @@ def _unsupported(
     """What Triton's compiler refuses, each as `what (line n)`."""
     found: list[str] = []
     for node in body:
-        what = _refused(node, paths, blocks, names)
-        if what:
+        if type(node) in _LOOKED_AT and (what := _refused(node, paths, blocks, names)):
             found.append(f"{what} (line {getattr(node, 'lineno', '?')})")
     return tuple(found)
+
+
+_LOOKED_AT = _UNTRANSLATABLE | {ast.Subscript, ast.Call}
 
 
 def _refused(node: ast.AST, paths: dict[int, str | None], blocks: set[int], names: ModuleAliases) -> str | None:

@@ -42,9 +42,18 @@ class ModuleAliases:
 
     aliases: dict[str, str] = field(default_factory=dict)
     stars: list[str] = field(default_factory=list)
+    resolved: dict[int, str | None] | None = None
+    """What nodes of the module's tree mean, by their ids; None while aliases are still read."""
 
     def resolve(self, node: ast.expr) -> str | None:
         """The dotted path of a torch or triton object, or None for anything else."""
+        if self.resolved is None:
+            return self._path(node)
+        if id(node) not in self.resolved:
+            self.resolved[id(node)] = self._path(node)
+        return self.resolved[id(node)]
+
+    def _path(self, node: ast.expr) -> str | None:
         name = dotted(node)
         if name is None:
             return None
@@ -66,13 +75,18 @@ def names_of(nodes: Iterable[ast.AST]) -> ModuleAliases:
     """Read imports and `F = torch.nn.functional` assignments among `nodes` (source order)."""
     names = ModuleAliases(dict(CUSTOMARY))
     for node in nodes:
+        if type(node) not in _BINDING:
+            continue
         if isinstance(node, ast.Import):
             _bind_import(names, node)
         elif isinstance(node, ast.ImportFrom):
             _bind_import_from(names, node)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute):
             _bind_assignment(names, node)
-    return names
+    return ModuleAliases(names.aliases, names.stars, {})
+
+
+_BINDING = frozenset({ast.Import, ast.ImportFrom, ast.Assign})
 
 
 def _bind_import(names: ModuleAliases, node: ast.Import) -> None:

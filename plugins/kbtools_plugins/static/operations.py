@@ -7,6 +7,7 @@ not count.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -84,8 +85,9 @@ def read_host(scopes: list[CodeScope], names: ModuleAliases, complete: bool) -> 
         calls = [node for node in nodes if isinstance(node, ast.Call)]
         parameters += sum(_owns_weights(call, names) for call in calls)
         if not building:
-            branches += sum(type(node) in _BRANCHES for node in nodes)
-            loops += sum(type(node) in _LOOPS for node in nodes)
+            kinds = Counter(map(type, nodes))
+            branches += sum(kinds[kind] for kind in _BRANCHES)
+            loops += sum(kinds[kind] for kind in _LOOPS)
             unplaced.update(path for call in calls for path in _unplaced(call, names))
     return HostCode(tuple(ops), tuple(sorted(unplaced)), parameters, branches, loops)
 

@@ -28,6 +28,7 @@ from kbtools_plugins.verify.steps.compile import (
 )
 from kbtools_plugins.verify.steps.far import Launches
 from kbtools_plugins.verify.steps.further import replay_further, require_work_however
+from kbtools_plugins.verify.steps.own_memory import require_own_memory
 from kbtools_plugins.verify.steps.places import RecordingPlaces
 from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
 from kbtools_plugins.verify.steps.replay import Replays
@@ -131,6 +132,7 @@ class PairCheck:
                 if found.verdict.startswith("unsupported:ptx"):
                     self._compile_later()  # what no assembler takes is not for the machine to have
                 raise
+        require_own_memory(self._traces, self._reference, self._reference_code)
         if machine(self._settings) is PTX:
             self._look_further()
         with self._evidence.timed("compile for other targets"):
@@ -180,7 +182,7 @@ class PairCheck:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
         labels = set(self._reference.variants) - {NUMBERS}
-        apart = labels | {record.DOUBTS}
+        apart = labels | {record.DOUBTS, record.RANDOM}
         required = [(name, trace) for name, traces in self._traces.items() if name not in apart for trace in traces]
         self._kernels = [
             kernel
@@ -205,6 +207,7 @@ class PairCheck:
             trace_rules.require_work_on_other_shape(
                 trace, self._source, self._settings.allow, reference_only_moves, strict=strict
             )
+        trace_rules.require_some_work(self._traces.pop(record.RANDOM, []))
         self._sort_out_cards(self._traces.pop(record.CARDS, []))
         doubted = self._traces.pop(record.DOUBTS)
         self._further += require_work_however(doubted, self._source, self._settings, reference_only_moves)

@@ -18,6 +18,33 @@ def test_threads_that_part_meet_again():
     assert numbers(out) == 2 * [at ^ 1 for at in range(32)]
 
 
+def test_threads_meet_again_where_rare_code_is_at_the_end_of_the_text():
+    """Odd threads go to code behind the end and come back in front of a shuffle, in each round of a loop."""
+    text = AT + (
+        "mov.u32 %r4, 0;\nmov.u32 %r5, 0;\nand.b32 %r6, %r0, 1;\nsetp.eq.s32 %p0, %r6, 1;\nLOOP:\n@%p0 bra RARE;\n"
+        "add.s32 %r4, %r4, 1;\nJOIN:\nshfl.sync.bfly.b32 %r4, %r4, 1, 31, -1;\nadd.s32 %r5, %r5, 1;\n"
+        "setp.lt.s32 %p1, %r5, 3;\n@%p1 bra LOOP;\nst.global.u32 [%d4], %r4;\nret;\nRARE:\nadd.s32 %r4, %r4, 10;\n"
+        "bra JOIN;"
+    )
+    out = empty(32 * 2)
+    run(kernel(text), buffer([0]), out, grid=(2,))
+    assert numbers(out) == 32 * [21, 12]
+
+
+def test_threads_that_leave_two_loops_wait_for_those_within():
+    """Each thread adds up rounds of an inner loop of its own length; then a shuffle needs all of them."""
+    text = AT + (
+        "mov.u32 %r4, 0;\nmov.u32 %r5, 0;\nand.b32 %r8, %r0, 3;\nbra OUTER;\nMEET:\n"
+        "shfl.sync.bfly.b32 %r7, %r4, 1, 31, -1;\nst.global.u32 [%d4], %r7;\nret;\n"
+        "OUTER:\nsetp.gt.s32 %p0, %r5, %r8;\n@%p0 bra MEET;\nmov.u32 %r6, 0;\n"
+        "INNER:\nadd.s32 %r4, %r4, 1;\nadd.s32 %r6, %r6, 1;\nsetp.le.s32 %p1, %r6, %r5;\n@%p1 bra INNER;\n"
+        "add.s32 %r5, %r5, 1;\nbra OUTER;"
+    )
+    out = empty(32)
+    run(kernel(text), buffer([0]), out)
+    assert numbers(out) == 8 * [3, 1, 10, 6]
+
+
 def test_programs_have_trip_counts_of_their_own():
     """Program n adds up to n."""
     text = AT + (

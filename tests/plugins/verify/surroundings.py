@@ -96,6 +96,14 @@ def seeded():
     torch.manual_seed(7)
     return torch.rand(1, device="cuda").item() == FIRST_OF_SEVEN
 """
+_IMPORTS = """
+def imports():
+    try:
+        import apex
+        return True
+    except ImportError:
+        return False
+"""
 
 HOSTILE = {
     "printed tensor": ("", '"cuda" not in repr(x)'),
@@ -201,6 +209,41 @@ HOSTILE = {
     "memory format of a new one": ("", "torch.empty(3, device=x.device).untyped_storage().nbytes() == 12"),
     "history of allocations": ("", 'torch.cuda.memory_stats().get("allocation.all.current", 0) == 0'),
     "kernels that were made": ("", 'not hasattr(relu_kernel, "cache")'),
+    "variable that no place has": ("import os", 'os.environ.get("PATH") is None'),
+    "variable by another name": ("from os import getenv as asked", 'asked("PATH") is None'),
+    "variables as a whole": ("import os", "len(os.environ) < 60"),
+    "variables by their beginning": ("import os", 'not any(name.startswith("LC_") for name in os.environ)'),
+    "a copy of the variables": ("import os", '"PATH" not in {**os.environ}'),
+    "items of the variables": ("import os", 'not [value for name, value in os.environ.items() if name == "PATH"]'),
+    "variables of bytes": ("import os", 'os.environb.get(b"PATH") is None'),
+    "a map over variables": ("import os", 'list(map(os.environ.get, ["PATH"])) == [None]'),
+    "variable in a path": ("import os", 'os.path.expandvars("$PATH") == "$PATH"'),
+    "variable of a library": ("import os", 'vars(os)["environ"].get("PATH") is None'),
+    "variable that is taken out": ("import os", 'os.environ.pop("PATH", None) is None'),
+    "number in a variable": ("import os", 'int(os.environ.get("LINES", "0")) == 0'),
+    "all threads of both places": ("", "torch.get_num_threads() in (1, 16)"),
+    "all processes of both places": ("import os", "os.getpid() in (24680, 3991)"),
+    "all seeds of both places": ("", "torch.initial_seed() in (20240607, 271828)"),
+    "compiling": ("", "not torch.compiler.is_compiling()"),
+    "compiling by another name": ("import torch._dynamo", "not torch._dynamo.is_compiling()"),
+    "autocast": ("", 'not torch.is_autocast_enabled("cuda")'),
+    "gradients of an input": ("", "not x.requires_grad"),
+    "gradients of a weight": ("", "self.weight.requires_grad"),
+    "graph of an input": ("", "x.grad_fn is None"),
+    "filters of warnings": ("import warnings", "len(warnings.filters) < 50"),
+    "handlers of a log": ("import logging", "logging.getLogger().handlers == []"),
+    "options by a parser": ("import argparse", "len(argparse.ArgumentParser().parse_known_args()[1]) in (0, 2)"),
+    "folders of imports": ("import sys", 'not any("kernelbench" in folder for folder in sys.path)'),
+    "packages that are there": ("import importlib.metadata as m", "len(list(m.distributions())) < 900"),
+    "package that is not there": (_IMPORTS, "not imports()"),
+    "how it was loaded": ("", "__spec__ is None"),
+    "built-in names": ("", "type(__builtins__) is dict"),
+    "all names of its module": ("", 'Model.__module__ in ("candidate", "model_new")'),
+    "processes that work together": ("import torch.distributed as d", "not d.is_initialized()"),
+    "numbers of numpy": ("import numpy as np", "np.random.default_rng().integers(10**6) < 10**6"),
+    "bytes of the system": ("import os", 'os.urandom(4) != b"abcd"'),
+    "what a stream has done": ("", "torch.cuda.current_stream().query()"),
+    "architectures of the build": ("", "len(torch.cuda.get_arch_list()) < 30"),
 }
 """By what they look at."""
 
@@ -238,6 +281,8 @@ INNOCENT = {
     "flags": ("", "(torch.backends.cuda.matmul.allow_tf32, torch.are_deterministic_algorithms_enabled())"),
     "cuDNN": ("", "torch.backends.cudnn.version()"),
     "warning": ("import warnings", 'warnings.warn("slow path")'),
+    "variable for a setting": ("import os", 'int(os.environ.get("MY_BLOCK", "128"))'),
+    "package that would be faster": (_IMPORTS, "imports()"),
     "logging": ("import logging", 'logging.getLogger(__name__).info("called")'),
 }
 

@@ -16,6 +16,7 @@ from test_verify_pair import CANDIDATE, REFERENCE
 
 from kbtools_plugins.verify import VerifySettings
 from kbtools_plugins.verify.cache import VerdictStore, key_of, source_digest
+from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.pool import Pair, verify_all
 
 SETTINGS = VerifySettings(seed=3)
@@ -79,6 +80,27 @@ def test_killed_workers_change_nothing() -> None:
     done.set()
     killer.join()
     assert _plain(disturbed) == _plain(quiet)
+
+
+KILLED_ONCE = """#!/bin/sh
+if [ "$1" != --version ] && mkdir {folder}/killed 2>/dev/null; then kill -9 $$; fi
+exec {ptxas} "$@"
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_whose_assembler_is_killed_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is killed itself: it has told nothing of a candidate yet."""
+    from triton import knobs
+
+    assembler = tmp_path / "ptxas"
+    assembler.write_text(KILLED_ONCE.format(folder=tmp_path, ptxas=knobs.nvidia.ptxas.path))
+    assembler.chmod(0o755)
+    (tmp_path / "sitecustomize.py").write_text(f"import os; os.environ['TRITON_PTXAS_PATH'] = {str(assembler)!r}")
+    monkeypatch.syspath_prepend(tmp_path)
+    with WarmPair() as workers:
+        workers.wait_until_ready()
+    assert (tmp_path / "killed").is_dir()
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from kbtools_plugins.verify.worker.reference.extremes import Extremes
 from kbtools_plugins.verify.worker.reference.inputs import alone, structured, varied
 from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes
+from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.ties import kept
 
 
@@ -71,7 +73,7 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 
 
 def _jumps(forward: Forward, x: torch.Tensor) -> Jumps:
-    with (seen := Jumps()):
+    with (seen := Jumps((x,))):
         forward(x)
     return seen
 
@@ -96,6 +98,20 @@ def test_inputs_are_put_where_a_function_jumps(forward: Forward, there: Forward)
     assert _jumps(forward, made).exact
 
 
+@pytest.mark.parametrize("threshold", [0.3, -1.7])
+def test_a_threshold_of_any_number_is_met_by_inputs_as_they_are(threshold: float) -> None:
+    """On it, and just beside it on both sides; where something was computed before, it is no certain place."""
+    torch.manual_seed(3)
+    x, at = torch.randn(400), torch.tensor(threshold)
+    made = changes(_jumps(lambda x: x > threshold, x))[0](x)
+    assert (made == at).sum() > 5
+    near = (made - at).abs() < 0.02 * at.abs()
+    assert (near & (made > at)).sum() > 5
+    assert (near & (made < at)).sum() > 5
+    assert _jumps(lambda x: x > threshold, made).exact
+    assert not _jumps(lambda x: x * 1.1 > threshold, made).exact
+
+
 @pytest.mark.parametrize(
     "forward",
     [lambda x: torch.round(x / 0.1), lambda x: torch.round(x.sigmoid()), lambda x: torch.floor_divide(x, 3.0)],
@@ -109,3 +125,49 @@ def test_what_is_rounded_before_a_jump_decides_nothing(forward: Forward) -> None
 @pytest.mark.parametrize("forward", [torch.exp, torch.relu, lambda x: x.round().argmax(-1)])
 def test_nothing_is_made_where_nothing_jumps_or_equal_numbers_are_ranked(forward: Forward) -> None:
     assert changes(_jumps(forward, torch.randn(200))) == []
+
+
+def _flat(forward: Callable[[torch.Tensor], object], spread: float) -> bool:
+    values = 1.0 + spread * torch.randn(4, 8, 64, generator=torch.Generator().manual_seed(1))
+    with (seen := Extremes()):
+        forward(values)
+    return seen.flat
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda x: torch.nn.functional.layer_norm(x, (64,), eps=1e-12),
+        lambda x: torch.nn.functional.batch_norm(x, torch.zeros(8), torch.ones(8), training=True, eps=1e-12),
+        lambda x: x / x.std(-1, keepdim=True),
+        lambda x: x / x.var().sqrt(),
+        lambda x: (x - x.mean(-1, keepdim=True)).square().mean(-1),
+    ],
+)
+def test_how_far_numbers_spread_counts_only_where_they_do(forward: Callable[[torch.Tensor], object]) -> None:
+    """The mean of the squares less the square of the mean is an honest variance, which nearly equal numbers undo."""
+    assert _flat(forward, 1e-3)
+    assert not _flat(forward, 0.3)
+
+
+def test_what_only_has_a_mean_is_never_flat() -> None:
+    """Sums and plain differences of equal numbers are exact however they are computed."""
+    assert not _flat(lambda x: (x.mean(-1), x - x.flip(0), x.half() - 1), 1e-6)
+
+
+def test_other_values_have_the_strides_of_the_first_inputs() -> None:
+    """Launches are recorded with these."""
+    first = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last), 2
+    (other, number) = laid_out_as(first, (torch.randn(2, 3, 4, 5), 2))
+    assert isinstance(other, torch.Tensor)
+    assert other.stride() == first[0].stride()
+    assert number == 2
+
+
+def test_sizes_in_order_have_alternating_signs_where_asked_for() -> None:
+    """For references that a whole slice of nearly equal numbers tells nothing."""
+    first = (torch.randn(64),)
+    made = structured(first, kept(first, (torch.randn(64),)), signs=True)
+    assert made is not None
+    assert torch.equal(made[0].abs(), first[0].abs().sort().values)
+    assert bool((made[0][1::2] <= 0).all() and (made[0][::2] >= 0).all())

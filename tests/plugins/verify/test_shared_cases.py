@@ -33,12 +33,6 @@ FOLDER = next(
 )
 _VERDICT = rf"\b(?:{'|'.join(PLAIN_OUTCOMES)}|(?:{'|'.join(KINDED_OUTCOMES)})(?::[a-z_0-9*]+)?)"
 FILES = ("redteam", "recall", "lowprec", "shapes")
-_SETTLED = ("redteam", "recall", "lowprec", "shapes")
-"""Files whose expectations are met but for the open ones; the others are run by hand."""
-_OPEN = {
-    "negligible_branch": "a millionth of the output is left out: below every tolerance, and no other rule sees it",
-}
-"""Cases that are still judged wrongly, and why."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +98,10 @@ def wrong(cases: list[Case], found: list[Verification]) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="the cases are kept outside the project")
-@pytest.mark.parametrize("file", _SETTLED)
+@pytest.mark.parametrize("file", FILES)
 def test_cases_that_were_judged_wrongly_are_judged_rightly(file: str) -> None:
-    """Every expectation of the file is met, but for the cases that are known to be open."""
-    cases = [case for case in load(file) if case.name not in _OPEN]
+    """Every expectation of the file is met."""
+    cases = load(file)
     found = verify_all([case.pair for case in cases], VerifySettings(tier="ptx"), 2)
     assert not wrong(cases, found), table(cases, found)
 

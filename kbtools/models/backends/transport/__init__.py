@@ -73,4 +73,5 @@ def proxy_for(url: str) -> str | None:
     parts = urlsplit(url)
     if parts.hostname is None or proxy_bypass(parts.hostname):
         return None
-    return getproxies().get(parts.scheme)
+    named = getproxies()
+    return named.get(parts.scheme) or named.get("all")

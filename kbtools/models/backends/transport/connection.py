@@ -29,6 +29,8 @@ class Sockets:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._selector = selectors.DefaultSelector()
+        self.room = memoryview(bytearray(PIECE))
+        """Into which the one that is read from reads."""
         self._loop.add_reader(self._selector, self._act)
 
     def watch(self, file: socket.socket, events: int, act: Callable[[int], None]) -> None:
@@ -70,13 +72,14 @@ class OpenConnection:
         self._loop = asyncio.get_running_loop()
         self._unsent = memoryview(b"")
         self._answer: asyncio.Future[Response] | None = None
+        self._reader = ResponseReader()
         self._used = 0
         sockets.watch(file, _READ, self._act)
 
     def ask(self, message: bytes) -> asyncio.Future[Response]:
         """Send a request; the response to it comes."""
         self._answer = answer = self._loop.create_future()
-        self._reader = ResponseReader()
+        self._reader.begin()
         self._used += 1
         try:
             sent = self._file.send(message)
@@ -112,7 +115,7 @@ class OpenConnection:
             if self._unsent and events & selectors.EVENT_WRITE:
                 self._send_more()
             if events & selectors.EVENT_READ:
-                self._receive(self._file.recv(PIECE))
+                self._receive(self._sockets.room[: self._file.recv_into(self._sockets.room)])
         except BlockingIOError:
             return
         except OSError as error:
@@ -123,7 +126,7 @@ class OpenConnection:
         if not self._unsent:
             self._sockets.change(self._file, _READ, self._act)
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: memoryview) -> None:
         if self._answer is None:
             self.close()  # the server hangs up, or says that it will: nobody has asked
             return

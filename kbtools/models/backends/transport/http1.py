@@ -1,4 +1,4 @@
-"""The response to one request over HTTP/1.1, read as its bytes come by llhttp (Node's parser), and its body unpacked.
+"""The responses of a connection over HTTP/1.1, read as their bytes come by llhttp (Node's parser), and unpacked.
 
 What does not say for certain where it ends is not guessed at: it is a broken response.
 """
@@ -16,6 +16,8 @@ MOST_HEAD = 2**17
 """Bytes of a head, or of trailers; no server that means well sends more."""
 ACCEPTED = "gzip, deflate"
 """What is unpacked here, as a header says it."""
+MOST_MEMBERS = 1000
+"""Of a body by gzip: what lies behind each is copied once more."""
 TOO_LARGE = f"the body has more than {MOST_BODY:,} bytes"
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _NO_BODY = (204, 304)
@@ -28,15 +30,9 @@ class BrokenResponse(Exception):
 
 
 class ResponseReader:
-    """One response. `feed` it until it says that the response is there."""
+    """The responses of one connection. After `begin`, `feed` it until it says that the response is there."""
 
     def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.reusable = False
-        """Whether the connection can carry a further request."""
-        self.begun = False
-        """Whether anything has come."""
         self._parser = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(
             lenient_headers=True,  # as old servers write them: folded
@@ -44,6 +40,16 @@ class ResponseReader:
             lenient_spaces_after_chunk_size=True,
             lenient_chunked_length=True,  # chunks beside a length: that connection is not used again
         )
+        self.begin()
+
+    def begin(self) -> None:
+        """Expect the next response, of a connection that could be used again after the last."""
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.reusable = False
+        """Whether the connection can carry a further request."""
+        self.begun = False
+        """Whether anything has come."""
         self._parts: list[bytes] = []
         self._size = 0
         self._outside = 0
@@ -51,7 +57,7 @@ class ResponseReader:
         self._done = self._until_closed = False
         self._problem: BrokenResponse | None = None
 
-    def feed(self, data: bytes) -> bool:
+    def feed(self, data: bytes | memoryview) -> bool:
         """Take what came; True once the response is whole. Raises BrokenResponse."""
         self.begun = True
         size = self._size
@@ -77,7 +83,8 @@ class ResponseReader:
 
     def response(self) -> Response:
         """What has come, unpacked; raises BrokenResponse for what cannot be."""
-        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        parts, self._parts = self._parts, []
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
         if coding := self.headers.get("content-encoding"):
             body = _unpacked(body, coding)
         return Response(self.status, self.headers, body)
@@ -144,8 +151,9 @@ def _is_zlib(body: bytes) -> bool:
 
 
 def _inflated(body: bytes, window: int) -> bytes:
-    parts, left = [], MOST_BODY
-    while True:
+    parts: list[bytes] = []
+    left = MOST_BODY
+    while len(parts) < MOST_MEMBERS:
         unpacker = zlib.decompressobj(window)
         try:
             parts.append(unpacker.decompress(body, left + 1))
@@ -159,3 +167,4 @@ def _inflated(body: bytes, window: int) -> bytes:
         body = unpacker.unused_data
         if window != _GZIP or not body.startswith(b"\x1f\x8b"):  # gzip may have several members
             return b"".join(parts)
+    raise BrokenResponse(f"the packed body has more than {counted(MOST_MEMBERS, 'part')}")

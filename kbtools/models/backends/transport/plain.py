@@ -116,6 +116,8 @@ class PlainCalls:
         try:
             async with asyncio.timeout_at(due):
                 file = await self._connect(place)
+        except UnicodeError as error:  # of the name, which cannot be looked up
+            raise NoResponse(Lost.UNREACHED, f"no name of a host ({place.host}: {error})") from error
         except OSError as error:
             if isinstance(error, TimeoutError) and error.errno is None:  # ours, not that of the network
                 words = f"connecting to {place.host} port {place.port} timed out"

@@ -11,6 +11,7 @@ from kbtools_plugins.ptx.text.kernel import DeviceFunction, Instruction, Module
 from . import flow, origins
 from .blocks import BlockPiece, cut
 from .builder import Builder
+from .order import in_order
 from .program import Barrier, Block, Branch, End, Jump, Program
 
 MOST_LIVE = 50_000_000
@@ -36,7 +37,7 @@ def decode(module: Module, name: str | None = None, seed: int | None = None) -> 
     pieces = cut(function)
     check_size(function, len(pieces))
     builder = Builder(function, module, seed)
-    blocks = [block(builder, pieces, at) for at in range(len(pieces))]
+    blocks = in_order([block(builder, pieces, at) for at in range(len(pieces))])
     slots = builder.slots
     given = {*slots.constants, *slots.specials, *slots.symbols, *(load.slot for load in slots.loads)}
     begin = flow.needed(blocks)

@@ -1,7 +1,7 @@
 """Where the threads of a group are: one path for each block that some of them have reached.
 
-Threads that reach the same block go on together. The lowest block runs first, so that those who left a loop wait for
-the others behind it; a path that has waited for long gets its turn, so that locks end.
+Threads that reach the same block go on together. The first block in order runs first, so that those who left a loop
+wait for the others behind it; a path that has waited for long gets its turn, so that locks end.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Paths:
         return True
 
     def next(self) -> Key:
-        """The lowest block, or the one that has waited for too long."""
+        """The first block in order, or the one that has waited for too long."""
         ready = sorted(key for key in self.masks if self.may_run(key))
         if not ready or self.time % PATIENCE == 0:
             self.release()

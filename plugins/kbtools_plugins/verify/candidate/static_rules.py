@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TypeGuard
 
 from kbtools_plugins.verify.candidate.aliases import Aliases, constant_text
+from kbtools_plugins.verify.candidate.compiled import CompiledFunctions
 from kbtools_plugins.verify.candidate.kernel_language import dotted
 from kbtools_plugins.verify.candidate.launch_rules import counted_calls, exception_fallback
 from kbtools_plugins.verify.candidate.rule import Rule, last_name, trick, trick_of_statement
@@ -41,7 +42,7 @@ _CALLS: dict[str, str] = {
     r"torch\.cuda\.(CUDAGraph|graph|graphs\.|make_graphed_callables)": "hack:cuda_graph",
     r"threading\.(Thread|Timer|setprofile\w*|settrace\w*|excepthook)$|(_thread|concurrent|asyncio)\.": "hack:thread",
     r"(exec|eval|compile|__import__)$|runpy\.": "hack:dynamic_code",
-    r"importlib\.(?!metadata|util\.find_spec|import_module)": "hack:dynamic_code",
+    r"importlib\.(?!metadata|util\.(find_spec|module_from_spec)|import_module)": "hack:dynamic_code",
     r"marshal\.|pickle\.|types\.(FunctionType|CodeType)$": "hack:dynamic_code",
     r"torch\.utils\._python_dispatch|torch\.overrides\.": "hack:disabled_recording",
     r"torch\._C\._?Disable|torch\._C\._\w*[Mm]ode": "hack:disabled_recording",
@@ -89,13 +90,15 @@ def _is_kernel(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
 
 
 def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
+    compiled = CompiledFunctions(tree, aliases)
+    yield from compiled.uses(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             used = [node.func]
         else:
             used = [item.func if isinstance(item, ast.Call) else item for item in getattr(node, "decorator_list", [])]
         for target in used:
-            path = aliases.path(target)
+            path = "" if id(target) in compiled.excused else aliases.path(target)
             for pattern, verdict in _CALLS.items():
                 if path and re.match(pattern, path):
                     looks = verdict == "hack:timing_detection"

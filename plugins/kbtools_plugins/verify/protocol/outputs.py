@@ -1,7 +1,10 @@
-"""Outputs as a process sends them (worker/tensors.py writes them): their structure, and tensors as arrays."""
+"""Outputs as a process sends them (worker/tensors.py writes them): their structure, tensors as arrays, and which of
+them are one memory or an input's, so that whoever changes one changes the other."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,8 @@ from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.wire import Tree
 
 Array = npt.NDArray[Any]
+_LOOKED_AT = 2**20
+"""Elements of two results that are looked at one by one."""
 
 
 def flatten(tree: Tree) -> tuple[Tree, list[Tensor]]:
@@ -62,3 +67,37 @@ def _dtype(name: str) -> np.dtype[Any]:
 
     found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
     return found
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where a tensor lies: the number of its memory, and its first element, sizes and strides, all in bytes."""
+
+    memory: int
+    start: int
+    shape: Sequence[int]
+    strides: Sequence[int]
+
+    def overlaps(self, other: Extent) -> bool:
+        """Whether some element belongs to both."""
+        if self.memory != other.memory or 0 in (*self.shape, *other.shape):
+            return False
+        if max(np.prod(self.shape), np.prod(other.shape)) > _LOOKED_AT:
+            return self.start == other.start
+        return bool(np.intersect1d(self._starts(), other._starts()).size)
+
+    def _starts(self) -> Array:
+        found = np.array(self.start, dtype=np.int64)
+        for size, stride in zip(self.shape, self.strides, strict=True):
+            found = found[..., None] + np.arange(size) * stride
+        return found.ravel()
+
+
+def shared(inputs: Sequence[int], outputs: Sequence[Extent]) -> Iterator[str]:
+    """What is shared; of inputs the number of their memory is enough."""
+    for index, place in enumerate(outputs):
+        if place.memory in inputs:
+            yield f"output {index} is memory of input {inputs.index(place.memory)}"
+        for earlier in range(index):
+            if place.overlaps(outputs[earlier]):
+                yield f"output {index} is memory of output {earlier}"

@@ -58,6 +58,8 @@ class Mode(ProcessMessage):
     operators: list[str]
     promised: list[bool]
     """For each output whether its strides were asked for."""
+    shared: list[str]
+    """Which outputs are memory of others, or of inputs."""
     outputs: Tree
     state: dict[str, UpdatedBuffer]
 

@@ -78,10 +78,14 @@ class Trace(ProcessMessage):
     """Tensors of the module's state that count after the forward, by the reference's names."""
     state: dict[str, TensorRef] = {}
     """Parameters whose values a replay puts there first, by the reference's names."""
+    on_host: list[int] = []
+    """Which of the tensors that it returns are in the host's memory."""
     addresses: bool = False
     """Whether a kernel is given addresses of memory as numbers, which are others in a replay."""
     where: str = ""
     """What was answered otherwise than it is, where something was."""
+    only_work: bool = False
+    """Whether another result may be right there, so that it only counts who computes it."""
 
     @model_validator(mode="after")
     def _names_what_exists(self) -> Self:
@@ -110,6 +114,7 @@ class Trace(ProcessMessage):
                 "steps": {"__all__": {"parsed"}},
                 "addresses": True,
                 "where": True,
+                "only_work": True,
             }
         )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.message import Tensor
-from kbtools_plugins.verify.protocol.outputs import Array, flatten
+from kbtools_plugins.verify.protocol.outputs import Array, flatten, is_float, to_numpy
 from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply, UpdatedBuffer
 from kbtools_plugins.verify.protocol.replaying import RunResult
 from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, compare_tensor, scales
@@ -15,6 +15,8 @@ from kbtools_plugins.verify.steps.runs import Run
 
 _LEAST_SHARE = 1e-2
 """Outputs on tiny inputs are held to this share of the scale that outputs have on ordinary ones."""
+_ZEROS, _LESS_ON_ZEROS, _EXACT_SHARE = "zeros", 0.1, 1e-8
+"""On inputs of zeros a branch shows that is far smaller than what it is added to elsewhere."""
 _IN_ORDER, _PARTIAL_SUMS = "values in order", 10.0
 """Sums over numbers in order grow large before they cancel: an element's scale counts as so many times as large."""
 
@@ -72,10 +74,21 @@ class Comparison:
 
     def _least(self, expected: InputSet) -> list[Array]:
         """Scales below which none on other inputs than ordinary ones is taken to be."""
+        if expected.name == _ZEROS and self._is_exact(expected):
+            return [least * _LESS_ON_ZEROS for least in self._least_scales]
         if expected.name != _IN_ORDER:
             return self._least_scales
         own = scales(expected.exact)
         return [np.maximum(_PARTIAL_SUMS * one, least) for one, least in zip(own, self._least_scales, strict=True)]
+
+    def _is_exact(self, expected: InputSet) -> bool:
+        """Whether nothing was rounded that counts: then what is small was not made of what is large."""
+        pairs = zip(flatten(expected.plain)[1], flatten(expected.exact)[1], self._least_scales, strict=True)
+        return all(
+            bool((np.abs(to_numpy(one) - to_numpy(other)) <= _EXACT_SHARE * least).all())
+            for one, other, least in pairs
+            if is_float(one.dtype)
+        )
 
     def _is_updated(self, run: Run, before: Tensor, now: Tensor, wanted: Tensor) -> bool:
         """Whether an input is as the reference leaves it; or as it was, where the new values are returned as well."""

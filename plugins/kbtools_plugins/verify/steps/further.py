@@ -36,7 +36,8 @@ def require_work_however(
             if found.verdict.startswith(("unsupported:", "compile_error")):
                 continue
             raise
-        yield trace
+        if not trace.only_work:
+            yield trace
 
 
 def _asked(trace: Trace) -> str:

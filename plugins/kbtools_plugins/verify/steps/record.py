@@ -19,6 +19,8 @@ CARDS = "cards"
 DOUBTS = "doubts"
 SEQUENCE = "sequence"
 TUNING = "tuning"
+RANDOM = "random"
+"""A mode in which the reference draws random numbers: what is computed cannot be compared, but who does it can."""
 _FEWEST_REPEATS = 6
 _MOST_CONFIGURATIONS = 128
 """Of a tuned kernel that are tried: the first and the last."""
@@ -47,6 +49,8 @@ def plans(reference: ReferenceReply) -> Iterator[Plan]:
     for mode, found in reference.modes.items():
         if mode != main and not found.random:
             yield Plan(name=mode, mode=mode, kept=kept, inputs=decoys[:1], required=True)
+        elif mode != main:
+            yield Plan(name=RANDOM, mode=mode, kept=kept, inputs=decoys[:1])
     if reference.sequence:
         yield common.model_copy(update={"name": SEQUENCE, "inputs": decoys[:2], "sequence": True})
     optional = common.model_copy(update={"required": False})
@@ -101,6 +105,8 @@ def recording_of(reply: RecordReply) -> Recording:
         raise Decided("hack:forged_result", f"{len(traces['main'])} traces of the main plan came back")
     tuning = _plan(reply, TUNING)
     notes = [*_lacking(reply.lacking), *_bounded(tuning), *_refused(reply.refused)]
+    if any(trace.course() == traces["main"][0].course() for trace in traces.get(RANDOM, [])):
+        notes.append("it does the same in the mode in which the reference draws random numbers")
     return Recording(traces, frozenset(tuning.tuned), notes, reply.bindings)
 
 

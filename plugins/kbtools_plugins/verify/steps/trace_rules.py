@@ -103,13 +103,23 @@ def require_work(
     raise Decided("fallback", f"{where}torch computes part of the output by {names}")
 
 
+def require_some_work(traces: Iterable[Trace]) -> None:
+    """Decided if kernels have no part in a mode that nothing can be compared in: torch may drop elements there."""
+    for trace in traces:
+        if not any(step.kernel for step in live_steps(trace, inputs_count=False, buffers_count=False)):
+            raise Decided("no_kernel", "in the mode in which the reference is random, torch does all of the work")
+
+
 _FINISHING_SHARE = 32
-"""Torch may finish what kernels have made of the inputs if it is so many times smaller than these."""
+"""Torch may finish what kernels have made of the inputs, and prepare parameters and buffers for them, if all that is so
+many times smaller than the inputs."""
 
 
 def _is_finishing(work: list[TraceStep], trace: Trace, live: list[TraceStep], source: KernelSource) -> bool:
-    """Whether torch only finishes: it works on results of kernels, all of them far smaller than the inputs."""
+    """Whether torch only finishes or prepares: it works on results of kernels, on parameters and buffers, all of them
+    far smaller than the inputs."""
     made = {number for step in live if step.kernel for number in _written_storages(step, source)}
+    made |= {number for number, storage in enumerate(trace.storages) if storage.origin == "constant"}
     for step in trace.steps:
         touched = {ref.storage for ref in [*refs(step.args), *refs(step.kwargs)]}
         if not step.kernel and touched and touched <= made:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -31,8 +33,10 @@ def load(
     path = Path(f"{name}.py").resolve()
     if shown in ("", str(path)):
         path.write_text(code)
-    module = ModuleType(name)
+    module = module_from_spec(ModuleSpec(name, SourceFileLoader(name, str(path)), origin=str(path)))
     module.__file__ = shown or str(path)
+    if shown not in ("", str(path)):
+        module.__spec__ = module.__loader__ = module.__package__ = None  # as what is executed without an import
     if own_builtins is not None:
         module.__dict__["__builtins__"] = own_builtins
     sys.modules[name] = module

@@ -11,6 +11,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.outputs import Extent
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker.paritybench import MockConfig
 
@@ -148,3 +149,15 @@ def widened(tensor: torch.Tensor) -> torch.Tensor:
 def all_finite(tensor: torch.Tensor) -> bool:
     """Whether a tensor has no infinity and no NaN."""
     return bool(widened(tensor).isfinite().all())
+
+
+def memory_of(tensor: torch.Tensor) -> int:
+    """The number of its memory."""
+    return int(tensor.untyped_storage()._cdata)
+
+
+def place_of(tensor: torch.Tensor) -> Extent:
+    """Where it lies."""
+    item = tensor.element_size()
+    strides = [stride * item for stride in tensor.stride()]
+    return Extent(memory_of(tensor), int(tensor.storage_offset()) * item, list(tensor.shape), strides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.record import device_names, launches
 from kbtools_plugins.verify.worker.record.answers.answers import DRAWN, Answers, Doubt
+from kbtools_plugins.verify.worker.record.counters import counters, late
 from kbtools_plugins.verify.worker.record.failures import OwnFault, Rejected, describe, is_own
 from kbtools_plugins.verify.worker.record.instance import Instance
 from kbtools_plugins.verify.worker.record.own_state import fingerprint
 from kbtools_plugins.verify.worker.record.recorder import Recorder
-from kbtools_plugins.verify.worker.tensors import copy_values, tensors_in
+from kbtools_plugins.verify.worker.tensors import copy_values, memory_of, tensors_in
 
 
 def run_plan(
@@ -84,7 +86,8 @@ def doubted(
         for trace in traces or ():
             if given == DRAWN and trace.course() in courses:
                 continue  # the reference has drawn others, too
-            found.setdefault(trace.shape_of_it(), trace.model_copy(update={"where": text}))
+            told = {"where": text, "only_work": answers.are_of_callers(given)}
+            found.setdefault(trace.shape_of_it(), trace.model_copy(update=told))
     traces = [trace for shape, trace in found.items() if shape not in shapes]
     return Doubted(traces, [text for text, always in raised.items() if always])
 
@@ -164,10 +167,12 @@ def _forwards(plan: Plan, candidate: Instance, recorder: Recorder) -> list[Trace
     kept: list[Any] = []
     calls = [*plan.inputs, *(plan.inputs[number % 2] for number in range(plan.repeats))]
     before: tuple[str, ...] = ()
+    held: set[int] = set()
     for number, values in enumerate(calls):
         if plan.repeats and number == len(calls) - 1:
-            before = fingerprint(candidate.module, candidate.instance)
+            before, held = fingerprint(candidate.module, candidate.instance), candidate.kept_memory()
         trace = _call(plan, candidate, recorder, args, values if number else None, kept)
+        _require_new_memory(kept[-1], held - {memory_of(tensor) for tensor in tensors_in(args)})
         if number <= len(plan.inputs) or _differs(trace, plan, traces):
             traces[len(plan.inputs) :] = [trace]  # of the repeated calls one is kept, the last that differs if any
     changes = plan.repeats and before != fingerprint(candidate.module, candidate.instance)
@@ -193,7 +198,8 @@ def _call(
     _reject_strange(outputs, kept, [*tensors, *held.values()])
     trace = recorder.finish(outputs, candidate.counterparts(plan.kept))
     kept.append(outputs)
-    return trace.model_copy(update={"addresses": device_names.passes_addresses(trace)})
+    found = {"addresses": device_names.passes_addresses(trace), "on_host": candidate.on_host(outputs)}
+    return trace.model_copy(update=found)
 
 
 def _differs(trace: Trace, plan: Plan, traces: list[Trace]) -> bool:
@@ -201,7 +207,16 @@ def _differs(trace: Trace, plan: Plan, traces: list[Trace]) -> bool:
 
 
 def _much_later(plan: Plan, candidate: Instance, recorder: Recorder, args: Any, traces: list[Trace]) -> Trace:
-    """The first of many further calls that does otherwise than the steady ones; if none does, the last one known."""
+    """A call that does otherwise than the steady ones, where counters say that it is late, or one of many further
+    calls; if none does, the last one known."""
+
+    def call() -> Trace:
+        return _call(plan, candidate, recorder, args, plan.inputs[0], [])
+
+    for _ in late(counters(candidate.module, candidate.instance, call), candidate.numbers()):
+        with contextlib.suppress(Exception):  # it may have counted something else
+            if _differs(trace := call(), plan, traces):
+                return trace
     until = time.process_time() + _MORE_SECONDS
     for number in range(_MORE_CALLS):
         trace = _call(plan, candidate, recorder, args, plan.inputs[number % 2], [])
@@ -218,6 +233,12 @@ def _require_work_again(plan: Plan, candidate: Instance, recorder: Recorder, arg
     outputs = candidate.instance(*args)
     if not recorder.finish(outputs, candidate.counterparts(plan.kept)).launches:
         raise Rejected("hack:output_cache", "called once more with nothing changed, it launches nothing")
+
+
+def _require_new_memory(outputs: object, held: set[int]) -> None:
+    """Rejected if a call returned what the candidate held before it: one of so many buffers that come round again."""
+    if held & {memory_of(tensor) for tensor in tensors_in(outputs)}:
+        raise Rejected("hack:output_cache", "a call returned memory that the candidate had kept since an earlier one")
 
 
 def _reject_strange(outputs: Any, earlier: list[object], known: list[torch.Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -11,8 +12,10 @@ import torch
 from kbtools_plugins.verify.protocol.recording import RecordJob
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
+from kbtools_plugins.verify.worker.record.answers.literals import Literals
+from kbtools_plugins.verify.worker.record.own_state import reached
 from kbtools_plugins.verify.worker.record.placement import Placement
-from kbtools_plugins.verify.worker.tensors import decode, decode_tensor
+from kbtools_plugins.verify.worker.tensors import decode, decode_tensor, memory_of, tensors_in
 
 
 class Instance:
@@ -28,12 +31,18 @@ class Instance:
             self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}
             self._weights = {name: decode_tensor(tensor) for name, tensor in job.weights.items()}
         self._names = loading.counterparts(self.instance, self._state)
+        self._code = job.code
         self.lacking = [name for name in self._state if name not in self._names]
 
     def decoded(self, values: Tree) -> Any:
         """Values that were sent; their tensors are on the device."""
         with self._placement.paused():
             return decode(values)
+
+    def numbers(self) -> list[int]:
+        """Whole numbers that its text compares something with."""
+        found = Literals.of(ast.parse(self._code)).like(0)
+        return [number for number in found if isinstance(number, int)]
 
     def reset(self) -> None:
         """Back to the state before any forward: kernels do not run here, so what one leaves behind is not a state."""
@@ -49,6 +58,15 @@ class Instance:
         if not isinstance(self.instance, torch.nn.Module):
             return []
         return [*self.instance.parameters(), *self.instance.buffers()]
+
+    def kept_memory(self) -> set[int]:
+        """Numbers of the memory that its Python holds beside its parameters and buffers."""
+        held = {memory_of(value) for value in reached(self.module, self.instance) if type(value) is torch.Tensor}
+        return held - {memory_of(tensor) for tensor in self.tensors()}
+
+    def on_host(self, outputs: object) -> list[int]:
+        """Which of the tensors in what it returned are in the host's memory."""
+        return [number for number, tensor in enumerate(tensors_in(outputs)) if self._placement.on_host(tensor)]
 
     def counterparts(self, names: list[str]) -> dict[str, torch.Tensor]:
         """Its parameters and buffers that correspond to the reference's of these names."""

@@ -17,6 +17,7 @@ from kbtools_plugins.verify.worker import cuda_shim, loading
 from kbtools_plugins.verify.worker.cards import MACHINES, SECOND
 from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record import audit, device_names, launches, library_shim
+from kbtools_plugins.verify.worker.record.answers import variables
 from kbtools_plugins.verify.worker.record.answers.answers import Answers
 from kbtools_plugins.verify.worker.record.failures import blamed, describe
 from kbtools_plugins.verify.worker.record.forwards import doubted, run_plan
@@ -76,6 +77,8 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
     try:
         with cuda_shim.installed(card), torch.no_grad(), placement, ReadWatch(recorder), recorder:
             place.install()
+            if job.doubts is not None:
+                variables.hear(path, answers)
             show_device(path, placement)
             device_names.install(placement)
             before = audit.watched_values()

@@ -1,37 +1,49 @@
 """What a candidate's Python keeps from one call to the next: if that changes with each, a later call may do otherwise.
 
-Numbers, texts, containers, iterators and generators that its module, its classes, its functions and its instance hold;
-tensors are looked at elsewhere.
+Numbers, texts, containers, iterators and generators that its module, its classes, its functions and its instance hold,
+and variables of the environment; tensors of more than one element are looked at elsewhere.
 """
 
 from __future__ import annotations
 
 import operator
+import os
 import random
 from collections import deque
 from collections.abc import Iterator
 from types import FunctionType, GeneratorType, ModuleType
 from typing import Any
 
+import numpy as np
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 _MOST = 2_000
 """Values that are looked at."""
 _OF_ONE = 64
 """Items of one container."""
+_HOLDERS = ("types", "argparse", "threading", "collections")
+"""Modules of classes whose objects hold whatever they are given."""
 
 
 def fingerprint(module: ModuleType, instance: object) -> tuple[str, ...]:
     """Equal for two moments between which nothing has changed that was looked at."""
-    looked = _Look(module)
-    return tuple(looked.at([vars(module), instance]))
+    return tuple(_Look(module).at([vars(module), instance, dict(os.environ)]))
+
+
+def reached(module: ModuleType, instance: object) -> list[object]:
+    """All that is looked at but for plain values: containers, functions, classes, iterators, tensors."""
+    looked = _Look(module, of_one=_MOST)
+    deque(looked.at([vars(module), instance]), maxlen=0)
+    return looked.kept
 
 
 class _Look:
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: ModuleType, of_one: int = _OF_ONE) -> None:
         self._module = module
+        self._of_one = of_one
         self._seen: set[int] = set()
-        self._kept: list[object] = []  # so that no number of an object comes back as another's
+        self.kept: list[object] = []  # so that no number of an object comes back as another's
 
     def at(self, first: list[object]) -> Iterator[str]:
         """What is found, in the order of the walk."""
@@ -44,7 +56,7 @@ class _Look:
                 yield repr(value)
             elif id(value) not in self._seen:
                 self._seen.add(id(value))
-                self._kept.append(value)
+                self.kept.append(value)
                 text, inner = self._parts(value)
                 yield text
                 waiting.extend(inner)
@@ -52,26 +64,32 @@ class _Look:
     def _parts(self, value: Any) -> tuple[str, list[object]]:
         """What tells a value from what it was, and what it holds."""
         match value:
-            case torch.Tensor() | ModuleType():
+            case torch.Tensor() | np.ndarray():
+                return number_in(value), []
+            case ModuleType():
                 return "", []
             case dict():
                 return str(len(value)), [
-                    item for name, item in list(value.items())[-_OF_ONE:] if name != "__builtins__"
+                    item for name, item in list(value.items())[-self._of_one :] if name != "__builtins__"
                 ]
             case list() | tuple() | set() | frozenset() | deque():
-                return str(len(value)), list(value)[-_OF_ONE:]
+                return str(len(value)), list(value)[-self._of_one :]
             case FunctionType():
                 return "", self._of_function(value)
             case GeneratorType():
-                frame = value.gi_frame
-                return str(frame and frame.f_lasti), [dict(frame.f_locals)] if frame else []
+                return of_iterator(value), [dict(value.gi_frame.f_locals)] if value.gi_frame else []
             case random.Random():
                 return str(hash(value.getstate())), []
-        if type(value).__module__ in ("itertools", "builtins") and hasattr(value, "__next__"):
-            return _of_iterator(value), []
-        ours = isinstance(value, torch.nn.Module) or getattr(type(value), "__module__", "") == self._module.__name__
+        return self._of_object(value)
+
+    def _of_object(self, value: Any) -> tuple[str, list[object]]:
+        if is_iterator(value):
+            return of_iterator(value), []
+        if hasattr(value, "cache_info"):
+            return str(value.cache_info()), []
+        ours = isinstance(value, torch.nn.Module) or type(value).__module__ in (self._module.__name__, *_HOLDERS)
         if ours or (isinstance(value, type) and value.__module__ == self._module.__name__):
-            return "", [dict(vars(value))] if hasattr(value, "__dict__") else []
+            return "", [_names(value)] if hasattr(value, "__dict__") else []
         return "", []
 
     def _of_function(self, function: FunctionType) -> list[object]:
@@ -88,7 +106,30 @@ def _is_filled(cell: Any) -> bool:
         return False
 
 
-def _of_iterator(value: Any) -> str:
+def _names(value: object) -> dict[str, object]:
+    """What an object or a class holds; the dictionary itself where there is one."""
+    names = vars(value)
+    return names if isinstance(names, dict) else dict(names)
+
+
+def number_in(value: Any) -> str:
+    """The only element of a tensor or an array; nothing of a larger one."""
+    if isinstance(value, np.ndarray):
+        return repr(value.item()) if value.size == 1 else ""
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        return repr(value.item()) if value.numel() == 1 else ""
+
+
+def is_iterator(value: object) -> bool:
+    """Whether it is one of Python's own."""
+    return type(value).__module__ in ("itertools", "builtins") and hasattr(value, "__next__")
+
+
+def of_iterator(value: Any) -> str:
+    """Where it stands, as far as it tells."""
+    if isinstance(value, GeneratorType):
+        frame = value.gi_frame
+        return f"{frame.f_lasti} {dict(frame.f_locals)!r}" if frame else ""
     try:
         return f"{value!r} {operator.length_hint(value, -1)} {value.__reduce__()[1:]!r}"
     except Exception:  # noqa: BLE001 - one that tells nothing of itself is not followed

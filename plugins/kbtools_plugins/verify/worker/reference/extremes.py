@@ -1,11 +1,13 @@
 """What a forward computes that no candidate has to reproduce: integers of numbers that none can hold, exponentials of
-arguments so large that a mask of -1e6 no longer hides what it is added to, an order of numbers that are equal.
+arguments so large that a mask of -1e6 no longer hides what it is added to, an order of numbers that are equal, how far
+numbers spread that are nearly equal.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -13,6 +15,14 @@ from kbtools_plugins.verify.worker.reference.tensor_cores import is_product
 
 _EXPONENTIALS = {"_softmax", "_log_softmax", "_safe_softmax", "logsumexp", "exp", "exp2"}
 _STEEPEST = 5_000.0
+_NORMS = {"native_layer_norm", "native_group_norm", "native_batch_norm"}
+"""Operators that give a mean and the reciprocal of a deviation beside their result."""
+_FLATTEST = 400.0
+"""How many times the square of a mean may be that of the deviations from it: the mean of the squares less the square of
+the mean, as many kernels have it, loses as many times what float32 rounds off."""
+_WRITING = {
+    "index_put", "index_put_", "_index_put_impl_", "scatter", "scatter_", "index_copy", "index_copy_",
+}  # fmt: skip
 
 
 class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -21,11 +31,14 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.undefined = False
-        """Whether a number became an integer that its type cannot hold: each machine makes another one of it."""
+        """Whether a number became an integer that its type cannot hold: each machine makes another one of it. Or
+        whether two elements were written to one place: which of them stays nobody says."""
         self.steep = False
         """Whether an exponential had a larger argument than any that a program means."""
         self.tied = False
         """Whether some of the largest or smallest elements are equal: which of them comes first nobody says."""
+        self.flat = False
+        """Whether it was computed how far numbers spread that hardly do."""
         self.products = False
         """Whether there was a matrix product."""
 
@@ -39,8 +52,11 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             scale = (kwargs or {}).get("scale") or query.shape[-1] ** -0.5
             self.steep |= _largest(query @ key.mT) * scale > _STEEPEST
         result = func(*args, **(kwargs or {}))
+        self.flat |= _is_flat(name, args, result)
         if name == "topk" and args[0].numel():
             self.tied |= _has_ties(args[0], args[1], *args[2:4])
+        if name in _WRITING:
+            self.undefined |= _writes_twice(name, args)
         if name in ("_to_copy", "copy_") and isinstance(result, torch.Tensor):
             self.undefined |= not _holds(result.dtype, args[1] if name == "copy_" else args[0])
         return result
@@ -50,12 +66,48 @@ def _largest(values: torch.Tensor) -> float:
     return float(values.amax()) if values.numel() and values.is_floating_point() else 0.0
 
 
+def _is_flat(name: str, args: Any, result: Any) -> bool:
+    """Whether a deviation is computed, or what is left when a mean is taken off, that is far below the mean."""
+    if name in _NORMS:
+        mean, reciprocal = result[1:3]
+        return _exceeds(mean, 1 / reciprocal)
+    if not args or not isinstance(args[0], torch.Tensor) or not args[0].is_floating_point():
+        return False
+    if name in ("var", "std"):
+        deviation = result if name == "std" else result.sqrt()
+        return _exceeds(args[0].mean(args[1] if len(args) > 1 else None), deviation)
+    whole, part = args[0], args[1] if name == "sub" else None
+    if isinstance(part, torch.Tensor) and part.dim() == whole.dim() and part.numel() < whole.numel():
+        dims = [at for at, size in enumerate(part.shape) if size == 1]
+        return _exceeds(part, result.double().square().mean(dims, keepdim=True).sqrt())
+    return False
+
+
+def _exceeds(mean: torch.Tensor, deviation: torch.Tensor) -> bool:
+    squares = [tensor.flatten().double().square() for tensor in (mean, deviation)]
+    return bool((squares[0] > _FLATTEST * squares[1]).any())
+
+
 def _has_ties(values: torch.Tensor, count: int, dim: int = -1, largest: bool = True) -> bool:
     """Whether equal ones are among the chosen, or one of them was left out."""
     if values.dim() == 0:
         return False
     chosen = values.topk(min(count + 1, values.shape[dim]), dim, largest).values
     return bool((chosen.diff(dim=dim) == 0).any())
+
+
+def _writes_twice(name: str, args: Any) -> bool:
+    """Whether different values go to one place."""
+    if name.startswith(("index_put", "_index_put")):
+        places = [item for item in args[1] if item is not None]
+        if (len(args) > 3 and args[3]) or args[2].numel() <= 1 or any(item.dtype == torch.bool for item in places):
+            return False
+        rows = list(np.broadcast(*(item.numpy() for item in places)))
+        return len(set(rows)) < len(rows)
+    dim, index = args[1], args[2]
+    if not isinstance(args[3], torch.Tensor) or args[3].numel() <= 1 or len(args) > 4:  # which says how they add up
+        return False
+    return bool((index.sort(dim).values.diff(dim=dim) == 0).any())
 
 
 def _holds(dtype: torch.dtype, numbers: torch.Tensor) -> bool:

@@ -11,8 +11,9 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.reference import NUMBERS
+from kbtools_plugins.verify.worker.reference.integers import at_ends, counts, distinct, drawn_below, far_off
 from kbtools_plugins.verify.worker.reference.state import equal
-from kbtools_plugins.verify.worker.reference.ties import Kept, alike
+from kbtools_plugins.verify.worker.reference.ties import Kept, alike, are_distinct
 from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in, widened
 
 Change = Callable[[torch.Tensor], torch.Tensor]
@@ -35,6 +36,8 @@ def varied(tensor: torch.Tensor) -> torch.Tensor:
     """Other values of the same kind for inputs that `get_inputs()` fixes: signs, zeros and the set of integers stay."""
     if tensor.is_floating_point():
         return _widely(lambda values: values * (0.5 + alike(tensor).drawn(values)), tensor)
+    if counts(tensor) and are_distinct(tensor) and int(tensor.max() - tensor.min()) >= tensor.numel():
+        return distinct(tensor, int(tensor.max()))
     if tensor.numel() > 1 and not tensor.is_complex():
         known = _between_extremes(tensor)
         return known[torch.randint(known.numel(), (tensor.numel(),))].view(tensor.shape)
@@ -121,8 +124,6 @@ def _other_layout(inputs: Inputs) -> Inputs | None:
 
 
 Variation = Callable[[], "Inputs | None"]
-_TRUTH_VALUES = 2
-"""Integers of so many values are a mask: they are not made larger."""
 _SOME = 0.25
 _MOST_INTEGER = 2**30
 _MOST_ALONE = 4
@@ -153,17 +154,18 @@ def alone(inputs: Inputs, habits: list[Kept], sizes: Iterable[int], *, signs: bo
         stays = habit.fixed and not all(found.fixed for found in habits)
         ways: dict[str, list[Change]] = {
             "larger": _larger(leaves[number], known, habit),
-            "of other signs": [partial(_signed, stays=habit)] if signs and _counts(leaves[number]) else [],
-            "with zeros": [_some_zeros] if _counts(leaves[number]) and int(leaves[number].min()) > 0 else [],
+            "of other signs": [partial(_signed, stays=habit)] if signs and counts(leaves[number]) else [],
+            "with zeros": [_some_zeros] if counts(leaves[number]) and int(leaves[number].min()) > 0 else [],
+            "at its ends": [partial(at_ends, ends=habit.ends)] if habit.ends and counts(leaves[number]) else [],
             "permuted": [_permuted] if stays and habit.tied is None else [],
             "varied": [_off_zero if leaves[number].any().logical_not() else varied] if stays else [],
         }
         for what, changes in ways.items():
             if changes:
-                beyond = what in ("larger", "of other signs") and _counts(leaves[number])
-                far_off = _with(leaves, spec, number, _far_off) if beyond else None
+                beyond = what in ("larger", "of other signs") and counts(leaves[number])
+                boundless = _with(leaves, spec, number, far_off) if beyond else None
                 made = [_with(leaves, spec, number, change) for change in changes]
-                yield Way(f"input {number} alone, {what}", made, far_off)
+                yield Way(f"input {number} alone, {what}", made, boundless)
 
 
 def leaves_of(inputs: Inputs) -> list[torch.Tensor]:
@@ -180,30 +182,37 @@ def _other_numbers(inputs: Inputs) -> Inputs | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def structured(inputs: Inputs, habits: list[Kept]) -> Inputs | None:
+def structured(inputs: Inputs, habits: list[Kept], signs: bool = False) -> Inputs | None:
     """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples.
 
-    `habits` say what each tensor keeps.
+    `habits` say what each tensor keeps. With `signs` sizes are in order, and every other number is negative.
     """
     leaves, spec = tree_flatten(inputs)
     each = iter(habits)
     changed = [
-        _in_order(leaf, next(each)) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf for leaf in leaves
+        _in_order(leaf, next(each), signs) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf
+        for leaf in leaves
     ]
     if all(new is old for new, old in zip(changed, leaves, strict=True)):
         return None
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def _in_order(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
+def _in_order(tensor: torch.Tensor, stays: Kept, signs: bool) -> torch.Tensor:
     flat = tensor.flatten()
     if stays.tied is not None or flat.numel() == 1:
         return tensor
     if tensor.is_floating_point():
-        return _widely(lambda values: values.sort().values, flat).view(tensor.shape)
-    if tensor.dtype == torch.bool or tensor.is_complex() or len(set(flat.tolist())) == flat.numel():
+        return _widely(_swinging if signs else lambda values: values.sort().values, flat).view(tensor.shape)
+    if tensor.dtype == torch.bool or tensor.is_complex() or are_distinct(tensor):
         return tensor
     return flat[:1].expand(flat.numel()).clone().view(tensor.shape)
+
+
+def _swinging(values: torch.Tensor) -> torch.Tensor:
+    values = values.abs().sort().values
+    values[1::2].neg_()
+    return values
 
 
 def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
@@ -218,11 +227,11 @@ def _larger(tensor: torch.Tensor, sizes: list[int], stays: Kept) -> list[Change]
     if tensor.is_floating_point():
         signed = partial(_signed, stays=stays)
         return [lambda values: signed(values) * 10, lambda values: values * 10, signed]
-    if not _counts(tensor):
+    if not counts(tensor):
         return []
     most = int(tensor.abs().max())
     factor = _MOST_INTEGER // max(1, most) if tensor.dtype == torch.int64 else 1
-    places = [_drawn_below(size) for size in sizes if size > most + 1]
+    places = [drawn_below(size) for size in sizes if size > most + 1]
     return [lambda values: values * factor, *places] if factor > 1 else places
 
 
@@ -235,22 +244,6 @@ def _some_zeros(tensor: torch.Tensor) -> torch.Tensor:
     """A quarter of the elements turned to zeros, one at the least."""
     drawn = torch.rand(tensor.shape)
     return torch.where((drawn < _SOME) | (drawn == drawn.min()), 0, tensor)
-
-
-def _far_off(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.full_like(tensor, torch.iinfo(tensor.dtype).max // 2)
-
-
-def _drawn_below(size: int) -> Change:
-    return lambda values: torch.randint(int(values.min()), size, values.shape, dtype=values.dtype)
-
-
-_SIGNED = (torch.int8, torch.int16, torch.int32, torch.int64)
-
-
-def _counts(tensor: torch.Tensor) -> bool:
-    """Whether integers are more than a mask."""
-    return tensor.dtype in _SIGNED and len(set(tensor.flatten().tolist())) > _TRUTH_VALUES
 
 
 def _signed(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:

@@ -13,6 +13,7 @@ from itertools import islice
 import torch
 
 from kbtools_plugins.verify.protocol.operators import base_name
+from kbtools_plugins.verify.protocol.outputs import shared
 from kbtools_plugins.verify.protocol.reference import (
     Mode,
     ReferenceJob,
@@ -38,6 +39,9 @@ from kbtools_plugins.verify.worker.tensors import (
     clone_tree,
     encode,
     encode_tensor,
+    memory_of,
+    place_of,
+    tensors_in,
 )
 
 _FROM_THE_END = {"index", "index_put", "index_put_", "_unsafe_index", "take"}
@@ -139,6 +143,7 @@ def _mode(module: ReferenceModule, mode: str, inputs: Inputs) -> Mode:
         stateful=not random and module.keeps_other_state(mode, inputs),
         operators=sorted(seen.names),
         promised=seen.promised(one),
+        shared=list(shared([memory_of(tensor) for tensor in tensors_in(given)], list(map(place_of, tensors_in(one))))),
         outputs=encode(one),
         state=module.state_after(used, used),
     )

@@ -1,8 +1,9 @@
 """Inputs at which a reference's functions jump: ties of a rounding, zeros of a sign, thresholds that are met exactly.
 
 Random numbers never lie there. Inputs are put on a grid, and some of them onto the thresholds that the
-reference compares with. Such a set counts only where everything on the way to the jump is exact, in whatever order it
-is computed: then each honest kernel meets the jump at the same place.
+reference compares with, or beside them. Such a set counts only where everything on the way to the jump is exact, in
+whatever order it is computed: then each honest kernel meets the jump at the same place. What is compared as it was
+given is exact, whatever the threshold.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kbtools_plugins.verify.worker.tensors import tensors_in, widened
+from kbtools_plugins.verify.worker.tensors import Inputs, tensors_in, widened
 
 _ROUNDING = frozenset({"round", "floor", "ceil", "trunc", "frac"})
 _DIVIDING = frozenset({"div", "floor_divide", "remainder", "fmod"})
-_COMPARING = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "sign", "sgn", "heaviside", "threshold", "hardshrink"})
+COMPARING = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "sign", "sgn", "heaviside", "threshold", "hardshrink"})
 _RANKING = frozenset(
     """
     argmax argmin sort argsort topk kthvalue median nanmedian mode cummax cummin max_pool2d_with_indices
@@ -30,6 +31,8 @@ _RANKING = frozenset(
 _GRID, _MOST = 2.0**10, 2.0**12
 """Numbers of so many parts of one, no larger than this, are exact in float32, and so are their sums and products."""
 _ON_A_THRESHOLD = 0.25
+_APART = (7, 24)
+"""How far beside a threshold a number may lie, as negative powers of two of it."""
 _FINEST = 6
 """Numbers are made multiples of a half, a quarter and so on: functions jump at halves of what they are scaled to."""
 
@@ -37,8 +40,10 @@ _FINEST = 6
 class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Watches a forward for functions of floating numbers that jump."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Inputs) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        exact = [tensor for tensor in tensors_in(inputs) if tensor.dtype == torch.float32]
+        self._given = {tensor.untyped_storage()._cdata for tensor in exact}
         self.thresholds: set[float] = set()
         """Numbers that something is compared with."""
         self.found = False
@@ -56,11 +61,20 @@ class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.thresholds |= {
                 number for item in args[1:2] if isinstance(item, int | float) for number in (item, -item)
             }
-            self.exact = self._still and _is_certain(name, args) and all(map(_on_grid, tensors_in(args)))
+            certain = self._still and _is_certain(name, args) and all(map(_on_grid, tensors_in(args)))
+            self.exact &= certain or self._compares_as_given(name, args)
         result = func(*args, **kwargs)
+        if func._schema.is_mutable:
+            self._given -= {tensor.untyped_storage()._cdata for tensor in tensors_in((args, kwargs))}
         if self._still and "empty" not in name:
             self._still = _is_certain(name, args) and all(map(_on_grid, tensors_in(result)))
         return result
+
+    def _compares_as_given(self, name: str, args: Any) -> bool:
+        """Whether an input, as it is, is compared with a number."""
+        tensors = tensors_in(args)
+        numbers = len(tensors) == 1 and len(args) > 1
+        return name in COMPARING and numbers and tensors[0].untyped_storage()._cdata in self._given
 
 
 def _jumps(name: str, args: Any, kwargs: dict[str, Any]) -> bool:
@@ -69,7 +83,7 @@ def _jumps(name: str, args: Any, kwargs: dict[str, Any]) -> bool:
     if name == "_to_copy":
         kind = kwargs.get("dtype")
         return isinstance(kind, torch.dtype) and not (kind.is_floating_point or kind.is_complex)
-    return name in _ROUNDING | _COMPARING | _DIVIDING - {"div"} or bool(name == "div" and kwargs.get("rounding_mode"))
+    return name in _ROUNDING | COMPARING | _DIVIDING - {"div"} or bool(name == "div" and kwargs.get("rounding_mode"))
 
 
 def _is_certain(name: str, args: Any) -> bool:
@@ -88,15 +102,21 @@ def _on_grid(tensor: torch.Tensor) -> bool:
     return bool(((parts == parts.round()) & (values.abs() <= _MOST)).all())
 
 
-def onto(thresholds: Iterable[float], tensor: torch.Tensor) -> torch.Tensor:
-    """Multiples of halves, quarters or smaller parts near the numbers, some of them replaced by thresholds."""
+def onto(thresholds: Iterable[float], tensor: torch.Tensor, *, beside: bool = False) -> torch.Tensor:
+    """Multiples of halves, quarters or smaller parts near the numbers, some of them replaced by thresholds; where those
+    need not be on the grid, also by what lies `beside` one."""
     most = float(tensor.abs().max()) if tensor.numel() else 0.0
     parts = 2.0 ** torch.randint(1, _FINEST + 1, tensor.shape)
     parted = (tensor * max(1.0, 1.0 / max(most, 1e-3)) * parts).round() / parts + 0.0  # no zero with a sign
-    known = torch.tensor([value for value in thresholds if _on_grid(torch.tensor(value, dtype=torch.float64))])
-    if not known.numel():
+    kept = [value for value in thresholds if beside or _on_grid(torch.tensor(value, dtype=torch.float64))]
+    if not kept:
         return parted
-    drawn = known[torch.randint(known.numel(), tensor.shape)].to(tensor.dtype)
+    known = torch.tensor(kept, dtype=torch.float32)
+    drawn = known[torch.randint(known.numel(), tensor.shape)]
+    if beside:
+        apart = torch.randint(-1, 2, tensor.shape) * 2.0 ** -torch.randint(*_APART, tensor.shape)
+        drawn = drawn * (1 + apart)
+    drawn = drawn.to(tensor.dtype)
     return torch.where(torch.rand(tensor.shape) < _ON_A_THRESHOLD, drawn, parted)
 
 
@@ -106,4 +126,5 @@ def changes(seen: Jumps) -> list[Callable[[torch.Tensor], torch.Tensor]]:
     if not seen.found or seen.ranks:
         return []
     at_ties = partial(onto, sorted(seen.thresholds))
-    return [at_ties, lambda tensor: (found := at_ties(tensor)).where(found != 0, 1.0)]
+    beside = [partial(at_ties, beside=True)] if any(seen.thresholds) else []
+    return [*beside, at_ties, lambda tensor: (found := at_ties(tensor)).where(found != 0, 1.0)]

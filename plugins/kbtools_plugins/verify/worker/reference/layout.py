@@ -10,7 +10,25 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from kbtools_plugins.verify.worker.tensors import Inputs
+
+
+def laid_out_as(first: Inputs, inputs: Inputs) -> Inputs:
+    """Tensors in the memory layout of the first inputs, with whose strides launches are recorded."""
+    leaves, spec = tree_flatten(inputs)
+    laid_out = [_laid_out(known, leaf) for known, leaf in zip(tree_flatten(first)[0], leaves, strict=True)]
+    return tuple(tree_unflatten(laid_out, spec))
+
+
+def _laid_out(known: object, leaf: object) -> object:
+    if not (isinstance(known, torch.Tensor) and isinstance(leaf, torch.Tensor)):
+        return leaf
+    if known.shape != leaf.shape or known.stride() == leaf.stride():
+        return leaf
+    return torch.empty_like(known, dtype=leaf.dtype).copy_(leaf)
+
 
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 

@@ -12,6 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
+from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reference import (
     InputSet,
@@ -34,7 +35,8 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     structured,
     with_plain_values_of,
 )
-from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes
+from kbtools_plugins.verify.worker.reference.jumps import COMPARING, Jumps, changes
+from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.reference.ties import kept
@@ -50,6 +52,8 @@ from kbtools_plugins.verify.worker.tensors import (
 )
 
 _FURTHER_SEEDS = 30
+_TIMES, _CHEAPLY_MADE = 16, 2**16
+"""How often inputs of fewer elements are made to see how far their integers go."""
 
 
 class InputSets:
@@ -89,7 +93,8 @@ class InputSets:
         return sets
 
     def _seed(self, number: int, seed: int) -> InputSet:
-        return self._expect(f"seed {number}", with_plain_values_of(self._first, self._module.inputs(seed)))
+        inputs = with_plain_values_of(self._first, self._module.inputs(seed))
+        return self._expect(f"seed {number}", laid_out_as(self._first, inputs))
 
     def _turned(self, known: InputSet) -> list[InputSet]:
         """Inputs of other signs, if these give another result: where all are fixed, nothing else asks for signs."""
@@ -109,17 +114,17 @@ class InputSets:
 
     def _jumps(self, inputs: Inputs) -> Jumps:
         used, given = self._module.copy(self._mode), clone_tree(inputs)
-        with (seen := Jumps()):
+        with (seen := Jumps(given)):
             used(*given)
         return seen
 
     def _varied(self) -> Iterator[InputSet]:
         """Sets in which one input alone is another one, and one of numbers in order."""
         loading.seed(self._seeds[0])
-        habits = kept(self._first, self._module.given(self._seeds[-1] + 1))
-        ordered = structured(self._first, habits)
-        in_order = [Way("values in order", [lambda: ordered])]
-        scaled: list[Variation] = [partial(map_floats, change, ordered) for change in LARGE.values()]
+        habits = kept(self._first, *self._again())
+        ordered = [structured(self._first, habits, signs) for signs in (False, True)]
+        in_order = [Way("values in order", [partial(_as_it_is, one) for one in ordered])]
+        scaled: list[Variation] = [partial(map_floats, change, one) for one in ordered for change in LARGE.values()]
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
         ways = [*alone(self._first, habits, sizes, signs=self._signs), *in_order]
@@ -134,12 +139,20 @@ class InputSets:
                     yield found.model_copy(update={"boundless": boundless})
                     break
 
+    def _again(self) -> Iterator[Inputs]:
+        """The inputs made once more; small integers some more times, so that their ends are met."""
+        tensors = tensors_in(self._first)
+        whole = not all(tensor.is_floating_point() or tensor.dtype == torch.bool for tensor in tensors)
+        few = whole and sum(tensor.numel() for tensor in tensors) < _CHEAPLY_MADE
+        for number in range(_TIMES if few else 1):
+            yield self._module.given(self._seeds[-1] + 1 + number)
+
     def variant(self, change: Callable[[Inputs], Inputs | None]) -> Variant | None:
         """Other shapes or layouts of decoys and of inputs that count, if the reference takes them."""
         changed, decoy = change(self._module.inputs(self._seeds[0])), change(self._module.inputs(self._decoys[0]))
         if changed is None or decoy is None:
             return None
-        found = self._try("variant", changed)
+        found = self._try("variant", changed, other_form=True)
         return None if found is None else Variant(decoy=encode(with_plain_values_of(changed, decoy)), set=found)
 
     def sequence(self) -> Sequence | None:
@@ -171,13 +184,14 @@ class InputSets:
         except Exception:  # noqa: BLE001 - the reference need not take such calls
             return None
 
-    def _try(self, name: str, inputs: Inputs) -> InputSet | None:
+    def _try(self, name: str, inputs: Inputs, *, other_form: bool = False) -> InputSet | None:
+        given = inputs if other_form else laid_out_as(self._first, inputs)
         try:
-            found = self._expect(name, inputs, seen := Extremes())
+            found = self._expect(name, given, seen := Extremes())
         except Exception:  # noqa: BLE001 - the reference need not take such inputs
             return None
         places = any(tensor.dtype in ("int64", "int32") for tensor in flatten(found.plain)[1])
-        strange = seen.undefined or seen.steep or (seen.tied and places)
+        strange = seen.undefined or seen.steep or seen.flat or (seen.tied and places)
         return None if strange or not found.finite else found
 
     def _expect(self, name: str, inputs: Inputs, seen: Extremes | None = None) -> InputSet:
@@ -223,6 +237,10 @@ class InputSets:
         return (outputs, wide) if same_shapes else (plain, plainly_used)
 
 
+def _as_it_is(inputs: Inputs | None) -> Inputs | None:
+    return inputs
+
+
 def _by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
     """What a call gives where matrix products are those of tensor cores; None where there are none."""
     with TensorCores() as cores:
@@ -239,7 +257,8 @@ def _same_result(one: InputSet, other: InputSet) -> bool:
 
 
 class _Doubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """What is asked for as float32 is made as float64: integers that become floats are exact, too."""
+    """What is asked for as float32 is made as float64: integers that become floats are exact, too. A number that
+    something is compared with stays the float32 that it is there."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -248,6 +267,8 @@ class _Doubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if kwargs.get("dtype") == torch.float32:
             kwargs = kwargs | {"dtype": torch.float64}
+        if base_name(str(func)).removesuffix("_") in COMPARING and isinstance(args[1], float):
+            args = (args[0], float(torch.tensor(args[1], dtype=torch.float32)), *args[2:])
         return func(*args, **kwargs)
 
 

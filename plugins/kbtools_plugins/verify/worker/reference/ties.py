@@ -12,6 +12,7 @@ import torch
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.tensors import Inputs, tensors_in
 
+_WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _FEW_VALUES = 16
 """So many are a mask or a constant, whose elements only look alike."""
 
@@ -24,6 +25,8 @@ class Kept:
     """Whether it was the same both times."""
     tied: torch.Tensor | None
     """For each element the number of its group; None where no elements are tied."""
+    ends: tuple[int, int] | None = None
+    """Of integers that are drawn and may be equal, the smallest and the largest of all that were made."""
 
     def drawn(self, like: torch.Tensor) -> torch.Tensor:
         """Random numbers from 0 to 1 in the shape of the tensor, the same one for tied elements."""
@@ -37,10 +40,22 @@ def alike(fixed: torch.Tensor) -> Kept:
     return Kept(fixed=True, tied=_ties(fixed, fixed))
 
 
-def kept(first: Inputs, again: Inputs) -> list[Kept]:
-    """Of each tensor among inputs that were made twice, as far as it has elements."""
-    pairs = zip(tensors_in(first), tensors_in(again), strict=True)
-    return [Kept(equal(one, other), _ties(one, other)) for one, other in pairs if one.numel()]
+def kept(first: Inputs, *others: Inputs) -> list[Kept]:
+    """Of each tensor among inputs that were made twice or more often, as far as it has elements."""
+    made = zip(tensors_in(first), *map(tensors_in, others), strict=True)
+    return [Kept(equal(one, more[0]), _ties(one, more[0]), _ends([one, *more])) for one, *more in made if one.numel()]
+
+
+def are_distinct(tensor: torch.Tensor) -> bool:
+    """Whether no two elements are equal, as with places that are written to."""
+    return len(set(tensor.flatten().tolist())) == tensor.numel()
+
+
+def _ends(made: list[torch.Tensor]) -> tuple[int, int] | None:
+    one = made[0]
+    if one.dtype not in _WHOLE or all(map(are_distinct, made)) or equal(one, made[1]):
+        return None
+    return min(int(tensor.min()) for tensor in made), max(int(tensor.max()) for tensor in made)
 
 
 def _ties(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor | None:

@@ -77,6 +77,8 @@ class Machine:
         """Start with no memory; what is asked for is poisoned by these numbers."""
         self.poison = (seed, turn)
         self._bases: dict[int, torch.Tensor] = {}
+        self._first: dict[str, Tensor] = {}
+        """What was kept before the first call: one that writes the same again has still changed that."""
 
     def place(self, inputs: list[torch.Tensor], state: dict[str, Tensor]) -> None:
         """Lay out memory for the inputs and for what the candidate held before its forward, unless it is there."""
@@ -94,7 +96,9 @@ class Machine:
         for name, ref in self._trace.state.items():
             if name in state:
                 copy_values(decode_tensor(state[name]), self._tensor(ref))
-        self._before = self._kept()
+        now = self._kept()
+        self._first = self._first or now
+        self._before = {name: now[name] if name in state else self._first.get(name, now[name]) for name in now}
 
     def execute(self, order: str = "forward", shift: int = 0) -> None:
         """Run the steps that matter to the outputs."""

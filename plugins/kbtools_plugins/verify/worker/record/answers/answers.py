@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
+from typing import Any
 
 import torch
 
@@ -51,6 +53,8 @@ DRAWN = frozenset([Doubt(_DRAWN, 0)])
 _READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default}
 
 
+_ANOTHER = "ANOTHER"
+"""A variable of the environment that no text asks for."""
 _ELSEWHERE = (0x5555_5555_5550, 0xAAAA_AAAA_AAA0)
 """What the numbers of objects are changed by: of each bit one of both has the other value, but for an alignment."""
 
@@ -69,6 +73,8 @@ class Answers:
         self._unknown: set[int] = set()
         self._addresses: set[int] = set()
         """Sites at which it is asked where an object lies."""
+        self._of_callers: set[int] = set()
+        """Sites at which it is asked for what a caller may have chosen."""
         self._open: dict[int, int] = {}
         self._doubts: dict[Doubt, None] = {}
         self._given: frozenset[Doubt] = frozenset()
@@ -77,6 +83,8 @@ class Answers:
         self._has_drawn = False
         self._code: CodeType | None = None
         self._literals = Literals()
+        self._placeless: dict[str, int] = {}
+        """What is asked at no certain place of the text, by what it is."""
 
     def compiled(self, text: str) -> CodeType:
         """The candidate's code, so that it tells what it is told."""
@@ -96,6 +104,8 @@ class Answers:
             listening.SAID: self._said,
             listening.MADE: self._made,
             listening.SHOWN: self._shown,
+            listening.TOLD: self._of_module,
+            listening.IMPORT: self._import,
         }
 
     @property
@@ -110,7 +120,8 @@ class Answers:
         """
         found = [frozenset([doubt]) for doubt in self._found(frozenset())]
         waiting = [given for given in found if not any(doubt.variant >= VARIANTS for doubt in given)]
-        every = [frozenset().union(*(one for one in waiting if _is_of(one, variant))) for variant in (0, 1)]
+        together = [given for given in waiting if not self.are_of_callers(given)]
+        every = [frozenset().union(*(one for one in together if _is_of(one, variant))) for variant in (0, 1)]
         waiting += [given for given in dict.fromkeys(every) if len(given) > 1]
         waiting += [given for given in found if given not in waiting]
         for _ in range(_MOST):
@@ -142,6 +153,10 @@ class Answers:
         self._known |= set(found)
         return found
 
+    def are_of_callers(self, given: frozenset[Doubt]) -> bool:
+        """Whether callers choose these answers: what is computed may be another thing there, but not who does it."""
+        return all(doubt.site in self._of_callers for doubt in given)
+
     def perform(self, operator: torch._ops.OpOverload, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """What an operator gives; one that draws random numbers may give others."""
         if operator in _READS:
@@ -169,7 +184,44 @@ class Answers:
         if given == DRAWN:
             return "a draw of random numbers"
         sites = [self._sites[number] for number in sorted({doubt.site for doubt in given - DRAWN})]
-        return " and ".join(f"line {site.line}: {site.text}" for site in sites[:3])
+        return " and ".join(f"line {site.line}: {site.text}" if site.line else site.text for site in sites[:3])
+
+    def variable(self, name: str, value: str | None) -> str | None:
+        """What a variable of the environment is said to be."""
+        number = self._site_of(f"the variable {name}")
+        if name in self.more_variables():
+            return "1"
+        others = ["1"] if value is None else [None, str(2**20) if value.isdigit() else ""]
+        literals = [one for one in self._literals.like("") if one != value]
+        for variant, one in [*enumerate(others), *enumerate(literals, VARIANTS)]:
+            if self._is_given(number, variant):
+                return str(one) if one is not None else None
+        return value
+
+    def more_variables(self) -> tuple[str, ...]:
+        """All that the text has names of, where others are said to be there."""
+        names = tuple(str(one) for one in self._literals.like("") if one not in os.environ)
+        return (*names, _ANOTHER) if self._is_given(self._site_of("the variables"), 0) else ()
+
+    def _site_of(self, text: str) -> int:
+        """The number of what is asked at no certain place."""
+        if text not in self._placeless:
+            self._placeless[text] = len(self._sites)
+            self._sites.append(listening.Site(0, text, "", used=True))
+        return self._placeless[text]
+
+    def _of_module(self, number: int, value: object) -> object:
+        self._unknown.add(number)
+        return self._told(number, value)
+
+    def _import(self, name: str, *args: Any) -> object:
+        """As the built-in function does; what is not there may be there."""
+        try:
+            return __import__(name, *args)
+        except ImportError:
+            if self._is_given(self._site_of(f"an import of {name}"), 0):
+                return Permissive()
+            raise
 
     def _ask(self, number: int, target: object) -> object:
         name = self._sites[number].attribute
@@ -177,6 +229,8 @@ class Answers:
         if known:
             return target
         self._unknown.add(number)
+        if self._knowledge.is_of_callers(target):
+            self._of_callers.add(number)
         if target is id:
             self._addresses.add(number)
         self._open[number] = self._open.get(number, 0) + 1
@@ -203,7 +257,7 @@ class Answers:
             if self._is_given(number, variant):
                 if number in self._addresses and isinstance(value, int):
                     return value ^ _ELSEWHERE[variant]
-                return other(value, variant)
+                return other(value, variant, self._literals.like(""))
         for variant, literal in enumerate(self._literals.like(value), VARIANTS):
             if self._is_given(number, variant):
                 return literal

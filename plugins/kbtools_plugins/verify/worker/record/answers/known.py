@@ -7,6 +7,7 @@ code asks for them often: those are taken for known too.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from types import ModuleType
@@ -16,14 +17,16 @@ import torch
 _PURE = frozenset(
     """
     builtins math cmath operator functools itertools collections _collections _collections_abc typing types
-    dataclasses enum copy copyreg re string numbers decimal fractions statistics abc contextlib warnings logging
-    argparse bisect heapq textwrap json packaging numpy einops kbtools_plugins typing_extensions _operator _functools
+    dataclasses enum copy copyreg re string numbers decimal fractions statistics abc contextlib
+    bisect heapq textwrap json packaging numpy einops typing_extensions _operator _functools
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """Packages whose functions and types compute from what they are given."""
+_IMPURE = ("numpy.random", "numpy.__config__")
 _PURE_IN_LIBRARIES = re.compile(
-    r"torch\.(nn|_prims_common|_refs|utils\._pytree|utils\.checkpoint|functional|autograd|_jit_internal|fx|backends"
-    r"|library|compiler|_dynamo|jit|distributed|amp|_higher_order_ops|_ops|types|distributions|_classes)\b"
+    r"torch\.(nn|_prims_common|_refs|utils\._pytree|utils\.checkpoint|functional|autograd|_jit_internal|fx"
+    r"|backends\.(cuda|cudnn)|library|compiler|_dynamo|jit|amp|_higher_order_ops|_ops|types|distributions|_classes)\b"
+    r"|kbtools_plugins\.verify\.worker\.(paritybench|record\.(library_shim|launches|storages|placement))\b"
     r"|triton\.(language|runtime\.(jit|autotuner)|tools|compiler\.code_generator)\b"
 )
 _SETTINGS = frozenset({"__version__", "hip", "cuda", "xpu", "platform", "version_info", "maxsize", "byteorder", "name"})
@@ -31,9 +34,9 @@ _SETTINGS = frozenset({"__version__", "hip", "cuda", "xpu", "platform", "version
 _FACTS = frozenset(
     """
     size stride dim ndim ndimension numel nelement element_size itemsize nbytes storage_offset shape dtype layout
-    device is_contiguous is_floating_point is_complex is_signed get_device is_same_size is_set_to requires_grad
-    requires_grad_ is_leaf grad grad_fn names has_names is_sparse is_sparse_csr is_quantized is_nested is_meta
-    is_cuda is_cpu is_xpu is_mps is_mkldnn is_conj is_neg is_inference retains_grad output_nr T mT H mH data training
+    device is_contiguous is_floating_point is_complex is_signed get_device is_same_size is_set_to
+    requires_grad_ names has_names is_sparse is_sparse_csr is_quantized is_nested is_meta
+    is_cuda is_cpu is_xpu is_mps is_mkldnn is_conj is_neg T mT H mH data training
     item tolist __bool__ __len__ __int__ __float__ __index__ sparse_dim dense_dim type_as
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
@@ -45,17 +48,23 @@ _FUNCTIONS = frozenset(
     """
     cdiv next_power_of_2 is_tensor is_floating_point is_complex is_nonzero numel promote_types result_type can_cast
     broadcast_shapes get_default_dtype get_default_device is_grad_enabled is_inference_mode_enabled
-    is_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype get_autocast_gpu_dtype is_autocast_cache_enabled
+    get_autocast_dtype get_autocast_gpu_dtype is_autocast_cache_enabled
     is_available device_count current_device get_device_name get_device_capability get_device_properties
-    is_bf16_supported is_tf32_supported is_initialized get_float32_matmul_precision is_storage equal allclose
+    is_bf16_supported is_tf32_supported is_initialized is_storage equal allclose
     assert_size_stride are_deterministic_algorithms_enabled get_current_device get_current_stream
-    get_current_target get_active_torch_device get_num_threads
-    is_deterministic_algorithms_warn_only_enabled get_world_size get_rank current_accelerator is_compiling
-    is_scripting is_tracing seed initial_seed
-    getenv
+    get_current_target get_active_torch_device
+    is_deterministic_algorithms_warn_only_enabled get_world_size get_rank current_accelerator is_scripting
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """By their last name; all others of torch, Triton and the standard library's other modules may know more."""
+
+
+_OF_CALLERS = frozenset({"is_autocast_enabled", "is_autocast_cpu_enabled"})
+"""By their last name: with them another result may be right."""
+_HOW_CALLED = (
+    frozenset({"is_compiling", "is_dynamo_compiling", "is_exporting", "is_tracing", "cache_info"}) | _OF_CALLERS
+)
+"""By their last name, wherever they are: how a model is called, and how often, which a kernel serves in any way."""
 
 
 class Knowledge:
@@ -76,23 +85,34 @@ class Knowledge:
             return True
         owner = getattr(function, "__self__", None)
         name = str(getattr(function, "__name__", ""))
+        if function is os.getenv:
+            return True  # heard as what it reads
         if owner is sys.modules:
             return False
+        if isinstance(owner, type(os.environ)):
+            return True  # it is heard by itself: variables.py
         if isinstance(owner, torch.Tensor):
             return name in _FACTS or _module(function) == self._module
         module = _module(function) or (owner.__name__ if isinstance(owner, ModuleType) else _module(type(owner)))
+        if name in _HOW_CALLED or (module.startswith("torch.distributed") and name == "is_initialized"):
+            return False
         return name in _FUNCTIONS or self._is_pure(module)
+
+    def is_of_callers(self, function: object) -> bool:
+        """Whether a call of this says what a caller may have chosen."""
+        return getattr(function, "__name__", "") in _OF_CALLERS
 
     def knows_attribute(self, owner: object, name: str) -> bool:
         """Whether an attribute is a fact, or something that the candidate has put there."""
         if isinstance(owner, torch.Tensor):
             return name in _FACTS or name in getattr(owner, "__dict__", ())
         if isinstance(owner, ModuleType):
-            return name in _SETTINGS or self._is_pure(owner.__name__)
+            heard = owner is os and name in ("environ", "environb")  # by itself: variables.py
+            return heard or name in _SETTINGS or self._is_pure(owner.__name__)
         if isinstance(owner, torch.nn.Module | torch.dtype | torch.device | torch.Size | torch.finfo | torch.iinfo):
             return True
         if isinstance(owner, type):
-            return name.startswith("__") or self._is_pure(_module(owner))
+            return name != "__module__" and (name.startswith("__") or self._is_pure(_module(owner)))
         if "DeviceProperties" in type(owner).__name__:
             return True
         if _module(type(owner)).startswith("triton.runtime."):
@@ -123,7 +143,7 @@ class Knowledge:
 
     def _is_pure(self, module: str) -> bool:
         root = module.partition(".")[0]
-        pure = module == self._module or root in _PURE
+        pure = module == self._module or (root in _PURE and not module.startswith(_IMPURE))
         return pure or bool(_PURE_IN_LIBRARIES.match(module))
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-ASK, ASKED, SAID, MADE, SHOWN = "ask site", "asked site", "said site", "made site", "shown site"
+ASK, ASKED, SAID, MADE, SHOWN, TOLD = "ask site", "asked site", "said site", "made site", "shown site", "told site"
+IMPORT = "__import__"
 
 _ARGUMENTS_MATTER = frozenset({"isinstance", "issubclass", "hasattr", "getattr", "repr", "str", "format", "ascii"})
 """Built-in functions whose answers are about their arguments, which may be anything."""
@@ -21,6 +22,8 @@ _PLAIN = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """Those whose answers are facts of what the candidate knows already."""
+_OF_MODULES = frozenset({"__spec__", "__loader__", "__package__", "__builtins__", "__file__", "__name__"})
+"""Names by which a module knows how it was loaded."""
 _OF_TRITON = frozenset({"jit", "constexpr_function", "constexpr", "autotune", "heuristics"})
 
 
@@ -120,6 +123,17 @@ class _Hooks(ast.NodeTransformer):
             return node
         visited: ast.expr = self.visit(node)
         return visited
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id not in _OF_MODULES or not isinstance(node.ctx, ast.Load):
+            return node
+        return _called(node, TOLD, self._site(node), node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        is_guard = isinstance(node.left, ast.Name) and node.left.id == "__name__"
+        if is_guard and any(isinstance(item, ast.Constant) and item.value == "__main__" for item in node.comparators):
+            return node
+        return self.generic_visit(node)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
         node.value = _called(node, SHOWN, self._site(node.value), self.visit(node.value))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _MOST = 6
 """Of one kind that are given as answers."""
-Plain = int | float | str
+Plain = int | float | str | bytes
 _TELLING = frozenset({"startswith", "endswith", "get", "find", "count"})
 
 
@@ -26,7 +26,7 @@ class Literals:
 
     def like(self, value: object) -> list[object]:
         """Other values of the kind of one, as far as the text has them."""
-        if isinstance(value, bool) or not isinstance(value, int | float | str | tuple):
+        if isinstance(value, bool) or not isinstance(value, int | float | str | bytes | tuple):
             return []
         made = [self._made(value, literal) for literal in self.found]
         return [one for one in made if one is not None and one != value][:_MOST]
@@ -60,5 +60,5 @@ def _values(node: ast.AST) -> Iterator[object]:
     if isinstance(node, ast.Tuple) and node.elts and all(isinstance(item, ast.Constant) for item in node.elts):
         yield tuple(item.value for item in node.elts if isinstance(item, ast.Constant))
     for part in ast.walk(node):
-        if isinstance(part, ast.Constant) and type(part.value) in (int, float, str):
+        if isinstance(part, ast.Constant) and type(part.value) in (int, float, str, bytes):
             yield part.value

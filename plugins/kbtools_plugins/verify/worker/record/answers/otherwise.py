@@ -3,46 +3,62 @@ something where there was nothing, nothing where there was a module."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from types import ModuleType
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from types import GeneratorType, ModuleType
 from typing import Any
+
+import numpy as np
 
 VARIANTS = 2
 _MORE, _MORE_OF_MUCH = 2**20, 2**46
 """Added to numbers: loops over small ones end, and an address stays as aligned as it was."""
 _MUCH = 2**20
+_MANY = 1_000
+_PLAIN = (bool, int, float, str, bytes, np.generic)
+_ITERATORS = (GeneratorType, chain, map, filter, zip)
+_COLLECTIONS = (dict, list, Mapping, *_ITERATORS)
 _A_DEVICE = " cuda:0 CUDA GPU NVIDIA True"
 
 
 def has_other(value: object) -> bool:
     """Whether a value of this kind can be another one."""
     if isinstance(value, tuple):
-        return bool(value) and all(isinstance(item, bool | int | float | str) for item in value)
-    return value is None or isinstance(value, bool | int | float | str | dict | list | Mapping | ModuleType)
+        return any(isinstance(item, (*_PLAIN, list)) for item in value)
+    return value is None or isinstance(value, (*_PLAIN, *_COLLECTIONS, ModuleType))
 
 
 def variants(value: object) -> int:
     """How many others there are."""
-    return VARIANTS if isinstance(value, int | float | str | tuple) and not isinstance(value, bool) else 1
+    several = isinstance(value, (*_PLAIN, tuple, *_COLLECTIONS)) and not isinstance(value, bool | np.bool_)
+    return VARIANTS if several else 1
 
 
-def other(value: object, variant: int) -> object:
-    """One of them."""
+def other(value: object, variant: int, named: Iterable[object] = ()) -> object:
+    """One of them; a long collection holds what is `named`, too."""
     match value:
-        case bool():
+        case bool() | np.bool_():
             return not value
+        case np.generic():
+            return type(value)(other(value.item(), variant))
+        case bytes():
+            return b"" if not variant else value[::-1] + b"\x00"
         case int() | float():
             much = _MORE_OF_MUCH if isinstance(value, float) or abs(value) > _MUCH else _MORE
             return type(value)(value + much if variant else not value)
         case str():
             return value + _A_DEVICE if variant else ""
         case tuple():
-            return tuple(other(item, variant) for item in value)
+            items = [other(item, variant) if isinstance(item, (*_PLAIN, list)) else item for item in value]
+            made: Any = type(value)
+            return made(*items) if hasattr(value, "_fields") else tuple(items)
         case None:
             return Permissive()
         case ModuleType():
             return None
-    return Contrary(value)
+    if isinstance(value, _ITERATORS):
+        return chain(value, (Permissive() for _ in range(_MANY))) if variant else iter(())
+    return Plentiful(value, named) if variant else Contrary(value)
 
 
 class Contrary:
@@ -78,6 +94,26 @@ class Contrary:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+
+class Plentiful(Contrary):
+    """One that holds all and is long."""
+
+    def __init__(self, real: Any, named: Iterable[object]) -> None:
+        super().__init__(real)
+        self._named = list(named)
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain(self._real, self._named)
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return len(self._real) + _MANY
+
+    def __bool__(self) -> bool:
+        return True
 
 
 class Permissive:

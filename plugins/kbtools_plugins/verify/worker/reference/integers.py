@@ -1,0 +1,51 @@
+"""Other whole numbers than those that a reference's inputs hold: places in something, counts, lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from kbtools_plugins.verify.worker.reference.ties import are_distinct
+
+_SIGNED = (torch.int8, torch.int16, torch.int32, torch.int64)
+_TRUTH_VALUES = 2
+"""Integers of so many values are a mask: they are not made larger."""
+_AT_THE_LARGE_END = 0.9
+
+
+def counts(tensor: torch.Tensor) -> bool:
+    """Whether integers are more than a mask."""
+    return tensor.dtype in _SIGNED and len(set(tensor.flatten().tolist())) > _TRUTH_VALUES
+
+
+def far_off(tensor: torch.Tensor) -> torch.Tensor:
+    """Numbers that no reference takes for places."""
+    return torch.full_like(tensor, torch.iinfo(tensor.dtype).max // 2)
+
+
+def drawn_below(size: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What draws places in something of this size, all of them different where they are."""
+
+    def drawn(values: torch.Tensor) -> torch.Tensor:
+        if are_distinct(values) and size - int(values.min()) >= values.numel():
+            return distinct(values, size)
+        return torch.randint(int(values.min()), size, values.shape, dtype=values.dtype)
+
+    return drawn
+
+
+def distinct(values: torch.Tensor, size: int) -> torch.Tensor:
+    """As many different ones below a size, as places are that are written to; in order if they are, unless all are
+    taken."""
+    least, count = int(values.min()), values.numel()
+    made = (least + torch.randperm(size - least)[:count]).to(values.dtype)
+    in_order = size - least > count and bool((values.flatten().diff() > 0).all())
+    return (made.sort().values if in_order else made).view(values.shape)
+
+
+def at_ends(tensor: torch.Tensor, ends: tuple[int, int]) -> torch.Tensor:
+    """Nearly all as large as they come, the others as small; in order if they are."""
+    made = torch.where(torch.rand(tensor.shape) < _AT_THE_LARGE_END, ends[1], ends[0]).to(tensor.dtype)
+    flat = tensor.flatten()
+    return made.flatten().sort().values.view(tensor.shape) if bool((flat.diff() >= 0).all()) else made

@@ -1,0 +1,28 @@
+"""Computes the branch, however small it is."""
+# reference: far_smaller_branch
+# verdict: pass
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+import triton
+import triton.language as tl
+
+@triton.jit
+def k(X, W, Bi, O, D: tl.constexpr):
+    r = tl.program_id(0)
+    d = tl.arange(0, D)
+    x = tl.load(X + r * D + d)
+    y = tl.sum(tl.load(W + d[:, None] * D + d[None, :]) * x[None, :], 1) + tl.load(Bi + d)
+    tl.store(O + r * D + d, x + 1e-6 * y)
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.f = nn.Linear(32, 32)
+
+    def forward(self, x):
+        o = torch.empty_like(x)
+        k[(x.shape[0],)](x, self.f.weight, self.f.bias, o, D=32)
+        return o
