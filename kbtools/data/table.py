@@ -176,9 +176,10 @@ def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Sc
         while start < piece.num_rows:
             result = function(piece.slice(start, some))
             yield table_cast(result, schema).combine_chunks()
-            report(min(some, piece.num_rows - start))
-            start += some
-            some = min(4 * some, rows_within(result, rows))
+            taken = min(some, piece.num_rows - start)
+            report(taken)
+            start += taken
+            some = min(4 * some, rows_within(result, rows, of=taken))
 
 
 def cache_file(ds: Dataset, fingerprint: str) -> Path | None:
