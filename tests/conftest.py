@@ -58,16 +58,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return cores if "slow" in config.option.markexpr.replace("not slow", "") else cores + 1
 
 
-_NEW_OBJECTS = 100_000
-"""After so many more garbage is looked for: to look through what all tests share took a tenth of a run.
-
-It is not frozen: each run of model calls would count what is.
-"""
-
-
-def pytest_collection_finish() -> None:
-    """Tests begin."""
-    gc.set_threshold(_NEW_OBJECTS)
+# After so many more objects garbage is looked for, while modules are imported, too: to look through what all tests
+# share took a tenth of a run. It is not frozen: each run of model calls would count what is.
+gc.set_threshold(100_000)
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from benchmarks.machine import RESULTS
+from benchmarks.models_table import table
 from benchmarks.models_throughput import write_rows
 from benchmarks.rivals.measure import Client, measure
 
@@ -37,3 +39,9 @@ def test_a_label_that_is_not_the_servers_counts_as_wrong(tmp_path):
     (tmp_path / f"rows-{ROWS}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = measure(Client("aiohttp"), files, ROWS, 8, 0.0, 60)
     assert (run["kept"], run["wrong"], run["complete"]) == (0, ROWS, False)
+
+
+def test_the_page_of_benchmarks_has_the_table_of_the_stored_results():
+    """Every cell of it, as the command prints it."""
+    results = json.loads((RESULTS / "models_throughput.json").read_text())
+    assert "\n".join(table(results)) in (RESULTS.parent / "README.md").read_text(encoding="utf-8")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 1 << 24
 
 
-def rows_within(whole: pa.Table, rows: int) -> int:
-    """So many rows, or fewer where they are long."""
-    as_many: int = _PIECE_BYTES * whole.num_rows // max(whole.nbytes, 1)
+def rows_within(whole: pa.Table, rows: int, of: int | None = None) -> int:
+    """So many rows, or fewer where they are long; of a table that was made of others, so many `of` those."""
+    as_many: int = _PIECE_BYTES * (whole.num_rows if of is None else of) // max(whole.nbytes, 1)
     return max(1, min(rows, as_many))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kbtools.data.gather import rows_within
 from kbtools.data.io import arrow_file
-from kbtools.data.table import cache_file, map_batches, on_rows, write_stage
+from kbtools.data.table import cache_file, map_batches, on_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def map_columns(
         return map_batches(ds, beside, features=features, fingerprint=fingerprint, rows=rows)
     made = datasets.Features({name: features[name] for name in features if name in replaced or name not in ds.features})
     if not target.exists():
-        write_stage(_worked(ds, function, needs, made.arrow_schema, rows), target, made.arrow_schema)
+        arrow_file.write_one(_worked(ds, function, needs, made.arrow_schema, rows), target, made.arrow_schema)
     return joined(ds, arrow_file.mapped(target, fingerprint), features, fingerprint)
 
 

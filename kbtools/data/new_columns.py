@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kbtools.data.io import arrow_file
 from kbtools.data.made_columns import is_of_few, joined
-from kbtools.data.table import cache_file, map_batches, on_rows, write_stage
+from kbtools.data.table import cache_file, map_batches, on_rows
 from kbtools.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def with_columns(ds: Dataset, columns: Mapping[str, pa.Array], features: Feature
         return _beside(ds, columns, features, fingerprint)
     made = datasets.Features({name: features[name] for name in columns})
     if not target.exists():
-        write_stage(_placed(columns, places, made.arrow_schema), target, made.arrow_schema)
+        arrow_file.write_one(_placed(columns, places, made.arrow_schema), target, made.arrow_schema)
     return joined(ds, arrow_file.mapped(target, fingerprint), features, fingerprint)
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from kbtools.data.columns import Schema
 from kbtools.data.gather import pieces, rows_within
 from kbtools.data.io import arrow_file
-from kbtools.data.io.source import aside
 from kbtools.errors import RowError
 from kbtools.wording import counted
 
@@ -162,7 +161,7 @@ def map_batches(
     if target is None:
         return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
     if not target.exists():
-        write_stage(worked, target, features.arrow_schema)
+        arrow_file.write_one(worked, target, features.arrow_schema)
     return arrow_file.mapped(target, fingerprint, info, ds.split)
 
 
@@ -177,23 +176,10 @@ def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Sc
         while start < piece.num_rows:
             result = function(piece.slice(start, some))
             yield table_cast(result, schema).combine_chunks()
-            report(min(some, piece.num_rows - start))
-            start += some
-            some = min(4 * some, rows_within(result, rows))
-
-
-def write_stage(tables: Iterator[pa.Table], target: Path, schema: pa.Schema) -> None:
-    """The tables as an Arrow file, which is there when it is whole."""
-    import pyarrow as pa
-
-    part = aside(target)
-    try:
-        with pa.ipc.new_stream(str(part), schema) as writer:
-            for table in tables:
-                writer.write_table(table)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+            taken = min(some, piece.num_rows - start)
+            report(taken)
+            start += taken
+            some = min(4 * some, rows_within(result, rows, of=taken))
 
 
 def cache_file(ds: Dataset, fingerprint: str) -> Path | None:

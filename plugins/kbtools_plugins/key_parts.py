@@ -6,14 +6,14 @@ the parts is done. A key with more rows than a part takes more memory than that.
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import kbtools as kb
-from kbtools.errors import reason
+from kbtools.data.io.arrow_file import cache_error
+from kbtools.data.io.source import aside
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,16 +34,17 @@ def in_parts(frames: Iterator[pl.DataFrame], rows: int, keys: Sequence[str]) -> 
     if count <= 1:
         yield iter([pl.concat(frames)])
         return
-    with tempfile.TemporaryDirectory(prefix=".keys-", dir=_cache()) as folder:
-        files = [Path(folder, f"{number}.arrow") for number in range(count)]
+    folder = aside(_cache() / "keys")
+    try:
+        folder.mkdir()
+        files = [folder / f"{number}.arrow" for number in range(count)]
         try:
             _write(frames, files, keys)
         except OSError as error:
-            raise kb.errors.ConfigError(
-                f"the cache {_cache()} could not be written ({reason(error)}). Make room, or set HF_HOME to another "
-                "folder."
-            ) from error
+            raise cache_error(_cache(), error) from error
         yield (_read(file) for file in files)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cache() -> Path:

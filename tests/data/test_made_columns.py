@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kbtools.data.made_columns import map_columns
 from kbtools.data.table import on_rows
+from kbtools.errors import ConfigError
 
 ROWS = [
     {"id": n, "text": None if n % 7 == 3 else f"t{n}", "turns": [{"said": f"{n}"}] * (n % 3), "stays": "s" * n}
@@ -71,6 +72,19 @@ def test_what_stays_is_not_written_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert pa.ipc.open_stream(written).schema.names == ["text", "longer"]
     assert sorted(Path(file["filename"]).name for file in done.cache_files) == [f"{'0' * 64}.arrow", "rows.arrow"]
     assert done.select([3, 1])["longer"][:] == [4, 4]
+
+
+def test_a_full_disk_is_said_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    ds = stored(tmp_path)
+    monkeypatch.setattr(pa.ipc, "new_stream", full)
+    features = datasets.Features({**ds.features, **WIDER})
+    with pytest.raises(ConfigError, match="the cache .*stages could not be written .No space left"):
+        map_columns(ds, made, ["text"], features=features, fingerprint="0" * 64, replaced=["text"])
+    assert not list((tmp_path / "kbtools" / "stages").iterdir())
 
 
 def test_a_view_of_few_rows_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

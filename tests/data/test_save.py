@@ -16,6 +16,7 @@ import pytest
 import kbtools as kb
 from kbtools.data.io import save
 from kbtools.data.io.save import check_target
+from kbtools.data.io.source import aside
 from kbtools.errors import ConfigError, DataError, UsageError
 from tests.rows import evals
 
@@ -109,6 +110,23 @@ def test_killed_run_leaves_the_old_file(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert (tmp_path / "x.jsonl").read_bytes() == before
+    kb.save(evals([8.0]), tmp_path / "x.jsonl")
+    assert not list(tmp_path.glob(".x.jsonl*"))
+
+
+def test_only_what_the_dead_were_writing_to_the_same_name_is_removed(tmp_path):
+    """Whatever a living process writes stays, and so do an old folder and the parts of other names and machines."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    machine, mine = aside(tmp_path / "x").name.split(".")[2:4]
+    left = [f".x.{machine}.{dead.pid}.0.part", f".x.{machine}.{dead.pid}.1.part"]
+    stay = [f".x.{machine}.{mine}.0.part", f".x.{machine}.{dead.pid}.0.old", f".y.{machine}.{dead.pid}.0.part"]
+    stay += [f".x.00000000.{dead.pid}.0.part", f".x.{machine}.{dead.pid}.part"]
+    for name in (left[0], *stay):
+        (tmp_path / name).write_text("rows")
+    (tmp_path / left[1]).mkdir()
+    aside(tmp_path / "x")
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(stay)
 
 
 def test_full_disk_is_an_error_and_leaves_no_part(tmp_path):

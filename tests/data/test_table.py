@@ -104,6 +104,18 @@ def test_a_function_that_makes_long_rows_gets_few_of_them():
     assert max(seen[1:]) <= 16
 
 
+def test_a_function_that_makes_no_rows_gets_many_of_them():
+    """What it leaves out has no length."""
+    ds, seen = datasets.Dataset.from_dict({"x": list(range(5_000))}), []
+
+    def none(table: pa.Table) -> pa.Table:
+        seen.append(table.num_rows)
+        return table.slice(0, 0)
+
+    assert map_batches(ds, none, features=ds.features, fingerprint="no-rows", rows=1_000).num_rows == 0
+    assert seen[:4] == [50, 200, 800, 1_000]
+
+
 @pytest.mark.parametrize("rows", [[], [3], [2, 3, 4], [4, 3, 0], [1, 1, 0]])
 @pytest.mark.parametrize("of", [None, [5, 4, 3, 2, 1, 0], [0, 2, 4, 1, 3, 5]])
 def test_rows_are_taken_as_select_takes_them(rows: list[int], of: list[int] | None) -> None:

@@ -12,7 +12,7 @@ import pytest
 from kbtools.data.hub import client
 from kbtools.data.hub.client import Account, check_write, explained, info, persistently
 from kbtools.data.hub.commit import Change, Head, LocalFile, Place, commit, head
-from kbtools.errors import ConfigError, KbError
+from kbtools.errors import ConfigError, KbError, Missing
 from tests.servers.hub_process import HubProcess
 
 Become = Callable[[str], None]
@@ -82,11 +82,22 @@ def test_errors_say_what_was_done_and_what_to_do(become: Become, monkeypatch: py
     from huggingface_hub import constants
 
     become("hf_nobody")
-    with pytest.raises(ConfigError, match=r"who is logged in: the Hub does not accept the token .*hf auth login"):
+    with pytest.raises(
+        ConfigError, match=r"who is logged in: the Hub does not accept the token .*hf auth login"
+    ) as told:
         client.account()
+    assert not isinstance(told.value, Missing)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ConfigError, match=r"looking at me/x: the Hub at http://127.0.0.1:9 could not be reached"):
         info("me/x")
+
+
+def test_a_token_that_is_not_there_is_told_with_all_else_that_a_run_lacks(become: Become) -> None:
+    """One that is refused is there."""
+    from huggingface_hub.errors import LocalTokenNotFoundError
+
+    with pytest.raises(Missing, match="who is logged in"), explained("who is logged in"):
+        raise LocalTokenNotFoundError("Token is required")
 
 
 @pytest.mark.parametrize("status", [408, 409, 412, 429, 500, 502, 503, 504])

@@ -5,6 +5,7 @@ import gc
 import threading
 import time
 from collections import Counter
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from kbtools.errors import ConfigError, UsageError
 from kbtools.models import Kind, Options, Prices, ReplyFailure, plan_requests, run_requests
 from kbtools.models.backends.http import HttpBackend
 from kbtools.models.engine.attempts import CallRunner
+from kbtools.models.reply import Answer
 from kbtools.models.store import StoreError, claims
 from tests.servers.openai_server import rates
 
@@ -233,6 +235,35 @@ def test_deadline_ends_a_throttled_row(serve, store, ask):
     assert dict(progress.failures) == {"throttled": 1}
     assert "deadline of 3 s" in store.reply(ask(2)[1].key).error
     assert 2 <= sum(entry.prompt == "row 1" for entry in server.log) <= 3
+
+
+class Timed:
+    """A backend that answers itself, and notes how many seconds each call had."""
+
+    model = endpoint = "timed"
+
+    def __init__(self, answers):
+        self.answers, self.seconds = iter(answers), []
+
+    def close(self):
+        """Nothing is open."""
+
+    @asynccontextmanager
+    async def connect(self):
+        async def send(request, seconds):
+            self.seconds.append(seconds)
+            return next(self.answers)
+
+        yield send
+
+
+def test_a_later_attempt_has_what_is_left_of_the_deadline(store, ask):
+    """Or the timeout, where that is less."""
+    backend = Timed([Answer(Kind.THROTTLED, retry_after=0.5, error="busy"), Answer(Kind.OK, raw="{}")])
+    run_requests(ask(1), backend, store, Options(deadline=30.0, timeout=60.0))
+    first, second = backend.seconds
+    assert 29.5 < first <= 30
+    assert second <= 29.5
 
 
 def test_nobody_there_ends_the_run(store, ask):

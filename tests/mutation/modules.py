@@ -17,6 +17,7 @@ TESTS = {
     "kbtools/data/io/jsonl.py": [
         "tests/data/test_jsonl.py",
         "tests/data/test_load.py",
+        "tests/data/test_parts.py",
         "tests/plugins/rollouts/test_traces.py",
     ],
     "kbtools/data/hub/commit.py": ["tests/hub/test_client.py", "tests/hub/test_faults.py"],

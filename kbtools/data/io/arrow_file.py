@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 from threading import Event
@@ -64,13 +65,45 @@ def write(
         for part, file in reversed([*zip(parts, _names(target, len(parts)), strict=True)]):
             part.replace(file)
     except OSError as error:
-        raise ConfigError(
-            f"the cache {target.parent} could not be written ({reason(error)}). "
-            "Make room, or set HF_HOME to another folder."
-        ) from error
+        raise cache_error(target.parent, error) from error
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def cache_error(folder: Path, error: OSError) -> ConfigError:
+    """A full disk or a missing permission, said of the cache."""
+    return ConfigError(
+        f"the cache {folder} could not be written ({reason(error)}). Make room, or set HF_HOME to another folder."
+    )
+
+
+def write_one(tables: Iterable[pa.Table], target: Path, schema: pa.Schema) -> None:
+    """The tables as one file, which is there when it is whole; errors of the tables stay what they are."""
+    import pyarrow as pa
+
+    part = aside(target)
+    try:
+        with _of_cache(target.parent):
+            writer = pa.ipc.new_stream(str(part), schema)
+        try:
+            for table in tables:
+                with _of_cache(target.parent):
+                    writer.write_table(table)
+        finally:
+            with _of_cache(target.parent):
+                writer.close()
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _of_cache(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise cache_error(folder, error) from error
 
 
 def written(target: Path) -> list[Path]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
+import shutil
 import uuid
-from glob import has_magic
+from glob import escape, has_magic
 from pathlib import Path
 from typing import Annotated
 
@@ -27,8 +30,26 @@ def local_path(name: str | Path) -> Path:
 
 
 def aside(path: Path, ending: str = "part") -> Path:
-    """A name beside a path that no other process or thread takes, to write to before the result is renamed."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:12]}.{ending}")
+    """A name beside a path that no other process or thread takes, to write to before the result is renamed.
+
+    What processes of this machine were writing there when they were killed is removed.
+    """
+    machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    for left in path.parent.glob(f".{escape(path.name)}.{machine}.*.part"):
+        pid = left.name.split(".")[-3]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{machine}.{os.getpid()}.{uuid.uuid4().hex[:12]}.{ending}")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True
 
 
 class Source(BaseModel):

@@ -33,6 +33,12 @@ def test_a_size_changes_where_it_is_the_same() -> None:
     assert with_constants("batch = 7\n", {"batch": 16}, KNOWN) == "batch = 7\n"
 
 
+def test_a_number_with_two_names_is_one_size() -> None:
+    """Known by the first of them, and written once."""
+    assert constants("height = width = 128\n") == {"height": 128}
+    assert with_constants("height = width = 128\n", {"height": 8}, {"height": 128}) == "height = width = 8\n"
+
+
 def _cut(known: dict[str, int], values: dict[str, int]) -> ShrinkReply:
     nothing = Shapes(init=[], inputs=[])
     sized = {"reference": "", "candidate": "", "shapes": nothing}
@@ -46,6 +52,15 @@ def test_a_fault_lifts_the_size_that_explains_it() -> None:
     assert raised({"rows": 512}, [LostStructure(4096, 256)], sizes) == {"rows": 512}
     assert raised({}, [LostStructure(1024, 1024)], sizes) == {"columns": 1000}
     assert raised({}, [LostStructure(0, 0)], sizes) == {"rows": 128}
+
+
+def test_a_fault_lifts_the_last_size_of_which_another_makes_it() -> None:
+    """512 channels of a group are 8192 channels of 16 groups; which of two equal sizes that is the next cut shows."""
+    known = {"features": 8192, "channels": 8192, "groups": 16}
+    sizes = _cut(known, {"features": 256, "channels": 256, "groups": 16})
+    assert raised({}, [LostStructure(512, 512)], sizes) == {"channels": 8192}
+    again = _cut(known, {"features": 16, "channels": 8192, "groups": 16})
+    assert raised({"channels": 8192}, [LostStructure(512, 512)], again) == {"channels": 8192, "features": 8192}
 
 
 def _launch(**bound: int) -> Trace:

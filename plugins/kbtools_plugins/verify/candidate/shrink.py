@@ -39,9 +39,8 @@ def with_constants(code: str, wanted: Mapping[str, int], known: Mapping[str, int
 
 def _places(code: str) -> Iterator[tuple[str, int, ast.expr]]:
     for node in ast.parse(code).body:
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                yield from _assigned(target, node.value)
+        if isinstance(node, ast.Assign):  # of `height = width = 64` the first name stands for the number
+            yield from _assigned(node.targets[0], node.value)
 
 
 def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, int, ast.expr]]:

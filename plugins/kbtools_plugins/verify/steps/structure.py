@@ -137,6 +137,7 @@ def raised(floors: Mapping[str, int], found: list[LostStructure], sizes: ShrinkR
     unexplained = False
     for fault in found:
         names = [name for name, value in known.items() if fault.value and _explains(value, fault.value)]
+        names = names or _shared_out(sizes, fault.value)
         for name in names:
             floor = fault.floor if known[name] == fault.value else known[name]
             result[name] = max(result.get(name, 0), floor)
@@ -151,6 +152,15 @@ def raised(floors: Mapping[str, int], found: list[LostStructure], sizes: ShrinkR
 def _explains(size: int, value: int) -> bool:
     """Whether a number in a launch is this size, or the power of two that holds it."""
     return size == value or (size > 1 and 1 << (size - 1).bit_length() == value)
+
+
+def _shared_out(sizes: ShrinkReply, value: int) -> list[str]:
+    """The last size that was cut of which another one makes this number, as groups make channels of a group."""
+    known, now = sizes.large.values, sizes.cut.values
+    parts = [part for part in known.values() if part > 1]
+    names = [name for name, size in known.items() if value > 1 and now[name] < size and any(
+        size % part == 0 and _explains(size // part, value) for part in parts)]  # fmt: skip
+    return names[-1:]
 
 
 def what_was_cut(sizes: ShrinkReply) -> str:

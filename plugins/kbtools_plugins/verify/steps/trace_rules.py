@@ -111,12 +111,15 @@ def require_some_work(traces: Iterable[Trace]) -> None:
 
 
 _FINISHING_SHARE = 32
-"""Torch may finish what kernels have made of the inputs if it is so many times smaller than these."""
+"""Torch may finish what kernels have made of the inputs, and prepare parameters and buffers for them, if all that is so
+many times smaller than the inputs."""
 
 
 def _is_finishing(work: list[TraceStep], trace: Trace, live: list[TraceStep], source: KernelSource) -> bool:
-    """Whether torch only finishes: it works on results of kernels, all of them far smaller than the inputs."""
+    """Whether torch only finishes or prepares: it works on results of kernels, on parameters and buffers, all of them
+    far smaller than the inputs."""
     made = {number for step in live if step.kernel for number in _written_storages(step, source)}
+    made |= {number for number, storage in enumerate(trace.storages) if storage.origin == "constant"}
     for step in trace.steps:
         touched = {ref.storage for ref in [*refs(step.args), *refs(step.kwargs)]}
         if not step.kernel and touched and touched <= made:
