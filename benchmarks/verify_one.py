@@ -18,13 +18,21 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds() -> float:
-    """Of this process, its warm processes and all that they have ended."""
+    """Of this process, those below it and all that they have ended."""
     own = resource.getrusage(resource.RUSAGE_SELF)
-    children = [
-        child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    fields = (Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:15] for child in children)
-    return own.ru_utime + own.ru_stime + sum(sum(map(int, found)) for found in fields) / _TICKS
+    return own.ru_utime + own.ru_stime + sum(map(_used, _children("self")))
+
+
+def _used(pid: str) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+        return sum(map(int, fields)) / _TICKS + sum(map(_used, _children(pid)))
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return 0.0
+
+
+def _children(pid: str) -> list[str]:
+    return [child for task in Path("/proc", pid, "task").iterdir() for child in (task / "children").read_text().split()]
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
     python benchmarks/verify_throughput.py [--workers 1 2] [--tiers ptx interpreter] [--every 1]
 
 Tiers take turns, a few candidates each, so that both see the same machine. Files named good_* are right, bad_* are not.
-Seconds of the processor are counted too: on a machine that others use they say more than the clock. Start-up (importing
-torch and triton, once per worker) is shown by itself.
+Seconds of the processor, in all processes, are counted too: on a machine that others use they say more than the clock.
+Start-up (importing torch and triton) is shown by itself.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from machine import write
+from verify_one import processor_seconds
 
 from kbtools_plugins.verify import Verification, VerifySettings, verify
-from kbtools_plugins.verify.host.processes import WarmPair, spare_cores
+from kbtools_plugins.verify.host.processes import WarmPair, warm_pairs
 from kbtools_plugins.verify.pool import Pair
 
 MODULES = Path(__file__).parents[1] / "recipes" / "sample" / "modules"
@@ -34,6 +35,7 @@ class Measured:
     """What one tier has taken."""
 
     seconds: float = 0.0
+    processor: float = 0.0
     verdicts: list[Verification] = field(default_factory=list)
 
     def line(self, names: list[str]) -> dict[str, object]:
@@ -48,7 +50,7 @@ class Measured:
         )
         return {
             "per_minute": round(60 * len(names) / self.seconds, 1),
-            "processor_seconds_each": round(statistics.mean(found.processor_seconds for found in self.verdicts), 2),
+            "processor_seconds_each": round(self.processor / len(names), 3),
             "mean_seconds": {step: round(statistics.mean(taken), 2) for step, taken in steps.items()},
             "candidates": len(names),
             "as_expected": right,
@@ -68,12 +70,14 @@ def measure(pairs: list[Pair], workers: int, tiers: list[str]) -> tuple[float, d
     """Seconds of start-up, and what each tier has taken."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     started = time.monotonic()
-    processes = [WarmPair(number, spare_core=spare_cores(workers)) for number in range(workers)]
+    processes = warm_pairs(workers)
+    for warm in processes:
+        warm.wait_until_ready()
+    start, found = time.monotonic() - started, {tier: Measured() for tier in tiers}
     for warm in processes:
         for tier in tiers:  # the interpreter has a process of its own, which its first check starts
             verify(pairs[0].reference, pairs[0].candidate, settings=VerifySettings(tier=tier), processes=warm)
         idle.put(warm)
-    start, found = time.monotonic() - started, {tier: Measured() for tier in tiers}
 
     def check(pair: Pair, tier: str) -> Verification:
         warm = idle.get()
@@ -85,10 +89,11 @@ def measure(pairs: list[Pair], workers: int, tiers: list[str]) -> tuple[float, d
     with ThreadPoolExecutor(workers) as threads:
         for first in range(0, len(pairs), TURN):
             for tier, measured in found.items():
-                began = time.monotonic()
+                began, used = time.monotonic(), processor_seconds()
                 turn = pairs[first : first + TURN]
                 measured.verdicts += threads.map(check, turn, [tier] * len(turn))
                 measured.seconds += time.monotonic() - began
+                measured.processor += processor_seconds() - used
     for warm in processes:
         warm.close()
     return start, found

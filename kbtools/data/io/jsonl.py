@@ -67,13 +67,15 @@ def _cuts(path: Path, count: int) -> list[int]:
 
 def _quick_tables(file: DataFile, start: int, stop: int, known: pa.Schema) -> Iterator[pa.Table | None]:
     """The lines of a part as tables; None behind those that fit no more."""
+    import pyarrow as pa
+
     with file.path.open("rb") as stream:
         stream.seek(start)
         while (size := min(_BYTES_IN_PART, stop - stream.tell())) > 0:
             lines = stream.read(size)
             lines += b"" if lines.endswith(b"\n") else stream.readline()
             table = quick_table(lines, known, threads=False) if lines.strip() else known.empty_table()
-            yield None if table is None else table.combine_chunks()
+            yield None if table is None else table.combine_chunks(pa.system_memory_pool())
             if table is None:
                 return
 

@@ -58,6 +58,7 @@ def _parsed(lines: bytes, types: pa.Schema, *, threads: bool) -> pa.Table:
         pa.BufferReader(lines),
         read_options=pj.ReadOptions(block_size=_PARSED_BYTES, use_threads=threads),
         parse_options=pj.ParseOptions(explicit_schema=types, unexpected_field_behavior="error"),
+        memory_pool=pa.default_memory_pool() if threads else pa.system_memory_pool(),  # others return it each time
     )
 
 

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from kbtools_plugins.verify.cache import VerdictStore, key_of
 from kbtools_plugins.verify.check import verify
 from kbtools_plugins.verify.host.pair_processes import Deadline
-from kbtools_plugins.verify.host.processes import WarmPair, spare_cores
+from kbtools_plugins.verify.host.processes import WarmPair, warm_pairs
 from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.verdict import Verification
 
@@ -74,7 +74,7 @@ def started(count: int, settings: VerifySettings) -> Iterator[Submit]:
     further is begun, and the future has DeadlinePassed.
     """
     idle: SimpleQueue[WarmPair] = SimpleQueue()
-    processes = [WarmPair(number, spare_core=spare_cores(count)) for number in range(count)]
+    processes = warm_pairs(count)
     for pair in processes:
         idle.put(pair)
 

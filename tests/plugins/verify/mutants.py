@@ -23,7 +23,7 @@ from survivors import Survivor, judge
 
 from kbtools_plugins.verify import Verification, verify
 from kbtools_plugins.verify.cache import VerdictStore, key_of
-from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.processes import WarmPair, warm_pairs
 
 T = TypeVar("T")
 
@@ -55,8 +55,8 @@ def side_by_side(work: Callable[[Mutant, WarmPair], T], found: Sequence[Mutant],
             idle.put(processes)
 
     with ExitStack() as stack, ThreadPoolExecutor(workers) as threads:
-        for number in range(workers):
-            idle.put(stack.enter_context(WarmPair(number)))
+        for processes in warm_pairs(workers):
+            idle.put(stack.enter_context(processes))
         return list(threads.map(one, found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 from verify_suite import read
 
 from kbtools_plugins.verify import VerifySettings, verify
-from kbtools_plugins.verify.host import processes as hosting
 from kbtools_plugins.verify.host.child import Outcome
 from kbtools_plugins.verify.host.pair_processes import Deadline, PairProcesses
 from kbtools_plugins.verify.host.processes import WarmPair, spare_cores
@@ -74,7 +74,7 @@ def test_without_a_spare_core_it_runs_when_it_is_asked_for() -> None:
 
 def test_a_core_is_spare_where_each_worker_has_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cores that this process may use count."""
-    monkeypatch.setattr(hosting.sys, "platform", "other")
+    monkeypatch.setattr(sys, "platform", "other")
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert [spare_cores(workers) for workers in (1, 2, 3)] == [True, True, False]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from kbtools_plugins.verify import Verification, VerifySettings, verify
-from kbtools_plugins.verify.host.processes import WarmPair, spare_cores
+from kbtools_plugins.verify.host.processes import WarmPair, warm_pairs
 from kbtools_plugins.verify.steps import read as reading
 from kbtools_plugins.verify.tiers import Tier
 
@@ -72,7 +72,7 @@ def on_tier(candidate: Candidate, tier: Tier) -> Candidate:
 def run(candidates: list[Candidate], workers: int) -> list[Verification]:
     """Their verdicts, in order."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
-    pairs = [WarmPair(number, spare_core=spare_cores(workers)) for number in range(workers)]
+    pairs = warm_pairs(workers)
     for pair in pairs:
         idle.put(pair)
 

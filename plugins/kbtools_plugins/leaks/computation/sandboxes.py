@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from kbtools_plugins.verify.host.child import Outcome, WorkerDied
-from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.processes import WarmPair, warm_pairs
 from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.settings import VerifySettings
@@ -53,8 +53,8 @@ class Sandboxes:
         """So many workers, until the end of the block."""
         idle: SimpleQueue[Sandbox] = SimpleQueue()
         with ExitStack() as open_ones:
-            for number in range(workers):
-                idle.put(Sandbox(open_ones.enter_context(WarmPair(number))))
+            for processes in warm_pairs(workers):
+                idle.put(Sandbox(open_ones.enter_context(processes)))
             yield cls(idle, open_ones.enter_context(ThreadPoolExecutor(workers)))
 
     def each(self, work: Callable[[T, Sandbox], U], items: Iterable[T]) -> list[U]:

@@ -16,11 +16,8 @@ def environment(scratch: Path) -> dict[str, str]:
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": str(scratch),
-        "TMPDIR": str(scratch),
+        **places(scratch),
         library.CACHE: "" if os.environ.get(library.CACHE) == "" else str(library.default_folder()),
-        "TRITON_CACHE_DIR": str(scratch / "triton"),
-        "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking whether there is a GPU must not start CUDA before the fork
         "USER": "kbtools",
@@ -29,4 +26,14 @@ def environment(scratch: Path) -> dict[str, str]:
         "LD_BIND_NOW": "1",  # what is bound here need not be bound in each fork
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+    }
+
+
+def places(scratch: Path) -> dict[str, str]:
+    """What names the process's own folders: each worker has others."""
+    return {
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "TRITON_CACHE_DIR": str(scratch / "triton"),
+        "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
     }

@@ -15,6 +15,7 @@ from kbtools_plugins.ptx.compile import (
     compile_for_launch,
     compile_kernel,
     lacks_types,
+    prepare_contexts,
     read_less_of_libdevice,
 )
 from kbtools_plugins.verify.protocol.compiling import (
@@ -51,6 +52,10 @@ def warm_up_kernel(x, size: tl.constexpr):
 """
 
 
+_CONTEXTS = 4
+"""As many as most pairs need: two kernels for two targets, or one and the candidate's own."""
+
+
 def warm_up() -> None:
     """Compile one kernel, so that forks find the compiler set up, and know each target's assembler by its version."""
     read_less_of_libdevice()
@@ -61,6 +66,7 @@ def warm_up() -> None:
     work = _Work(CompileJob(source=_FIRST_KERNEL, launches=[launch]))
     for target in launch.targets:
         work.compile(0, target)
+    prepare_contexts(_CONTEXTS)
 
 
 def run(job: CompileJob, talk: Talk) -> CompileReply:

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.torch_version import TorchVersion
 
 from kbtools_plugins.verify.worker.cards import MACHINES, CudaUtils
+from kbtools_plugins.verify.worker.compiler import named
 
 CUDA = torch.device("cuda", 0)
 
@@ -265,9 +266,7 @@ def _patch_torch_cuda(card: SimpleNamespace) -> None:
         "_is_compiled": lambda: True,
     }
     for name, answer in answers.items():
-        setattr(torch.cuda, name, answer)
-        if isinstance(answer, FunctionType):
-            answer.__module__, answer.__name__ = "torch.cuda", name
+        setattr(torch.cuda, name, named(answer, name) if isinstance(answer, FunctionType) else answer)
     torch.cuda.streams.Stream, torch.cuda.streams.Event = Stream, Event  # type: ignore[misc, assignment]
     for name in ("range_push", "range_pop", "mark", "range_start", "range_end"):
         setattr(torch.cuda.nvtx, name, nothing)

@@ -59,12 +59,21 @@ _FORKS_WITHOUT = 16
 
 
 def serve(control: socket.socket, role_modules: list[str]) -> None:
-    """Answer commands until the caller is gone."""
-    sandbox.become_subreaper()
+    """Import all that the roles need, and answer commands."""
     for name in role_modules:
         _job_module(name).warm_up()  # with collections: without, each fork copies a fifth more pages
+    if "torch" in sys.modules:
+        from kbtools_plugins.verify.worker import compiler
+
+        compiler.leave_out()
     gc.collect()
     gc.freeze()  # a collection in a fork would write to all that is shared
+    _answer(control)
+
+
+def _answer(control: socket.socket) -> None:
+    """Answer commands until the caller is gone."""
+    sandbox.become_subreaper()
     control.sendall(b"ready\n")
     forked: set[int] = set()
     forks = 0
@@ -75,16 +84,51 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
         if "end" in request:
             forked.discard(pid := int(request["end"]))
             status, spent = _end(pid, forked)
-            reply = {"status": status, "milliseconds": round(1000 * spent)}
-        else:
-            reply = {"pid": _fork(Path(str(request["folder"])), channel, control)}
-            forked.add(reply["pid"])
-            channel.close()
-            forks += 1
-        control.sendall(json.dumps(reply).encode() + b"\n")
-        if forks == _FORKS_WITHOUT and "pid" in reply:
+            _reply(control, {"status": status, "milliseconds": round(1000 * spent)})
+            continue
+        pid = os.fork()
+        if not pid:
+            control.close()
+            _become(request, channel)
+            return
+        channel.close()
+        forked.add(pid)
+        forks += 1
+        _reply(control, {"pid": pid})
+        if forks == _FORKS_WITHOUT:
             huge_pages.collapse()
     shutil.rmtree(os.environ["HOME"], ignore_errors=True)  # the caller was killed: it took no leave and cannot clean up
+
+
+def _become(request: dict[str, wire.Tree], channel: socket.socket) -> None:
+    if "places" in request:
+        _move(request["places"], channel)
+    else:
+        _begin(request["folder"], channel)
+
+
+def _reply(control: socket.socket, reply: dict[str, int]) -> None:
+    control.sendall(json.dumps(reply).encode() + b"\n")
+
+
+def _move(places: dict[str, str], control: socket.socket) -> None:
+    """As a copy of the warm process work for another caller, in a folder of its own."""
+    os.environ.update(places)
+    tempfile.tempdir = places["TMPDIR"]
+    os.chdir(places["HOME"])
+    _answer(control)
+
+
+def _begin(folder: str, channel: socket.socket) -> None:
+    """As a fork for a job, do it and end."""
+    status = 70
+    try:
+        os.setsid()
+        sandbox.die_with_parent()
+        _silence()
+        status = _run_jobs(Path(folder), wire.Talk(channel, channel.recv(32, socket.MSG_WAITALL)))
+    finally:
+        os._exit(status)
 
 
 def _job_module(role: str) -> ModuleType:
@@ -97,21 +141,6 @@ def _next_command(control: socket.socket) -> tuple[dict[str, wire.Tree], socket.
         return None
     channel = socket.socket(fileno=descriptors[0]) if descriptors else control
     return json.loads(data), channel
-
-
-def _fork(folder: Path, channel: socket.socket, control: socket.socket) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 70
-    try:
-        os.setsid()
-        sandbox.die_with_parent()
-        control.close()
-        _silence()
-        status = _run_jobs(folder, wire.Talk(channel, channel.recv(32, socket.MSG_WAITALL)))
-    finally:
-        os._exit(status)
 
 
 def _silence() -> None:

@@ -17,12 +17,15 @@ from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker.ptx.far import FarMachine
 from kbtools_plugins.verify.worker.ptx.machine import PtxMachine
 from kbtools_plugins.verify.worker.replay.job import replay
+from kbtools_plugins.verify.worker.replay.poison import poisoned
 
 
 def warm_up() -> None:
     """Everything is imported, and the machine in C built before anything foreign runs; torch works in one thread."""
     torch.set_num_threads(1)
     library()
+    with torch.device("cpu"):  # torch imports what that takes, and numpy what poison is drawn with
+        poisoned(1, 0, 0)
 
 
 def run(job: ReplayJob, talk: Talk) -> ReplayReply:

@@ -53,7 +53,8 @@ def late(found: list[CallCounter], literals: Iterable[int]) -> Iterator[None]:
     try:
         for number in dict.fromkeys([_MANY, *near]):
             for counter in found:
-                counter.go(number)
+                with contextlib.suppress(OverflowError, RuntimeError):  # a small type, or one that cannot be changed
+                    counter.go(number)
             yield
     finally:
         for counter in found:
@@ -149,7 +150,7 @@ def _numbers_in(value: Any) -> Iterator[_Value]:
 
 def _is_counter(value: object) -> bool:
     """Whether it may tell of calls by how large or how long it is."""
-    return isinstance(value, int | float | str | bytes | tuple) and not isinstance(value, bool)
+    return type(value) in (int, float, str, bytes, tuple)
 
 
 def _item(holder: Any, key: Any) -> _Value:

@@ -36,8 +36,7 @@ def warm_up() -> None:
     import platform
 
     import numpy  # noqa: F401
-    import torch._dynamo
-    import torch._subclasses.schema_check_mode
+    import torch.fx.experimental.symbolic_shapes
     import torch.nn.functional
     import triton.language.extra.libdevice  # noqa: F401
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kbtools_plugins.verify.protocol.operators import is_allocation, is_allowed, is_read
 from kbtools_plugins.verify.protocol.trace import MAX_STEPS, Storage, TensorRef, Trace, TraceStep
 from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.compiler import Aside
 from kbtools_plugins.verify.worker.nowhere import Nowhere
 from kbtools_plugins.verify.worker.record.bindings import Bindings
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
@@ -80,13 +81,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._number(tensor, Storage(size=tensor.untyped_storage().nbytes(), origin="input", index=index))
             self._tainted.add(_key(tensor))
             self._from_inputs.add(_key(tensor))
-        with torch._C.DisableTorchFunction(), _disable_current_modes():
+        with Aside():
             self._state = {name: self._reference(tensor) for name, tensor in state.items()}
         self._recording = True
 
     def finish(self, outputs: object, buffers: Mapping[str, torch.Tensor]) -> Trace:
         """End the trace and return it; `buffers` are those whose values afterwards count."""
-        with torch._C.DisableTorchFunction(), _disable_current_modes():
+        with Aside():
             tree = self._arguments(outputs)
             kept = {name: self._arguments(tensor) for name, tensor in buffers.items()}
         self._recording = False
@@ -105,7 +106,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
-        with torch._C.DisableTorchFunction(), _disable_current_modes():
+        with Aside():
             return self._operate(func, args, kwargs)
 
     def _operate(self, func: Any, args: Any, kwargs: Any) -> object:
@@ -146,7 +147,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Write down a launch; the kernel does not run."""
         if not self._recording:
             return
-        with torch._C.DisableTorchFunction(), _disable_current_modes():
+        with Aside():
             self.bindings.note(kernel)
             tensors = tensors_in(list(bound.values()))
             own = kernel.fn.__code__.co_filename == self.path

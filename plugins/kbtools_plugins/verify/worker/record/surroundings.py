@@ -262,7 +262,7 @@ class _Day(datetime.date):
 
 def _replace_settings() -> None:
     """Settings of torch that change no result that a candidate is judged by, the other way round."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch._C._set_deterministic_algorithms(True, warn_only=True)  # torch's own would import its compiler
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     matmul.allow_tf32 = not matmul.allow_tf32
     cudnn.benchmark = not cudnn.benchmark

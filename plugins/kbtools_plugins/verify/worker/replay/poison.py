@@ -14,6 +14,7 @@ PATTERNS = (0xFF, 0x7B, 0xFB, 0x00)
 """By byte: NaN in every floating type and -1, a large positive number, a large negative one, and zero."""
 _BLOCK = 16
 """Bytes that hold one pattern: an element of the widest type."""
+_WORDS = np.array([pattern * 0x0101_0101_0101_0101 for pattern in PATTERNS], dtype=np.uint64)
 
 
 class Unwritten(Exception):
@@ -24,5 +25,5 @@ def poisoned(size: int, seed: int, turn: int) -> torch.Tensor:
     """Bytes of fresh memory; in any four consecutive turns each place goes through all patterns."""
     generator = np.random.default_rng((seed, size))
     first = generator.integers(0, len(PATTERNS), -(-size // _BLOCK), dtype=np.uint8)
-    patterns = np.array(PATTERNS, dtype=np.uint8)[(first + turn) % len(PATTERNS)]
-    return torch.from_numpy(np.repeat(patterns, _BLOCK)[:size].copy())
+    words = _WORDS[(first + turn) % len(PATTERNS)]
+    return torch.from_numpy(np.repeat(words, _BLOCK // _WORDS.itemsize).view(np.uint8)[:size])
