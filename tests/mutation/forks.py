@@ -64,6 +64,7 @@ class Traced(BaseModel):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run the tests for every mutant of the job."""
+    sys.dont_write_bytecode = True  # of one mutant, it would be taken for that of the next in the same second
     job = Job.model_validate_json(Path(os.environ[JOB]).read_text())
     original = job.file.read_text(encoding="utf-8")
     known = job.report.with_suffix(".traced")

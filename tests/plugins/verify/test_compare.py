@@ -267,7 +267,7 @@ def test_sums_over_numbers_in_order_may_cancel_less_exactly(name: str, right: bo
     plain, off = _tree(true), _tree(true + np.float32(5e-4))
     common = {"inputs": None, "tensors": [], "plain": plain, "exact": plain, "state": {}, "after": [], "finite": True}
     sets = [InputSet(name="seed 1", **common), InputSet(name=name, **common)]
-    mode = Mode(random=False, stateful=False, operators=[], promised=[], outputs=plain, state={})
+    mode = Mode(random=False, stateful=False, operators=[], promised=[], shared=[], outputs=plain, state={})
     reference = ReferenceReply.model_construct(sets=sets, modes={"eval": mode}, main="eval", counters=[])
     comparison = Comparison(reference, tf32=False, approximate=False, strict_mutation=False)
     run = Run(Trace(storages=[], steps=[], outputs=None), sets[1])
