@@ -224,12 +224,6 @@ HOSTILE = {
     "all threads of both places": ("", "torch.get_num_threads() in (1, 16)"),
     "all processes of both places": ("import os", "os.getpid() in (24680, 3991)"),
     "all seeds of both places": ("", "torch.initial_seed() in (20240607, 271828)"),
-    "compiling": ("", "not torch.compiler.is_compiling()"),
-    "compiling by another name": ("import torch._dynamo", "not torch._dynamo.is_compiling()"),
-    "autocast": ("", 'not torch.is_autocast_enabled("cuda")'),
-    "gradients of an input": ("", "not x.requires_grad"),
-    "gradients of a weight": ("", "self.weight.requires_grad"),
-    "graph of an input": ("", "x.grad_fn is None"),
     "filters of warnings": ("import warnings", "len(warnings.filters) < 50"),
     "handlers of a log": ("import logging", "logging.getLogger().handlers == []"),
     "options by a parser": ("import argparse", "len(argparse.ArgumentParser().parse_known_args()[1]) in (0, 2)"),
@@ -255,6 +249,18 @@ def _no_cuda():
         return True
     return False
 """
+
+CHOICES = {
+    "compiling": ("", "not torch.compiler.is_compiling()"),
+    "compiling by another name": ("import torch._dynamo", "not torch._dynamo.is_compiling()"),
+    "autocast": ("", 'not torch.is_autocast_enabled("cuda")'),
+    "gradients of an input": ("", "not x.requires_grad"),
+    "gradients of a weight": ("", "self.weight.requires_grad"),
+    "graph of an input": ("", "x.grad_fn is None"),
+    "a switch of its own": ("import os", 'os.environ.get("USE_TRITON", "1") == "1"'),
+    "another switch": ("import os", '"RELU_WITHOUT_KERNELS" not in os.environ'),
+}
+"""What callers choose: torch may do the work for them, which a note says."""
 
 INNOCENT = {
     "time for a log": ("import time", "time.time()"),
@@ -289,6 +295,11 @@ INNOCENT = {
 
 def _text(imports: str, condition: str, body: str) -> str:
     return _CANDIDATE.format(imports=imports, body=body.format(condition=condition).strip("\n"))
+
+
+def choice(name: str) -> str:
+    """The twin that works by a kernel unless its caller chooses otherwise."""
+    return _text(*CHOICES[name], _CHEATS)
 
 
 def hostile(name: str, parity: int = 0) -> str:

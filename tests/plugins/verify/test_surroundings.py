@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from surroundings import HOSTILE, INNOCENT, REFERENCE, hostile, innocent, plain
+from surroundings import CHOICES, HOSTILE, INNOCENT, REFERENCE, choice, hostile, innocent, plain
 
 from kbtools_plugins.verify import VerifySettings, verify
 from kbtools_plugins.verify.explain import explain
@@ -42,6 +42,16 @@ def test_whoever_only_looks_passes(name: str, processes: WarmPair) -> None:
     """A value that is read for a log or a key changes nothing."""
     verdict = verify(REFERENCE, innocent(name), settings=_SETTINGS, processes=processes)
     assert verdict.passed, explain(verdict)
+
+
+@pytest.mark.parametrize(
+    "name", [name if "switch" in name else pytest.param(name, marks=pytest.mark.slow) for name in CHOICES]
+)
+def test_what_a_caller_may_choose_is_noted(name: str, processes: WarmPair) -> None:
+    """Who asks for a backward, a graph or for no kernels has it from torch, and nobody else."""
+    verdict = verify(REFERENCE, choice(name), settings=_SETTINGS, processes=processes)
+    assert verdict.passed, explain(verdict)
+    assert any("torch does all of the work" in note for note in verdict.notes), verdict.notes
 
 
 def test_half_of_the_work_on_other_cards_is_found(processes: WarmPair) -> None:

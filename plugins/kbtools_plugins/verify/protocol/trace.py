@@ -84,8 +84,8 @@ class Trace(ProcessMessage):
     """Whether a kernel is given addresses of memory as numbers, which are others in a replay."""
     where: str = ""
     """What was answered otherwise than it is, where something was."""
-    only_work: bool = False
-    """Whether another result may be right there, so that it only counts who computes it."""
+    chosen: bool = False
+    """Whether callers choose what was answered otherwise, so that torch may do the work there."""
 
     @model_validator(mode="after")
     def _names_what_exists(self) -> Self:
@@ -114,7 +114,7 @@ class Trace(ProcessMessage):
                 "steps": {"__all__": {"parsed"}},
                 "addresses": True,
                 "where": True,
-                "only_work": True,
+                "chosen": True,
             }
         )
 

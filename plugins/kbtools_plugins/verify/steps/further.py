@@ -25,10 +25,14 @@ def require_work_however(
 ) -> Iterator[Trace]:
     """The traces to be run of those where answers were others; Decided if torch does the work in one of them.
 
-    What launches something that could not run anywhere is left out: no device may answer so.
+    What launches something that could not run anywhere is left out: no device may answer so. What callers choose is
+    for a note.
     """
     strict = settings.strict_fallback
     for trace in traces:
+        if trace.chosen:
+            yield trace
+            continue
         where = _asked(trace)
         try:
             trace_rules.require_work(trace, source, settings.allow, reference_only_moves, strict=strict, where=where)
@@ -36,8 +40,7 @@ def require_work_however(
             if found.verdict.startswith(("unsupported:", "compile_error")):
                 continue
             raise
-        if not trace.only_work:
-            yield trace
+        yield trace
 
 
 def _asked(trace: Trace) -> str:
@@ -55,7 +58,11 @@ def replay_further(
 
     A launch that is meant for another device need not compile for the one that is emulated.
     """
-    for trace in {trace.course(): trace for trace in traces}.values():
+    for trace in {(trace.course(), trace.chosen): trace for trace in traces}.values():
+        if trace.chosen:
+            if not any(step.kernel for step in trace.steps):
+                yield f"{_asked(trace)}torch does all of the work"
+            continue
         job = compile_job([trace], [], source, frozenset(), settings)
         outcome = processes.run(COMPILE, job)
         if outcome.reply is None or outcome.reply.error:

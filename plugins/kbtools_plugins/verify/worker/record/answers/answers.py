@@ -129,7 +129,9 @@ class Answers:
                 return
             given = waiting.pop(0)
             yield given, self._text(given)
-            waiting += [given | {doubt} for doubt in self._found(given) if given | {doubt} not in waiting]
+            chosen = self.are_of_callers(given)
+            further = [doubt for doubt in self._found(given) if self.are_of_callers(frozenset([doubt])) == chosen]
+            waiting += [given | {doubt} for doubt in further if given | {doubt} not in waiting]
 
     @contextlib.contextmanager
     def otherwise(self, given: frozenset[Doubt]) -> Iterator[None]:
@@ -154,7 +156,7 @@ class Answers:
         return found
 
     def are_of_callers(self, given: frozenset[Doubt]) -> bool:
-        """Whether callers choose these answers: what is computed may be another thing there, but not who does it."""
+        """Whether callers choose these answers: what is computed, and who does it, may be another thing there."""
         return all(doubt.site in self._of_callers for doubt in given)
 
     def perform(self, operator: torch._ops.OpOverload, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
@@ -189,6 +191,8 @@ class Answers:
     def variable(self, name: str, value: str | None) -> str | None:
         """What a variable of the environment is said to be."""
         number = self._site_of(f"the variable {name}")
+        if value is None and self._knowledge.is_switch(name):
+            self._of_callers.add(number)
         if name in self.more_variables():
             return "1"
         others = ["1"] if value is None else [None, str(2**20) if value.isdigit() else ""]
@@ -200,7 +204,8 @@ class Answers:
 
     def more_variables(self) -> tuple[str, ...]:
         """All that the text has names of, where others are said to be there."""
-        names = tuple(str(one) for one in self._literals.like("") if one not in os.environ)
+        named = [str(one) for one in self._literals.like("") if one not in os.environ]
+        names = [name for name in named if not self._knowledge.is_switch(name)]
         return (*names, _ANOTHER) if self._is_given(self._site_of("the variables"), 0) else ()
 
     def _site_of(self, text: str) -> int:
@@ -229,7 +234,7 @@ class Answers:
         if known:
             return target
         self._unknown.add(number)
-        if self._knowledge.is_of_callers(target):
+        if self._knowledge.is_of_callers(target, name):
             self._of_callers.add(number)
         if target is id:
             self._addresses.add(number)

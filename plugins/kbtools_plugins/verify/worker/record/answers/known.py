@@ -59,12 +59,23 @@ _FUNCTIONS = frozenset(
 """By their last name; all others of torch, Triton and the standard library's other modules may know more."""
 
 
-_OF_CALLERS = frozenset({"is_autocast_enabled", "is_autocast_cpu_enabled"})
-"""By their last name: with them another result may be right."""
-_HOW_CALLED = (
-    frozenset({"is_compiling", "is_dynamo_compiling", "is_exporting", "is_tracing", "cache_info"}) | _OF_CALLERS
+_OF_CALLERS = frozenset(
+    """
+    is_autocast_enabled is_autocast_cpu_enabled is_compiling is_dynamo_compiling is_exporting is_tracing
+    requires_grad grad_fn
+    """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
-"""By their last name, wherever they are: how a model is called, and how often, which a kernel serves in any way."""
+"""By their last name: functions, and attributes of tensors, that say how a model is called."""
+_HOW_CALLED = frozenset({"cache_info"}) | _OF_CALLERS
+"""By their last name, wherever they are: how a model is called, and how often."""
+_OF_SYSTEMS = re.compile(
+    r"(CUDA|NVIDIA|NV|NCCL|TORCH|TORCHELASTIC|PYTORCH|TORCHINDUCTOR|TRITON|OMP|MKL|OMPI|PMI|SLURM|KUBERNETES|CONDA|LC|XDG|SSH"
+    r"|GITHUB|GITLAB|JPY|COLAB|KAGGLE|HF|WANDB|PYTHON|PYTEST|LD|DBUS|PIP|UV|RAY|AWS|AZURE|GCP|GOOGLE|DOCKER|LESS|VSCODE)_\w*"
+    r"|PYTHON\w*|PATH|HOME|USER|LOGNAME|SHELL|TERM\w*|LANG\w*|PWD|OLDPWD|SHLVL|TZ|EDITOR|PAGER|MAIL|DISPLAY|COLUMNS|LINES"
+    r"|HOST\w*|TMPDIR|TEMP|TMP|CI|RANK|WORLD_SIZE|LOCAL_\w+|GROUP_RANK|ROLE_\w+|MASTER_\w+|VIRTUAL_ENV\w*|_|container"
+    r"|COLORTERM|PS1|INVOCATION_ID|JOURNAL_STREAM|MANPATH|INFOPATH|GPU_\w+"
+)
+"""Variables of the environment that are there, or not, without anybody having this candidate in mind."""
 
 
 class Knowledge:
@@ -98,9 +109,14 @@ class Knowledge:
             return False
         return name in _FUNCTIONS or self._is_pure(module)
 
-    def is_of_callers(self, function: object) -> bool:
-        """Whether a call of this says what a caller may have chosen."""
-        return getattr(function, "__name__", "") in _OF_CALLERS
+    def is_of_callers(self, target: object, attribute: str) -> bool:
+        """Whether a call of this, or an attribute of it, says what a caller may have chosen."""
+        of_tensor = isinstance(target, torch.Tensor) and attribute in _OF_CALLERS
+        return of_tensor or getattr(target, "__name__", "") in _OF_CALLERS
+
+    def is_switch(self, variable: str) -> bool:
+        """Whether a variable of the environment has a meaning for the candidate alone, so that its user sets it."""
+        return _OF_SYSTEMS.fullmatch(variable) is None
 
     def knows_attribute(self, owner: object, name: str) -> bool:
         """Whether an attribute is a fact, or something that the candidate has put there."""

@@ -1,6 +1,6 @@
-"""Torch works where an input needs gradients, even if none are recorded."""
+"""Torch works under autocast."""
 # reference: relu_scale
-# verdict: no_kernel
+# verdict: pass
 
 import torch
 import torch.nn as nn
@@ -32,6 +32,6 @@ class Model(nn.Module):
         self.weight = nn.Parameter(torch.randn(features))
 
     def forward(self, x):
-        if x.requires_grad:
+        if torch.is_autocast_enabled('cuda'):
             return torch.relu(x * self.weight)
         return launched(x, self.weight)

@@ -1,6 +1,6 @@
-"""Torch works under autocast."""
+"""Torch works while the model is compiled."""
 # reference: relu_scale
-# verdict: no_kernel
+# verdict: pass
 
 import torch
 import torch.nn as nn
@@ -32,6 +32,6 @@ class Model(nn.Module):
         self.weight = nn.Parameter(torch.randn(features))
 
     def forward(self, x):
-        if torch.is_autocast_enabled('cuda'):
+        if torch.compiler.is_compiling():
             return torch.relu(x * self.weight)
         return launched(x, self.weight)
