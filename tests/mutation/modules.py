@@ -11,7 +11,10 @@ TESTS = {
     "plugins/kbtools_plugins/lengths/distribution.py": ["tests/plugins/test_lengths.py"],
     "plugins/kbtools_plugins/analysis/correlation.py": ["tests/plugins/test_correlate.py"],
     "plugins/kbtools_plugins/verify/reward.py": ["tests/plugins/verify/test_verify_texts.py"],
-    "plugins/kbtools_plugins/verify/protocol/tolerance.py": ["tests/plugins/verify/test_compare.py"],
+    "plugins/kbtools_plugins/verify/protocol/tolerance.py": [
+        "tests/plugins/verify/test_compare.py",
+        "tests/plugins/verify/test_rounding.py",
+    ],
     "kbtools/data/conversations/tags.py": ["tests/data/test_reasoning.py", "tests/data/test_reasoning_marks.py"],
     "kbtools/data/diff.py": ["tests/data/test_compare.py"],
     "kbtools/data/io/jsonl.py": [
