@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from kbtools_plugins.verify.protocol.match import Difference, Match
+from kbtools_plugins.verify.protocol.outputs import Tensor, flatten
 from kbtools_plugins.verify.protocol.reference import InputSet, Mode, ReferenceReply
 from kbtools_plugins.verify.protocol.replaying import RunResult
-from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, ill_conditioned, scales
+from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, compare_tensor, ill_conditioned, scales
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.comparison import Comparison
 from kbtools_plugins.verify.steps.runs import Run
@@ -29,6 +30,17 @@ def test_tolerance_is_relative_to_the_scale() -> None:
         want = np.array([1.0, -2.0, 3.0]) * scale
         assert _same(want * (1 + 3e-5), want)
         assert not _same(want * (1 + 1e-3), want)
+
+
+def test_a_tensor_by_itself_is_held_to_the_same() -> None:
+    """As buffers are: no more is allowed than for an output."""
+    want = _tensor([1.0, -2.0, 3.0])
+    assert isinstance(compare_tensor("it", _tensor([1.0, -2.0, 3.0001]), want, want), Match)
+    assert isinstance(compare_tensor("it", _tensor([1.0, -2.0, 3.01]), want, want), Difference)
+
+
+def _tensor(values) -> Tensor:
+    return flatten(_tree(values))[1][0]
 
 
 def test_one_wrong_element_among_many_is_found() -> None:
