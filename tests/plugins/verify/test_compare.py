@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kbtools_plugins.verify.protocol.match import Difference, Match
-from kbtools_plugins.verify.protocol.outputs import Tensor, flatten
+from kbtools_plugins.verify.protocol.message import Tensor
+from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reference import InputSet, Mode, ReferenceReply
 from kbtools_plugins.verify.protocol.replaying import RunResult
 from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, compare_tensor, ill_conditioned, scales
