@@ -13,6 +13,8 @@ from kbtools_plugins.verify.worker.record.recorder import Recorder, TooLong
 from kbtools_plugins.verify.worker.tensors import Unsendable
 
 _PACKAGE = Path(__file__).parents[2]
+_COMPILER = "torch._dynamo."
+"""Its errors are raised where it was told to compile, whatever the text says."""
 
 
 class Rejected(Exception):
@@ -64,6 +66,8 @@ def describe(error: BaseException, path: str, code: str) -> RoleFailure:
         return RoleFailure(failed="unsupported:too_large", error=str(error))
     if isinstance(error, cuda_shim.CudaGraphUsed):
         return RoleFailure(failed="hack:cuda_graph", error=text)
+    if type(error).__module__.startswith(_COMPILER):
+        return RoleFailure(failed="hack:torch_compile", error=text)
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return RoleFailure(failed="out_of_memory", error=text)
     if any(sign in text for sign in NO_CUDA):
