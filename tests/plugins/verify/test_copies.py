@@ -68,6 +68,14 @@ def test_a_copy_of_a_process_that_is_gone_is_one_that_starts_itself(when: str) -
         assert not _copied(second)
 
 
+def test_a_process_that_is_given_up_while_it_starts_is_not_copied() -> None:
+    """As when a worker has found its own dead and closes it, while another waits to copy it."""
+    with WarmPair() as first, WarmPair(1, like=first) as second:
+        first._warm["text"].close()
+        assert _reads(second)
+        assert not _copied(second)
+
+
 def test_copies_end_when_their_caller_is_killed() -> None:
     """Nothing is left that nobody owns."""
     with WarmPair() as first:

@@ -45,6 +45,7 @@ machines that have their own are started by the first job for them."""
 _VARIABLES = {machine.process: dict(machine.environment) for machine in MACHINES}
 _START_SECONDS = 600
 _SECONDS_TO_LEAVE = 5.0
+_DEAD = "the warm process has died"
 _ASSEMBLER_KILLED = f"failed with error code {-signal.SIGKILL}"
 """As Triton says it of ptxas."""
 
@@ -98,7 +99,8 @@ class Copy:
             while control.recv(4096):
                 pass
         except TimeoutError:
-            os.kill(self._pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
         except OSError:  # it was killed
             pass
         control.close()
@@ -120,6 +122,8 @@ class Warm:
                 Copy(template, scratch, theirs) if template else Started(kind, scratch, number, theirs)
             )
         self._ready = False
+        self._failure: Exception | None = None
+        """Why it has not started, which can be read once and is asked for by each that waits."""
         self._kept: Child | None = None
         self._turn = Lock()
         self._busy: list[Child] = []
@@ -208,13 +212,16 @@ class Warm:
         with self._turn:
             if self._ready:
                 return
-            self._control.settimeout(_START_SECONDS)
             try:
+                self._control.settimeout(_START_SECONDS)
                 said = self._control.recv(64)
             except TimeoutError:
                 raise ConfigError(f"The process that runs kernels did not start in {_START_SECONDS} s.") from None
+            except OSError:  # it was closed: whose it is has found it dead before another could copy it
+                raise WorkerDied(_DEAD) from None
             if said != b"ready\n":
-                raise self._process.why_not_started()
+                self._failure = self._failure or self._process.why_not_started()
+                raise self._failure
             self._ready = True
 
     def _command(self, command: dict[str, wire.Tree], channel: socket.socket | None = None) -> dict[str, int]:
@@ -225,6 +232,6 @@ class Warm:
         except OSError:  # it has died, or was closed
             answer = b""
         if not answer:
-            raise WorkerDied("the warm process has died")
+            raise WorkerDied(_DEAD)
         reply: dict[str, int] = json.loads(answer)
         return reply
