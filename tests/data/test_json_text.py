@@ -49,10 +49,13 @@ def _struct(given: tuple[list[str], list[Any]]) -> tuple[pa.DataType, st.SearchS
     return pa.struct({name: pair[0] for name, pair in pairs.items()}), st.none() | values
 
 
+KINDS = typed()
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_rows_are_written_as_json_writes_them(data: st.DataObject) -> None:
-    kind, values = data.draw(typed())
+    kind, values = data.draw(KINDS)
     rows = data.draw(st.lists(values, min_size=1, max_size=5))
     table = pa.table({"first": pa.array(rows, kind), "n%": list(range(len(rows)))}).slice(data.draw(st.integers(0, 2)))
     expected = [json.dumps(row, ensure_ascii=False, default=str) for row in table.to_pylist()]
