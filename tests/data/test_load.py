@@ -255,6 +255,7 @@ def test_unreachable_hub_is_a_configuration_error(monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("kbtools.data.hub.client.time.sleep", lambda seconds: None)
     with pytest.raises(ConfigError, match="loading 'me/data'.*could not be reached"):
         kb.load("me/data")
 
