@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 from dataclasses import fields
@@ -14,6 +13,7 @@ import datasets
 import pytest
 
 import kbtools as kb
+from kbtools.data.processes import here
 from kbtools.data.table import on_rows
 from kbtools.engines import parse
 from kbtools.engines.job import Job, JobAnswer, JobFault, perform
@@ -204,7 +204,7 @@ def test_what_dead_processes_were_writing_is_removed(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     mine, pid = name_for("key"), f".{os.getpid()}."
-    names = [mine, mine.replace(pid, f".{dead.pid}."), mine.replace(platform.node(), "other").replace(pid, ".1234567.")]
+    names = [mine, mine.replace(pid, f".{dead.pid}."), mine.replace(here(), "other").replace(pid, ".1234567.")]
     for name in names:
         (tmp_path / name).mkdir()
         (tmp_path / name / "rows").write_text("")

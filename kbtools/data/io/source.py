@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import re
 import shutil
 import uuid
@@ -14,6 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kbtools.data.processes import here, is_running
 from kbtools.errors import UsageError
 
 
@@ -34,22 +33,11 @@ def aside(path: Path, ending: str = "part") -> Path:
 
     What processes of this machine were writing there when they were killed is removed.
     """
-    machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-    for left in path.parent.glob(f".{escape(path.name)}.{machine}.*.part"):
+    for left in path.parent.glob(f".{escape(path.name)}.{here()}.*.part"):
         pid = left.name.split(".")[-3]
-        if pid.isdecimal() and not _is_alive(int(pid)):
+        if pid.isdecimal() and not is_running(int(pid)):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
-    return path.with_name(f".{path.name}.{machine}.{os.getpid()}.{uuid.uuid4().hex[:12]}.{ending}")
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it is somebody else's
-    return True
+    return path.with_name(f".{path.name}.{here()}.{os.getpid()}.{uuid.uuid4().hex[:12]}.{ending}")
 
 
 class Source(BaseModel):
