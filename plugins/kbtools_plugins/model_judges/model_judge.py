@@ -9,10 +9,10 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import JsonValue
+from pydantic import JsonValue, PrivateAttr
 
 import kbtools as kb
 from kbtools.data.table import column, rows_text
@@ -62,27 +62,34 @@ class ModelJudge(ModelStage, kb.Judge):
     metamorphic: str = ""
     """Share of rows, such as 5%, that are judged again with changed code: how far do ratings follow mere looks?"""
 
+    _prompt: kb.prompts.Prompt = PrivateAttr()
+    _in_words: Question = PrivateAttr()
+    _by_letter: Question = PrivateAttr()
+
     def model_post_init(self, context: object) -> None:
         """Read the rubric once: a file may change while the judge runs."""
-        _ = self.in_words, self.by_letter
-
-    @cached_property  # which costs a row less than a private attribute
-    def prompt(self) -> kb.prompts.Prompt:
-        """The rubric."""
-        return kb.prompt(self.rubric)
-
-    @cached_property
-    def in_words(self) -> Question:
-        """The rubric's question."""
+        self._prompt = kb.prompt(self.rubric)
         schema = self.reply_schema()
         contract = TagContract(schema) if self.form == "tags" else JsonContract(schema)
-        return Question(self.prompt, self.sampling(self.prompt.front.model), contract)
+        self._in_words = Question(self._prompt, self.sampling(self._prompt.front.model), contract)
+        letter = {"max_tokens": LETTER_TOKENS, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        sampling = self._in_words.sampling.model_copy(update=letter)
+        self._by_letter = Question(self._prompt, sampling, LetterContract())
 
-    @cached_property
+    @property
+    def prompt(self) -> kb.prompts.Prompt:
+        """The rubric."""
+        return self._prompt
+
+    @property
+    def in_words(self) -> Question:
+        """The rubric's question."""
+        return self._in_words
+
+    @property
     def by_letter(self) -> Question:
         """The same, to be answered by one letter."""
-        letter = {"max_tokens": LETTER_TOKENS, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        return Question(self.prompt, self.in_words.sampling.model_copy(update=letter), LetterContract())
+        return self._by_letter
 
     def prompts(self) -> Mapping[str, str]:
         """The rubric's text."""
