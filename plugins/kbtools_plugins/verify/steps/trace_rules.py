@@ -112,7 +112,9 @@ def require_some_work(traces: Iterable[Trace]) -> None:
 
 _FINISHING_SHARE = 32
 """Torch may finish what kernels have made of the inputs, and prepare parameters and buffers for them, if all that is so
-many times smaller than the inputs."""
+many times smaller than the inputs that it is made of."""
+_ALL_FINISHING = 0.25
+"""The share of all such steps together: many small ones are the whole."""
 
 
 def _is_finishing(work: list[TraceStep], trace: Trace, live: list[TraceStep], source: KernelSource) -> bool:
@@ -126,7 +128,28 @@ def _is_finishing(work: list[TraceStep], trace: Trace, live: list[TraceStep], so
             made |= {ref.storage for ref in step.results}
     used = {ref.storage for step in work for ref in step_refs(step)}
     known = all(is_finishing(step.operator) for step in work)
-    return bool(work) and known and used <= made and _largest(trace, work) * _FINISHING_SHARE <= _largest_input(trace)
+    return bool(work) and known and used <= made and _is_far_smaller(work, trace)
+
+
+def _is_far_smaller(work: list[TraceStep], trace: Trace) -> bool:
+    """Whether each step works on far less than the largest of the inputs that what it is given was made from; where
+    that is none, as of parameters, than the largest input."""
+    sources: dict[int, set[int]] = {
+        number: {number} for number, storage in enumerate(trace.storages) if storage.origin == "input"
+    }
+    worked = {id(step) for step in work}
+    share = 0.0
+    for step in trace.steps:
+        touched = {ref.storage for ref in step_refs(step)}
+        found = {source for number in touched for source in sources.get(number, ())}
+        if id(step) in worked:
+            largest = max((trace.storages[number].size for number in found), default=_largest_input(trace))
+            share += _largest(trace, [step]) / max(1, largest)
+            if _largest(trace, [step]) * _FINISHING_SHARE > largest or share > _ALL_FINISHING:
+                return False
+        if found:
+            sources |= {number: found | sources.get(number, set()) for number in touched}
+    return True
 
 
 def _largest(trace: Trace, work: list[TraceStep]) -> int:
