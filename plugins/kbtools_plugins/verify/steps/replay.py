@@ -275,9 +275,7 @@ class Replays:
             raise Decided("hack:host_computation", f"parameters are worked on outside torch and Triton; {found.text}")
         dtypes = [tensor.dtype for tensor in flatten(run.expected.plain)[1]]
         first = run.trace if run.expected.weights else self._first  # that trace is of another place
-        return why_wrong(
-            first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else ""
-        )
+        return why_wrong(first, run.trace, self._kernels, found.text, found.max_error, dtypes[0] if dtypes else "")
 
     def _is_right(self, run: Run) -> bool:
         return isinstance(self._comparison.of(run, self._execute([run]).results[0]), Match)
