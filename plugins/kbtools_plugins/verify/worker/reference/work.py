@@ -30,7 +30,7 @@ class _Step:
     made: list[torch.Tensor]
 
 
-class _Steps(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _WorkSteps(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Keeps the operators of a forward, with their tensors so that no number of one comes back as another's."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class _Steps(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def work_size(forward: Any, inputs: Inputs) -> WorkSize:
     """The largest that an operator works on, beside the largest input: of those that put elements together, and of
     all."""
-    with _Steps() as seen:
+    with _WorkSteps() as seen:
         outputs = tensors_in(forward(*inputs))
     largest = max((tensor.numel() for tensor in tensors_in(inputs)), default=0)
     sizes = list(_needed(seen.found, outputs))

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from kbtools_plugins.verify.worker.record.answers import listening
-from kbtools_plugins.verify.worker.record.answers.compared import Compared
+from kbtools_plugins.verify.worker.record.answers.compared import OwnComparisons
 from kbtools_plugins.verify.worker.record.answers.known import Knowledge
 from kbtools_plugins.verify.worker.record.answers.literals import Literals
 from kbtools_plugins.verify.worker.record.answers.otherwise import (
@@ -86,7 +86,7 @@ class Answers:
         self._literals = Literals()
         self._placeless: dict[str, int] = {}
         """What is asked at no certain place of the text, by what it is."""
-        self.compared = Compared(self._is_given, lambda value: self._literals.like(value))
+        self.compared = OwnComparisons(self._is_given, lambda value: self._literals.like(value))
 
     def compiled(self, text: str) -> CodeType:
         """The candidate's code, so that it tells what it is told."""

@@ -15,7 +15,7 @@ _LITERALS = 2
 """Number of the first variant that is a literal of the text."""
 
 
-class Compared:
+class OwnComparisons:
     """The values in a candidate's comparisons, by the number of the place; `is_given` says what is told otherwise."""
 
     def __init__(self, is_given: Callable[[int, int], bool], literals: Callable[[object], Iterable[object]]) -> None:
