@@ -29,6 +29,9 @@ Part = Callable[["pa.Schema"], Iterable["pa.Table | None"]]
 """Gives the tables of a part of the rows in this schema, and None where they are not of it."""
 _PART_BYTES = 1 << 26
 _MOST_PARTS = 16
+_CONTINUES = b"\xff\xff\xff\xff"
+_END = _CONTINUES + bytes(4)
+"""Of a stream of Arrow; those of before 2019 end with the four zeros alone."""
 
 
 def mapped(path: Path, fingerprint: str, info: DatasetInfo | None = None, split: NamedSplit | None = None) -> Dataset:
@@ -52,17 +55,22 @@ def part_count(nbytes: int) -> int:
 
 
 def write(
-    reading: TableReading, target: Path, schema: pa.Schema | None = None, check: Callable[[], None] = lambda: None
+    reading: TableReading,
+    target: Path,
+    schema: pa.Schema | None = None,
+    settled: Callable[[], Path] | None = None,
 ) -> None:
-    """Stream the tables into files that are there when `check` lets them: `written` names them.
+    """Stream the tables into files of which `written` knows the names.
 
+    They are written beside the target, and go into its place or to the one that `settled` gives when all are whole.
     When a table shows that the schema must be wider, the rest is looked at and all of it started over.
     """
     parts: list[Path] = []
     try:
         parts = _in_parts(reading, target, schema) or _in_one(reading.whole, target, schema)
-        check()
-        for part, file in reversed([*zip(parts, _names(target, len(parts)), strict=True)]):
+        place = settled() if settled else target
+        place.parent.mkdir(exist_ok=True)
+        for part, file in reversed([*zip(parts, _names(place, len(parts)), strict=True)]):
             part.replace(file)
     except OSError as error:
         raise cache_error(target.parent, error) from error
@@ -116,6 +124,18 @@ def written(target: Path) -> list[Path]:
 def _names(target: Path, count: int) -> list[Path]:
     others = [f"{target.stem}-{number:02}-of-{count:02}{target.suffix}" for number in range(2, count + 1)]
     return [target, *(target.with_name(name) for name in others)]
+
+
+def check_ended(source: pa.MemoryMappedFile, path: Path) -> None:
+    """DataError for a stream without its end mark, as a writer leaves it that was killed, or with another behind it."""
+    end, size = source.tell(), source.size()
+    source.seek(0)
+    of_today = source.read(len(_CONTINUES)) == _CONTINUES
+    source.seek(max(end - len(_END), 0))
+    if end < size:
+        raise DataError(f"{path} has more behind the end of its Arrow stream: give each stream a file of its own.")
+    if of_today and source.read() != _END:
+        raise DataError(f"{path} is not a whole Arrow file (its stream has no end mark): it may be half-written.")
 
 
 def unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
@@ -231,5 +251,5 @@ def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
         return table
     try:
         return pa.Table.from_pylist(table.to_pylist(), schema=schema)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OverflowError) as error:
         raise DataError(f"one part of the file does not fit the types of another ({error}).") from error
