@@ -121,7 +121,7 @@ class Relations:
         if left.number is not None and right.number is not None:
             if of := left.of | right.of:
                 self.note(key, int(left.number < right.number), 1, of)
-            return Value(number=choose(left.number, right.number), of=of)  # type: ignore[arg-type]  # one of both
+            return Value(number=choose(left.number, right.number), of=of)
         both = joined([left, right])
         return replace(both, extents=extents_of(left, f"{key} l") | extents_of(right, f"{key} r"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from kbtools_plugins.verify.candidate.kernel_language import dotted
@@ -89,10 +90,16 @@ class Walk:
             for target in node.targets:
                 self._bind(target, value, names)
         elif isinstance(node, ast.AugAssign):
-            changed = ast.copy_location(ast.BinOp(_loaded(node.target), node.op, node.value), node)
-            self._bind(node.target, self.value(changed, names), names)
+            self._bind(node.target, self._advanced(node, names), names)
         elif node.value is not None:
             self._bind(node.target, self.value(node.value, names), names)
+
+    def _advanced(self, node: ast.AugAssign, names: Names) -> Value:
+        """What goes on by a constant in each round goes through something in blocks of it."""
+        before, by = self._single(_loaded(node.target), names), self._single(node.value, names)
+        after = self._relations.computed(type(node.op), before, by, self._key(node))
+        step = by.constant if isinstance(node.op, ast.Add | ast.Sub) and before.number is None else None
+        return replace(after, blocks=after.blocks | {step}) if step and step > 1 else after
 
     def _bind(self, target: ast.expr, value: Thing, names: Names) -> None:
         if isinstance(target, ast.Name):
