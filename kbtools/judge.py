@@ -175,13 +175,15 @@ class Judge(Stage):
 
     def transform(self, ds: Dataset) -> Result:
         """Rate every row of the dataset."""
+        import pyarrow as pa
+
         names = self.column_names(ds.features)
         features = self.output_features(ds.features)
         paths = self._paths(ds.features)
 
         def rated(table: pa.Table) -> pa.Table:
             verdicts = [dict(self.rate(material)) for material in self._material(table, paths)]
-            return with_columns(table, verdicts, names, features)
+            return pa.table(verdict_columns(verdicts, names, features))
 
         needs = sorted({top_column(ds.features, path) for path in paths.values()}) or ds.column_names[:1]
         done = map_columns(ds, rated, needs, features=features, fingerprint=self.fingerprint(ds), rows=200)
@@ -205,16 +207,17 @@ class Judge(Stage):
             yield {role: values[row] for role, values in found.items()}
 
 
-def with_columns(
-    table: pa.Table, verdicts: Sequence[Mapping[str, object] | None], names: Mapping[str, str], features: Features
-) -> pa.Table:
-    """The table with the verdicts' fields appended as columns; None is a verdict that was not given."""
+def verdict_columns(
+    verdicts: Sequence[Mapping[str, object] | None], names: Mapping[str, str], features: Features
+) -> dict[str, pa.Array]:
+    """A column for each field of the verdicts, under its name; None is a verdict that was not given."""
     import pyarrow as pa
 
+    schema, found = features.arrow_schema, {}
     for field, name in names.items():
         values = [None if verdict is None else verdict[field] for verdict in verdicts]
-        table = table.append_column(name, pa.array(values, type=features.arrow_schema.field(name).type))
-    return table
+        found[name] = pa.array(values, schema.field(name).type)
+    return found
 
 
 def verdict_counts(ds: Dataset, fields: Mapping[str, VerdictField], names: Mapping[str, str]) -> dict[str, Any]:

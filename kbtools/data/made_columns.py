@@ -1,7 +1,8 @@
 """Stages that make some columns of their rows: only those are written, and the others stay where they are.
 
 What is made for a view has a place for every row of the table under it, so that it goes with the columns that stay: the
-rows are worked on in the order in which they lie there. A view of few rows is copied instead.
+rows are worked on in the order in which they lie there. A view of few rows is copied instead, and so is one that lies
+in another order where the stage has to see the rows in that of the dataset.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kbtools.data.gather import rows_within
 from kbtools.data.io import arrow_file
-from kbtools.data.table import cache_file, map_batches, on_rows
+from kbtools.data.table import cache_file, map_batches, on_rows, worked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,20 +34,22 @@ def map_columns(
     fingerprint: str,
     replaced: Sequence[str] = (),
     rows: int = 1_000,
+    in_order: bool = False,
 ) -> Dataset:
     """As `map_batches`, for a function that treats each row alone, and is given the columns `needs` only.
 
-    It gives the `replaced` columns and those that the dataset lacks. Batches come in any order.
+    It gives the `replaced` columns and those that the dataset lacks. Batches come in any order, or `in_order`.
     """
     import datasets
 
     target = cache_file(ds, fingerprint)
-    if target is None or is_of_few(ds):
+    if target is None or is_of_few(ds) or (in_order and not _is_in_order(ds)):
         beside = _beside(function, needs, list(features))
         return map_batches(ds, beside, features=features, fingerprint=fingerprint, rows=rows)
     made = datasets.Features({name: features[name] for name in features if name in replaced or name not in ds.features})
     if not target.exists():
-        arrow_file.write_one(_worked(ds, function, needs, made.arrow_schema, rows), target, made.arrow_schema)
+        work = _worked_in_order if in_order else _worked
+        arrow_file.write_one(work(ds, function, needs, made.arrow_schema, rows), target, made.arrow_schema)
     return joined(ds, arrow_file.mapped(target, fingerprint), features, fingerprint)
 
 
@@ -55,17 +58,24 @@ def is_of_few(ds: Dataset) -> bool:
     return bool(ds.num_rows * _FEW <= ds.data.num_rows)
 
 
+def _is_in_order(ds: Dataset) -> bool:
+    """Whether a dataset's rows lie in their order, each once."""
+    import numpy as np
+
+    return ds._indices is None or bool((np.diff(ds._indices.column(0).to_numpy().astype(np.int64)) > 0).all())
+
+
 def _beside(
     function: Callable[[pa.Table], pa.Table], needs: Sequence[str], names: Sequence[str]
 ) -> Callable[[pa.Table], pa.Table]:
     """The function for tables of all columns, which takes what it needs and leaves the others."""
     import pyarrow as pa
 
-    def worked(table: pa.Table) -> pa.Table:
+    def whole(table: pa.Table) -> pa.Table:
         made = function(table.select(list(needs)))
         return pa.table({name: (made if name in made.column_names else table).column(name) for name in names})
 
-    return worked
+    return whole
 
 
 def _worked(
@@ -87,6 +97,24 @@ def _worked(
         start = end
 
 
+def _worked_in_order(
+    ds: Dataset, function: Callable[[pa.Table], pa.Table], needs: Sequence[str], schema: pa.Schema, rows: int
+) -> Iterator[pa.Table]:
+    """As `_worked`, batch by batch of a dataset whose rows lie in their order."""
+    import numpy as np
+
+    done = worked(ds.select_columns(list(needs)), lambda table: function(table).select(schema.names), schema, rows)
+    if ds._indices is None:
+        yield from done
+        return
+    chosen, start = ds._indices.column(0).to_numpy().astype(np.int64), 0
+    for found in done:
+        some, chosen = chosen[: found.num_rows], chosen[found.num_rows :]
+        end = int(some[-1]) + 1 if len(chosen) else ds.data.num_rows
+        yield _in_places(found, some - start, end - start)
+        start = end
+
+
 def _made(
     chunk: pa.RecordBatch,
     some: np.ndarray | None,
@@ -95,7 +123,6 @@ def _made(
     rows: int,
 ) -> pa.Table:
     """What the function makes of some rows of a chunk, each in its place."""
-    import numpy as np
     import pyarrow as pa
     from datasets.table import table_cast
 
@@ -104,9 +131,17 @@ def _made(
     table = pa.Table.from_batches([chunk if some is None else chunk.take(pa.array(some))])
     parts = [function(table.slice(start, rows)).select(schema.names) for start in range(0, table.num_rows, rows)]
     found = table_cast(pa.concat_tables(parts), schema).combine_chunks()
-    if some is None or len(some) == chunk.num_rows:
+    return found if some is None else _in_places(found, some, chunk.num_rows)
+
+
+def _in_places(found: pa.Table, some: np.ndarray, count: int) -> pa.Table:
+    """So many rows, of which those at `some` were found, and the others are null."""
+    import numpy as np
+    import pyarrow as pa
+
+    if len(some) == count:
         return found
-    places, taken = np.zeros(chunk.num_rows, np.int64), np.zeros(chunk.num_rows, bool)
+    places, taken = np.zeros(count, np.int64), np.zeros(count, bool)
     places[some], taken[some] = np.arange(len(some)), True
     return found.take(pa.array(places, mask=~taken))
 

@@ -46,10 +46,10 @@ def _places(ds: Dataset) -> np.ndarray | None:
     """For each row under the dataset its place in it, or -1; None where the rows had better be copied."""
     import numpy as np
 
-    if ds._indices is None:
-        return np.arange(ds.num_rows)
     if is_of_few(ds):
         return None
+    if ds._indices is None:
+        return np.arange(ds.num_rows)
     below, places = ds._indices.column(0).to_numpy(), np.full(ds.data.num_rows, -1)
     places[below] = np.arange(ds.num_rows)
     return places if np.count_nonzero(places >= 0) == ds.num_rows else None  # a row that is there twice has two values

@@ -155,17 +155,17 @@ def map_batches(
 
     if ds.num_rows == 0:
         return empty(features)
-    worked = _worked(ds, function, features.arrow_schema, rows)
+    found = worked(ds, function, features.arrow_schema, rows)
     info, target = ds.info.copy(), cache_file(ds, fingerprint)
     info.features = features
     if target is None:
-        return datasets.Dataset(InMemoryTable(pa.concat_tables(worked)), info, ds.split, fingerprint=fingerprint)
+        return datasets.Dataset(InMemoryTable(pa.concat_tables(found)), info, ds.split, fingerprint=fingerprint)
     if not target.exists():
-        arrow_file.write_one(worked, target, features.arrow_schema)
+        arrow_file.write_one(found, target, features.arrow_schema)
     return arrow_file.mapped(target, fingerprint, info, ds.split)
 
 
-def _worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+def worked(ds: Dataset, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
     """What the function makes of the dataset in this schema, `rows` rows at a time, or fewer if it makes long ones."""
     from datasets.table import table_cast
 

@@ -92,14 +92,29 @@ class ModelStage(CallOptions, Stage):
     def parse(self, inputs: RowInputs, replies: Sequence[ParsedReply]) -> RowValues:
         """The values of the new columns for one row, from its parsed replies in order; RowFailure for none."""
 
-    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
-        """The output of a batch, from its rows and their values (None for a row that failed); one row for each."""
+    def to_columns(self, values: Sequence[RowValues | None], features: Features) -> dict[str, pa.Array]:
+        """The new columns of a batch, from its rows' values (None for a row that failed)."""
         import pyarrow as pa
 
-        for name in self.new_columns():
-            cells = [None if value is None else value[name] for value in values]
-            table = table.append_column(name, pa.array(cells, features.arrow_schema.field(name).type))
+        return {
+            name: pa.array(
+                [None if value is None else value[name] for value in values], features.arrow_schema.field(name).type
+            )
+            for name in self.new_columns()
+        }
+
+    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
+        """The output of a batch, from its rows and their values; one row for each.
+
+        By default the rows with the new columns beside them. A stage whose result is anything else writes its own.
+        """
+        for name, cells in self.to_columns(values, features).items():
+            table = table.append_column(name, cells)
         return table
+
+    def adds_columns(self) -> bool:
+        """Whether the result is the rows with new columns, as it is without a `to_table` of the stage's own."""
+        return type(self).to_table is ModelStage.to_table
 
     def main_column(self) -> str:
         """Column after which the error column is called."""

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kbtools.data.table import map_batches
+from kbtools.data.made_columns import map_columns
+from kbtools.data.table import map_batches, top_column
 from kbtools.data.writable import writable
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.llm.heard import heard_by_run
-from kbtools.llm.parts import RowFailure, RowInputs, RowValues
+from kbtools.llm.parts import REPEAT, RowFailure, RowInputs, RowValues
 from kbtools.llm.row_requests import (
     BATCH,
     RowRequests,
@@ -37,19 +38,21 @@ if TYPE_CHECKING:
 
 def replay(stage: ModelStage, ds: Dataset, model: str, store: ResponseStore) -> Result:
     """The stage's result from what is stored; made anew after every reply that was stored since."""
-    paths = stage.paths(ds.features)
-    features = stage.new_features(ds.features)
+    paths, features = stage.paths(ds.features), stage.new_features(ds.features)
+    key = stage.fingerprint(ds, f"{model} {store.last_write()}")
 
     def replayed(table: pa.Table) -> pa.Table:
         return _to_table(stage, table, stage.outcomes(inputs_of(table, paths), model, store), features)
 
-    done = map_batches(
-        ds,
-        replayed,
-        features=with_error(features),
-        fingerprint=stage.fingerprint(ds, f"{model} {store.last_write()}"),
-        rows=BATCH,
-    )
+    if stage.adds_columns():
+        read = [*(top_column(ds.features, path) for path in paths.values()), *({REPEAT} & set(ds.column_names))]
+        needs = [*dict.fromkeys(read or ds.column_names[:1])]
+        # in order, for so the run has noted what it heard
+        done = map_columns(
+            ds, replayed, needs, features=with_error(features), fingerprint=key, rows=BATCH, in_order=True
+        )
+    else:
+        done = map_batches(ds, replayed, features=with_error(features), fingerprint=key, rows=BATCH)
     return _sorted_out(stage, ds, done, model, store)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import kbtools as kb
@@ -16,7 +17,8 @@ from kbtools.data import texts
 from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import Message
 from kbtools.data.conversations.reasoning import AnswerRule, ReasoningError, Rules, TagRule
-from kbtools.data.table import column, field_of, map_batches, rows_text
+from kbtools.data.made_columns import map_columns
+from kbtools.data.table import column, field_of, rows_text, top_column
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.result import merge
 from kbtools_plugins.conversation_columns import ConversationColumns
@@ -102,8 +104,18 @@ class _ToChat(kb.Stage):
         import datasets
 
         features = self.output_features(ds.features)
+        places = ConversationColumns.of(ds.features, self.columns, self.system_prompt)
+        read = [*places.used, *places.system.values(), *([self.tools] if self.tools else [])]
         marked = datasets.Features({**with_error(features), **dict.fromkeys(_FACTS, datasets.Value("bool"))})
-        done = map_batches(ds, self._converted, features=marked, fingerprint=self.fingerprint(ds), rows=500)
+        done = map_columns(
+            ds,
+            partial(self._converted, places),
+            sorted({top_column(ds.features, path) for path in read}),
+            features=marked,
+            fingerprint=self.fingerprint(ds),
+            replaced=self._outputs(),
+            rows=500,
+        )
         counts = {fact: column(done, mark).to_pylist().count(True) for mark, fact in _FACTS.items()}
         done = done.select_columns([*features, ERROR])
         return self._noted(resolve_failures(self, ds, done, self.on_error, "cannot be made a conversation"), counts)
@@ -124,21 +136,24 @@ class _ToChat(kb.Stage):
         if count := counts[_FACTS[_HIDDEN]]:
             yield f"{rows_text(count)} with reasoning that is encrypted or redacted: what cannot be read is not kept"
 
-    def _converted(self, table: pa.Table) -> pa.Table:
+    def _converted(self, places: ConversationColumns, table: pa.Table) -> pa.Table:
+        """The columns of the conversations, and what is to be said of each row."""
         import datasets
         import pyarrow as pa
 
-        features = datasets.Features.from_arrow_schema(table.schema)
-        places = ConversationColumns.of(features, self.columns, self.system_prompt)
         turn = datasets.Features({"turn": datasets.List(self._turn_feature(places.extra))}).arrow_schema.field(0).type
         rows = [self._row(conversation, places) for conversation in self._conversations(table, places)]
         columns = {name: pa.array([row.columns.get(name) for row in rows], turn) for name in self._outputs()}
-        others = [name for name in table.column_names if name not in places.used]
-        columns |= {{self.tools: "tools"}.get(name, name): table.column(name) for name in others}
-        columns[ERROR] = pa.array([row.error for row in rows], pa.string())
-        columns[_EMPTY_THINK] = pa.array([row.empty_think for row in rows], pa.bool_())
-        columns[_HIDDEN] = pa.array([row.hidden for row in rows], pa.bool_())
-        return pa.table(columns)
+        tools = {"tools": table.column(self.tools)} if self.tools else {}
+        return pa.table(
+            {
+                **columns,
+                **tools,
+                ERROR: pa.array([row.error for row in rows], pa.string()),
+                _EMPTY_THINK: pa.array([row.empty_think for row in rows], pa.bool_()),
+                _HIDDEN: pa.array([row.hidden for row in rows], pa.bool_()),
+            }
+        )
 
     def _conversations(self, table: pa.Table, places: ConversationColumns) -> Iterator[_ChatCells]:
         count = table.num_rows

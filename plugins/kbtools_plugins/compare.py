@@ -14,6 +14,7 @@ from pydantic import JsonValue, PrivateAttr
 
 import kbtools as kb
 from kbtools.data import texts
+from kbtools.data.new_columns import with_columns
 from kbtools.data.table import batches, column, empty, take
 from kbtools.llm import ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
 from kbtools.llm.parts import RowValues
@@ -23,7 +24,6 @@ from kbtools.models.settled import ParsedReply
 from kbtools.wording import counted
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from datasets import Dataset, Features
 
     from kbtools.calls import Chain
@@ -90,22 +90,15 @@ class Compare(ModelStage):
         if bool(self.group) == bool(self.first and self.second) or (self.group and (self.first or self.second)):
             raise kb.errors.UsageError("compare takes either --first COLUMN --second COLUMN, or --group COLUMN.")
 
-    def main_column(self) -> str:
-        """Which one is better."""
-        return "better"
-
     def output_features(self, features: Features) -> Features:
         """The features of the rows or of the pairs, with the comparison's columns."""
         return super().output_features(self._pair_features(features))
 
-    def new_features(self, features: Features) -> Features:
+    def new_columns(self) -> Mapping[str, object]:
         """Four text columns: the answer that both orders give, each order's own, and the raw replies."""
         import datasets
 
-        taken = [name for name in COLUMNS if name in features]
-        if taken:
-            raise kb.errors.SchemaError(f"the columns {', '.join(taken)} exist already; leave them out first.")
-        return type(features)({**features, **dict.fromkeys(COLUMNS, datasets.Value("string"))})
+        return dict.fromkeys(COLUMNS, datasets.Value("string"))
 
     def _pair_features(self, features: Features) -> Features:
         """The features with the column `second`, where rows of a group become pairs; checks which way was chosen."""
@@ -158,15 +151,6 @@ class Compare(ModelStage):
             "comparison_raw": "\n\n".join(reply.raw or "" for reply in replies),
         }
 
-    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
-        """The rows with the answers beside them."""
-        import pyarrow as pa
-
-        for name in COLUMNS:
-            cells = [None if value is None else value[name] for value in values]
-            table = table.append_column(name, pa.array(cells, pa.string()))
-        return table
-
     def transform(self, ds: Dataset) -> kb.Result:
         """Make the pairs where rows are compared, then ask."""
         if not self.group:
@@ -193,10 +177,10 @@ class Compare(ModelStage):
         path = kb.Schema(ds.features, self.columns).find("completion")
         others = take(ds, seconds, self.fingerprint(ds, "seconds"))
         said = [text for table in batches(others, [path]) for text in texts.of_column(table, path)]
-        import datasets
+        import pyarrow as pa
 
-        pairs = take(ds, firsts, self.fingerprint(ds, "firsts"))
-        pairs = pairs.add_column("second", said, feature=datasets.Value("string"))
+        pairs, features = take(ds, firsts, self.fingerprint(ds, "firsts")), self._pair_features(ds.features)
+        pairs = with_columns(pairs, {"second": pa.array(said, pa.string())}, features, self.fingerprint(ds, "pairs"))
         drops = [
             (others, "in the pair of another row"),
             (take(ds, odd, self.fingerprint(ds, "odd")), "no partner left"),

@@ -36,6 +36,9 @@ PACKERS = {
     "zstd": zstandard.compress,
     "zstd of several frames": lambda content: zstandard.compress(content[:50]) + zstandard.compress(content[50:]),
     "xz": lzma.compress,
+    "xz of several streams with zeros between": lambda content: (
+        lzma.compress(content[:50]) + bytes(8) + lzma.compress(content[50:]) + bytes(4)
+    ),
 }
 
 
@@ -45,6 +48,15 @@ def test_compression_is_seen_from_the_content(tmp_path, packer, name):
     """Whatever the file is called."""
     (tmp_path / name).write_bytes(PACKERS[packer](LINES))
     assert kb.load(str(tmp_path / name)).to_list() == ROWS
+
+
+@pytest.mark.parametrize("packer", ["gzip", "bz2", "zstd", "xz"])
+@pytest.mark.parametrize("spoilt", [lambda packed: packed + b"and more", lambda packed: packed[:-9]])
+def test_bytes_behind_what_is_packed_are_not_passed_over(tmp_path, packer, spoilt):
+    """They may be rows that somebody appended; nor is a file that breaks off."""
+    (tmp_path / "x.jsonl").write_bytes(spoilt(PACKERS[packer](LINES)))
+    with pytest.raises(DataError, match="cannot be decompressed"):
+        kb.load(str(tmp_path / "x.jsonl"))
 
 
 @pytest.mark.parametrize("packer", ["gzip", "zstd", "xz"])

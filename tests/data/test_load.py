@@ -68,6 +68,27 @@ def test_broken_line_is_named_with_file_and_number(tmp_path, text):
         kb.load(str(path))
 
 
+LARGE = 2**64 - 1
+
+
+@pytest.mark.parametrize("nested", [lambda n: n, lambda n: [n, None], lambda n: {"b": n, "c": [{"d": n}]}])
+def test_numbers_that_only_unsigned_types_hold_come_back(tmp_path, nested):
+    """As they are saved; those before and behind them are signed or not as they are."""
+    rows = [{"a": nested(value), "pad": "x" * 90_000} for value in (LARGE, None, 3, 2**63, *range(20))]
+    found = kb.load(_jsonl(tmp_path / "x.jsonl", *rows))
+    assert found.to_list() == rows
+    kb.save(found, tmp_path / "again.jsonl")
+    assert kb.load(str(tmp_path / "again.jsonl")).to_list() == rows
+
+
+@pytest.mark.parametrize("values", [[1] * 9 + [LARGE], [LARGE] * 9 + [-1]])
+def test_unsigned_numbers_far_from_signed_ones_are_refused_in_words(tmp_path, values):
+    """Of what is written already, the sign cannot be taken back."""
+    rows = [{"a": value, "pad": "x" * 90_000} for value in values]
+    with pytest.raises(DataError, match="fit no one type|does not fit the types of another"):
+        kb.load(_jsonl(tmp_path / "x.jsonl", *rows))
+
+
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, [2**70], {"b": 2**64}, True, [True], {"b": True}])
 def test_values_that_no_column_holds_are_named(tmp_path, value):
     """Integers of more than 64 bits and truth among numbers are not floats; the line is named all the same."""
@@ -205,7 +226,7 @@ def test_pinned_digest_refuses_another_file_of_the_same_name(tmp_path):
 
 def test_a_file_that_changes_while_it_is_read_leaves_nothing_in_the_cache(tmp_path, monkeypatch):
     """Else everybody who has the old file would get the new rows."""
-    path, digest_of = tmp_path / "x.jsonl", local_files._digest
+    path, digest_of = tmp_path / "x.jsonl", local_files.file_digest
     _jsonl(path, {"a": 7101})
 
     def digest(file):
@@ -213,7 +234,7 @@ def test_a_file_that_changes_while_it_is_read_leaves_nothing_in_the_cache(tmp_pa
         _jsonl(path, {"a": 2})  # somebody writes just then
         return found
 
-    monkeypatch.setattr(local_files, "_digest", digest)
+    monkeypatch.setattr(local_files, "file_digest", digest)
     with pytest.raises(DataError, match=r"x.jsonl changed while it was read"):
         kb.load(str(path))
     monkeypatch.undo()

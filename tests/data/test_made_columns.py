@@ -39,9 +39,14 @@ def stored(folder: Path) -> datasets.Dataset:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=st.none() | st.lists(st.integers(0, 199), max_size=60), batch=st.integers(1, 50), number=st.integers(0))
+@given(
+    rows=st.none() | st.lists(st.integers(0, 199), max_size=60) | st.sets(st.integers(0, 199), min_size=13).map(sorted),
+    batch=st.integers(1, 50),
+    number=st.integers(0),
+    in_order=st.booleans(),
+)
 def test_rows_get_what_was_made_for_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[int] | None, batch: int, number: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[int] | None, batch: int, number: int, in_order: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
@@ -51,8 +56,10 @@ def test_rows_get_what_was_made_for_them(
         features = datasets.Features({**kept, **WIDER})
         told: list[int] = []
         token = on_rows.set(told.append)
-        key = sha256(f"{number}-{batch}-{rows}".encode()).hexdigest()
-        done = map_columns(view, made, ["text"], features=features, fingerprint=key, replaced=["text"], rows=batch)
+        key = sha256(f"{number}-{batch}-{rows}-{in_order}".encode()).hexdigest()
+        done = map_columns(
+            view, made, ["text"], features=features, fingerprint=key, replaced=["text"], rows=batch, in_order=in_order
+        )
         on_rows.reset(token)
     assert list(done.features) == ["id", "text", "stays", "longer"]
     assert done._fingerprint == key or not view.num_rows
@@ -95,3 +102,24 @@ def test_a_view_of_few_rows_is_copied(tmp_path: Path, monkeypatch: pytest.Monkey
     assert done.num_rows == done.data.num_rows == 3
     assert done["text"][:] == ["T198", "T0", "T5"]
     assert done["stays"][:] == ["s" * 198, "", "sssss"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "written"), [(range(200), 2), ([*range(10, 90), 150], 2), (range(150, 20, -1), 5), ([5] * 50, 5)]
+)
+def test_rows_in_order_are_seen_in_that_of_the_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[int], written: int
+) -> None:
+    """A view in another order is copied, for then no order of the batches is that of both."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    ds, seen = stored(tmp_path).select(rows), []
+
+    def noted(table: pa.Table) -> pa.Table:
+        seen.extend(table.column("text").to_pylist())
+        return made(table)
+
+    features = datasets.Features({**ds.features, **WIDER})
+    map_columns(ds, noted, ["text"], features=features, fingerprint="2" * 64, replaced=["text"], in_order=True)
+    assert seen == ds["text"][:]
+    (file,) = (tmp_path / "kbtools" / "stages").iterdir()
+    assert len(pa.ipc.open_stream(file).schema.names) == written

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import kbtools as kb
-from kbtools.data.io import arrow_file, jsonl, local_files
+from kbtools.data import cached
+from kbtools.data.io import arrow_file, jsonl
 from kbtools.errors import ConfigError, DataError
 
 ROWS = [{"n": n, "text": f"row {n} ä" * (n % 5), "more": {"x": n / 7, "y": [n] * (n % 3)}} for n in range(3_000)]
@@ -25,7 +26,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _files() -> list[Path]:
-    (folder,) = Path(datasets.config.HF_DATASETS_CACHE, "kbtools").glob(f"*-{local_files._CACHE_FORMAT}")
+    (folder,) = Path(datasets.config.HF_DATASETS_CACHE, "kbtools").glob(f"*-{cached.FORMAT}")
     return sorted(folder.iterdir())
 
 

@@ -52,17 +52,22 @@ def part_count(nbytes: int) -> int:
 
 
 def write(
-    reading: TableReading, target: Path, schema: pa.Schema | None = None, check: Callable[[], None] = lambda: None
+    reading: TableReading,
+    target: Path,
+    schema: pa.Schema | None = None,
+    settled: Callable[[], Path] | None = None,
 ) -> None:
-    """Stream the tables into files that are there when `check` lets them: `written` names them.
+    """Stream the tables into files of which `written` knows the names.
 
+    They are written beside the target, and go into its place or to the one that `settled` gives when all are whole.
     When a table shows that the schema must be wider, the rest is looked at and all of it started over.
     """
     parts: list[Path] = []
     try:
         parts = _in_parts(reading, target, schema) or _in_one(reading.whole, target, schema)
-        check()
-        for part, file in reversed([*zip(parts, _names(target, len(parts)), strict=True)]):
+        place = settled() if settled else target
+        place.parent.mkdir(exist_ok=True)
+        for part, file in reversed([*zip(parts, _names(place, len(parts)), strict=True)]):
             part.replace(file)
     except OSError as error:
         raise cache_error(target.parent, error) from error
@@ -231,5 +236,5 @@ def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
         return table
     try:
         return pa.Table.from_pylist(table.to_pylist(), schema=schema)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OverflowError) as error:
         raise DataError(f"one part of the file does not fit the types of another ({error}).") from error

@@ -5,14 +5,18 @@ A file that is something else than a dataset (an archive, a page, a pointer to a
 
 from __future__ import annotations
 
+import io
 import lzma
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, TYPE_CHECKING, Literal, cast
 
 from kbtools.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Kind = Literal["parquet", "arrow", "json", "csv", "tsv"]
 
@@ -55,6 +59,7 @@ _NAMES: dict[str, Kind] = {
 _PACKED_NAMES = ("gz", "zst", "bz2", "lz4", "xz", "zstd")
 READS = ".parquet, .jsonl, .json, .csv, .tsv (also compressed: .gz, .zst, .bz2, .xz), .arrow and folders of them"
 _HEAD_BYTES = 512
+_XZ_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -142,12 +147,50 @@ def holds_rows(name: str) -> bool:
     return any(ending in _NAMES and ending != "json" for ending in _endings(Path(name)))
 
 
+class _Xz(io.RawIOBase):
+    """What is packed in a file of xz: all of its streams. `lzma` passes over what lies behind them and is none."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed = packed
+        self._rest = b""
+        self._unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Some of what is next; EOFError where a stream breaks off, LZMAError for anything that is none."""
+        room = memoryview(buffer).cast("B")
+        while self._is_in_stream():
+            more = b""
+            if self._unpacker.needs_input:
+                more, self._rest = self._rest or self._packed.read(_XZ_BYTES), b""
+                if not more:
+                    raise EOFError("its last stream has no end")
+            if part := self._unpacker.decompress(more, len(room)):
+                room[: len(part)] = part
+                return len(part)
+        return 0
+
+    def _is_in_stream(self) -> bool:
+        """Whether a stream goes on, or another begins, perhaps behind zeros."""
+        if not self._unpacker.eof:
+            return True
+        rest = self._unpacker.unused_data.lstrip(b"\0")
+        while not rest and (more := self._packed.read(_XZ_BYTES)):
+            rest = more.lstrip(b"\0")
+        if rest:
+            self._rest, self._unpacker = rest, lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        return bool(rest)
+
+
 @contextmanager
 def _opened(path: Path, compression: str | None) -> Iterator[IO[bytes]]:
     import pyarrow as pa
 
     if compression == "xz":
-        with lzma.open(path) as stream:
+        with path.open("rb") as packed, io.BufferedReader(_Xz(packed), _XZ_BYTES) as stream:
             yield cast("IO[bytes]", stream)
         return
     try:

@@ -8,7 +8,9 @@ pyarrow's fast reader is given the types that are known by then, and what does n
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from kbtools.data.io import agent_traces, arrow_file
 from kbtools.data.io.arrow_file import unified
 from kbtools.data.io.data_file import DataFile
-from kbtools.data.io.quick_lines import quick_table
+from kbtools.data.io.quick_lines import quick_table, stripped
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 24
 """How much of a file is read at once; a table holds the lines that end in it. The first blocks are smaller."""
 _FIRST_BYTES = 1 << 18
+_MOST_SIGNED = (1 << 63) - 1
 _BYTES_IN_PART = 1 << 23
 """How much is parsed at once where several threads read."""
 
@@ -40,7 +43,7 @@ def tables(file: DataFile, known: pa.Schema | None = None) -> Iterator[pa.Table]
         of_traces = _begins_with_trace(block) if number == 0 else of_traces
         table = None if known is None or of_traces else quick_table(block, known)
         if table is None:
-            table = strict_table(path, first, block, of_traces=of_traces)
+            table = _unsigned(strict_table(path, first, block, of_traces=of_traces), known)
             known = table.schema if known is None else _widened(known, table.schema, path, first)
         yield table
 
@@ -69,15 +72,36 @@ def _quick_tables(file: DataFile, start: int, stop: int, known: pa.Schema) -> It
     """The lines of a part as tables; None behind those that fit no more."""
     import pyarrow as pa
 
-    with file.path.open("rb") as stream:
+    for lines in _lines(file.path, start, stop):
+        table = quick_table(lines, known, threads=False) if stripped(lines) else known.empty_table()
+        yield None if table is None else table.combine_chunks(pa.system_memory_pool())
+        if table is None:
+            return
+
+
+def _lines(path: Path, start: int, stop: int) -> Iterator[memoryview]:
+    """Whole lines of a part of a file, uncopied: the beginning of one that goes on is read again."""
+    with path.open("rb") as stream:
         stream.seek(start)
-        while (size := min(_BYTES_IN_PART, stop - stream.tell())) > 0:
-            lines = stream.read(size)
-            lines += b"" if lines.endswith(b"\n") else stream.readline()
-            table = quick_table(lines, known, threads=False) if lines.strip() else known.empty_table()
-            yield None if table is None else table.combine_chunks(pa.system_memory_pool())
-            if table is None:
-                return
+        while (left := stop - stream.tell()) > 0 and (block := stream.read(min(_BYTES_IN_PART, left))):
+            end = len(block) if len(block) == left else block.rfind(b"\n") + 1
+            if not end:
+                block += stream.readline()
+                end = len(block)
+            stream.seek(end - len(block), os.SEEK_CUR)
+            yield memoryview(block)[:end]
+
+
+def _unsigned(table: pa.Table, known: pa.Schema | None) -> pa.Table:
+    """The table with unsigned numbers where earlier lines have shown ones that are too large for others."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        wanted = field.type if known is None or field.name not in known.names else known.field(field.name).type
+        if "uint64" in str(wanted) and wanted != field.type:
+            with suppress(pa.ArrowException):  # some are negative, which is said when they are written
+                table = table.set_column(place, field.name, table.column(place).cast(wanted))
+    return table
 
 
 def _widened(known: pa.Schema, found: pa.Schema, path: Path, first: int) -> pa.Schema:
@@ -196,10 +220,36 @@ def _array(values: list[object]) -> pa.Array:
     try:
         array = pa.array(values)
     except OverflowError:
-        raise ValueError("an integer does not fit into 64 bits") from None
+        array = _with_large_integers(values)
     if _truth_as_number(values, array.type):
         raise ValueError("true or false among numbers")
     return array
+
+
+def _with_large_integers(values: list[object]) -> pa.Array:
+    """Values some of which only unsigned numbers of 64 bits can be; ValueError where even they cannot."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, _type_of(values))
+    except OverflowError:
+        raise ValueError("an integer does not fit into 64 bits") from None
+
+
+def _type_of(values: Sequence[Any]) -> pa.DataType:
+    """The type that pyarrow finds, but unsigned for integers that need it: those, it does not look for."""
+    import pyarrow as pa
+
+    some = [value for value in values if value is not None]
+    kinds = set(map(type, some))
+    if kinds == {int}:
+        return pa.uint64() if max(some) > _MOST_SIGNED else pa.int64()
+    if kinds == {list}:
+        return pa.list_(_type_of([item for value in some for item in value]))
+    if kinds == {dict}:
+        names = dict.fromkeys(name for value in some for name in value)
+        return pa.struct([(name, _type_of([value.get(name) for value in some])) for name in names])
+    return pa.infer_type(some)
 
 
 def _truth_as_number(values: Sequence[Any], kind: pa.DataType) -> bool:

@@ -6,15 +6,16 @@ Several files, the shards of one split, become one dataset. Which files those ar
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kbtools.data import sample
+from kbtools.data.cached import cached, written_while_digested
 from kbtools.data.columns import evals_features, type_text
+from kbtools.data.file_state import FileState, check_unchanged, file_digest
 from kbtools.data.io import arrow_file, csv_file, json_document, jsonl, plain_types
 from kbtools.data.io.agent_traces import is_trace
 from kbtools.data.io.arrow_file import TableReading
@@ -25,24 +26,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, DatasetDict, Features
 
-_CACHE_FORMAT = 5
-"""Counted up when the same file becomes other rows, types or files than before."""
 _BATCH_BYTES = 1 << 25
 """What is written as one chunk: scattered rows are gathered chunk by chunk, so many small ones are slow."""
 _MOST_ROWS = 100_000
-_SECONDS_THAT_SHOW = 2.0
-"""File systems count time in steps of at most so much: an older file has another time once somebody writes to it."""
 Data = TypeVar("Data", "Dataset", "DatasetDict", "Dataset | DatasetDict")
 
 
 def as_dataset(path: Path) -> tuple[Dataset, str]:
     """The rows of a file, and the digest of its content."""
-    seen = _FileState.of(path)
-    digest, file = _digest(path), data_file(path)
+    seen, file = FileState.of(path), data_file(path)
     known = evals_features().arrow_schema if path == sample.path() else None
-    form = "-".join(filter(None, (file.kind, file.compression, "whole" if file.is_one_document else "")))
-    check = partial(_check_unchanged, path, seen, digest)
-    return _cached(f"{digest[:32]}-{form}", digest, _reading(file), known, check), digest
+    whole = "whole" if file.is_one_document else ""
+    form = "-".join(filter(None, (str(seen.size), file.kind, file.compression, whole)))
+    reading = _reading(file)
+    digest = written_while_digested(path, seen, form, reading) or file_digest(path)
+    check = partial(check_unchanged, path, seen, digest)
+    return cached(form, digest, reading, known, check), digest
 
 
 def as_one(paths: Sequence[Path]) -> Dataset:
@@ -57,7 +56,7 @@ def as_one(paths: Sequence[Path]) -> Dataset:
     schema = features.arrow_schema
     if any(ds.features.arrow_schema.types != schema.types or ds.column_names != schema.names for ds, _ in parts):
         tables = [ds.data.table for ds, _ in parts]
-        return _cached(f"{digest[:32]}-parts", digest, TableReading(lambda known: _aligned(tables, schema)), schema)
+        return cached("parts", digest, TableReading(lambda known: _aligned(tables, schema)), schema)
     whole = datasets.concatenate_datasets([ds for ds, _ in parts])
     whole._fingerprint = digest[:64]
     return whole
@@ -74,54 +73,7 @@ def gatherable(data: Data, where: object) -> Data:
     digest = hashlib.sha256(f"{data._fingerprint}-plain".encode()).hexdigest()
     flat = data.flatten_indices() if data._indices is not None else data
     tables = [plain_types.plain_table(flat.data.table, wanted)]
-    return _cached(f"{digest[:32]}-plain", digest, TableReading(lambda known: tables), wanted)
-
-
-def _cached(
-    name: str, digest: str, reading: TableReading, known: pa.Schema | None, check: Callable[[], None] = lambda: None
-) -> Dataset:
-    import datasets
-
-    if known is not None:  # the same bytes under another schema are other rows, also to the stages that follow
-        digest = hashlib.sha256(digest.encode() + known.serialize().to_pybytes()).hexdigest()
-        name = f"{name}-{digest[:16]}"
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "kbtools" / f"{name}-{_CACHE_FORMAT}"
-    target = folder / "data.arrow"
-    if not arrow_file.written(target):
-        folder.mkdir(parents=True, exist_ok=True)
-        arrow_file.write(reading, target, known, check)
-    fingerprint = digest[:64]  # of the content, where `datasets` would take the cache files' time
-    parts = [arrow_file.mapped(file, fingerprint) for file in arrow_file.written(target)]
-    ds = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
-    ds._fingerprint = fingerprint
-    return ds
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-class _FileState(NamedTuple):
-    """What a file looks like from outside; `quiet` where its last write is so long ago that another would show."""
-
-    inode: int
-    size: int
-    written: int
-    changed: int
-    quiet: bool
-
-    @classmethod
-    def of(cls, path: Path) -> _FileState:
-        found = path.stat()
-        quiet = max(found.st_mtime, found.st_ctime) < time.time() - _SECONDS_THAT_SHOW
-        return cls(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, quiet)
-
-
-def _check_unchanged(path: Path, seen: _FileState, digest: str) -> None:
-    """DataError where what was read may not be what the digest is of: it names the cache."""
-    if not (seen.quiet and _FileState.of(path) == seen) and _digest(path) != digest:
-        raise DataError(f"{path} changed while it was read. Start again when it is whole.")
+    return cached("plain", digest, TableReading(lambda known: tables), wanted)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------

@@ -12,20 +12,22 @@ if TYPE_CHECKING:
 
 _PARSED_BYTES = 1 << 24
 """What one thread of pyarrow's reader parses, and the longest line that it takes."""
+_MANY_BLANKS = 64
 _EXACT = float(1 << 53)
 _NEWLINE, _RETURN, _OPEN, _CLOSE = b"\n\r{}"
 
 
-def quick_table(block: bytes, known: pa.Schema, *, threads: bool = True) -> pa.Table | None:
+def quick_table(block: bytes | memoryview, known: pa.Schema, *, threads: bool = True) -> pa.Table | None:
     """The rows of these lines, all fields exactly of the known types; None if that cannot be, or lines are blank."""
     import numpy as np
     import pyarrow as pa
 
-    lines, types = block.strip(), _types_of(known)
+    lines, types = stripped(block), _types_of(known)
     if types.with_lists_of_nulls or not _is_utf8(lines):
         return None
-    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == _NEWLINE)
-    read = _parsed if len(known) and _is_object_a_line(lines, ends) else _parsed_within
+    text = np.frombuffer(lines, np.uint8)
+    ends = np.flatnonzero(text == _NEWLINE)
+    read = _parsed if len(known) and _is_object_a_line(text, ends) else _parsed_within
     try:
         table = read(lines, known, threads=threads)
     except pa.ArrowException:
@@ -36,21 +38,30 @@ def quick_table(block: bytes, known: pa.Schema, *, threads: bool = True) -> pa.T
     return None if any(map(_perhaps_rounded, floats)) else table
 
 
-def _is_object_a_line(lines: bytes, ends: np.ndarray) -> bool:
+def stripped(block: bytes | memoryview) -> memoryview:
+    """The block without blanks around it, which is copied only where there are many of them."""
+    whole = memoryview(block)
+    head, tail = bytes(whole[:_MANY_BLANKS]), bytes(whole[-_MANY_BLANKS:])
+    before, behind = len(head) - len(head.lstrip()), len(tail) - len(tail.rstrip())
+    if before == len(head) or behind == len(tail):
+        return memoryview(bytes(whole).strip())
+    return whole[before : len(whole) - behind]
+
+
+def _is_object_a_line(text: np.ndarray, ends: np.ndarray) -> bool:
     """Whether every line begins and ends as an object does; then as many rows as lines are a row a line.
 
     For no value of JSON goes on from one brace to the next over the end of a line.
     """
     import numpy as np
 
-    text = np.frombuffer(lines, np.uint8)
     last = text[ends - 1]
     last = np.where(last == _RETURN, text[ends - 2], last)
-    whole = lines.startswith(b"{") and lines.endswith(b"}")
-    return whole and bool((last == _CLOSE).all()) and bool((text[ends + 1] == _OPEN).all())
+    whole = len(text) > 0 and text[0] == _OPEN and text[-1] == _CLOSE
+    return bool(whole and (last == _CLOSE).all() and (text[ends + 1] == _OPEN).all())
 
 
-def _parsed(lines: bytes, types: pa.Schema, *, threads: bool) -> pa.Table:
+def _parsed(lines: memoryview | bytes, types: pa.Schema, *, threads: bool) -> pa.Table:
     import pyarrow as pa
     import pyarrow.json as pj
 
@@ -62,21 +73,22 @@ def _parsed(lines: bytes, types: pa.Schema, *, threads: bool) -> pa.Table:
     )
 
 
-def _parsed_within(lines: bytes, known: pa.Schema, *, threads: bool) -> pa.Table | None:
+def _parsed_within(lines: memoryview, known: pa.Schema, *, threads: bool) -> pa.Table | None:
     """As `_parsed`, where each line is the one field of an object of our own: it cannot be half a row or two."""
     import pyarrow as pa
 
-    wrapped = b"".join((b'{"row":', lines.replace(b"\n", b'}\n{"row":'), b"}"))
+    wrapped = b"".join((b'{"row":', bytes(lines).replace(b"\n", b'}\n{"row":'), b"}"))
     rows = _parsed(wrapped, pa.schema([("row", pa.struct(list(known)))]), threads=threads).column("row")
     if rows.null_count:
         return None
     return pa.Table.from_batches([pa.RecordBatch.from_struct_array(chunk) for chunk in rows.chunks], known)
 
 
-def _is_utf8(text: bytes) -> bool:
+def _is_utf8(text: memoryview) -> bool:
     """Pyarrow's reader does not ask."""
+    whole = text.obj
     try:
-        return text.isascii() or bool(text.decode())
+        return (isinstance(whole, bytes) and whole.isascii()) or bool(str(text, "utf-8"))
     except UnicodeDecodeError:
         return False
 

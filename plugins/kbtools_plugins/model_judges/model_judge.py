@@ -16,7 +16,7 @@ from pydantic import JsonValue, PrivateAttr
 
 import kbtools as kb
 from kbtools.data.table import column, rows_text
-from kbtools.judge import RAW, VerdictField, verdict_counts, with_columns
+from kbtools.judge import RAW, VerdictField, verdict_columns, verdict_counts
 from kbtools.llm import Further, ModelStage, Question, RowInputs, found_paths, refuse_failures, refuse_nulls
 from kbtools.llm.parts import RowValues
 from kbtools.models.contract import Contract, JsonContract, TagContract
@@ -224,9 +224,9 @@ class ModelJudge(ModelStage, kb.Judge):
         refuse_failures([in_words])
         return {RAW: in_words.raw, name: float((in_words.fields or {})[name]), f"{name}_mass": mass}
 
-    def to_table(self, table: pa.Table, values: Sequence[RowValues | None], features: Features) -> pa.Table:
-        """The rows with the verdicts beside them."""
-        return with_columns(table, values, self.column_names(_before(self, features)), features)
+    def to_columns(self, values: Sequence[RowValues | None], features: Features) -> dict[str, pa.Array]:
+        """The verdicts' columns."""
+        return verdict_columns(values, self.column_names(_before(self, features)), features)
 
     def _trial(self) -> Trial:
         return Trial(self, self.scores(), self.metamorphic)

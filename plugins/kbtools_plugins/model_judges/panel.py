@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import JsonValue
 
 import kbtools as kb
-from kbtools.data.table import empty, map_batches
+from kbtools.data.made_columns import map_columns
+from kbtools.data.table import empty
 from kbtools.judge import VerdictField
 from kbtools.llm.model_stage import NOTHING_SPENT
 from kbtools.llm.replay import replay
@@ -116,7 +117,9 @@ class PanelJudge(ModelJudge):
     def _together(self, results: Sequence[kb.Result]) -> kb.Result:
         rows: Dataset = results[-1].dataset
         features = self.with_panel(rows.features)
-        done = map_batches(rows, self._combined, features=features, fingerprint=self.fingerprint(rows, "panel"))
+        rated = [single.prefix + name for single in self.singles() for name in self.scores()]
+        key = self.fingerprint(rows, "panel")
+        done = map_columns(rows, self._combined, rated, features=features, fingerprint=key)
         named = list(zip(slugs(self.models), results, strict=True))
         facts: dict[str, Any] = {name: dict(result.facts) for name, result in named}
         return kb.Result(
@@ -134,14 +137,14 @@ class PanelJudge(ModelJudge):
     def _combined(self, table: pa.Table) -> pa.Table:
         import pyarrow as pa
 
+        made = {}
         for name, kind in self.scores().items():
             ratings = [table.column(single.prefix + name).to_pylist() for single in self.singles()]
             pairs = [_agreed(row, kind.get("enum")) for row in zip(*ratings, strict=True)]
             rated = field_of_schema(kind, averaged=True).feature.pa_type
-            table = table.append_column(self.prefix + name, pa.array([pair[0] for pair in pairs], rated))
-            spread = pa.array([pair[1] for pair in pairs], pa.float64())
-            table = table.append_column(f"{self.prefix}{name}_disagreement", spread)
-        return table
+            made[self.prefix + name] = pa.array([pair[0] for pair in pairs], rated)
+            made[f"{self.prefix}{name}_disagreement"] = pa.array([pair[1] for pair in pairs], pa.float64())
+        return pa.table(made)
 
 
 def _agreed(ratings: Sequence[Any], labels: Sequence[str] | None) -> tuple[object, float | None]:

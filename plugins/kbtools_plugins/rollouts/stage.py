@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import kbtools as kb
+from kbtools.data.made_columns import map_columns
 from kbtools.data.table import column, keep, map_batches, rows_text
 from kbtools.data.writable import broken_character
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
@@ -54,7 +55,8 @@ class ConvertRollouts(kb.Stage):
 
         counts = {f"__kbtools_{name}__": datasets.Value("int64") for name in _COUNTS}
         features = datasets.Features({**with_error(ds.features), **counts})
-        marked = map_batches(ds, self._marked, features=features, fingerprint=self.fingerprint(ds, "marked"), rows=50)
+        key = self.fingerprint(ds, "marked")
+        marked = map_columns(ds, self._marked, ds.column_names, features=features, fingerprint=key, rows=50)
         totals = {name: sum(column(marked, f"__kbtools_{name}__").to_pylist()) for name in _COUNTS}
         dropped, marked, ds = self._without_empty(ds, marked)
         marked = marked.select_columns([*ds.column_names, ERROR])
@@ -91,11 +93,10 @@ class ConvertRollouts(kb.Stage):
         import pyarrow as pa
 
         found = [self._read(layout, row) for layout, row in _rows(table)]
-        table = table.append_column(ERROR, pa.array([row.error for row in found], pa.string()))
-        for name in _COUNTS:
-            values = pa.array([getattr(row, name) for row in found], pa.int64())
-            table = table.append_column(f"__kbtools_{name}__", values)
-        return table
+        counts = {
+            f"__kbtools_{name}__": pa.array([getattr(row, name) for row in found], pa.int64()) for name in _COUNTS
+        }
+        return pa.table({ERROR: pa.array([row.error for row in found], pa.string()), **counts})
 
     def _converted(self, table: pa.Table) -> pa.Table:
         import datasets

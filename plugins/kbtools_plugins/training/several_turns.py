@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import kbtools as kb
 from kbtools.data.columns import is_message_list
-from kbtools.data.table import column, map_batches
+from kbtools.data.made_columns import map_columns
+from kbtools.data.table import column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,6 +56,8 @@ def _with_turn(
         return ds
 
     def picked(table: pa.Table) -> pa.Table:
+        import pyarrow as pa
+
         messages = [_spoken(value) for value in table.column(completion).to_pylist()]
         verdicts = [_of(pick, found) for found in table.column(VERDICTS).to_pylist()]
         rewards = [_of(pick, found) for found in table.column(REWARDS).to_pylist()]
@@ -63,18 +66,18 @@ def _with_turn(
             "verdict": [None if _is_none(verdict) else verdict for verdict in verdicts],
             "reward": rewards,
         }
-        for name, values in made.items():
-            place = table.column_names.index(name)
-            table = table.set_column(place, name, _array(values, table.schema.field(name).type))
-        return table
+        return pa.table({name: pa.array(values, schema.field(name).type) for name, values in made.items()})
 
-    return map_batches(ds, picked, features=ds.features, fingerprint=stage.fingerprint(ds, f"{which} tries"), rows=500)
-
-
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(values, kind)
+    schema, needs = ds.features.arrow_schema, [completion, VERDICTS, REWARDS]
+    return map_columns(
+        ds,
+        picked,
+        needs,
+        features=ds.features,
+        fingerprint=stage.fingerprint(ds, f"{which} tries"),
+        replaced=[completion, "verdict", "reward"],
+        rows=500,
+    )
 
 
 def _of(pick: Callable[[Sequence[T]], T], found: Sequence[T] | None) -> T | None:

@@ -11,7 +11,8 @@ from kbtools.data.columns import column_type, is_message_list
 from kbtools.data.conversations.fields import REASONING_FIELDS
 from kbtools.data.conversations.messages import Message, looks_encoded, writable_messages
 from kbtools.data.conversations.reasoning import ReasoningError
-from kbtools.data.table import column, field_of, keep, map_batches
+from kbtools.data.made_columns import map_columns
+from kbtools.data.table import column, field_of, keep, map_batches, top_column
 from kbtools.failed_rows import ERROR, resolve_failures, with_error
 from kbtools.wording import counted
 
@@ -71,8 +72,12 @@ class ExplodeTurns(kb.Stage):
         """Find the rows that cannot be taken apart, then write the turns of the others."""
         features = self.output_features(ds.features)
         dropped, ds = self._with_new_turns(ds)
-        marked = map_batches(
-            ds, self._marked, features=with_error(ds.features), fingerprint=self.fingerprint(ds, "marked")
+        marked = map_columns(
+            ds,
+            self._marked,
+            self._needs(ds.features),
+            features=with_error(ds.features),
+            fingerprint=self.fingerprint(ds, "marked"),
         )
         whole = resolve_failures(self, ds, marked, self.on_error, "cannot be taken apart into turns")
         assert not isinstance(whole.dataset, dict)
@@ -93,11 +98,17 @@ class ExplodeTurns(kb.Stage):
         drop = kb.Drop(keep(ds, ~new, self.fingerprint(ds, "seen")), "no-new-turn")
         return (drop,), keep(ds, new, self.fingerprint(ds, "new"))
 
+    def _needs(self, features: Features) -> list[str]:
+        """Columns that say whether a row can be taken apart."""
+        prompt, completion = self._places(features)
+        tops = [top_column(features, path) for path in (prompt, completion) if path]
+        return [*dict.fromkeys([*tops, *self.per_turn, *([_NEW] if _says_new(features) else [])])]
+
     def _marked(self, table: pa.Table) -> pa.Table:
         import pyarrow as pa
 
         errors = [self._error_of(cells) for cells in self._cells(table)]
-        return table.append_column(ERROR, pa.array(errors, pa.string()))
+        return pa.table({ERROR: pa.array(errors, pa.string())})
 
     def _error_of(self, cells: _TurnCells) -> str | None:
         try:

@@ -12,14 +12,14 @@ from pydantic import BaseModel
 
 import kbtools as kb
 from kbtools.data import texts
-from kbtools.data.table import batches, field_of, map_batches, on_counts, on_rows, rows_text
+from kbtools.data.new_columns import with_columns
+from kbtools.data.table import batches, field_of, on_counts, on_rows, rows_text
 from kbtools.data.tasks import defined
 from kbtools_plugins.verify.check_options import CheckOptions
 from kbtools_plugins.verify.checked import require_machine, verdicts
 from kbtools_plugins.verify.reward import check_formula, reward_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from datasets import Dataset, Features
     from pydantic import JsonValue
 
@@ -112,25 +112,14 @@ class Verify(CheckOptions, kb.Stage):
 
     def transform(self, ds: Dataset) -> kb.Result:
         """Check every row's pair and add the verdicts."""
+        import pyarrow as pa
+
         features = self.output_features(ds.features)
         rows = self._rows(ds)
         verdicts = iter(self._verdicts([pair for pair in rows if pair]))
         records = [self._record(next(verdicts)) if pair else _missing() for pair in rows]
-        place = iter(records)
-
-        def add(table: pa.Table) -> pa.Table:
-            import pyarrow as pa
-
-            batch = [next(place) for _ in range(table.num_rows)]
-            for name in _COLUMNS:
-                if name in table.column_names:
-                    table = table.drop_columns([name])
-                table = table.append_column(
-                    name, pa.array([record[name] for record in batch], type=features[name].pa_type)
-                )
-            return table.select(list(features))
-
-        result = map_batches(ds, add, features=features, fingerprint=self.fingerprint(ds, _digest(records)))
+        columns = {name: pa.array([record[name] for record in records], features[name].pa_type) for name in _COLUMNS}
+        result = with_columns(ds, columns, features, self.fingerprint(ds, _digest(records)))
         counts = dict(Counter(str(record["verdict"]) for record in records).most_common())
         table = kb.Table("verdicts", ("verdict", "rows"), tuple((kind, f"{rows:,}") for kind, rows in counts.items()))
         return kb.Result(result, facts={"verdicts": {**counts}, "passed": counts.get("pass", 0)}, tables=(table,))

@@ -20,6 +20,7 @@ typedef struct {
 } Access;
 
 enum { LANES = 32 };
+#define WARPS(row, lane) for (s64 row = 0; row < a->programs; row++) for (s64 lane = 0; lane < a->threads; lane += LANES)
 
 typedef struct {
     s64 row, lane, n;
@@ -210,14 +211,13 @@ int kb_first(const Access *a, u64 *found)
     Warp w;
     if (!access_fits(a))
         return MALFORMED;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES) {
-            look(a, &w, row, lane, 0, 1 << 30);
-            for (s64 at = 0; at < w.n; at++)
-                if (w.here[at]) {
-                    *found = (u64)w.at[at];
-                    return DONE;
-                }
-        }
+    WARPS(row, lane) {
+        look(a, &w, row, lane, 0, 1 << 30);
+        for (s64 at = 0; at < w.n; at++)
+            if (w.here[at]) {
+                *found = (u64)w.at[at];
+                return DONE;
+            }
+    }
     return UNSURE;
 }

@@ -87,22 +87,20 @@ int kb_global_load(const Access *a, const Storage *b, u8 *const *values)
     int fits = storage_fits(a, b), active = 0;
     if (fits != DONE)
         return fits;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES) {
-            if (!look(a, &w, row, lane, b->base, b->bytes) || !may_load(a, b, &w))
-                return UNSURE;
-            for (s64 at = 0; at < w.n && !active; at++)
-                active = w.here[at];
-        }
+    WARPS(row, lane) {
+        if (!look(a, &w, row, lane, b->base, b->bytes) || !may_load(a, b, &w))
+            return UNSURE;
+        for (s64 at = 0; at < w.n && !active; at++)
+            active = w.here[at];
+    }
     if (!active)
         return UNSURE;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES) {
-            look(a, &w, row, lane, b->base, b->bytes);
-            if (b->writes && b->reads)
-                note_global_readers(a, b, &w);
-            fetch(a, &w, b->data, values);
-        }
+    WARPS(row, lane) {
+        look(a, &w, row, lane, b->base, b->bytes);
+        if (b->writes && b->reads)
+            note_global_readers(a, b, &w);
+        fetch(a, &w, b->data, values);
+    }
     return DONE;
 }
 
@@ -145,20 +143,19 @@ int kb_global_store(const Access *a, const Storage *b, const u8 *const *values)
     int fits = storage_fits(a, b);
     if (fits != DONE)
         return fits;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES)
-            if (!look(a, &w, row, lane, b->base, b->bytes) || (b->writes && !may_store(a, b, &w, values)))
-                return UNSURE;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES) {
-            look(a, &w, row, lane, b->base, b->bytes);
-            write_global(a, b, &w, values);
-        }
-    for (s64 row = 0; b->writes && row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES) {
-            look(a, &w, row, lane, b->base, b->bytes);
-            if (!kept(a, &w, b->data, values))
-                return TORN;
-        }
+    WARPS(row, lane)
+        if (!look(a, &w, row, lane, b->base, b->bytes) || (b->writes && !may_store(a, b, &w, values)))
+            return UNSURE;
+    WARPS(row, lane) {
+        look(a, &w, row, lane, b->base, b->bytes);
+        write_global(a, b, &w, values);
+    }
+    if (!b->writes)
+        return DONE;
+    WARPS(row, lane) {
+        look(a, &w, row, lane, b->base, b->bytes);
+        if (!kept(a, &w, b->data, values))
+            return TORN;
+    }
     return DONE;
 }

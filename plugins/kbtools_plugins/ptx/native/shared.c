@@ -96,22 +96,20 @@ int kb_shared_load(const Access *a, const Shared *s, u8 *const *values)
     int fits = shared_fits(a, s), active = 0;
     if (fits != DONE)
         return fits;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES) {
-            if (!look_shared(a, s, &w, row, lane) || ((s->races || s->track) && !may_read(a, s, &w)))
-                return UNSURE;
-            for (s64 at = 0; at < w.n && !active; at++)
-                active = w.here[at];
-        }
+    WARPS(row, lane) {
+        if (!look_shared(a, s, &w, row, lane) || ((s->races || s->track) && !may_read(a, s, &w)))
+            return UNSURE;
+        for (s64 at = 0; at < w.n && !active; at++)
+            active = w.here[at];
+    }
     if (!active)
         return UNSURE;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES) {
-            look_shared(a, s, &w, row, lane);
-            if (s->races)
-                note_readers(a, s, &w);
-            fetch(a, &w, s->data, values);
-        }
+    WARPS(row, lane) {
+        look_shared(a, s, &w, row, lane);
+        if (s->races)
+            note_readers(a, s, &w);
+        fetch(a, &w, s->data, values);
+    }
     return DONE;
 }
 
@@ -161,14 +159,12 @@ int kb_shared_store(const Access *a, const Shared *s, const u8 *const *values, i
         return fits;
     if (copying && s->races && !s->pending)
         return MALFORMED;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES)
-            if (!look_shared(a, s, &w, row, lane) || (s->races && !may_write(a, s, &w, values)))
-                return UNSURE;
-    for (s64 row = 0; row < a->programs; row++)
-        for (s64 lane = 0; lane < a->threads; lane += LANES) {
-            look_shared(a, s, &w, row, lane);
-            write_shared(a, s, &w, values, copying);
-        }
+    WARPS(row, lane)
+        if (!look_shared(a, s, &w, row, lane) || (s->races && !may_write(a, s, &w, values)))
+            return UNSURE;
+    WARPS(row, lane) {
+        look_shared(a, s, &w, row, lane);
+        write_shared(a, s, &w, values, copying);
+    }
     return DONE;
 }
