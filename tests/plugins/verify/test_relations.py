@@ -8,8 +8,7 @@ import pytest
 
 from kbtools_plugins.verify.candidate import kernels
 from kbtools_plugins.verify.candidate.relations.launches import relations
-from kbtools_plugins.verify.protocol.reading import Kernel
-from kbtools_plugins.verify.protocol.structure import Launch, RelationsJob
+from kbtools_plugins.verify.protocol.reading import Kernel, NumberedLaunch, RelationsJob
 from kbtools_plugins.verify.protocol.trace import TraceStep
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.steps.coverage import covers_otherwise
@@ -24,7 +23,7 @@ def _found(body: str, grid: tuple[int, ...] = (4, 1, 1), helper: str = "", **bou
     text = f"{_HEAD}{helper}\n@triton.jit\ndef kernel({parameters}):\n{lines}\n"
     source = kernels.extract(ast.parse(text))
     constants = source.kernels["kernel"][0].constants
-    launch = Launch(kernel="kernel", grid=list(grid), bound=bound, constants=constants)
+    launch = NumberedLaunch(kernel="kernel", grid=list(grid), bound=bound, constants=constants)
     reply = relations(RelationsJob(text=source.text, launches=[launch]))
     return {(found.extent, found.block) for found in reply.launches[0] if found.block > 1}
 

@@ -11,9 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kbtools_plugins.verify.host.pair_processes import PairProcesses
-from kbtools_plugins.verify.protocol.reading import SHRINK, KernelSource, ShrinkJob, ShrinkReply, Sized
+from kbtools_plugins.verify.protocol.reading import (
+    RELATIONS,
+    SHRINK,
+    KernelSource,
+    NumberedLaunch,
+    Relation,
+    RelationsJob,
+    ShrinkJob,
+    ShrinkReply,
+    Sized,
+)
 from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob, RecordReply
-from kbtools_plugins.verify.protocol.structure import RELATIONS, Launch, Relation, RelationsJob
 from kbtools_plugins.verify.protocol.trace import Trace, TraceStep
 from kbtools_plugins.verify.steps import read
 from kbtools_plugins.verify.steps.coverage import covers_otherwise, programs
@@ -110,7 +119,7 @@ def _with_relations(processes: PairProcesses, trace: Trace, source: KernelSource
         kernel = source.find(step.kernel, step.kernel_line)
         if kernel is None:
             return None
-        launch = Launch(kernel=kernel.clean_name, grid=step.grid, bound=step.bound, constants=kernel.constants)
+        launch = NumberedLaunch(kernel=kernel.clean_name, grid=step.grid, bound=step.bound, constants=kernel.constants)
         launches.append(launch)
     reply = processes.run(RELATIONS, RelationsJob(text=source.text, launches=launches)).reply
     if reply is None:

@@ -11,9 +11,8 @@ from kbtools_plugins.verify.candidate import kernels, static_rules, text
 from kbtools_plugins.verify.candidate.relations.launches import relations
 from kbtools_plugins.verify.candidate.relations.walk import TooMuch
 from kbtools_plugins.verify.protocol.message import ProcessMessage
-from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply
+from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply, RelationsJob
 from kbtools_plugins.verify.protocol.roles import RoleFailure
-from kbtools_plugins.verify.protocol.structure import RelationsJob
 from kbtools_plugins.verify.protocol.wire import Talk
 
 _RECURSION = 4_000

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Mapping
 
 from kbtools_plugins.verify.candidate.relations.arithmetic import Relations
-from kbtools_plugins.verify.candidate.relations.values import ABSENT, NOTHING, Thing, Value
+from kbtools_plugins.verify.candidate.relations.values import ABSENT, NOTHING, KernelValue, Thing
 from kbtools_plugins.verify.candidate.relations.walk import Names, Walk
-from kbtools_plugins.verify.protocol.structure import Launch, Relation, RelationsJob, RelationsReply
+from kbtools_plugins.verify.protocol.reading import NumberedLaunch, Relation, RelationsJob, RelationsReply
 from kbtools_plugins.verify.protocol.wire import Tree
 
 
@@ -20,7 +20,7 @@ def relations(job: RelationsJob) -> RelationsReply:
     return RelationsReply(launches=[_of(launch, functions, constants) for launch in job.launches])
 
 
-def _of(launch: Launch, functions: Mapping[str, ast.FunctionDef], constants: Names) -> list[Relation]:
+def _of(launch: NumberedLaunch, functions: Mapping[str, ast.FunctionDef], constants: Names) -> list[Relation]:
     names: Names = {name: _argument(name, value, launch) for name, value in launch.bound.items()}
     numbers = {
         name: value for name, value in launch.bound.items() if type(value) is int and name not in launch.constants
@@ -31,15 +31,15 @@ def _of(launch: Launch, functions: Mapping[str, ast.FunctionDef], constants: Nam
     return list(found.found.values())
 
 
-def _argument(name: str, value: Tree, launch: Launch) -> Thing:
+def _argument(name: str, value: Tree, launch: NumberedLaunch) -> Thing:
     if value is None:
         return ABSENT
     if isinstance(value, bool | int | float):
         constant = name in launch.constants
-        return Value(number=value, of=frozenset() if constant else frozenset([name]))
+        return KernelValue(number=value, of=frozenset() if constant else frozenset([name]))
     if isinstance(value, dict) and isinstance(items := value.get("tuple"), list):
         return tuple(_argument(f"{name}[{number}]", item, launch) for number, item in enumerate(items))
-    return Value(pointer=isinstance(value, dict) and "ref" in value)
+    return KernelValue(pointer=isinstance(value, dict) and "ref" in value)
 
 
 def _constants(tree: ast.Module, functions: Mapping[str, ast.FunctionDef]) -> Names:

@@ -9,7 +9,7 @@ _NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Extent:
+class Measure:
     """A number that a value was added to, taken from or held against."""
 
     key: str
@@ -19,13 +19,13 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Value:
+class KernelValue:
     """A number that follows from the launch's, or what a value that does not is made of."""
 
     number: int | float | None = None
     of: frozenset[str] = _NONE
     """Arguments that it is made of; empty for a constant."""
-    extents: frozenset[Extent] = frozenset()
+    extents: frozenset[Measure] = frozenset()
     blocks: frozenset[int] = frozenset()
     """Constants that it goes on by from one program, round or element to the next."""
     vector: bool = False
@@ -47,24 +47,24 @@ class Value:
         return self.number if type(self.number) is int and not self.of else None
 
 
-NOTHING = Value()
+NOTHING = KernelValue()
 """A value of which nothing matters: a type, a name."""
-LOADED = Value(loaded=True)
-ABSENT = Value(absent=True)
+LOADED = KernelValue(loaded=True)
+ABSENT = KernelValue(absent=True)
 
-Thing = Value | tuple["Thing", ...]
+Thing = KernelValue | tuple["Thing", ...]
 """A value or several."""
 
 
-def parts(thing: Thing) -> list[Value]:
+def parts(thing: Thing) -> list[KernelValue]:
     """All values in it."""
-    return [thing] if isinstance(thing, Value) else [part for item in thing for part in parts(item)]
+    return [thing] if isinstance(thing, KernelValue) else [part for item in thing for part in parts(item)]
 
 
-def joined(things: Iterable[Thing]) -> Value:
+def joined(things: Iterable[Thing]) -> KernelValue:
     """What may be any of these, or is made of all of them; numbers in it are no longer known."""
     values = [value for thing in things for value in parts(thing)]
-    return Value(
+    return KernelValue(
         of=frozenset().union(*(value.of for value in values)),
         extents=frozenset().union(*(value.extents for value in values)),
         blocks=frozenset().union(*(value.blocks for value in values)),
@@ -88,11 +88,11 @@ def forgotten(thing: Thing, key: str) -> Thing:
         return tuple(forgotten(part, f"{key}.{number}") for number, part in enumerate(thing))
     if thing.number is None:
         return replace(thing, absent=False)
-    return Value(of=thing.of, extents=extents_of(thing, key))
+    return KernelValue(of=thing.of, extents=extents_of(thing, key))
 
 
-def extents_of(value: Value, key: str) -> frozenset[Extent]:
+def extents_of(value: KernelValue, key: str) -> frozenset[Measure]:
     """Those of a value, or itself if it is a size."""
     if value.size is None:
         return value.extents
-    return frozenset([Extent(key, value.size, value.of)])
+    return frozenset([Measure(key, value.size, value.of)])

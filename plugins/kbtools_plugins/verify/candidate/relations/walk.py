@@ -9,13 +9,13 @@ from functools import partial
 
 from kbtools_plugins.verify.candidate.kernel_language import dotted
 from kbtools_plugins.verify.candidate.relations.arithmetic import Relations, negated
-from kbtools_plugins.verify.candidate.relations.calls import Call, called
+from kbtools_plugins.verify.candidate.relations.calls import LanguageCall, called
 from kbtools_plugins.verify.candidate.relations.values import (
     ABSENT,
     NOTHING,
-    Extent,
+    KernelValue,
+    Measure,
     Thing,
-    Value,
     either,
     extents_of,
     forgotten,
@@ -94,7 +94,7 @@ class Walk:
         elif node.value is not None:
             self._bind(node.target, self.value(node.value, names), names)
 
-    def _advanced(self, node: ast.AugAssign, names: Names) -> Value:
+    def _advanced(self, node: ast.AugAssign, names: Names) -> KernelValue:
         """What goes on by a constant in each round goes through something in blocks of it."""
         before, by = self._single(_loaded(node.target), names), self._single(node.value, names)
         after = self._relations.computed(type(node.op), before, by, self._key(node))
@@ -112,7 +112,7 @@ class Walk:
 
     def _if(self, node: ast.If, names: Names, returned: list[Thing]) -> None:
         test = self.value(node.test, names)
-        if isinstance(test, Value) and (test.number is not None or test.absent):
+        if isinstance(test, KernelValue) and (test.number is not None or test.absent):
             self._block(node.body if test.number else node.orelse, names, returned)
             return
         one, other = dict(names), dict(names)
@@ -134,7 +134,7 @@ class Walk:
             self._bind(node.target, counter, names)
             self._block(node.body, names, returned)
 
-    def _counter(self, node: ast.For, names: Names) -> Value:
+    def _counter(self, node: ast.For, names: Names) -> KernelValue:
         """What a loop counts with; how often it goes round is a relation."""
         call = node.iter
         if not (isinstance(call, ast.Call) and dotted(call.func).rpartition(".")[2] in _RANGES and call.args):
@@ -142,16 +142,16 @@ class Walk:
         given = [joined_if_several(self.value(argument, names)) for argument in call.args[:3]]
         for word in call.keywords:
             self.value(word.value, names)
-        start, stop = (Value(number=0), given[0]) if len(given) == 1 else (given[0], given[1])
-        step = given[2] if len(given) > 2 else Value(number=1)
+        start, stop = (KernelValue(number=0), given[0]) if len(given) == 1 else (given[0], given[1])
+        step = given[2] if len(given) > 2 else KernelValue(number=1)
         self._rounds(start, stop, step, self._key(node))
-        found = joined([start, Value(blocks=stop.blocks)])
+        found = joined([start, KernelValue(blocks=stop.blocks)])
         own = frozenset([step.constant]) if step.constant and step.constant > 1 else frozenset[int]()
-        return Value(
+        return KernelValue(
             blocks=found.blocks | own, extents=extents_of(start, self._key(node, " from")), loaded=found.loaded
         )
 
-    def _rounds(self, start: Value, stop: Value, step: Value, key: str) -> None:
+    def _rounds(self, start: KernelValue, stop: KernelValue, step: KernelValue, key: str) -> None:
         if type(step.number) is not int or step.number == 0:
             self._relations.of_unknown(key, step.blocks)
             return
@@ -163,7 +163,7 @@ class Walk:
             if of:
                 self._relations.note(key, abs(stop.number - start.number), width, of)
         else:
-            extents: frozenset[Extent] = extents_of(start, f"{key} start") | extents_of(stop, f"{key} stop")
+            extents: frozenset[Measure] = extents_of(start, f"{key} start") | extents_of(stop, f"{key} stop")
             self._relations.all_pairs(key, extents, start.blocks | stop.blocks | {width})
             if start.loaded or stop.loaded:
                 self._relations.of_unknown(key, {width})
@@ -193,7 +193,7 @@ class Walk:
             return self._compared(node, names)
         return self._other(node, names)
 
-    def _single(self, node: ast.expr, names: Names) -> Value:
+    def _single(self, node: ast.expr, names: Names) -> KernelValue:
         return joined_if_several(self.value(node, names))
 
     def _other(self, node: ast.expr, names: Names) -> Thing:
@@ -206,9 +206,9 @@ class Walk:
 
     def _part(self, node: ast.Subscript, names: Names) -> Thing:
         whole, place = self.value(node.value, names), self._slice(node.slice, names)
-        if isinstance(whole, Value):
+        if isinstance(whole, KernelValue):
             return whole
-        at = place.constant if isinstance(place, Value) else None
+        at = place.constant if isinstance(place, KernelValue) else None
         return whole[at] if at is not None and -len(whole) <= at < len(whole) else joined([whole])
 
     def _slice(self, node: ast.expr, names: Names) -> Thing:
@@ -216,11 +216,11 @@ class Walk:
 
     def _chosen(self, node: ast.IfExp, names: Names) -> Thing:
         test = self.value(node.test, names)
-        if isinstance(test, Value) and (test.number is not None or test.absent):
+        if isinstance(test, KernelValue) and (test.number is not None or test.absent):
             return self.value(node.body if test.number else node.orelse, names)
         return either(self.value(node.body, names), self.value(node.orelse, names), self._key(node))
 
-    def _compared(self, node: ast.Compare, names: Names) -> Value:
+    def _compared(self, node: ast.Compare, names: Names) -> KernelValue:
         sides = [self._single(part, names) for part in [node.left, *node.comparators]]
         found = [
             self._relations.compared(type(kind), left, right, self._key(node, f" {number}"))
@@ -242,7 +242,9 @@ class Walk:
         name = path.rpartition(".")[2] or (node.func.attr if isinstance(node.func, ast.Attribute) else "")
         is_function = isinstance(node.func, ast.Name) or dotted(node.func).startswith(("tl.", "triton."))
         own = [] if is_function else [receiver]
-        return called(Call(name, [*own, *arguments], words, is_function), self._grid, self._relations, self._key(node))
+        return called(
+            LanguageCall(name, [*own, *arguments], words, is_function), self._grid, self._relations, self._key(node)
+        )
 
     def _bound(self, function: ast.FunctionDef, arguments: list[Thing], words: dict[str, Thing]) -> Names:
         parameters = [item.arg for item in [*function.args.posonlyargs, *function.args.args]]
@@ -253,21 +255,21 @@ class Walk:
         return names | words
 
 
-def joined_if_several(thing: Thing) -> Value:
+def joined_if_several(thing: Thing) -> KernelValue:
     """One value for several."""
-    return thing if isinstance(thing, Value) else joined([thing])
+    return thing if isinstance(thing, KernelValue) else joined([thing])
 
 
-def _constant(value: object) -> Value:
+def _constant(value: object) -> KernelValue:
     if value is None:
         return ABSENT
-    return Value(number=value) if isinstance(value, bool | int | float) else NOTHING
+    return KernelValue(number=value) if isinstance(value, bool | int | float) else NOTHING
 
 
-def _all_or_any(kind: ast.boolop, values: list[Value]) -> Value:
+def _all_or_any(kind: ast.boolop, values: list[KernelValue]) -> KernelValue:
     if all(value.number is not None for value in values):
         number = (all if isinstance(kind, ast.And) else any)(value.number for value in values)
-        return Value(number=number, of=frozenset().union(*(value.of for value in values)))
+        return KernelValue(number=number, of=frozenset().union(*(value.of for value in values)))
     return joined(values)
 
 
