@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
 
 from kbtools_plugins.verify.candidate.kernel_language import NOT_COMPILED
 from kbtools_plugins.verify.protocol.operators import (
@@ -15,9 +16,11 @@ from kbtools_plugins.verify.protocol.operators import (
     is_allowed,
     is_finishing,
     is_update,
+    puts_together,
     rounds,
 )
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
+from kbtools_plugins.verify.protocol.reference import WorkSize
 from kbtools_plugins.verify.protocol.trace import Storage, Trace, TraceStep, live_steps, refs, step_refs
 
 
@@ -29,6 +32,15 @@ class Decided(Exception):
         self.verdict = verdict
         self.error = error
         self.max_error = max_error
+
+
+@dataclass(frozen=True)
+class ReferenceWork:
+    """What the reference does, as far as it says what torch may do for a candidate."""
+
+    only_moves: bool
+    """Whether it only moves data: then copying is work."""
+    size: WorkSize
 
 
 def count_kernels(trace: Trace) -> dict[str, int]:
@@ -66,7 +78,7 @@ def require_work(
     trace: Trace,
     source: KernelSource,
     allow: Iterable[str],
-    reference_only_moves: bool,
+    reference: ReferenceWork,
     *,
     strict: bool,
     where: str = "",
@@ -82,12 +94,12 @@ def require_work(
     live = live_steps(trace, written, inputs_count=False, buffers_count=False)
     dependent = _dependent_steps(trace)
     work = [step for step in live if not step.kernel and id(step) in dependent
-            and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
+            and not _is_no_work(step, allow, reference.only_moves)]  # fmt: skip
     if not trace.launches:
         raise Decided("no_kernel", where + _no_kernel_text(source, work))
     share = 0.0
     only_copied = all(_only_copies(step, source) for step in live if step.kernel)
-    if not strict and not only_copied and _is_finishing(work, trace, live, source):
+    if not strict and not only_copied and _is_finishing(work, trace, live, source, reference.size):
         share = _largest(trace, work) / _largest_input(trace)
         work = []
     if not work:
@@ -115,18 +127,36 @@ _FINISHING_SHARE = 32
 many times smaller than the inputs."""
 
 
-def _is_finishing(work: list[TraceStep], trace: Trace, live: list[TraceStep], source: KernelSource) -> bool:
+def _is_finishing(
+    work: list[TraceStep], trace: Trace, live: list[TraceStep], source: KernelSource, size: WorkSize
+) -> bool:
     """Whether torch only finishes or prepares: it works on results of kernels, on parameters and buffers, all of them
-    far smaller than the inputs."""
-    made = {number for step in live if step.kernel for number in _written_storages(step, source)}
-    made |= {number for number, storage in enumerate(trace.storages) if storage.origin == "constant"}
+    far smaller than the inputs; on results far smaller than what the reference works on, too."""
+    given = {number for number, storage in enumerate(trace.storages) if storage.origin == "constant"}
+    prepared = _made_of(given, trace)
+    made = _made_of(
+        given | {number for step in live if step.kernel for number in _written_storages(step, source)}, trace
+    )
+    used = {ref.storage for step in work for ref in step_refs(step)}
+    known = all(is_finishing(step.operator) for step in work)
+    if not (work and known and used <= made and _largest(trace, work) * _FINISHING_SHARE <= _largest_input(trace)):
+        return False
+    finished = [step for step in work if not {ref.storage for ref in step_refs(step)} <= prepared]
+    return all(
+        _largest(trace, [step]) * _FINISHING_SHARE
+        <= _largest_input(trace) * (size.together if puts_together(step.operator) else size.whole)
+        for step in finished
+    )
+
+
+def _made_of(storages: set[int], trace: Trace) -> set[int]:
+    """These, and what operators make of nothing else."""
+    made = set(storages)
     for step in trace.steps:
         touched = {ref.storage for ref in [*refs(step.args), *refs(step.kwargs)]}
         if not step.kernel and touched and touched <= made:
             made |= {ref.storage for ref in step.results}
-    used = {ref.storage for step in work for ref in step_refs(step)}
-    known = all(is_finishing(step.operator) for step in work)
-    return bool(work) and known and used <= made and _largest(trace, work) * _FINISHING_SHARE <= _largest_input(trace)
+    return made
 
 
 def _largest(trace: Trace, work: list[TraceStep]) -> int:
@@ -170,11 +200,11 @@ def _require_small_updates(live: list[TraceStep], to_output: list[TraceStep], al
 
 
 def require_work_on_other_shape(
-    trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool, *, strict: bool
+    trace: Trace, source: KernelSource, allow: Iterable[str], reference: ReferenceWork, *, strict: bool
 ) -> None:
     """Decided if kernels do the work for the shapes of `get_inputs()` alone."""
     try:
-        require_work(trace, source, allow, reference_only_moves, strict=strict)
+        require_work(trace, source, allow, reference, strict=strict)
     except Decided as decided:
         raise Decided("hack:hard_coded_shapes", f"with one more row in the batch, {decided.error}") from None
 

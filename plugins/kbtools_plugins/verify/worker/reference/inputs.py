@@ -27,7 +27,10 @@ SCALES: list[dict[str, Change]] = [
     {"values of 1e-3": lambda tensor: tensor * 1e-3},
     LARGE,
     {"zeros": torch.zeros_like},
-    {"negative values": lambda tensor: -tensor.abs()},
+    {
+        "negative values": lambda tensor: -tensor.abs(),
+        "negative values, varied": lambda tensor: -tensor.abs() * (0.5 + torch.rand_like(tensor)),
+    },
 ]
 """Changes of all inputs: of each line the first that the reference takes."""
 
