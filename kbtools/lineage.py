@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from kbtools import notebook
 from kbtools.data.hub import client as hub
 from kbtools.data.io import text_file, variables
 from kbtools.data.io.save import METADATA_KEY, lineage_file
 from kbtools.data.io.source import Source, local_path
 from kbtools.engines import Engine
 from kbtools.errors import DataError, UsageError, did_you_mean, explain
+from kbtools.figures import notebook
 from kbtools.plugins import registry
 from kbtools.spelling import as_python
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from kbtools import notebook
-from kbtools.figures import Table
+from kbtools.figures import Table, notebook
 from kbtools.spelling import as_python
 
 if TYPE_CHECKING:

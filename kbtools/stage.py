@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import ConfigDict, JsonValue, model_validator
 
-from kbtools import notebook
 from kbtools.data.digest import source_digest
 from kbtools.data.table import column, take, with_constant
 from kbtools.errors import KbError, SchemaError
 from kbtools.fields import CheckedModel, as_in_commands
-from kbtools.figures import Section
+from kbtools.figures import Section, notebook
 from kbtools.plugins import registry
 from kbtools.result import Result, merge, of_splits
 

@@ -17,7 +17,6 @@ FLOORS = (
     "verify_client",
     "data",
     "figures",
-    "notebook",
     "paths",
     "serving",
     "prompts",
@@ -41,6 +40,7 @@ FLOORS = (
     "labelling",
     "testing",
     "cli",
+    "__main__",
 )
 """From the bottom to the top; docs/architecture.md says what is on each."""
 

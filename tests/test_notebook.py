@@ -7,7 +7,7 @@ import datasets
 import pytest
 
 import kbtools as kb
-from kbtools import notebook
+from kbtools.figures import notebook
 from kbtools.lineage import Lineage, StageRecord
 from kbtools.pipeline import run
 from tests.report.browser import chromium

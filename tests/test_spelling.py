@@ -2,6 +2,8 @@
 
 import logging
 
+import datasets
+import pandas as pd
 import pytest
 
 import kbtools as kb
@@ -99,8 +101,17 @@ def test_texts_and_counts_take_no_percentage():
         kb.Split(validation="110%")
 
 
+def test_a_path_is_loaded_as_its_name_is(tmp_path):
+    """Programs hold paths."""
+    (tmp_path / "x.jsonl").write_text('{"a": 1}\n')
+    assert kb.load(tmp_path / "x.jsonl").to_list() == kb.load(str(tmp_path / "x.jsonl")).to_list()
+
+
 WRONG = {
-    "takes a dataset first": lambda: kb.apply("sample", kb.Dedup()),
+    "kb.load('sample') gives one": lambda: kb.apply("sample", kb.Dedup()),
+    "without streaming=True": lambda: kb.apply(datasets.Dataset.from_dict({"a": [1]}).to_iterable_dataset()),
+    "datasets.Dataset.from_pandas(it)": lambda: kb.apply(pd.DataFrame({"a": [1]}), kb.Dedup()),
+    "datasets.Dataset.from_list(it)": lambda: kb.save([{"a": 1}], "rows.parquet"),
     "write kb.Filter(...)": lambda: kb.apply(kb.load("sample", limit=2), kb.Filter),
     "this is none: 'filter'": lambda: kb.apply(kb.load("sample", limit=2), "filter"),
     "one after the other or as a | b": lambda: kb.apply(kb.load("sample", limit=2), [kb.Dedup()]),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-FORMAT = 5
+FORMAT = 6
 """Counted up when the same file becomes other rows, types or files than before."""
 _LARGE = 1 << 26
 """Bytes from which on a file is read and digested at once."""

@@ -18,6 +18,7 @@ from kbtools.engines import Processes, Ray, crew, opened
 from kbtools.errors import Missing, UsageError
 from kbtools.figures import Table
 from kbtools.lineage import Lineage, Recipe, StageRecord
+from kbtools.pipeline import given
 from kbtools.pipeline.observers import Observer, ProgressBars, reporting
 from kbtools.pipeline.serialization import entry
 from kbtools.pipeline.step import checked
@@ -62,8 +63,7 @@ def apply(
     progress bar (`datasets.disable_progress_bars()` turns it off), and the logger `kbtools` warns of what went wrong.
     With an engine, workers of it run the row-wise stages; the rows are the same.
     """
-    if not hasattr(data, "map"):
-        raise UsageError(f"apply takes a dataset first, and this is none: {data!r:.80}. kb.load(...) gives one.")
+    data = given.dataset(data, "apply")
     for stage in stages:
         _check_stage(stage)
     return run(data, stages, observer, engine=engine).dataset

@@ -13,6 +13,7 @@ from kbtools.data.io import save as saving
 from kbtools.data.io.source import Source, local_path
 from kbtools.errors import UsageError, explain
 from kbtools.lineage import Lineage, Recipe
+from kbtools.pipeline import given
 from kbtools.spelling import door
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @door
 def load(
-    dataset: str,
+    dataset: str | Path,
     *,
     split: str | None = None,
     config: str | None = None,
@@ -37,6 +38,7 @@ def load(
     The source, with the resolved commit or the digest of the file, is the start of its lineage. A lineage on the Hub
     (`hf://datasets/me/x/kbtools-lineage.json`) is run again from its source, and gives the same rows.
     """
+    dataset = str(dataset) if isinstance(dataset, Path) else dataset
     try:
         source = Source(dataset=dataset, split=split, config=config, revision=revision, limit=limit)
     except ValidationError as error:
@@ -71,7 +73,7 @@ def save(data: Dataset | DatasetDict, path: str | Path) -> list[Path]:
 
     Every file is written aside and renamed when whole. The lineage goes beside the output as NAME.lineage.json.
     """
-    target = local_path(path)
+    data, target = given.dataset(data, "save"), local_path(path)
     splits = {name: ds.num_rows for name, ds in data.items()} if isinstance(data, dict) else None
     files = saving.write(data, target, lineages.of(data).embedded())
     return [*files, save_lineage(data, saving.lineage_file(target), lineages.Output(out=str(path), splits=splits))]

@@ -35,6 +35,12 @@ def loaded_by(*words: str) -> set[str]:
     return {name.partition(".")[0] for name in modules_of(*words)}
 
 
+def test_the_interpreter_that_has_kbtools_runs_it():
+    """`python -m kbtools`, where the path knows another one or none."""
+    words = (sys.executable, "-m", "kbtools", "--version")
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.startswith("kbtools")
+
+
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_imports_nothing_heavy(option):
     """`kbtools --help` knows its commands without importing one."""

@@ -306,3 +306,56 @@ def test_what_was_compressed_twice_is_said_to_be_and_a_link_to_nothing_too(tmp_p
     (tmp_path / "link.parquet").symlink_to("gone.parquet")
     with pytest.raises(UsageError, match="is a link to 'gone.parquet', and nothing is there"):
         kb.load(str(tmp_path / "link.parquet"))
+
+
+def test_xz_is_read_to_its_end_or_refused(tmp_path):
+    """Python's reader passes over what follows a stream and is none; padding between streams is allowed."""
+    path, whole = tmp_path / "x.jsonl.xz", lzma.compress(LINES)
+    path.write_bytes(lzma.compress(LINES[:50]) + bytes(8) + lzma.compress(LINES[50:]) + bytes(4))
+    assert kb.load(str(path)).to_list() == ROWS
+    for broken in (whole + b"more", whole + whole[:-10], whole[:-10], whole + b"\0\0more"):
+        path.write_bytes(broken)
+        with pytest.raises(DataError, match="cannot be decompressed to its end"):
+            kb.load(str(path))
+
+
+def test_zstandard_may_begin_with_a_frame_to_be_skipped(tmp_path):
+    """As that of pzstd does."""
+    (tmp_path / "x.jsonl.zst").write_bytes(b"\x50\x2a\x4d\x18\x04\0\0\0size" + zstandard.compress(LINES))
+    assert kb.load(str(tmp_path / "x.jsonl.zst")).to_list() == ROWS
+
+
+@pytest.mark.parametrize("name", ["rollouts", "x.txt", "x.jsonlines", "x.log.gz", "rollouts_2024.06.01", "x.bin"])
+@pytest.mark.parametrize("text", [LINES, json.dumps(ROWS, indent=1).encode(), b"\xef\xbb\xbf" + LINES])
+def test_objects_of_json_are_rows_under_any_name(tmp_path, name, text):
+    """Other text under a name that says nothing is not guessed at."""
+    (tmp_path / name).write_bytes(text)
+    assert kb.load(str(tmp_path / name)).to_list() == ROWS
+    if not name.endswith("lines"):
+        (tmp_path / name).write_bytes(b"{rtf} or [a list], or\na,b\n")
+        with pytest.raises(UsageError, match="kbtools reads"):
+            kb.load(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("left", ["no end", "half a batch", "another behind"])
+def test_a_stream_of_arrow_has_an_end(tmp_path, left):
+    """A killed writer leaves whole batches, which a reader takes for all; so it does with the first of two streams."""
+    path, table = tmp_path / "x.arrow", pa.table({"a": ["x"] * 1000})
+    with pa.ipc.new_stream(str(path), table.schema) as writer:
+        writer.write_table(table, max_chunksize=500)
+    whole = path.read_bytes()
+    assert kb.load(str(path)).num_rows == 1000
+    path.write_bytes({"no end": whole[:-8], "half a batch": whole[:-200], "another behind": whole + whole}[left])
+    with pytest.raises(DataError, match="half-written|not a whole Arrow file|a file of its own"):
+        kb.load(str(path))
+
+
+def test_what_is_nested_too_deeply_for_a_column_is_named(tmp_path):
+    """Arrow's writer would break off."""
+    for depth in (40, 80, 500):
+        (tmp_path / "x.jsonl").write_text('{"a": ' + "[" * depth + "1" + "]" * depth + "}\n")
+        if depth == 40:
+            assert kb.load(str(tmp_path / "x.jsonl")).num_rows == 1
+        else:
+            with pytest.raises(DataError, match="field 'a' is nested more than 60 deep|not valid JSON"):
+                kb.load(str(tmp_path / "x.jsonl"))

@@ -73,6 +73,15 @@ def test_any_body_comes_through_any_chunks(body: bytes, sizes: list[int]):
     assert read([wire[:cut], wire[cut:]]).response().body == body
 
 
+def test_what_follows_a_response_is_no_part_of_it():
+    """As of a server that answers twice; the connection is not used again."""
+    second = sized(b"another body")
+    assert read([sized(BODY) + second]).response().body == BODY
+    reader = read([sized(BODY)])
+    reader.feed(second)
+    assert (reader.response().body, reader.reusable) == (BODY, False)
+
+
 @pytest.mark.parametrize("coding", PACKED)
 def test_packed_bodies_are_unpacked(coding: str):
     assert read([sized(PACKED[coding], f"Content-Encoding: {coding}")]).response().body == BODY

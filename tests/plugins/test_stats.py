@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import math
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -165,3 +167,11 @@ def test_long_values_that_begin_alike_are_told_apart():
     ds = datasets.Dataset.from_dict({"code": [begin + "Net", begin + "Net", begin + "Mish", begin + "Mish", "x = 1"]})
     table = kb.Stats().run(ds).tables[0]
     assert table.rows[0][-1] == "…Net (2), …Mish (2)"
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(10, 2), pa.decimal256(50, 2)])
+def test_decimals_are_numbers(kind):
+    """As databases export prices."""
+    ds = datasets.Dataset(pa.table({"price": pa.array([Decimal("1.50"), None, Decimal("2.50")], kind)}))
+    (price,) = summarise(ds, ["price"], top=5).columns
+    assert (price.spread.mean, price.spread.min, price.nulls, price.unique) == (2.0, 1.5, 1, 2)

@@ -29,6 +29,9 @@ Part = Callable[["pa.Schema"], Iterable["pa.Table | None"]]
 """Gives the tables of a part of the rows in this schema, and None where they are not of it."""
 _PART_BYTES = 1 << 26
 _MOST_PARTS = 16
+_CONTINUES = b"\xff\xff\xff\xff"
+_END = _CONTINUES + bytes(4)
+"""Of a stream of Arrow; those of before 2019 end with the four zeros alone."""
 
 
 def mapped(path: Path, fingerprint: str, info: DatasetInfo | None = None, split: NamedSplit | None = None) -> Dataset:
@@ -121,6 +124,18 @@ def written(target: Path) -> list[Path]:
 def _names(target: Path, count: int) -> list[Path]:
     others = [f"{target.stem}-{number:02}-of-{count:02}{target.suffix}" for number in range(2, count + 1)]
     return [target, *(target.with_name(name) for name in others)]
+
+
+def check_ended(source: pa.MemoryMappedFile, path: Path) -> None:
+    """DataError for a stream without its end mark, as a writer leaves it that was killed, or with another behind it."""
+    end, size = source.tell(), source.size()
+    source.seek(0)
+    of_today = source.read(len(_CONTINUES)) == _CONTINUES
+    source.seek(max(end - len(_END), 0))
+    if end < size:
+        raise DataError(f"{path} has more behind the end of its Arrow stream: give each stream a file of its own.")
+    if of_today and source.read() != _END:
+        raise DataError(f"{path} is not a whole Arrow file (its stream has no end mark): it may be half-written.")
 
 
 def unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _COMPRESSED = {
     b"\x04\x22\x4d\x18": "lz4",
     b"\xfd7zXZ\x00": "xz",
 }
+_SKIPPED = (b"\x2a\x4d\x18", "zstd")
+"""Behind its first byte, 0x50 to 0x5f: a frame to be skipped, with which files of pzstd and of seekable zstd begin."""
 _BINARY: dict[bytes, Kind] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _OTHERS = {
     b"PK\x03\x04": "a zip archive: unpack it",
@@ -53,12 +56,15 @@ _NAMES: dict[str, Kind] = {
     "json": "json",
     "jsonl": "json",
     "ndjson": "json",
+    "jsonlines": "json",
     "csv": "csv",
     "tsv": "tsv",
 }
 _PACKED_NAMES = ("gz", "zst", "bz2", "lz4", "xz", "zstd")
 READS = ".parquet, .jsonl, .json, .csv, .tsv (also compressed: .gz, .zst, .bz2, .xz), .arrow and folders of them"
 _HEAD_BYTES = 512
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*(?:\"|\}|\Z)|(?:\xef\xbb\xbf)?\s*\[\s*(?:\]|\Z)")
+"""How rows in JSON begin: an object with a name, or an array of such."""
 _XZ_BYTES = 1 << 18
 
 
@@ -95,19 +101,26 @@ def data_file(path: Path) -> DataFile:
     """What a file is; an error says what it is instead, when there are no rows in it."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
-    compression = next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
+    compression = _compression(head)
     if compression:
         packed = DataFile(path, "json", compression)
         with packed.opened() as stream:
             head = packed.read(stream, _HEAD_BYTES)
     kind = next((kind for magic, kind in _BINARY.items() if head.startswith(magic)), None)
-    if compression and any(head.startswith(magic) for magic in _COMPRESSED):
+    if compression and _compression(head):
         raise DataError(f"{path} is compressed twice: decompress it once.")
     if kind and compression:
         raise DataError(f"{path} is a {kind} file within {compression}: decompress it first.")
     if other := _something_else(head):
         raise DataError(f"{path} is {other}.")
     return DataFile(path, kind or _text_kind(path, head), compression)
+
+
+def _compression(head: bytes) -> str | None:
+    """What a content is compressed with, by its first bytes."""
+    if head[1:4] == _SKIPPED[0] and head[0] >> 4 == 5:
+        return _SKIPPED[1]
+    return next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
 
 
 def _something_else(head: bytes) -> str | None:
@@ -119,12 +132,15 @@ def _something_else(head: bytes) -> str | None:
 
 
 def _text_kind(path: Path, head: bytes) -> Kind:
-    """What text is depends on the name, but braces and brackets under the name of a binary format are JSON."""
+    """What text is depends on the name, but objects of JSON are JSON under any that says no format of text."""
     named = next((_NAMES[ending] for ending in reversed(_endings(path)) if ending in _NAMES), None)
+    if named in ("json", "csv", "tsv"):
+        return named
+    if _JSON.match(head):
+        return "json"
     if named is None:
         raise UsageError(f"{path}: kbtools reads {READS}.")
-    is_json = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
-    return "json" if is_json and named in ("parquet", "arrow") else named
+    return named
 
 
 def _endings(path: Path) -> list[str]:

@@ -198,9 +198,23 @@ def table(rows: list[dict[str, object]], path: Path, numbers: list[int], unit: s
         except _NO_TYPE as error:
             place = f"{path}, {unit} {numbers[_odd_one(values)]}: field {name!r}"
             raise DataError(f"{place} {_why_not(error)}") from error
+        if _is_too_deep(arrays[name].type):
+            place = f"{path}, {unit}s {numbers[0]} to {numbers[-1]}: field {name!r}"
+            raise DataError(f"{place} is nested more than {_DEEPEST} deep, which no column can hold: store it as text.")
     if not arrays:
         raise DataError(f"{path}, {unit}s {numbers[0]} to {numbers[-1]}: none of these rows has a field.")
     return pa.table(arrays)
+
+
+_DEEPEST = 60
+"""Of types within one another; Arrow writes 64."""
+
+
+def _is_too_deep(kind: pa.DataType) -> bool:
+    level = [kind]
+    for _ in range(_DEEPEST):
+        level = [outer.field(number).type for outer in level for number in range(outer.num_fields)]
+    return bool(level)
 
 
 def _why_not(error: Exception) -> str:

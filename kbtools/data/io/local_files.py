@@ -143,6 +143,7 @@ def _arrow_tables(path: Path) -> Iterator[pa.Table]:
             else:
                 stream = pa.ipc.open_stream(source)
                 yield from _plain(stream.schema, stream, path)
+                arrow_file.check_ended(source, path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a whole Arrow file ({str(error).strip()}).") from error
 

@@ -115,7 +115,11 @@ class _Seen:
         """Look at the next rows."""
         import numpy as np
         import polars as pl
+        import pyarrow as pa
+        import pyarrow.types as pt
 
+        if pt.is_decimal(values.type):  # of which polars takes only some, and makes objects
+            values = values.cast(pa.float64())
         series = pl.Series(pl.from_arrow(values))
         self.nulls += series.null_count()
         digests = series.hash().to_numpy()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import kbtools as kb
 from kbtools.data.table import field_of
 from kbtools_plugins.filter.functions import FUNCTIONS, divide, without_nan
+from kbtools_plugins.filter.hints import hint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,8 +29,6 @@ _WORDS = {
     "bool": "true or false",
 }
 """Arrow's types as people call them."""
-_MARKS = {"&&": "Write `and` for &&.", "||": "Write `or` for ||.", "===": "Equality is written ==."}
-"""What other languages write."""
 Evaluator = Callable[["pa.Table"], "pa.Array"]
 
 
@@ -45,10 +44,8 @@ class Expression:
                 warnings.simplefilter("ignore")  # a regular expression may well hold \d
                 tree = ast.parse(text.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError) as error:
-            hint = next((f" {said}" for mark, said in _MARKS.items() if mark in text), "")
-            hint = hint or (" Equality is written ==." if _single_equals(text) else "")
-            why = getattr(error, "msg", error)
-            raise kb.errors.UsageError(f"--where {text!r} is not an expression ({why}).{hint}") from error
+            why, advice = getattr(error, "msg", error), hint(text, schema.features)
+            raise kb.errors.UsageError(f"--where {text!r} is not an expression ({why}).{advice}") from error
         self._run = self._compile(tree.body)
 
     @property
@@ -237,7 +234,8 @@ def _literal_list(expression: Expression, node: ast.expr) -> list[object]:
         values = None
     if not isinstance(values, list | tuple | set):
         raise kb.errors.UsageError(
-            f"--where {expression.text!r}: after `in` comes a list of values, as in ('low', 'high'), not {text}."
+            f"--where {expression.text!r}: after `in` comes a list of values, as in ('low', 'high'), not {text}. "
+            "A text within a text is found by contains(column, 'text')."
         )
     if None in values:
         raise kb.errors.UsageError(f"--where {expression.text!r}: nothing equals null; write `or ... is null`.")
@@ -276,10 +274,6 @@ _COMPILERS: Mapping[type[ast.expr], Callable[[Expression, Any], Evaluator]] = {
 
 def _is_null(node: ast.expr) -> bool:
     return (isinstance(node, ast.Name) and node.id == "null") or (isinstance(node, ast.Constant) and node.value is None)
-
-
-def _single_equals(text: str) -> bool:
-    return "=" in text.replace("==", "").replace("!=", "").replace("<=", "").replace(">=", "")
 
 
 def _type_at(table: pa.Table, path: str) -> str:

@@ -18,27 +18,27 @@ from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.rollouts import Info, Message, Rollout, RolloutLayout, Row, Unconvertible
 from kbtools.wording import counted
 from kbtools_plugins.rollouts.messages import message_of
-from kbtools_plugins.rollouts.values import Times, decoded, mapping, number, text, tools_as_json, whole
+from kbtools_plugins.rollouts.values import Times, decoded, finite, mapping, number, text, tools_as_json, whole
 
 _SIGNATURES = tuple(frozenset({"example_id", "prompt", "completion", times}) for times in ("generation_ms", "timing"))
 
 
 def read(row: Row, reasoning_field: str) -> list[Rollout]:
     """The rollout of a row; Unconvertible when it failed, or would lose something."""
-    if row.get("error") is not None:
+    if row.get("error"):
         raise Unconvertible("failed-rollout", f"the rollout ended in an error ({str(row['error'])[:200]})")
     if row.get("trajectory", "") is None and not {"oai_tools", "timing"} & row.keys():
         seen = ", ".join(sorted(key for key, value in row.items() if value is not None))
         raise Unconvertible("unknown-layout", f"it has {seen}; without its trajectory its reasoning would be lost")
     times, metrics = _times(row), mapping("metrics", row.get("metrics"))
-    speedup, turns = (number(name, row.get(name, metrics.get(name))) for name in ("speedup_reward", "num_turns"))
+    speedup, turns = (finite(name, row.get(name, metrics.get(name))) for name in ("speedup_reward", "num_turns"))
     return [
         Rollout(
             example_id=whole("example_id", row["example_id"]),
             prompt=[_message(message) for message in _messages(row, "prompt")],
             completion=_completion(row, row.get("reasoning_field") or reasoning_field),
             task=text("task", row.get("task")),
-            reward=number("reward", row.get("reward")),
+            reward=finite("reward", row.get("reward")),
             generation_ms=times.generation,
             scoring_ms=times.scoring,
             total_ms=times.total,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PASS = "pass"
 NOT_THE_CANDIDATES = ("reference_error", "reference_unfit", "unsupported")
 """Verdicts that say nothing of the candidate: such a row is neither right nor wrong."""
+_TRUTHS = frozenset({"true", "false", "yes", "no", "1", "0", "1.0", "0.0", "passed", "correct", "incorrect"})
+"""What other programs write for right and wrong: as verdicts all of them would be wrong."""
 
 
 def outcome_column(features: Features, columns: dict[str, str], named: str) -> str:
@@ -28,11 +30,16 @@ def outcome_column(features: Features, columns: dict[str, str], named: str) -> s
 def outcomes(ds: Dataset, path: str, threshold: float) -> list[bool | None]:
     """Right, wrong, or not decided, for every row."""
     if str(getattr(column_type(ds.features, path), "dtype", "")).endswith("string"):
-        return [_of_verdict(value) for value in column(ds, path).to_pylist()]
+        return [_of_verdict(value, path) for value in column(ds, path).to_pylist()]
     return [_of_number(value, threshold) for value in column(ds, path).to_pylist()]
 
 
-def _of_verdict(verdict: str | None) -> bool | None:
+def _of_verdict(verdict: str | None, path: str) -> bool | None:
+    if verdict is not None and verdict.strip().lower() in _TRUTHS:
+        raise kb.errors.SchemaError(
+            f"column {path!r} holds {verdict!r} as text, which is no verdict: make it a column of true and false, or "
+            "of numbers."
+        )
     if not verdict or verdict.partition(":")[0] in NOT_THE_CANDIDATES:
         return None
     return verdict == PASS

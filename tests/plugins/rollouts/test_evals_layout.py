@@ -231,3 +231,9 @@ def test_other_columns_are_no_rollouts() -> None:
     ds = datasets.Dataset.from_dict({"question": ["q"], "reply": ["a"]})
     with pytest.raises(kb.errors.SchemaError, match=r"not rollouts: the columns are question \(string\), reply"):
         kb.ConvertRollouts()(ds)
+
+
+def test_an_empty_error_is_none_and_nan_is_no_reward() -> None:
+    """As programs write that have no null; a reward that is not a number would win or lose every comparison."""
+    row = {**synthesize(reward=float("nan"), error=""), "speedup_reward": float("inf")}
+    assert {"reward": None, "speedup_reward": None}.items() <= converted(row)[0].items()

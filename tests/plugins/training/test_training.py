@@ -345,3 +345,11 @@ def test_turns_and_pass_rates_of_conversations() -> None:
     assert turns["turn_verdicts"][:4] == ["wrong_output", "compile_error", "pass", "pass"]
     assert [message["content"] for message in turns[1]["prompt"]][-1] == "Wrong: wrong_output."
     assert kb.PassRate()(ds)["pass_rate"][:] == [2 / 3] * 3 + [1.0, None]
+
+
+@pytest.mark.parametrize("written", ["true", "False", "1", "correct"])
+def test_right_and_wrong_as_text_are_no_verdicts(written: str) -> None:
+    """All of them would count as wrong."""
+    ds = rows(row(0, "A", written))
+    with pytest.raises(kb.errors.SchemaError, match=f"column 'verdict' holds '{written}' as text"):
+        kb.PassRate()(ds)

@@ -103,6 +103,8 @@ class ResponseReader:
 
     def on_headers_complete(self) -> None:
         """Find out where the response ends, and whether the connection can be used after it."""
+        if self._done:
+            return
         status = self._parser.get_status_code()
         if status == 101:
             self._refuse("the server changes to another protocol, which it was not asked for")
@@ -117,7 +119,9 @@ class ResponseReader:
         self.reusable = self._parser.should_keep_alive() and ends != sized
 
     def on_body(self, part: bytes) -> None:
-        """Some bytes of the body."""
+        """Some bytes of the body; those of a second response, which nobody asked for, are no part of the first."""
+        if self._done:
+            return
         self._parts.append(part)
         self._size += len(part)
         if self._size > MOST_BODY:
