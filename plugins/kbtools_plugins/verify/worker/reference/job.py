@@ -7,6 +7,7 @@ candidate.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
@@ -97,7 +98,8 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
     showing = shown(module, job, first, main, untested(module, main, sets))
     state = module.instance.state_dict() if isinstance(module.instance, torch.nn.Module) else {}
     numbers = partial(other_numbers, computed_with(partial(module.forward, main), first))
-    variants = {name: expected.variant(change) for name, change in {**VARIANTS, NUMBERS: numbers}.items()}
+    changes: dict[str, Callable[[Inputs], Inputs | None]] = {**VARIANTS, NUMBERS: numbers}
+    variants = {name: expected.variant(change) for name, change in changes.items()}
     return ReferenceReply(
         init=module.init,
         state={name: encode_tensor(tensor) for name, tensor in state.items()},
