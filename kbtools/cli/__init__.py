@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from kbtools.cli.ui.signals import as_interrupts
-from kbtools.cli.ui.stdout import heard_or_not, spell_out
+from kbtools.cli.ui.stdout import heard_or_not, open_closed, spell_out
 from kbtools.cli.ui.text import printable
 from kbtools.errors import ConfigError, KbError, did_you_mean, on_command_line
 
@@ -104,6 +104,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Ended by a signal, it is 128 and the signal's number, as a shell has it.
     """
+    open_closed()
     spell_out()
     token = on_command_line.set(True)
     try:

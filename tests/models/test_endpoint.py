@@ -51,6 +51,22 @@ def test_a_proxy_is_named_without_its_password(store, ask, monkeypatch):
     assert "secret" not in error
 
 
+def test_an_address_is_shown_without_its_secrets(store, ask):
+    """Errors and records say where requests went; the key that some servers want in the address stays out of them."""
+    backend = HttpBackend("http://me:secret@127.0.0.1:1/v1?api_key=secret&api-version=2", "test-model")
+    assert backend.endpoint == "http://127.0.0.1:1/v1/chat/completions?api_key=...&api-version=2"
+    assert backend.address("/models") == "http://me:secret@127.0.0.1:1/v1/models?api_key=secret&api-version=2"
+    assert "secret" not in error_at(backend.base_url, store, ask) + repr(backend)
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@host/v1", "http://host/v1?key=secret"])
+def test_a_secret_in_a_spec_is_refused_with_the_profile_that_holds_it(url):
+    """The spec is part of every record of a run."""
+    with pytest.raises(UsageError, match=r"write it into a profile of kbtools\.toml") as refused:
+        resolve_model(f"{url}#m")
+    assert "secret" not in str(refused.value)
+
+
 def test_tls_faults_stop_the_run_and_name_the_variable(store, ask):
     """A server without TLS behind https:// is found at the first row."""
     says = r"SSL_CERT_FILE; a server without TLS has an address that begins with http"

@@ -32,22 +32,27 @@ class HttpBackend:
     `headers` carry the credentials and are shown nowhere; `credentials` says in words where they came from.
     """
 
-    base_url: str
+    base_url: str = field(repr=False)
     model: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     dialect: Dialect = CHAT
     served_as: str = ""
     credentials: str = "none were configured"
     endpoint: str = field(init=False, repr=False, compare=False)
+    """Where requests go, as it is shown and recorded."""
 
     def __post_init__(self) -> None:
         why = _unusable(self.base_url)
         if why is not None:
             raise UsageError(
-                f"{self.base_url!r} is not a base URL of a server{why}; expected http(s)://HOST[:PORT]/PATH"
+                f"{shown(self.base_url)!r} is not a base URL of a server{why}; expected http(s)://HOST[:PORT]/PATH"
             )
+        object.__setattr__(self, "endpoint", shown(self.address(self.dialect.path)))
+
+    def address(self, path: str) -> str:
+        """The URL of a path of this server, with what must not be shown."""
         base, mark, query = self.base_url.partition("?")
-        object.__setattr__(self, "endpoint", f"{base.rstrip('/')}{self.dialect.path}{mark}{query}")
+        return f"{base.rstrip('/')}{path}{mark}{query}"
 
     def speaking(self, dialect: Dialect) -> HttpBackend:
         """The same server, spoken to in another dialect."""
@@ -60,9 +65,8 @@ class HttpBackend:
     async def connect(self) -> AsyncIterator[Send]:
         """Open a transport; the engine limits the calls in flight, so the transport does not."""
         async with opened({"Content-Type": "application/json", **self.headers}) as transport:
-            yield partial(
-                self._send, Post(transport, ascii_url(self.endpoint), proxy_for(self.endpoint), self._explained)
-            )
+            url = self.address(self.dialect.path)
+            yield partial(self._send, Post(transport, ascii_url(url), proxy_for(url), self._explained))
 
     def _send(self, post: Post, request: Request, timeout: float) -> Awaitable[Answer]:
         return post(self.dialect.body(request, self.served_as or self.model).encode("ascii"), timeout)
@@ -86,7 +90,7 @@ class HttpBackend:
 
     def _address_hint(self) -> str:
         """What may be wrong with an address at which nothing is."""
-        url = self.base_url.rstrip("/")
+        url = shown(self.base_url).rstrip("/")
         for tail in ("/chat/completions", "/completions", "/responses"):
             if url.endswith(tail):
                 return f" at {self.endpoint}: give the address without {tail}, {url.removesuffix(tail)}"
@@ -122,13 +126,23 @@ class Post:
             error = f"the proxy {_bare(self.proxy)} refused with HTTP {problem.proxy_status}"
             return Answer(Kind.CONNECTION, error=error)
         if problem.lost is Lost.UNREACHED:
-            return Answer(Kind.CONNECTION, error=f"cannot connect to {self.url}{self._through()}: {problem}")
-        error = f"connection to {self.url}{self._through()} broke: {problem}"
+            return Answer(Kind.CONNECTION, error=f"cannot connect to {shown(self.url)}{self._through()}: {problem}")
+        error = f"connection to {shown(self.url)}{self._through()} broke: {problem}"
         return Answer(Kind.CONNECTION, error=error, maybe_billed=True)
 
     def _through(self) -> str:
         """The proxy, said in errors: its address is else taken for that of the server."""
         return f" through the proxy {_bare(self.proxy)} that the environment names" if self.proxy else ""
+
+
+def shown(url: str) -> str:
+    """The URL as it may be printed and recorded: without a password, and of its query only what says a version."""
+    base, mark, query = url.partition("?")
+    scheme, slashes, rest = base.partition("://")
+    place, slash, path = rest.partition("/")
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    said = "&".join(f"{name}{sign}{value if 'version' in name else '...'}" for name, sign, value in pairs)
+    return f"{scheme}{slashes}{place.rpartition('@')[2]}{slash}{path}{mark}{said if mark else ''}"
 
 
 def _unusable(url: str) -> str | None:
