@@ -97,6 +97,8 @@ def kbtools() -> None:
         load_dotenv(Path.cwd() / ".env")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{Path.cwd() / '.env'} is not UTF-8 text ({error}).") from error
+    except ValueError as error:  # of the environment, which holds no null bytes
+        raise ConfigError(f"{Path.cwd() / '.env'} holds what no variable can ({error}): mend it.") from error
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -112,6 +114,8 @@ def main(args: Sequence[str] | None = None) -> None:
             code = _interruptible(args)
     finally:
         on_command_line.reset(token)
+    with heard_or_not():
+        sys.stdout.flush()
     sys.exit(code)
 
 

@@ -104,6 +104,8 @@ def test_off_the_main_thread_nothing_is_caught():
     [
         (("stages", "dedup"), 0),
         (("show", "sample", "-n", "50", "--full"), 0),
+        (("show", "file", "-n", "2"), 0),
+        (("show", "--help"), 0),
         (("apply", "sample", "--first", "2", "--dataset", "sample"), 0),
         (("diff", "sample", "file"), 1),
     ],

@@ -24,6 +24,10 @@ TLS_ADVICE = (
 )
 
 
+_SECRET = re.compile(r"auth|key|token|secret|password|cookie", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+
+
 @dataclass(frozen=True, slots=True)
 class HttpBackend:
     """An OpenAI-compatible server.
@@ -66,10 +70,15 @@ class HttpBackend:
         """Open a transport; the engine limits the calls in flight, so the transport does not."""
         async with opened({"Content-Type": "application/json", **self.headers}) as transport:
             url = self.address(self.dialect.path)
-            yield partial(self._send, Post(transport, ascii_url(url), proxy_for(url), self._explained))
+            yield partial(self._send, Post(transport, ascii_url(url), proxy_for(url), self._explained, self._secrets()))
 
     def _send(self, post: Post, request: Request, timeout: float) -> Awaitable[Answer]:
         return post(self.dialect.body(request, self.served_as or self.model).encode("ascii"), timeout)
+
+    def _secrets(self) -> tuple[bytes, ...]:
+        """The keys that go with every request, and that some servers send back in their errors."""
+        named = (value for name, value in self.headers.items() if _SECRET.search(name))
+        return tuple(value.removeprefix("Bearer ").encode() for value in named if len(value) >= _SHORTEST_SECRET)
 
     def _explained(self, answer: Answer) -> Answer:
         """The answer with what a user can do about a fault of the endpoint, if it is one."""
@@ -108,13 +117,18 @@ class Post:
     proxy: str | None = None
     explained: Callable[[Answer], Answer] = lambda answer: answer
     """Adds to faults what a user can do about them."""
+    secrets: tuple[bytes, ...] = ()
+    """What no reply may bring back into errors and records."""
 
     async def __call__(self, body: bytes, timeout: float) -> Answer:
         try:
             response = await self.transport.call(self.url, body, timeout, self.proxy)
         except NoResponse as problem:
             return self.explained(self._answer(problem, timeout))
-        answer = received(response.status, response.headers, response.body)
+        reply = response.body
+        for secret in self.secrets:
+            reply = reply.replace(secret, b"[key]")
+        answer = received(response.status, response.headers, reply)
         return answer if answer.kind is Kind.OK else self.explained(answer)
 
     def _answer(self, problem: NoResponse, timeout: float) -> Answer:
