@@ -72,11 +72,10 @@ def _longest_start(piece: str) -> list[ast.stmt]:
 def _function(task: dict[str, str], name: str) -> ast.FunctionDef:
     """The reference function: torch's own of that name, or the task's lines under the task's signature."""
     code = inspect.cleandoc(task["torch_code"])
-    own = re.match(rf"(torch(?:\.\w+)*\.{re.escape(name)})\(", code)
-    signature = _signature(task, name)
-    if own and "=" not in code.split("(")[0]:
-        return _made(signature, [f"return {own.group(1)}({_forwarded(signature)})"])
-    return _made(signature, re.split(r"\n(?! )|; |(?<=\)) (?=\w[\w, ]* = |torch\.)", code))
+    own = re.match(rf"((?:torch|F)(?:\.\w+)*\.{re.escape(name)})\(", code)
+    if own:
+        return _made(f"{name}(*given, **named)", [f"return {own.group(1)}(*given, **named)"])
+    return _made(_signature(task, name), re.split(r"\n(?! )|; |(?<=\)) (?=\w[\w, ]* = |torch\.)", code))
 
 
 def _signature(task: dict[str, str], name: str) -> str:
@@ -99,11 +98,6 @@ class _Bare(ast.NodeTransformer):
         return ast.arg(node.arg)
 
 
-def _forwarded(signature: str) -> str:
-    arguments = ast.parse(f"def {signature}: pass").body[0].args  # type: ignore[attr-defined]  # a function
-    return ", ".join(arg.arg for arg in arguments.args)
-
-
 def _made(signature: str, lines: list[str]) -> ast.FunctionDef:
     """The function of some lines: a name that nothing binds is the result of the line before, the last is returned."""
     try:
@@ -115,11 +109,18 @@ def _made(signature: str, lines: list[str]) -> ast.FunctionDef:
     assert isinstance(made, ast.FunctionDef)
     _name_results(made)
     last = made.body[-1]
+    if isinstance(last, ast.Expr) and any(map(_is_function, getattr(last.value, "elts", [last.value]))):
+        raise Unbuildable("the task's code names functions without what they are given")
     if isinstance(last, ast.Expr):
         made.body[-1] = ast.Return(last.value)
     elif isinstance(last, ast.Assign | ast.AugAssign):
         made.body.append(ast.Return(_target(last)))
     return ast.fix_missing_locations(made)
+
+
+def _is_function(value: ast.expr) -> bool:
+    """Whether it is one of torch's functions by itself, as `torch.mm`."""
+    return isinstance(value, ast.Attribute) and ast.unparse(value).startswith(("torch.", "F."))
 
 
 def _target(last: ast.Assign | ast.AugAssign) -> ast.expr:

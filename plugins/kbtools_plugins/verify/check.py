@@ -30,7 +30,7 @@ from kbtools_plugins.verify.steps.far import Launches
 from kbtools_plugins.verify.steps.further import replay_further, require_work_however
 from kbtools_plugins.verify.steps.own_memory import require_own_memory
 from kbtools_plugins.verify.steps.places import RecordingPlaces
-from kbtools_plugins.verify.steps.reference import ReferenceRun, only_moves
+from kbtools_plugins.verify.steps.reference import ReferenceRun, work_of
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.spot import SpotCheck
 from kbtools_plugins.verify.steps.timing import add_times, timing_of
@@ -190,7 +190,7 @@ class PairCheck:
             if name != record.CARDS
             for kernel in trace_rules.launched(trace, self._source)
         ]
-        reference_only_moves, strict = only_moves(self._reference), self._settings.strict_fallback
+        work, strict = work_of(self._reference), self._settings.strict_fallback
         if not any(trace.launches for trace in self._traces["main"]):
             self._look_for_detection()
         for name, trace in required:
@@ -198,19 +198,17 @@ class PairCheck:
                 trace,
                 self._source,
                 self._settings.allow,
-                reference_only_moves,
+                work,
                 strict=strict,
                 where=_WHERE.get(name, ""),
             )
             self._evidence.torch_share = max(self._evidence.torch_share or 0.0, share)
         for trace in self._traces.get("shape", []):
-            trace_rules.require_work_on_other_shape(
-                trace, self._source, self._settings.allow, reference_only_moves, strict=strict
-            )
+            trace_rules.require_work_on_other_shape(trace, self._source, self._settings.allow, work, strict=strict)
         trace_rules.require_some_work(self._traces.pop(record.RANDOM, []))
         self._sort_out_cards(self._traces.pop(record.CARDS, []))
         doubted = self._traces.pop(record.DOUBTS)
-        self._further += require_work_however(doubted, self._source, self._settings, reference_only_moves)
+        self._further += require_work_however(doubted, self._source, self._settings, work)
         for name in labels:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []

@@ -71,6 +71,11 @@ class Subject(PairCheck):
         return self._reference
 
     @property
+    def sets(self) -> list[InputSet]:
+        """Those that are for the parameters of the recorded trace."""
+        return [found for found in self._reference.sets if not found.weights]
+
+    @property
     def tf32(self) -> bool:
         """Whether its products keep as many bits as those of a float16."""
         return "tf32" in self._features
@@ -93,7 +98,7 @@ class Subject(PairCheck):
             self._settings,
             self._processes,
         )
-        runs = [Run(self._main_trace, found) for found in self._reference.sets]
+        runs = [Run(self._main_trace, found) for found in self.sets]
         self.results = replays.all_of(runs)
         found = [replays.compared(run, result) for run, result in zip(runs, self.results, strict=True)]
         self.wrong = next((one.text for one in found if isinstance(one, Difference)), "")
@@ -121,7 +126,7 @@ def judge(mutant: Mutant, processes: WarmPair) -> Survivor:
         return Survivor(mutant, "found by more seeds", why)
     if original.program() == changed.program():
         return Survivor(mutant, "same program", "Triton makes the same instructions of both")
-    sets = original.reference.sets
+    sets = original.sets
     pairs = zip(sets, original.results, changed.results, strict=True)
     off = max(_roundings(*pair, tf32=changed.tf32) for pair in pairs)
     if off == 0:

@@ -257,3 +257,34 @@ def test_what_changes_with_each_call_is_seen(text: str, changes: bool) -> None:
     before = fingerprint(made, None)
     made.step()
     assert (fingerprint(made, None) != before) == changes
+
+
+def _state_told_otherwise(body: str, before: str = "state = 12345") -> list[object]:
+    """What a function gives where what it compares of its own state is another thing."""
+    told = _Told(f"{before}\n\ndef asked():\n    global state\n{body}\n")
+    told.answers.compared.look(told.module().asked)
+    return told.results()[1]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "2 if (state >> 16) % 1000 == 7 else 1",
+        "1 if (state >> 16) % 1000 else 2",
+        "1 if not (state >> 16) % 1000 == 7 else 2",
+        "{1234567: 2}.get(state, 1)",
+        "[1, 2][state == 1234567]",
+        "2 if 'e' < chr(state % 3 + 97) and state else 1",
+    ],
+)
+def test_what_is_compared_of_a_state_is_told_otherwise(choice: str) -> None:
+    """Numbers of its own walk at random: whatever they are compared with, the other branch is seen."""
+    step = "    state = (state * 1103515245 + 12345) % 2**31"
+    assert 2 in _state_told_otherwise(f"{step}\n    return {choice}")
+
+
+def test_what_stays_is_not_told_otherwise() -> None:
+    """A memo, a number that is set once, and a test of arguments are the same at each call."""
+    memo = "    if 'made' not in state:\n        state['made'] = 1\n    return state['made'] if len(state) < 2 else 2"
+    assert _state_told_otherwise(memo, "state = {}") == []
+    assert _state_told_otherwise("    state = 3\n    return 1 if state == 3 and 4 > 2 else 2") == []

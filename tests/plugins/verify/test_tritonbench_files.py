@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from benchmarks.tritonbench_files import calls_of
@@ -83,3 +86,23 @@ def test_an_answer_is_held_against_each_call(change: tuple[str, str], verdicts: 
     pairs = [call.pair(ANSWER.replace(*change)) for call in calls_of(FILE, "scaled_relu")]
     found = [verify(pair.reference, pair.candidate, entry_point=pair.entry_point) for pair in pairs]
     assert [verdict.verdict for verdict in found] == verdicts, [verdict.error for verdict in found]
+
+
+def test_what_torch_has_is_called_as_the_example_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With keywords and any number of arguments, whatever the task says of its signature; names alone are no code."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))  # whose scripts import each other
+    from tritonbench_examples import Unbuildable, calls_in_example
+
+    task = {
+        "file": "div.py",
+        "torch_code": "torch.div(x, 0.5)",
+        "func_inputs": "input (Tensor): the dividend",
+        "example": ">>> a = torch.ones(4)\n>>> torch.div(a, 0.3, rounding_mode='trunc')\ntensor([3., 3., 3., 3.])",
+    }
+    (call,) = calls_in_example(task)
+    made: dict[str, Any] = {}
+    exec(call.reference, made)
+    assert made["called"](*made["get_inputs"]()).tolist() == [3.0] * 4
+    names = {"file": "both.py", "torch_code": "torch.tril(A), torch.mm", "func_inputs": "both(A)"}
+    with pytest.raises(Unbuildable, match="names functions"):
+        calls_in_example(task | names)

@@ -51,7 +51,7 @@ UPDATES = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """Arithmetic that may update buffers such as running means: it reaches no output, and kernels make the sums for it."""
-_TOGETHER = frozenset(["sum", "mean", "logsumexp", "prod", "any", "all", "amax", "amin", "max", "min", "sqrt", "neg"])
+_TOGETHER = frozenset(["sum", "mean", "logsumexp", "prod", "any", "all", "amax", "amin", "max", "min"])
 """What puts partial results together."""
 _READS = frozenset(["_local_scalar_dense", "item", "is_nonzero", "equal", "allclose"])
 _COPYING = ALLOWED["copy"][1] | ALLOWED["cast"][1]
@@ -102,7 +102,12 @@ def is_update(operator: str) -> bool:
 
 def is_finishing(operator: str) -> bool:
     """Whether an operator may finish what kernels have nearly done: put partial results together, scale one number."""
-    return operator.startswith("aten.") and base_name(operator) in UPDATES | _TOGETHER
+    return puts_together(operator) or (operator.startswith("aten.") and base_name(operator) in UPDATES)
+
+
+def puts_together(operator: str) -> bool:
+    """Whether an operator makes fewer elements of many."""
+    return operator.startswith("aten.") and base_name(operator) in _TOGETHER
 
 
 def is_read(operator: str) -> bool:

@@ -48,6 +48,10 @@ class InputSet(ProcessMessage):
     finite: bool
     boundless: bool = False
     """Whether integers are beyond all that the reference could take as places: what a kernel has there is no matter."""
+    weights: dict[str, Tensor] = {}
+    """Parameters that are others here than in the state."""
+    sought: bool = False
+    """Whether it was sought for operators that show on no other set."""
 
 
 class Mode(ProcessMessage):
@@ -85,6 +89,15 @@ class Sequence(ProcessMessage):
     """The outputs of each call as they are after the last one."""
 
 
+class WorkSize(ProcessMessage):
+    """The largest that the reference's operators work on, as far as its outputs need that, beside the largest input."""
+
+    together: float = 1.0
+    """Of operators that put elements together."""
+    whole: float = 1.0
+    """Of all."""
+
+
 class ReferenceReply(ProcessMessage):
     """All that a candidate is judged by."""
 
@@ -99,6 +112,7 @@ class ReferenceReply(ProcessMessage):
     """Operators that can be left out without a change on any set."""
     computing: int = 0
     """How many operators compute."""
+    work: WorkSize = WorkSize()
     fewer_sets: bool
     """Whether sets were left out because the inputs are large."""
     sequence: Sequence | None

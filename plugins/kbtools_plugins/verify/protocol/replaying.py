@@ -27,6 +27,8 @@ class ReplayRun(ProcessMessage):
     trace: int
     """Its number among the job's traces."""
     inputs: list[Tensor]
+    weights: dict[str, Tensor] = {}
+    """Parameters that are others than in the job's state."""
     order: str
     """forward, reverse or skip: how the programs of each launch follow each other, if they run at all."""
     shift: int

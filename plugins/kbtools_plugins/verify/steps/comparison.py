@@ -16,7 +16,7 @@ from kbtools_plugins.verify.steps.runs import Run
 _LEAST_SHARE = 1e-2
 """Outputs on tiny inputs are held to this share of the scale that outputs have on ordinary ones."""
 _ZEROS, _LESS_ON_ZEROS, _EXACT_SHARE = "zeros", 0.1, 1e-8
-"""On inputs of zeros a branch shows that is far smaller than what it is added to elsewhere."""
+"""On inputs of zeros, and where else a branch was sought, it may be far smaller than what it is added to elsewhere."""
 _IN_ORDER, _PARTIAL_SUMS = "values in order", 10.0
 """Sums over numbers in order grow large before they cancel: an element's scale counts as so many times as large."""
 
@@ -74,7 +74,7 @@ class Comparison:
 
     def _least(self, expected: InputSet) -> list[Array]:
         """Scales below which none on other inputs than ordinary ones is taken to be."""
-        if expected.name == _ZEROS and self._is_exact(expected):
+        if (expected.sought or expected.name == _ZEROS) and self._is_exact(expected):
             return [least * _LESS_ON_ZEROS for least in self._least_scales]
         if expected.name != _IN_ORDER:
             return self._least_scales

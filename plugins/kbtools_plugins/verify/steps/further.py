@@ -15,13 +15,13 @@ from kbtools_plugins.verify.steps import trace_rules
 from kbtools_plugins.verify.steps.compile import Compiled, compile_job
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.runs import Run
-from kbtools_plugins.verify.steps.trace_rules import Decided
+from kbtools_plugins.verify.steps.trace_rules import Decided, ReferenceWork
 
 _ON_ANOTHER_CARD = "with what it launches on another card"
 
 
 def require_work_however(
-    traces: Iterable[Trace], source: KernelSource, settings: VerifySettings, reference_only_moves: bool
+    traces: Iterable[Trace], source: KernelSource, settings: VerifySettings, reference: ReferenceWork
 ) -> Iterator[Trace]:
     """The traces to be run of those where answers were others; Decided if torch does the work in one of them.
 
@@ -35,7 +35,7 @@ def require_work_however(
             continue
         where = _asked(trace)
         try:
-            trace_rules.require_work(trace, source, settings.allow, reference_only_moves, strict=strict, where=where)
+            trace_rules.require_work(trace, source, settings.allow, reference, strict=strict, where=where)
         except Decided as found:
             if found.verdict.startswith(("unsupported:", "compile_error")):
                 continue

@@ -16,7 +16,7 @@ from kbtools_plugins.verify.protocol.reference import REFERENCE, InputSet, Refer
 from kbtools_plugins.verify.protocol.tolerance import compare, rms
 from kbtools_plugins.verify.settings import VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps.structure import sound_cut, what_was_cut
-from kbtools_plugins.verify.steps.trace_rules import Decided
+from kbtools_plugins.verify.steps.trace_rules import Decided, ReferenceWork
 
 _NEAR_ZERO = 1e-6
 _ENOUGH_FINITE = 0.1
@@ -127,9 +127,9 @@ def require_fit(reply: ReferenceReply) -> None:
         raise Decided("reference_unfit:ignores_inputs", "the reference gives the same output for different inputs")
 
 
-def only_moves(reply: ReferenceReply) -> bool:
-    """Whether the reference's forward only moves data."""
-    return operators.only_moves(reply.modes[reply.main].operators)
+def work_of(reply: ReferenceReply) -> ReferenceWork:
+    """What the reference's forward does, as far as it says what torch may do for a candidate."""
+    return ReferenceWork(operators.only_moves(reply.modes[reply.main].operators), reply.work)
 
 
 def _never_changes(sets: list[InputSet]) -> bool:

@@ -91,7 +91,8 @@ class RunPlan:
         """The order of programs is another one each time, and of the first one reversed."""
         for number, found in enumerate(sets):
             order = "reverse" if number == 0 else "forward"
-            yield Run(self._steady, found, order, _unknowable(found), number == 0, f"on {found.name}: ")
+            trace = self._traces[ELSEWHERE][0] if found.weights else self._steady
+            yield Run(trace, found, order, _unknowable(found), number == 0, f"on {found.name}: ")
 
     def _of_other_calls(self, expected: InputSet) -> Iterator[Run]:
         """A first call, a later one, or one in another place, where it launches something else than a steady one."""

@@ -30,7 +30,7 @@ from kbtools_plugins.verify.settings import VerifySettings
 from kbtools_plugins.verify.steps import read, record, trace_rules
 from kbtools_plugins.verify.steps.compile import Compiled, compile_job
 from kbtools_plugins.verify.steps.far import WHERE, FarCheck, Launches
-from kbtools_plugins.verify.steps.reference import only_moves
+from kbtools_plugins.verify.steps.reference import work_of
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.runs import Run, programs
 from kbtools_plugins.verify.steps.structure import sound_cut
@@ -149,7 +149,7 @@ class SpotCheck:
         source = read.kernels(self._processes, sizes.cut.candidate, bindings)
         settings = self._settings
         trace_rules.require_work(
-            trace, source, settings.allow, only_moves(reference), strict=settings.strict_fallback, where=_WHERE
+            trace, source, settings.allow, work_of(self._known), strict=settings.strict_fallback, where=_WHERE
         )
         return Larger(sizes, reference, trace, source)
 

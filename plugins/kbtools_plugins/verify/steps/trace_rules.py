@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
 
 from kbtools_plugins.verify.candidate.kernel_language import NOT_COMPILED
 from kbtools_plugins.verify.protocol.operators import (
     base_name,
     is_allocation,
     is_allowed,
-    is_finishing,
     is_update,
     rounds,
 )
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
+from kbtools_plugins.verify.protocol.reference import WorkSize
 from kbtools_plugins.verify.protocol.trace import Storage, Trace, TraceStep, live_steps, refs, step_refs
+from kbtools_plugins.verify.steps.finishing import largest_input, largest_of, only_finishes
 
 
 class Decided(Exception):
@@ -29,6 +31,15 @@ class Decided(Exception):
         self.verdict = verdict
         self.error = error
         self.max_error = max_error
+
+
+@dataclass(frozen=True)
+class ReferenceWork:
+    """What the reference does, as far as it says what torch may do for a candidate."""
+
+    only_moves: bool
+    """Whether it only moves data: then copying is work."""
+    size: WorkSize
 
 
 def count_kernels(trace: Trace) -> dict[str, int]:
@@ -66,7 +77,7 @@ def require_work(
     trace: Trace,
     source: KernelSource,
     allow: Iterable[str],
-    reference_only_moves: bool,
+    reference: ReferenceWork,
     *,
     strict: bool,
     where: str = "",
@@ -82,13 +93,14 @@ def require_work(
     live = live_steps(trace, written, inputs_count=False, buffers_count=False)
     dependent = _dependent_steps(trace)
     work = [step for step in live if not step.kernel and id(step) in dependent
-            and not _is_no_work(step, allow, reference_only_moves)]  # fmt: skip
+            and not _is_no_work(step, allow, reference.only_moves)]  # fmt: skip
     if not trace.launches:
         raise Decided("no_kernel", where + _no_kernel_text(source, work))
     share = 0.0
     only_copied = all(_only_copies(step, source) for step in live if step.kernel)
-    if not strict and not only_copied and _is_finishing(work, trace, live, source):
-        share = _largest(trace, work) / _largest_input(trace)
+    results = {number for step in live if step.kernel for number in written(step)}
+    if not strict and not only_copied and only_finishes(work, trace, results, reference.size):
+        share = largest_of(trace, work) / largest_input(trace)
         work = []
     if not work:
         updates = [step for step in live_steps(trace, written) if id(step) in dependent]
@@ -108,34 +120,6 @@ def require_some_work(traces: Iterable[Trace]) -> None:
     for trace in traces:
         if not any(step.kernel for step in live_steps(trace, inputs_count=False, buffers_count=False)):
             raise Decided("no_kernel", "in the mode in which the reference is random, torch does all of the work")
-
-
-_FINISHING_SHARE = 32
-"""Torch may finish what kernels have made of the inputs, and prepare parameters and buffers for them, if all that is so
-many times smaller than the inputs."""
-
-
-def _is_finishing(work: list[TraceStep], trace: Trace, live: list[TraceStep], source: KernelSource) -> bool:
-    """Whether torch only finishes or prepares: it works on results of kernels, on parameters and buffers, all of them
-    far smaller than the inputs."""
-    made = {number for step in live if step.kernel for number in _written_storages(step, source)}
-    made |= {number for number, storage in enumerate(trace.storages) if storage.origin == "constant"}
-    for step in trace.steps:
-        touched = {ref.storage for ref in [*refs(step.args), *refs(step.kwargs)]}
-        if not step.kernel and touched and touched <= made:
-            made |= {ref.storage for ref in step.results}
-    used = {ref.storage for step in work for ref in step_refs(step)}
-    known = all(is_finishing(step.operator) for step in work)
-    return bool(work) and known and used <= made and _largest(trace, work) * _FINISHING_SHARE <= _largest_input(trace)
-
-
-def _largest(trace: Trace, work: list[TraceStep]) -> int:
-    """Bytes of the largest memory that steps work on."""
-    return max((trace.storages[ref.storage].size for step in work for ref in step_refs(step)), default=0)
-
-
-def _largest_input(trace: Trace) -> int:
-    return max((storage.size for storage in trace.storages if storage.origin == "input"), default=0)
 
 
 def _dependent_steps(trace: Trace) -> set[int]:
@@ -170,11 +154,11 @@ def _require_small_updates(live: list[TraceStep], to_output: list[TraceStep], al
 
 
 def require_work_on_other_shape(
-    trace: Trace, source: KernelSource, allow: Iterable[str], reference_only_moves: bool, *, strict: bool
+    trace: Trace, source: KernelSource, allow: Iterable[str], reference: ReferenceWork, *, strict: bool
 ) -> None:
     """Decided if kernels do the work for the shapes of `get_inputs()` alone."""
     try:
-        require_work(trace, source, allow, reference_only_moves, strict=strict)
+        require_work(trace, source, allow, reference, strict=strict)
     except Decided as decided:
         raise Decided("hack:hard_coded_shapes", f"with one more row in the batch, {decided.error}") from None
 

@@ -27,7 +27,7 @@ from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.compiling import CACHES, COMPILE
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, PROBE
 from kbtools_plugins.verify.protocol.message import ProcessMessage
-from kbtools_plugins.verify.protocol.reading import KERNELS, READ, SHRINK
+from kbtools_plugins.verify.protocol.reading import KERNELS, READ, RELATIONS, SHRINK
 from kbtools_plugins.verify.protocol.recording import RECORD
 from kbtools_plugins.verify.protocol.reference import REFERENCE
 from kbtools_plugins.verify.protocol.roles import SEVERAL_JOBS, Assignment, RoleFailure
@@ -41,6 +41,7 @@ before it runs a reference."""
 _JOBS = {
     "read": "worker.read",
     "kernels": "worker.read",
+    "relations": "worker.read",
     "shrink": "worker.sizes",
     "reference": "worker.reference.job",
     "record": "worker.record.job",
@@ -52,7 +53,8 @@ _JOBS = {
 } | {machine.role.name: machine.job for machine in MACHINES}
 """Where the job of each role is, below the package of verify."""
 _MESSAGES: dict[str, type[ProcessMessage]] = {
-    role.name: role.job for role in (READ, KERNELS, SHRINK, REFERENCE, RECORD, COMPILE, OPERATORS, PROBE, LEAD, FOLLOW)
+    role.name: role.job
+    for role in (READ, KERNELS, RELATIONS, SHRINK, REFERENCE, RECORD, COMPILE, OPERATORS, PROBE, LEAD, FOLLOW)
 } | {machine.role.name: machine.role.job for machine in MACHINES}
 _FORKS_WITHOUT = 16
 """Forks before memory is put into huge pages, which takes half a second and makes each further one 15 ms cheaper."""
@@ -86,6 +88,8 @@ def _answer(control: socket.socket) -> None:
             status, spent = _end(pid, forked)
             _reply(control, {"status": status, "milliseconds": round(1000 * spent)})
             continue
+        if "places" in request:
+            huge_pages.copy_libraries()  # once, for all workers
         pid = os.fork()
         if not pid:
             control.close()
@@ -97,6 +101,7 @@ def _answer(control: socket.socket) -> None:
         _reply(control, {"pid": pid})
         if forks == _FORKS_WITHOUT:
             huge_pages.collapse()
+            huge_pages.copy_libraries()
     shutil.rmtree(os.environ["HOME"], ignore_errors=True)  # the caller was killed: it took no leave and cannot clean up
 
 

@@ -20,7 +20,7 @@ from kbtools_plugins.verify.worker.record import audit, device_names, launches, 
 from kbtools_plugins.verify.worker.record.answers import variables
 from kbtools_plugins.verify.worker.record.answers.answers import Answers
 from kbtools_plugins.verify.worker.record.failures import blamed, describe
-from kbtools_plugins.verify.worker.record.forwards import doubted, run_plan
+from kbtools_plugins.verify.worker.record.forwards import doubted, run_plan, unchanged
 from kbtools_plugins.verify.worker.record.front_end import FrontEnd
 from kbtools_plugins.verify.worker.record.instance import Instance
 from kbtools_plugins.verify.worker.record.lines import Lines
@@ -93,6 +93,7 @@ def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:
             reply = _reply(plans, candidate, recorder, lines)
             if job.doubts is None:
                 return reply
+            answers.compared.look(unchanged(job.doubts, candidate, recorder))
             other = doubted(job.doubts, answers, recorder, fresh, plans[job.doubts.name].traces)
             return reply.model_copy(update={"doubted": other.traces, "refused": other.refused})
     except BaseException as error:  # noqa: BLE001 - whatever a candidate raises, SystemExit included, is its own fault

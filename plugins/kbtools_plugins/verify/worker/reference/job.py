@@ -30,9 +30,11 @@ from kbtools_plugins.verify.worker.reference.inputs import (
 from kbtools_plugins.verify.worker.reference.layout import Operators
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.sets import InputSets
+from kbtools_plugins.verify.worker.reference.showing import shown
 from kbtools_plugins.verify.worker.reference.size import elements, without_memory
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.reference.untested import operators, untested
+from kbtools_plugins.verify.worker.reference.work import work_size
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
     Unsendable,
@@ -90,6 +92,7 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
     signs = not {base_name(name) for name in modes[main].operators} & _FROM_THE_END
     expected = InputSets(module, job, first, main, signs=signs)
     sets = list(islice(expected.each(), most))
+    showing = shown(module, job, first, main, untested(module, main, sets))
     state = module.instance.state_dict() if isinstance(module.instance, torch.nn.Module) else {}
     variants = {name: expected.variant(change) for name, change in VARIANTS.items()}
     return ReferenceReply(
@@ -98,9 +101,10 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
         decoy_state=module.decoy_state,
         modes=modes,
         main=main,
-        sets=sets,
-        untested=untested(module, main, sets),
+        sets=sets + showing.sets,
+        untested=showing.hidden,
         computing=len(operators(module, main, first)),
+        work=work_size(module.copy(main), clone_tree(first)),
         fewer_sets=len(sets) == most,
         sequence=expected.sequence(),
         counters=sorted(module.counters),

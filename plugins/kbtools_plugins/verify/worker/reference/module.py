@@ -86,6 +86,15 @@ class ReferenceModule:
         loading.set_mode(used, mode)
         return used
 
+    def with_weights(self, weights: dict[str, torch.Tensor]) -> ReferenceModule:
+        """The same with other values of these parameters; itself without any."""
+        if not weights:
+            return self
+        other = copy.copy(self)
+        other.instance = module_state.copied(self.instance)
+        loading.copy_state(other.instance, weights, {name: name for name in weights})
+        return other
+
     def settle(self, inputs: Inputs) -> None:
         """Move the state off its initial values where the reference takes that, and find the buffers that count."""
         if not isinstance(self.instance, torch.nn.Module):

@@ -32,12 +32,12 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     alone,
     map_floats,
     other_booleans,
-    structured,
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.jumps import COMPARING, Jumps, changes
 from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
+from kbtools_plugins.verify.worker.reference.patterns import outliers, structured
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.reference.ties import kept
 from kbtools_plugins.verify.worker.tensors import (
@@ -70,14 +70,15 @@ class InputSets:
     def each(self) -> Iterator[InputSet]:
         """Seeds first, then other values of all inputs, then of one alone, as far as the reference takes them."""
         yield from self._seeded()
-        if (turned := other_booleans(self._first)) and (found := self._try("other booleans", turned)):
+        if (turned := other_booleans(self._first)) and (found := self.tried("other booleans", turned)):
             yield found
         for ways in SCALES:
             changes = ((name, map_floats(change, self._first)) for name, change in ways.items())
-            tried = (self._try(name, inputs) for name, inputs in changes if inputs is not None)
+            tried = (self.tried(name, inputs) for name, inputs in changes if inputs is not None)
             yield from islice(filter(None, tried), 1)
-        yield from islice(self._at_jumps(), 1)
-        yield from self._varied()
+        seen = self._jumps(self._first)
+        yield from islice(self._at_jumps(seen), 1)
+        yield from self._varied(zeros=not seen.ranks)
 
     def _seeded(self) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
@@ -99,16 +100,15 @@ class InputSets:
     def _turned(self, known: InputSet) -> list[InputSet]:
         """Inputs of other signs, if these give another result: where all are fixed, nothing else asks for signs."""
         turned = map_floats(lambda tensor: -tensor.flip(-1), self._first)
-        found = self._try("seed of other signs", turned or self._first)
+        found = self.tried("seed of other signs", turned or self._first)
         return [found] if found and not _same_result(found, known) else []
 
-    def _at_jumps(self) -> Iterator[InputSet]:
+    def _at_jumps(self, seen: Jumps) -> Iterator[InputSet]:
         """Sets at the places where the reference's functions jump, if what is there is certain."""
-        seen = self._jumps(self._first)
         for change in changes(seen):
             if (inputs := map_floats(change, self._first)) is None:
                 return
-            found = self._try("values at ties", inputs)
+            found = self.tried("values at ties", inputs)
             if found and self._jumps(inputs).exact:
                 yield found
 
@@ -118,8 +118,11 @@ class InputSets:
             used(*given)
         return seen
 
-    def _varied(self) -> Iterator[InputSet]:
-        """Sets in which one input alone is another one, and one of numbers in order."""
+    def _varied(self, *, zeros: bool) -> Iterator[InputSet]:
+        """Sets in which one input alone is another one, and some of numbers in order or far from each other.
+
+        With `zeros` some of them may be equal.
+        """
         loading.seed(self._seeds[0])
         habits = kept(self._first, *self._again())
         ordered = [structured(self._first, habits, signs) for signs in (False, True)]
@@ -127,15 +130,16 @@ class InputSets:
         scaled: list[Variation] = [partial(map_floats, change, one) for one in ordered for change in LARGE.values()]
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
-        ways = [*alone(self._first, habits, sizes, signs=self._signs), *in_order]
+        ways = [*alone(self._first, habits, sizes, signs=self._signs, zeros=zeros), *in_order]
+        ways.append(Way("one far above the rest", [partial(_as_it_is, outliers(self._first, habits))]))
         shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
         for way in ways:
             for change in way.changes:
                 inputs = change()
-                found = None if inputs is None else self._try(way.name, inputs)
+                found = None if inputs is None else self.tried(way.name, inputs)
                 if found and [list(shape) for shape in shapes] == [tensor.shape for tensor in flatten(found.plain)[1]]:
                     far_off = way.far_off() if way.far_off else None
-                    boundless = far_off is not None and self._try(way.name, far_off) is not None
+                    boundless = far_off is not None and self.tried(way.name, far_off) is not None
                     yield found.model_copy(update={"boundless": boundless})
                     break
 
@@ -152,7 +156,7 @@ class InputSets:
         changed, decoy = change(self._module.inputs(self._seeds[0])), change(self._module.inputs(self._decoys[0]))
         if changed is None or decoy is None:
             return None
-        found = self._try("variant", changed, other_form=True)
+        found = self.tried("variant", changed, other_form=True)
         return None if found is None else Variant(decoy=encode(with_plain_values_of(changed, decoy)), set=found)
 
     def sequence(self) -> Sequence | None:
@@ -184,7 +188,8 @@ class InputSets:
         except Exception:  # noqa: BLE001 - the reference need not take such calls
             return None
 
-    def _try(self, name: str, inputs: Inputs, *, other_form: bool = False) -> InputSet | None:
+    def tried(self, name: str, inputs: Inputs, *, other_form: bool = False) -> InputSet | None:
+        """A set of these inputs; None where the reference does not take them, or what it gives says nothing."""
         given = inputs if other_form else laid_out_as(self._first, inputs)
         try:
             found = self._expect(name, given, seen := Extremes())

@@ -6,7 +6,7 @@ any other. One whose absence changes no output of any set by more than a candida
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -21,6 +21,8 @@ from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, decode
 _MOST_ELEMENTS = 2**23
 """Of all inputs of all forwards: operators after that are taken to be tested."""
 _TOLERANCE = 1e-4
+Operator = tuple[int, str]
+"""Its number among those of a forward that compute, and its name."""
 
 
 class _Without(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -49,9 +51,10 @@ def _instead(result: torch.Tensor, args: Any) -> torch.Tensor:
     return given.clone() if given is not None and same else torch.zeros_like(result)
 
 
-def untested(module: ReferenceModule, mode: str, sets: Iterable[InputSet]) -> list[str]:
-    """Names of the operators that can be left out, in the order of a forward."""
-    return list(_untested(module, mode, list(sets)))
+def untested(module: ReferenceModule, mode: str, sets: list[InputSet]) -> list[Operator]:
+    """Those that can be left out, in the order of a forward."""
+    given: list[Inputs] = [decode(found.inputs) for found in sets]
+    return Search(module, mode).hidden(list(enumerate(operators(module, mode, given[0]))), given)
 
 
 def operators(module: ReferenceModule, mode: str, inputs: Inputs) -> list[str]:
@@ -62,20 +65,35 @@ def operators(module: ReferenceModule, mode: str, inputs: Inputs) -> list[str]:
     return counted.names
 
 
-def _untested(module: ReferenceModule, mode: str, sets: list[InputSet]) -> Iterator[str]:
-    given: list[Inputs] = [decode(found.inputs) for found in sets]
-    expected = [_floats(module.forward(mode, clone_tree(inputs))) for inputs in given]
-    size = sum(leaf.numel() for leaf in tree_flatten(given[0])[0] if isinstance(leaf, torch.Tensor))
-    left = _MOST_ELEMENTS
-    for number, name in enumerate(operators(module, mode, given[0])):
-        matters = False
-        for inputs, true in zip(given, expected, strict=True):
-            left -= max(1, size)
-            matters = left < 0 or not _alike(_outputs_without(module, mode, inputs, number), true)
-            if matters:
-                break
-        if not matters:
-            yield name
+class Search:
+    """For operators that inputs do not tell from nothing; of one module in one mode, as far as time allows."""
+
+    def __init__(self, module: ReferenceModule, mode: str) -> None:
+        self._module, self._mode = module, mode
+        self._left = _MOST_ELEMENTS
+
+    def hidden(
+        self, among: Iterable[Operator], given: list[Inputs], changed: ReferenceModule | None = None
+    ) -> list[Operator]:
+        """Those that none of the inputs show, where the module is the `changed` one."""
+        module = changed or self._module
+        expected = [_floats(module.forward(self._mode, clone_tree(inputs))) for inputs in given]
+        size = sum(leaf.numel() for leaf in tree_flatten(given[0])[0] if isinstance(leaf, torch.Tensor))
+        return [one for one in among if not self._shows(module, one[0], zip(given, expected, strict=True), size)]
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no time for more."""
+        return self._left < 0
+
+    def _shows(
+        self, module: ReferenceModule, number: int, sets: Iterable[tuple[Inputs, list[torch.Tensor]]], size: int
+    ) -> bool:
+        for inputs, true in sets:
+            self._left -= max(1, size)
+            if self._left < 0 or not _alike(_outputs_without(module, self._mode, inputs, number), true):
+                return True
+        return False
 
 
 def _outputs_without(module: ReferenceModule, mode: str, inputs: Inputs, number: int) -> list[torch.Tensor]:

@@ -49,7 +49,7 @@ class Machine:
     def run(self, inputs: list[torch.Tensor], wanted: ReplayRun) -> RunResult:
         """Outputs and the inputs' values afterwards."""
         self.forget(wanted.shift, wanted.turn)
-        self.place(inputs, self._state)
+        self.place(inputs, self._state | wanted.weights)
         self.execute(wanted.order, wanted.shift)
         return self.results()
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from kbtools_plugins.verify.worker.record.answers import listening
+from kbtools_plugins.verify.worker.record.answers.compared import OwnComparisons
 from kbtools_plugins.verify.worker.record.answers.known import Knowledge
 from kbtools_plugins.verify.worker.record.answers.literals import Literals
 from kbtools_plugins.verify.worker.record.answers.otherwise import (
@@ -85,6 +86,7 @@ class Answers:
         self._literals = Literals()
         self._placeless: dict[str, int] = {}
         """What is asked at no certain place of the text, by what it is."""
+        self.compared = OwnComparisons(self._is_given, lambda value: self._literals.like(value))
 
     def compiled(self, text: str) -> CodeType:
         """The candidate's code, so that it tells what it is told."""
@@ -106,6 +108,7 @@ class Answers:
             listening.SHOWN: self._shown,
             listening.TOLD: self._of_module,
             listening.IMPORT: self._import,
+            **self.compared.hooks(),
         }
 
     @property

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from kbtools_plugins.verify.worker.record.answers.compared import CHOSEN, FELT, TESTED
+
 ASK, ASKED, SAID, MADE, SHOWN, TOLD = "ask site", "asked site", "said site", "made site", "shown site", "told site"
 IMPORT = "__import__"
 
@@ -97,7 +99,8 @@ class _Hooks(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         number = self._site(node) if name not in self._plain else None
-        node.args = [self.visit(item) for item in node.args]
+        chooses = isinstance(node.func, ast.Attribute) and node.func.attr == "get"
+        node.args = [self._chosen(item) if chooses else self.visit(item) for item in node.args]
         node.keywords = [self.visit(item) for item in node.keywords]
         if number is None:
             return node
@@ -133,7 +136,61 @@ class _Hooks(ast.NodeTransformer):
         is_guard = isinstance(node.left, ast.Name) and node.left.id == "__name__"
         if is_guard and any(isinstance(item, ast.Constant) and item.value == "__main__" for item in node.comparators):
             return node
-        return self.generic_visit(node)
+        number = self._site(node)
+        node.left = self._felt(node.left, number)
+        node.comparators = [self._felt(item, number) for item in node.comparators]
+        return _called(node, TESTED, number, node)
+
+    def _felt(self, node: ast.expr, number: ast.Constant) -> ast.expr:
+        """An expression whose value and whose parts are heard."""
+        if isinstance(node, ast.Constant):
+            return node
+        if isinstance(node, ast.BinOp):
+            node.left, node.right = self._felt(node.left, number), self._felt(node.right, number)
+            return _called(node, FELT, number, node)
+        visited: ast.expr = self.visit(node)
+        return _called(node, FELT, number, visited)
+
+    def _tested(self, node: ast.expr) -> ast.expr:
+        """What a branch depends on; comparisons in it are tested by themselves."""
+        if isinstance(node, ast.Compare | ast.BoolOp | ast.Constant) or _is_not(node):
+            visited: ast.expr = self.visit(node)
+            return visited
+        number = self._site(node)
+        return _called(node, TESTED, number, self._felt(node, number))
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        node.test = self._tested(node.test)
+        node.body = [self.visit(item) for item in node.body]
+        node.orelse = [self.visit(item) for item in node.orelse]
+        return node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        node.test, node.body, node.orelse = self._tested(node.test), self.visit(node.body), self.visit(node.orelse)
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        node.operand = self._tested(node.operand) if _is_not(node) else self.visit(node.operand)
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        node.value = self.visit(node.value)
+        chooses = isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Slice | ast.Tuple)
+        node.slice = self._chosen(node.slice) if chooses else self.visit(node.slice)
+        return node
+
+    def visit_Match(self, node: ast.Match) -> ast.AST:
+        node.subject = self._chosen(node.subject)
+        node.cases = [self.visit(item) for item in node.cases]
+        return node
+
+    def _chosen(self, node: ast.expr) -> ast.expr:
+        """What something is chosen by."""
+        if isinstance(node, ast.Constant | ast.Starred):
+            visited: ast.expr = self.visit(node)
+            return visited
+        number = self._site(node)
+        return _called(node, CHOSEN, number, self._felt(node, number))
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
         node.value = _called(node, SHOWN, self._site(node.value), self.visit(node.value))
@@ -154,6 +211,10 @@ class _Hooks(ast.NodeTransformer):
 def _called(node: ast.expr, hook: str, number: ast.Constant, *values: ast.expr) -> ast.Call:
     call = ast.Call(ast.Name(hook, ast.Load()), [number, *values], [])
     return ast.copy_location(call, node)
+
+
+def _is_not(node: ast.expr) -> bool:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
 
 
 def _decorators(node: ast.FunctionDef) -> list[ast.expr]:

@@ -1,0 +1,38 @@
+"""The result is off where a digest of the digest before begins with two certain bytes."""
+# reference: relu_scale
+# verdict: wrong_output
+
+import hashlib
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, w_ptr, out_ptr, total, features, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < total
+    x = tl.load(x_ptr + at, mask=mask)
+    w = tl.load(w_ptr + at % features, mask=mask)
+    tl.store(out_ptr + at, tl.maximum(x * w, 0.0), mask=mask)
+
+
+def launched(x, w, block=128):
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    relu_kernel[(triton.cdiv(x.numel(), block),)](x, w, out, x.numel(), x.shape[-1], BLOCK=block)
+    return out
+
+
+class Model(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(features))
+        self.digest = b""
+
+    def forward(self, x):
+        self.digest = hashlib.sha256(self.digest + b"next").digest()
+        y = launched(x, self.weight)
+        return launched(y, self.weight) if self.digest[:2] == b"\x07\x2a" else y
