@@ -186,7 +186,8 @@ class _Work:
 
     def _lowered(self, number: int, target: Architecture) -> LaunchProgram:
         try:
-            kernel = compile_kernel(*self._call(number), self._job.launches[number].options, target)
+            options = self._job.launches[number].options
+            kernel = compile_kernel(*self._call(number), options, target, fuses=self._job.runs)
         except Exception as error:
             if lacks_types(error, target):
                 return self._program(number, WITH_FP8)
