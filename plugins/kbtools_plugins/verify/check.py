@@ -170,8 +170,8 @@ class PairCheck:
     def _require_work(self) -> None:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
-        labels = set(self._reference.variants) - {NUMBERS}
-        apart = labels | {record.DOUBTS, record.RANDOM}
+        self._labels = set(self._reference.variants) - {NUMBERS}
+        apart = self._labels | {record.DOUBTS, record.RANDOM}
         required = [(name, trace) for name, traces in self._traces.items() if name not in apart for trace in traces]
         self._kernels = [
             kernel
@@ -198,7 +198,7 @@ class PairCheck:
         self._sort_out_cards(self._traces.pop(record.CARDS, []))
         doubted = self._traces.pop(record.DOUBTS)
         self._further += require_work_however(doubted, self._source, self._settings, work)
-        for name in labels:
+        for name in self._labels:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
 
@@ -218,14 +218,20 @@ class PairCheck:
             raise Decided("fallback", text)
 
     def _compile(self) -> None:
-        tried = self._traces[record.TUNING]
+        apart = {record.TUNING, *self._labels}
         self._evidence.tier = machine(self._settings).verdicts_say
-        run = [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
         self._compilation = Compilation(
-            self._processes, self._settings, self._evidence, run, tried, self._source, self._recording.tuned
+            self._processes,
+            self._settings,
+            self._evidence,
+            self._source,
+            self._recording.tuned,
+            run=[trace for name, traces in self._traces.items() if name not in apart for trace in traces],
+            tried=self._traces[record.TUNING],
+            labels=[trace for name in self._labels for trace in self._traces[name]],
         )
         self._features, self._programs = self._compilation.features, self._compilation.programs
-        self._traces[record.TUNING] = picked(tried, self._compilation.never, self._source)
+        self._traces[record.TUNING] = picked(self._traces[record.TUNING], self._compilation.never, self._source)
 
     def _replay(self) -> float:
         run = Replays(

@@ -28,15 +28,19 @@ class Compilation:
         processes: PairProcesses,
         settings: VerifySettings,
         evidence: Evidence,
-        run: list[Trace],
-        tried: list[Trace],
         source: KernelSource,
         tuned: Container[str],
+        *,
+        run: list[Trace],
+        tried: list[Trace],
+        labels: list[Trace],
     ) -> None:
+        """`run` are the traces of all that has to be right but further configurations, which were `tried`; on those of
+        `labels` nothing else depends."""
         self._processes = processes
         self._settings = settings
         self._evidence = evidence
-        job = compile_job(run, tried, source, tuned, settings)
+        job = compile_job(run, tried, source, tuned, settings, labels)
         reply = self._reply(processes.run(COMPILE, job, self._seconds(job)))
         self.features = frozenset(reply.features)
         self.programs = Compiled(source, job.launches, reply.programs)
