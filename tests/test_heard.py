@@ -77,6 +77,18 @@ def test_notes_and_store_give_the_same_rows(model_server, tmp_path):
         assert judge.replayed(ds, backend.model, store).dataset.to_list() == first
 
 
+@pytest.mark.parametrize("pages", [3, 40])
+def test_a_full_disk_for_temporary_files_costs_the_notes_and_nothing_else(model_server, tmp_path, monkeypatch, pages):
+    """From the start, or some way through: what was not noted is looked up in the store."""
+    _, model = model_server(reply=verdict)
+    judge = kb.ModelJudge(model=model, store=str(tmp_path / "store.sqlite"), on_error="null")
+    with monkeypatch.context() as patch:
+        patch.setattr(notes, "_TABLES", f"{notes._TABLES} PRAGMA max_page_count = {pages};")
+        first = run(codes(ROWS), [judge]).dataset.to_list()
+    assert [row["difficulty"] for row in first[:6]] == ["low"] * 5 + [None]
+    assert run(codes(ROWS), [judge]).dataset.to_list() == first
+
+
 def test_only_rows_that_come_as_they_were_planned_are_recalled(model_server, tmp_path):
     """From the first row on that is another one, the store is asked."""
     _, model = model_server(reply=verdict)

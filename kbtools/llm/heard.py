@@ -69,6 +69,8 @@ class Heard:
         self._rows: list[tuple[int, str]] = []
         self._said: list[tuple[str, bytes]] = []
         self._told: Iterator[tuple[int, str]] | None = None
+        self._given_up = False
+        """Whether the disk for temporary files is full, or broken: the run goes on without notes."""
 
     def close(self) -> None:
         """Remove the notes."""
@@ -96,6 +98,13 @@ class Heard:
 
     def recalled(self, given: Sequence[RowInputs], store: ResponseStore) -> list[list[ParsedReply] | None]:
         """The replies to each of the next rows, which come as they were planned; None where one is not known."""
+        try:
+            return self._recalled(given, store) if not self._given_up else [None] * len(given)
+        except sqlite3.Error:
+            self._given_up = True
+            return [None] * len(given)
+
+    def _recalled(self, given: Sequence[RowInputs], store: ResponseStore) -> list[list[ParsedReply] | None]:
         keys = [self._next(inputs) for inputs in given]
         known: dict[str, tuple[dict[str, Any], str | None]] = {}
         for chunk in chunks(sorted({key for some in keys for key in some}), GROUP):
@@ -128,10 +137,13 @@ class Heard:
 
     def _write(self, statement: str, pairs: Sequence[tuple[object, object]]) -> None:
         """In one statement: each gives up the interpreter lock, which a busy thread keeps for milliseconds."""
-        if pairs:
+        if pairs and not self._given_up:
             with self._lock:
                 values = [value for pair in pairs for value in pair]
-                self._database.execute(statement + ",".join(["(?, ?)"] * len(pairs)), values)
+                try:
+                    self._database.execute(statement + ",".join(["(?, ?)"] * len(pairs)), values)
+                except sqlite3.Error:
+                    self._given_up = True
 
 
 def _mark(inputs: RowInputs) -> int:

@@ -113,16 +113,22 @@ def _widened(known: pa.Schema, found: pa.Schema, path: Path, first: int) -> pa.S
 
 def _blocks(file: DataFile) -> Iterator[tuple[int, bytes]]:
     """Whole lines, not all blank, with the number (from 1) of the first."""
-    first, rest, size = 1, b"", min(_FIRST_BYTES, BLOCK_BYTES)
+    first, size = 1, min(_FIRST_BYTES, BLOCK_BYTES)
+    begun: list[bytes] = []  # put together once: a line may be as long as many blocks
     with file.opened() as stream:
         while block := file.read(stream, size):
-            lines, newline, rest = (rest + block).rpartition(b"\n")
+            size = min(4 * size, BLOCK_BYTES)
+            ended, newline, rest = block.rpartition(b"\n")
+            if not newline:
+                begun.append(block)
+                continue
+            lines = b"".join([*begun, ended])
+            begun = [rest]
             if lines.strip():
                 yield first, lines
-            first += lines.count(b"\n") + len(newline)
-            size = min(4 * size, BLOCK_BYTES)
-    if rest.strip():
-        yield first, rest
+            first += lines.count(b"\n") + 1
+    if (last := b"".join(begun)).strip():
+        yield first, last
 
 
 # ---- slowly, line by line --------------------------------------------------------------------------------------------

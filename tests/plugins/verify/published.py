@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from published_layers import layers
+
 from kbtools_plugins.verify import VerifySettings
 from kbtools_plugins.verify.pool import Pair, verify_all
 
@@ -419,6 +421,7 @@ def modules() -> Iterator[Module]:
     """All of them."""
     for family in (elementwise, rows, middle, scans, losses, matmuls, pools):
         yield from family()
+    yield from (Module(layer.name, Pair(layer.reference, layer.candidate, "Model")) for layer in layers())
 
 
 def main() -> None:

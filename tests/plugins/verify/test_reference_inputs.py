@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from kbtools_plugins.verify.worker.reference.extremes import Extremes
-from kbtools_plugins.verify.worker.reference.inputs import alone, structured, varied
+from kbtools_plugins.verify.worker.reference.inputs import alone, varied
 from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes
 from kbtools_plugins.verify.worker.reference.layout import laid_out_as
+from kbtools_plugins.verify.worker.reference.patterns import outliers, structured
 from kbtools_plugins.verify.worker.reference.ties import kept
 
 
@@ -171,3 +172,43 @@ def test_sizes_in_order_have_alternating_signs_where_asked_for() -> None:
     assert made is not None
     assert torch.equal(made[0].abs(), first[0].abs().sort().values)
     assert bool((made[0][1::2] <= 0).all() and (made[0][::2] >= 0).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8])
+def test_places_that_a_type_cannot_hold_are_not_drawn(dtype: torch.dtype) -> None:
+    """Bytes beside a dimension of 300: any byte comes first, and no place that is none."""
+    first = (torch.arange(60, dtype=dtype), torch.randn(300))
+    again = (torch.arange(60, dtype=dtype).flip(0), torch.randn(300))
+    ways = alone(first, kept(first, again), (), signs=True)
+    larger = next(way for way in ways if way.name == "input 0 alone, larger")
+    made = [inputs[0] for change in larger.changes if (inputs := change()) is not None]
+    assert all(inputs.dtype == dtype for inputs in made)
+    assert int(made[0].max()) > 100
+
+
+def test_integers_below_a_size_may_be_as_long() -> None:
+    """A length reaches the size that places stay below."""
+    first, again = (torch.tensor([3, 1, 4, 1]), torch.randn(4, 6)), (torch.tensor([5, 1, 2, 2]), torch.randn(4, 6))
+    ways = {way.name: way for way in alone(first, kept(first, again), (), signs=False)}
+    full = ways["input 0 alone, as long as a size"].changes[0]()
+    assert full is not None
+    assert int(full[0].max()) == 6
+
+
+def test_some_numbers_are_zero_unless_that_leaves_a_choice() -> None:
+    """Random ones never are, and which of equal ones is the smallest nobody says."""
+    first, again = (torch.randn(64),), (torch.randn(64),)
+    for zeros in (True, False):
+        way = next(way for way in alone(first, kept(first, again), (), signs=False, zeros=zeros))
+        made = way.changes[0]()
+        assert made is not None
+        assert bool((made[0] == 0).any()) == zeros
+
+
+def test_one_number_of_each_row_is_far_above_the_rest() -> None:
+    """In the first row it is the last."""
+    first, again = (torch.randn(5, 40),), (torch.randn(5, 40),)
+    made = outliers(first, kept(first, again))
+    assert made is not None
+    assert ((made[0] > 4).sum(1) == 1).all()
+    assert int(made[0][0].argmax()) == 39

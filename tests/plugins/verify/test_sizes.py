@@ -9,7 +9,7 @@ from kbtools_plugins.verify import verify
 from kbtools_plugins.verify.candidate.shrink import constants, with_constants
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource, Shapes, ShrinkReply, Sized
 from kbtools_plugins.verify.protocol.trace import Trace, TraceStep
-from kbtools_plugins.verify.steps.structure import LostStructure, faults, raised
+from kbtools_plugins.verify.steps.structure import LostStructure, Sighted, faults, raised
 
 CODE = """batch = 32 * 1024
 shape = (64, 2**10, name)
@@ -82,16 +82,16 @@ def test_a_number_that_another_size_has_is_not_written_down() -> None:
         words=[],
     )
     source = KernelSource(text="", kernels={"k": [kernel]})
-    full = _launch(channels=128, width=126, WINDOW=3, BLOCK=32)
-    cut = _launch(channels=128, width=62, WINDOW=3, BLOCK=32)
+    full = Sighted(_launch(channels=128, width=126, WINDOW=3, BLOCK=32), source, [{}])
+    cut = Sighted(_launch(channels=128, width=62, WINDOW=3, BLOCK=32), source, [{}])
     known, values = {"channels": 128, "height": 64}, {"channels": 128, "height": 32}
     sizes = _cut(known, values).model_copy(update={"asked": {"channels": 128, "height": 128}})
-    assert list(faults(full, cut, source, sizes)) == []
+    assert list(faults(full, cut, sizes)) == []
     alone = sizes.model_copy(
         update={"asked": {"height": 128}, "large": sizes.large.model_copy(update={"values": {"height": 64}})}
     )
     alone = alone.model_copy(update={"cut": sizes.cut.model_copy(update={"values": {"height": 32}})})
-    assert list(faults(full, cut, source, alone)) == [LostStructure(128, 128)]
+    assert list(faults(full, cut, alone)) == [LostStructure(128, 128)]
 
 
 LARGE = {module.name: module.pair for module in modules()}

@@ -26,7 +26,7 @@ from kbtools_plugins.verify.tiers import MACHINES, PTX
 
 COMMON = PTX.process
 ROLES = {
-    "text": ("read", "kernels"),
+    "text": ("read", "kernels", "relations"),
     COMMON: (
         "shrink",
         "reference",

@@ -1,4 +1,5 @@
-"""What the process that reads texts is asked, and what it says: code out of answers, tricks in it, its kernels.
+"""What the process that reads texts is asked, and what it says: code out of answers, tricks in it, its
+kernels, and how these use the numbers of their launches.
 
 A text may be made so that whatever parses it runs out of stack, memory or time. So no syntax tree of a dataset's text
 is ever made in the caller.
@@ -126,6 +127,45 @@ class ShrinkReply(ProcessMessage):
     """The constants as they were."""
 
 
+class Relation(ProcessMessage):
+    """That a kernel goes through so many elements in blocks, or holds a number against so many."""
+
+    key: str
+    """Where in the text."""
+    extent: int
+    block: int
+    of: list[str]
+    """The arguments that the extent is made of."""
+    covers: bool = False
+    """Whether programs leave out by it what is beyond the extent."""
+
+
+class NumberedLaunch(ProcessMessage):
+    """One launch of a kernel."""
+
+    kernel: str
+    """Its name in the clean module."""
+    grid: list[int]
+    bound: dict[str, Tree]
+    constants: list[str]
+    """Parameters that are compile-time constants."""
+
+
+class RelationsJob(ProcessMessage):
+    """Follow the numbers of launches through their kernels."""
+
+    text: str
+    """The clean module."""
+    launches: list[NumberedLaunch]
+
+
+class RelationsReply(ProcessMessage):
+    """The relations in each launch."""
+
+    launches: list[list[Relation]]
+
+
 READ = Role("read", ReadJob, ReadReply)
 KERNELS = Role("kernels", KernelsJob, KernelSource)
+RELATIONS = Role("relations", RelationsJob, RelationsReply)
 SHRINK = Role("shrink", ShrinkJob, ShrinkReply)

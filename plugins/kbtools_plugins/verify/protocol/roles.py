@@ -18,7 +18,7 @@ J = TypeVar("J", bound=ProcessMessage)
 R = TypeVar("R", bound=ProcessMessage)
 
 
-SEVERAL_JOBS = frozenset({"read", "kernels", "compile", "ptx"})
+SEVERAL_JOBS = frozenset({"read", "kernels", "relations", "compile", "ptx"})
 """Roles that run no foreign code: one process may do all of a pair's jobs of such roles that it knows."""
 
 

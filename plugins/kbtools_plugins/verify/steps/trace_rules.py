@@ -14,14 +14,13 @@ from kbtools_plugins.verify.protocol.operators import (
     base_name,
     is_allocation,
     is_allowed,
-    is_finishing,
     is_update,
-    puts_together,
     rounds,
 )
 from kbtools_plugins.verify.protocol.reading import Kernel, KernelSource
 from kbtools_plugins.verify.protocol.reference import WorkSize
 from kbtools_plugins.verify.protocol.trace import Storage, Trace, TraceStep, live_steps, refs, step_refs
+from kbtools_plugins.verify.steps.finishing import largest_input, largest_of, only_finishes
 
 
 class Decided(Exception):
@@ -99,8 +98,9 @@ def require_work(
         raise Decided("no_kernel", where + _no_kernel_text(source, work))
     share = 0.0
     only_copied = all(_only_copies(step, source) for step in live if step.kernel)
-    if not strict and not only_copied and _is_finishing(work, trace, live, source, reference.size):
-        share = _largest(trace, work) / _largest_input(trace)
+    results = {number for step in live if step.kernel for number in written(step)}
+    if not strict and not only_copied and only_finishes(work, trace, results, reference.size):
+        share = largest_of(trace, work) / largest_input(trace)
         work = []
     if not work:
         updates = [step for step in live_steps(trace, written) if id(step) in dependent]
@@ -120,52 +120,6 @@ def require_some_work(traces: Iterable[Trace]) -> None:
     for trace in traces:
         if not any(step.kernel for step in live_steps(trace, inputs_count=False, buffers_count=False)):
             raise Decided("no_kernel", "in the mode in which the reference is random, torch does all of the work")
-
-
-_FINISHING_SHARE = 32
-"""Torch may finish what kernels have made of the inputs, and prepare parameters and buffers for them, if all that is so
-many times smaller than the inputs."""
-
-
-def _is_finishing(
-    work: list[TraceStep], trace: Trace, live: list[TraceStep], source: KernelSource, size: WorkSize
-) -> bool:
-    """Whether torch only finishes or prepares: it works on results of kernels, on parameters and buffers, all of them
-    far smaller than the inputs; on results far smaller than what the reference works on, too."""
-    given = {number for number, storage in enumerate(trace.storages) if storage.origin == "constant"}
-    prepared = _made_of(given, trace)
-    made = _made_of(
-        given | {number for step in live if step.kernel for number in _written_storages(step, source)}, trace
-    )
-    used = {ref.storage for step in work for ref in step_refs(step)}
-    known = all(is_finishing(step.operator) for step in work)
-    if not (work and known and used <= made and _largest(trace, work) * _FINISHING_SHARE <= _largest_input(trace)):
-        return False
-    finished = [step for step in work if not {ref.storage for ref in step_refs(step)} <= prepared]
-    return all(
-        _largest(trace, [step]) * _FINISHING_SHARE
-        <= _largest_input(trace) * (size.together if puts_together(step.operator) else size.whole)
-        for step in finished
-    )
-
-
-def _made_of(storages: set[int], trace: Trace) -> set[int]:
-    """These, and what operators make of nothing else."""
-    made = set(storages)
-    for step in trace.steps:
-        touched = {ref.storage for ref in [*refs(step.args), *refs(step.kwargs)]}
-        if not step.kernel and touched and touched <= made:
-            made |= {ref.storage for ref in step.results}
-    return made
-
-
-def _largest(trace: Trace, work: list[TraceStep]) -> int:
-    """Bytes of the largest memory that steps work on."""
-    return max((trace.storages[ref.storage].size for step in work for ref in step_refs(step)), default=0)
-
-
-def _largest_input(trace: Trace) -> int:
-    return max((storage.size for storage in trace.storages if storage.origin == "input"), default=0)
 
 
 def _dependent_steps(trace: Trace) -> set[int]:

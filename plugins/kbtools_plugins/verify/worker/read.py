@@ -1,4 +1,4 @@
-"""The jobs that read texts: find the code and what is odd about it, and take its kernels out.
+"""The jobs that read texts: find the code and what is odd about it, take its kernels out, follow numbers through them.
 
 Nothing of a text is run here. What is too deep or too long to be read ends this process, and nobody else's.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 
 from kbtools_plugins.verify.candidate import kernels, static_rules, text
+from kbtools_plugins.verify.candidate.relations.launches import relations
+from kbtools_plugins.verify.candidate.relations.walk import TooMuch
 from kbtools_plugins.verify.protocol.message import ProcessMessage
-from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply
+from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply, RelationsJob
 from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 
@@ -23,14 +25,16 @@ def warm_up() -> None:
     kernels.extract(text.parse("import triton"), [])
 
 
-def run(job: ReadJob | KernelsJob, talk: Talk) -> ProcessMessage:
+def run(job: ReadJob | KernelsJob | RelationsJob, talk: Talk) -> ProcessMessage:
     """The reply, or a failure `too_deep`."""
     sys.setrecursionlimit(_RECURSION)
     try:
         if isinstance(job, ReadJob):
             return _read(job)
+        if isinstance(job, RelationsJob):
+            return relations(job)
         return kernels.extract(text.parse(job.code), job.bindings)
-    except RecursionError:
+    except (RecursionError, TooMuch):
         return RoleFailure(failed="too_deep", error="a text nested too deep")
     except ValueError as error:  # a whole number of so many digits that Python does not write it
         return RoleFailure(failed="too_deep", error=str(error))

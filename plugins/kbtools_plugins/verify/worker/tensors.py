@@ -5,6 +5,7 @@ A tensor among them is the tree of a message.Tensor.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -144,6 +145,11 @@ def clone_strided(tensor: torch.Tensor) -> torch.Tensor:
 def widened(tensor: torch.Tensor) -> torch.Tensor:
     """8-bit floats, on which torch knows few operators, as float32, which holds them exactly; others as they are."""
     return tensor.float() if tensor.is_floating_point() and tensor.element_size() == 1 else tensor
+
+
+def widely(change: Callable[[torch.Tensor], torch.Tensor], tensor: torch.Tensor) -> torch.Tensor:
+    """The change made in float32 to 8-bit floats, which torch hardly computes with."""
+    return change(widened(tensor)).to(tensor.dtype)
 
 
 def all_finite(tensor: torch.Tensor) -> bool:

@@ -27,7 +27,7 @@ from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.compiling import CACHES, COMPILE
 from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, OPERATORS, PROBE
 from kbtools_plugins.verify.protocol.message import ProcessMessage
-from kbtools_plugins.verify.protocol.reading import KERNELS, READ, SHRINK
+from kbtools_plugins.verify.protocol.reading import KERNELS, READ, RELATIONS, SHRINK
 from kbtools_plugins.verify.protocol.recording import RECORD
 from kbtools_plugins.verify.protocol.reference import REFERENCE
 from kbtools_plugins.verify.protocol.roles import SEVERAL_JOBS, Assignment, RoleFailure
@@ -40,6 +40,7 @@ before it runs a reference."""
 _JOBS = {
     "read": "worker.read",
     "kernels": "worker.read",
+    "relations": "worker.read",
     "shrink": "worker.sizes",
     "reference": "worker.reference.job",
     "record": "worker.record.job",
@@ -51,7 +52,8 @@ _JOBS = {
 } | {machine.role.name: machine.job for machine in MACHINES}
 """Where the job of each role is, below the package of verify."""
 _MESSAGES: dict[str, type[ProcessMessage]] = {
-    role.name: role.job for role in (READ, KERNELS, SHRINK, REFERENCE, RECORD, COMPILE, OPERATORS, PROBE, LEAD, FOLLOW)
+    role.name: role.job
+    for role in (READ, KERNELS, RELATIONS, SHRINK, REFERENCE, RECORD, COMPILE, OPERATORS, PROBE, LEAD, FOLLOW)
 } | {machine.role.name: machine.role.job for machine in MACHINES}
 _FORKS_WITHOUT = 16
 """Forks before memory is put into huge pages, which takes half a second and makes each further one 15 ms cheaper."""

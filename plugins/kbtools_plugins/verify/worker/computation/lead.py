@@ -20,10 +20,10 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     alone,
     map_floats,
     other_booleans,
-    structured,
     varied,
     with_plain_values_of,
 )
+from kbtools_plugins.verify.worker.reference.patterns import structured
 from kbtools_plugins.verify.worker.reference.ties import kept
 from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, encode, encode_tensor
 

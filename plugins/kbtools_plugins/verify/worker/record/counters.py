@@ -78,27 +78,40 @@ class _Value:
 
 
 class _Container:
+    """One that grows is made long; one that shrinks, empty."""
+
     def __init__(self, items: Any) -> None:
         self._items = items
-        self._added = 0
+        self._first = len(items)
+        self._before: Any = None
 
     def state(self) -> object:
         return len(self._items)
 
     def go(self, number: int) -> None:
-        new = range(_MANY, _MANY + (0 if self._added else _AHEAD))
-        self._added += len(new)
+        if self._before is not None:
+            return
+        self._before = self._items.copy()
+        new = range(_MANY, _MANY + _AHEAD)
         match self._items:
+            case _ if len(self._items) < self._first:
+                self._items.clear()
             case dict():
                 self._items.update(dict.fromkeys(new))
             case set():
                 self._items.update(new)
-            case list() | deque() if self._items:
-                self._items.extend(self._items[-1] for _ in new)
+            case list() | deque() | bytearray() if self._items:
+                last = self._items[-1]
+                self._items.extend(last for _ in new)
 
     def back(self) -> None:
-        if isinstance(self._items, list):
-            del self._items[len(self._items) - self._added :]
+        if self._before is None:
+            return
+        self._items.clear()
+        if isinstance(self._items, dict | set):
+            self._items.update(self._before)
+        else:
+            self._items.extend(self._before)
 
 
 class _Steps:
@@ -122,7 +135,7 @@ class _Steps:
 
 def _kept(values: list[object]) -> Iterator[CallCounter]:
     for value in values:
-        if isinstance(value, dict | set | list | deque):
+        if isinstance(value, dict | set | list | deque | bytearray):
             yield _Container(value)
         if isinstance(value, GeneratorType) or is_iterator(value):
             yield _Steps(value)  # type: ignore[arg-type]  # has `__next__`

@@ -1,14 +1,16 @@
 """What a candidate's Python keeps from one call to the next: if that changes with each, a later call may do otherwise.
 
 Numbers, texts, containers, iterators and generators that its module, its classes, its functions and its instance hold,
-and variables of the environment; tensors of more than one element are looked at elsewhere.
+and variables of the environment; of tensors of more than one element the shape, their values are looked at elsewhere.
 """
 
 from __future__ import annotations
 
+import array
 import operator
 import os
 import random
+import sys
 from collections import deque
 from collections.abc import Iterator
 from types import FunctionType, GeneratorType, ModuleType
@@ -80,6 +82,8 @@ class _Look:
                 return of_iterator(value), [dict(value.gi_frame.f_locals)] if value.gi_frame else []
             case random.Random():
                 return str(hash(value.getstate())), []
+            case bytearray() | array.array():
+                return f"{len(value)} {value[-self._of_one :]!r}", []
         return self._of_object(value)
 
     def _of_object(self, value: Any) -> tuple[str, list[object]]:
@@ -90,7 +94,7 @@ class _Look:
         ours = isinstance(value, torch.nn.Module) or type(value).__module__ in (self._module.__name__, *_HOLDERS)
         if ours or (isinstance(value, type) and value.__module__ == self._module.__name__):
             return "", [_names(value)] if hasattr(value, "__dict__") else []
-        return "", []
+        return _text_of(value), []
 
     def _of_function(self, function: FunctionType) -> list[object]:
         if function.__module__ != self._module.__name__:
@@ -106,6 +110,12 @@ def _is_filled(cell: Any) -> bool:
         return False
 
 
+def _text_of(value: object) -> str:
+    """What an object of Python's own library says of itself, as a date or a fraction does."""
+    known = type(value).__module__.partition(".")[0] in sys.stdlib_module_names
+    return repr(value) if known and not isinstance(value, type) else ""
+
+
 def _names(value: object) -> dict[str, object]:
     """What an object or a class holds; the dictionary itself where there is one."""
     names = vars(value)
@@ -113,11 +123,11 @@ def _names(value: object) -> dict[str, object]:
 
 
 def number_in(value: Any) -> str:
-    """The only element of a tensor or an array; nothing of a larger one."""
+    """The only element of a tensor or an array; of a larger one its shape."""
     if isinstance(value, np.ndarray):
-        return repr(value.item()) if value.size == 1 else ""
+        return repr(value.item() if value.size == 1 else value.shape)
     with torch._C.DisableTorchFunction(), _disable_current_modes():
-        return repr(value.item()) if value.numel() == 1 else ""
+        return repr(value.item() if value.numel() == 1 else tuple(value.shape))
 
 
 def is_iterator(value: object) -> bool:

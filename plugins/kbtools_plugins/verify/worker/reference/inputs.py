@@ -11,10 +11,19 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.protocol.reference import NUMBERS
-from kbtools_plugins.verify.worker.reference.integers import at_ends, counts, distinct, drawn_below, far_off
+from kbtools_plugins.verify.worker.reference.integers import (
+    any_bytes,
+    at_ends,
+    counts,
+    distinct,
+    drawn_below,
+    far_off,
+    holds,
+    is_of_bytes,
+)
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.reference.ties import Kept, alike, are_distinct
-from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in, widened
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, tensors_in, widely
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 LARGE: dict[str, Change] = {
@@ -38,7 +47,7 @@ SCALES: list[dict[str, Change]] = [
 def varied(tensor: torch.Tensor) -> torch.Tensor:
     """Other values of the same kind for inputs that `get_inputs()` fixes: signs, zeros and the set of integers stay."""
     if tensor.is_floating_point():
-        return _widely(lambda values: values * (0.5 + alike(tensor).drawn(values)), tensor)
+        return widely(lambda values: values * (0.5 + alike(tensor).drawn(values)), tensor)
     if counts(tensor) and are_distinct(tensor) and int(tensor.max() - tensor.min()) >= tensor.numel():
         return distinct(tensor, int(tensor.max()))
     if tensor.numel() > 1 and not tensor.is_complex():
@@ -86,15 +95,9 @@ def map_floats(change: Change, inputs: Inputs | None) -> Inputs | None:
     if not any(isinstance(leaf, torch.Tensor) and leaf.is_floating_point() for leaf in leaves):
         return None
     changed = [
-        _widely(change, leaf) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
-        for leaf in leaves
+        widely(change, leaf) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf for leaf in leaves
     ]
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
-
-
-def _widely(change: Callable[[torch.Tensor], torch.Tensor], tensor: torch.Tensor) -> torch.Tensor:
-    """The change made in float32 to 8-bit floats, which torch hardly computes with."""
-    return change(widened(tensor)).to(tensor.dtype)
 
 
 def _longer_batch(inputs: Inputs) -> Inputs | None:
@@ -128,6 +131,8 @@ def _other_layout(inputs: Inputs) -> Inputs | None:
 
 Variation = Callable[[], "Inputs | None"]
 _SOME = 0.25
+_ZEROS, _FEW = 0.125, 16
+"""The share of zeros among larger numbers; so few may be scales, none of which may be zero."""
 _MOST_INTEGER = 2**30
 _MOST_ALONE = 4
 """Inputs that are varied one by one."""
@@ -143,37 +148,35 @@ class Way:
     """Inputs that no reference takes to which integers are places; None where that says nothing."""
 
 
-def alone(inputs: Inputs, habits: list[Kept], sizes: Iterable[int], *, signs: bool) -> Iterator[Way]:
+def alone(
+    inputs: Inputs, habits: list[Kept], sizes: Iterable[int], *, signs: bool, zeros: bool = True
+) -> Iterator[Way]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
     changes. `habits` say what each tensor keeps. Integers may be places in something of one of the `sizes`; with
-    `signs` they may be negative too.
+    `signs` they may be negative too. With `zeros` some floating numbers may be equal, all of them zero.
     """
-    known = sorted({*sizes, *(size for leaf in leaves_of(inputs) for size in leaf.shape)}, reverse=True)
+    known = sorted({*sizes, *(size for leaf in tensors_in(inputs) for size in leaf.shape)}, reverse=True)
     leaves, spec = tree_flatten(inputs)
     places = [number for number, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.numel()]
     for number, habit in list(zip(places, habits, strict=True))[:_MOST_ALONE]:
         stays = habit.fixed and not all(found.fixed for found in habits)
         ways: dict[str, list[Change]] = {
-            "larger": _larger(leaves[number], known, habit),
+            "larger": _larger(leaves[number], known, habit, zeros=zeros),
             "of other signs": [partial(_signed, stays=habit)] if signs and counts(leaves[number]) else [],
             "with zeros": [_some_zeros] if counts(leaves[number]) and int(leaves[number].min()) > 0 else [],
+            "as long as a size": _as_long(leaves[number], known, habit),
             "at its ends": [partial(at_ends, ends=habit.ends)] if habit.ends and counts(leaves[number]) else [],
             "permuted": [_permuted] if stays and habit.tied is None else [],
-            "varied": [_off_zero if leaves[number].any().logical_not() else varied] if stays else [],
+            "varied": ([varied] if leaves[number].any() else [_off_zero, _above_zero]) if stays else [],
         }
         for what, changes in ways.items():
             if changes:
-                beyond = what in ("larger", "of other signs") and counts(leaves[number])
+                beyond = what in ("larger", "of other signs", "as long as a size") and counts(leaves[number])
                 boundless = _with(leaves, spec, number, far_off) if beyond else None
                 made = [_with(leaves, spec, number, change) for change in changes]
                 yield Way(f"input {number} alone, {what}", made, boundless)
-
-
-def leaves_of(inputs: Inputs) -> list[torch.Tensor]:
-    """The tensors among the inputs."""
-    return tensors_in(inputs)
 
 
 def _other_numbers(inputs: Inputs) -> Inputs | None:
@@ -185,62 +188,45 @@ def _other_numbers(inputs: Inputs) -> Inputs | None:
     return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
 
-def structured(inputs: Inputs, habits: list[Kept], signs: bool = False) -> Inputs | None:
-    """Numbers in order, and integers that may be equal all equal: what is evenly spread hides limits and samples.
-
-    `habits` say what each tensor keeps. With `signs` sizes are in order, and every other number is negative.
-    """
-    leaves, spec = tree_flatten(inputs)
-    each = iter(habits)
-    changed = [
-        _in_order(leaf, next(each), signs) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf
-        for leaf in leaves
-    ]
-    if all(new is old for new, old in zip(changed, leaves, strict=True)):
-        return None
-    return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
-
-
-def _in_order(tensor: torch.Tensor, stays: Kept, signs: bool) -> torch.Tensor:
-    flat = tensor.flatten()
-    if stays.tied is not None or flat.numel() == 1:
-        return tensor
-    if tensor.is_floating_point():
-        return _widely(_swinging if signs else lambda values: values.sort().values, flat).view(tensor.shape)
-    if tensor.dtype == torch.bool or tensor.is_complex() or are_distinct(tensor):
-        return tensor
-    return flat[:1].expand(flat.numel()).clone().view(tensor.shape)
-
-
-def _swinging(values: torch.Tensor) -> torch.Tensor:
-    values = values.abs().sort().values
-    values[1::2].neg_()
-    return values
-
-
 def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     def made() -> Inputs:
-        changed = [_widely(change, leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
+        changed = [widely(change, leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
         return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
 
     return made
 
 
-def _larger(tensor: torch.Tensor, sizes: list[int], stays: Kept) -> list[Change]:
+def _larger(tensor: torch.Tensor, sizes: list[int], stays: Kept, *, zeros: bool) -> list[Change]:
     if tensor.is_floating_point():
-        signed = partial(_signed, stays=stays)
-        return [lambda values: signed(values) * 10, lambda values: values * 10, signed]
+        signed, parted = partial(_signed, stays=stays), partial(_parted, stays=stays)
+        with_zeros: list[Change] = [lambda values: parted(signed(values) * 10)] if zeros else []
+        return [*with_zeros, lambda values: signed(values) * 10, lambda values: values * 10, signed]
+    if is_of_bytes(tensor):
+        return [any_bytes, *(drawn_below(size) for size in sizes if holds(tensor, size))]
     if not counts(tensor):
         return []
     most = int(tensor.abs().max())
     factor = _MOST_INTEGER // max(1, most) if tensor.dtype == torch.int64 else 1
-    places = [drawn_below(size) for size in sizes if size > most + 1]
+    places = [drawn_below(size) for size in sizes if size > most + 1 and holds(tensor, size)]
     return [lambda values: values * factor, *places] if factor > 1 else places
+
+
+def _as_long(tensor: torch.Tensor, sizes: list[int], stays: Kept) -> list[Change]:
+    """Integers that are all below a size may be lengths, which reach it, where the reference takes that."""
+    if not counts(tensor):
+        return []
+    least, most = stays.ends or (int(tensor.min()), int(tensor.max()))
+    return [partial(at_ends, ends=(least, most + 1))] if most + 1 in sizes and holds(tensor, most + 2) else []
 
 
 def _off_zero(tensor: torch.Tensor) -> torch.Tensor:
     """Small numbers for zeros, of which no factor makes anything else."""
     return 0.1 * torch.randn_like(tensor) if tensor.is_floating_point() else varied(tensor)
+
+
+def _above_zero(tensor: torch.Tensor) -> torch.Tensor:
+    """The same where nothing negative is taken, as a second moment is not."""
+    return _off_zero(tensor).abs()
 
 
 def _some_zeros(tensor: torch.Tensor) -> torch.Tensor:
@@ -251,6 +237,11 @@ def _some_zeros(tensor: torch.Tensor) -> torch.Tensor:
 
 def _signed(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
     return torch.where(stays.drawn(tensor) < 0.5, tensor, -tensor)
+
+
+def _parted(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
+    """Some elements as zeros among the others: where a function has a place of its own, random numbers never are."""
+    return torch.where(stays.drawn(tensor) < _ZEROS, 0.0, tensor) if tensor.numel() > _FEW else tensor
 
 
 def _permuted(tensor: torch.Tensor) -> torch.Tensor:

@@ -19,6 +19,22 @@ def counts(tensor: torch.Tensor) -> bool:
     return tensor.dtype in _SIGNED and len(set(tensor.flatten().tolist())) > _TRUTH_VALUES
 
 
+def is_of_bytes(tensor: torch.Tensor) -> bool:
+    """Whether integers are bytes of more values than a mask has."""
+    return tensor.dtype in (torch.uint8, torch.int8) and len(set(tensor.flatten().tolist())) > _TRUTH_VALUES
+
+
+def any_bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """All that a byte can be."""
+    known = torch.iinfo(tensor.dtype)
+    return torch.randint(known.min, known.max + 1, tensor.shape, dtype=tensor.dtype)
+
+
+def holds(tensor: torch.Tensor, size: int) -> bool:
+    """Whether a type has all places in something of this size."""
+    return size - 1 <= torch.iinfo(tensor.dtype).max
+
+
 def far_off(tensor: torch.Tensor) -> torch.Tensor:
     """Numbers that no reference takes for places."""
     return torch.full_like(tensor, torch.iinfo(tensor.dtype).max // 2)

@@ -32,12 +32,12 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     alone,
     map_floats,
     other_booleans,
-    structured,
     with_plain_values_of,
 )
 from kbtools_plugins.verify.worker.reference.jumps import COMPARING, Jumps, changes
 from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
+from kbtools_plugins.verify.worker.reference.patterns import outliers, structured
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.reference.ties import kept
 from kbtools_plugins.verify.worker.tensors import (
@@ -76,8 +76,9 @@ class InputSets:
             changes = ((name, map_floats(change, self._first)) for name, change in ways.items())
             tried = (self.tried(name, inputs) for name, inputs in changes if inputs is not None)
             yield from islice(filter(None, tried), 1)
-        yield from islice(self._at_jumps(), 1)
-        yield from self._varied()
+        seen = self._jumps(self._first)
+        yield from islice(self._at_jumps(seen), 1)
+        yield from self._varied(zeros=not seen.ranks)
 
     def _seeded(self) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
@@ -102,9 +103,8 @@ class InputSets:
         found = self.tried("seed of other signs", turned or self._first)
         return [found] if found and not _same_result(found, known) else []
 
-    def _at_jumps(self) -> Iterator[InputSet]:
+    def _at_jumps(self, seen: Jumps) -> Iterator[InputSet]:
         """Sets at the places where the reference's functions jump, if what is there is certain."""
-        seen = self._jumps(self._first)
         for change in changes(seen):
             if (inputs := map_floats(change, self._first)) is None:
                 return
@@ -118,8 +118,11 @@ class InputSets:
             used(*given)
         return seen
 
-    def _varied(self) -> Iterator[InputSet]:
-        """Sets in which one input alone is another one, and one of numbers in order."""
+    def _varied(self, *, zeros: bool) -> Iterator[InputSet]:
+        """Sets in which one input alone is another one, and some of numbers in order or far from each other.
+
+        With `zeros` some of them may be equal.
+        """
         loading.seed(self._seeds[0])
         habits = kept(self._first, *self._again())
         ordered = [structured(self._first, habits, signs) for signs in (False, True)]
@@ -127,7 +130,8 @@ class InputSets:
         scaled: list[Variation] = [partial(map_floats, change, one) for one in ordered for change in LARGE.values()]
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
-        ways = [*alone(self._first, habits, sizes, signs=self._signs), *in_order]
+        ways = [*alone(self._first, habits, sizes, signs=self._signs, zeros=zeros), *in_order]
+        ways.append(Way("one far above the rest", [partial(_as_it_is, outliers(self._first, habits))]))
         shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
         for way in ways:
             for change in way.changes:

@@ -1,7 +1,8 @@
 """The state of a reference's module: moved off its initial values, and which of its buffers a forward updates.
 
 A bias of zeros or a running mean of zeros says nothing about whether a candidate uses it. So what training would change
-(parameters, and floating buffers that a forward updates) is moved before anything is compared.
+(parameters, and floating buffers that a forward updates) is moved before anything is compared; also what is saved with
+the module and holds nothing but zeros or ones yet, as weights of classes and statistics of others do.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def _moved(module: torch.nn.Module, updated: set[str], seed: int, *, both_signs:
     other = copied(module)
     generator = torch.Generator().manual_seed(seed)
     trainable = [parameter for parameter in other.parameters() if parameter.requires_grad]
-    buffers = [buffer for name, buffer in other.named_buffers() if name in updated]
+    learned = {id(parameter) for parameter in trainable}
+    held = [(name, tensor) for name, tensor in other.state_dict(keep_vars=True).items() if id(tensor) not in learned]
+    buffers = [tensor for name, tensor in held if name in updated or _is_initial(tensor)]
     for number, tensor in enumerate([*trainable, *buffers]):
         if not tensor.is_floating_point():
             continue
@@ -47,6 +50,11 @@ def _moved(module: torch.nn.Module, updated: set[str], seed: int, *, both_signs:
         if one_sign:
             tensor.mul_(torch.rand(tensor.shape, generator=generator).sub(0.5).sign().to(tensor.dtype))
     return other
+
+
+def _is_initial(tensor: torch.Tensor) -> bool:
+    """Whether elements are all zeros or all ones; a single number may be a setting."""
+    return tensor.is_floating_point() and tensor.numel() > 1 and bool((tensor == 0).all() | (tensor == 1).all())
 
 
 def copied(module: torch.nn.Module) -> torch.nn.Module:
