@@ -210,9 +210,10 @@ class _Hooks(ast.NodeTransformer):
         if isinstance(node.op, ast.Mod | ast.BitAnd) and (most := _whole_number(node.right)):
             number = self._site(node)
             node.left = self._felt(node.left, number)
-            return _called(node, LEFT, number, node, ast.Constant(most - isinstance(node.op, ast.Mod)))
+            left = ast.Constant(most - isinstance(node.op, ast.Mod))
+            return self._heard(_called(node, LEFT, number, node, left))
         sets = isinstance(node.op, ast.BitOr | ast.BitAnd | ast.BitXor | ast.Sub)
-        return self._made(node) if sets else self.generic_visit(node)
+        return self._heard(self._made(node) if sets else self.generic_visit(node))  # type: ignore[arg-type]  # as it was
 
 
 def _called(node: ast.expr, hook: str, number: ast.Constant, *values: ast.expr) -> ast.Call:
