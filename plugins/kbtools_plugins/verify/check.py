@@ -181,8 +181,8 @@ class PairCheck:
     def _require_work(self) -> None:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
-        labels = set(self._reference.variants) - {NUMBERS}
-        apart = labels | {record.DOUBTS, record.RANDOM}
+        self._labels = set(self._reference.variants) - {NUMBERS}
+        apart = self._labels | {record.DOUBTS, record.RANDOM}
         required = [(name, trace) for name, traces in self._traces.items() if name not in apart for trace in traces]
         self._kernels = [
             kernel
@@ -209,7 +209,7 @@ class PairCheck:
         self._sort_out_cards(self._traces.pop(record.CARDS, []))
         doubted = self._traces.pop(record.DOUBTS)
         self._further += require_work_however(doubted, self._source, self._settings, work)
-        for name in labels:
+        for name in self._labels:
             if not trace_rules.is_clean(self._traces.get(name, []), self._source):
                 self._traces[name] = []
 
@@ -229,8 +229,9 @@ class PairCheck:
             raise Decided("fallback", text)
 
     def _compile(self) -> None:
-        tried = self._traces[record.TUNING]
-        job = compile_job(self._run_traces(), tried, self._source, self._recording.tuned, self._settings)
+        tried, tuned = self._traces[record.TUNING], self._recording.tuned
+        labels = [trace for name in self._labels for trace in self._traces[name]]
+        job = compile_job(self._run_traces(), tried, self._source, tuned, self._settings, labels)
         self._evidence.tier = machine(self._settings).verdicts_say
         reply = self._compiled(job)
         self._features = frozenset(reply.features)
@@ -245,8 +246,9 @@ class PairCheck:
             self._compiled(job)
 
     def _run_traces(self) -> list[Trace]:
-        """Those of all that is run, but for further configurations of tuned kernels."""
-        return [trace for name, traces in self._traces.items() if name != record.TUNING for trace in traces]
+        """Those of all that has to be right, but for further configurations of tuned kernels."""
+        apart = {record.TUNING, *self._labels}
+        return [trace for name, traces in self._traces.items() if name not in apart for trace in traces]
 
     def _compiled(self, job: CompileJob) -> CompileReply:
         """What was compiled; Decided if a launch was not."""

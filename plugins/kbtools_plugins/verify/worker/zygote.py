@@ -87,6 +87,8 @@ def _answer(control: socket.socket) -> None:
             status, spent = _end(pid, forked)
             _reply(control, {"status": status, "milliseconds": round(1000 * spent)})
             continue
+        if "places" in request:
+            huge_pages.copy_libraries()  # once, for all workers
         pid = os.fork()
         if not pid:
             control.close()
@@ -98,6 +100,7 @@ def _answer(control: socket.socket) -> None:
         _reply(control, {"pid": pid})
         if forks == _FORKS_WITHOUT:
             huge_pages.collapse()
+            huge_pages.copy_libraries()
     shutil.rmtree(os.environ["HOME"], ignore_errors=True)  # the caller was killed: it took no leave and cannot clean up
 
 
