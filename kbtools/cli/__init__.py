@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from kbtools.cli.ui.signals import as_interrupts
-from kbtools.cli.ui.stdout import heard_or_not, spell_out
+from kbtools.cli.ui.stdout import heard_or_not, open_closed, spell_out
 from kbtools.cli.ui.text import printable
 from kbtools.errors import ConfigError, KbError, did_you_mean, on_command_line
 
@@ -97,6 +97,8 @@ def kbtools() -> None:
         load_dotenv(Path.cwd() / ".env")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{Path.cwd() / '.env'} is not UTF-8 text ({error}).") from error
+    except ValueError as error:  # of the environment, which holds no null bytes
+        raise ConfigError(f"{Path.cwd() / '.env'} holds what no variable can ({error}): mend it.") from error
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -104,6 +106,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Ended by a signal, it is 128 and the signal's number, as a shell has it.
     """
+    open_closed()
     spell_out()
     token = on_command_line.set(True)
     try:
@@ -111,6 +114,8 @@ def main(args: Sequence[str] | None = None) -> None:
             code = _interruptible(args)
     finally:
         on_command_line.reset(token)
+    with heard_or_not():
+        sys.stdout.flush()
     sys.exit(code)
 
 

@@ -45,7 +45,6 @@ def cached(
             check()
             return target
 
-        target.parent.mkdir(parents=True, exist_ok=True)
         arrow_file.write(reading, target, known, settled)
     fingerprint = digest[:64]  # of the content, where `datasets` would take the cache files' time
     parts = [arrow_file.mapped(file, fingerprint) for file in arrow_file.written(target)]
@@ -70,7 +69,6 @@ def written_while_digested(path: Path, seen: FileState, form: str, reading: Tabl
             raise _Changed
         return _place(form, found)
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(1) as pool:
         digest = pool.submit(file_digest, path, stop)
         try:

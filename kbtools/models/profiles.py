@@ -54,6 +54,8 @@ class Profile(BaseModel):
         headers = {key: value for key, value in headers.items() if value}
         if self.key_env is not None:
             key = expanded(f"${{{self.key_env}}}", f"the API key of profile {name!r}")
+            if fault := _fault_of_key(key):
+                raise ConfigError(f"the variable {self.key_env} {fault}: it must hold the key alone.")
             headers["Authorization"] = f"Bearer {key}"
         return HttpBackend(
             base_url=expanded(self.base_url, f"base_url of profile {name!r}"),
@@ -76,6 +78,17 @@ BUILT_IN: Mapping[str, Profile] = {
         headers={"X-Prime-Team-ID": "${PRIME_TEAM_ID:-}"},
     ),
 }
+
+
+def _fault_of_key(key: str) -> str | None:
+    """What a key has that no key has, from the ways in which keys are copied; None if it may be one."""
+    if key.lower().startswith("bearer "):
+        return "begins with Bearer, which is written in front of it anyway"
+    if not key.isascii() or not key.isprintable() or " " in key:
+        return "holds blanks, line ends or letters that are in no key"
+    if key[0] in "'\"" and key[0] == key[-1]:
+        return "is in quotes, as `docker --env-file` leaves them"
+    return None
 
 
 class DefaultModel(BaseModel):

@@ -15,7 +15,7 @@ from pathlib import Path
 from kbtools.engines import crew
 from kbtools.errors import UsageError, did_you_mean
 from kbtools.models.backend import ModelBackend
-from kbtools.models.backends.http import HttpBackend
+from kbtools.models.backends.http import HttpBackend, shown
 from kbtools.models.backends.wire import CHAT, Dialects, Structure
 from kbtools.models.options import Options
 from kbtools.models.profiles import BUILT_IN, ModelsConfig, Profile, read_config
@@ -65,6 +65,11 @@ def with_dialect(backend: ModelBackend, shape: Structure | None, max_tokens_fiel
 def _at_url(spec: str, config: ModelsConfig) -> ModelBackend:
     """The server at a URL, spoken to as the profile says that has this very URL, if there is one."""
     url, _, name = spec.partition("#")
+    if (safe := shown(url)) != url:
+        raise UsageError(
+            f"the address {safe} was given with a password or a key, which records would show: write it into a profile "
+            "of kbtools.toml, with ${VARIABLE} in its place, and give --model PROFILE:MODEL"
+        )
     if not name:
         raise UsageError(f"model spec {spec!r} names no model; write {url.rstrip('/')}#MODEL")
     same = (found for found in config.profiles.values() if found.base_url.rstrip("/") == url.rstrip("/"))

@@ -357,6 +357,9 @@ def test_an_unreadable_dotenv_is_a_configuration_error(cli, file):
     failed = cli("apply", "filter", "--where", "reward > 0.5", "--dataset", file)
     assert failed.code == 3
     assert ".env is not UTF-8 text" in failed.err
+    Path(".env").write_bytes(b"A=x\0y\n")
+    failed = cli("apply", "filter", "--where", "reward > 0.5", "--dataset", file)
+    assert (failed.code, ".env holds what no variable can" in failed.err) == (3, True), failed.err
 
 
 @pytest.mark.parametrize("name", ["x.parquet", "x.jsonl", "x.jsonl.zst", "folder"])

@@ -1,5 +1,6 @@
 """A run that is asked to end says so, and takes what is half-written with it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -36,6 +37,15 @@ class Slow(kb.Stage):
 def register_stages():
     return [Slow]
 """
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing(file, tmp_path, closed):
+    """Services start programs without them: the rows are written, and nothing is printed into a file of the run."""
+    words = [*PROGRAM, "apply", "sample", "--first", "2", "--dataset", str(file), "--out", "o.jsonl"]
+    done = subprocess.run(["bash", "-c", f'exec "$@" {closed}', "x", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len([json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -94,6 +104,8 @@ def test_off_the_main_thread_nothing_is_caught():
     [
         (("stages", "dedup"), 0),
         (("show", "sample", "-n", "50", "--full"), 0),
+        (("show", "file", "-n", "2"), 0),
+        (("show", "--help"), 0),
         (("apply", "sample", "--first", "2", "--dataset", "sample"), 0),
         (("diff", "sample", "file"), 1),
     ],

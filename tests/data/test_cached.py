@@ -12,7 +12,7 @@ import pytest
 import kbtools as kb
 from kbtools.data import cached, file_state
 from kbtools.data.io import arrow_file
-from kbtools.errors import DataError
+from kbtools.errors import ConfigError, DataError
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +82,11 @@ def test_nobody_digests_the_rest_of_a_file_that_cannot_be_read(tmp_path: Path) -
     path.write_bytes(bytes(5 << 20))
     stop.set()
     assert file_state.file_digest(path, stop) != file_state.file_digest(path)
+
+
+def test_a_cache_that_cannot_be_made_is_said_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only home, as containers have it; root may write everywhere, so a file stands in the way here."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "file" / "datasets")
+    with pytest.raises(ConfigError, match="the cache .* could not be written .*set HF_HOME"):
+        kb.load(_lines(tmp_path / "x.jsonl", 3))

@@ -19,7 +19,7 @@ from kbtools.models.backends.http import HttpBackend
 from kbtools.models.spec import with_dialect
 from tests.models.replay_table import CASES, GOOD
 from tests.rows import evals
-from tests.servers.behaviours import Behaviours, completion
+from tests.servers.behaviours import Behaviours, completion, error, sent
 
 ONCE = Options(max_attempts=1, backoff=0.0, timeout=10)
 
@@ -49,6 +49,47 @@ def test_a_proxy_is_named_without_its_password(store, ask, monkeypatch):
     error = error_at("http://models.invalid/v1", store, ask)
     assert "through the proxy http://127.0.0.1:1 that the environment names" in error
     assert "secret" not in error
+
+
+def test_an_address_is_shown_without_its_secrets(store, ask):
+    """Errors and records say where requests went; the key that some servers want in the address stays out of them."""
+    backend = HttpBackend("http://me:secret@127.0.0.1:1/v1?api_key=secret&api-version=2", "test-model")
+    assert backend.endpoint == "http://127.0.0.1:1/v1/chat/completions?api_key=...&api-version=2"
+    assert backend.address("/models") == "http://me:secret@127.0.0.1:1/v1/models?api_key=secret&api-version=2"
+    assert "secret" not in error_at(backend.base_url, store, ask) + repr(backend)
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_key_that_a_server_sends_back_is_not_recorded(store, ask, status):
+    """Some quote the header in their errors; models are told it by no one, but a reply is cleaned all the same."""
+    key = "Bearer sk-secret-1"
+    told = sent(completion(GOOD.replace("copy", key))) if status == 200 else error(status, f"no {key}")
+    with Behaviours({"m": told}).serving() as server:
+        backend = HttpBackend(server.url, "m", {"Authorization": key, "X-Team": "sk"})
+        run_requests(ask(1), backend, store, ONCE)
+    reply = store.reply(ask(1)[0].key)
+    assert "[key]" in f"{reply.raw}{reply.error}"
+    assert "secret" not in f"{reply.raw}{reply.error}"
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [("Bearer sk-1", "begins with Bearer"), ("'sk-1'", "is in quotes"), ("sk-1 ", "blanks"), ("“sk-1”", "letters")],
+)
+def test_a_key_as_it_is_wrongly_copied_is_refused_before_any_call(monkeypatch, key, fault):
+    """The server would only say that it knows no such key."""
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(ConfigError, match=f"the variable OPENAI_API_KEY .*{fault}") as refused:
+        resolve_model("openai:gpt-5.2")
+    assert "sk-1" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@host/v1", "http://host/v1?key=secret"])
+def test_a_secret_in_a_spec_is_refused_with_the_profile_that_holds_it(url):
+    """The spec is part of every record of a run."""
+    with pytest.raises(UsageError, match=r"write it into a profile of kbtools\.toml") as refused:
+        resolve_model(f"{url}#m")
+    assert "secret" not in str(refused.value)
 
 
 def test_tls_faults_stop_the_run_and_name_the_variable(store, ask):

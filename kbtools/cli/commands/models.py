@@ -72,11 +72,13 @@ def _state(spec: str) -> tuple[str, bool]:
 
 def _answer(backend: HttpBackend) -> tuple[str, bool]:
     """What a server says to the question for its models."""
+    from kbtools.models.backends.http import shown
     from kbtools.models.backends.transport import NoResponse
 
-    url = f"{backend.base_url.rstrip('/')}/models"
+    asked = backend.address("/models")
+    url = shown(asked)
     try:
-        answer = asyncio.run(_get(url, dict(backend.headers)))
+        answer = asyncio.run(_get(asked, dict(backend.headers)))
     except NoResponse as error:
         return f"{url} does not answer ({error}). Is the server up, and the address right?", False
     if answer.status in (401, 403):

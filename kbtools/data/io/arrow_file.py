@@ -67,6 +67,7 @@ def write(
     """
     parts: list[Path] = []
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         parts = _in_parts(reading, target, schema) or _in_one(reading.whole, target, schema)
         place = settled() if settled else target
         place.parent.mkdir(exist_ok=True)

@@ -24,6 +24,10 @@ TLS_ADVICE = (
 )
 
 
+_SECRET = re.compile(r"auth|key|token|secret|password|cookie", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+
+
 @dataclass(frozen=True, slots=True)
 class HttpBackend:
     """An OpenAI-compatible server.
@@ -32,22 +36,27 @@ class HttpBackend:
     `headers` carry the credentials and are shown nowhere; `credentials` says in words where they came from.
     """
 
-    base_url: str
+    base_url: str = field(repr=False)
     model: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     dialect: Dialect = CHAT
     served_as: str = ""
     credentials: str = "none were configured"
     endpoint: str = field(init=False, repr=False, compare=False)
+    """Where requests go, as it is shown and recorded."""
 
     def __post_init__(self) -> None:
         why = _unusable(self.base_url)
         if why is not None:
             raise UsageError(
-                f"{self.base_url!r} is not a base URL of a server{why}; expected http(s)://HOST[:PORT]/PATH"
+                f"{shown(self.base_url)!r} is not a base URL of a server{why}; expected http(s)://HOST[:PORT]/PATH"
             )
+        object.__setattr__(self, "endpoint", shown(self.address(self.dialect.path)))
+
+    def address(self, path: str) -> str:
+        """The URL of a path of this server, with what must not be shown."""
         base, mark, query = self.base_url.partition("?")
-        object.__setattr__(self, "endpoint", f"{base.rstrip('/')}{self.dialect.path}{mark}{query}")
+        return f"{base.rstrip('/')}{path}{mark}{query}"
 
     def speaking(self, dialect: Dialect) -> HttpBackend:
         """The same server, spoken to in another dialect."""
@@ -60,12 +69,16 @@ class HttpBackend:
     async def connect(self) -> AsyncIterator[Send]:
         """Open a transport; the engine limits the calls in flight, so the transport does not."""
         async with opened({"Content-Type": "application/json", **self.headers}) as transport:
-            yield partial(
-                self._send, Post(transport, ascii_url(self.endpoint), proxy_for(self.endpoint), self._explained)
-            )
+            url = self.address(self.dialect.path)
+            yield partial(self._send, Post(transport, ascii_url(url), proxy_for(url), self._explained, self._secrets()))
 
     def _send(self, post: Post, request: Request, timeout: float) -> Awaitable[Answer]:
         return post(self.dialect.body(request, self.served_as or self.model).encode("ascii"), timeout)
+
+    def _secrets(self) -> tuple[bytes, ...]:
+        """The keys that go with every request, and that some servers send back in their errors."""
+        named = (value for name, value in self.headers.items() if _SECRET.search(name))
+        return tuple(value.removeprefix("Bearer ").encode() for value in named if len(value) >= _SHORTEST_SECRET)
 
     def _explained(self, answer: Answer) -> Answer:
         """The answer with what a user can do about a fault of the endpoint, if it is one."""
@@ -86,7 +99,7 @@ class HttpBackend:
 
     def _address_hint(self) -> str:
         """What may be wrong with an address at which nothing is."""
-        url = self.base_url.rstrip("/")
+        url = shown(self.base_url).rstrip("/")
         for tail in ("/chat/completions", "/completions", "/responses"):
             if url.endswith(tail):
                 return f" at {self.endpoint}: give the address without {tail}, {url.removesuffix(tail)}"
@@ -104,13 +117,18 @@ class Post:
     proxy: str | None = None
     explained: Callable[[Answer], Answer] = lambda answer: answer
     """Adds to faults what a user can do about them."""
+    secrets: tuple[bytes, ...] = ()
+    """What no reply may bring back into errors and records."""
 
     async def __call__(self, body: bytes, timeout: float) -> Answer:
         try:
             response = await self.transport.call(self.url, body, timeout, self.proxy)
         except NoResponse as problem:
             return self.explained(self._answer(problem, timeout))
-        answer = received(response.status, response.headers, response.body)
+        reply = response.body
+        for secret in self.secrets:
+            reply = reply.replace(secret, b"[key]")
+        answer = received(response.status, response.headers, reply)
         return answer if answer.kind is Kind.OK else self.explained(answer)
 
     def _answer(self, problem: NoResponse, timeout: float) -> Answer:
@@ -122,13 +140,23 @@ class Post:
             error = f"the proxy {_bare(self.proxy)} refused with HTTP {problem.proxy_status}"
             return Answer(Kind.CONNECTION, error=error)
         if problem.lost is Lost.UNREACHED:
-            return Answer(Kind.CONNECTION, error=f"cannot connect to {self.url}{self._through()}: {problem}")
-        error = f"connection to {self.url}{self._through()} broke: {problem}"
+            return Answer(Kind.CONNECTION, error=f"cannot connect to {shown(self.url)}{self._through()}: {problem}")
+        error = f"connection to {shown(self.url)}{self._through()} broke: {problem}"
         return Answer(Kind.CONNECTION, error=error, maybe_billed=True)
 
     def _through(self) -> str:
         """The proxy, said in errors: its address is else taken for that of the server."""
         return f" through the proxy {_bare(self.proxy)} that the environment names" if self.proxy else ""
+
+
+def shown(url: str) -> str:
+    """The URL as it may be printed and recorded: without a password, and of its query only what says a version."""
+    base, mark, query = url.partition("?")
+    scheme, slashes, rest = base.partition("://")
+    place, slash, path = rest.partition("/")
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    said = "&".join(f"{name}{sign}{value if 'version' in name else '...'}" for name, sign, value in pairs)
+    return f"{scheme}{slashes}{place.rpartition('@')[2]}{slash}{path}{mark}{said if mark else ''}"
 
 
 def _unusable(url: str) -> str | None:

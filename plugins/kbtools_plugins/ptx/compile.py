@@ -34,7 +34,8 @@ class CompiledKernel:
     text: str
     """PTX, or AMD's assembly."""
     fused: str
-    """The same PTX where multiplications and additions are one if they can be; empty if the launch decides on that."""
+    """The same PTX where multiplications and additions are one if they can be; empty if the launch decides on that, or
+    nobody asks for it."""
     parameters: Mapping[str, Any]
     """Names of the function's parameters and their types as Triton writes them: "*fp32", "i64", "constexpr"."""
     num_warps: int
@@ -48,12 +49,18 @@ class CompiledKernel:
 
 
 def compile_kernel(
-    function: Any, arguments: Mapping[str, Any], options: Mapping[str, Any] | None = None, target: Architecture = 80
+    function: Any,
+    arguments: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
+    target: Architecture = 80,
+    *,
+    fuses: bool = True,
 ) -> CompiledKernel:
     """Compile a `@triton.jit` function for one launch, as Triton itself specialises it, to the target's assembly.
 
     Arguments are what the launch gives: tensors (or what has `dtype`, `data_ptr` and `ptr_range`), numbers, tuples,
     descriptors, functions, and values of constexpr parameters; options are `num_warps`, `num_stages` and the like.
+    Without `fuses` there is no fused text.
     """
     source, parsed = _source(function, arguments, options, target)
     if getattr(parsed, "ir_override", None):
@@ -71,7 +78,7 @@ def compile_kernel(
             texts[name] = str(module)
     text = stages[last](module, metadata)
     fused = ""
-    if last == "ptx" and _FUSION not in (options or {}) and _ADDS.search(text) and _MULTIPLIES.search(text):
+    if fuses and last == "ptx" and _FUSION not in (options or {}) and _ADDS.search(text) and _MULTIPLIES.search(text):
         fused = _stages(replace(parsed, **{_FUSION: True}), target)[last](module, dict(metadata))
     return CompiledKernel(
         name=metadata["name"],

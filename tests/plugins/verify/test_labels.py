@@ -113,3 +113,28 @@ def test_all_operators_of_a_plain_reference_are_tested() -> None:
     found = verify(MEAN, PARTIAL_SUMS)
     assert (found.verdict, found.untested_share) == ("pass", 0.0), found.error
     assert not any(note.startswith("untested") for note in found.notes)
+
+
+DESCRIBED = f"""{HEAD}
+
+@triton.jit
+def relu(x_ptr, out_ptr, rows, columns, step, BLOCK: tl.constexpr):
+    x = tl.make_tensor_descriptor(x_ptr, shape=[rows, columns], strides=[step, 1], block_shape=[BLOCK, BLOCK])
+    out = tl.make_tensor_descriptor(out_ptr, shape=[rows, columns], strides=[columns, 1], block_shape=[BLOCK, BLOCK])
+    at = [tl.program_id(0) * BLOCK, tl.program_id(1) * BLOCK]
+    out.store(at, tl.maximum(x.load(at), 0.0))
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        triton.set_allocator(lambda size, alignment, stream: torch.empty(size, device="cuda", dtype=torch.int8))
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
+        relu[(2, 2)](x, out, x.shape[0], x.shape[1], x.stride(0), BLOCK=32)
+        return out
+"""
+
+
+def test_a_layout_that_a_kernel_does_not_compile_for_is_a_label() -> None:
+    """A descriptor takes no rows that are one element apart; nobody asked for such an input."""
+    found = verify(MEAN.replace("return x.mean()", "return torch.relu(x)"), DESCRIBED, entry_point="Model")
+    assert (found.verdict, found.layout_general) == ("pass", False), found.error

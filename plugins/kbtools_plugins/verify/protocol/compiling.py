@@ -26,6 +26,8 @@ class Launch(ProcessMessage):
     options: dict[str, Tree]
     targets: list[int | str]
     tuned: bool
+    optional: bool = False
+    """Whether only a label depends on it: it need not compile."""
     parsed: list[str] = []
     """Digests of what Triton parses for it in the candidate's own module, or how that failed."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -45,17 +45,26 @@ class Compiled:
 
 
 def compile_job(
-    run: list[Trace], tried: list[Trace], source: KernelSource, tuned: Container[str], settings: VerifySettings
+    run: list[Trace],
+    tried: list[Trace],
+    source: KernelSource,
+    tuned: Container[str],
+    settings: VerifySettings,
+    labels: Sequence[Trace] = (),
 ) -> CompileJob:
     """All that is `run`, and further configurations of tuned kernels that were `tried`, for the first targets.
 
-    What the PTX machine runs is its text: binaries of kernels that turn out to be wrong are not made.
+    What the PTX machine runs is its text: binaries of kernels that turn out to be wrong are not made. What is run for
+    `labels` alone need not compile.
     """
     now, later = targets(settings)
     launches = distinct_launches(run, source, now, tuned)
     known = {launch_key(launch) for launch in launches}
     more = distinct_launches(tried, source, now[:1], tuned)
     launches += [launch for launch in more if launch_key(launch) not in known]
+    known |= {launch_key(launch) for launch in launches}
+    apart = distinct_launches(labels, source, now[:1], tuned)
+    launches += [launch.model_copy(update={"optional": True}) for launch in apart if launch_key(launch) not in known]
     spare: list[Target] = [target for target in later if isinstance(target, int)]
     return CompileJob(
         source=source.text,
@@ -115,10 +124,10 @@ def picked(traces: list[Trace], never: list[Launch], source: KernelSource) -> li
 
 def launch_key(launch: Launch) -> str:
     """Equal for launches that a compiler cannot tell apart."""
-    return json.dumps(launch.model_dump(exclude={"targets", "tuned", "parsed"}), sort_keys=True)
+    return json.dumps(launch.model_dump(exclude={"targets", "tuned", "optional", "parsed"}), sort_keys=True)
 
 
-def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
+def clean_names(traces: Sequence[Trace], source: KernelSource) -> dict[str, str]:
     """The name in the clean module for each kernel that traces mention, as `name:line`."""
     found: dict[str, str] = {}
     for trace in traces:
@@ -132,7 +141,7 @@ def clean_names(traces: list[Trace], source: KernelSource) -> dict[str, str]:
 
 
 def distinct_launches(
-    traces: list[Trace], source: KernelSource, targets: list[Target], tuned: Container[str] = ()
+    traces: Sequence[Trace], source: KernelSource, targets: list[Target], tuned: Container[str] = ()
 ) -> list[Launch]:
     """Launches that differ in anything a compiler may look at; `tuned` names kernels as `name:line`."""
     names = clean_names(traces, source)

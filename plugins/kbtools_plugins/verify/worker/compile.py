@@ -85,6 +85,8 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
             except OtherCode as error:
                 return work.reply(other_code=f"kernel {launch.kernel}: {error}")
             except Exception as error:  # noqa: BLE001 - a kernel's fault is its result
+                if launch.optional:
+                    continue
                 text = _told(launch, target, error)
                 if not (launch.tuned and isinstance(error, _passed_over())):
                     return work.reply(error=text)
@@ -92,7 +94,8 @@ def run(job: CompileJob, talk: Talk) -> CompileReply:
         try:
             work.finish(number)
         except Exception as error:  # noqa: BLE001 - as above
-            return work.reply(error=_told(launch, PTX_TARGET, error))
+            if not launch.optional:
+                return work.reply(error=_told(launch, PTX_TARGET, error))
     if never := [text for place, text in too_large.items() if place not in fitting]:
         return work.reply(error=f"no configuration fits: {never[0]}")
     return work.reply(passed_over=list(too_large.values()))
@@ -139,10 +142,12 @@ class _Work:
 
     def finish(self, number: int) -> None:
         """What else is wanted of a launch that was compiled for its targets, or passed over for all of them."""
+        if self._job.runs:
+            self._programs.append(None)
         if number not in self._fit and any(self._fits(number, target) for target in self._job.spare):
             self._fit.add(number)
         if self._job.runs:
-            self._programs.append(self._runnable(number) if number in self._fit else None)
+            self._programs[number] = self._runnable(number) if number in self._fit else None
 
     def _runnable(self, number: int) -> LaunchProgram | None:
         """What the PTX machine runs; where a device runs the kernel, one that is for newer devices has none."""
@@ -181,7 +186,8 @@ class _Work:
 
     def _lowered(self, number: int, target: Architecture) -> LaunchProgram:
         try:
-            kernel = compile_kernel(*self._call(number), self._job.launches[number].options, target)
+            options = self._job.launches[number].options
+            kernel = compile_kernel(*self._call(number), options, target, fuses=self._job.runs)
         except Exception as error:
             if lacks_types(error, target):
                 return self._program(number, WITH_FP8)
