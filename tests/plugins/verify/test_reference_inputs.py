@@ -206,13 +206,15 @@ def test_some_numbers_are_zero_unless_that_leaves_a_choice() -> None:
         assert bool((made[0] == 0).any()) == zeros
 
 
-def test_one_number_of_each_row_is_far_above_the_rest() -> None:
-    """In the first row it is the last."""
+def test_one_number_of_each_row_is_far_from_the_rest() -> None:
+    """In the first rows it is the last and the first one, above all and below all."""
     first, again = (torch.randn(5, 40),), (torch.randn(5, 40),)
-    made = outliers(first, kept(first, again))
-    assert made is not None
-    assert ((made[0] > 4).sum(1) == 1).all()
-    assert int(made[0][0].argmax()) == 39
+    for signs, below in ((True, 2), (False, 0)):
+        made = outliers(first, kept(first, again), signs=signs)
+        assert made is not None
+        assert ((made[0].abs() > 4).sum(1) == 1).all()
+        assert int((made[0] < -4).sum()) == below
+        assert made[0].abs().argmax(1)[:4].tolist() == [39, 0, 39, 0]
 
 
 @pytest.mark.parametrize(

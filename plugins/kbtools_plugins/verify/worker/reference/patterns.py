@@ -39,28 +39,33 @@ def _in_order(tensor: torch.Tensor, stays: Kept, signs: bool) -> torch.Tensor:
 _LOUD, _QUIET, _FEW = 8.0, 0.1, 16
 
 
-def outliers(inputs: Inputs, habits: list[Kept]) -> Inputs | None:
-    """In each row one number far above all others, in the first one the last: what is left out of a maximum, a sum of
-    exponentials or a question whether any is so large hides behind the others elsewhere."""
+def outliers(inputs: Inputs, habits: list[Kept], *, signs: bool) -> Inputs | None:
+    """In each row one number far above all others, in the first two the last and the first one: what is left out of a
+    maximum, a sum of exponentials or a question whether any is so large hides behind the others elsewhere. With `signs`
+    it is as far below them in every other pair of rows."""
     leaves, spec = tree_flatten(inputs)
     each = iter(habits)
     changed = [
-        _with_outliers(leaf, next(each)) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf for leaf in leaves
+        _with_outliers(leaf, next(each), signs) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf
+        for leaf in leaves
     ]
     if all(new is old for new, old in zip(changed, leaves, strict=True)):
         return None
     return tuple(tree_unflatten(changed, spec))
 
 
-def _with_outliers(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
+def _with_outliers(tensor: torch.Tensor, stays: Kept, signs: bool) -> torch.Tensor:
     if not tensor.is_floating_point() or stays.tied is not None or tensor.dim() == 0 or tensor.shape[-1] <= _FEW:
         return tensor
     rows = tensor[..., :1].numel()
     places = torch.randint(tensor.shape[-1], (rows, 1))
-    places[0] = tensor.shape[-1] - 1
+    places[:4] = torch.tensor([[tensor.shape[-1] - 1], [0]]).repeat(2, 1)[:rows]
+    loud = torch.full((rows, 1), _LOUD)
+    if signs:
+        loud[2::4], loud[3::4] = -_LOUD, -_LOUD
 
     def change(values: torch.Tensor) -> torch.Tensor:
-        return (values * _QUIET).reshape(rows, -1).scatter(1, places, _LOUD).view(values.shape)
+        return (values * _QUIET).reshape(rows, -1).scatter(1, places, loud.to(values.dtype)).view(values.shape)
 
     return widely(change, tensor)
 

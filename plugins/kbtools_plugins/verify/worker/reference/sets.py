@@ -131,7 +131,8 @@ class InputSets:
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
         ways = [*alone(self._first, habits, sizes, signs=self._signs, zeros=zeros), *in_order]
-        ways.append(Way("one far above the rest", [partial(_as_it_is, outliers(self._first, habits))]))
+        far = [outliers(self._first, habits, signs=signs) for signs in (True, False)]
+        ways.append(Way("one far from the rest", [partial(_as_it_is, one) for one in far]))
         shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
         for way in ways:
             for change in way.changes:
