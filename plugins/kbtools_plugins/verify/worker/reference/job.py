@@ -15,6 +15,7 @@ import torch
 from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.outputs import shared
 from kbtools_plugins.verify.protocol.reference import (
+    SHAPES,
     Mode,
     ReferenceJob,
     ReferenceReply,
@@ -94,7 +95,7 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
     sets = list(islice(expected.each(), most))
     showing = shown(module, job, first, main, untested(module, main, sets))
     state = module.instance.state_dict() if isinstance(module.instance, torch.nn.Module) else {}
-    variants = {name: expected.variant(change) for name, change in VARIANTS.items()}
+    variants = {name: expected.variant(change) for name, change in VARIANTS.items()} | {SHAPES: expected.other_shapes()}
     return ReferenceReply(
         init=module.init,
         state={name: encode_tensor(tensor) for name, tensor in state.items()},
