@@ -275,6 +275,12 @@ def _state_told_otherwise(body: str, before: str = "state = 12345") -> list[obje
         "{1234567: 2}.get(state, 1)",
         "[1, 2][state == 1234567]",
         "2 if 'e' < chr(state % 3 + 97) and state else 1",
+        "2 if state % 64 == 7 and (state >> 8) % 64 == 9 else 1",
+        "1 + (state >> 8) % 1000 // 999",
+        "1 + max(0, (state >> 8 & 1023) - 1022)",
+        "2 - bool((state >> 8) % 1000)",
+        "2 if str(state).startswith('1234') else 1",
+        "2 if ((state >> 8) % 1000).__eq__(7) else 1",
     ],
 )
 def test_what_is_compared_of_a_state_is_told_otherwise(choice: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kbtools_plugins.leaks.computation.sandboxes import Sandbox, Sandboxes
 from kbtools_plugins.leaks.contamination.operators import NOTHING, Signature
 from kbtools_plugins.verify.candidate import text as texts
-from kbtools_plugins.verify.protocol.tracing import OPERATORS, OperatorsJob
+from kbtools_plugins.verify.protocol.computation import OPERATORS, OperatorsJob
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """The jobs that find out whether two modules compute the same: look at one, run one on inputs of its own, run the
-other on these. Neither module sees what the other has computed; the caller compares.
+other on these. Neither module sees what the other has computed; the caller compares. Another one writes operators down.
 """
 
 from __future__ import annotations
@@ -100,6 +100,22 @@ class FollowReply(ProcessMessage):
     ways: list[list[Followed]]
 
 
+class OperatorsJob(ProcessMessage):
+    """Run a module on tensors without data, and write down the operators."""
+
+    code: str
+    entry: str
+
+
+class OperatorsReply(ProcessMessage):
+    """What a forward in eval mode did, in order; what only moves or makes data is left out."""
+
+    names: list[str]
+    described: list[str]
+    """The same with attributes, and with ranks in place of tensors."""
+
+
 PROBE = Role("probe", ProbeJob, ProbeReply)
 LEAD = Role("lead", LeadJob, LeadReply)
 FOLLOW = Role("follow", FollowJob, FollowReply)
+OPERATORS = Role("operators", OperatorsJob, OperatorsReply)

@@ -16,6 +16,7 @@ from kbtools_plugins.verify.protocol import local_scale
 from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.outputs import Array, flatten, is_float, structure, to_numpy
+from kbtools_plugins.verify.protocol.systematic import imprecise
 from kbtools_plugins.verify.protocol.wire import Tree
 
 TOLERANCE = {
@@ -91,8 +92,10 @@ def compare(
         more = APPROXIMATE_TOLERANCE if approximate and its.dtype == "float32" else 0.0
         found = compare_tensor(where, mine, its, true, least, cores[index], more)
         if isinstance(found, Match) and ordinary:
-            left_out = _left_out(where, mine, its, true, coarse=tf32 is not None or approximate)
-            found = left_out or _drifted(where, mine, its, true) or found
+            coarse = tf32 is not None or approximate
+            left_out = _left_out(where, mine, its, true, coarse=coarse)
+            far_off = None if coarse else imprecise(where, mine, its, true)
+            found = left_out or _drifted(where, mine, its, true) or far_off or found
         if isinstance(found, Difference):
             return found
         if promised and promised[index] and _strides(mine) != _strides(its):

@@ -13,9 +13,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
+from kbtools_plugins.verify.protocol.computation import OperatorsJob, OperatorsReply
 from kbtools_plugins.verify.protocol.operators import base_name, is_allowed
 from kbtools_plugins.verify.protocol.roles import RoleFailure
-from kbtools_plugins.verify.protocol.tracing import OperatorsJob, OperatorsReply
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim, loading
 

@@ -25,13 +25,12 @@ from types import ModuleType
 from kbtools_plugins.verify.host import sandbox
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.compiling import CACHES, COMPILE
-from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, PROBE
+from kbtools_plugins.verify.protocol.computation import FOLLOW, LEAD, OPERATORS, PROBE
 from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.reading import KERNELS, READ, RELATIONS, SHRINK
 from kbtools_plugins.verify.protocol.recording import RECORD
 from kbtools_plugins.verify.protocol.reference import REFERENCE
 from kbtools_plugins.verify.protocol.roles import SEVERAL_JOBS, Assignment, RoleFailure
-from kbtools_plugins.verify.protocol.tracing import OPERATORS
 from kbtools_plugins.verify.tiers import MACHINES
 from kbtools_plugins.verify.worker import huge_pages
 

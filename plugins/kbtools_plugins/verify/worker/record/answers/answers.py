@@ -86,7 +86,9 @@ class Answers:
         self._literals = Literals()
         self._placeless: dict[str, int] = {}
         """What is asked at no certain place of the text, by what it is."""
-        self.compared = OwnComparisons(self._is_given, lambda value: self._literals.like(value))
+        self.compared = OwnComparisons(
+            self._is_given, lambda: {doubt.site for doubt in self._given}, lambda value: self._literals.like(value)
+        )
 
     def compiled(self, text: str) -> CodeType:
         """The candidate's code, so that it tells what it is told."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.worker.record.answers.compared import CHOSEN, FELT, TESTED
+from kbtools_plugins.verify.worker.record.answers.compared import CHOSEN, FELT, LEFT, TESTED
 
 ASK, ASKED, SAID, MADE, SHOWN, TOLD = "ask site", "asked site", "said site", "made site", "shown site", "told site"
 IMPORT = "__import__"
@@ -58,6 +58,8 @@ class _Hooks(ast.NodeTransformer):
         bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
         bound |= {found.asname or found.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
                   for found in node.names}  # fmt: skip
+        self._felt_by: ast.Constant | None = None
+        """The number of the comparison whose parts are visited."""
         self._unused = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
         self._plain, self._of_arguments = _PLAIN - bound, _ARGUMENTS_MATTER - bound
         self._kernels = {
@@ -103,13 +105,13 @@ class _Hooks(ast.NodeTransformer):
         node.args = [self._chosen(item) if chooses else self.visit(item) for item in node.args]
         node.keywords = [self.visit(item) for item in node.keywords]
         if number is None:
-            return node
+            return self._heard(node)
         if name in self._of_arguments and not node.keywords:
             asked = _called(node, ASKED, number, ast.Name(name, ast.Load()), *node.args)
             node.args = [ast.Starred(asked, ast.Load())]
         else:
             node.func = _called(node, ASK, number, self._base(node.func))
-        return _called(node, SAID, number, node)
+        return self._heard(_called(node, SAID, number, node))
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if not isinstance(node.ctx, ast.Load):
@@ -117,7 +119,7 @@ class _Hooks(ast.NodeTransformer):
             return node
         number = self._site(node)
         node.value = _called(node, ASK, number, self._base(node.value))
-        return _called(node, SAID, number, node)
+        return self._heard(_called(node, SAID, number, node))
 
     def _base(self, node: ast.expr) -> ast.expr:
         """What an attribute is taken of, or what is called: of a chain of attributes the last alone gives an answer."""
@@ -128,9 +130,9 @@ class _Hooks(ast.NodeTransformer):
         return visited
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id not in _OF_MODULES or not isinstance(node.ctx, ast.Load):
+        if not isinstance(node.ctx, ast.Load):
             return node
-        return _called(node, TOLD, self._site(node), node)
+        return self._heard(_called(node, TOLD, self._site(node), node) if node.id in _OF_MODULES else node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         is_guard = isinstance(node.left, ast.Name) and node.left.id == "__name__"
@@ -143,13 +145,14 @@ class _Hooks(ast.NodeTransformer):
 
     def _felt(self, node: ast.expr, number: ast.Constant) -> ast.expr:
         """An expression whose value and whose parts are heard."""
-        if isinstance(node, ast.Constant):
-            return node
-        if isinstance(node, ast.BinOp):
-            node.left, node.right = self._felt(node.left, number), self._felt(node.right, number)
-            return _called(node, FELT, number, node)
+        before, self._felt_by = self._felt_by, number
         visited: ast.expr = self.visit(node)
-        return _called(node, FELT, number, visited)
+        self._felt_by = before
+        return visited if isinstance(node, ast.Constant | ast.Starred) else _called(node, FELT, number, visited)
+
+    def _heard(self, node: ast.expr) -> ast.expr:
+        """A part of a comparison."""
+        return node if self._felt_by is None else _called(node, FELT, self._felt_by, node)
 
     def _tested(self, node: ast.expr) -> ast.expr:
         """What a branch depends on; comparisons in it are tested by themselves."""
@@ -177,7 +180,7 @@ class _Hooks(ast.NodeTransformer):
         node.value = self.visit(node.value)
         chooses = isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Slice | ast.Tuple)
         node.slice = self._chosen(node.slice) if chooses else self.visit(node.slice)
-        return node
+        return self._heard(node) if isinstance(node.ctx, ast.Load) else node
 
     def visit_Match(self, node: ast.Match) -> ast.AST:
         node.subject = self._chosen(node.subject)
@@ -204,13 +207,23 @@ class _Hooks(ast.NodeTransformer):
     visit_Set = visit_SetComp = _made  # noqa: N815 - ast.NodeVisitor's names
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        if isinstance(node.op, ast.Mod | ast.BitAnd) and (most := _whole_number(node.right)):
+            number = self._site(node)
+            node.left = self._felt(node.left, number)
+            left = ast.Constant(most - isinstance(node.op, ast.Mod))
+            return self._heard(_called(node, LEFT, number, node, left))
         sets = isinstance(node.op, ast.BitOr | ast.BitAnd | ast.BitXor | ast.Sub)
-        return self._made(node) if sets else self.generic_visit(node)
+        return self._heard(self._made(node) if sets else self.generic_visit(node))  # type: ignore[arg-type]  # as it was
 
 
 def _called(node: ast.expr, hook: str, number: ast.Constant, *values: ast.expr) -> ast.Call:
     call = ast.Call(ast.Name(hook, ast.Load()), [number, *values], [])
     return ast.copy_location(call, node)
+
+
+def _whole_number(node: ast.expr) -> int:
+    """Of a positive literal; 0 of anything else."""
+    return max(0, node.value) if isinstance(node, ast.Constant) and type(node.value) is int else 0
 
 
 def _is_not(node: ast.expr) -> bool:
