@@ -29,9 +29,9 @@ CODE = "    def step_{0}(self, x):\n        return torch.relu(x) * self.scale_{0
 MODULE = "import torch\nfrom torch import nn\n\n\nclass Model(nn.Module):\n" + "".join(
     CODE.format(i) for i in range(12)
 )
-BASELINE, OURS, BEFORE = "aiohttp", "kbtools", "before"
-IN_TURNS = (BASELINE, OURS, BEFORE)
-OWN_CLIENTS = (BASELINE, OURS, "pycurl", "openai")
+BASELINE, OURS, BEFORE, MINIMAL = "aiohttp", "kbtools", "before", "minimal"
+IN_TURNS = (BASELINE, OURS, BEFORE, MINIMAL)
+OWN_CLIENTS = (BASELINE, OURS, MINIMAL, "pycurl", "openai")
 NAMES = (*OWN_CLIENTS, *(rival.name for rival in RIVALS))
 
 
@@ -107,9 +107,11 @@ class Measuring:
 
     def _show(self, count: int, level: int) -> None:
         rates = self.medians(count, level)
+        spent = self.microseconds(count, level)
         for name, rate in rates.items():
             ratio = f"{rate / rates[BASELINE]:6.2f}" if BASELINE in rates else ""
-            print(f"{count:7} rows  {level:5} in flight  {name:14} {rate:9.1f} rows/s {ratio}", flush=True)
+            told = f"{count:7} rows  {level:5} in flight  {name:14} {rate:9.1f} rows/s {ratio}"
+            print(f"{told} {spent[name]:5.0f} us a row of the processor", flush=True)
         for name, error in self.unfinished(count, level).items():
             print(f"{count:7} rows  {level:5} in flight  {name:14} {error}", flush=True)
 
@@ -129,6 +131,14 @@ class Measuring:
                 rates.setdefault(run["client"], []).append(run["rows_per_second"])
         return {name: statistics.median(found) for name, found in rates.items()}
 
+    def microseconds(self, count: int, level: int) -> dict[str, float]:
+        """Processor time for each row of each client that ran."""
+        spent: dict[str, list[float]] = {}
+        for run in self._at(count, level):
+            if "rows_per_second" in run:
+                spent.setdefault(run["client"], []).append(run["cpu_seconds"] / count * 1e6)
+        return {name: statistics.median(found) for name, found in spent.items()}
+
     def table(self) -> list[dict[str, Any]]:
         """The medians, and each as a share of the baseline."""
         kinds = dict.fromkeys((run["rows"], run["in_flight"]) for run in self.runs)
@@ -137,7 +147,8 @@ class Measuring:
             rates = self.medians(count, level)
             shares = {name: round(rate / rates[BASELINE], 3) for name, rate in rates.items() if BASELINE in rates}
             row = {"rows": count, "in_flight": level, "rows_per_second": rates, "of_aiohttp": shares}
-            found.append({**row, "unfinished": self.unfinished(count, level)})
+            spent = {name: round(taken) for name, taken in self.microseconds(count, level).items()}
+            found.append({**row, "microseconds_a_row": spent, "unfinished": self.unfinished(count, level)})
         return found
 
 

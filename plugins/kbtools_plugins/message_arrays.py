@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.fields import REASONING_FIELDS, REASONING_ROLES
 from kbtools.data.conversations.messages import (
     CALL_FIELDS,
     assistant_texts,
@@ -46,6 +46,18 @@ class _Names(NamedTuple):
         found = found.cast(pa.string()) if pa.types.is_null(found.type) else found  # nobody is named anywhere
         return found if self.role == "role" else pc.utf8_lower(found)
 
+    def any_is_reasoning(self, turns: pa.StructArray) -> bool:
+        """Whether a turn is reasoning alone, by its role or its channel."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        speakers = self.speakers(turns)
+        found = pc.any(pc.is_in(speakers, pa.array(REASONING_ROLES, speakers.type))).as_py()
+        if not found and turns.type.get_field_index("channel") >= 0:
+            channels = pc.struct_field(turns, "channel")
+            found = pa.types.is_string(channels.type) and pc.any(pc.equal(channels, "analysis")).as_py()
+        return bool(found)
+
     @classmethod
     def of(cls, turn: pa.StructType) -> _Names:
         if turn.get_field_index("role") >= 0:
@@ -69,7 +81,7 @@ class Stripping:
             return self._of_cells(values, values.type)
         names = _Names.of(values.type.value_type)
         content = values.type.value_type.field(names.content).type
-        if pt.is_string(content) or pt.is_large_string(content):
+        if (pt.is_string(content) or pt.is_large_string(content)) and not names.any_is_reasoning(values.flatten()):
             return self._of_turns(values, names)
         return self._of_cells(values, _turns_type(values.type))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import datasets
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kbtools as kb
 from kbtools.data.conversations.fields import PART_TYPES, REASONING_FIELDS, merged, said
 from kbtools.data.conversations.marks import EXAMPLES
 from kbtools.data.conversations.reasoning import ReasoningError, Rules, behind_reasoning, parse, strip
@@ -182,3 +185,51 @@ def test_the_docs_show_the_table():
     page = (Path(__file__).parents[2] / "docs" / "reasoning.md").read_text(encoding="utf-8")
     for name in (*(mark for pair in EXAMPLES for mark in pair), *REASONING_FIELDS, *PART_TYPES):
         assert f"`{name.replace('|', chr(92) + '|')}`" in page, name
+
+
+@pytest.mark.parametrize(
+    "opens",
+    [
+        "<thought_process>",
+        "<thinking-process>",
+        "<think_never_used_51b>",
+        "<internal_monologue>",
+        "<réflexion>",
+        "<생각>",
+    ],
+)
+def test_longer_and_foreign_names_are_marks(opens):
+    """What a vendor calls its block tomorrow has one of these words in it."""
+    text = f"{opens}hm</{opens[1:]}\nx = 1"
+    assert parse(text, OPTIONAL)[:2] == ("\nx = 1", False)
+    with pytest.raises(ReasoningError, match="unclosed-think"):
+        parse(f"{opens}hm\nx = 1", OPTIONAL)
+
+
+def test_harmony_is_read_without_its_tokens():
+    """Servers take special tokens out of what they send; the words of the headers stay."""
+    text = "analysisThe user wants <answer>d</answer>assistantcommentaryhmassistantfinal"
+    assert parse(f"{text}x = 1\n", OPTIONAL).content == "x = 1\n"
+    assert strip(f"{text}<answer>x = 1</answer>") == "<answer>x = 1</answer>"
+    assert parse("analysis of the code\n", OPTIONAL).before == ()
+    with pytest.raises(ReasoningError, match="several-final-channels"):
+        parse(f"{text}x = 1assistantfinaly = 2", OPTIONAL)
+    ds = datasets.Dataset.from_dict({"completion": [f"{text}x = 1\n", f"{text}<answer>x = 1</answer>"]})
+    stripped = kb.StripReasoning(tag="optional")(ds)["completion"][:]
+    assert stripped == ["x = 1\n", "<answer>x = 1</answer>"]
+
+
+@pytest.mark.parametrize(
+    "turn", [{"role": "thinking"}, {"role": "reasoning"}, {"role": "assistant", "channel": "analysis"}]
+)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_turn_of_reasoning_alone_is_not_kept_unseen(turn, encoded):
+    """It would stand in the dataset without reasoning, under the name of another speaker."""
+    turns = [{"role": "user", "content": "q"}, {**turn, "content": SECRET}, {"role": "assistant", "content": "x = 1"}]
+    rows = [json.dumps(turns)] if encoded else [turns]
+    ds = datasets.Dataset.from_dict({"messages": rows})
+    for stage in (kb.StripReasoning(tag="optional"), kb.ToMessages()):
+        with pytest.raises(kb.errors.RowError, match="reasoning-turn"):
+            stage(ds)
+    emptied = kb.StripReasoning(tag="optional", on_error="null")(ds)
+    assert SECRET not in json.dumps(emptied.to_list(), ensure_ascii=False)

@@ -12,8 +12,13 @@ from typing import Any, NamedTuple
 
 from kbtools.data.conversations.reasoning_error import ReasoningError
 
-REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "thinking_blocks", "reasoning_details")
+REASONING_FIELDS = (
+    "reasoning", "reasoning_content", "thinking", "thinking_blocks", "reasoning_details", "reasoning_text",
+    "reasoning_summary", "thought", "thoughts", "chain_of_thought", "cot",
+)  # fmt: skip
 """Fields of a message beside its content."""
+REASONING_ROLES = ("thinking", "think", "thought", "reasoning", "analysis")
+"""Roles of turns that are reasoning alone; gpt-oss says so by the channel `analysis` of an assistant's turn."""
 PART_TYPES = (
     "thinking", "redacted_thinking", "reasoning", "reasoning_text", "reasoning_content", "reasoning.text",
     "reasoning.summary", "reasoning.encrypted", "thought",
@@ -49,6 +54,11 @@ def said(message: Mapping[str, Any]) -> Said:
     hidden = any(is_hidden(value) for value in (*beside, *thoughts))
     others = tuple(str(part.get("type")) for part in visible if not has_text(part))
     return Said("".join(texts) if texts else None, merged(pieces), hidden, others)
+
+
+def is_reasoning_turn(message: Mapping[str, Any]) -> bool:
+    """Whether a turn is reasoning alone."""
+    return message.get("role") in REASONING_ROLES or message.get("channel") == "analysis"
 
 
 def split(content: object) -> tuple[list[Part], list[Part]]:

@@ -16,6 +16,9 @@ _HEADER = re.compile(
 _END = re.compile(r"<\|(?:end|return|call|start)\|>")
 _TOKENS = re.compile(r"<\|(?:start|end|return|call)\|>(?:assistant)?+")
 
+_BARE = re.compile(r"assistant(analysis|commentary|final)")
+"""What is left of the headers where a server has taken the special tokens out of the text."""
+
 
 class Channel(NamedTuple):
     """One message: its channel, its text, and what is behind its end token up to the next message."""
@@ -30,11 +33,22 @@ def is_harmony(text: str) -> bool:
     begin = text.lstrip()
     if begin.startswith(("<|channel|>", "<|start|>", "to=self<|message|>")):  # the last one: a kin of it, Muse
         return True
+    if _is_bare(begin):
+        return True
     return "<|end|><|start|>assistant<|channel|>" in text and not begins_with_mark(begin)
+
+
+def _is_bare(begin: str) -> bool:
+    """Whether a text begins like one in harmony format without its tokens, and goes on to an answer."""
+    return begin.startswith("analysis") and "assistantfinal" in begin
 
 
 def split_channels(text: str) -> list[Channel]:
     """The text's messages in order; text before the first header is an analysis with a pre-filled header."""
+    if _is_bare(text.lstrip()):
+        first, *others = _BARE.split(text.lstrip().removeprefix("analysis"))
+        named = zip(others[::2], others[1::2], strict=True)
+        return [Channel("analysis", first, ""), *(Channel(name, content, "") for name, content in named)]
     headers = list(_HEADER.finditer(text))
     stops = [*(header.start() for header in headers), len(text)][1:]
     channels = [_channel(header, text, stop) for header, stop in zip(headers, stops, strict=True)]

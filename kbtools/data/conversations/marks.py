@@ -14,6 +14,15 @@ NAMES = (
     "longcat_think", "think_fast", "think_faster", "cot", "chain_of_thought",
 )  # fmt: skip
 """Names of tags, `<think>` to `</think>`, in any case, with attributes, and with a namespace: `<seed:think>`."""
+COMPOUNDS = ("think", "thinking", "thought", "thoughts", "reasoning", "monologue")
+"""What tags may be called within longer names: `<antThinking>`, `<thought_process>`, `<chain-of-thought>`."""
+FOREIGN = (
+    "思考", "思索", "推理", "思维", "réflexion", "pensée", "raisonnement", "razonamiento", "pensamiento", "denken",
+    "nachdenken", "gedanken", "überlegung", "рассуждение", "размышление", "мысли", "생각", "추론",
+)  # fmt: skip
+"""The same in other languages, as models write when they think in them."""
+WORDS = rf"[\w.-]*(?:{'|'.join(COMPOUNDS)})[\w.-]*|{'|'.join((*NAMES, *FOREIGN))}"
+"""Pattern of all names of tags."""
 BRACKETED = ("think", "thinking", "thought", "reasoning")
 """Names in square brackets and in triangles: `[THINK]` of Magistral, `◁think▷` of Kimi-VL."""
 TOKENS = ("thought", "thinking", "think", "reasoning")
@@ -33,6 +42,8 @@ EXAMPLES = (
     ("<think_fast>", "</think_fast>"),
     ("<think_faster>", "</think_faster>"),
     ("<seed:think>", "</seed:think>"),
+    ("<antThinking>", "</antThinking>"),
+    ("<思考>", "</思考>"),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
@@ -54,8 +65,8 @@ def _any(names: tuple[str, ...]) -> str:
 _ATTRIBUTES = r"""(?:\s++[\w.:-]++\s*+=\s*+(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>=/]++))*+\s*+"""
 _ANGLED = re.compile(
     rf"""
-    <(?=[/|a-z])(?:
-        (?:(?P<answer>answer)|(?P<end_answer>/answer)|(?P<tag>/?+(?:[a-z]\w*+:)?+(?:{_any(NAMES)})))
+    <(?=[/|\w])(?:
+        (?:(?P<answer>answer)|(?P<end_answer>/answer)|(?P<tag>/?+(?:[a-z]\w*+:)?+(?>{WORDS})))
             {_ATTRIBUTES}(?P<empty>/)?+>
         |\|(?P<token>
             (?:(?:begin|start|end)(?:_of)?_|/)?+(?:{_any(TOKENS)})(?:[:_](?:start|begin|end))?+

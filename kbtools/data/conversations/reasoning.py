@@ -71,7 +71,7 @@ class ReasoningParts(NamedTuple):
 
 def parse(text: str, rules: Rules = STRICT) -> ReasoningParts:
     """Take one assistant text apart; raises `ReasoningError` where the answer is missing or not certain."""
-    if "<|" not in text:  # as nearly all are: neither in harmony format nor in a frame
+    if "<|" not in text and "assistantfinal" not in text:  # as nearly all are: neither in harmony format nor in a frame
         parsed = _parse_tags(text, rules)
     else:
         parsed = _parse_channels(text, rules.answer) if is_harmony(text) else _parse_framed(text, rules)

@@ -19,6 +19,7 @@ Kind = Literal[
     "no-answer-tag",
     "reasoning-in-answer",
     "unread-reasoning",
+    "reasoning-turn",
     "half-surrogate",
     "empty-answer",
     "split-answer",
@@ -45,6 +46,8 @@ EXPLANATIONS: dict[Kind, str] = {
     "--tag optional takes the text behind the reasoning as it is",
     "reasoning-in-answer": "reasoning is inside of the answer, and would be kept with it",
     "half-surrogate": "a text holds half a surrogate pair, which no column can hold",
+    "reasoning-turn": "a turn is reasoning alone, by its role or its channel: put its text into the field "
+    "reasoning_content of the answer that it led to",
     "unread-reasoning": "a field of reasoning holds neither text nor parts with text",
     "empty-answer": "the answer is empty or only white space",
     "split-answer": "untagged text is before and after reasoning; --answer last takes what comes after",

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kbtools.data.conversations.marks import BRACKETED, NAMES
+from kbtools.data.conversations.marks import BRACKETED, COMPOUNDS, FOREIGN, NAMES
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
 _PLAIN = ("<think>", "</think>", "<answer>", "</answer>")
-_NAMED = "|".join((*NAMES, "answer", "channel"))
-_PERHAPS_MARK = rf"<(?i:\||/?(?:[^\s<>:]*:)?(?:{_NAMED}))"
+_NAMED = "|".join((*NAMES, *FOREIGN, "answer", "channel"))
+_PERHAPS_MARK = rf"<(?i:\||[^\s<>]*(?:{'|'.join(COMPOUNDS)})|/?(?:[^\s<>:]*:)?(?:{_NAMED}))"
 """What begins every mark with an angle, and much else; each such place is counted once."""
-_UNUSUAL = ("_PYTHON", "◁", rf"\[(?i:/?(?:{'|'.join(BRACKETED)}))", r"</answer>(?s:.)*(?:```|~~~)")
+_UNUSUAL = ("_PYTHON", "◁", "assistantfinal", rf"\[(?i:/?(?:{'|'.join(BRACKETED)}))", r"</answer>(?s:.)*(?:```|~~~)")
 _VISIBLE = r"<answer>[^!-~]*[!-;=-~]"
 """An answer whose first character of ASCII that prints something is no mark: so it isn't blank."""
 _MOST_BYTES = (1 << 31) - 1

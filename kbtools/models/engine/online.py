@@ -28,7 +28,7 @@ from kbtools.models.store.commit import GroupCommit
 CHUNK = 256
 """Most requests that are rendered, looked up and claimed together."""
 LEAST = 64
-"""As many are at least; else a quarter of those in flight, so that calls seldom wait for them."""
+"""As many are at least; else as many as may be in flight: each chunk has its threads woken and its statements."""
 POLL = 0.25
 """Seconds between looks at requests that another process is sending."""
 MOST_PARKED = 4096
@@ -140,7 +140,7 @@ class Scheduler(Driver):
         """Begin to take the next requests, in a thread: rendering prompts must not hold up the calls under way."""
         if exhausted or len(parked) >= MOST_PARKED:
             return None
-        size = min(CHUNK, max(LEAST, self._options.max_in_flight // 4))
+        size = min(CHUNK, max(LEAST, self._options.max_in_flight))
         return asyncio.create_task(asyncio.to_thread(self._next, source, size))
 
     def _next(self, source: Iterator[Request], size: int) -> _Taken:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from importlib.metadata import version
 
 from kbtools.errors import KbError
 from kbtools_plugins.verify.evidence import Evidence
@@ -11,21 +10,13 @@ from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.host.child import WorkerDied
 from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed, PairProcesses
 from kbtools_plugins.verify.host.processes import WarmPair, shared_pair
-from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, CompileReply
-from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
+from kbtools_plugins.verify.protocol.reference import NO_LABELS, ReferenceReply
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
 from kbtools_plugins.verify.settings import VerifySettings, machine, on_gpu
 from kbtools_plugins.verify.steps import read, record, trace_rules
-from kbtools_plugins.verify.steps.compile import (
-    Compiled,
-    compile_job,
-    distinct_launches,
-    later_job,
-    launch_key,
-    picked,
-    targets,
-)
+from kbtools_plugins.verify.steps.compilation import Compilation
+from kbtools_plugins.verify.steps.compile import distinct_launches, launch_key, picked
 from kbtools_plugins.verify.steps.far import Launches
 from kbtools_plugins.verify.steps.further import replay_further, require_work_however
 from kbtools_plugins.verify.steps.own_memory import require_own_memory
@@ -36,15 +27,13 @@ from kbtools_plugins.verify.steps.spot import SpotCheck
 from kbtools_plugins.verify.steps.timing import add_times, timing_of
 from kbtools_plugins.verify.steps.trace_rules import Decided
 from kbtools_plugins.verify.tiers import PTX
-from kbtools_plugins.verify.verdict import Resources, Verification
+from kbtools_plugins.verify.verdict import Verification
 
 _ATTEMPTS = 3
 _WHERE = {
     record.ELSEWHERE: "in another place (user, files, clock, card, settings, with gradients) ",
     record.CARDS: "on another card ",
 }
-_LAUNCHES_PER_TIMEOUT = 16
-"""Launches to compile that --timeout is meant for; a kernel with many configurations gets more."""
 
 
 def verify(
@@ -130,13 +119,13 @@ class PairCheck:
                 worst = self._replay()
             except Decided as found:
                 if found.verdict.startswith("unsupported:ptx"):
-                    self._compile_later()  # what no assembler takes is not for the machine to have
+                    self._compilation.finish()  # what no assembler takes is not for the machine to have
                 raise
         require_own_memory(self._traces, self._reference, self._reference_code)
         if machine(self._settings) is PTX:
             self._look_further()
         with self._evidence.timed("compile for other targets"):
-            self._compile_later()
+            self._compilation.finish()
         return worst
 
     def _look_further(self) -> None:
@@ -181,7 +170,7 @@ class PairCheck:
     def _require_work(self) -> None:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
-        self._labels = set(self._reference.variants) - {NUMBERS}
+        self._labels = set(self._reference.variants) - NO_LABELS
         apart = self._labels | {record.DOUBTS, record.RANDOM}
         required = [(name, trace) for name, traces in self._traces.items() if name not in apart for trace in traces]
         self._kernels = [
@@ -229,48 +218,20 @@ class PairCheck:
             raise Decided("fallback", text)
 
     def _compile(self) -> None:
-        tried, tuned = self._traces[record.TUNING], self._recording.tuned
-        labels = [trace for name in self._labels for trace in self._traces[name]]
-        job = compile_job(self._run_traces(), tried, self._source, tuned, self._settings, labels)
-        self._evidence.tier = machine(self._settings).verdicts_say
-        reply = self._compiled(job)
-        self._features = frozenset(reply.features)
-        self._programs = Compiled(self._source, job.launches, reply.programs)
-        never = [job.launches[number] for number in reply.never]
-        self._traces[record.TUNING] = picked(tried, never, self._source)
-
-    def _compile_later(self) -> None:
-        """To the binaries that nothing was run for; Decided if a target does not take a kernel."""
-        job = later_job(self._run_traces(), self._programs, self._recording.tuned, self._settings)
-        if job is not None:
-            self._compiled(job)
-
-    def _run_traces(self) -> list[Trace]:
-        """Those of all that has to be right, but for further configurations of tuned kernels."""
         apart = {record.TUNING, *self._labels}
-        return [trace for name, traces in self._traces.items() if name not in apart for trace in traces]
-
-    def _compiled(self, job: CompileJob) -> CompileReply:
-        """What was compiled; Decided if a launch was not."""
-        seconds = self._settings.timeout * max(1.0, len(job.launches) / _LAUNCHES_PER_TIMEOUT)
-        outcome = self._processes.run(COMPILE, job, seconds)
-        if outcome.failed:
-            known = outcome.failed in ("timeout", "out_of_memory")
-            raise Decided(outcome.failed if known else "compile_error", f"while compiling: {outcome.error}")
-        reply = outcome.known()
-        asked = [target for part in targets(self._settings) for target in part]
-        self._evidence.resources += tuple(
-            Resources(**found.tree()) for found in reply.resources if found.target in asked
+        self._evidence.tier = machine(self._settings).verdicts_say
+        self._compilation = Compilation(
+            self._processes,
+            self._settings,
+            self._evidence,
+            self._source,
+            self._recording.tuned,
+            run=[trace for name, traces in self._traces.items() if name not in apart for trace in traces],
+            tried=self._traces[record.TUNING],
+            labels=[trace for name in self._labels for trace in self._traces[name]],
         )
-        self._evidence.notes += [f"passed over by a tuner: {found}" for found in reply.passed_over]
-        if reply.other_code:
-            raise Decided("unsupported:other_code", reply.other_code)
-        if "have been removed" in reply.error:
-            text = f"Triton {version('triton')} no longer has what it uses, Triton 3.6 does: {reply.error[-300:]}"
-            raise Decided("unsupported:triton_version", text)
-        if reply.error:
-            raise Decided("compile_error", f"while compiling: {reply.error}")
-        return reply
+        self._features, self._programs = self._compilation.features, self._compilation.programs
+        self._traces[record.TUNING] = picked(self._traces[record.TUNING], self._compilation.never, self._source)
 
     def _replay(self) -> float:
         run = Replays(

@@ -11,6 +11,7 @@ from kbtools_plugins.verify.worker.reference.extremes import Extremes
 from kbtools_plugins.verify.worker.reference.inputs import alone, varied
 from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes
 from kbtools_plugins.verify.worker.reference.layout import laid_out_as
+from kbtools_plugins.verify.worker.reference.numbers import computed_with, other_numbers
 from kbtools_plugins.verify.worker.reference.patterns import outliers, structured
 from kbtools_plugins.verify.worker.reference.ties import kept
 
@@ -212,3 +213,24 @@ def test_one_number_of_each_row_is_far_above_the_rest() -> None:
     assert made is not None
     assert ((made[0] > 4).sum(1) == 1).all()
     assert int(made[0][0].argmax()) == 39
+
+
+@pytest.mark.parametrize(
+    ("forward", "places"),
+    [
+        (lambda x, number: x * (1 - 0.9**number), {1}),
+        (lambda x, number: x.pow(number), {1}),
+        (lambda x, number: x * (torch.arange(6) < number), {1}),
+        (lambda x, number: x.softmax(number), set()),
+        (lambda x, number: x[:, number:], set()),
+        (lambda x, number: x * 2 if number > 1 else x + 1, set()),
+    ],
+)
+def test_a_whole_number_is_another_where_it_is_computed_with(forward: Callable[..., object], places: set[int]) -> None:
+    """One that chooses a dimension, a size or a course stays what it is."""
+    inputs = (torch.randn(4, 6), 1)
+    found = computed_with(lambda given: forward(*given), inputs)
+    assert found == places
+    changed = other_numbers(found, inputs)
+    assert (changed is None) == (not places)
+    assert changed is None or changed[1] == 2

@@ -83,3 +83,19 @@ def test_other_jobs_leave_a_shared_process_alone(processes: WarmPair, pair: Pair
     assert pair.run(READ, READING).known().name == "Model"
     assert _kept(processes) == [pid]
     pair.close()
+
+
+def test_a_job_beside_another_has_its_own_process(processes: WarmPair, pair: PairProcesses) -> None:
+    """One of both is kept for the next job, the other ends."""
+    pair.run(READ, READING)
+    (pid,) = _kept(processes)
+    warm = processes._warm["text"]
+    busy = warm._taken()
+    assert busy is not None
+    assert pair.run(READ, READING).known().name == "Model"
+    assert _kept(processes) not in ([], [pid])
+    assert not warm._keep(busy)
+    warm._end(busy)
+    assert not Path(f"/proc/{pid}").exists()
+    pair.close()
+    assert _kept(processes) == []

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 from kbtools_plugins.verify.candidate.aliases import Aliases
 from kbtools_plugins.verify.candidate.kernel_language import dotted
-from kbtools_plugins.verify.candidate.rule import last_name, trick, trick_of_statement
+from kbtools_plugins.verify.candidate.rule import last_name, nodes, trick, trick_of_statement
 from kbtools_plugins.verify.protocol.reading import Finding
 
 
 def exception_fallback(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     """A launch whose failure is replaced by something computed otherwise."""
     launching = _launching_functions(tree)
-    retries = {id(part) for node in ast.walk(tree) if isinstance(node, ast.For | ast.While) for part in node.body}
-    for node in ast.walk(tree):
+    retries = {id(part) for node in nodes(tree) if isinstance(node, ast.For | ast.While) for part in node.body}
+    for node in nodes(tree):
         if isinstance(node, ast.Try) and _launches(node.body, launching):
             for clause in node.handlers:
                 if not _is_honest(clause, launching, in_loop=id(node) in retries):
@@ -48,7 +48,7 @@ def _computes_nothing(statement: ast.stmt) -> bool:
 
 def _launching_functions(tree: ast.Module) -> set[str]:
     """Names of functions that launch a kernel, directly or through each other."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in nodes(tree) if isinstance(node, ast.FunctionDef)]
     names: set[str] = set()
     while True:
         found = {node.name for node in functions if _launches(node.body, names)}
@@ -64,7 +64,7 @@ def _launches(body: list[ast.stmt], launching: set[str]) -> bool:
 
 def counted_calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     """A counter that a forward increments and branches on."""
-    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+    for function in (node for node in nodes(tree) if isinstance(node, ast.FunctionDef)):
         counted = {
             dotted(node.target) or ast.unparse(node.target)
             for node in ast.walk(function)
@@ -82,7 +82,8 @@ def counted_calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
             for name in counted
             if name.startswith(("self.", "cls.")) or "[" in name or name in _globals_of(function)
         }
-        for branch in (node for node in ast.walk(function) if isinstance(node, ast.If | ast.IfExp | ast.While)):
+        branches = (node for node in ast.walk(function) if isinstance(node, ast.If | ast.IfExp | ast.While))
+        for branch in branches if lasting else ():
             tested = {
                 ast.unparse(part)
                 for part in ast.walk(branch.test)

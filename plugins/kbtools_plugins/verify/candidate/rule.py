@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from kbtools_plugins.verify.candidate.aliases import Aliases
 from kbtools_plugins.verify.protocol.reading import Finding
 
 Rule = Callable[[ast.Module, Aliases], Iterator[Finding]]
+
+
+@lru_cache(maxsize=1)
+def nodes(tree: ast.Module) -> list[ast.AST]:
+    """All nodes of a tree that nothing changes any more: each rule looks at them."""
+    return list(ast.walk(tree))
 
 
 def trick(node: ast.AST, verdict: str, text: str) -> Finding:

@@ -17,7 +17,7 @@ from kbtools_plugins.verify.candidate.aliases import Aliases, constant_text
 from kbtools_plugins.verify.candidate.compiled import CompiledFunctions
 from kbtools_plugins.verify.candidate.kernel_language import dotted
 from kbtools_plugins.verify.candidate.launch_rules import counted_calls, exception_fallback
-from kbtools_plugins.verify.candidate.rule import Rule, last_name, trick, trick_of_statement
+from kbtools_plugins.verify.candidate.rule import Rule, last_name, nodes, trick, trick_of_statement
 from kbtools_plugins.verify.protocol.reading import Finding
 
 _CALLS: dict[str, str] = {
@@ -79,7 +79,7 @@ def findings(tree: ast.Module) -> list[Finding]:
     """The tricks in the text, in the order of the rules."""
     aliases = Aliases(tree)
     found = islice((found for rule in _RULES for found in rule(tree, aliases)), _MOST_FINDINGS)
-    kernels = [range(node.lineno, (node.end_lineno or 0) + 1) for node in ast.walk(tree) if _is_kernel(node)]
+    kernels = [range(node.lineno, (node.end_lineno or 0) + 1) for node in nodes(tree) if _is_kernel(node)]
     return [one.model_copy(update={"in_kernel": any(one.first in lines for lines in kernels)}) for one in found]
 
 
@@ -92,7 +92,7 @@ def _is_kernel(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
 def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
     compiled = CompiledFunctions(tree, aliases)
     yield from compiled.uses(tree)
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call):
             used = [node.func]
         else:
@@ -106,7 +106,7 @@ def _calls(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
 
 
 def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         name = node.attr if isinstance(node, ast.Attribute) else ""
         if isinstance(node, ast.Call) and dotted(node.func) in ("getattr", "hasattr") and len(node.args) > 1:
             name = constant_text(node.args[1])
@@ -116,8 +116,8 @@ def _attributes(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
 
 
 def _patches(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    shims = {id(part) for node in ast.walk(tree) if _is_for_lack(node) for part in ast.walk(node)}
-    for node in ast.walk(tree):
+    shims = {id(part) for node in nodes(tree) if _is_for_lack(node) for part in ast.walk(node)}
+    for node in nodes(tree):
         targets: list[ast.expr] = []
         if id(node) in shims:
             continue
@@ -144,7 +144,7 @@ def _is_for_lack(node: ast.AST) -> bool:
 
 
 def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if not isinstance(node, ast.Call):
             continue
         path = aliases.path(node.func)
@@ -171,7 +171,7 @@ def _files(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
 
 
 def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call):
             path = aliases.path(node.func)
             if (
@@ -195,8 +195,8 @@ def _environment(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
 
 
 def _reference_access(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    asked = {id(part) for node in ast.walk(tree) for part in _asked_for_one(node)}
-    for node in ast.walk(tree):
+    asked = {id(part) for node in nodes(tree) for part in _asked_for_one(node)}
+    for node in nodes(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for name in names:
@@ -228,7 +228,7 @@ def _is_harmless(name: ast.expr) -> bool:
 
 
 def _recording(tree: ast.Module, aliases: Aliases) -> Iterator[Finding]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.FunctionDef) and node.name in ("__torch_function__", "__torch_dispatch__"):
             yield trick_of_statement(node, "hack:tensor_subclass", f"{node.name} is defined")
 

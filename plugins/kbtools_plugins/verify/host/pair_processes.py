@@ -69,12 +69,12 @@ class PairProcesses:
             self.used += outcome.seconds
         return outcome
 
-    def ahead(self, role: Role[J, R], job: J) -> Callable[[], Outcome[R]]:
+    def ahead(self, role: Role[J, R], job: J, seconds: float | None = None) -> Callable[[], Outcome[R]]:
         """A function that waits for a job's outcome; without a spare core the job begins only then."""
         if not self._processes.spare_core:
-            return partial(self.run, role, job)
+            return partial(self.run, role, job, seconds)
         self._beside = self._beside or ThreadPoolExecutor(1)
-        return self._beside.submit(self.run, role, job).result
+        return self._beside.submit(self.run, role, job, seconds).result
 
     def close(self) -> None:
         """The pair is done; a job that was begun ahead and is not wanted any more is ended."""

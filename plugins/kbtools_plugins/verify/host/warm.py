@@ -125,7 +125,7 @@ class Warm:
         self._failure: Exception | None = None
         """Why it has not started, which can be read once and is asked for by each that waits."""
         self._kept: Child | None = None
-        self._turn = Lock()
+        self._turn, self._keeping = Lock(), Lock()
         self._busy: list[Child] = []
 
     def run(
@@ -144,7 +144,7 @@ class Warm:
         """
         self.wait_until_ready()
         shares = role.name in SEVERAL_JOBS and not addresses_gb
-        child = self._kept if shares and self._kept else self._fork(role.name)
+        child = (self._taken() if shares else None) or self._fork(role.name)
         assignment = Assignment(
             role=role.name,
             timeout=seconds,
@@ -157,14 +157,25 @@ class Warm:
             self._busy.append(child)
             outcome = child.do(role, assignment, turn, device)
             self._busy.remove(child)
-            if keep and shares and outcome.reply is not None:
-                self._kept = child
+            if keep and shares and outcome.reply is not None and self._keep(child):
                 return replace(outcome, seconds=child.count())
             status, used = self._end(child)
         if child.stopped:
             return Outcome(failed="stopped", seconds=used)
         outcome = replace(outcome, error=outcome.error.replace(f"{child.folder}{os.sep}", ""))
         return replace(explain_death(outcome, status), seconds=used)
+
+    def _taken(self) -> Child | None:
+        """The fork that was kept, which is this job's alone until it is kept again; a job beside it has its own."""
+        with self._keeping:
+            child, self._kept = self._kept, None
+        return child
+
+    def _keep(self, child: Child) -> bool:
+        """Whether it is kept now: one is enough."""
+        with self._keeping:
+            self._kept = self._kept or child
+        return self._kept is child
 
     def stop(self) -> None:
         """Nobody wants what its jobs would say."""
@@ -173,7 +184,8 @@ class Warm:
 
     def end_kept(self) -> float:
         """End the fork that was kept; seconds of its processor time that were not counted yet."""
-        return self._end(self._kept)[1] if self._kept else 0.0
+        child = self._taken()
+        return self._end(child)[1] if child else 0.0
 
     def _fork(self, role: str) -> Child:
         folder = Path(tempfile.mkdtemp(prefix=f"{role}-", dir=self._scratch))
@@ -185,8 +197,6 @@ class Warm:
 
     def _end(self, child: Child) -> tuple[int, float]:
         """Its wait status, and seconds of its processor time that were not counted yet."""
-        if child is self._kept:
-            self._kept = None
         child.channel.close()
         try:
             ended = self._command({"end": child.pid})

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from kbtools_plugins.verify.protocol.reference import NUMBERS
 from kbtools_plugins.verify.worker.reference.integers import (
     any_bytes,
     at_ends,
@@ -82,7 +81,7 @@ def other_booleans(inputs: Inputs) -> Inputs | None:
     """A quarter of the truth values turned round; None without any: a mask of ones tells nothing of its use."""
     leaves, spec = tree_flatten(inputs)
     changed = [
-        leaf ^ (torch.rand(leaf.shape) < 0.25) if isinstance(leaf, torch.Tensor) and leaf.dtype == torch.bool else leaf
+        leaf ^ some(leaf) if isinstance(leaf, torch.Tensor) and leaf.dtype == torch.bool and leaf.numel() else leaf
         for leaf in leaves
     ]
     if all(new is old for new, old in zip(changed, leaves, strict=True)):
@@ -179,15 +178,6 @@ def alone(
                 yield Way(f"input {number} alone, {what}", made, boundless)
 
 
-def _other_numbers(inputs: Inputs) -> Inputs | None:
-    """Numbers with a fraction three quarters as large: a candidate may know those of `get_inputs()`."""
-    leaves, spec = tree_flatten(inputs)
-    changed = [0.75 * leaf if isinstance(leaf, float) else leaf for leaf in leaves]
-    if not any(isinstance(leaf, float) and leaf for leaf in leaves):
-        return None
-    return tuple(torch.utils._pytree.tree_unflatten(changed, spec))
-
-
 def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     def made() -> Inputs:
         changed = [widely(change, leaf) if at == number else leaf for at, leaf in enumerate(leaves)]
@@ -229,10 +219,15 @@ def _above_zero(tensor: torch.Tensor) -> torch.Tensor:
     return _off_zero(tensor).abs()
 
 
+def some(tensor: torch.Tensor) -> torch.Tensor:
+    """A quarter of the places, one at the least."""
+    drawn = torch.rand(tensor.shape)
+    return (drawn < _SOME) | (drawn == drawn.min())
+
+
 def _some_zeros(tensor: torch.Tensor) -> torch.Tensor:
     """A quarter of the elements turned to zeros, one at the least."""
-    drawn = torch.rand(tensor.shape)
-    return torch.where((drawn < _SOME) | (drawn == drawn.min()), 0, tensor)
+    return torch.where(some(tensor), 0, tensor)
 
 
 def _signed(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
@@ -272,4 +267,4 @@ def _with_other_element(inputs: Inputs, number: int, place: int) -> Inputs:
     return tuple(torch.utils._pytree.tree_unflatten(leaves, spec))
 
 
-VARIANTS = {"shape": _longer_batch, "layout": _other_layout, NUMBERS: _other_numbers}
+VARIANTS = {"shape": _longer_batch, "layout": _other_layout}

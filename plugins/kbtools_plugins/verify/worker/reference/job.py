@@ -7,6 +7,7 @@ candidate.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
@@ -15,6 +16,8 @@ import torch
 from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.outputs import shared
 from kbtools_plugins.verify.protocol.reference import (
+    NUMBERS,
+    SHAPES,
     Mode,
     ReferenceJob,
     ReferenceReply,
@@ -29,6 +32,7 @@ from kbtools_plugins.verify.worker.reference.inputs import (
 )
 from kbtools_plugins.verify.worker.reference.layout import Operators
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
+from kbtools_plugins.verify.worker.reference.numbers import computed_with, other_numbers
 from kbtools_plugins.verify.worker.reference.sets import InputSets
 from kbtools_plugins.verify.worker.reference.showing import shown
 from kbtools_plugins.verify.worker.reference.size import elements, without_memory
@@ -94,7 +98,10 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
     sets = list(islice(expected.each(), most))
     showing = shown(module, job, first, main, untested(module, main, sets))
     state = module.instance.state_dict() if isinstance(module.instance, torch.nn.Module) else {}
-    variants = {name: expected.variant(change) for name, change in VARIANTS.items()}
+    numbers = partial(other_numbers, computed_with(partial(module.forward, main), first))
+    changes: dict[str, Callable[[Inputs], Inputs | None]] = {**VARIANTS, NUMBERS: numbers}
+    variants = {name: expected.variant(change) for name, change in changes.items()}
+    variants[SHAPES] = expected.other_shapes()
     return ReferenceReply(
         init=module.init,
         state={name: encode_tensor(tensor) for name, tensor in state.items()},

@@ -8,6 +8,7 @@ the module and holds nothing but zeros or ones yet, as weights of classes and st
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,8 @@ from kbtools_plugins.verify.worker.tensors import all_finite, widened
 Forward = Callable[[torch.nn.Module], Any]
 """One forward in some mode on inputs of its own; may change the module."""
 _EMPTY = (OrderedDict, set)
+_TURNED = 0.25
+"""The share of truth values that are turned round."""
 
 
 def moved(module: torch.nn.Module, updated: set[str], seed: int, forwards: list[Forward]) -> torch.nn.Module:
@@ -27,20 +30,22 @@ def moved(module: torch.nn.Module, updated: set[str], seed: int, forwards: list[
 
     Parameters that all have one sign, as ones and zeros do, get both if the module works with such.
     """
-    for both_signs in (True, False):
-        other = _moved(module, updated, seed, both_signs=both_signs)
+    for initial, both_signs in itertools.product((True, False), repeat=2):
+        other = _moved(module, updated, seed, both_signs=both_signs, initial=initial)
         if all(_works(other, forward) or not _works(module, forward) for forward in forwards):
             return other
     return module
 
 
-def _moved(module: torch.nn.Module, updated: set[str], seed: int, *, both_signs: bool) -> torch.nn.Module:
+def _moved(
+    module: torch.nn.Module, updated: set[str], seed: int, *, both_signs: bool, initial: bool
+) -> torch.nn.Module:
     other = copied(module)
     generator = torch.Generator().manual_seed(seed)
     trainable = [parameter for parameter in other.parameters() if parameter.requires_grad]
     learned = {id(parameter) for parameter in trainable}
     held = [(name, tensor) for name, tensor in other.state_dict(keep_vars=True).items() if id(tensor) not in learned]
-    buffers = [tensor for name, tensor in held if name in updated or _is_initial(tensor)]
+    buffers = [tensor for name, tensor in held if name in updated or (initial and _is_initial(tensor))]
     for number, tensor in enumerate([*trainable, *buffers]):
         if not tensor.is_floating_point():
             continue
@@ -49,12 +54,16 @@ def _moved(module: torch.nn.Module, updated: set[str], seed: int, *, both_signs:
         tensor.mul_(1 + 0.1 * first).add_(0.1 * second)  # what is positive, as a variance is, stays so
         if one_sign:
             tensor.mul_(torch.rand(tensor.shape, generator=generator).sub(0.5).sign().to(tensor.dtype))
+    for name, tensor in held if initial else ():
+        if tensor.dtype == torch.bool and name not in updated and _is_initial(tensor):
+            tensor.logical_xor_(torch.rand(tensor.shape, generator=generator) < _TURNED)
     return other
 
 
 def _is_initial(tensor: torch.Tensor) -> bool:
-    """Whether elements are all zeros or all ones; a single number may be a setting."""
-    return tensor.is_floating_point() and tensor.numel() > 1 and bool((tensor == 0).all() | (tensor == 1).all())
+    """Whether elements are all zeros or all ones; a single truth value may be a setting."""
+    counts = tensor.is_floating_point() or (tensor.dtype == torch.bool and tensor.numel() > 1)
+    return counts and tensor.numel() > 0 and bool((tensor == 0).all() | (tensor == 1).all())
 
 
 def copied(module: torch.nn.Module) -> torch.nn.Module:
