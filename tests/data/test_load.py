@@ -315,3 +315,10 @@ def test_address_of_a_lineage_says_everything_itself():
     """Options beside it would be lost."""
     with pytest.raises(UsageError, match="leave split, config, revision and limit out"):
         kb.load("hf://datasets/me/x/kbtools-lineage.json", limit=3)
+
+
+@pytest.mark.parametrize("name", ["me/x?token=y", "me/a b", "me/x&y"])
+def test_an_address_that_names_no_dataset_is_refused(name):
+    """Before the Hub is asked."""
+    with pytest.raises(UsageError, match=r"is no name of a dataset on the Hub: write hf://datasets/OWNER/NAME"):
+        kb.load(f"hf://datasets/{name}")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
 
+_REPO = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
+
 
 def is_hub_id(name: str) -> bool:
     """Whether a name is that of a dataset on the Hub, nothing of that name being here."""
@@ -33,6 +35,8 @@ def is_on_hub(source: Source) -> bool:
 def plain(source: Source) -> Source:
     """The source with an address `[hf://datasets/]OWNER/NAME[@REVISION]` as OWNER/NAME and its revision."""
     repo, revision, path = _address(source.dataset)
+    if not _REPO.match(repo):
+        raise UsageError(f"{repo!r} is no name of a dataset on the Hub: write hf://datasets/OWNER/NAME.")
     if path:
         raise UsageError(f"{source.dataset}: give the dataset alone, hf://datasets/{repo}; its files go together.")
     if revision and source.revision not in (None, revision):

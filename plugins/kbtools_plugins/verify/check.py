@@ -10,7 +10,7 @@ from kbtools_plugins.verify.fingerprint import fingerprint, require_sandbox
 from kbtools_plugins.verify.host.child import WorkerDied
 from kbtools_plugins.verify.host.pair_processes import Deadline, DeadlinePassed, PairProcesses
 from kbtools_plugins.verify.host.processes import WarmPair, shared_pair
-from kbtools_plugins.verify.protocol.reference import NUMBERS, ReferenceReply
+from kbtools_plugins.verify.protocol.reference import NO_LABELS, ReferenceReply
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.secret import secret_numbers
 from kbtools_plugins.verify.settings import VerifySettings, machine, on_gpu
@@ -170,7 +170,7 @@ class PairCheck:
     def _require_work(self) -> None:
         self._main_trace = self._traces["main"][1]
         self._evidence.kernels = trace_rules.count_kernels(self._main_trace)
-        self._labels = set(self._reference.variants) - {NUMBERS}
+        self._labels = set(self._reference.variants) - NO_LABELS
         apart = self._labels | {record.DOUBTS, record.RANDOM}
         required = [(name, trace) for name, traces in self._traces.items() if name not in apart for trace in traces]
         self._kernels = [

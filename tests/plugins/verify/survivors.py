@@ -22,6 +22,7 @@ from kbtools_plugins.verify.protocol.match import Difference
 from kbtools_plugins.verify.protocol.outputs import flatten, to_numpy
 from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceReply
 from kbtools_plugins.verify.protocol.replaying import RunResult
+from kbtools_plugins.verify.protocol.tolerance import ill_conditioned
 from kbtools_plugins.verify.steps.replay import Replays
 from kbtools_plugins.verify.steps.runs import Run
 
@@ -72,8 +73,9 @@ class Subject(PairCheck):
 
     @property
     def sets(self) -> list[InputSet]:
-        """Those that are for the parameters of the recorded trace."""
-        return [found for found in self._reference.sets if not found.weights]
+        """Those that are for the parameters of the recorded trace, and on which the reference is exact enough."""
+        found = [one for one in self._reference.sets if not one.weights]
+        return [one for one in found if not ill_conditioned(one.plain, one.exact)]
 
     @property
     def tf32(self) -> bool:

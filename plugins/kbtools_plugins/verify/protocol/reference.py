@@ -68,8 +68,10 @@ class Mode(ProcessMessage):
     state: dict[str, UpdatedBuffer]
 
 
-NUMBERS = "numbers"
-"""The variant with other numbers among the inputs. No label: a candidate has to be right there."""
+NUMBERS, SHAPES = "numbers", "shapes"
+"""The variants with other numbers among the inputs, and with other shapes that `get_inputs()` itself gives."""
+NO_LABELS = frozenset({NUMBERS, SHAPES})
+"""Variants on which a candidate has to be right."""
 
 
 class Variant(ProcessMessage):

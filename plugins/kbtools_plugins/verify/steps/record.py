@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kbtools_plugins.verify.host.child import Outcome
 from kbtools_plugins.verify.protocol.recording import Plan, Recorded, RecordReply
-from kbtools_plugins.verify.protocol.reference import ReferenceReply
+from kbtools_plugins.verify.protocol.reference import SHAPES, ReferenceReply
 from kbtools_plugins.verify.protocol.source import Binding
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.trace_rules import Decided
@@ -56,7 +56,7 @@ def plans(reference: ReferenceReply) -> Iterator[Plan]:
     optional = common.model_copy(update={"required": False})
     yield optional.model_copy(update={"name": TUNING, "inputs": decoys[:1], "tuning": _MOST_CONFIGURATIONS})
     for name, variant in reference.variants.items():
-        yield optional.model_copy(update={"name": name, "inputs": [variant.decoy]})
+        yield optional.model_copy(update={"name": name, "inputs": [variant.decoy], "required": name == SHAPES})
 
 
 def plan_elsewhere(reference: ReferenceReply) -> Plan:

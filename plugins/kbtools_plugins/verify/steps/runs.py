@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kbtools_plugins.verify.protocol.reference import NUMBERS, InputSet, ReferenceReply
+from kbtools_plugins.verify.protocol.reference import NO_LABELS, InputSet, ReferenceReply
 from kbtools_plugins.verify.protocol.tolerance import ill_conditioned
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.record import ELSEWHERE, TUNING
@@ -49,7 +49,7 @@ class RunPlan:
         return {
             name: Run(traces[0], variant.set, variant=name) if (traces := self._traces.get(name)) else None
             for name, variant in self._reference.variants.items()
-            if name != NUMBERS and not ill_conditioned(variant.set.plain, variant.set.exact)
+            if name not in NO_LABELS and not ill_conditioned(variant.set.plain, variant.set.exact)
         }
 
     def required(self) -> list[Run]:
@@ -108,10 +108,12 @@ class RunPlan:
                 yield Run(elsewhere, expected, what="recorded in another place with other parameters: ")
 
     def _with_other_numbers(self) -> Iterator[Run]:
-        """Where the reference is given numbers with a fraction."""
-        variant = self._reference.variants.get(NUMBERS)
-        if variant and not ill_conditioned(variant.set.plain, variant.set.exact):
-            yield from (Run(trace, variant.set, what="with other numbers: ") for trace in self._traces.get(NUMBERS, []))
+        """Where the reference is given numbers with a fraction, or other shapes that it asks for itself."""
+        for name in sorted(NO_LABELS & self._reference.variants.keys()):
+            expected = self._reference.variants[name].set
+            if not ill_conditioned(expected.plain, expected.exact):
+                traces = self._traces.get(name, [])
+                yield from (Run(trace, expected, what=f"with other {name}: ") for trace in traces)
 
     def _in_modes(self, expected: InputSet) -> Iterator[Run]:
         """In train and eval mode, where the candidate or the reference does something else there."""

@@ -17,6 +17,7 @@ from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.outputs import shared
 from kbtools_plugins.verify.protocol.reference import (
     NUMBERS,
+    SHAPES,
     Mode,
     ReferenceJob,
     ReferenceReply,
@@ -100,6 +101,7 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
     numbers = partial(other_numbers, computed_with(partial(module.forward, main), first))
     changes: dict[str, Callable[[Inputs], Inputs | None]] = {**VARIANTS, NUMBERS: numbers}
     variants = {name: expected.variant(change) for name, change in changes.items()}
+    variants[SHAPES] = expected.other_shapes()
     return ReferenceReply(
         init=module.init,
         state={name: encode_tensor(tensor) for name, tensor in state.items()},

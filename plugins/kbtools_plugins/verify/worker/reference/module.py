@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
+from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,15 +18,17 @@ from kbtools_plugins.verify.protocol.reference import (
 )
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.reference import state as module_state
-from kbtools_plugins.verify.worker.reference.inputs import (
-    varied,
-)
+from kbtools_plugins.verify.worker.reference.inputs import varied
+from kbtools_plugins.verify.worker.reference.shapes import SingleDraws, forms
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
     clone_tree,
     encode,
     encode_tensor,
 )
+
+_ATTEMPTS = 20
+"""Seeds that are tried for other shapes."""
 
 
 class ReferenceModule:
@@ -55,11 +59,33 @@ class ReferenceModule:
         return ["train", "eval"] if isinstance(self.instance, torch.nn.Module) else ["train"]
 
     def given(self, seed: int) -> Inputs:
-        """What the reference's own function gives."""
+        """What the reference's own function gives; always of the same shapes."""
+        return self._drawn(seed, self._seeds[0] if self._shapes_change else None)
+
+    def _drawn(self, seed: int, shapes: int | None) -> Inputs:
+        """What it gives for a seed, with the shapes of another one if that is given."""
         loading.seed(seed)
-        random.seed(seed)
-        given = self._module.get_inputs()
+        random.seed(seed if shapes is None else shapes)
+        with nullcontext() if shapes is None else SingleDraws(shapes):
+            given = self._module.get_inputs()
         return tuple(given) if isinstance(given, list | tuple) else (given,)
+
+    @cached_property
+    def _shapes_change(self) -> bool:
+        """Whether its function gives other shapes for other seeds."""
+        seeds = [*self._seeds, *self._decoys]
+        return len({str(forms(self._drawn(seed, None))) for seed in seeds}) > 1
+
+    def of_other_shapes(self) -> tuple[Inputs, Inputs] | None:
+        """Inputs of other shapes than the first ones, and decoys of the same; None if all have one."""
+        if not self._shapes_change:
+            return None
+        first = forms(self.given(self._seeds[0]))
+        drawn = random.Random(self._seeds[0])
+        for shapes in (drawn.getrandbits(31) for _ in range(_ATTEMPTS)):
+            if forms(inputs := self._drawn(self._seeds[-1], shapes)) != first:
+                return inputs, self._drawn(self._decoys[0], shapes)
+        return None
 
     def inputs(self, seed: int) -> Inputs:
         """The same, varied where that function gives the same for each seed."""

@@ -160,6 +160,12 @@ class InputSets:
         found = self.tried("variant", changed, other_form=True)
         return None if found is None else Variant(decoy=encode(with_plain_values_of(changed, decoy)), set=found)
 
+    def other_shapes(self) -> Variant | None:
+        """Inputs of other shapes, where the reference's own are others with each call."""
+        pair = self._module.of_other_shapes()
+        found = self.tried("other shapes", pair[0], other_form=True) if pair else None
+        return Variant(decoy=encode(with_plain_values_of(*pair)), set=found) if pair and found else None
+
     def sequence(self) -> Sequence | None:
         """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
         plain, wide, coarse = (self._module.copy(self._mode) for _ in range(3))
