@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Match:
-    """The outputs agree; the largest relative error seen."""
+    """The outputs agree."""
 
     max_error: float
+    """The largest relative error seen."""
+    remark: str = ""
+    """What is to be noted of them all the same."""
 
 
 @dataclass(frozen=True)

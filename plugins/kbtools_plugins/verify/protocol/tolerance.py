@@ -16,7 +16,7 @@ from kbtools_plugins.verify.protocol import local_scale
 from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.outputs import Array, flatten, is_float, structure, to_numpy
-from kbtools_plugins.verify.protocol.systematic import imprecise
+from kbtools_plugins.verify.protocol.precision import imprecision
 from kbtools_plugins.verify.protocol.wire import Tree
 
 TOLERANCE = {
@@ -85,7 +85,7 @@ def compare(
         )
     _, exact_tensors = flatten(exact)
     cores = _outputs_of_cores(tf32, plain_tensors)
-    worst = 0.0
+    worst, remark = 0.0, ""
     for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
         where = f"output {index}" if len(got_tensors) > 1 else "the output"
         least = least_scales[index] if least_scales else None
@@ -93,16 +93,15 @@ def compare(
         found = compare_tensor(where, mine, its, true, least, cores[index], more)
         if isinstance(found, Match) and ordinary:
             coarse = tf32 is not None or approximate
-            left_out = _left_out(where, mine, its, true, coarse=coarse)
-            far_off = None if coarse else imprecise(where, mine, its, true)
-            found = left_out or _drifted(where, mine, its, true) or far_off or found
+            found = _left_out(where, mine, its, true, coarse=coarse) or _drifted(where, mine, its, true) or found
+            remark = remark or ("" if coarse else imprecision(where, mine, its, true))
         if isinstance(found, Difference):
             return found
         if promised and promised[index] and _strides(mine) != _strides(its):
             strides = f"{where} has strides {mine.stride}, the reference asks for a layout and has {its.stride}"
             return Difference("wrong_shape_or_dtype", strides)
         worst = max(worst, found.max_error)
-    return Match(worst)
+    return Match(worst, remark)
 
 
 def _outputs_of_cores(tf32: Tf32 | None, plain: list[Tensor]) -> list[Tensor | None]:

@@ -91,7 +91,7 @@ class Replays:
         runs, variants = self._plan.required(), self._plan.variants()
         self.general = dict.fromkeys(variants, False)
         runs += [run for run in variants.values() if run is not None]
-        worst = 0.0
+        worst, remarks = 0.0, list[str]()
         reply = self._execute(runs, self._sequence())
         for run, result in zip(runs, reply.results, strict=True):
             if _may_be(run, result):
@@ -109,6 +109,8 @@ class Replays:
                 raise self._explain(run, found)
             else:
                 worst = max(worst, found.max_error)
+                remarks += [found.remark] if found.remark else []
+        self.notes += remarks[:1]
         self._compare_sequence(reply)
         return worst
 
