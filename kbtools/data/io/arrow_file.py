@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kbtools.data.cores import usable_cores
 from kbtools.data.io.ahead import ahead
 from kbtools.data.io.source import aside
+from kbtools.data.shapes import as_text, types_differ
 from kbtools.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
@@ -140,13 +141,21 @@ def check_ended(source: pa.MemoryMappedFile, path: Path) -> None:
 
 
 def unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
-    """The schema that holds rows of both; DataError where one column would need two types."""
+    """The schema that holds rows of both, as text what has several shapes; DataError where one column would need two
+    types."""
     import pyarrow as pa
 
+    odd = {name for name in {*schema.names} & {*other.names} if _differ(schema.field(name), other.field(name))}
+    both = [pa.schema([field.with_type(pa.string()) if field.name in odd else field for field in one])
+            for one in (schema, other)] if odd else [schema, other]  # fmt: skip
     try:
-        return pa.unify_schemas([schema, other], promote_options="permissive")
+        return pa.unify_schemas(both, promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"two parts of the file give one column different types ({error}).") from error
+
+
+def _differ(one: pa.Field, other: pa.Field) -> bool:
+    return not one.type.equals(other.type) and types_differ(one.type, other.type)
 
 
 def check_names(names: Iterable[str], path: Path) -> None:
@@ -250,6 +259,11 @@ def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
     if table.schema.equals(schema):
         return table
+    texts = [field.name for field in schema if field.type == pa.string() and field.name in table.column_names]
+    for name in texts:  # that are nested in this table alone
+        if types_differ(pa.string(), table.schema.field(name).type):
+            cells = pa.array(map(as_text, table.column(name).to_pylist()), pa.string())
+            table = table.set_column(table.column_names.index(name), name, cells)
     try:
         return pa.Table.from_pylist(table.to_pylist(), schema=schema)
     except (pa.ArrowException, OverflowError) as error:

@@ -40,8 +40,8 @@ def is_document(file: DataFile) -> bool:
     return file.is_one_document and not (newline and rest.strip())
 
 
-def tables(file: DataFile) -> Iterator[pa.Table]:
-    """The rows as Arrow tables; DataError names the item that is wrong."""
+def tables(file: DataFile, known: pa.Schema | None = None) -> Iterator[pa.Table]:
+    """The rows as Arrow tables; DataError names the item that is wrong. `known` is what earlier reading has shown."""
     of_traces: bool | None = None
     with file.opened() as stream:
         numbered = enumerate(_Values(file, stream).rows(), start=1)
@@ -49,7 +49,7 @@ def tables(file: DataFile) -> Iterator[pa.Table]:
             rows = [_row(value, file, number) for number, value in some]
             of_traces = agent_traces.is_trace(rows[0]) if of_traces is None else of_traces
             rows = [agent_traces.as_text(row) for row in rows] if of_traces else rows
-            yield jsonl.table(rows, file.path, [number for number, _ in some], "item")
+            yield jsonl.table(rows, file.path, [number for number, _ in some], "item", known)
 
 
 def _row(value: object, file: DataFile, number: int) -> dict[str, object]:

@@ -20,6 +20,7 @@ from kbtools.data.io import agent_traces, arrow_file
 from kbtools.data.io.arrow_file import unified
 from kbtools.data.io.data_file import DataFile
 from kbtools.data.io.quick_lines import quick_table, stripped
+from kbtools.data.shapes import as_text, say, shapes_differ
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def tables(file: DataFile, known: pa.Schema | None = None) -> Iterator[pa.Table]
         of_traces = _begins_with_trace(block) if number == 0 else of_traces
         table = None if known is None or of_traces else quick_table(block, known)
         if table is None:
-            table = _unsigned(strict_table(path, first, block, of_traces=of_traces), known)
+            table = _unsigned(strict_table(path, first, block, of_traces=of_traces, known=known), known)
             known = table.schema if known is None else _widened(known, table.schema, path, first)
         yield table
 
@@ -142,12 +143,14 @@ def _begins_with_trace(block: bytes) -> bool:
         return False
 
 
-def strict_table(path: Path, first: int, block: bytes, *, of_traces: bool = False) -> pa.Table:
+def strict_table(
+    path: Path, first: int, block: bytes, *, of_traces: bool = False, known: pa.Schema | None = None
+) -> pa.Table:
     """The lines as one Arrow table of all fields seen, in order of appearance; DataError names a line."""
     numbered = [(number, line) for number, line in enumerate(block.split(b"\n"), start=first) if line.strip()]
     rows = [_parse(line, path, number) for number, line in numbered]
     rows = [agent_traces.as_text(row) for row in rows] if of_traces else rows
-    return table(rows, path, [number for number, _ in numbered], "line")
+    return table(rows, path, [number for number, _ in numbered], "line", known)
 
 
 def _parse(line: bytes, path: Path, number: int) -> dict[str, object]:
@@ -186,13 +189,20 @@ def each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def table(rows: list[dict[str, object]], path: Path, numbers: list[int], unit: str) -> pa.Table:
-    """Rows as an Arrow table; errors name the line or item by its number."""
+def table(
+    rows: list[dict[str, object]], path: Path, numbers: list[int], unit: str, known: pa.Schema | None = None
+) -> pa.Table:
+    """Rows as an Arrow table; errors name the line or item by its number.
+
+    Columns of several shapes are JSON text, and those that are text in what is `known` of the file.
+    """
     import pyarrow as pa
 
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
+        if _is_text(name, known) or shapes_differ(values):
+            values = _in_text(values, path, name)
         try:
             arrays[name] = _array(values)
         except _NO_TYPE as error:
@@ -204,6 +214,18 @@ def table(rows: list[dict[str, object]], path: Path, numbers: list[int], unit: s
     if not arrays:
         raise DataError(f"{path}, {unit}s {numbers[0]} to {numbers[-1]}: none of these rows has a field.")
     return pa.table(arrays)
+
+
+def _is_text(name: str, known: pa.Schema | None) -> bool:
+    return known is not None and name in known.names and str(known.field(name).type) == "string"
+
+
+def _in_text(values: list[object], path: Path, name: str) -> list[object]:
+    """Arrays and objects as JSON text; all else, too, where they are among it."""
+    if not any(isinstance(value, list | dict) for value in values):
+        return values
+    say(path, name)
+    return list(map(as_text, values))
 
 
 _DEEPEST = 60

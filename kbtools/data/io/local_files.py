@@ -88,7 +88,7 @@ def _reading(file: DataFile) -> TableReading:
     if file.kind != "json":
         return TableReading(lambda known: csv_file.tables(file))
     if json_document.is_document(file):
-        return TableReading(lambda known: json_document.tables(file))
+        return TableReading(lambda known: json_document.tables(file, known))
     return TableReading(lambda known: jsonl.tables(file, known), lambda: jsonl.parts(file))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from kbtools.data.shapes import holds_json, json_as_text
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     import pyarrow as pa
     import pyarrow.types as pt
 
+    if holds_json(kind):
+        return pa.string()
     if isinstance(kind, pa.BaseExtensionType):
         return _of_extension(kind)
     if pt.is_string_view(kind):
@@ -116,6 +119,8 @@ def plain_array(array: pa.Array) -> pa.Array:
     kind = array.type
     if plain_type(kind).equals(kind):
         return array
+    if holds_json(kind):
+        return json_as_text(array)
     if isinstance(kind, pa.BaseExtensionType):
         return _from_extension(array)
     if pt.is_dictionary(kind):
