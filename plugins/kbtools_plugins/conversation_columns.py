@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import kbtools as kb
 from kbtools.data.columns import column_type, is_message_list
-from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.fields import without_reasoning
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools_plugins.conversations import Turn
 
@@ -64,4 +64,4 @@ class ConversationColumns:
 def _extra(feature: Any) -> dict[str, object]:
     if not is_message_list(feature):
         return {}
-    return {name: kind for name, kind in feature.feature.items() if name not in (*_ROLE_AND_TEXT, *REASONING_FIELDS)}
+    return {name: kind for name, kind in without_reasoning(feature.feature).items() if name not in _ROLE_AND_TEXT}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kbtools.data.conversations.fields import REASONING_FIELDS, is_reasoning_turn, merged, said
+from kbtools.data.conversations.fields import is_reasoning_turn, merged, said, without_reasoning
 from kbtools.data.conversations.messages import Message, calls_tool, looks_encoded, writable_messages
 from kbtools.data.conversations.reasoning import ReasoningError, Rules, kept, parse
 from kbtools.data.conversations.sharegpt import NAMES
@@ -56,7 +56,7 @@ def turns_of(value: object, role: str, rules: Rules, reasoning: str | None = Non
 
 
 def _read_turn(message: Message, rules: Rules) -> Turn:
-    fields = {name: value for name, value in message.items() if name not in (*REASONING_FIELDS, "content")}
+    fields = {name: value for name, value in without_reasoning(message).items() if name != "content"}
     found = said(message)
     if is_reasoning_turn(message):
         raise ReasoningError("reasoning-turn")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kbtools.data.conversations.fields import REASONING_FIELDS, REASONING_ROLES
+from kbtools.data.conversations.fields import REASONING_ROLES, WRAPPERS, without_reasoning
 from kbtools.data.conversations.messages import (
     CALL_FIELDS,
     assistant_texts,
@@ -81,7 +81,9 @@ class Stripping:
             return self._of_cells(values, values.type)
         names = _Names.of(values.type.value_type)
         content = values.type.value_type.field(names.content).type
-        if (pt.is_string(content) or pt.is_large_string(content)) and not names.any_is_reasoning(values.flatten()):
+        wrapped = any(values.type.value_type.get_field_index(name) >= 0 for name in WRAPPERS)
+        plain = (pt.is_string(content) or pt.is_large_string(content)) and not wrapped
+        if plain and not names.any_is_reasoning(values.flatten()):
             return self._of_turns(values, names)
         return self._of_cells(values, _turns_type(values.type))
 
@@ -224,8 +226,21 @@ def _turns_again(
 def _turns_type(kind: pa.DataType) -> pa.DataType:
     import pyarrow as pa
 
-    struct = pa.struct([field for field in kind.value_type if field.name not in REASONING_FIELDS])
+    kept = without_reasoning({field.name: _parts(field) for field in kind.value_type})
+    struct = pa.struct(
+        [
+            pa.field(name, pa.struct(list(part.values()))) if isinstance(part, dict) else part
+            for name, part in kept.items()
+        ]
+    )
     return pa.large_list(struct) if pa.types.is_large_list(kind) else pa.list_(struct)
+
+
+def _parts(field: pa.Field) -> pa.Field | dict[str, pa.Field]:
+    """The fields within a field that wraps others; else itself."""
+    import pyarrow.types as pt
+
+    return {part.name: part for part in field.type} if field.name in WRAPPERS and pt.is_struct(field.type) else field
 
 
 def replaced_feature(features: Mapping[str, Any], path: str, feature: object) -> dict[str, object]:

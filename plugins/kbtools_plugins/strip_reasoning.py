@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.columns import PLAIN, column_type, is_message_list
-from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.fields import without_reasoning
 from kbtools.data.conversations.reasoning import AnswerRule, Rules, TagRule
 from kbtools.data.made_columns import map_columns
 from kbtools.data.table import column, field_of, top_column
@@ -136,8 +136,7 @@ class _Column:
         top = top_column(features, path)
         feature: Any = column_type(features, path)
         if is_message_list(feature):
-            kept = {name: inner for name, inner in feature.feature.items() if name not in REASONING_FIELDS}
-            place = cls(path, type(feature)(kept), (), top)
+            place = cls(path, type(feature)(without_reasoning(feature.feature)), (), top)
         else:
             beside = [name for name in PLAIN["reasoning"] if name in features and name != path]
             place = cls(path, feature, tuple(name for name in beside if _is_text(features[name])), top)

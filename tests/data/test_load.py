@@ -89,12 +89,11 @@ def test_unsigned_numbers_far_from_signed_ones_are_refused_in_words(tmp_path, va
         kb.load(_jsonl(tmp_path / "x.jsonl", *rows))
 
 
-@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, [2**70], {"b": 2**64}, True, [True], {"b": True}])
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, True])
 def test_values_that_no_column_holds_are_named(tmp_path, value):
     """Integers of more than 64 bits and truth among numbers are not floats; the line is named all the same."""
-    other = {"b": 0.5} if isinstance(value, dict) else [0.5] if isinstance(value, list) else 0.5
     with pytest.raises(DataError, match="line 2: field 'a' has values that fit no one type"):
-        kb.load(_jsonl(tmp_path / "x.jsonl", {"a": other}, {"a": value}))
+        kb.load(_jsonl(tmp_path / "x.jsonl", {"a": 0.5}, {"a": value}))
 
 
 @pytest.mark.parametrize("text", ["{}\n{}\n", "{" + '"a":[' * 100_000])

@@ -116,6 +116,7 @@ SAID = [
     pytest.param({"role": "assistant", "content": f"r</think>{ANSWER}"}, id="pre-filled"),
     pytest.param({**BARE, "reasoning": "r"}, id="reasoning"),
     pytest.param({**BARE, "reasoning_content": "r"}, id="reasoning_content"),
+    pytest.param({**BARE, "provider_specific_fields": {"reasoning_content": "r"}}, id="in-a-wrapper"),
     pytest.param({**BARE, "thinking": "r"}, id="thinking"),
     pytest.param({**THOUGHTFUL, "reasoning": "r"}, id="twice the same"),
 ]

@@ -56,6 +56,22 @@ def test_the_sample_is_stripped_without_trouble() -> None:
     assert kb.StripReasoning(tag="optional")(once).to_list() == once.to_list()
 
 
+@pytest.mark.parametrize("form", ["struct", "json", "sharegpt"])
+@pytest.mark.parametrize("wrapper", ["provider_specific_fields", "additional_kwargs", "model_extra"])
+def test_reasoning_in_a_field_of_a_gateway_is_lost_as_well(wrapper: str, form: str) -> None:
+    """What else that field holds stays; one that holds nothing else goes."""
+    for more in ({"id": "x"}, {}):
+        said = {"role": "assistant", "content": "A", wrapper: {"reasoning_content": "secret", **more}}
+        if form == "sharegpt":
+            said = {"from": "gpt", "value": "A", wrapper: said[wrapper]}
+        given = [said] if form != "json" else json.dumps([said])
+        ds = datasets.Dataset.from_list([{"messages": given}])
+        out = check_stage(kb.StripReasoning(tag="optional"), ds)
+        assert "secret" not in str(out[0])
+        kept = out[0]["messages"] if form != "json" else json.loads(out[0]["messages"])
+        assert kept == [{**{name: said[name] for name in said if name != wrapper}, **({wrapper: more} if more else {})}]
+
+
 def test_tags_can_be_dropped() -> None:
     """`unwrap` leaves the inner bytes alone."""
     assert contents(kb.StripReasoning(unwrap=True)(rollouts(GOOD))) == ["\n  A\n"]

@@ -17,6 +17,8 @@ REASONING_FIELDS = (
     "reasoning_summary", "thought", "thoughts", "chain_of_thought", "cot",
 )  # fmt: skip
 """Fields of a message beside its content."""
+WRAPPERS = ("provider_specific_fields", "additional_kwargs", "model_extra")
+"""Where LiteLLM, LangChain and the client of OpenAI put fields that they have no place for, those of reasoning too."""
 REASONING_ROLES = ("thinking", "think", "thought", "reasoning", "analysis")
 """Roles of turns that are reasoning alone; gpt-oss says so by the channel `analysis` of an assistant's turn."""
 PART_TYPES = (
@@ -45,7 +47,8 @@ class Said(NamedTuple):
 def said(message: Mapping[str, Any]) -> Said:
     """Take a message apart; ReasoningError for a content or a field of reasoning that holds neither text nor parts."""
     content = message.get("content")
-    beside = [message[name] for name in REASONING_FIELDS if message.get(name)]
+    holders = [message, *(held for name in WRAPPERS if isinstance(held := message.get(name), Mapping))]
+    beside = [holder[name] for holder in holders for name in REASONING_FIELDS if holder.get(name)]
     if isinstance(content, str) and all(isinstance(value, str) and value[:2] != "[{" for value in beside):
         return Said(content, merged(beside), False, ())  # as nearly all are
     visible, thoughts = split(content)
@@ -54,6 +57,18 @@ def said(message: Mapping[str, Any]) -> Said:
     hidden = any(is_hidden(value) for value in (*beside, *thoughts))
     others = tuple(str(part.get("type")) for part in visible if not has_text(part))
     return Said("".join(texts) if texts else None, merged(pieces), hidden, others)
+
+
+def without_reasoning(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A message, or the features of one, without fields of reasoning; a wrapper of nothing else goes, too."""
+    kept = {name: value for name, value in fields.items() if name not in REASONING_FIELDS}
+    for name in WRAPPERS:
+        held = kept.get(name)
+        if isinstance(held, Mapping) and not held.keys().isdisjoint(REASONING_FIELDS):
+            kept[name] = {inner: value for inner, value in held.items() if inner not in REASONING_FIELDS}
+            if not kept[name]:
+                del kept[name]
+    return kept
 
 
 def is_reasoning_turn(message: Mapping[str, Any]) -> bool:

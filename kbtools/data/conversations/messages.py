@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kbtools.data.conversations.fields import REASONING_FIELDS, Part, has_text, is_reasoning_turn, said, split
+from kbtools.data.conversations.fields import Part, has_text, is_reasoning_turn, said, split, without_reasoning
 from kbtools.data.conversations.reasoning import STRICT, ReasoningError, Rules, strip
 from kbtools.data.conversations.sharegpt import is_sharegpt, message_of, turn_of
 from kbtools.data.writable import broken_character
@@ -141,7 +141,7 @@ def _strip_turn(turn: int, message: Message, rules: Rules, troubles: list[Reason
         return {**message, "content": None}
     if message["role"] != "assistant":
         return message
-    kept = {field: value for field, value in message.items() if field not in REASONING_FIELDS}
+    kept = without_reasoning(message)
     try:
         content = strip_content(message.get("content"), rules, calls_tool=calls_tool(message))
     except ReasoningError as error:

@@ -45,5 +45,9 @@ def message_of(turn: Mapping[str, Any]) -> dict[str, object]:
 def turn_of(message: Mapping[str, object], like: Mapping[str, object]) -> dict[str, object]:
     """The message as the turn that it came from, with what was changed or dropped since."""
     value = like["value"] if message.get("function_call") is not None else message.get("content")
-    kept = {field: value for field, value in like.items() if field in ("from", "value") or field in message}
+    kept = {
+        field: message.get(field, value)
+        for field, value in like.items()
+        if field in ("from", "value") or field in message
+    }
     return {**kept, "value": value}

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
-
 _REPO = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
 
 
@@ -33,9 +32,10 @@ def is_on_hub(source: Source) -> bool:
 
 
 def plain(source: Source) -> Source:
-    """The source with an address `[hf://datasets/]OWNER/NAME[@REVISION]` as OWNER/NAME and its revision."""
+    """The source with an address `[hf://datasets/]OWNER/NAME[@REVISION]` as OWNER/NAME and its revision; others are
+    what they are."""
     repo, revision, path = _address(source.dataset)
-    if not _REPO.match(repo):
+    if source.dataset.startswith("hf://") and not _REPO.match(repo):
         raise UsageError(f"{repo!r} is no name of a dataset on the Hub: write hf://datasets/OWNER/NAME.")
     if path:
         raise UsageError(f"{source.dataset}: give the dataset alone, hf://datasets/{repo}; its files go together.")

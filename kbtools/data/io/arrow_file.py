@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kbtools.data.cores import usable_cores
 from kbtools.data.io.ahead import ahead
 from kbtools.data.io.source import aside
-from kbtools.data.shapes import as_text, types_differ
+from kbtools.data.json_columns import as_text, types_may_be_text
 from kbtools.errors import ConfigError, DataError, reason
 
 if TYPE_CHECKING:
@@ -140,22 +140,36 @@ def check_ended(source: pa.MemoryMappedFile, path: Path) -> None:
         raise DataError(f"{path} is not a whole Arrow file (its stream has no end mark): it may be half-written.")
 
 
-def unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
-    """The schema that holds rows of both, as text what has several shapes; DataError where one column would need two
-    types."""
+def unified(schema: pa.Schema, other: pa.Schema, *, typed: bool = False) -> pa.Schema:
+    """The schema that holds rows of both; DataError where one column would need two types.
+
+    A field of JSON then may be text; nothing is, where what was read is `typed`.
+    """
     import pyarrow as pa
 
-    odd = {name for name in {*schema.names} & {*other.names} if _differ(schema.field(name), other.field(name))}
-    both = [pa.schema([field.with_type(pa.string()) if field.name in odd else field for field in one])
-            for one in (schema, other)] if odd else [schema, other]  # fmt: skip
+    odd = set() if typed else {name for name in {*schema.names} & {*other.names} if _is_odd(name, schema, other)}
+    both = [
+        pa.schema([field.with_type(pa.string()) if field.name in odd else field for field in one])
+        for one in (schema, other)
+    ]
     try:
         return pa.unify_schemas(both, promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"two parts of the file give one column different types ({error}).") from error
 
 
-def _differ(one: pa.Field, other: pa.Field) -> bool:
-    return not one.type.equals(other.type) and types_differ(one.type, other.type)
+def _is_odd(name: str, schema: pa.Schema, other: pa.Schema) -> bool:
+    """Whether a column's types go together as text alone."""
+    import pyarrow as pa
+
+    one, two = schema.field(name), other.field(name)
+    if one.type.equals(two.type) or not types_may_be_text(one.type, two.type):
+        return False
+    try:
+        pa.unify_schemas([pa.schema([one]), pa.schema([two])], promote_options="permissive")
+    except pa.ArrowException:
+        return True
+    return False
 
 
 def check_names(names: Iterable[str], path: Path) -> None:
@@ -259,11 +273,10 @@ def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
     if table.schema.equals(schema):
         return table
-    texts = [field.name for field in schema if field.type == pa.string() and field.name in table.column_names]
-    for name in texts:  # that are nested in this table alone
-        if types_differ(pa.string(), table.schema.field(name).type):
-            cells = pa.array(map(as_text, table.column(name).to_pylist()), pa.string())
-            table = table.set_column(table.column_names.index(name), name, cells)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type) and schema.field(field.name).type == pa.string():
+            cells = pa.array(map(as_text, table.column(place).to_pylist()), pa.string())
+            table = table.set_column(place, field.name, cells)
     try:
         return pa.Table.from_pylist(table.to_pylist(), schema=schema)
     except (pa.ArrowException, OverflowError) as error:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kbtools.data.io import agent_traces, arrow_file
 from kbtools.data.io.arrow_file import unified
 from kbtools.data.io.data_file import DataFile
 from kbtools.data.io.quick_lines import quick_table, stripped
-from kbtools.data.shapes import as_text, say, shapes_differ
+from kbtools.data.json_columns import NO_TYPE, array_of, column, in_text
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 24
 """How much of a file is read at once; a table holds the lines that end in it. The first blocks are smaller."""
 _FIRST_BYTES = 1 << 18
-_MOST_SIGNED = (1 << 63) - 1
 _BYTES_IN_PART = 1 << 23
 """How much is parsed at once where several threads read."""
 
@@ -192,51 +191,26 @@ def each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def table(
     rows: list[dict[str, object]], path: Path, numbers: list[int], unit: str, known: pa.Schema | None = None
 ) -> pa.Table:
-    """Rows as an Arrow table; errors name the line or item by its number.
-
-    Columns of several shapes are JSON text, and those that are text in what is `known` of the file.
-    """
+    """Rows as an Arrow table, in text what is text in what is `known`; errors name the line or item by its number."""
     import pyarrow as pa
 
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
-        if _is_text(name, known) or shapes_differ(values):
-            values = _in_text(values, path, name)
+        if known is not None and _is_text(name, known):
+            values = in_text(values, path, name)
         try:
-            arrays[name] = _array(values)
-        except _NO_TYPE as error:
+            arrays[name] = column(values, path, name)
+        except NO_TYPE as error:
             place = f"{path}, {unit} {numbers[_odd_one(values)]}: field {name!r}"
             raise DataError(f"{place} {_why_not(error)}") from error
-        if _is_too_deep(arrays[name].type):
-            place = f"{path}, {unit}s {numbers[0]} to {numbers[-1]}: field {name!r}"
-            raise DataError(f"{place} is nested more than {_DEEPEST} deep, which no column can hold: store it as text.")
     if not arrays:
         raise DataError(f"{path}, {unit}s {numbers[0]} to {numbers[-1]}: none of these rows has a field.")
     return pa.table(arrays)
 
 
-def _is_text(name: str, known: pa.Schema | None) -> bool:
-    return known is not None and name in known.names and str(known.field(name).type) == "string"
-
-
-def _in_text(values: list[object], path: Path, name: str) -> list[object]:
-    """Arrays and objects as JSON text; all else, too, where they are among it."""
-    if not any(isinstance(value, list | dict) for value in values):
-        return values
-    say(path, name)
-    return list(map(as_text, values))
-
-
-_DEEPEST = 60
-"""Of types within one another; Arrow writes 64."""
-
-
-def _is_too_deep(kind: pa.DataType) -> bool:
-    level = [kind]
-    for _ in range(_DEEPEST):
-        level = [outer.field(number).type for outer in level for number in range(outer.num_fields)]
-    return bool(level)
+def _is_text(name: str, known: pa.Schema) -> bool:
+    return name in known.names and str(known.field(name).type) == "string"
 
 
 def _why_not(error: Exception) -> str:
@@ -252,68 +226,14 @@ def _why_not(error: Exception) -> str:
     )
 
 
-_NO_TYPE = (ValueError, TypeError)
-"""What pyarrow raises: its own errors derive from these two, bad text from the first."""
-
-
-def _array(values: list[object]) -> pa.Array:
-    import pyarrow as pa
-
-    try:
-        array = pa.array(values)
-    except OverflowError:
-        array = _with_large_integers(values)
-    if _truth_as_number(values, array.type):
-        raise ValueError("true or false among numbers")
-    return array
-
-
-def _with_large_integers(values: list[object]) -> pa.Array:
-    """Values some of which only unsigned numbers of 64 bits can be; ValueError where even they cannot."""
-    import pyarrow as pa
-
-    try:
-        return pa.array(values, _type_of(values))
-    except OverflowError:
-        raise ValueError("an integer does not fit into 64 bits") from None
-
-
-def _type_of(values: Sequence[Any]) -> pa.DataType:
-    """The type that pyarrow finds, but unsigned for integers that need it: those, it does not look for."""
-    import pyarrow as pa
-
-    some = [value for value in values if value is not None]
-    kinds = set(map(type, some))
-    if kinds == {int}:
-        return pa.uint64() if max(some) > _MOST_SIGNED else pa.int64()
-    if kinds == {list}:
-        return pa.list_(_type_of([item for value in some for item in value]))
-    if kinds == {dict}:
-        names = dict.fromkeys(name for value in some for name in value)
-        return pa.struct([(name, _type_of([value.get(name) for value in some])) for name in names])
-    return pa.infer_type(some)
-
-
-def _truth_as_number(values: Sequence[Any], kind: pa.DataType) -> bool:
-    """Whether pyarrow has taken a `true` among floats for 1.0."""
-    import pyarrow.types as pt
-
-    some = [value for value in values if value is not None]
-    if pt.is_struct(kind):
-        return any(_truth_as_number([value.get(field.name) for value in some], field.type) for field in kind)
-    if pt.is_list(kind):
-        return _truth_as_number([item for value in some for item in value], kind.value_type)
-    return bool(pt.is_floating(kind)) and any(isinstance(value, bool) for value in some)
-
-
 def _odd_one(values: list[object]) -> int:
     """Index of the first value that does not go with those before it."""
     low, high = 1, len(values)
     while low < high:  # the shortest prefix that has no common type
         middle = (low + high) // 2
         try:
-            _array(values[:middle])
+            array_of(values[:middle])
             low = middle + 1
-        except _NO_TYPE:
+        except NO_TYPE:
             high = middle
     return low - 1

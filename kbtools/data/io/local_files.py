@@ -170,6 +170,7 @@ def _common(parts: Sequence[Dataset], paths: Sequence[Path]) -> Features:
     names: list[str] = next((ds.column_names for ds in parts if ds.column_names), [])
     first = next(i for i, ds in enumerate(parts) if ds.column_names or not names)
     schema = parts[first].data.schema
+    typed = any(data_file(path).kind != "json" for path in paths)
     for ds, path in zip(parts, paths, strict=True):
         if not ds.column_names:  # JSON lines without a row say no columns
             continue
@@ -179,7 +180,7 @@ def _common(parts: Sequence[Dataset], paths: Sequence[Path]) -> Features:
                 f"{path} and {paths[first]} are parts of one dataset, but their columns differ: {difference}. "
                 "Give them the same columns, or load each by itself."
             )
-        schema = _widened(schema, ds, path, paths[first])
+        schema = _widened(schema, ds, path, paths[first], typed=typed)
     if schema.types == parts[first].data.schema.types:
         return parts[first].features
     return datasets.Features.from_arrow_schema(schema)
@@ -191,9 +192,9 @@ def _difference(found: Sequence[str], first: Sequence[str]) -> str:
     return " and ".join([*said, *([f"it lacks {', '.join(map(repr, less))}"] if less else [])])
 
 
-def _widened(schema: pa.Schema, ds: Dataset, path: Path, first: Path) -> pa.Schema:
+def _widened(schema: pa.Schema, ds: Dataset, path: Path, first: Path, *, typed: bool) -> pa.Schema:
     try:
-        return arrow_file.unified(schema, ds.data.schema)
+        return arrow_file.unified(schema, ds.data.schema, typed=typed)
     except DataError:
         odd = [
             f"{name!r} is {type_text(ds.features[name])} in one and {schema.field(name).type} in the other"
@@ -210,7 +211,7 @@ def _fit(one: pa.Field, other: pa.Field) -> bool:
     import pyarrow as pa
 
     try:
-        arrow_file.unified(pa.schema([one]), pa.schema([other]))
+        arrow_file.unified(pa.schema([one]), pa.schema([other]), typed=True)
     except DataError:
         return False
     return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from kbtools.data.shapes import holds_json, json_as_text
+from kbtools.data.json_columns import holds_json, json_as_text
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import kbtools as kb
 from kbtools.data.columns import column_type, is_message_list
-from kbtools.data.conversations.fields import REASONING_FIELDS
+from kbtools.data.conversations.fields import REASONING_FIELDS, without_reasoning
 from kbtools.data.conversations.messages import Message, looks_encoded, writable_messages
 from kbtools.data.conversations.reasoning import ReasoningError
 from kbtools.data.made_columns import map_columns
@@ -160,7 +160,7 @@ class ExplodeTurns(kb.Stage):
     def _earlier(self, message: Message) -> Message:
         if self.earlier_reasoning == "keep":
             return message
-        return {name: value for name, value in message.items() if name not in REASONING_FIELDS}
+        return without_reasoning(message)
 
     def _cells(self, table: pa.Table) -> Iterator[_TurnCells]:
         import datasets

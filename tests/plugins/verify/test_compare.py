@@ -44,19 +44,6 @@ def _tensor(values) -> Tensor:
     return flatten(_tree(values))[1][0]
 
 
-def test_errors_all_over_that_are_far_above_the_references_are_a_remark() -> None:
-    """A sum in one variable is off by as much as a constant that was cut short: neither is wrong."""
-    exact = np.random.default_rng(0).standard_normal(1_000)
-    plain, short, rounded = _tree(exact), _tree(exact * (1 + 2e-6)), _tree(exact * (1 + 1e-7))
-    want = {"tensor": exact.tobytes(), "dtype": "float64", "shape": [1_000], "stride": []}
-    found = compare(short, plain, want, ordinary=True)
-    assert isinstance(found, Match)
-    assert found.remark.startswith("imprecise: the output is off by 2e-06 of itself")
-    near = compare(rounded, plain, want, ordinary=True)
-    assert isinstance(near, Match)
-    assert near.remark == ""
-
-
 def test_one_wrong_element_among_many_is_found() -> None:
     """A large tensor does not hide a small corner."""
     want = np.random.default_rng(0).standard_normal(10_000)

@@ -1,4 +1,4 @@
-"""Columns whose values have several shapes are kept as JSON text, whole and said; two types are refused."""
+"""Lists and objects that fit no one type are kept as JSON text, whole and said; a number among text is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import kbtools as kb
 from kbtools.data.io import jsonl
-from kbtools.data.shapes import as_text, shapes_differ
+from kbtools.data.json_columns import as_text
 from kbtools.errors import DataError
 
 PARTS = [{"role": "user", "content": [{"type": "text", "text": "a kernel"}]}, {"role": "assistant", "content": "ok"}]
@@ -37,7 +37,7 @@ def test_content_that_is_text_or_parts_comes_back_whole(tmp_path, caplog):
             found = kb.load(path)
         assert _messages(found.select([0, 1])) == [PARTS, WORDS]
         assert found[2] == {"messages": None, "reward": 0.0}
-        assert f"{path}: the values of 'messages' have several shapes" in caplog.text
+        assert f"{path}: the values of 'messages' fit no one type" in caplog.text
 
 
 def test_shapes_that_differ_far_apart_come_back_whole(tmp_path, monkeypatch):
@@ -79,12 +79,28 @@ def test_columns_of_json_are_columns_of_json_text(tmp_path, place):
     assert kb.apply(ds, kb.ToMessages())["messages"][:] == [WORDS, WORDS]
 
 
-@pytest.mark.parametrize("values", [[1, "x"], [{"a": 1}, {"a": "x"}], [[0.5], [True]]])
-def test_values_of_one_shape_and_two_types_are_refused(tmp_path, values):
-    """A number among texts is a slip, not a shape."""
-    assert not shapes_differ(values)
-    with pytest.raises(DataError, match="fit no one type"):
+@pytest.mark.parametrize(
+    "values", [[{"a": 1}, {"a": "x"}], [[0.5], [True]], [[2**70], [0]], [{"b": 2**64}, {"b": 0.5}], [[[]], [{}]]]
+)
+def test_lists_and_objects_that_no_type_holds_come_back_whole(tmp_path, values):
+    """Wherever within them it is that they differ."""
+    found = kb.load(_lines(tmp_path / "x.jsonl", *({"a": value} for value in values)))
+    assert [json.loads(text) for text in found["a"]] == values
+
+
+@pytest.mark.parametrize("values", [[1, "x"], [[1], 2], [{"a": 1}, True]])
+def test_numbers_beside_anything_else_are_refused(tmp_path, values):
+    """A number among texts or lists is a slip."""
+    with pytest.raises(DataError, match="line 2: field 'a' has values that fit no one type"):
         kb.load(_lines(tmp_path / "x.jsonl", *({"a": value} for value in values)))
+
+
+def test_typed_files_of_one_dataset_are_not_made_text(tmp_path):
+    """Parquet says its types: a list in one shard and text in the other is a slip."""
+    datasets.Dataset.from_list([{"a": [1]}]).to_parquet(tmp_path / "a.parquet")
+    datasets.Dataset.from_list([{"a": "x"}]).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="'a' is string in one and list"):
+        kb.load(str(tmp_path / "*.parquet"))
 
 
 JSON = st.recursive(
