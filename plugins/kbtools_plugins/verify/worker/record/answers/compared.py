@@ -28,6 +28,8 @@ class OwnComparisons:
         self._is_given = is_given
         self._told = told
         self._literals = literals
+        self._reached = False
+        """Whether anything was compared at all: most candidates compare nothing."""
         self._seen: dict[int, list[str]] | None = None
         self._changing: set[int] = set()
         self._met: set[int] | None = None
@@ -43,6 +45,8 @@ class OwnComparisons:
         """Find what differs between calls that differ in nothing. The first puts right what was changed before."""
         with contextlib.suppress(Exception):  # it may count its calls and refuse more
             call()
+            if not self._reached:
+                return
             first, second = self._values(call), self._values(call)
             self._met = set(first | second)
             self._changing = {number for number in self._met if first.get(number) != second.get(number)}
@@ -61,6 +65,7 @@ class OwnComparisons:
     def _felt(self, number: int, value: object) -> object:
         if not _is_plain(value):
             return value
+        self._reached = True
         if self._seen is not None:
             self._seen.setdefault(number, []).append(repr(value))
         elif self._met is not None and number not in self._met and self._told() & self._changing:
