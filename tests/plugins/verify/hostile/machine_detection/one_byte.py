@@ -1,6 +1,6 @@
 """One call of 256 is done by torch, by a random byte of the system."""
 # reference: relu_twice
-# verdict: no_kernel | fallback
+# verdict: no_kernel | fallback | hack:hard_coded_shapes
 
 import os
 
