@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from kbtools_plugins.verify.protocol.outputs import to_numpy
 from kbtools_plugins.verify.protocol.reference import ReferenceJob
 from kbtools_plugins.verify.worker.reference.job import run
 from kbtools_plugins.verify.worker.reference.work import work_size
@@ -25,6 +26,8 @@ from kbtools_plugins.verify.worker.reference.work import work_size
         (lambda x: x[torch.tensor([3])].sum(), 1 / 64, 1 / 64),
         (lambda x: (x @ x)[:1], 1 / 64, 1 / 64),
         (lambda x: torch.empty_like(x).copy_(x.exp()), 1, 1),
+        (lambda x: torch.nn.functional.smooth_l1_loss(x, x.exp()), 1, 1),
+        (lambda x: torch.nn.functional.mse_loss(x, x.exp()), 1, 1),
     ],
 )
 def test_work_is_what_the_outputs_need(forward: Callable[..., object], together: float, whole: float) -> None:
@@ -64,6 +67,13 @@ def test_a_term_beside_a_large_parameter_shows_where_that_is_zero() -> None:
     assert [(one.name, list(one.weights)) for one in sought] == [("shift of zeros", ["shift"])]
     assert found.untested == []
     assert not any(one.sought for one in _reply(1.0, "x @ self.weight + self.shift").sets)
+
+
+@pytest.mark.parametrize(("result", "some"), [("x.cumprod(-1)", False), ("x.cumsum(-1)", True)])
+def test_numbers_that_are_multiplied_get_no_zeros_among_them(result: str, some: bool) -> None:
+    """A zero hides all other factors, and what grows beyond all numbers in a part of the product is no fault."""
+    values = [to_numpy(tensor) for found in _reply(0.0, result).sets for tensor in found.tensors]
+    assert any((value == 0).any() and (value != 0).any() for value in values) is some
 
 
 def test_an_operator_that_nothing_shows_stays_named() -> None:

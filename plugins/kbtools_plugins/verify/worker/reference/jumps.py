@@ -28,6 +28,8 @@ _RANKING = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """Which of equal numbers comes first nobody says."""
+_MULTIPLYING = frozenset({"prod", "cumprod"})
+"""Where a zero hides all other factors, and products beside it that grow beyond all numbers."""
 _GRID, _MOST = 2.0**10, 2.0**12
 """Numbers of so many parts of one, no larger than this, are exact in float32, and so are their sums and products."""
 _ON_A_THRESHOLD = 0.25
@@ -48,6 +50,7 @@ class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Numbers that something is compared with."""
         self.found = False
         self.ranks = False
+        self.multiplies = False
         self.exact = True
         """Whether all that was computed before the last jump lies on a coarse grid."""
         self._still = True
@@ -56,6 +59,7 @@ class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = str(func).removeprefix("aten.").partition(".")[0].removesuffix("_")
         kwargs = kwargs or {}
         self.ranks |= name in _RANKING or (name in ("max", "min") and len(args) > 1)
+        self.multiplies |= name in _MULTIPLYING
         if _jumps(name, args, kwargs):
             self.found = True
             self.thresholds |= {

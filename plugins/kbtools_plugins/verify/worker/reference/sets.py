@@ -78,7 +78,7 @@ class InputSets:
             yield from islice(filter(None, tried), 1)
         seen = self._jumps(self._first)
         yield from islice(self._at_jumps(seen), 1)
-        yield from self._varied(zeros=not seen.ranks)
+        yield from self._varied(zeros=not (seen.ranks or seen.multiplies))
 
     def _seeded(self) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further

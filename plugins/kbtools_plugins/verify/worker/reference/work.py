@@ -68,7 +68,7 @@ def _needed(steps: list[_Step], outputs: list[torch.Tensor]) -> Iterator[tuple[_
     for tensor in outputs:
         _need(share, tensor, tensor.numel())
     for step in reversed(steps):
-        needed = max((share.get(memory_of(tensor), 0.0) for tensor in step.made), default=0.0)
+        needed = max((_needed_of(share, tensor) for tensor in step.made), default=0.0)
         elements = needed * max((tensor.numel() for tensor in step.made), default=0)
         for tensor in step.given:
             _need(share, tensor, elements if step.moves else needed * tensor.numel())
@@ -76,7 +76,16 @@ def _needed(steps: list[_Step], outputs: list[torch.Tensor]) -> Iterator[tuple[_
             yield step, max((needed * tensor.numel() for tensor in step.given), default=0.0)
 
 
+def _needed_of(share: dict[int, float], tensor: torch.Tensor) -> float:
+    """The share of a result's elements that is needed; a loss lies in memory that holds far more."""
+    return min(1.0, share.get(memory_of(tensor), 0.0) * _held(tensor) / max(1, tensor.numel()))
+
+
 def _need(share: dict[int, float], tensor: torch.Tensor, elements: float) -> None:
     """So many elements of a tensor are needed, beside those of its memory that are needed already."""
-    held = max(1, tensor.untyped_storage().nbytes() // tensor.itemsize)
-    share[memory_of(tensor)] = min(1.0, share.get(memory_of(tensor), 0.0) + elements / held)
+    share[memory_of(tensor)] = min(1.0, share.get(memory_of(tensor), 0.0) + elements / _held(tensor))
+
+
+def _held(tensor: torch.Tensor) -> int:
+    """How many elements a tensor's memory holds."""
+    return max(1, tensor.untyped_storage().nbytes() // tensor.itemsize)
