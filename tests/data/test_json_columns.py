@@ -56,12 +56,16 @@ def test_text_among_lists_stays_as_it_is(tmp_path):
     assert found["prompt"][:] == ["say [1]", json.dumps(WORDS), None]
 
 
-def test_files_of_one_dataset_may_differ_in_shape(tmp_path):
-    """Each of them is of one type; together they are text."""
+def test_files_of_one_dataset_may_differ_in_shape(tmp_path, caplog):
+    """Each of them is of one type; together they are text, and a warning names each that was none."""
     _lines(tmp_path / "a.jsonl", {"messages": WORDS})
     _lines(tmp_path / "b.jsonl", {"messages": PARTS})
     _lines(tmp_path / "c.jsonl", {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]})
-    assert _messages(kb.load(str(tmp_path / "*.jsonl")))[:2] == [WORDS, PARTS]
+    with caplog.at_level(logging.WARNING, "kbtools"):
+        assert _messages(kb.load(str(tmp_path / "*.jsonl")))[:2] == [WORDS, PARTS]
+    assert all(
+        f"{tmp_path / name}: the values of 'messages' fit no one type" in caplog.text for name in ("a.jsonl", "c.jsonl")
+    )
 
 
 @pytest.mark.parametrize("place", ["given", "parquet"])

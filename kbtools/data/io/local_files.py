@@ -20,6 +20,7 @@ from kbtools.data.io import arrow_file, csv_file, json_document, jsonl, plain_ty
 from kbtools.data.io.agent_traces import is_trace
 from kbtools.data.io.arrow_file import TableReading
 from kbtools.data.io.data_file import DataFile, data_file
+from kbtools.data.json_columns import say
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -181,9 +182,20 @@ def _common(parts: Sequence[Dataset], paths: Sequence[Path]) -> Features:
                 "Give them the same columns, or load each by itself."
             )
         schema = _widened(schema, ds, path, paths[first], typed=typed)
+    _say_texts(parts, paths, schema)
     if schema.types == parts[first].data.schema.types:
         return parts[first].features
     return datasets.Features.from_arrow_schema(schema)
+
+
+def _say_texts(parts: Sequence[Dataset], paths: Sequence[Path], schema: pa.Schema) -> None:
+    """Warn of lists and objects of one file that are text among those of others."""
+    import pyarrow.types as pt
+
+    for ds, path in zip(parts, paths, strict=True):
+        for field in ds.data.schema:
+            if pt.is_nested(field.type) and pt.is_string(schema.field(field.name).type):
+                say(path, field.name)
 
 
 def _difference(found: Sequence[str], first: Sequence[str]) -> str:
