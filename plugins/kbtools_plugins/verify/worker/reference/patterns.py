@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
@@ -14,12 +17,14 @@ def structured(inputs: Inputs, habits: list[Kept], signs: bool = False) -> Input
 
     `habits` say what each tensor keeps. With `signs` sizes are in order, and every other number is negative.
     """
+    return _each(inputs, habits, partial(_in_order, signs=signs))
+
+
+def _each(inputs: Inputs, habits: list[Kept], change: Callable[[torch.Tensor, Kept], torch.Tensor]) -> Inputs | None:
+    """The change made to each tensor; None where it leaves all as they are."""
     leaves, spec = tree_flatten(inputs)
     each = iter(habits)
-    changed = [
-        _in_order(leaf, next(each), signs) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf
-        for leaf in leaves
-    ]
+    changed = [change(leaf, next(each)) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf for leaf in leaves]
     if all(new is old for new, old in zip(changed, leaves, strict=True)):
         return None
     return tuple(tree_unflatten(changed, spec))
@@ -43,15 +48,7 @@ def outliers(inputs: Inputs, habits: list[Kept], *, signs: bool) -> Inputs | Non
     """In each row one number far above all others, in the first two the last and the first one: what is left out of a
     maximum, a sum of exponentials or a question whether any is so large hides behind the others elsewhere. With `signs`
     it is as far below them in every other pair of rows."""
-    leaves, spec = tree_flatten(inputs)
-    each = iter(habits)
-    changed = [
-        _with_outliers(leaf, next(each), signs) if isinstance(leaf, torch.Tensor) and leaf.numel() else leaf
-        for leaf in leaves
-    ]
-    if all(new is old for new, old in zip(changed, leaves, strict=True)):
-        return None
-    return tuple(tree_unflatten(changed, spec))
+    return _each(inputs, habits, partial(_with_outliers, signs=signs))
 
 
 def _with_outliers(tensor: torch.Tensor, stays: Kept, signs: bool) -> torch.Tensor:
