@@ -37,9 +37,10 @@ def run(job: ReplayJob, talk: Talk) -> ReplayReply | TimingReply:
     Go.read(talk.receive())
     if job.timing is None or assembler is None:
         return replay(job, launching(job, DeviceMachine))
+    trace = timing.TimedTrace(job)  # which starts compilers that are out of reach from here on
     assembler.install()
     sandbox.shut(Path.cwd(), sandbox.readable_paths())
-    return timing.run(job, job.timing)
+    return timing.run(trace, job.timing)
 
 
 def _prepare_for_foreign_code() -> Assembler:
@@ -57,5 +58,6 @@ def _start_cuda() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.zeros(1, device="cuda")
     torch.cuda.synchronize()
+    driver.reset_active()  # what compiles for devices that need not be there has put another in its place
     driver.active.get_current_target()
     triton.set_allocator(lambda size, alignment, stream: torch.empty(size, dtype=torch.int8, device="cuda"))

@@ -100,18 +100,27 @@ def bytes_per_millisecond(properties: Any) -> float:
     return 2.0 * clock * width / 8 if clock and width else _UNKNOWN_SPEED
 
 
-def run(job: ReplayJob, timing: Timing) -> TimingReply:
+class TimedTrace:
+    """A candidate's trace on its inputs, run once: all that Triton makes of it on first use is there."""
+
+    def __init__(self, job: ReplayJob) -> None:
+        self._job = job
+        self._inputs = [decode_tensor(tensor) for tensor in job.runs[0].inputs]
+        self.machine = TimedMachine(job.traces[0], load_kernels(job.source), job.names, job.allow, job.state)
+        self.prepare()
+        self.machine.execute()
+
+    def prepare(self) -> None:
+        """Fresh inputs and memory."""
+        self.machine.forget(self._job.runs[0].shift, 0)
+        self.machine.place(self._inputs, self._job.state)
+
+
+def run(trace: TimedTrace, timing: Timing) -> TimingReply:
     """Intervals of kernel and reference, eager and compiled, the roofline floor, and what the kernels computed last."""
-    machine = TimedMachine(job.traces[0], load_kernels(job.source), job.names, job.allow, job.state)
-    inputs = [decode_tensor(tensor) for tensor in job.runs[0].inputs]
     reference = _Reference(timing)
-
-    def prepare() -> None:
-        machine.forget(job.runs[0].shift, 0)
-        machine.place(inputs, job.state)
-
     calls = {
-        "kernel": Timed(prepare, machine.execute),
+        "kernel": Timed(trace.prepare, trace.machine.execute),
         "eager": Timed(reference.fresh, lambda: reference.call(reference.instance)),
     }
     with torch.no_grad():
@@ -127,7 +136,7 @@ def run(job: ReplayJob, timing: Timing) -> TimingReply:
         times={name: list(found) for name, found in times.items()},
         floor_ms=timing.needed_bytes / bytes_per_millisecond(torch.cuda.get_device_properties(0)),
         not_compiled=compiles,
-        last=machine.results(),
+        last=trace.machine.results(),
     )
 
 
