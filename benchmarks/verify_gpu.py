@@ -110,7 +110,7 @@ def suite_part(only: str, workers: int, until: float) -> dict[str, Any]:
     print(verify_suite.table(candidates, verdicts))
     unexpected = [
         f"{candidate.group}/{candidate.kind}/{candidate.name}: {verdict.verdict}, expected "
-        f"{' or '.join(candidate.expected)}: {verdict.error[-300:]}"
+        f"{' or '.join(candidate.expected)}: {verdict.error[-900:]}"
         for candidate, verdict in found
         if verdict.verdict not in candidate.expected
     ]
