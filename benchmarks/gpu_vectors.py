@@ -25,6 +25,7 @@ from kbtools_plugins.ptx.bits import WIDTHS, Bits
 from kbtools_plugins.ptx.launch import Buffer, launch
 from kbtools_plugins.ptx.machine.arguments import Argument
 from kbtools_plugins.ptx.memory.buffer import Pointer
+from kbtools_plugins.ptx.numerics.formats import widen
 from tests.plugins.ptx.exact import near_bits, random_bits
 from tests.plugins.ptx.single import THREADS, kernel
 
@@ -38,6 +39,7 @@ _ARITY = {"add": 2, "sub": 2, "mul": 2, "fma": 3, "div": 2, "rcp": 1, "sqrt": 1}
 _FLOATS = {"f16": (10, 31), "bf16": (7, 255), "f32": (23, 255), "f64": (52, 2047)}
 """Bits of the fraction, and the exponent of what is not finite."""
 _APPROXIMATE = ("ex2", "lg2", "sin", "cos", "tanh", "rsqrt", "rcp", "sqrt")
+_SINCE_90 = ("tanh.approx.bf16", "ex2.approx.ftz.bf16")
 _DOT = """
 import triton
 import triton.language as tl
@@ -79,6 +81,8 @@ class Difference:
     """Of those that differ, how many are NaN in both places."""
     most_steps: int
     mean_steps: float
+    of_largest: float
+    """Of floats, the largest difference over the largest finite result."""
     error: str = ""
     example: str = ""
     """Operands of a single instruction and both results, as bits."""
@@ -90,7 +94,7 @@ def names() -> list[str]:
 
     dots = [f"mma {name} depth {depth} {spread}" for name in _PRODUCTS for depth in (16, 32, 128)
             for spread in ("near", "wide") if depth >= 32 or name not in _OF_A_BYTE]  # fmt: skip
-    return [*dots, *_instructions(), *(f"case {case.name}" for case in CASES)]
+    return [*dots, *_instructions(), "cuda softmax", "cuda matmul", *(f"case {case.name}" for case in CASES)]
 
 
 def _instructions() -> dict[str, tuple[list[str], int]]:
@@ -120,7 +124,7 @@ def _approximations() -> dict[str, tuple[list[str], int]]:
     made: dict[str, tuple[list[str], int]] = {}
     for name, flush in product(_APPROXIMATE, ("", ".ftz")):
         if (name, flush) != ("tanh", ".ftz"):
-            made[f"{name}.approx{flush}.f32"] = ["f32"], 32
+            made[f"{name}.approx{flush}.f32"] = ["angle" if name in ("sin", "cos") else "f32"], 32
     made |= {f"{name}.approx.{kind}": ([kind], 16) for name in ("ex2", "tanh") for kind in ("f16", "bf16")
              if (name, kind) != ("ex2", "bf16")}  # fmt: skip
     made["ex2.approx.ftz.bf16"] = ["bf16"], 16
@@ -166,14 +170,15 @@ def _whole_numbers() -> dict[str, tuple[list[str], int]]:
             made[f"mul.wide.{kind}"] = [kind] * 2, 2 * width
     made |= {f"shl.b{width}": ([f"u{width}", "u32"], width) for width in (16, 32, 64)}
     for kind in ("s32", "s64", "u32", "u64"):
-        made[f"bfe.{kind}"] = [kind, "u32", "u32"], WIDTHS[kind]
+        made[f"bfe.{kind}"] = [kind, "byte", "byte"], WIDTHS[kind]
     for name, width in product(("popc", "clz"), (32, 64)):
         made[f"{name}.b{width}"] = [f"u{width}"], 32
     made |= {f"{name}.s{width}": ([f"s{width}"], width) for name in ("abs", "neg") for width in (16, 32, 64)}
     made |= {f"brev.b{width}": ([f"u{width}"], width) for width in (32, 64)}
+    made["bfi.b32"] = ["u32", "u32", "byte", "byte"], 32
+    made |= {f"{name}.sat.s32": (["s32"] * 2, 32) for name in ("add", "sub")}
     made |= {"mul24.lo.s32": (["s32"] * 2, 32), "mul24.hi.u32": (["u32"] * 2, 32), "sad.s32": (["s32"] * 3, 32),
-             "prmt.b32": (["u32"] * 3, 32), "bfi.b32": (["u32"] * 4, 32), "add.sat.s32": (["s32"] * 2, 32),
-             "sub.sat.s32": (["s32"] * 2, 32), "shf.l.wrap.b32": (["u32"] * 3, 32), "dp4a.s32.s32": (["s32"] * 3, 32),
+             "prmt.b32": (["u32"] * 3, 32), "shf.l.wrap.b32": (["u32"] * 3, 32), "dp4a.s32.s32": (["s32"] * 3, 32),
              "shf.r.clamp.b32": (["u32"] * 3, 32)}  # fmt: skip
     return made
 
@@ -181,6 +186,8 @@ def _whole_numbers() -> dict[str, tuple[list[str], int]]:
 def made(name: str) -> Vector:
     """The launch of a name."""
     head, _, rest = name.partition(" ")
+    if head == "cuda":
+        return _cuda(rest)
     if head == "mma":
         return _product(*rest.replace(" depth ", "|").rsplit(" ", 1))
     return _case(rest) if head == "case" else _single(name)
@@ -190,15 +197,26 @@ def _single(opcode: str) -> Vector:
     kinds, width = _instructions()[opcode]
     operands = [_operands(kind, seed) for seed, kind in enumerate(kinds)]
     text = kernel(opcode, [width, *(8 * operand.itemsize for operand in operands)])
+    if opcode in _SINCE_90:
+        text = text.replace(".target sm_89", ".target sm_90")
     buffers = [Buffer("result", np.zeros(COUNT * width // 8, np.uint8))]
     buffers += [Buffer(f"operand{at}", operand.view(np.uint8).copy()) for at, operand in enumerate(operands)]
     last = opcode.rpartition(".")[2]
     result = opcode.split(".")[-2] if opcode.startswith("cvt") else last if not opcode.startswith("mul.wide") else ""
     found = result if result in WIDTHS and WIDTHS[result] == width else f"u{width}"
-    return Vector(Prepared(text, None, (COUNT // THREADS,), buffers, THREADS // 32), (found, *kinds))
+    named = [_DRAWN.get(kind, kind) for kind in ("f32" if found == "tf32" else found, *kinds)]
+    return Vector(Prepared(text, None, (COUNT // THREADS,), buffers, THREADS // 32), tuple(named))
+
+
+_DRAWN = {"angle": "f32", "byte": "u32"}
+"""Operands of which an instruction takes no others: up to pi, below 256."""
 
 
 def _operands(kind: str, seed: int) -> Bits:
+    if kind == "angle":
+        return np.random.default_rng(seed).uniform(-np.pi, np.pi, COUNT).astype(np.float32).view(np.uint32)
+    if kind == "byte":
+        return np.random.default_rng(seed).integers(0, 256, COUNT, dtype=np.uint32)
     if kind in _FLOATS:
         half = COUNT // 2
         return np.concatenate([random_bits(kind, half, seed), near_bits(kind, COUNT - half, seed + 9)], 1).ravel()
@@ -244,6 +262,21 @@ def _product(which: str, spread: str) -> Vector:
     return Vector(prepared, ("u8", "u8", "u8", kinds[_PRODUCTS[name][1]]))
 
 
+def _cuda(name: str) -> Vector:
+    """A kernel in CUDA C++."""
+    from kbtools_plugins.ptx.nvrtc import compile_cuda
+    from tests.plugins.ptx.test_cuda import MATMUL, SOFTMAX
+
+    generator = np.random.default_rng(0)
+    given = [Buffer(part, generator.standard_normal(count, np.float32).view(np.uint8)) for part, count in
+             (("a", 50 * 37), ("b", 37 * 41))]  # fmt: skip
+    out = Buffer("out", np.zeros(4 * 50 * 41, np.uint8))
+    if name == "softmax":
+        prepared = Prepared(compile_cuda(SOFTMAX), name, (50,), [given[0], out, 37], 4)
+        return Vector(prepared, ("f32", "f32"))
+    return Vector(Prepared(compile_cuda(MATMUL), name, (3, 4), [*given, out, 50, 41, 37], 8), ("f32",) * 3)
+
+
 def _case(name: str) -> Vector:
     import torch
 
@@ -258,7 +291,7 @@ def _case(name: str) -> Vector:
     given = launch_arguments(compiled, arguments)
     prepared = Prepared(compiled.text, compiled.name, case.grid, given, compiled.num_warps, compiled.shared_bytes,
                         compiled.scratch_bytes)  # fmt: skip
-    kinds = {buffer: "" for buffer in buffers(given)}
+    kinds = dict.fromkeys(buffers(given), "")
     types = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64"}
     for tensor in _tensors(list(arguments.values())):
         kind = types.get(str(tensor.dtype).removeprefix("torch."), f"u{8 * tensor.itemsize}")
@@ -268,7 +301,7 @@ def _case(name: str) -> Vector:
     return Vector(prepared, tuple(kind or "u8" for kind in kinds.values()))
 
 
-def _tensors(values: Sequence[object]) -> Iterator["object"]:
+def _tensors(values: Sequence[object]) -> Iterator[object]:
     import torch
 
     for value in values:
@@ -311,7 +344,7 @@ def compared(name: str, run: Callable[[Prepared], None]) -> Difference:
         on_machine(here)
         run(there)
     except Exception as error:  # noqa: BLE001 - a row of the table
-        return Difference(name, 0, 0, 0, 0, 0.0, f"{type(error).__name__}: {error}"[:300])
+        return Difference(name, 0, 0, 0, 0, 0.0, 0.0, f"{type(error).__name__}: {error}"[:300])
     before = buffers(vector.prepared.arguments)
     pairs = zip(before, buffers(here.arguments), buffers(there.arguments), vector.kinds, strict=True)
     return _difference(name, [(old.data, ours.data, theirs.data, kind) for old, ours, theirs, kind in pairs])
@@ -319,7 +352,7 @@ def compared(name: str, run: Callable[[Prepared], None]) -> Difference:
 
 def _difference(name: str, pairs: list[tuple[Bits, Bits, Bits, str]]) -> Difference:
     results = differ = nans = most = 0
-    total, example = 0.0, ""
+    total, worst, example = 0.0, 0.0, ""
     for old, ours, theirs, kind in pairs:
         if np.array_equal(old, ours) and np.array_equal(old, theirs):
             continue
@@ -331,13 +364,23 @@ def _difference(name: str, pairs: list[tuple[Bits, Bits, Bits, str]]) -> Differe
         places = places[~both]
         if not places.size:
             continue
+        worst = max(worst, _of_largest(ours, theirs, kind))
         steps = np.abs(_ordered(ours[places], kind) - _ordered(theirs[places], kind))
         most, total = max(most, int(steps.max())), total + float(steps.sum())
         at = places[int(np.argmax(steps))]
         operands = [f"{view[at]:x}" for view in (data.view(f"u{WIDTHS[k] // 8}") for data, _, _, k in pairs)
                     if view.size == ours.size]  # fmt: skip
         example = f"[{at}] of {' '.join(operands)}: machine {ours[at]:x}, device {theirs[at]:x}"
-    return Difference(name, results, differ, nans, most, total / max(1, results), example=example)
+    return Difference(name, results, differ, nans, most, total / max(1, results), worst, example=example)
+
+
+def _of_largest(ours: Bits, theirs: Bits, kind: str) -> float:
+    if kind not in _FLOATS:
+        return 0.0
+    here, there = widen(ours, kind), widen(theirs, kind)
+    both = np.isfinite(here) & np.isfinite(there)
+    largest = np.abs(here[both]).max(initial=0.0)
+    return float(np.abs(here[both] - there[both]).max(initial=0.0) / largest) if largest else 0.0
 
 
 def _is_nan(bits: Bits, kind: str) -> Bits:

@@ -116,28 +116,36 @@ class TimedTrace:
         self.machine.place(self._inputs, self._job.state)
 
 
-def run(trace: TimedTrace, timing: Timing) -> TimingReply:
-    """Intervals of kernel and reference, eager and compiled, the roofline floor, and what the kernels computed last."""
-    reference = _Reference(timing)
-    calls = {
-        "kernel": Timed(trace.prepare, trace.machine.execute),
-        "eager": Timed(reference.fresh, lambda: reference.call(reference.instance)),
-    }
-    with torch.no_grad():
-        try:
-            compiled = torch.compile(reference.instance)
-            reference.call(compiled)
-            calls["compiled"] = Timed(reference.fresh, lambda: reference.call(compiled))
-            compiles = ""
-        except Exception as error:  # noqa: BLE001 - not every reference is one that the compiler takes
-            compiles = f"{type(error).__name__}: {error}"[:300]
-        times = interleaved(calls, DeviceClock(), _MOST_SECONDS)
-    return TimingReply(
-        times={name: list(found) for name, found in times.items()},
-        floor_ms=timing.needed_bytes / bytes_per_millisecond(torch.cuda.get_device_properties(0)),
-        not_compiled=compiles,
-        last=trace.machine.results(),
-    )
+class TimedCalls:
+    """What is timed, compiled and tried: the trace, and its reference, eager and compiled."""
+
+    def __init__(self, trace: TimedTrace, timing: Timing) -> None:
+        self._trace = trace
+        self._needed_bytes = timing.needed_bytes
+        reference = _Reference(timing)
+        self._calls = {
+            "kernel": Timed(trace.prepare, trace.machine.execute),
+            "eager": Timed(reference.fresh, lambda: reference.call(reference.instance)),
+        }
+        self._not_compiled = ""
+        with torch.no_grad():
+            try:
+                compiled = torch.compile(reference.instance)
+                reference.call(compiled)
+                self._calls["compiled"] = Timed(reference.fresh, lambda: reference.call(compiled))
+            except Exception as error:  # noqa: BLE001 - not every reference is one that the compiler takes
+                self._not_compiled = f"{type(error).__name__}: {error}"[:300]
+
+    def measured(self) -> TimingReply:
+        """Intervals, the roofline floor, and what the kernels computed last."""
+        with torch.no_grad():
+            times = interleaved(self._calls, DeviceClock(), _MOST_SECONDS)
+        return TimingReply(
+            times={name: list(found) for name, found in times.items()},
+            floor_ms=self._needed_bytes / bytes_per_millisecond(torch.cuda.get_device_properties(0)),
+            not_compiled=self._not_compiled,
+            last=self._trace.machine.results(),
+        )
 
 
 class _Reference:
