@@ -166,9 +166,17 @@ class Nothing(kb.Stage):
     def transform(self, ds):
         return None
 
+class Breaks(kb.Stage):
+    '''Break.'''
+    name: ClassVar[str] = "breaks"
+    scope: ClassVar = "row"
+
+    def transform(self, ds):
+        return {}["missing"]
+
 @kb.hookimpl
 def register_stages():
-    return [Exits, Nothing]
+    return [Exits, Nothing, Breaks]
 """
 
 
@@ -181,3 +189,10 @@ def test_a_stage_cannot_end_a_run_as_if_it_were_done(cli, file, install, name, s
     assert f"stage 1 ({name}): it" in done.err
     assert says in done.err
     assert not Path("outputs").exists()
+
+
+def test_the_trace_of_a_broken_stage_ends_with_its_name(cli, file, install):
+    install("kb-defective", DEFECTIVE)
+    with pytest.raises(KeyError, match="missing") as caught:
+        cli("apply", "breaks", "--dataset", file)
+    assert caught.value.__notes__ == ["raised in stage 1 (breaks by kb-defective 1.0)"]
