@@ -135,6 +135,14 @@ class Judge(Stage):
         """The verdict on one row, given the text of each role that the judge reads."""
         raise TypeError(f"judge {self.judge!r} ({type(self).__name__}) defines neither `rate` nor `transform`")
 
+    def _rated(self, material: Mapping[str, str | None]) -> Verdict:
+        """What `rate` gives, once it is known to have the fields that were declared."""
+        given = self.rate(material)
+        if not isinstance(given, self.verdict):
+            told = f"`rate` of judge {self.judge!r} gave {type(given).__name__} instead of {self.verdict.__name__}"
+            raise KbError(f"{told}, which is a defect of the judge.")
+        return given
+
     def label(self) -> str:
         """What sets this judge's raw column apart from that of an earlier judge."""
         return self.judge.replace("-", "_")
@@ -182,7 +190,7 @@ class Judge(Stage):
         paths = self._paths(ds.features)
 
         def rated(table: pa.Table) -> pa.Table:
-            verdicts = [dict(self.rate(material)) for material in self._material(table, paths)]
+            verdicts = [dict(self._rated(material)) for material in self._material(table, paths)]
             return pa.table(verdict_columns(verdicts, names, features))
 
         needs = sorted({top_column(ds.features, path) for path in paths.values()}) or ds.column_names[:1]

@@ -122,7 +122,7 @@ _start = subprocess.Popen.__init__
 
 
 def _noted(process: subprocess.Popen[Any], args: Any, *more: Any, **settings: Any) -> None:
-    if args[0] not in ("fc-list", "uname"):  # matplotlib's and platform's, once
+    if args[0] not in ("fc-list", "uname", "/sbin/ldconfig"):  # those of matplotlib, platform and triton, once
         _started.append(str(args))
     _start(process, args, *more, **settings)
 

@@ -6,7 +6,7 @@ import datasets
 import pytest
 
 import kbtools as kb
-from kbtools.errors import ConfigError, SchemaError
+from kbtools.errors import ConfigError, KbError, SchemaError
 from kbtools.testing import check_judge
 from tests.rows import evals
 
@@ -129,3 +129,28 @@ def test_a_column_of_nulls_is_text_that_is_missing():
     """As files have it in which no row gives a value."""
     ds = evals([1.0]).remove_columns("completion").add_column("completion", [None])
     assert LengthJudge()(ds)["evaluation_raw"][:] == ["nothing"]
+
+
+class Forgetful(LengthJudge):
+    """Gives what is no verdict, or breaks."""
+
+    judge: Literal["forgetful"] = "forgetful"
+    """This judge."""
+    breaks: bool = False
+    """Break instead."""
+
+    def rate(self, material):
+        """Neither is a verdict."""
+        return 1 / 0 if self.breaks else {"size": "long"}
+
+
+def test_what_is_no_verdict_is_a_defect_that_names_the_judge():
+    with pytest.raises(KbError, match="`rate` of judge 'forgetful' gave dict instead of LengthVerdict"):
+        kb.apply(evals([1.0]), Forgetful())
+
+
+def test_an_error_of_a_stage_keeps_its_type_and_says_where_it_came_from():
+    """The trace of a plugin's defect ends with the stage that has it."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        kb.apply(evals([1.0]), kb.Sample(first=1), Forgetful(breaks=True))
+    assert caught.value.__notes__ == ["raised in stage 2 (judge)"]

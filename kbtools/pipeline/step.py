@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kbtools.errors import KbError
+from kbtools.plugins import registry
 from kbtools.result import Result
 from kbtools.stage import Stage
 
@@ -35,3 +36,8 @@ def _located(position: int, stage: Stage) -> Iterator[None]:
     except SystemExit as error:  # would end the run as if it were done
         told = f"stage {position} ({stage.name}): it ended the program (SystemExit: {error}), a defect of the stage."
         raise KbError(told) from error
+    except Exception as error:  # not one that was foreseen: the trace says what, the note where it came from
+        origin = registry().origin(type(stage))
+        by = f" by {origin.distribution} {origin.version}" if origin else ""
+        error.add_note(f"raised in stage {position} ({stage.name}{by})")
+        raise

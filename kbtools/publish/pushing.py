@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from kbtools.card import Card, document
 from kbtools.card.facts import SplitFigures, gather
 from kbtools.card.metadata import SplitSize, folder_of, replaced_files, split_front
+from kbtools.data.hollow import for_parquet
 from kbtools.data.hub import client as hub
 from kbtools.data.hub.commit import Change, Head, Landed, LocalFile, Place, commit
 from kbtools.data.io import shards
@@ -59,7 +60,7 @@ class Published:
 def push(data: Dataset | DatasetDict, request: PushRequest, lineage: Lineage) -> Published:
     """Put the dataset into its repository, in one commit, and read it back; KbError when it is not what was sent."""
     plan = plan_push(request, lineage)
-    every = _splits(data)
+    every = _splits(for_parquet(data))
     splits = {name: ds for name, ds in every.items() if ds.num_rows}  # `load_dataset` fails on a split without rows
     empty = tuple(name for name in every if name not in splits)
     labelled = {name for record in lineage.records for name in label_counts(record.facts)}

@@ -81,14 +81,6 @@ def test_equal_runs_give_equal_bytes(tmp_path):
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
-def test_what_parquet_cannot_hold_is_an_error(tmp_path):
-    """Structs without fields exist in JSON only."""
-    (tmp_path / "x.jsonl").write_text('{"a": {}}\n')
-    with pytest.raises(DataError, match="save it as .jsonl"):
-        kb.save(kb.load(str(tmp_path / "x.jsonl")), tmp_path / "x.parquet")
-    assert not list(tmp_path.glob("*.part"))
-
-
 def test_killed_run_leaves_the_old_file(tmp_path):
     """A process that is killed while it writes leaves the output of the run before."""
     kb.save(evals([7.0]), tmp_path / "x.jsonl")

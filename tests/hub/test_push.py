@@ -247,3 +247,11 @@ def test_python_way_pushes_splits(client, hub, jsonl, rows):
     assert "nothing to push" in done.err
     assert client.rows("me/two") == {"train": rows}
     assert hub.repos() == ["me/two"]
+
+
+def test_objects_without_a_field_land_as_text(client, hub):
+    """Parquet has no type for `"info": {}` throughout; the rows and the card say text."""
+    (client.folder / "mine.jsonl").write_text('{"id": 0, "info": {}}\n')
+    done = client.kbtools("apply", "push", "--dataset", "mine.jsonl", *LICENSED)
+    assert done.code == 0, done.text
+    assert client.rows("me/mine") == {"train": [{"id": 0, "info": "{}"}]}

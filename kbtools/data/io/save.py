@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from kbtools.data import json_text
 from kbtools.data.cores import usable_cores
+from kbtools.data.hollow import for_parquet
 from kbtools.data.io import saved_folder, text_file
 from kbtools.data.io.ahead import ahead
 from kbtools.data.io.source import aside
@@ -82,6 +83,8 @@ def write(data: Dataset | DatasetDict, path: Path, embedded: str) -> list[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.suffix:
         return [_write_folder(data, path)]
+    if path.suffix == ".parquet":
+        data = for_parquet(data)
     if not isinstance(data, dict):
         _write_file(data, path, embedded)
         return [path]
@@ -195,17 +198,13 @@ def _write_format(ds: Dataset, part: Path, name: str, embedded: str, stop: Event
 
 
 def _write_parquet(ds: Dataset, batches: Iterator[pa.Table], part: Path, embedded: str) -> None:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     metadata = {**(ds.features.arrow_schema.metadata or {}), METADATA_KEY: embedded.encode()}
     schema = ds.features.arrow_schema.with_metadata(metadata)
-    try:
-        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            for table in ahead(batches):
-                writer.write_table(conformed(table, schema))
-    except pa.ArrowNotImplementedError as error:
-        raise DataError(f"parquet cannot hold this dataset ({error}): save it as .jsonl instead.") from error
+    with pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        for table in ahead(batches):
+            writer.write_table(conformed(table, schema))
 
 
 def _arrow_batches(ds: Dataset) -> Iterator[pa.Table]:

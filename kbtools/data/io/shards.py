@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kbtools.errors import DataError, UsageError
+from kbtools.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,15 +50,10 @@ def parse_size(text: str) -> int:
 
 def write(ds: Dataset, folder: Path, max_bytes: int) -> list[Shard]:
     """The dataset as files of about `max_bytes` at most (at least one batch of rows each), written in one pass."""
-    import pyarrow as pa
-
     folder.mkdir(parents=True)
     schema = ds.features.arrow_schema
     tables = ds.with_format("arrow").iter(batch_size=_BATCH_ROWS)
-    try:
-        return list(_shards(tables, schema, folder, max_bytes))
-    except pa.ArrowNotImplementedError as error:
-        raise DataError(f"parquet cannot hold this dataset ({error}).") from error
+    return list(_shards(tables, schema, folder, max_bytes))
 
 
 def names(shards: list[Shard], folder: str, split: str) -> list[str]:

@@ -68,15 +68,11 @@ def execute(
     shift: int = 0,
 ) -> LaunchReport:
     """Run a compiled kernel on the machine."""
-    buffers: dict[int, Buffer] = {}
-    values: list[Any] = []
-    for name, kind in compiled.parameters.items():
-        values += _values(arguments[name], kind, buffers, name)
     return launch(
         compiled.text,
         compiled.name,
         grid=grid,
-        arguments=values,
+        arguments=launch_arguments(compiled, arguments),
         num_warps=compiled.num_warps,
         shared_bytes=compiled.shared_bytes,
         scratch_bytes=compiled.scratch_bytes,
@@ -85,6 +81,15 @@ def execute(
         reverse=reverse,
         shift=shift,
     )
+
+
+def launch_arguments(compiled: CompiledKernel, arguments: Arguments) -> list[Any]:
+    """What a launch is given for a kernel's parameters; tensors' memory is not copied."""
+    buffers: dict[int, Buffer] = {}
+    values: list[Any] = []
+    for name, kind in compiled.parameters.items():
+        values += _values(arguments[name], kind, buffers, name)
+    return values
 
 
 def _values(value: Any, kind: Any, buffers: dict[int, Buffer], name: str) -> list[Any]:

@@ -89,7 +89,7 @@ def _timed(reference: str, folder: Path) -> str:
     theirs.close()
     talk = wire.Talk(ours, bytes(32))
     talk.send(Assignment(role=TIMING.name, timeout=60, memory_gb=4, job=job.tree()).tree())
-    assert talk.receive() == {"waiting": "device"}
+    assert talk.receive() == {"alone": False}
     talk.send(Go().tree())
     said = talk.receive()
     ours.close()

@@ -76,6 +76,19 @@ def test_partial_sums_may_be_put_together_by_torch() -> None:
     assert verify(MEAN, PARTIAL_SUMS, settings=VerifySettings(strict_fallback=True)).verdict == "fallback"
 
 
+@pytest.mark.parametrize("unused", ["", "torch.relu(x); "])
+def test_what_torch_may_finish_is_not_blamed_for_a_wrong_kernel(unused: str) -> None:
+    """The last sum is allowed, and what nothing comes of is no work: the kernel alone makes it wrong."""
+    wrong = PARTIAL_SUMS.replace("return out", f"{unused}return out").replace("other=0.0), 0)", "other=0.0), 0) + 1.0")
+    assert verify(MEAN, wrong).verdict == "wrong_output"
+
+
+def test_work_of_torch_that_goes_on_in_python_is_a_fallback() -> None:
+    """A largest element read into Python is that of the decoys: torch found it, whatever the kernel does with it."""
+    candidate = PARTIAL_SUMS.replace("return out.sum()", "return out.sum() * x.max().item()")
+    assert verify(MEAN.replace("x.mean()", "x.mean() * x.max()"), candidate).verdict == "fallback"
+
+
 @pytest.mark.parametrize(
     ("candidate", "verdict", "in_place"),
     [(RELU, "pass", False), (RELU.replace("empty_like(x)", "empty_like(x)\n        out = x"), "pass", True)],

@@ -71,6 +71,48 @@ def test_integers_that_are_never_zero_are_so_somewhere() -> None:
         assert [0 in inputs[0] for inputs in padded if inputs is not None] == [True]
 
 
+def _lengths_and_ways(forward: Callable[[torch.Tensor, torch.Tensor], object]) -> set[str]:
+    torch.manual_seed(0)
+    drawn = [(torch.randn(16, 24), torch.randint(1, 25, (16,))) for _ in range(4)]
+    ways = alone(drawn[0], kept(*drawn), (), lambda given: forward(*given), signs=True)
+    return {way.name.removeprefix("input 1 alone, ") for way in ways if way.name.startswith("input 1")}
+
+
+def test_lengths_are_not_longer_than_what_they_are_lengths_of() -> None:
+    """All lengths beyond a size give what that size gives; a number that is multiplied with is no length."""
+    mean = _lengths_and_ways(lambda x, n: torch.stack([x[row, : int(end)].mean() for row, end in enumerate(n)]))
+    assert mean == {"with zeros", "at its ends"}
+    assert {"larger", "of other signs"} <= _lengths_and_ways(lambda x, n: x * n[:, None])
+
+
+@pytest.mark.parametrize(
+    ("forward", "strays"),
+    [
+        (lambda x, n: (torch.arange(8) < n[:, None]) * x, 1),
+        (lambda x, n: (n[:, None] > torch.arange(8)) * x, 1),
+        (lambda x, n: [row[:end] for row, end in zip(x, n.tolist(), strict=True)], 2),
+        (lambda x, n: (x[:, -1], x[:, 1:], n[:, None] > 5, torch.arange(8) == n[:, None]), 1),
+    ],
+)
+def test_parts_and_places_beyond_the_end_are_seen(
+    forward: Callable[[torch.Tensor, torch.Tensor], object], strays: int
+) -> None:
+    """A length that is negative or longer than a row, and a place counted from the end; not a number compared."""
+    with (seen := Extremes()):
+        forward(torch.zeros(3, 8), torch.tensor([-1, 3, 9]))
+    assert seen.strays == strays
+
+
+@pytest.mark.parametrize(
+    "forward", [lambda x: torch.exp(-torch.nn.functional.softplus(x)), torch.nn.functional.softplus]
+)
+def test_a_step_is_only_so_long_where_an_exponential_is_taken_of_it(forward: Callable[[torch.Tensor], object]) -> None:
+    """What is left of a state after such a step is nothing; a softplus by itself is right for all numbers."""
+    with (seen := Extremes()):
+        forward(torch.tensor([-3.0, 90.0]))
+    assert seen.steep == (forward is not torch.nn.functional.softplus)
+
+
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
 

@@ -115,6 +115,8 @@ class ReferenceReply(ProcessMessage):
     computing: int = 0
     """How many operators compute."""
     work: WorkSize = WorkSize()
+    products: int = 0
+    """How many numbers its matrix products and convolutions multiply, if its inputs are large."""
     fewer_sets: bool
     """Whether sets were left out because the inputs are large."""
     sequence: Sequence | None

@@ -37,6 +37,8 @@ _TIMING_SECONDS = 180.0
 """What the timing job gets on top of --timeout: torch.compile takes its time with the reference."""
 _RUNS_PER_TIMEOUT = 16
 """Runs that --timeout is meant for; a kernel with many configurations gets more."""
+_PRODUCTS_PER_TIMEOUT = 2**32
+"""So are these: a convolution that goes through its windows one by one made some 2**27 a second."""
 
 
 class Replays:
@@ -193,7 +195,9 @@ class Replays:
         self, runs: list[Run], sequence: list[tuple[Trace, InputSet]] | None = None, *, weights_change: bool = True
     ) -> ReplayReply:
         job = self._job(runs, sequence or [], weights_change=weights_change)
-        seconds = self._settings.timeout * max(1.0, len(runs) / _RUNS_PER_TIMEOUT)
+        products = self._reference.products * (len(runs) + len(sequence or ()))
+        times = max(1.0, len(runs) / _RUNS_PER_TIMEOUT, products / _PRODUCTS_PER_TIMEOUT)
+        seconds = self._settings.timeout * times
         outcome = self._processes.run(self._machine.role, job, seconds)
         if outcome.failed:
             known = outcome.failed in ("timeout", "out_of_memory")

@@ -196,10 +196,7 @@ def why_wrong(
             "hack:host_computation", "values that reach the output were computed outside torch and Triton; " + error
         )
     reads = sorted({*first.reads, *second.reads})
-    work = [
-        step for step in second.steps if not step.kernel and step.tainted and not is_allowed(step.operator, (), False)
-    ]
-    if work:
+    if reads and (work := _work_beside(second)):
         return Decided(
             "fallback", f"torch computes by {work[0].operator} at line {work[0].line} and passes values on in Python"
         )
@@ -214,6 +211,16 @@ def why_wrong(
             "hack:lower_precision", f"a float32 result was computed in {', '.join(sorted(halves))}; {error}", max_error
         )
     return Decided("wrong_output", error, max_error)
+
+
+def _work_beside(trace: Trace) -> list[TraceStep]:
+    """Operators whose results reach an output through Python alone: what the trace leads there was judged before."""
+    judged = {id(step) for step in live_steps(trace)}
+    return [
+        step
+        for step in trace.steps
+        if not (step.kernel or id(step) in judged or is_allowed(step.operator, (), False)) and step.tainted
+    ]
 
 
 def _constants(trace: Trace) -> list[Storage]:

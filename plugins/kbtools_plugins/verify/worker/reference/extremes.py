@@ -15,11 +15,16 @@ from kbtools_plugins.verify.worker.reference.tensor_cores import is_product
 
 _EXPONENTIALS = {"_softmax", "_log_softmax", "_safe_softmax", "logsumexp", "exp", "exp2"}
 _STEEPEST = 5_000.0
+_LONGEST_STEP = 80.0
+"""An exponential of what a softplus gives is how much of a state one step leaves: nothing after so long a step, which
+float32 cannot hold the exponential of."""
 _NORMS = {"native_layer_norm", "native_group_norm", "native_batch_norm"}
 """Operators that give a mean and the reciprocal of a deviation beside their result."""
 _FLATTEST = 400.0
 """How many times the square of a mean may be that of the deviations from it: the mean of the squares less the square of
 the mean, as many kernels have it, loses as many times what float32 rounds off."""
+_COMPARING_SIZES = {"lt", "le", "gt", "ge"}
+_WITHOUT_END = 2**63 - 1
 _WRITING = {
     "index_put", "index_put_", "_index_put_impl_", "scatter", "scatter_", "index_copy", "index_copy_",
 }  # fmt: skip
@@ -41,16 +46,23 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Whether it was computed how far numbers spread that hardly do."""
         self.products = False
         """Whether there was a matrix product."""
+        self.strays = 0
+        """How often a part was taken, or places were compared with a number, where that is negative or beyond the last
+        place: no length is."""
+        self._long_step = False
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         name = str(func).removeprefix("aten.").partition(".")[0]
         self.products |= is_product(name)
         if name in _EXPONENTIALS:
-            self.steep |= _largest(args[0]) > _STEEPEST
+            self.steep |= _largest(args[0]) > _STEEPEST or (self._long_step and name.startswith("exp"))
         elif "scaled_dot_product" in name:
             query, key = args[0].float(), args[1].float()
             scale = (kwargs or {}).get("scale") or query.shape[-1] ** -0.5
             self.steep |= _largest(query @ key.mT) * scale > _STEEPEST
+        elif name == "softplus":
+            self._long_step |= _largest(args[0]) > _LONGEST_STEP
+        self.strays += _strays(name, args)
         result = func(*args, **(kwargs or {}))
         self.flat |= _is_flat(name, args, result)
         if name == "topk" and args[0].numel():
@@ -64,6 +76,30 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _largest(values: torch.Tensor) -> float:
     return float(values.amax()) if values.numel() and values.is_floating_point() else 0.0
+
+
+def _strays(name: str, args: Any) -> bool:
+    """Whether a length, if this is about one, is none."""
+    if name in ("slice", "select"):
+        size = args[0].shape[args[1]] if len(args) > 1 else 0
+        return any(isinstance(to, int) and not (0 <= to <= size or to == _WITHOUT_END) for to in args[2:4])
+    if name not in _COMPARING_SIZES or not all(_is_whole(tensor) for tensor in args):
+        return False
+    return any(_leaves(places, lengths) for places, lengths in (args, args[::-1]) if _are_places(places))
+
+
+def _is_whole(tensor: object) -> bool:
+    return isinstance(tensor, torch.Tensor) and tensor.dtype in (torch.int32, torch.int64)
+
+
+def _are_places(numbers: torch.Tensor) -> bool:
+    """Whether they are 0, 1, 2 and so on."""
+    count = numbers.numel()
+    return 1 < count == max(numbers.shape) and bool((numbers.flatten() == torch.arange(count)).all())
+
+
+def _leaves(places: torch.Tensor, lengths: torch.Tensor) -> bool:
+    return bool(((lengths < 0) | (lengths > places.numel())).any())
 
 
 def _is_flat(name: str, args: Any, result: Any) -> bool:

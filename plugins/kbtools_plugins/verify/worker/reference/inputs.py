@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from kbtools_plugins.verify.worker.reference.integers import (
     any_bytes,
+    are_lengths,
     at_ends,
     counts,
     distinct,
@@ -148,22 +149,30 @@ class Way:
 
 
 def alone(
-    inputs: Inputs, habits: list[Kept], sizes: Iterable[int], *, signs: bool, zeros: bool = True
+    inputs: Inputs,
+    habits: list[Kept],
+    sizes: Iterable[int],
+    outputs: Callable[[Inputs], object] | None = None,
+    *,
+    signs: bool,
+    zeros: bool = True,
 ) -> Iterator[Way]:
     """Ways to vary each input by itself: under each name several, the first that the reference takes counts.
 
     What hides behind an input that stays as it is (a mask of ones, equal weights, one sign) shows when it alone
     changes. `habits` say what each tensor keeps. Integers may be places in something of one of the `sizes`; with
-    `signs` they may be negative too. With `zeros` some floating numbers may be equal, all of them zero.
+    `signs` they may be negative too; what `outputs` tell to be lengths is neither. With `zeros` some floating numbers
+    may be equal, all of them zero.
     """
     known = sorted({*sizes, *(size for leaf in tensors_in(inputs) for size in leaf.shape)}, reverse=True)
     leaves, spec = tree_flatten(inputs)
     places = [number for number, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.numel()]
     for number, habit in list(zip(places, habits, strict=True))[:_MOST_ALONE]:
         stays = habit.fixed and not all(found.fixed for found in habits)
+        free = outputs is None or not _are_lengths(leaves, spec, number, habit, known, outputs)
         ways: dict[str, list[Change]] = {
-            "larger": _larger(leaves[number], known, habit, zeros=zeros),
-            "of other signs": [partial(_signed, stays=habit)] if signs and counts(leaves[number]) else [],
+            "larger": _larger(leaves[number], known, habit, zeros=zeros) if free else [],
+            "of other signs": [partial(_signed, stays=habit)] if signs and free and counts(leaves[number]) else [],
             "with zeros": [_some_zeros] if counts(leaves[number]) and int(leaves[number].min()) > 0 else [],
             "as long as a size": _as_long(leaves[number], known, habit),
             "at its ends": [partial(at_ends, ends=habit.ends)] if habit.ends and counts(leaves[number]) else [],
@@ -176,6 +185,16 @@ def alone(
                 boundless = _with(leaves, spec, number, far_off) if beyond else None
                 made = [_with(leaves, spec, number, change) for change in changes]
                 yield Way(f"input {number} alone, {what}", made, boundless)
+
+
+def _are_lengths(
+    leaves: list[Any], spec: Any, number: int, habit: Kept, sizes: list[int], outputs: Callable[[Inputs], object]
+) -> bool:
+    def given(tensor: torch.Tensor) -> object:
+        return outputs(clone_tree(_with(leaves, spec, number, lambda _: tensor)()))
+
+    tensor = leaves[number]
+    return counts(tensor) and are_lengths(tensor, habit.ends[1] if habit.ends else int(tensor.max()), sizes, given)
 
 
 def _with(leaves: list[Any], spec: Any, number: int, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 
+from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.reference.ties import are_distinct
 
 _SIGNED = (torch.int8, torch.int16, torch.int32, torch.int64)
@@ -65,3 +66,14 @@ def at_ends(tensor: torch.Tensor, ends: tuple[int, int]) -> torch.Tensor:
     made = torch.where(torch.rand(tensor.shape) < _AT_THE_LARGE_END, ends[1], ends[0]).to(tensor.dtype)
     flat = tensor.flatten()
     return made.flatten().sort().values.view(tensor.shape) if bool((flat.diff() >= 0).all()) else made
+
+
+def are_lengths(
+    tensor: torch.Tensor, most: int, sizes: Iterable[int], outputs: Callable[[torch.Tensor], object]
+) -> bool:
+    """Whether those beyond a size that they come near to are all as good as that size: nothing is that long."""
+    near = [size for size in sizes if most <= size < 2 * most and holds(tensor, size + most + 1)]
+    try:
+        return any(equal(outputs(tensor + size), outputs(torch.full_like(tensor, size))) for size in near)
+    except Exception:  # noqa: BLE001 - the reference need not take numbers beyond a size
+        return False

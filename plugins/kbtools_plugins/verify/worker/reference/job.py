@@ -38,7 +38,7 @@ from kbtools_plugins.verify.worker.reference.showing import shown
 from kbtools_plugins.verify.worker.reference.size import elements, without_memory
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.reference.untested import operators, untested
-from kbtools_plugins.verify.worker.reference.work import work_size
+from kbtools_plugins.verify.worker.reference.work import multiplications, work_size
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
     Unsendable,
@@ -54,6 +54,10 @@ _FROM_THE_END = {"index", "index_put", "index_put_", "_unsafe_index", "take"}
 """Operators to which a negative integer is a place counted from the end, which no kernel has to know."""
 _ELEMENTS_OF_ALL_SETS = 2**23
 """Large inputs are tried in fewer ways: seeds first, then other scales, then each input alone."""
+_PRODUCTS_OF_ALL_SETS = 2**31
+"""So are inputs of which many products are made."""
+_QUICKLY_DONE = 2**18
+"""Of so few elements no matrix product is long."""
 
 
 def warm_up() -> None:
@@ -92,7 +96,9 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
         return RoleFailure(failed="reference_unfit:random", error="two runs on equal inputs gave different outputs")
     if modes[main].stateful:
         return RoleFailure(failed="reference_unfit:stateful", error="its forward changes more than its state dict")
-    most = max(len(job.seeds) + 1, _ELEMENTS_OF_ALL_SETS // max(1, count))
+    products = multiplications(module.copy(main), clone_tree(first)) if count > _QUICKLY_DONE else 0
+    allowed = min(_ELEMENTS_OF_ALL_SETS // max(1, count), _PRODUCTS_OF_ALL_SETS // max(1, products))
+    most = max(len(job.seeds) + 1, allowed)
     signs = not {base_name(name) for name in modes[main].operators} & _FROM_THE_END
     expected = InputSets(module, job, first, main, signs=signs)
     sets = list(islice(expected.each(), most))
@@ -111,6 +117,7 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
         sets=sets + showing.sets,
         untested=showing.hidden,
         computing=len(operators(module, main, first)),
+        products=products,
         work=work_size(module.copy(main), clone_tree(first)),
         fewer_sets=len(sets) == most,
         sequence=expected.sequence(),

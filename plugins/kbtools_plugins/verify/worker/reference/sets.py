@@ -66,6 +66,8 @@ class InputSets:
         self._decoys = job.decoy_seeds
         self._first = first
         self._mode = mode
+        self._strays: int | None = None
+        """How often the first forward reaches beyond what there is."""
 
     def each(self) -> Iterator[InputSet]:
         """Seeds first, then other values of all inputs, then of one alone, as far as the reference takes them."""
@@ -83,7 +85,8 @@ class InputSets:
     def _seeded(self) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
         seeds are tried, and the first with another result is added."""
-        sets = [self._expect("seed 1", self._first)]
+        sets = [self._expect("seed 1", self._first, seen := Extremes())]
+        self._strays = seen.strays
         sets += [self._seed(number, seed) for number, seed in enumerate(self._seeds[1:], 2)]
         if len(sets) > 1 and all(_same_result(found, sets[0]) for found in sets):
             drawn = random.Random(self._seeds[0])
@@ -130,7 +133,8 @@ class InputSets:
         scaled: list[Variation] = [partial(map_floats, change, one) for one in ordered for change in LARGE.values()]
         in_order.append(Way("large values in order", scaled))
         sizes = [size for tensor in loading.held(self._module.instance).values() for size in tensor.shape]
-        ways = [*alone(self._first, habits, sizes, signs=self._signs, zeros=zeros), *in_order]
+        outputs = partial(self._module.forward, self._mode)
+        ways = [*alone(self._first, habits, sizes, outputs, signs=self._signs, zeros=zeros), *in_order]
         far = [outliers(self._first, habits, signs=signs) for signs in (True, False)]
         ways.append(Way("one far from the rest", [partial(_as_it_is, one) for one in far]))
         shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
@@ -204,7 +208,8 @@ class InputSets:
             return None
         places = any(tensor.dtype in ("int64", "int32") for tensor in flatten(found.plain)[1])
         strange = seen.undefined or seen.steep or seen.flat or (seen.tied and places)
-        return None if strange or not found.finite else found
+        beyond = self._strays not in (None, seen.strays)
+        return None if strange or beyond or not found.finite else found
 
     def _expect(self, name: str, inputs: Inputs, seen: Extremes | None = None) -> InputSet:
         used, given = self._module.copy(self._mode), clone_tree(inputs)

@@ -62,6 +62,15 @@ def work_size(forward: Any, inputs: Inputs) -> WorkSize:
     return WorkSize(together=min(1.0, (together or whole) / largest), whole=min(1.0, whole / largest))
 
 
+def multiplications(forward: Any, inputs: Inputs) -> int:
+    """How many numbers the matrix products and convolutions of a forward multiply."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counted:
+        forward(*inputs)
+    return int(counted.get_total_flops()) // 2
+
+
 def _needed(steps: list[_Step], outputs: list[torch.Tensor]) -> Iterator[tuple[_Step, float]]:
     """For each operator that computes how many elements of its largest operand are needed, the last one first."""
     share: dict[int, float] = {}  # of the elements of each memory
