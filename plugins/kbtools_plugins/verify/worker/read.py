@@ -27,6 +27,7 @@ def warm_up() -> None:
 
 def run(job: ReadJob | KernelsJob | RelationsJob, talk: Talk) -> ProcessMessage:
     """The reply, or a failure `too_deep`."""
+    usual = sys.getrecursionlimit()
     sys.setrecursionlimit(_RECURSION)
     try:
         if isinstance(job, ReadJob):
@@ -38,6 +39,8 @@ def run(job: ReadJob | KernelsJob | RelationsJob, talk: Talk) -> ProcessMessage:
         return RoleFailure(failed="too_deep", error="a text nested too deep")
     except ValueError as error:  # a whole number of so many digits that Python does not write it
         return RoleFailure(failed="too_deep", error=str(error))
+    finally:
+        sys.setrecursionlimit(usual)  # what is compiled in this process next has no other than a user's
 
 
 def _read(job: ReadJob) -> ReadReply:
