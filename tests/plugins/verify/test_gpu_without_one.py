@@ -21,7 +21,7 @@ from test_verify_pair import CANDIDATE, REFERENCE
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import Verification, VerifySettings, devices, verify
 from kbtools_plugins.verify.host.child import Child, Outcome
-from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.processes import WarmPair, warm_pairs
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launch
 from kbtools_plugins.verify.protocol.message import ProcessMessage
@@ -363,6 +363,15 @@ def test_golden_vectors_are_compared_with_what_another_machine_gives(monkeypatch
     rows = [vectors.compared(name, moved) for name in names]
     assert [(row.differ, row.error) for row in rows] == [(1, "")] * len(names)
     assert rows[0].most_steps == rows[1].most_steps == 1
+
+
+def test_workers_on_one_device_are_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process sees of devices is settled when it starts, so each device has one that the others there copy."""
+    monkeypatch.setattr(devices, "found", lambda: ((DEVICE, DEVICE), ""))
+    pairs = warm_pairs(5)
+    for pair in pairs:
+        pair.close()
+    assert [pair._like for pair in pairs] == [None, None, pairs[0], pairs[1], pairs[0]]
 
 
 def test_visible_devices_are_counted_in_torchs_order(monkeypatch: pytest.MonkeyPatch) -> None:
