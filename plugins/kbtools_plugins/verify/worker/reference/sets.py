@@ -9,10 +9,8 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reference import (
     InputSet,
@@ -34,10 +32,11 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     other_booleans,
     with_plain_values_of,
 )
-from kbtools_plugins.verify.worker.reference.jumps import COMPARING, Jumps, changes
+from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes
 from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.patterns import outliers, structured
+from kbtools_plugins.verify.worker.reference.rounding import Doubles, doubled, roundings
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
 from kbtools_plugins.verify.worker.reference.ties import kept
 from kbtools_plugins.verify.worker.tensors import (
@@ -51,6 +50,7 @@ from kbtools_plugins.verify.worker.tensors import (
     tensors_in,
 )
 
+AT_TIES = "values at ties"
 _FURTHER_SEEDS = 30
 _TIMES, _CHEAPLY_MADE = 16, 2**16
 """How often inputs of fewer elements are made to see how far their integers go."""
@@ -68,6 +68,7 @@ class InputSets:
         self._mode = mode
         self._strays: int | None = None
         """How often the first forward reaches beyond what there is."""
+        self._jumping: bool | None = None
 
     def each(self) -> Iterator[InputSet]:
         """Seeds first, then other values of all inputs, then of one alone, as far as the reference takes them."""
@@ -111,7 +112,7 @@ class InputSets:
         for change in changes(seen):
             if (inputs := map_floats(change, self._first)) is None:
                 return
-            found = self.tried("values at ties", inputs)
+            found = self.tried(AT_TIES, inputs)
             if found and self._jumps(inputs).exact:
                 yield found
 
@@ -233,6 +234,7 @@ class InputSets:
             tensors=[encode_tensor(tensor) for tensor in tensors],
             plain=encode(plain),
             exact=encode(exact),
+            otherwise=self._otherwise(name, inputs, plain, modules[0]),
             state=self._module.state_after(modules[0], wide),
             after=[
                 None if module_state.equal(before, now) else encode_tensor(now)
@@ -241,11 +243,21 @@ class InputSets:
             finite=all(map(all_finite, outputs)),
         )
 
+    def _otherwise(self, name: str, inputs: Inputs, plain: object, used: object) -> list[Tree]:
+        """What else a call gives by other roundings, where a function jumps and not all before it is exact."""
+        if self._jumping is None:
+            self._jumping = False
+            seen = self._jumps(self._first)
+            self._jumping = seen.found or seen.ranks
+        if not self._jumping or name == AT_TIES:
+            return []
+        return [encode(found) for found in roundings(used, inputs, plain)]
+
     def _exact(self, inputs: Inputs, plain: Any, plainly_used: object, wide: Any) -> tuple[object, object]:
         """Outputs computed in float64 and the module afterwards; the plain ones where there is no float64 path."""
         try:
-            with _Doubles():
-                outputs = wide(*tree_map_only(torch.Tensor, _double, clone_tree(inputs)))
+            with Doubles():
+                outputs = wide(*tree_map_only(torch.Tensor, doubled, clone_tree(inputs)))
         except Exception:  # noqa: BLE001
             return plain, plainly_used
         same_shapes = [getattr(leaf, "shape", None) for leaf in tree_flatten(outputs)[0]] == [
@@ -271,23 +283,3 @@ def _same_result(one: InputSet, other: InputSet) -> bool:
     return form == other_form and module_state.equal(
         [decode_tensor(tensor) for tensor in ones], [decode_tensor(tensor) for tensor in others]
     )
-
-
-class _Doubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """What is asked for as float32 is made as float64: integers that become floats are exact, too. A number that
-    something is compared with stays the float32 that it is there."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
-        kwargs = kwargs or {}
-        if kwargs.get("dtype") == torch.float32:
-            kwargs = kwargs | {"dtype": torch.float64}
-        if base_name(str(func)).removesuffix("_") in COMPARING and isinstance(args[1], float):
-            args = (args[0], float(torch.tensor(args[1], dtype=torch.float32)), *args[2:])
-        return func(*args, **kwargs)
-
-
-def _double(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor
