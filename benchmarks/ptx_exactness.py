@@ -196,7 +196,7 @@ def whole_numbers(count: int) -> Iterator[tuple[str, Callable[[], Row]]]:
             "mul.hi": (2, lambda a, b, w=width: (a * b) >> w),
             "mad.lo": (3, lambda a, b, c: a * b + c),
             "div": (2, lambda a, b: (abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1) if b else -1),
-            "rem": (2, lambda a, b: abs(a) % abs(b) * (1 if a >= 0 else -1) if b else a),
+            "rem": (2, lambda a, b: abs(a) % abs(b) * (1 if a >= 0 else -1) if b else -1),
             "max": (2, max),
             "min": (2, min),
         }

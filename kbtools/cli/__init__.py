@@ -89,16 +89,26 @@ def kbtools() -> None:
 
     Completion for your shell: eval "$(_KBTOOLS_COMPLETE=bash_source kbtools)" (or zsh_source, fish_source).
     """
-    if not (Path.cwd() / ".env").exists():
+    file = _here() / ".env"
+    if not file.exists():
         return
     from dotenv import load_dotenv
 
+    if file.is_fifo():  # as a manager of passwords mounts it
+        click.echo(f"{file} is a pipe: waiting for what is written into it", err=True)
     try:
-        load_dotenv(Path.cwd() / ".env")
+        load_dotenv(file)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{Path.cwd() / '.env'} is not UTF-8 text ({error}).") from error
+        raise ConfigError(f"{file} is not UTF-8 text ({error}).") from error
     except ValueError as error:  # of the environment, which holds no null bytes
-        raise ConfigError(f"{Path.cwd() / '.env'} holds what no variable can ({error}): mend it.") from error
+        raise ConfigError(f"{file} holds what no variable can ({error}): mend it.") from error
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise ConfigError("the folder that you are in has been deleted: cd to one that is there.") from error
 
 
 def main(args: Sequence[str] | None = None) -> None:

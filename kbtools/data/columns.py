@@ -73,7 +73,7 @@ PLAIN: Mapping[str, tuple[str, ...]] = {
     "triton_code": ("triton_code", "kernel_code"),
     "prompt": ("prompt", SHAREGPT),
     "completion": ("completion", "response", "text", SHAREGPT),
-    "reasoning": REASONING_FIELDS,
+    "reasoning": tuple(name for name in REASONING_FIELDS if name != "analysis"),  # as a column it is of anything
     "answer": ("answer",),
     "reward": ("reward",),
 }

@@ -20,7 +20,7 @@ from kbtools.data.conversations.messages import (
     strip_turns,
 )
 from kbtools.data.conversations.reasoning import Kind, ReasoningError, Rules, has_marks, strip
-from kbtools.data.conversations.sharegpt import ROLES
+from kbtools.data.conversations.sharegpt import ASSISTANTS
 from kbtools.data.conversations.usual import usual_answers
 
 if TYPE_CHECKING:
@@ -31,20 +31,19 @@ MaybeError = ReasoningError | None
 
 
 class _Names(NamedTuple):
-    """What the fields of a turn are called, and what its speaker when that is a model that answers."""
+    """What the fields of a turn are called."""
 
     role: str
     content: str
-    assistants: tuple[str, ...]
 
     def speakers(self, turns: pa.StructArray) -> pa.Array:
-        """Who speaks in each turn; the names of ShareGPT are written in any case."""
+        """Who speaks in each turn, in small letters: names are written in any case."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         found = pc.struct_field(turns, self.role)
         found = found.cast(pa.string()) if pa.types.is_null(found.type) else found  # nobody is named anywhere
-        return found if self.role == "role" else pc.utf8_lower(found)
+        return pc.ascii_lower(found)
 
     def any_is_reasoning(self, turns: pa.StructArray) -> bool:
         """Whether a turn is reasoning alone, by its role or its channel."""
@@ -60,10 +59,7 @@ class _Names(NamedTuple):
 
     @classmethod
     def of(cls, turn: pa.StructType) -> _Names:
-        if turn.get_field_index("role") >= 0:
-            return cls("role", "content", ("assistant",))
-        spoken = [name for name, role in ROLES.items() if role == "assistant" and name != "function_call"]
-        return cls("from", "value", tuple(spoken))
+        return cls("role", "content") if turn.get_field_index("role") >= 0 else cls("from", "value")
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,7 @@ class Stripping:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         rows = np.repeat(np.arange(len(values)), lengths)
         speakers = names.speakers(turns)
-        spoken = pc.fill_null(pc.is_in(speakers, pa.array(names.assistants, speakers.type)), False)
+        spoken = pc.fill_null(pc.is_in(speakers, pa.array(ASSISTANTS, speakers.type)), False)
         said = np.flatnonzero(spoken.to_numpy(zero_copy_only=False))
         contents = pc.struct_field(turns, names.content)
         texts, found = self._texts(contents.filter(spoken), _calls(turns, said))

@@ -133,6 +133,46 @@ def test_a_reader_that_goes_away_does_not_change_the_exit_code(file, words, code
     assert "Exception ignored" not in said
 
 
+@pytest.mark.parametrize("words", [("show", "sample", "-n", "50"), ("judges",), ("--version",)])
+def test_a_full_disk_behind_the_output_is_a_failure_in_words(words):
+    """Python's own end would be 120 and a trace."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    assert done.returncode == 3
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_is_gone_is_said(cli, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    done = cli("stages")
+    assert (done.code, done.err) == (
+        3,
+        "error: the folder that you are in has been deleted: cd to one that is there.\n",
+    )
+
+
+def test_variables_may_come_through_a_pipe(cli, file):
+    """A manager of passwords puts a pipe in the place of `.env`; what waits for it says so."""
+    os.mkfifo(".env")
+    writer = threading.Thread(target=lambda: Path(".env").write_text(f"DATASET_PATH={file}\n"))
+    writer.start()
+    done = cli("apply", "sample", "--first", "1")
+    writer.join()
+    assert done.code == 0, done.err
+    assert ".env is a pipe: waiting for what is written into it" in done.err
+
+
 def test_a_terminal_without_our_characters_gets_them_spelled_out():
     """An encoding is not a reason to fail."""
     done = subprocess.run(

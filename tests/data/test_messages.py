@@ -176,6 +176,18 @@ def test_a_conversation_without_assistant_is_refused(messages: list[dict[str, An
         assert caught.value.kind == "no-assistant-turn"
 
 
+@pytest.mark.parametrize("role", ["Assistant", "ASSISTANT", "model", "gpt", "ai", "bot", "ChatGPT"])
+def test_the_one_who_answers_has_many_names(role: str):
+    """They stay as they are; what is read knows the usual ones."""
+    turns = [
+        {"role": "human", "content": "Q"},
+        {"role": role, "content": "<think>a</think><answer>b</answer>", "reasoning": "r"},
+    ]
+    assert strip_messages(turns) == [turns[0], {"role": role, "content": "<answer>b</answer>"}]
+    assert [message["role"] for message in decode(turns)] == ["user", "assistant"]
+    assert decode([{"role": "critic", "content": "no"}]) == [{"role": "critic", "content": "no"}]
+
+
 def test_the_assistant_text_is_that_of_the_last_turn():
     """Of several assistant turns the last one holds the answer."""
     assert assistant_text([assistant("A"), user(), assistant([{"type": "text", "text": "B"}])]) == "B"

@@ -491,3 +491,9 @@ def test_the_work_is_linear(piece: str, end: str):
     """Twice the text takes at most about twice the steps, whatever it is made of."""
     short, long = (steps(lambda n=n: outcome(f"r {piece * n}{end}")) for n in (200, 400))
     assert long <= 2.1 * short + 200
+
+
+def test_reasoning_between_two_answers_of_the_same_words_is_kept():
+    """What came before the second was read before it."""
+    twice = parse("<think>a</think><answer>A</answer><think>b</think>so\n<answer>A</answer>behind")
+    assert (twice.content, twice.reasoning) == ("<answer>A</answer>", "a\n\nb\n\nso\n")

@@ -65,6 +65,12 @@ def test_encoded_messages_become_lists() -> None:
         kb.ToMessages()(pair(json.dumps([{**BARE, "name": "m"}])))
 
 
+def test_roles_become_the_usual_ones() -> None:
+    """A chat template knows no `human` and no `model`."""
+    turns = [{**USER, "role": "human"}, {**BARE, "role": "Model"}]
+    assert messages(conversation(*turns)) == [USER, BARE]
+
+
 def test_other_fields_of_messages_stay() -> None:
     """Tool calls and names go along; a call needs no content."""
     call = {"role": "assistant", "content": None, "tool_calls": ["{}"], "reasoning": "r"}

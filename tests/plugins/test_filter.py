@@ -197,6 +197,7 @@ def test_overflow_is_an_error_not_a_negative_number() -> None:
         "(" * 300 + "good" + ")" * 300,
         "not " * 5_000 + "good",
         "+".join(["count"] * 5_000) + " > 1",
+        "not " * 300 + "good",
         "count == " + "9" * 5_000,
     ],
 )

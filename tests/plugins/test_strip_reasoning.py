@@ -280,6 +280,15 @@ def test_rows_that_are_no_conversation(value: Any, kind: str) -> None:
     assert [row[0]["content"] for row in result.dataset["messages"]] == [BARE, BARE]
 
 
+@pytest.mark.parametrize("role", ["Assistant", "model", "gpt"])
+def test_columns_of_messages_know_the_other_names_of_the_assistant(role: str) -> None:
+    """Each turn keeps the name that it has."""
+    features = datasets.Features({"messages": datasets.List({"role": TEXT, "content": TEXT})})
+    turns = [{"role": "human", "content": "<think>Q"}, {"role": role, "content": GOOD}]
+    out = kb.StripReasoning()(datasets.Dataset.from_dict({"messages": [turns]}, features=features))
+    assert out["messages"][0] == [turns[0], {"role": role, "content": BARE}]
+
+
 @pytest.mark.parametrize("names", [("role", "content"), ("from", "value")])
 def test_a_column_in_which_no_speaker_is_named_is_no_conversation(names: tuple[str, str]) -> None:
     """The type of such a field is null, and Arrow takes it for no text."""

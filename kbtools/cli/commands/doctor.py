@@ -144,7 +144,8 @@ def _ptx_machine() -> Diagnosis:
 
 def _credentials() -> Iterator[Diagnosis]:
     """Present or not; the value itself is never shown."""
-    from_file = dotenv_values(Path.cwd() / ".env")
+    file = Path.cwd() / ".env"
+    from_file = {} if file.is_fifo() else dotenv_values(file)  # a pipe has been read, and may say no more
     for name, purpose in _CREDENTIALS.items():
         value = os.environ.get(name)  # the command line has read .env by now
         if value:

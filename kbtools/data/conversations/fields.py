@@ -14,7 +14,7 @@ from kbtools.data.conversations.reasoning_error import ReasoningError
 
 REASONING_FIELDS = (
     "reasoning", "reasoning_content", "thinking", "thinking_blocks", "reasoning_details", "reasoning_text",
-    "reasoning_summary", "thought", "thoughts", "chain_of_thought", "cot",
+    "reasoning_summary", "thought", "thoughts", "chain_of_thought", "cot", "analysis",
 )  # fmt: skip
 """Fields of a message beside its content."""
 WRAPPERS = ("provider_specific_fields", "additional_kwargs", "model_extra")

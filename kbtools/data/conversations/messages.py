@@ -14,7 +14,7 @@ from typing import Any
 
 from kbtools.data.conversations.fields import Part, has_text, is_reasoning_turn, said, split, without_reasoning
 from kbtools.data.conversations.reasoning import STRICT, ReasoningError, Rules, strip
-from kbtools.data.conversations.sharegpt import is_sharegpt, message_of, turn_of
+from kbtools.data.conversations.sharegpt import is_sharegpt, message_of, turn_of, usual_role
 from kbtools.data.writable import broken_character
 
 Message = dict[str, Any]
@@ -28,9 +28,11 @@ _NO_CALLS = (None, "", "[]", "null", "{}")
 def decode(value: object) -> list[Message]:
     """The messages of a list or of a JSON-encoded list; raises `ReasoningError` for anything else.
 
-    Turns of ShareGPT become messages.
+    Turns of ShareGPT become messages, and roles that are spelt in other ways (`Assistant`, `model`, `human`) the usual.
     """
-    return [message_of(turn) if is_sharegpt(turn) else dict(turn) for turn in _turns(value)]
+    return [
+        message_of(turn) if is_sharegpt(turn) else {**turn, "role": usual_role(turn["role"])} for turn in _turns(value)
+    ]
 
 
 def writable_messages(value: object) -> list[Message]:
@@ -43,7 +45,7 @@ def writable_messages(value: object) -> list[Message]:
     return messages
 
 
-def _turns(value: object) -> Sequence[Mapping[str, object]]:
+def _turns(value: object) -> Sequence[Mapping[str, Any]]:
     turns = _from_json(value) if isinstance(value, str) else value
     if not isinstance(turns, Sequence) or isinstance(turns, str | bytes):
         raise ReasoningError("not-messages")
@@ -113,7 +115,10 @@ def strip_turns(value: object, rules: Rules = STRICT) -> tuple[str | list[Messag
     if isinstance(value, str) and stripped == messages:
         return value, troubles
     pairs = zip(stripped, turns, strict=True)
-    return encode([turn_of(kept, turn) if is_sharegpt(turn) else kept for kept, turn in pairs], value), troubles
+    as_they_came = [
+        turn_of(kept, turn) if is_sharegpt(turn) else {**kept, "role": turn["role"]} for kept, turn in pairs
+    ]
+    return encode(as_they_came, value), troubles
 
 
 def strip_content(content: Content, rules: Rules = STRICT, *, calls_tool: bool = False) -> Content:

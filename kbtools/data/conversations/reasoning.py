@@ -50,7 +50,8 @@ class ReasoningParts(NamedTuple):
     """One assistant text taken apart.
 
     `answer` is a substring of the text, without its tags; `tagged` says that it stood in `<answer>` tags; `before` is
-    what was read in front of it, in harmony texts on every other channel too, and empty for a text without marks.
+    what was read in front of it (of an answer that is given twice, of the second, too), in harmony texts on every other
+    channel too, and empty for a text without marks.
     """
 
     answer: str
@@ -176,7 +177,7 @@ def _parse_tags(text: str, rules: Rules) -> ReasoningParts:
     if answer is None:
         answer = TagReader(marks).read(rules)
         _refuse_reasoning(text, answer.start, answer.end)
-    return ReasoningParts(text[answer.start : answer.end], answer.tagged, (text[: answer.opening],))
+    return ReasoningParts(text[answer.start : answer.end], answer.tagged, (text[: answer.opening], *answer.gaps))
 
 
 def _refuse_reasoning(text: str, start: int, end: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from kbtools.data.conversations.markup import (
@@ -60,6 +61,8 @@ class TaggedAnswer(NamedTuple):
     start: int
     end: int
     tagged: bool
+    gaps: tuple[str, ...] = ()
+    """The texts between this answer and others of the same words."""
 
 
 def usual_answer(marks: TagMarks) -> TaggedAnswer | None:
@@ -135,7 +138,9 @@ class TagReader:
         found = self._disputed + self._answers
         if len({text[end(opening) : starts[close]] for opening, close in found}) > 1:
             raise ReasoningError("answers-differ", starts[self._answers[-1][0]])
-        return _answer_between(self.marks, *self._answers[0])
+        pairs = pairwise(self._answers)
+        gaps = tuple(text[end(close) : starts[opening]] for (_, close), (opening, _) in pairs)
+        return _answer_between(self.marks, *self._answers[0])._replace(gaps=gaps)
 
     def _rest(self, ended: int, rule: AnswerRule) -> TaggedAnswer:
         """The text behind the reasoning, where no tag is asked for."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import kbtools as kb
 from kbtools.data.table import field_of
 from kbtools_plugins.filter.functions import FUNCTIONS, divide, without_nan
-from kbtools_plugins.filter.hints import hint
+from kbtools_plugins.filter.hints import DEEPEST, hint, is_deep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +46,8 @@ class Expression:
         except (SyntaxError, ValueError, RecursionError) as error:
             why, advice = getattr(error, "msg", error), hint(text, schema.features)
             raise kb.errors.UsageError(f"--where {text!r} is not an expression ({why}).{advice}") from error
+        if is_deep(tree):
+            raise kb.errors.UsageError(f"--where {text[:60]!r}... has more than {DEEPEST} levels of operators.")
         self._run = self._compile(tree.body)
 
     @property

@@ -42,7 +42,7 @@ def use_common_part(link: Any, libraries: list[str], context: Any) -> Any:
 def _common_part(link: Any, libraries: list[str], context: Any) -> str:
     """Definitions of the common functions and of what they use."""
     from triton._C.libtriton import ir, llvm
-    from triton.backends.nvidia.compiler import get_llvm_flags
+    from triton.backends.nvidia import compiler
 
     lines = [f"llvm.func @{_PREFIX}{name}(f32) -> f32" for name in UNARY]
     lines += [f"llvm.func @{_PREFIX}{name}(f32, f32) -> f32" for name in BINARY]
@@ -53,7 +53,8 @@ def _common_part(link: Any, libraries: list[str], context: Any) -> str:
     llvm.init_targets()
     holder = llvm.context()  # it has to outlive the module
     module = llvm.to_module(parsed, holder)
-    llvm.attach_datalayout(module, "nvptx64-nvidia-cuda", "sm_80", "+ptx80", get_llvm_flags())
+    flags = [compiler.get_llvm_flags()] if hasattr(compiler, "get_llvm_flags") else []  # Triton 3.6 sets them elsewhere
+    llvm.attach_datalayout(module, "nvptx64-nvidia-cuda", "sm_80", "+ptx80", *flags)
     link(module, libraries)
     return _TARGET.sub("", _DEFINED.sub("define ", str(module)))
 

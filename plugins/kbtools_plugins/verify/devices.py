@@ -1,7 +1,7 @@
-"""The GPUs of this machine as the caller sees them: what they are, and the lock that gives one to one job at a time.
+"""The GPUs of this machine as the caller sees them: what they are, and the locks that leave one to those who time.
 
 What torch says of them is asked of a process of its own, once: the caller never starts a CUDA context, so whoever
-calls may fork. The lock is a file in the temporary folder, shared by all runs of all users of the machine.
+calls may fork. The locks are files in the temporary folder, shared by all runs of all users of the machine.
 """
 
 from __future__ import annotations
@@ -67,17 +67,23 @@ def visible(number: int) -> str:
 
 
 @contextlib.contextmanager
-def lock(device: Device, folder: Path | None = None) -> Iterator[None]:
-    """One holder at a time, across all processes of this machine."""
+def lock(device: Device, folder: Path | None = None, *, alone: bool = False) -> Iterator[None]:
+    """Hold the device across all processes of this machine: with others, or `alone`.
+
+    Who waits to be alone stands at the door, so that those who come later do not keep it waiting.
+    """
     import fcntl  # Unix only, as GPUs are here
 
-    name = f"kbtools-gpu-{re.sub('[^A-Za-z0-9]+', '-', device.identity)}.lock"
-    path = (folder or Path(tempfile.gettempdir())) / name
-    descriptor = _open(path)
+    name = f"kbtools-gpu-{re.sub('[^A-Za-z0-9]+', '-', device.identity)}"
+    place = folder or Path(tempfile.gettempdir())
+    descriptor, door = _open(place / f"{name}.lock"), _open(place / f"{name}.door")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
         yield
     finally:
+        os.close(door)
         os.close(descriptor)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kbtools_plugins.ptx.compile import CompiledKernel, compile_kernel
+from kbtools_plugins.ptx.compile import CompiledKernel, assemble, compile_kernel
 from kbtools_plugins.ptx.launch import Buffer, LaunchReport, launch
 from kbtools_plugins.ptx.memory.buffer import Pointer
 
@@ -36,12 +36,17 @@ class Case:
     races: bool = True
 
 
-def run(case: Case, seed: int | None = None) -> tuple[LaunchReport, dict[str, float]]:
-    """Launch a case; its error per output, relative to the largest value of the truth."""
+def run(case: Case, seed: int | None = None, *, assembles: bool = False) -> tuple[LaunchReport, dict[str, float]]:
+    """Launch a case; its error per output, relative to the largest value of the truth.
+
+    A case that `assembles` has to be one that NVIDIA's assembler takes: no device runs any other.
+    """
     torch.manual_seed(0)
     arguments = case.arguments()
     before = {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in arguments.items()}
     compiled = compile_kernel(case.kernel, arguments, case.options, case.target)
+    if assembles:
+        assemble(compiled.text, case.options, case.target)
     report = execute(compiled, case.grid, arguments, check_races=case.races, seed=seed)
     return report, {name: error(arguments[name], truth) for name, truth in case.truth(before).items()}
 
@@ -68,15 +73,11 @@ def execute(
     shift: int = 0,
 ) -> LaunchReport:
     """Run a compiled kernel on the machine."""
-    buffers: dict[int, Buffer] = {}
-    values: list[Any] = []
-    for name, kind in compiled.parameters.items():
-        values += _values(arguments[name], kind, buffers, name)
     return launch(
         compiled.text,
         compiled.name,
         grid=grid,
-        arguments=values,
+        arguments=launch_arguments(compiled, arguments),
         num_warps=compiled.num_warps,
         shared_bytes=compiled.shared_bytes,
         scratch_bytes=compiled.scratch_bytes,
@@ -85,6 +86,15 @@ def execute(
         reverse=reverse,
         shift=shift,
     )
+
+
+def launch_arguments(compiled: CompiledKernel, arguments: Arguments) -> list[Any]:
+    """What a launch is given for a kernel's parameters; tensors' memory is not copied."""
+    buffers: dict[int, Buffer] = {}
+    values: list[Any] = []
+    for name, kind in compiled.parameters.items():
+        values += _values(arguments[name], kind, buffers, name)
+    return values
 
 
 def _values(value: Any, kind: Any, buffers: dict[int, Buffer], name: str) -> list[Any]:

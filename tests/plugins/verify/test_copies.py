@@ -11,6 +11,7 @@ import pytest
 
 from kbtools_plugins.verify import VerifySettings
 from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.warm import COMMON
 from kbtools_plugins.verify.protocol.reading import READ, ReadJob
 
 TEXT = "import torch\nclass Model(torch.nn.Module):\n    def forward(self, x):\n        return x\n"
@@ -27,7 +28,7 @@ def _folder(pid: int) -> Path:
 
 
 def _copied(processes: WarmPair) -> int:
-    process = processes._warm["text"]._process
+    process = processes._warm[COMMON]._process
     return process._pid if hasattr(process, "_pid") else 0
 
 
@@ -48,7 +49,7 @@ def test_a_copy_outlives_the_process_that_it_is_of() -> None:
     with WarmPair() as first, WarmPair(1, like=first) as second:
         assert _reads(first)
         assert _reads(second)
-        os.kill(first._warm["text"]._process._process.pid, signal.SIGKILL)
+        os.kill(first._warm[COMMON]._process._process.pid, signal.SIGKILL)
         assert _reads(second)
         assert _copied(second)
 
@@ -63,7 +64,7 @@ def test_a_copy_of_a_process_that_is_gone_is_one_that_starts_itself(when: str) -
             os.kill(_copied(second), signal.SIGKILL)
             with pytest.raises(Exception, match="died"):
                 _reads(second)
-        os.kill(first._warm["text"]._process._process.pid, signal.SIGKILL)
+        os.kill(first._warm[COMMON]._process._process.pid, signal.SIGKILL)
         assert _reads(second)
         assert not _copied(second)
 
@@ -71,7 +72,7 @@ def test_a_copy_of_a_process_that_is_gone_is_one_that_starts_itself(when: str) -
 def test_a_process_that_is_given_up_while_it_starts_is_not_copied() -> None:
     """As when a worker has found its own dead and closes it, while another waits to copy it."""
     with WarmPair() as first, WarmPair(1, like=first) as second:
-        first._warm["text"].close()
+        first._warm[COMMON].close()
         assert _reads(second)
         assert not _copied(second)
 
@@ -83,7 +84,7 @@ def test_copies_end_when_their_caller_is_killed() -> None:
         second = WarmPair(1, like=first)
         assert _reads(second)
         pid = _copied(second)
-        second._warm["text"]._control.close()  # as the system closes it for a process that ends
+        second._warm[COMMON]._control.close()  # as the system closes it for a process that ends
         assert _ends(pid)
         assert not second._scratch.exists()
 

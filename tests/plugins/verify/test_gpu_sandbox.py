@@ -89,7 +89,7 @@ def _timed(reference: str, folder: Path) -> str:
     theirs.close()
     talk = wire.Talk(ours, bytes(32))
     talk.send(Assignment(role=TIMING.name, timeout=60, memory_gb=4, job=job.tree()).tree())
-    assert talk.receive() == {"waiting": "device"}
+    assert talk.receive() == {"alone": False}
     talk.send(Go().tree())
     said = talk.receive()
     ours.close()
@@ -122,6 +122,12 @@ def test_a_reference_that_is_timed_is_shut_in_as_any_other(act: str, tmp_path: P
 def test_its_own_folder_and_caches_can_be_written(tmp_path: Path, shared: _Shared) -> None:
     acts = "lambda: Path('x').write_text('x'), lambda: Path(os.environ['TRITON_CACHE_DIR']).mkdir(),"
     assert "said 1 None" in _timed(_ACTS.replace("ACTS", acts), tmp_path / "job")
+
+
+def test_its_threads_can_be_named(tmp_path: Path, shared: _Shared) -> None:
+    """NVIDIA's driver does so when it starts, and fails where it cannot."""
+    acts = "lambda: Path('/proc/self/task', str(os.getpid()), 'comm').write_text('x'),"
+    assert "said 1" in _timed(_ACTS.replace("ACTS", acts), tmp_path / "job")
 
 
 _COMPILES = """

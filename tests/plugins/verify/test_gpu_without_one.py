@@ -158,21 +158,50 @@ def test_floor_counts_what_the_result_depends_on() -> None:
     assert needed_bytes((x, ignored), lambda given: given[0][:, 0], 0) < 4 * 64 * 64 / 4
 
 
-def test_device_is_used_by_one_at_a_time(tmp_path: Path) -> None:
-    """A second holder waits for the first."""
-    order: list[str] = []
+class Holders:
+    """Who holds the device, in the order in which they got it."""
 
-    def second() -> None:
-        with devices.lock(DEVICE, tmp_path):
-            order.append("second")
+    def __init__(self, folder: Path) -> None:
+        self.order: list[str] = []
+        self.release = threading.Event()
+        self._folder = folder
+        self._threads: list[threading.Thread] = []
 
-    with devices.lock(DEVICE, tmp_path):
-        thread = threading.Thread(target=second)
-        thread.start()
-        thread.join(0.2)
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
+    def begin(self, name: str, *, alone: bool) -> None:
+        """Another one, who has had time to get the device if it was to be had."""
+        self._threads.append(threading.Thread(target=self._hold, args=(name, alone)))
+        self._threads[-1].start()
+        time.sleep(0.2)
+
+    def end(self) -> None:
+        self.release.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _hold(self, name: str, alone: bool) -> None:
+        with devices.lock(DEVICE, self._folder, alone=alone):
+            self.order.append(name)
+            self.release.wait()
+
+
+def test_those_who_replay_share_the_device(tmp_path: Path) -> None:
+    """None waits for another."""
+    holders = Holders(tmp_path)
+    holders.begin("one", alone=False)
+    holders.begin("two", alone=False)
+    assert holders.order == ["one", "two"]
+    holders.end()
+
+
+def test_who_times_is_alone_and_comes_before_those_who_ask_later(tmp_path: Path) -> None:
+    """It waits for those who are there, others wait for it."""
+    holders = Holders(tmp_path)
+    holders.begin("replays", alone=False)
+    holders.begin("times", alone=True)
+    holders.begin("later", alone=False)
+    assert holders.order == ["replays"]
+    holders.end()
+    assert holders.order == ["replays", "times", "later"]
 
 
 def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,13 +212,13 @@ def test_waiting_for_the_device_is_no_time_of_the_job(tmp_path: Path, monkeypatc
     def job() -> None:
         talk = wire.Talk(theirs, theirs.recv(32, socket.MSG_WAITALL))
         talk.receive()
-        talk.send({"waiting": "device"})
+        talk.send({"alone": False})
         assert talk.receive() == {"go": True}
         talk.send({"results": []})
 
     thread = threading.Thread(target=job)
     thread.start()
-    with devices.lock(DEVICE):
+    with devices.lock(DEVICE, alone=True):
         held = threading.Event()
         release = threading.Timer(1.5, held.set)
         release.start()
@@ -326,14 +355,14 @@ def test_golden_vectors_are_compared_with_what_another_machine_gives(monkeypatch
     monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
     vectors = importlib.import_module("gpu_vectors")
 
-    def moved(vector):
-        result = vectors.on_machine(vector)
-        result[0] ^= 1
-        return result
+    def moved(prepared):
+        vectors.on_machine(prepared)
+        vectors.buffers(prepared.arguments)[0].data[0] ^= 1
 
-    rows = list(vectors.compared(moved))
-    assert {row["vector"].split(".")[0].split()[0] for row in rows} >= {"mma", "ex2", "tanh", "cvt"}
-    assert [(row["differ"], row["most_steps"]) for row in rows] == [(1, 1)] * len(rows)
+    names = ["add.rn.f32", "rem.u32", "cvt.rn.satfinite.e4m3x2.f32", "case add_float32"]
+    rows = [vectors.compared(name, moved) for name in names]
+    assert [(row.differ, row.error) for row in rows] == [(1, "")] * len(names)
+    assert rows[0].most_steps == rows[1].most_steps == 1
 
 
 def test_visible_devices_are_counted_in_torchs_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,21 @@ import pytest
 from kbtools_plugins.verify import VerifySettings
 from kbtools_plugins.verify.host.pair_processes import Deadline, PairProcesses
 from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.warm import COMMON
+from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launch
 from kbtools_plugins.verify.protocol.reading import KERNELS, READ, KernelsJob, ReadJob
 
 TEXT = "import torch\nclass Model(torch.nn.Module):\n    def forward(self, x):\n        return x\n"
+KERNEL = """
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def copied(x, size: tl.constexpr):
+    at = tl.arange(0, size)
+    tl.store(x + size + at, tl.load(x + at))
+"""
 READING = ReadJob(reference=TEXT, candidate=TEXT, entry_point=None)
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
 
@@ -41,6 +53,17 @@ def test_reading_and_kernels_share_one_and_the_pair_ends_it(processes: WarmPair,
     pair.close()
     assert before <= pair.used < before + 1
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_what_has_read_a_pair_compiles_its_kernels(processes: WarmPair, pair: PairProcesses) -> None:
+    """With its assembler, which nothing that runs foreign code may start."""
+    pair.run(READ, READING)
+    known = _kept(processes)
+    names = {"x": {"ref": {"dtype": "float32", "offset": 0, "shape": [1]}}, "size": 32}
+    launch = Launch(kernel="copied", clean_name="copied", bound=names, options={}, targets=[90], tuned=False)
+    found = pair.run(COMPILE, CompileJob(source=KERNEL, launches=[launch])).known()
+    assert (found.error, [usage.target for usage in found.resources], _kept(processes)) == ("", [90], known)
+    pair.close()
 
 
 def test_the_next_pair_has_another_process(processes: WarmPair, pair: PairProcesses) -> None:
@@ -76,7 +99,7 @@ def test_other_jobs_leave_a_shared_process_alone(processes: WarmPair, pair: Pair
     """What a job leaves behind is killed at its end, and nothing else."""
     pair.run(READ, READING)
     (pid,) = _kept(processes)
-    warm = processes._warm["text"]
+    warm = processes._warm[COMMON]
     other = warm._fork("read")
     warm._end(other)
     assert Path(f"/proc/{pid}").exists()
@@ -89,7 +112,7 @@ def test_a_job_beside_another_has_its_own_process(processes: WarmPair, pair: Pai
     """One of both is kept for the next job, the other ends."""
     pair.run(READ, READING)
     (pid,) = _kept(processes)
-    warm = processes._warm["text"]
+    warm = processes._warm[COMMON]
     busy = warm._taken()
     assert busy is not None
     assert pair.run(READ, READING).known().name == "Model"

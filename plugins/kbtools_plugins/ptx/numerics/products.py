@@ -61,8 +61,8 @@ def divide(left: Bits, right: Bits, *, signed: bool) -> Bits:
 
 
 def remainder(left: Bits, right: Bits, *, signed: bool) -> Bits:
-    """With the sign of the dividend. By zero, which PTX leaves open, it is the dividend."""
-    return np.where(right == 0, left, left - divide(left, right, signed=signed) * right)
+    """With the sign of the dividend. By zero, which PTX leaves open, all bits are set, as an H200 gives."""
+    return np.where(right == 0, ~np.zeros_like(left), left - divide(left, right, signed=signed) * right)
 
 
 def _signed_quotient(left: Bits, divisor: Bits) -> Bits:

@@ -75,12 +75,13 @@ class Child:
     def do(
         self, role: Role[J, R], assignment: Assignment, turn: ExitStack, device: devices.Device | None
     ) -> Outcome[R]:
-        """Send a job and wait for its reply; one that asks for the device gets its time once it has it."""
+        """Send a job and wait for its reply; one that asks for the device gets its time once it has it, each time."""
         seconds = WALL_PER_PROCESSOR_SECOND * assignment.timeout
         try:
             tree = self._asked(assignment.tree(), seconds)
-            if device is not None and _is(WaitingForDevice, tree):
-                turn.enter_context(devices.lock(device))
+            while device is not None and _is(WaitingForDevice, tree):
+                turn.close()
+                turn.enter_context(devices.lock(device, alone=WaitingForDevice.read(tree).alone))
                 tree = self._asked(Go().tree(), seconds)
             if _is(RoleFailure, tree):
                 failure = RoleFailure.read(tree)

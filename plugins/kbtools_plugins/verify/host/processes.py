@@ -19,12 +19,10 @@ from kbtools_plugins.verify.protocol.roles import Role
 from kbtools_plugins.verify.settings import VerifySettings
 
 _START_ATTEMPTS = 10
-_ALWAYS = ("text", COMMON)
-"""Processes that every pair needs."""
 
 
 class WarmPair:
-    """The warm processes that one worker needs: a reader, one with torch and Triton, and those of other machines.
+    """The warm processes that one worker needs: one with torch and Triton, and those of other machines.
 
     Workers take turns on the machine's GPUs by their `number`, where it has any. With a `spare_core`, jobs of one pair
     that need nothing of each other run at once. One that is `like` another has copies of its processes.
@@ -40,7 +38,7 @@ class WarmPair:
         self._keeps = False
         self._warm: dict[str, Warm] = {}
         if self._like is None:
-            self._warm = {kind: self._started(kind) for kind in _ALWAYS}
+            self._warm = {COMMON: self._started(COMMON)}
 
     def run(
         self,
@@ -111,7 +109,7 @@ class WarmPair:
 
     def wait_until_ready(self) -> None:
         """Block until jobs can be taken."""
-        for kind in {*_ALWAYS, *self._warm}:
+        for kind in {COMMON, *self._warm}:
             self._start(kind)
 
     def close(self) -> None:

@@ -84,7 +84,7 @@ def enter(folder: Path, limits: JobLimits, readable: Iterable[Path], writable: I
         return
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if available()["landlock"]:
-        devices, more = (gpu_devices(), _DRIVER_READS) if limits.drives_device else ([], ())
+        devices, more = (_driver_writes(), _DRIVER_READS) if limits.drives_device else ([], ())
         _landlock([folder, *writable, *devices], [*readable, *map(Path, more)])
     if limits.drives_device:
         return
@@ -102,7 +102,7 @@ def shut(folder: Path, readable: Iterable[Path]) -> None:
     if sys.platform != "linux":
         return
     if available()["landlock"]:
-        _landlock([folder, *gpu_devices()], readable)
+        _landlock([folder, *_driver_writes()], readable)
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     _drop_capabilities()
     if available()["seccomp"]:
@@ -140,13 +140,20 @@ def readable_paths() -> list[Path]:
 
 
 def _site_packages() -> list[Path]:
-    """Where packages are installed outside the prefix: a user's site, or a folder that a .pth file names."""
-    return [path for path in map(Path, sys.path) if path.name in ("site-packages", "dist-packages")]
+    """Where packages are installed outside the prefix: a user's site, one that a .pth file names, torch's own."""
+    named = [path for path in map(Path, sys.path) if path.name in ("site-packages", "dist-packages")]
+    found = [sys.modules[name].__file__ for name in ("torch", "triton") if name in sys.modules]
+    return [*named, *(Path(file).parents[1] for file in found if file)]
 
 
 def gpu_devices() -> list[Path]:
     """The device files of NVIDIA's driver."""
     return sorted(Path("/dev").glob("nvidia*"))
+
+
+def _driver_writes() -> list[Path]:
+    """Devices, and where NVIDIA's driver names its threads: it does not start if it cannot."""
+    return [*gpu_devices(), Path("/proc/self/task")]
 
 
 def give_time(cpu_seconds: int) -> None:

@@ -26,8 +26,10 @@ from kbtools_plugins.verify.tiers import MACHINES, PTX
 
 COMMON = PTX.process
 ROLES = {
-    "text": ("read", "kernels", "relations"),
     COMMON: (
+        "read",
+        "kernels",
+        "relations",
         "shrink",
         "reference",
         "record",
@@ -40,8 +42,8 @@ ROLES = {
         "follow",
     ),
 } | {machine.process: (machine.role.name,) for machine in MACHINES if machine.process != COMMON}
-"""What each warm process can do: one without torch reads texts, since to fork it takes less than the reading. Those of
-machines that have their own are started by the first job for them."""
+"""What each warm process can do. One does nearly all: what reads a pair's texts compiles them next, in the same fork.
+Those of machines that have their own are started by the first job for them."""
 _VARIABLES = {machine.process: dict(machine.environment) for machine in MACHINES}
 _START_SECONDS = 600
 _SECONDS_TO_LEAVE = 5.0

@@ -45,7 +45,8 @@ class RoleFailure(ProcessMessage):
 class WaitingForDevice(ProcessMessage):
     """Before the reply of a job that needs the device: it has done what it can without."""
 
-    waiting: str
+    alone: bool
+    """Whether it times, and nobody else may use the device."""
 
 
 class Go(ProcessMessage):

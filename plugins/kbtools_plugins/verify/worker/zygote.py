@@ -34,9 +34,9 @@ from kbtools_plugins.verify.protocol.roles import SEVERAL_JOBS, Assignment, Role
 from kbtools_plugins.verify.tiers import MACHINES
 from kbtools_plugins.verify.worker import huge_pages
 
-_RUN_NO_FOREIGN_CODE = ("compile", "ptx", "gpu")
-"""Roles that see kernels' text only, and need to start ptxas and to keep what it made. One that times shuts itself in
-before it runs a reference."""
+_RUN_NO_FOREIGN_CODE = SEVERAL_JOBS | {"gpu"}
+"""Roles that see texts only; the process that has read them compiles them next, and needs to start ptxas and to keep
+what it made. One that times shuts itself in before it runs a reference."""
 _JOBS = {
     "read": "worker.read",
     "kernels": "worker.read",
@@ -67,6 +67,10 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
         from kbtools_plugins.verify.worker import compiler
 
         compiler.leave_out()
+    if "record" in role_modules:
+        from kbtools_plugins.verify.worker.record import audit
+
+        audit.remember()  # all the others have been imported: what they changed is known
     gc.collect()
     gc.freeze()  # a collection in a fork would write to all that is shared
     _answer(control)

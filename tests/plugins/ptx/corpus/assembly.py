@@ -163,7 +163,7 @@ WARPS = [
 ]
 FLOATS = [
     floats("min_nan", "min.NaN.f32 $0, $1, $2;", torch.minimum),
-    floats("max_xorsign", "max.xorsign.abs.f32 $0, $1, $2;", _xorsign),
+    floats("max_xorsign", "max.xorsign.abs.f32 $0, $1, $2;", _xorsign, target=89),
     floats("copysign", "copysign.f32 $0, $1, $2;", lambda a, b: b.copysign(a)),
     floats(
         "relu", "fma.rn.sat.f32 $0, $1, $2, 0f3F000000;", lambda a, b: (a * b + 0.5).nan_to_num(0).clamp(0, 1), 1e-7

@@ -82,7 +82,13 @@ def wide(name: str, text: str, truth: Callable[[torch.Tensor, torch.Tensor], tor
     )
 
 
-def floats(name: str, text: str, truth: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], error: float = 0) -> Case:
+def floats(
+    name: str,
+    text: str,
+    truth: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    error: float = 0,
+    target: int = 80,
+) -> Case:
     """One on float32."""
 
     def made() -> Arguments:
@@ -91,7 +97,7 @@ def floats(name: str, text: str, truth: Callable[[torch.Tensor, torch.Tensor], t
         y[:4] = torch.tensor([-0.0, 0.0, 1.0, float("inf")])
         return {"x": x, "y": y, "out": torch.zeros(N), "B": N, "TEXT": text, "CONSTRAINTS": "=f,f,f"}
 
-    return Case(f"asm_{name}", two, (1,), made, lambda a: {"out": truth(a["x"], a["y"])}, error)
+    return Case(f"asm_{name}", two, (1,), made, lambda a: {"out": truth(a["x"], a["y"])}, error, target)
 
 
 def memory(name: str, text: str, truth: Callable[[Arguments], dict[str, torch.Tensor]]) -> Case:

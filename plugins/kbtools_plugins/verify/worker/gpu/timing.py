@@ -100,35 +100,52 @@ def bytes_per_millisecond(properties: Any) -> float:
     return 2.0 * clock * width / 8 if clock and width else _UNKNOWN_SPEED
 
 
-def run(job: ReplayJob, timing: Timing) -> TimingReply:
-    """Intervals of kernel and reference, eager and compiled, the roofline floor, and what the kernels computed last."""
-    machine = TimedMachine(job.traces[0], load_kernels(job.source), job.names, job.allow, job.state)
-    inputs = [decode_tensor(tensor) for tensor in job.runs[0].inputs]
-    reference = _Reference(timing)
+class TimedTrace:
+    """A candidate's trace on its inputs, run once: all that Triton makes of it on first use is there."""
 
-    def prepare() -> None:
-        machine.forget(job.runs[0].shift, 0)
-        machine.place(inputs, job.state)
+    def __init__(self, job: ReplayJob) -> None:
+        self._job = job
+        self._inputs = [decode_tensor(tensor) for tensor in job.runs[0].inputs]
+        self.machine = TimedMachine(job.traces[0], load_kernels(job.source), job.names, job.allow, job.state)
+        self.prepare()
+        self.machine.execute()
 
-    calls = {
-        "kernel": Timed(prepare, machine.execute),
-        "eager": Timed(reference.fresh, lambda: reference.call(reference.instance)),
-    }
-    with torch.no_grad():
-        try:
-            compiled = torch.compile(reference.instance)
-            reference.call(compiled)
-            calls["compiled"] = Timed(reference.fresh, lambda: reference.call(compiled))
-            compiles = ""
-        except Exception as error:  # noqa: BLE001 - not every reference is one that the compiler takes
-            compiles = f"{type(error).__name__}: {error}"[:300]
-        times = interleaved(calls, DeviceClock(), _MOST_SECONDS)
-    return TimingReply(
-        times={name: list(found) for name, found in times.items()},
-        floor_ms=timing.needed_bytes / bytes_per_millisecond(torch.cuda.get_device_properties(0)),
-        not_compiled=compiles,
-        last=machine.results(),
-    )
+    def prepare(self) -> None:
+        """Fresh inputs and memory."""
+        self.machine.forget(self._job.runs[0].shift, 0)
+        self.machine.place(self._inputs, self._job.state)
+
+
+class TimedCalls:
+    """What is timed, compiled and tried: the trace, and its reference, eager and compiled."""
+
+    def __init__(self, trace: TimedTrace, timing: Timing) -> None:
+        self._trace = trace
+        self._needed_bytes = timing.needed_bytes
+        reference = _Reference(timing)
+        self._calls = {
+            "kernel": Timed(trace.prepare, trace.machine.execute),
+            "eager": Timed(reference.fresh, lambda: reference.call(reference.instance)),
+        }
+        self._not_compiled = ""
+        with torch.no_grad():
+            try:
+                compiled = torch.compile(reference.instance)
+                reference.call(compiled)
+                self._calls["compiled"] = Timed(reference.fresh, lambda: reference.call(compiled))
+            except Exception as error:  # noqa: BLE001 - not every reference is one that the compiler takes
+                self._not_compiled = f"{type(error).__name__}: {error}"[:300]
+
+    def measured(self) -> TimingReply:
+        """Intervals, the roofline floor, and what the kernels computed last."""
+        with torch.no_grad():
+            times = interleaved(self._calls, DeviceClock(), _MOST_SECONDS)
+        return TimingReply(
+            times={name: list(found) for name, found in times.items()},
+            floor_ms=self._needed_bytes / bytes_per_millisecond(torch.cuda.get_device_properties(0)),
+            not_compiled=self._not_compiled,
+            last=self._trace.machine.results(),
+        )
 
 
 class _Reference:

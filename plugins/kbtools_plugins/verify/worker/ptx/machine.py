@@ -254,9 +254,7 @@ def _values(value: Any, kind: Any, buffers: dict[int, Buffer]) -> list[Any]:
     if isinstance(kind, list | tuple):
         return [item for part, each in zip(value, kind, strict=True) for item in _values(part, each, buffers)]
     if hasattr(value, "block_shape"):
-        from triton.backends.driver import decompose_descriptor
-
-        base, *numbers = decompose_descriptor(value)
+        base, *numbers = _taken_apart(value)
         return [_pointer(base, buffers), *numbers]
     if hasattr(value, "data_ptr"):
         return [_pointer(getattr(value, "base", value), buffers)]
@@ -266,6 +264,15 @@ def _values(value: Any, kind: Any, buffers: dict[int, Buffer]) -> list[Any]:
     if kind in ("fp32", "fp64"):
         return [struct.pack("<f" if kind == "fp32" else "<d", value)]
     return [value]
+
+
+def _taken_apart(descriptor: Any) -> list[Any]:
+    """What Triton passes on for a descriptor that the host has made, where a device has none."""
+    from triton.backends import driver, nvidia
+
+    if hasattr(driver, "decompose_descriptor"):
+        return list(driver.decompose_descriptor(descriptor))
+    return list(nvidia.driver.make_tensordesc_arg(descriptor, None))  # before Triton 3.9
 
 
 def _pointer(tensor: torch.Tensor, buffers: dict[int, Buffer]) -> Pointer:

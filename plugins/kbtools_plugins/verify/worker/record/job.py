@@ -44,7 +44,6 @@ def warm_up() -> None:
     torch.set_num_threads(1)
     torch.nn.Linear(2, 2)(torch.zeros(1, 2))
     remember_modules()
-    audit.remember()
 
 
 def run(job: RecordJob, talk: Talk) -> RecordReply | RoleFailure:

@@ -55,7 +55,7 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.strays = 0
         """How often a part or an element was taken, or places were compared with a number, where that is negative or
         beyond the last place, which no length is; and how often a row was nothing but masked."""
-        self._long_step = False
+        self._long_step = self._lengths = False
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         name = str(func).removeprefix("aten.").partition(".")[0]
@@ -69,6 +69,9 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name == "softplus":
             self._long_step |= _largest(args[0]) > _LONGEST_STEP
         self.strays += _strays(name, args)
+        self._lengths |= name in _COMPARING_SIZES and any(_is_whole(one) and _are_places(one) for one in args)
+        if name in _SOFTMAX and self._lengths and args[0].numel():
+            self.strays += bool((args[0].amax(args[1]) <= _MASKED).any())
         result = func(*args, **(kwargs or {}))
         self.flat |= _is_flat(name, args, result)
         if name == "topk" and args[0].numel():
@@ -85,15 +88,13 @@ def _largest(values: torch.Tensor) -> float:
 
 
 def _strays(name: str, args: Any) -> bool:
-    """Whether a length, if this is about one, is none: a place is counted from the end, or all of a row is masked."""
+    """Whether a length, if this is about one, is none: a place is counted from the end."""
     if name in ("slice", "select"):
         size = args[0].shape[args[1]] if len(args) > 1 else 0
         return any(isinstance(to, int) and not (0 <= to <= size or to == _WITHOUT_END) for to in args[2:4])
     if name in FROM_THE_END:
         places = tensors_in(args[1])
         return any(bool((tensor < 0).any()) for tensor in places if _is_whole(tensor))
-    if name in _SOFTMAX:
-        return args[0].numel() > 0 and bool((args[0].amax(args[1]) <= _MASKED).any())
     if name not in _COMPARING_SIZES or not all(_is_whole(tensor) for tensor in args):
         return False
     return any(_leaves(places, lengths) for places, lengths in (args, args[::-1]) if _are_places(places))

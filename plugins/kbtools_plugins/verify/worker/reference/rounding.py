@@ -49,8 +49,8 @@ class Doubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **kwargs)
 
 
-def doubled(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers as float64; whole ones as they are."""
+def double(tensor: torch.Tensor) -> torch.Tensor:
+    """Floating numbers as float64."""
     return tensor.double() if tensor.is_floating_point() else tensor
 
 
