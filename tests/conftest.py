@@ -27,6 +27,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _HOME = tempfile.mkdtemp(prefix="kbtools-tests-")
 os.environ["HF_HOME"] = _HOME  # read when `datasets` and `huggingface_hub` are imported, so before any test module
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the same with a GPU as without: benchmarks/verify_gpu.py asks what one says
 # Compiled once: every worker, and every process that a test starts, would compile all of kbtools anew without.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

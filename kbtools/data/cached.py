@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from kbtools.data.file_state import FileState, file_digest
 from kbtools.data.io import arrow_file
 from kbtools.data.io.arrow_file import TableReading
+from kbtools.data.io.source import aside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +53,17 @@ def cached(
     ds = parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
     ds._fingerprint = fingerprint
     return ds
+
+
+def noted_texts(form: str, digest: str, found: Iterable[str]) -> list[str]:
+    """The fields of a content that are kept as JSON text: found as it was read, or noted beside it then."""
+    note = _place(form, digest).with_name("texts.json")
+    if names := sorted(found):
+        part = aside(note)
+        part.write_text(json.dumps(names), encoding="utf-8")
+        part.replace(note)
+        return names
+    return list(json.loads(note.read_text(encoding="utf-8"))) if note.exists() else []
 
 
 def written_while_digested(path: Path, seen: FileState, form: str, reading: TableReading) -> str | None:

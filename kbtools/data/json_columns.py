@@ -155,7 +155,16 @@ def _decoded(value: object, kind: pa.DataType) -> object:
     return value
 
 
-@lru_cache(maxsize=1_000)
+kept_as_text: dict[Path, set[str]] = {}
+"""Fields of files that are being read and were found to be kept as JSON text: each reading begins with none."""
+
+
 def say(path: Path, name: str) -> None:
     """Warn of a field of a file that is kept as JSON text, once in a process."""
+    kept_as_text.setdefault(path, set()).add(name)
+    _warn(path, name)
+
+
+@lru_cache(maxsize=1_000)
+def _warn(path: Path, name: str) -> None:
     logger.warning("%s: the values of %r fit no one type, so they are kept as JSON text", path, name)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kbtools as kb
+from kbtools.data import json_columns
 from kbtools.data.io import jsonl
 from kbtools.data.json_columns import as_text
 from kbtools.errors import DataError
@@ -38,6 +39,18 @@ def test_content_that_is_text_or_parts_comes_back_whole(tmp_path, caplog):
         assert _messages(found.select([0, 1])) == [PARTS, WORDS]
         assert found[2] == {"messages": None, "reward": 0.0}
         assert f"{path}: the values of 'messages' fit no one type" in caplog.text
+
+
+def test_rows_from_the_cache_are_warned_of_again(tmp_path, caplog):
+    """As by another process, and also where another file has the same content."""
+    path = _lines(tmp_path / "x.jsonl", {"messages": PARTS}, {"messages": WORDS}, {"messages": "x"})
+    kb.load(path)
+    (tmp_path / "y.jsonl").write_bytes((tmp_path / "x.jsonl").read_bytes())
+    json_columns._warn.cache_clear()
+    caplog.clear()
+    for name in ("x.jsonl", "y.jsonl"):
+        kb.load(tmp_path / name)
+        assert f"{tmp_path / name}: the values of 'messages' fit no one type" in caplog.text
 
 
 def test_shapes_that_differ_far_apart_come_back_whole(tmp_path, monkeypatch):

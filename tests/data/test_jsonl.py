@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import kbtools as kb
 from kbtools.data.io import arrow_file, jsonl, quick_lines
 from kbtools.data.io.data_file import data_file
 from kbtools.data.io.local_files import _reading
@@ -187,3 +188,25 @@ def test_a_line_longer_than_a_thread_takes(tmp_path, monkeypatch):
     file = tmp_path / "x.jsonl"
     file.write_bytes(b"\n".join(encoded(rows, ascii_only=True)))
     assert [row for table in jsonl.tables(data_file(file)) for row in table.to_pylist()] == rows
+
+
+@pytest.mark.parametrize("text", ['{{"a": "{0}"}}\n', '[{{"a": "{0}"}}]', '{{"data": [{{"a": "{0}"}}]}}'])
+def test_a_row_that_would_take_all_memory_is_refused(tmp_path, monkeypatch, text):
+    """The limit is 512 MiB, of which reading makes six times as much; here it is one."""
+    assert jsonl.MOST_BYTES == 1 << 29
+    monkeypatch.setattr(jsonl, "MOST_BYTES", 1 << 20)
+    path = tmp_path / "rows.json"
+    path.write_text(text.format("x" * (9 << 20)))
+    with pytest.raises(DataError, match=r"(line|item) 1: this row is longer than 1 MiB"):
+        kb.load(path)
+
+
+def test_a_long_row_is_refused_where_parts_are_read_beside_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(jsonl, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 1 << 18)
+    monkeypatch.setattr(jsonl, "_BYTES_IN_PART", 1 << 16)
+    monkeypatch.setattr(arrow_file, "_PART_BYTES", 1 << 19)
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": "b"}\n' * 100_000 + '{"a": "' + "x" * (3 << 20) + '"}\n')
+    with pytest.raises(DataError, match="line 100001: this row is longer than 1 MiB"):
+        kb.load(path)

@@ -117,6 +117,8 @@ class _Values:
     def _more(self) -> bool:
         """Read on, ever more at once, so that a long value is not begun anew too often."""
         rest = self._text[self._at :]
+        if len(rest) > jsonl.MOST_BYTES:
+            raise jsonl.too_long(f"{self._file.path}, item {self._count}")
         block = self._file.read(self._stream, max(_READ_BYTES, len(rest)))
         try:
             self._text, self._at = rest + self._decode.decode(block, final=not block), 0

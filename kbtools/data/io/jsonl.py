@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 24
 """How much of a file is read at once; a table holds the lines that end in it. The first blocks are smaller."""
 _FIRST_BYTES = 1 << 18
+MOST_BYTES = 1 << 29
+"""Of a row: to read one takes six times as much memory."""
 _BYTES_IN_PART = 1 << 23
 """How much is parsed at once where several threads read."""
 
@@ -86,8 +88,10 @@ def _lines(path: Path, start: int, stop: int) -> Iterator[memoryview]:
         while (left := stop - stream.tell()) > 0 and (block := stream.read(min(_BYTES_IN_PART, left))):
             end = len(block) if len(block) == left else block.rfind(b"\n") + 1
             if not end:
-                block += stream.readline()
+                block += stream.readline(MOST_BYTES)
                 end = len(block)
+                if end > MOST_BYTES:
+                    raise too_long(str(path))
             stream.seek(end - len(block), os.SEEK_CUR)
             yield memoryview(block)[:end]
 
@@ -121,6 +125,8 @@ def _blocks(file: DataFile) -> Iterator[tuple[int, bytes]]:
             ended, newline, rest = block.rpartition(b"\n")
             if not newline:
                 begun.append(block)
+                if sum(map(len, begun)) > MOST_BYTES:
+                    raise too_long(f"{file.path}, line {first}")
                 continue
             lines = b"".join([*begun, ended])
             begun = [rest]
@@ -129,6 +135,13 @@ def _blocks(file: DataFile) -> Iterator[tuple[int, bytes]]:
             first += lines.count(b"\n") + 1
     if (last := b"".join(begun)).strip():
         yield first, last
+
+
+def too_long(place: str) -> DataError:
+    """What is said of a row that would take all memory."""
+    return DataError(
+        f"{place}: this row is longer than {MOST_BYTES >> 20} MiB, the most that one may have. Rows go one a line."
+    )
 
 
 # ---- slowly, line by line --------------------------------------------------------------------------------------------

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from kbtools.data import sample
-from kbtools.data.cached import cached, written_while_digested
+from kbtools.data.cached import cached, noted_texts, written_while_digested
 from kbtools.data.columns import evals_features, type_text
 from kbtools.data.file_state import FileState, check_unchanged, file_digest
 from kbtools.data.io import arrow_file, csv_file, json_document, jsonl, plain_types
 from kbtools.data.io.agent_traces import is_trace
 from kbtools.data.io.arrow_file import TableReading
 from kbtools.data.io.data_file import DataFile, data_file
-from kbtools.data.json_columns import say
+from kbtools.data.json_columns import kept_as_text, say
 from kbtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,9 +40,13 @@ def as_dataset(path: Path) -> tuple[Dataset, str]:
     whole = "whole" if file.is_one_document else ""
     form = "-".join(filter(None, (str(seen.size), file.kind, file.compression, whole)))
     reading = _reading(file)
+    kept_as_text.pop(path, None)
     digest = written_while_digested(path, seen, form, reading) or file_digest(path)
     check = partial(check_unchanged, path, seen, digest)
-    return cached(form, digest, reading, known, check), digest
+    rows = cached(form, digest, reading, known, check)
+    for name in noted_texts(form, digest, kept_as_text.get(path, ())):
+        say(path, name)
+    return rows, digest
 
 
 def as_one(paths: Sequence[Path]) -> Dataset:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import kbtools as kb
 from kbtools.data.table import field_of
 from kbtools_plugins.filter.functions import FUNCTIONS, divide, without_nan
-from kbtools_plugins.filter.hints import hint
+from kbtools_plugins.filter.hints import DEEPEST, hint, is_deep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +30,6 @@ _WORDS = {
 }
 """Arrow's types as people call them."""
 Evaluator = Callable[["pa.Table"], "pa.Array"]
-_DEEPEST = 200
 
 
 class Expression:
@@ -47,8 +46,8 @@ class Expression:
         except (SyntaxError, ValueError, RecursionError) as error:
             why, advice = getattr(error, "msg", error), hint(text, schema.features)
             raise kb.errors.UsageError(f"--where {text!r} is not an expression ({why}).{advice}") from error
-        if _is_deep(tree):  # how deep Python itself follows depends on its version
-            raise kb.errors.UsageError(f"--where {text[:60]!r}... has more than {_DEEPEST} levels of operators.")
+        if is_deep(tree):
+            raise kb.errors.UsageError(f"--where {text[:60]!r}... has more than {DEEPEST} levels of operators.")
         self._run = self._compile(tree.body)
 
     @property
@@ -102,13 +101,6 @@ class Expression:
     def _column(self, path: str) -> Evaluator:
         self._paths.setdefault(self.schema.path(path))
         return lambda table: without_nan(field_of(table, path))
-
-
-def _is_deep(tree: ast.AST) -> bool:
-    level = [tree]
-    for _ in range(_DEEPEST):
-        level = [node for outer in level for node in ast.iter_child_nodes(outer)]
-    return bool(level)
 
 
 def _name(expression: Expression, node: ast.Name) -> Evaluator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ _MARKS = {
     r"(?i)\b(i?like|similar to)\b": "Write contains(), startswith(), endswith() or matches() instead of `like`.",
     r"(?<![=!<>])=(?!=)": "Equality is written ==.",
 }
+DEEPEST = 200
+"""Levels of operators in an expression; Python's own limit depends on its version."""
 
 
 def hint(text: str, columns: Iterable[str]) -> str:
@@ -24,3 +27,11 @@ def hint(text: str, columns: Iterable[str]) -> str:
     if named := next((name for name in columns if name in words), None):
         return f" The column {named!r} is written col({named!r})."
     return next((f" {said}" for mark, said in _MARKS.items() if re.search(mark, text)), "")
+
+
+def is_deep(tree: ast.AST) -> bool:
+    """Whether an expression has more levels of operators than are followed."""
+    level = [tree]
+    for _ in range(DEEPEST):
+        level = [node for outer in level for node in ast.iter_child_nodes(outer)]
+    return bool(level)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kbtools_plugins.ptx.compile import CompiledKernel, compile_kernel
+from kbtools_plugins.ptx.compile import CompiledKernel, assemble, compile_kernel
 from kbtools_plugins.ptx.launch import Buffer, LaunchReport, launch
 from kbtools_plugins.ptx.memory.buffer import Pointer
 
@@ -36,12 +36,17 @@ class Case:
     races: bool = True
 
 
-def run(case: Case, seed: int | None = None) -> tuple[LaunchReport, dict[str, float]]:
-    """Launch a case; its error per output, relative to the largest value of the truth."""
+def run(case: Case, seed: int | None = None, *, assembles: bool = False) -> tuple[LaunchReport, dict[str, float]]:
+    """Launch a case; its error per output, relative to the largest value of the truth.
+
+    A case that `assembles` has to be one that NVIDIA's assembler takes: no device runs any other.
+    """
     torch.manual_seed(0)
     arguments = case.arguments()
     before = {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in arguments.items()}
     compiled = compile_kernel(case.kernel, arguments, case.options, case.target)
+    if assembles:
+        assemble(compiled.text, case.options, case.target)
     report = execute(compiled, case.grid, arguments, check_races=case.races, seed=seed)
     return report, {name: error(arguments[name], truth) for name, truth in case.truth(before).items()}
 

@@ -17,7 +17,7 @@ LEAN = {case.name for module in MODULES for case in module.CASES[:1]} | {
 
 
 def check(case: Case) -> None:
-    _, errors = run(case)
+    _, errors = run(case, assembles=True)
     assert errors, "a case has a truth"
     assert {name: error for name, error in errors.items() if error > case.tolerance} == {}
 

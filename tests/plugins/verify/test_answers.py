@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from kbtools_plugins.verify.worker.record.answers import listening
-from kbtools_plugins.verify.worker.record.answers.answers import Answers, TookTooLong
-from kbtools_plugins.verify.worker.record.answers.otherwise import other, variants
+from kbtools_plugins.verify.worker.record.answers.answers import Answers
+from kbtools_plugins.verify.worker.record.answers.otherwise import TookTooLong, other, variants
 from kbtools_plugins.verify.worker.record.failures import is_own
 from kbtools_plugins.verify.worker.record.own_state import fingerprint
 

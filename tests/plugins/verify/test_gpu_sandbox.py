@@ -124,6 +124,12 @@ def test_its_own_folder_and_caches_can_be_written(tmp_path: Path, shared: _Share
     assert "said 1 None" in _timed(_ACTS.replace("ACTS", acts), tmp_path / "job")
 
 
+def test_its_threads_can_be_named(tmp_path: Path, shared: _Shared) -> None:
+    """NVIDIA's driver does so when it starts, and fails where it cannot."""
+    acts = "lambda: Path('/proc/self/task', str(os.getpid()), 'comm').write_text('x'),"
+    assert "said 1" in _timed(_ACTS.replace("ACTS", acts), tmp_path / "job")
+
+
 _COMPILES = """
 import triton, triton.language as tl
 from pathlib import Path

@@ -9,11 +9,11 @@ import torch
 
 from kbtools_plugins.verify.worker.reference.extremes import Extremes
 from kbtools_plugins.verify.worker.reference.inputs import alone, varied
-from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes
+from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes, shared_ends
 from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.numbers import computed_with, other_numbers
-from kbtools_plugins.verify.worker.reference.patterns import outliers, structured
-from kbtools_plugins.verify.worker.reference.ties import kept
+from kbtools_plugins.verify.worker.reference.patterns import around, outliers, structured, whole_rows
+from kbtools_plugins.verify.worker.reference.ties import alike, are_distinct, kept
 
 
 def test_fixed_integers_have_another_largest_one_afterwards() -> None:
@@ -118,7 +118,8 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 
 def _jumps(forward: Forward, x: torch.Tensor) -> Jumps:
     with (seen := Jumps((x,))):
-        forward(x)
+        outputs = forward(x)
+    seen.returned(outputs)
     return seen
 
 
@@ -278,3 +279,67 @@ def test_a_whole_number_is_another_where_it_is_computed_with(forward: Callable[.
     changed = other_numbers(found, inputs)
     assert (changed is None) == (not places)
     assert changed is None or changed[1] == 2
+
+
+def test_a_mask_hides_whole_rows_and_nothing_of_others() -> None:
+    """What nothing is left of shows whether the number that hides is the reference's."""
+    torch.manual_seed(3)
+    for shape in ((12, 40), (3, 4, 40), (2, 6, 1, 40), (12, 40, 1)):
+        (made,) = whole_rows((torch.rand(shape) > 0.3,)) or ()
+        rows = made.reshape(12, 40)
+        assert (~rows).all(dim=1).any()
+        assert rows.all(dim=1).any()
+        assert any(row.any() and not row.all() for row in rows)
+    assert whole_rows((torch.randn(4, 4),)) is None
+
+
+def test_a_single_whole_number_has_another_one() -> None:
+    """One less, which is a place too; zero becomes one."""
+    first = torch.randn(8), torch.tensor([5]), torch.tensor(0)
+    again = torch.randn(8), torch.tensor([5]), torch.tensor(0)
+    ways = alone(first, kept(first, again), (), signs=False)
+    made = [way.changes[0]() for way in ways if way.name.endswith("another number")]
+    assert [int(inputs[at]) for at, inputs in enumerate(made, 1) if inputs] == [4, 1]
+
+
+def test_numbers_that_only_happen_to_differ_are_no_places() -> None:
+    """Beyond the size of anything they are data, which may be equal."""
+    assert are_distinct(torch.tensor([3, 1, 4]))
+    assert not are_distinct(torch.tensor([3, 1, 4]) * 2**22)
+
+
+def test_numbers_lie_on_beside_and_beyond_what_kernels_compare_with() -> None:
+    """Of both signs, unless the reference wants none; never on it where it is not certain what is there."""
+    torch.manual_seed(3)
+    first = (torch.rand(4000),)
+    habits = kept(first, (torch.rand(4000),))
+    both, _, positive, _ = (inputs[0] for inputs in around([3.5], first, habits, exactly=True) if inputs)
+    for made, at in ((both, 3.5), (both, -3.5), (positive, 3.5)):
+        assert (made == at).any()
+        assert ((made - at).abs() / 3.5 < 1e-3).sum() > (made == at).sum()
+        assert (made == at * 2).any() or ((made / at > 1.5) & (made / at < 2.5)).any()
+    assert (positive >= 0).all()
+    beside = around([3.5], first, habits, exactly=False)[0]
+    assert beside
+    assert not (beside[0].abs() == 3.5).any()
+    assert around([], first, habits, exactly=True) == []
+    assert around([1e6], (torch.ones(64).half(),), [alike(torch.ones(64))], exactly=True) == [None] * 4
+
+
+def test_several_numbers_are_the_largest_where_tensors_are_compared() -> None:
+    """Random rows have one."""
+    torch.manual_seed(3)
+    x = torch.randn(20, 50)
+    seen = _jumps(lambda x: x * (x == x.max(dim=1, keepdim=True).values), x)
+    made = shared_ends(seen)[0](x)
+    assert ((made == made.amax(dim=1, keepdim=True)).sum(dim=1) > 1).all()
+    assert not shared_ends(_jumps(lambda x: x > 1.0, x))
+
+
+def test_ranks_count_where_a_forward_uses_them() -> None:
+    """A maximum whose place nobody asks for is the same whichever of equal numbers it is."""
+    x = torch.randn(20, 50)
+    assert not _jumps(lambda x: x.max(dim=1).values, x).ranks
+    assert not _jumps(lambda x: x.sort().values, x).ranks
+    assert _jumps(lambda x: x.max(dim=1).indices + 0, x).ranks
+    assert _jumps(lambda x: x.gather(1, x.argmax(dim=1, keepdim=True)), x).ranks

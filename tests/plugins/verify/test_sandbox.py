@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -116,3 +117,11 @@ def test_job_dies_with_its_parent(tmp_path: Path) -> None:
             return
         signal.sigtimedwait([], 0.1)
     pytest.fail("the orphan is still there")
+
+
+def test_triton_may_be_installed_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `pip install --target` and an editable build leave it: its assembler is there to be started."""
+    installed = ModuleType("triton")
+    installed.__file__ = str(tmp_path / "triton" / "__init__.py")
+    monkeypatch.setitem(sys.modules, "triton", installed)
+    assert tmp_path in sandbox.readable_paths()

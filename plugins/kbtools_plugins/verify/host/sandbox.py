@@ -140,8 +140,10 @@ def readable_paths() -> list[Path]:
 
 
 def _site_packages() -> list[Path]:
-    """Where packages are installed outside the prefix: a user's site, or a folder that a .pth file names."""
-    return [path for path in map(Path, sys.path) if path.name in ("site-packages", "dist-packages")]
+    """Where packages are installed outside the prefix: a user's site, one that a .pth file names, torch's own."""
+    named = [path for path in map(Path, sys.path) if path.name in ("site-packages", "dist-packages")]
+    found = [sys.modules[name].__file__ for name in ("torch", "triton") if name in sys.modules]
+    return [*named, *(Path(file).parents[1] for file in found if file)]
 
 
 def gpu_devices() -> list[Path]:

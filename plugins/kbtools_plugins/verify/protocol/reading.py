@@ -43,6 +43,8 @@ class ReadReply(ProcessMessage):
     candidate: str = ""
     name: str = ""
     findings: list[Finding] = []
+    thresholds: list[float] = []
+    """Numbers that the candidate's kernels compare values with."""
     reference_error: str = ""
     """Why the reference cannot be read; the fields of the candidate are empty then."""
     candidate_error: str = ""

@@ -19,6 +19,8 @@ class ReferenceJob(ProcessMessage):
     most_elements: int
     floor: bool
     """Whether to find out how many bytes of the inputs matter, which takes time."""
+    thresholds: list[float] = []
+    """Numbers that the candidate's kernels compare values with."""
     mode: str = ""
     """If only one set of inputs is wanted, in this mode."""
 
@@ -112,6 +114,8 @@ class ReferenceReply(ProcessMessage):
     sets: list[InputSet] = Field(min_length=1)
     untested: list[str] = []
     """Operators that can be left out without a change on any set."""
+    fixed: list[str] = []
+    """Plain values among the inputs that are the same on all sets."""
     computing: int = 0
     """How many operators compute."""
     work: WorkSize = WorkSize()

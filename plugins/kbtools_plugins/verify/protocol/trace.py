@@ -86,6 +86,8 @@ class Trace(ProcessMessage):
     """What was answered otherwise than it is, where something was."""
     chosen: bool = False
     """Whether callers choose what was answered otherwise, so that torch may do the work there."""
+    free: bool = False
+    """Whether something else may be computed there, too, as with autocast."""
 
     @model_validator(mode="after")
     def _names_what_exists(self) -> Self:
@@ -115,6 +117,7 @@ class Trace(ProcessMessage):
                 "addresses": True,
                 "where": True,
                 "chosen": True,
+                "free": True,
             }
         )
 

@@ -56,12 +56,13 @@ def replay_further(
 ) -> Iterator[str]:
     """Notes on what could not be run; Decided if one of them is wrong.
 
-    A launch that is meant for another device need not compile for the one that is emulated.
+    A launch that is meant for another device need not compile for the one that is emulated. Where callers choose,
+    kernels have to be right all the same, unless what is computed is another thing there.
     """
-    for trace in {(trace.course(), trace.chosen): trace for trace in traces}.values():
-        if trace.chosen:
-            if not any(step.kernel for step in trace.steps):
-                yield f"{_asked(trace)}torch does all of the work"
+    for trace in {(trace.course(), trace.chosen, trace.free): trace for trace in traces}.values():
+        if trace.chosen and not trace.launches:
+            yield f"{_asked(trace)}torch does all of the work"
+        if trace.chosen and (trace.free or not trace.launches):
             continue
         job = compile_job([trace], [], source, frozenset(), settings)
         outcome = processes.run(COMPILE, job)

@@ -72,6 +72,10 @@ class ReferenceRun:
         if reply.untested:
             names = ", ".join(reply.untested)
             self._evidence.notes.append(f"untested operators: {names}: without them the reference gives the same")
+        if reply.fixed:
+            self._evidence.notes.append(f"only as get_inputs() has them: {', '.join(reply.fixed)}")
+        if drawing := [mode for mode, found in reply.modes.items() if found.random]:
+            self._evidence.notes.append(f"not compared in {drawing[0]} mode, where the reference draws random numbers")
 
     def _run(self, pair: ReadReply, most_elements: int) -> Outcome[ReferenceReply]:
         job = ReferenceJob(
@@ -79,6 +83,7 @@ class ReferenceRun:
             entry=pair.reference_name,
             seeds=self._seeds,
             decoy_seeds=self._decoy_seeds,
+            thresholds=pair.thresholds,
             most_elements=most_elements,
             floor=self._settings.time and on_gpu(self._settings),
         )

@@ -113,6 +113,10 @@ def copy_state(target: object, state: Mapping[str, torch.Tensor], names: Mapping
 
 
 def set_mode(instance: object, mode: str) -> None:
-    """Put a module into train or eval mode."""
-    if isinstance(instance, torch.nn.Module):
+    """Put a module into train or eval mode. One with a method of its own for that is not told what it is already, as
+    nobody tells a new module to be trained."""
+    if not isinstance(instance, torch.nn.Module):
+        return
+    own = type(instance).train is not torch.nn.Module.train
+    if not own or instance.training != (mode == "train"):
         instance.train(mode == "train")

@@ -10,6 +10,7 @@ import sys
 from kbtools_plugins.verify.candidate import kernels, static_rules, text
 from kbtools_plugins.verify.candidate.relations.launches import relations
 from kbtools_plugins.verify.candidate.relations.walk import TooMuch
+from kbtools_plugins.verify.candidate.thresholds import thresholds
 from kbtools_plugins.verify.protocol.message import ProcessMessage
 from kbtools_plugins.verify.protocol.reading import KernelsJob, ReadJob, ReadReply, RelationsJob
 from kbtools_plugins.verify.protocol.roles import RoleFailure
@@ -58,4 +59,5 @@ def _read(job: ReadJob) -> ReadReply:
         name = text.candidate_entry(tree, reference_name)
     except text.NoCode as error:
         return known.model_copy(update={"candidate_error": f"the candidate: {error}"})
-    return known.model_copy(update={"candidate": code, "name": name, "findings": static_rules.findings(tree)})
+    found = {"findings": static_rules.findings(tree), "thresholds": thresholds(tree)}
+    return known.model_copy(update={"candidate": code, "name": name, **found})

@@ -104,10 +104,11 @@ def nested(x, out, R: tl.constexpr, C, B: tl.constexpr):
 @triton.jit
 def hinted(x, y, out, B: tl.constexpr):
     at = tl.max_contiguous(tl.multiple_of(tl.arange(0, B), B), B)
-    v = tl.load(x + at, cache_modifier=".ca", eviction_policy="evict_last")
+    u = tl.load(x + at, cache_modifier=".cg")
+    v = tl.load(x + at, eviction_policy="evict_last")
     w = tl.load(y + at, volatile=True)
     tl.assume(B > 1)
-    tl.store(out + at, v + w, cache_modifier=".cs")
+    tl.store(out + at, tl.where(u == v, v, 0) + w, cache_modifier=".cs")
 
 
 @triton.jit

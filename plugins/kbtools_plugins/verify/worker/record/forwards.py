@@ -79,7 +79,7 @@ def doubted(
     """What is not known of it. One that raises there says nothing: no device has answered so. OwnFault if it is not the
     candidate that raises."""
     shapes, courses = {trace.shape_of_it() for trace in known}, {trace.course() for trace in known}
-    found: dict[tuple[str, bool], Trace] = {}
+    found: dict[tuple[str, bool, bool], Trace] = {}
     raised: dict[str, bool] = {}
     for given, text in answers.tries():
         traces = _told_otherwise(plan, answers, recorder, fresh, given)
@@ -87,10 +87,10 @@ def doubted(
         for trace in traces or ():
             if given == DRAWN and trace.course() in courses:
                 continue  # the reference has drawn others, too
-            chosen = answers.are_of_callers(given)
-            told = trace.model_copy(update={"where": text, "chosen": chosen})
-            found.setdefault((trace.shape_of_it(), chosen), told)
-    traces = [trace for (shape, _), trace in found.items() if shape not in shapes]
+            chosen, free = answers.are_of_callers(given), answers.are_of_values(given)
+            told = trace.model_copy(update={"where": text, "chosen": chosen, "free": free})
+            found.setdefault((trace.shape_of_it(), chosen, free), told)
+    traces = [trace for (shape, *_), trace in found.items() if shape not in shapes]
     return Doubted(traces, [text for text, always in raised.items() if always])
 
 

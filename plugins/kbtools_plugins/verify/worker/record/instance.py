@@ -12,10 +12,13 @@ import torch
 from kbtools_plugins.verify.protocol.recording import RecordJob
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
+from kbtools_plugins.verify.worker.cuda_shim import CUDA
 from kbtools_plugins.verify.worker.record.answers.literals import Literals
 from kbtools_plugins.verify.worker.record.own_state import reached
 from kbtools_plugins.verify.worker.record.placement import Placement
 from kbtools_plugins.verify.worker.tensors import decode, decode_tensor, memory_of, tensors_in
+
+_MOVING = ("to", "_apply")
 
 
 class Instance:
@@ -26,13 +29,22 @@ class Instance:
         args, kwargs = self.decoded(job.init)
         self.module = load()
         self.instance = loading.construct(getattr(self.module, job.entry), args, kwargs)
-        placement.move_to_device(self.tensors())
+        self._move_to_device()
         with placement.paused():
             self._state = {name: decode_tensor(tensor) for name, tensor in job.state.items()}
             self._weights = {name: decode_tensor(tensor) for name, tensor in job.weights.items()}
         self._names = loading.counterparts(self.instance, self._state)
         self._code = job.code
         self.lacking = [name for name in self._state if name not in self._names]
+
+    def _move_to_device(self) -> None:
+        """By its own method, where it has one for that."""
+        made = self.instance
+        parts = list(made.modules()) if isinstance(made, torch.nn.Module) else []
+        own = (getattr(type(part), name) is not getattr(torch.nn.Module, name) for part in parts for name in _MOVING)
+        if isinstance(made, torch.nn.Module) and any(own):
+            made.to(CUDA)
+        self._placement.move_to_device(self.tensors())
 
     def decoded(self, values: Tree) -> Any:
         """Values that were sent; their tensors are on the device."""

@@ -1,7 +1,7 @@
 """What a candidate's Python keeps from one call to the next: if that changes with each, a later call may do otherwise.
 
-Numbers, texts, containers, iterators and generators that its module, its classes, its functions and its instance hold,
-and variables of the environment; of tensors of more than one element the shape, their values are looked at elsewhere.
+Numbers, texts, containers, iterators, generators, arrays and small tensors that its module, its classes, its functions
+and its instance hold, and variables of the environment; of larger parameters and buffers the shape.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import random
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FunctionType, GeneratorType, ModuleType
 from typing import Any
 
@@ -20,17 +20,21 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
+from kbtools_plugins.verify.worker.tensors import encode_tensor
+
 _MOST = 2_000
 """Values that are looked at."""
 _OF_ONE = 64
 """Items of one container."""
+_FEW_BYTES = 2**14
 _HOLDERS = ("types", "argparse", "threading", "collections")
 """Modules of classes whose objects hold whatever they are given."""
 
 
 def fingerprint(module: ModuleType, instance: object) -> tuple[str, ...]:
     """Equal for two moments between which nothing has changed that was looked at."""
-    return tuple(_Look(module).at([vars(module), instance, dict(os.environ)]))
+    held = [*instance.parameters(), *instance.buffers()] if isinstance(instance, torch.nn.Module) else []
+    return tuple(_Look(module, held=held).at([vars(module), instance, dict(os.environ)]))
 
 
 def reached(module: ModuleType, instance: object) -> list[object]:
@@ -41,8 +45,9 @@ def reached(module: ModuleType, instance: object) -> list[object]:
 
 
 class _Look:
-    def __init__(self, module: ModuleType, of_one: int = _OF_ONE) -> None:
+    def __init__(self, module: ModuleType, of_one: int = _OF_ONE, held: Iterable[torch.Tensor] = ()) -> None:
         self._module = module
+        self._held = set(map(id, held))
         self._of_one = of_one
         self._seen: set[int] = set()
         self.kept: list[object] = []  # so that no number of an object comes back as another's
@@ -67,7 +72,8 @@ class _Look:
         """What tells a value from what it was, and what it holds."""
         match value:
             case torch.Tensor() | np.ndarray():
-                return number_in(value), []
+                counts = id(value) not in self._held or value.nbytes <= value.itemsize
+                return content(value) if counts else str(value.shape), []
             case ModuleType():
                 return "", []
             case dict():
@@ -122,12 +128,14 @@ def _names(value: object) -> dict[str, object]:
     return names if isinstance(names, dict) else dict(names)
 
 
-def number_in(value: Any) -> str:
-    """The only element of a tensor or an array; of a larger one its shape."""
+def content(value: Any) -> str:
+    """The shape of a tensor or an array, and where it is small a digest of its elements."""
+    if getattr(value, "is_meta", False) or value.nbytes > _FEW_BYTES:
+        return str(value.shape)
     if isinstance(value, np.ndarray):
-        return repr(value.item() if value.size == 1 else value.shape)
+        return f"{value.shape} {hash(value.tobytes())}"
     with torch._C.DisableTorchFunction(), _disable_current_modes():
-        return repr(value.item() if value.numel() == 1 else tuple(value.shape))
+        return f"{value.shape} {hash(encode_tensor(value).tensor)}"
 
 
 def is_iterator(value: object) -> bool:

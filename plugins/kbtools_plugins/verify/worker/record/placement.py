@@ -47,7 +47,7 @@ class Placement(TorchFunctionMode):
             raise TypeError(
                 "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory"
             )
-        result = func(*args, **kwargs)
+        result = _deepcopied(*args) if func is torch.Tensor.__deepcopy__ else func(*args, **kwargs)
         named = _named_device(func, args, kwargs)
         goes_to_host = named.type == "cpu" if named else on_host if given else not cuda_shim.Default.is_cuda
         return self._placed(result, goes_to_host)
@@ -85,6 +85,15 @@ class Placement(TorchFunctionMode):
                 storages = [tensor.untyped_storage() for tensor in tensors_in(result) if _has_memory(tensor)]
                 self._host |= {storage._cdata: storage for storage in storages}
         return result
+
+
+def _deepcopied(tensor: torch.Tensor, known: dict[int, object]) -> object:
+    """What `copy.deepcopy` makes of a tensor, by operators: torch copies memory past all of them."""
+    if id(tensor) not in known:
+        if tensor.grad_fn is not None:
+            raise RuntimeError("Only Tensors created explicitly by the user support the deepcopy protocol")
+        known[id(tensor)] = tensor.detach().clone().requires_grad_(tensor.requires_grad)
+    return known[id(tensor)]
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:

@@ -27,6 +27,10 @@ class TooLong(Exception):
     """A forward does more than can be replayed."""
 
 
+_PUT_INTO_MEMORY = {torch.ops.aten.set_.source_Storage, torch.ops.aten.set_.source_Storage_storage_offset}
+"""A tensor has another memory afterwards, which is what it is known by."""
+
+
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The trace of the forward that runs between `begin` and `finish`."""
 
@@ -99,7 +103,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         kwargs = kwargs or {}
-        if not self._recording:
+        if not self._recording or func in _PUT_INTO_MEMORY:
             return self._call(func, args, kwargs)
         if torch.is_inference_mode_enabled():  # where torch does not take composite operators apart before this
             with self:

@@ -20,6 +20,8 @@ from kbtools_plugins.verify.worker.reference.integers import (
     far_off,
     holds,
     is_of_bytes,
+    is_one,
+    next_to,
 )
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.reference.ties import Kept, alike, are_distinct
@@ -134,6 +136,8 @@ _SOME = 0.25
 _ZEROS, _FEW = 0.125, 16
 """The share of zeros among larger numbers; so few may be scales, none of which may be zero."""
 _MOST_INTEGER = 2**30
+_BEYOND = frozenset({"larger", "of other signs", "as long as a size", "another number"})
+"""Ways on which integers may be no places any more."""
 _MOST_ALONE = 4
 """Inputs that are varied one by one."""
 
@@ -174,6 +178,7 @@ def alone(
             "larger": _larger(leaves[number], known, habit, zeros=zeros) if free else [],
             "of other signs": [partial(_signed, stays=habit)] if signs and free and counts(leaves[number]) else [],
             "with zeros": [_some_zeros] if counts(leaves[number]) and int(leaves[number].min()) > 0 else [],
+            "another number": next_to(leaves[number]) if habit.fixed and is_one(leaves[number]) else [],
             "as long as a size": _as_long(leaves[number], known, habit),
             "at its ends": [partial(at_ends, ends=habit.ends)] if habit.ends and counts(leaves[number]) else [],
             "permuted": [_permuted] if stays and habit.tied is None else [],
@@ -181,7 +186,7 @@ def alone(
         }
         for what, changes in ways.items():
             if changes:
-                beyond = what in ("larger", "of other signs", "as long as a size") and counts(leaves[number])
+                beyond = what in _BEYOND and (counts(leaves[number]) or is_one(leaves[number]))
                 boundless = _with(leaves, spec, number, far_off) if beyond else None
                 made = [_with(leaves, spec, number, change) for change in changes]
                 yield Way(f"input {number} alone, {what}", made, boundless)
@@ -215,7 +220,7 @@ def _larger(tensor: torch.Tensor, sizes: list[int], stays: Kept, *, zeros: bool)
     if not counts(tensor):
         return []
     most = int(tensor.abs().max())
-    factor = _MOST_INTEGER // max(1, most) if tensor.dtype == torch.int64 else 1
+    factor = min(_MOST_INTEGER, torch.iinfo(tensor.dtype).max // 2) // max(1, most)
     places = [drawn_below(size) for size in sizes if size > most + 1 and holds(tensor, size)]
     return [lambda values: values * factor, *places] if factor > 1 else places
 

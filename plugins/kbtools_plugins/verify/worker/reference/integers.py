@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import torch
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.reference.ties import are_distinct
+from kbtools_plugins.verify.worker.tensors import Inputs
 
 _SIGNED = (torch.int8, torch.int16, torch.int32, torch.int64)
 _TRUTH_VALUES = 2
@@ -29,6 +31,30 @@ def any_bytes(tensor: torch.Tensor) -> torch.Tensor:
     """All that a byte can be."""
     known = torch.iinfo(tensor.dtype)
     return torch.randint(known.min, known.max + 1, tensor.shape, dtype=tensor.dtype)
+
+
+def is_one(tensor: torch.Tensor) -> bool:
+    """Whether a tensor holds a single whole number: a position, a step, a length."""
+    return tensor.numel() == 1 and tensor.dtype in (torch.uint8, *_SIGNED)
+
+
+def next_to(tensor: torch.Tensor) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+    """What makes another number of a single one: one less, which is as good a place or length, else one more."""
+    less = [lambda values: values - 1] if int(tensor) > 0 else []
+    return [*less, lambda values: values + 1]
+
+
+def bytes_at_ends(inputs: Inputs) -> Inputs | None:
+    """All bytes as large as they come, some as small: sums of their products are then as large as any. None without."""
+    leaves, spec = tree_flatten(inputs)
+    changed = [
+        at_ends(leaf, (torch.iinfo(leaf.dtype).min, torch.iinfo(leaf.dtype).max))
+        if isinstance(leaf, torch.Tensor) and is_of_bytes(leaf)
+        else leaf
+        for leaf in leaves
+    ]
+    same = all(new is old for new, old in zip(changed, leaves, strict=True))
+    return None if same else tuple(tree_unflatten(changed, spec))
 
 
 def holds(tensor: torch.Tensor, size: int) -> bool:

@@ -32,9 +32,9 @@ from kbtools_plugins.verify.worker.reference.inputs import (
 )
 from kbtools_plugins.verify.worker.reference.layout import Operators
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
-from kbtools_plugins.verify.worker.reference.numbers import computed_with, other_numbers
+from kbtools_plugins.verify.worker.reference.numbers import computed_with, fixed, other_numbers
 from kbtools_plugins.verify.worker.reference.sets import InputSets
-from kbtools_plugins.verify.worker.reference.showing import shown
+from kbtools_plugins.verify.worker.reference.showing import at_thresholds, shown
 from kbtools_plugins.verify.worker.reference.size import elements, without_memory
 from kbtools_plugins.verify.worker.reference.state import equal
 from kbtools_plugins.verify.worker.reference.untested import operators, untested
@@ -104,7 +104,8 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
     sets = list(islice(expected.each(), most))
     showing = shown(module, job, first, main, untested(module, main, sets))
     state = module.instance.state_dict() if isinstance(module.instance, torch.nn.Module) else {}
-    numbers = partial(other_numbers, computed_with(partial(module.forward, main), first))
+    whole = computed_with(partial(module.forward, main), first)
+    numbers = partial(other_numbers, whole)
     changes: dict[str, Callable[[Inputs], Inputs | None]] = {**VARIANTS, NUMBERS: numbers}
     variants = {name: expected.variant(change) for name, change in changes.items()}
     variants[SHAPES] = expected.other_shapes()
@@ -114,8 +115,9 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
         decoy_state=module.decoy_state,
         modes=modes,
         main=main,
-        sets=sets + showing.sets,
+        sets=sets + showing.sets + at_thresholds(module, job, first, main),
         untested=showing.hidden,
+        fixed=fixed(whole, first),
         computing=len(operators(module, main, first)),
         products=products,
         work=work_size(module.copy(main), clone_tree(first)),

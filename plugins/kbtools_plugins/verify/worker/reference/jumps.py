@@ -49,30 +49,44 @@ class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.thresholds: set[float] = set()
         """Numbers that something is compared with."""
         self.found = False
+        self.equates = False
+        """Whether tensors are compared with each other."""
         self.ranks = False
+        """Whether it matters which of equal numbers comes first."""
         self.multiplies = False
         self.exact = True
         """Whether all that was computed before the last jump lies on a coarse grid."""
         self._still = True
+        self._ranks: dict[int, torch.Tensor] = {}
+        """Places of numbers that were ranked, by their memory; kept alive."""
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         name = str(func).removeprefix("aten.").partition(".")[0].removesuffix("_")
         kwargs = kwargs or {}
-        self.ranks |= name in _RANKING or (name in ("max", "min") and len(args) > 1)
+        self.ranks |= any(tensor.untyped_storage()._cdata in self._ranks for tensor in tensors_in((args, kwargs)))
         self.multiplies |= name in _MULTIPLYING
         if _jumps(name, args, kwargs):
             self.found = True
+            self.equates |= name in COMPARING and len(tensors_in(args)) > 1
             self.thresholds |= {
                 number for item in args[1:2] if isinstance(item, int | float) for number in (item, -item)
             }
             certain = self._still and _is_certain(name, args) and all(map(_on_grid, tensors_in(args)))
             self.exact &= certain or self._compares_as_given(name, args)
         result = func(*args, **kwargs)
+        if name in _RANKING or (name in ("max", "min") and len(args) > 1):
+            self._ranks |= {
+                one.untyped_storage()._cdata: one for one in tensors_in(result) if not one.is_floating_point()
+            }
         if func._schema.is_mutable:
             self._given -= {tensor.untyped_storage()._cdata for tensor in tensors_in((args, kwargs))}
         if self._still and "empty" not in name:
             self._still = _is_certain(name, args) and all(map(_on_grid, tensors_in(result)))
         return result
+
+    def returned(self, outputs: object) -> None:
+        """The forward gives these."""
+        self.ranks |= any(tensor.untyped_storage()._cdata in self._ranks for tensor in tensors_in(outputs))
 
     def _compares_as_given(self, name: str, args: Any) -> bool:
         """Whether an input, as it is, is compared with a number."""
@@ -132,3 +146,10 @@ def changes(seen: Jumps) -> list[Callable[[torch.Tensor], torch.Tensor]]:
     at_ties = partial(onto, sorted(seen.thresholds))
     beside = [partial(at_ties, beside=True)] if any(seen.thresholds) else []
     return [*beside, at_ties, lambda tensor: (found := at_ties(tensor)).where(found != 0, 1.0)]
+
+
+def shared_ends(seen: Jumps) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+    """What makes several numbers the largest, and several the smallest, where a forward compares tensors."""
+    if not seen.equates or seen.ranks:
+        return []
+    return [lambda tensor: onto([], tensor).clamp(-1.0, 1.0)]

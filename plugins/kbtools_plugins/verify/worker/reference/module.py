@@ -19,6 +19,7 @@ from kbtools_plugins.verify.protocol.reference import (
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.reference import state as module_state
 from kbtools_plugins.verify.worker.reference.inputs import varied
+from kbtools_plugins.verify.worker.reference.layout import Operators
 from kbtools_plugins.verify.worker.reference.shapes import SingleDraws, forms
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
@@ -27,6 +28,8 @@ from kbtools_plugins.verify.worker.tensors import (
     encode_tensor,
 )
 
+_READING = "aten._local_scalar_dense.default"
+"""Whoever asks for a number of a tensor's may choose what to do by it."""
 _ATTEMPTS = 20
 """Seeds that are tried for other shapes."""
 
@@ -127,11 +130,14 @@ class ReferenceModule:
             return
         forwards = [self._in_mode(mode, inputs) for mode in self.modes()]
         updated: set[str] = set()
+        settings = False
         for forward in forwards:
             used = module_state.copied(self.instance)
-            forward(used)
+            with (seen := Operators()):
+                forward(used)
             updated |= set(module_state.changes(self.instance, used))
-        self.instance = module_state.moved(self.instance, updated, self._seeds[0], forwards)
+            settings |= _READING in seen.names
+        self.instance = module_state.moved(self.instance, updated, self._seeds[0], forwards, settings=settings)
         other = module_state.moved(self.instance, updated, self._decoys[0], forwards)
         changed = module_state.changes(self.instance, other)
         self.other_values = changed

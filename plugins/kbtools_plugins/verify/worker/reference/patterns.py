@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from kbtools_plugins.verify.worker.reference.ties import Kept, are_distinct
-from kbtools_plugins.verify.worker.tensors import Inputs, widely
+from kbtools_plugins.verify.worker.tensors import Inputs, widely, widened
 
 
 def structured(inputs: Inputs, habits: list[Kept], signs: bool = False) -> Inputs | None:
@@ -42,6 +44,8 @@ def _in_order(tensor: torch.Tensor, stays: Kept, signs: bool) -> torch.Tensor:
 
 
 _LOUD, _QUIET, _FEW = 8.0, 0.1, 16
+_SOME, _PART, _APART = 0.1, 0.25, (3, 16)
+"""Shares of elements; how far beside a number one may lie, as negative powers of two of it."""
 
 
 def outliers(inputs: Inputs, habits: list[Kept], *, signs: bool) -> Inputs | None:
@@ -65,6 +69,81 @@ def _with_outliers(tensor: torch.Tensor, stays: Kept, signs: bool) -> torch.Tens
         return (values * _QUIET).reshape(rows, -1).scatter(1, places, loud.to(values.dtype)).view(values.shape)
 
     return widely(change, tensor)
+
+
+def around(thresholds: list[float], inputs: Inputs, habits: list[Kept], *, exactly: bool) -> list[Inputs | None]:
+    """Floating numbers of which a quarter lies on, beside and far beyond those that kernels compare with: of both
+    signs, of the signs that they have, and without the far ones. On them only where it is certain what is there."""
+    ways = product((True, False), (2.0, 1.0)) if thresholds else ()
+    return [_each(inputs, habits, _Around(thresholds, signs, far, exactly)) for signs, far in ways]
+
+
+@dataclass(frozen=True)
+class _Around:
+    thresholds: list[float]
+    signs: bool
+    far: float
+    exactly: bool
+
+    def __call__(self, tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
+        if not tensor.is_floating_point() or stays.tied is not None:
+            return tensor
+        most = torch.finfo(tensor.dtype).max / 4
+        known = torch.tensor([value for value in self.thresholds if value < most], dtype=torch.float64)
+        return widely(lambda values: self._replaced(values, known), tensor) if known.numel() else tensor
+
+    def _replaced(self, values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        drawn = known[torch.randint(known.numel(), values.shape)]
+        where = torch.rand(values.shape)
+        apart = 2.0 ** -torch.randint(*_APART, values.shape)
+        beside = drawn * (1 + apart * (2 * torch.rand(values.shape) - 1))
+        there = torch.where((where < 1 / 3) & self.exactly, drawn, beside)
+        there = torch.where(where > 2 / 3, self.far * beside, there)
+        below = torch.rand(values.shape) < 1 / 2 if self.signs else values < 0
+        there = torch.where(below, -there, there).to(values.dtype)
+        return torch.where(torch.rand(values.shape) < _PART, there, values)
+
+
+def some_smaller(inputs: Inputs, habits: list[Kept]) -> Inputs | None:
+    """A few floating elements are smaller, but the first and the last, by which a tensor is known most easily."""
+    return _each(inputs, habits, _some_smaller)
+
+
+def _some_smaller(tensor: torch.Tensor, stays: Kept) -> torch.Tensor:
+    if not tensor.is_floating_point() or stays.tied is not None:
+        return tensor
+    few = torch.rand(tensor.numel()) < _SOME
+    few[:1] = few[-1:] = False
+    return widely(lambda values: torch.where(few.view(values.shape), values / 2, values), tensor)
+
+
+def whole_rows(inputs: Inputs) -> Inputs | None:
+    """Truth values, and zeros and ones that may be some, of which a quarter of the rows is false throughout and a
+    quarter true: a mask that hides all of a row leaves nothing to choose from. None without any."""
+    leaves, spec = tree_flatten(inputs)
+    changed = [_in_whole_rows(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+    if all(new is old for new, old in zip(changed, leaves, strict=True)):
+        return None
+    return tuple(tree_unflatten(changed, spec))
+
+
+def _in_whole_rows(tensor: torch.Tensor) -> torch.Tensor:
+    if tensor.numel() <= 1 or tensor.is_complex():
+        return tensor
+    length = next(size for size in reversed(tensor.shape) if size > 1)
+    rows = tensor.reshape(-1, length)
+    if tensor.dtype != torch.bool and not _may_be_a_mask(rows):
+        return tensor
+    drawn = torch.rand(len(rows), 1)
+    none, every = (drawn < _PART) | (drawn == drawn.min()), drawn > 1 - _PART
+    return torch.where(none, 0, torch.where(every, 1, rows)).to(tensor.dtype).view(tensor.shape)
+
+
+def _may_be_a_mask(rows: torch.Tensor) -> bool:
+    """Whether rows hold zeros and ones, not equally many each, as those that name a class do."""
+    wide = widened(rows)
+    sums = wide.sum(dim=1)
+    return bool(((wide == 0) | (wide == 1)).all()) and bool(sums.min() < sums.max())
 
 
 def _swinging(values: torch.Tensor) -> torch.Tensor:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from kbtools_plugins.verify.protocol.operators import base_name
 from kbtools_plugins.verify.protocol.outputs import flatten
 from kbtools_plugins.verify.protocol.reference import (
     InputSet,
@@ -23,10 +21,12 @@ from kbtools_plugins.verify.protocol.reference import (
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.reference import state as module_state
+from kbtools_plugins.verify.worker.reference.doubles import Doubles, double
 from kbtools_plugins.verify.worker.reference.extremes import Extremes
 from kbtools_plugins.verify.worker.reference.inputs import (
     LARGE,
     SCALES,
+    Change,
     Variation,
     Way,
     alone,
@@ -34,12 +34,13 @@ from kbtools_plugins.verify.worker.reference.inputs import (
     other_booleans,
     with_plain_values_of,
 )
-from kbtools_plugins.verify.worker.reference.jumps import COMPARING, Jumps, changes
+from kbtools_plugins.verify.worker.reference.integers import bytes_at_ends
+from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes, shared_ends
 from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
-from kbtools_plugins.verify.worker.reference.patterns import outliers, structured
+from kbtools_plugins.verify.worker.reference.patterns import around, outliers, some_smaller, structured, whole_rows
 from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
-from kbtools_plugins.verify.worker.reference.ties import kept
+from kbtools_plugins.verify.worker.reference.ties import Kept, kept
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
     all_finite,
@@ -64,6 +65,7 @@ class InputSets:
         self._signs = signs
         self._seeds = job.seeds
         self._decoys = job.decoy_seeds
+        self._thresholds = job.thresholds
         self._first = first
         self._mode = mode
         self._strays: int | None = None
@@ -74,13 +76,16 @@ class InputSets:
         yield from self._seeded()
         if (turned := other_booleans(self._first)) and (found := self.tried("other booleans", turned)):
             yield found
+        if (whole := whole_rows(self._first)) and (found := self.tried("whole rows of truth values", whole)):
+            yield found
         for ways in SCALES:
-            changes = ((name, map_floats(change, self._first)) for name, change in ways.items())
-            tried = (self.tried(name, inputs) for name, inputs in changes if inputs is not None)
+            scaled = ((name, map_floats(change, self._first)) for name, change in ways.items())
+            tried = (self.tried(name, inputs) for name, inputs in scaled if inputs is not None)
             yield from islice(filter(None, tried), 1)
         seen = self._jumps(self._first)
-        yield from islice(self._at_jumps(seen), 1)
-        yield from self._varied(zeros=not (seen.ranks or seen.multiplies))
+        yield from islice(self._at_jumps(changes(seen)), 1)
+        yield from islice(self._at_jumps(shared_ends(seen)), 1)
+        yield from self._varied(seen)
 
     def _seeded(self) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
@@ -106,9 +111,9 @@ class InputSets:
         found = self.tried("seed of other signs", turned or self._first)
         return [found] if found and not _same_result(found, known) else []
 
-    def _at_jumps(self, seen: Jumps) -> Iterator[InputSet]:
+    def _at_jumps(self, ways: list[Change]) -> Iterator[InputSet]:
         """Sets at the places where the reference's functions jump, if what is there is certain."""
-        for change in changes(seen):
+        for change in ways:
             if (inputs := map_floats(change, self._first)) is None:
                 return
             found = self.tried("values at ties", inputs)
@@ -118,16 +123,16 @@ class InputSets:
     def _jumps(self, inputs: Inputs) -> Jumps:
         used, given = self._module.copy(self._mode), clone_tree(inputs)
         with (seen := Jumps(given)):
-            used(*given)
+            outputs = used(*given)
+        seen.returned(outputs)
         return seen
 
-    def _varied(self, *, zeros: bool) -> Iterator[InputSet]:
-        """Sets in which one input alone is another one, and some of numbers in order or far from each other.
-
-        With `zeros` some of them may be equal.
-        """
+    def _varied(self, seen: Jumps) -> Iterator[InputSet]:
+        """Sets in which one input alone is another one, and some of numbers in order or far from each other; some of
+        them are equal, where what was `seen` lets them."""
+        zeros = not (seen.ranks or seen.multiplies)
+        habits = self._habits
         loading.seed(self._seeds[0])
-        habits = kept(self._first, *self._again())
         ordered = [structured(self._first, habits, signs) for signs in (False, True)]
         in_order = [Way("values in order", [partial(_as_it_is, one) for one in ordered])]
         scaled: list[Variation] = [partial(map_floats, change, one) for one in ordered for change in LARGE.values()]
@@ -137,6 +142,9 @@ class InputSets:
         ways = [*alone(self._first, habits, sizes, outputs, signs=self._signs, zeros=zeros), *in_order]
         far = [outliers(self._first, habits, signs=signs) for signs in (True, False)]
         ways.append(Way("one far from the rest", [partial(_as_it_is, one) for one in far]))
+        near = around(self._thresholds, self._first, habits, exactly=not (seen.found or seen.ranks))
+        ways += [Way("numbers that kernels compare with", [partial(_as_it_is, one) for one in near])]
+        ways += [Way("bytes at their ends", [partial(bytes_at_ends, self._first)])]
         shapes = [tensor.shape for tensor in tensors_in(self._module.forward(self._mode, clone_tree(self._first)))]
         for way in ways:
             for change in way.changes:
@@ -147,6 +155,10 @@ class InputSets:
                     boundless = far_off is not None and self.tried(way.name, far_off) is not None
                     yield found.model_copy(update={"boundless": boundless})
                     break
+
+    @cached_property
+    def _habits(self) -> list[Kept]:
+        return kept(self._first, *self._again())
 
     def _again(self) -> Iterator[Inputs]:
         """The inputs made once more; small integers some more times, so that their ends are met."""
@@ -171,7 +183,8 @@ class InputSets:
         return Variant(decoy=encode(with_plain_values_of(*pair)), set=found) if pair and found else None
 
     def sequence(self) -> Sequence | None:
-        """Three calls of one instance, the last on inputs as the second left them; None if it cannot be called so."""
+        """Three calls of one instance, the last on inputs as the second left them, or nearly so if no weights change: a
+        memo by a few elements takes them for known. None if it cannot be called so."""
         plain, wide, coarse = (self._module.copy(self._mode) for _ in range(3))
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         weights, given = self._module.weights(), clone_tree(self._first)
@@ -181,21 +194,18 @@ class InputSets:
             for number, seed in enumerate((self._seeds[0], self._seeds[-1], None)):
                 if seed is not None:
                     fresh = with_plain_values_of(self._first, self._module.inputs(seed))
-                    for target, source in zip(tensors_in(given), tensors_in(fresh), strict=True):
-                        copy_values(source, target)  # the memory of the inputs is the same each time
                 else:
+                    fresh = given if weights else some_smaller(given, self._habits) or given
                     for used in (plain, wide, coarse):
                         loading.copy_state(used, self._module.other_values, {name: name for name in weights})
+                for target, source in zip(tensors_in(given), tensors_in(fresh), strict=True):
+                    copy_values(source, target)  # the memory of the inputs is the same each time
                 inputs = clone_tree(given)
                 outputs.append(plain(*given))
                 called = self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide))
                 calls.append(called.model_copy(update={"tf32": _by_tensor_cores(coarse, inputs)}))
-            kept = [encode(output) for output in outputs]
-            return Sequence(
-                calls=calls,
-                weights={name: encode_tensor(self._module.other_values[name]) for name in weights},
-                kept=kept,
-            )
+            sent = {name: encode_tensor(self._module.other_values[name]) for name in weights}
+            return Sequence(calls=calls, weights=sent, kept=[encode(output) for output in outputs])
         except Exception:  # noqa: BLE001 - the reference need not take such calls
             return None
 
@@ -244,8 +254,8 @@ class InputSets:
     def _exact(self, inputs: Inputs, plain: Any, plainly_used: object, wide: Any) -> tuple[object, object]:
         """Outputs computed in float64 and the module afterwards; the plain ones where there is no float64 path."""
         try:
-            with _Doubles():
-                outputs = wide(*tree_map_only(torch.Tensor, _double, clone_tree(inputs)))
+            with Doubles():
+                outputs = wide(*tree_map_only(torch.Tensor, double, clone_tree(inputs)))
         except Exception:  # noqa: BLE001
             return plain, plainly_used
         same_shapes = [getattr(leaf, "shape", None) for leaf in tree_flatten(outputs)[0]] == [
@@ -271,23 +281,3 @@ def _same_result(one: InputSet, other: InputSet) -> bool:
     return form == other_form and module_state.equal(
         [decode_tensor(tensor) for tensor in ones], [decode_tensor(tensor) for tensor in others]
     )
-
-
-class _Doubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """What is asked for as float32 is made as float64: integers that become floats are exact, too. A number that
-    something is compared with stays the float32 that it is there."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
-        kwargs = kwargs or {}
-        if kwargs.get("dtype") == torch.float32:
-            kwargs = kwargs | {"dtype": torch.float64}
-        if base_name(str(func)).removesuffix("_") in COMPARING and isinstance(args[1], float):
-            args = (args[0], float(torch.tensor(args[1], dtype=torch.float32)), *args[2:])
-        return func(*args, **kwargs)
-
-
-def _double(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor

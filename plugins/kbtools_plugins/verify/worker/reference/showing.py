@@ -16,7 +16,9 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from kbtools_plugins.verify.protocol.reference import InputSet, ReferenceJob
 from kbtools_plugins.verify.worker.reference.inputs import map_floats
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
+from kbtools_plugins.verify.worker.reference.patterns import around
 from kbtools_plugins.verify.worker.reference.sets import InputSets
+from kbtools_plugins.verify.worker.reference.ties import Kept
 from kbtools_plugins.verify.worker.reference.untested import Operator, Search
 from kbtools_plugins.verify.worker.tensors import Inputs, encode_tensor
 
@@ -44,10 +46,32 @@ def shown(module: ReferenceModule, job: ReferenceJob, first: Inputs, mode: str, 
         if (left := _left(search, hidden, inputs, changed)) == hidden:
             continue
         if found := InputSets(changed, job, first, mode, signs=False).tried(name, inputs):
-            sent = {held: encode_tensor(tensor) for held, tensor in weights.items()}
-            sets.append(found.model_copy(update={"weights": sent, "sought": True}))
+            sets.append(_with(found, weights).model_copy(update={"sought": True}))
             hidden = left
     return Showing(sets, [name for _, name in hidden])
+
+
+def at_thresholds(module: ReferenceModule, job: ReferenceJob, first: Inputs, mode: str) -> list[InputSet]:
+    """A set whose parameters lie around numbers that kernels compare with; nothing without any."""
+    held = _parameters(module)
+    habits = [Kept(fixed=False, tied=None) for _ in held]
+    for values in around(job.thresholds, tuple(held.values()), habits, exactly=False) if held else ():
+        weights = dict(zip(held, values or (), strict=False))
+        sets = InputSets(module.with_weights(weights), job, first, mode, signs=False)
+        if weights and (found := sets.tried("parameters around numbers that kernels compare with", first)):
+            return [_with(found, weights)]
+    return []
+
+
+def _with(found: InputSet, weights: Weights) -> InputSet:
+    sent = {held: encode_tensor(tensor) for held, tensor in weights.items()}
+    return found.model_copy(update={"weights": sent})
+
+
+def _parameters(module: ReferenceModule) -> Weights:
+    """The first of those that a recording can be made with others of."""
+    held = {name: module.instance.state_dict()[name] for name in islice(module.decoy_state, _MOST)}
+    return {name: tensor for name, tensor in held.items() if tensor.is_floating_point()}
 
 
 def _left(search: Search, hidden: list[Operator], inputs: Inputs, changed: ReferenceModule) -> list[Operator]:
@@ -61,8 +85,7 @@ def _left(search: Search, hidden: list[Operator], inputs: Inputs, changed: Refer
 
 def _ways(module: ReferenceModule, first: Inputs) -> Iterator[tuple[str, Inputs, Weights]]:
     """Inputs and parameters: each of these changed alone, and parameters beside inputs of zeros."""
-    held = {name: module.instance.state_dict()[name] for name in module.decoy_state}
-    parameters = [(name, held[name]) for name in islice(held, _MOST) if held[name].is_floating_point()]
+    parameters = list(_parameters(module).items())
     zeros = map_floats(torch.zeros_like, first)
     for name, tensor in parameters:
         yield f"{name} of zeros", first, {name: torch.zeros_like(tensor)}

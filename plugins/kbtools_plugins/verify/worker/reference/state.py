@@ -25,13 +25,18 @@ _TURNED = 0.25
 """The share of truth values that are turned round."""
 
 
-def moved(module: torch.nn.Module, updated: set[str], seed: int, forwards: list[Forward]) -> torch.nn.Module:
+def moved(
+    module: torch.nn.Module, updated: set[str], seed: int, forwards: list[Forward], *, settings: bool = True
+) -> torch.nn.Module:
     """A copy whose trainable parameters and updated floating buffers differ; the module itself if that breaks it.
 
-    Parameters that all have one sign, as ones and zeros do, get both if the module works with such.
+    Parameters that all have one sign, as ones and zeros do, get both if the module works with such. With `settings`
+    single whole numbers may say what the module does, and stay.
     """
     for initial, both_signs in itertools.product((True, False), repeat=2):
         other = _moved(module, updated, seed, both_signs=both_signs, initial=initial)
+        if initial and not settings:
+            _count_from_one(other, updated)
         if all(_works(other, forward) or not _works(module, forward) for forward in forwards):
             return other
     return module
@@ -55,14 +60,25 @@ def _moved(
         if one_sign:
             tensor.mul_(torch.rand(tensor.shape, generator=generator).sub(0.5).sign().to(tensor.dtype))
     for name, tensor in held if initial else ():
-        if tensor.dtype == torch.bool and name not in updated and _is_initial(tensor):
+        if name in updated or tensor.is_floating_point() or not _is_initial(tensor):
+            continue
+        if tensor.dtype == torch.bool:
             tensor.logical_xor_(torch.rand(tensor.shape, generator=generator) < _TURNED)
+        else:
+            tensor.bitwise_xor_(torch.randint(2, tensor.shape, generator=generator).to(tensor.dtype))
     return other
 
 
+def _count_from_one(module: torch.nn.Module, updated: set[str]) -> None:
+    for name, tensor in module.state_dict().items():
+        whole = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
+        if whole and name not in updated and tensor.numel() == 1 and not tensor.any():
+            tensor.fill_(1)
+
+
 def _is_initial(tensor: torch.Tensor) -> bool:
-    """Whether elements are all zeros or all ones; a single truth value may be a setting."""
-    counts = tensor.is_floating_point() or (tensor.dtype == torch.bool and tensor.numel() > 1)
+    """Whether elements are all zeros or all ones; a single truth value or whole number may be a setting."""
+    counts = tensor.is_floating_point() or (not tensor.is_complex() and tensor.numel() > 1)
     return counts and tensor.numel() > 0 and bool((tensor == 0).all() | (tensor == 1).all())
 
 

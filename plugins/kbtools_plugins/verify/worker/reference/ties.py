@@ -16,6 +16,9 @@ _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _FEW_VALUES = 16
 """So many are a mask or a constant, whose elements only look alike."""
 
+_MOST_PLACES = 2**22
+"""In anything that inputs are places in."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -47,8 +50,9 @@ def kept(first: Inputs, *others: Inputs) -> list[Kept]:
 
 
 def are_distinct(tensor: torch.Tensor) -> bool:
-    """Whether no two elements are equal, as with places that are written to."""
-    return len(set(tensor.flatten().tolist())) == tensor.numel()
+    """Whether no two elements are equal, as with places that are written to; larger numbers may be so by chance."""
+    values = set(tensor.flatten().tolist())
+    return len(values) == tensor.numel() and (not values or max(values) < _MOST_PLACES)
 
 
 def _ends(made: list[torch.Tensor]) -> tuple[int, int] | None:

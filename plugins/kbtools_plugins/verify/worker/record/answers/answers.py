@@ -24,6 +24,7 @@ from kbtools_plugins.verify.worker.record.answers.literals import Literals
 from kbtools_plugins.verify.worker.record.answers.otherwise import (
     VARIANTS,
     Permissive,
+    end_it,
     has_other,
     ordered,
     other,
@@ -52,16 +53,10 @@ DRAWN = frozenset([Doubt(_DRAWN, 0)])
 
 
 _READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default}
-
-
 _ANOTHER = "ANOTHER"
 """A variable of the environment that no text asks for."""
 _ELSEWHERE = (0x5555_5555_5550, 0xAAAA_AAAA_AAA0)
 """What the numbers of objects are changed by: of each bit one of both has the other value, but for an alignment."""
-
-
-class TookTooLong(BaseException):
-    """A forward with another answer took longer than one may."""
 
 
 class Answers:
@@ -74,8 +69,8 @@ class Answers:
         self._unknown: set[int] = set()
         self._addresses: set[int] = set()
         """Sites at which it is asked where an object lies."""
-        self._of_callers: set[int] = set()
-        """Sites at which it is asked for what a caller may have chosen."""
+        self._of_callers: dict[int, bool] = {}
+        """Sites at which it is asked for what a caller may have chosen; whether that may change what is computed."""
         self._open: dict[int, int] = {}
         self._doubts: dict[Doubt, None] = {}
         self._given: frozenset[Doubt] = frozenset()
@@ -143,7 +138,7 @@ class Answers:
         """Inside, these answers are others; TookTooLong where that makes the candidate endless."""
         self._known |= set(self._doubts)
         self._doubts, self._open = {}, {}
-        former = signal.signal(signal.SIGVTALRM, _end)
+        former = signal.signal(signal.SIGVTALRM, end_it)
         signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS)
         self._given = given
         try:
@@ -161,8 +156,12 @@ class Answers:
         return found
 
     def are_of_callers(self, given: frozenset[Doubt]) -> bool:
-        """Whether callers choose these answers: what is computed, and who does it, may be another thing there."""
+        """Whether callers choose these answers: who computes may be another one there."""
         return all(doubt.site in self._of_callers for doubt in given)
+
+    def are_of_values(self, given: frozenset[Doubt]) -> bool:
+        """Whether what is computed may be another thing there, too."""
+        return any(self._of_callers.get(doubt.site) for doubt in given)
 
     def perform(self, operator: torch._ops.OpOverload, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """What an operator gives; one that draws random numbers may give others."""
@@ -197,7 +196,7 @@ class Answers:
         """What a variable of the environment is said to be."""
         number = self._site_of(f"the variable {name}")
         if value is None and self._knowledge.is_switch(name):
-            self._of_callers.add(number)
+            self._of_callers[number] = True
         if name in self.more_variables():
             return "1"
         others = ["1"] if value is None else [None, str(2**20) if value.isdigit() else ""]
@@ -240,7 +239,7 @@ class Answers:
             return target
         self._unknown.add(number)
         if self._knowledge.is_of_callers(target, name):
-            self._of_callers.add(number)
+            self._of_callers[number] = self._knowledge.is_of_precision(target)
         if target is id:
             self._addresses.add(number)
         self._open[number] = self._open.get(number, 0) + 1
@@ -294,7 +293,3 @@ class Answers:
 
 def _is_of(given: frozenset[Doubt], variant: int) -> bool:
     return all(doubt.variant in (0, variant) for doubt in given)
-
-
-def _end(*_: object) -> None:
-    raise TookTooLong

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 FELT, TESTED, CHOSEN, LEFT = "felt site", "tested site", "chosen site", "left site"
 _PLAIN = (bool, int, float, str, bytes)
 _LITERALS = 2
@@ -99,4 +101,6 @@ class OwnComparisons:
 
 
 def _is_plain(value: object) -> bool:
-    return type(value) in _PLAIN or (type(value) is tuple and all(map(_is_plain, value)))
+    return (
+        type(value) in _PLAIN or isinstance(value, np.generic) or (type(value) is tuple and all(map(_is_plain, value)))
+    )

@@ -66,6 +66,8 @@ _OF_CALLERS = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better than one word per line
 )
 """By their last name: functions, and attributes of tensors, that say how a model is called."""
+_OF_PRECISION = frozenset({"is_autocast_enabled", "is_autocast_cpu_enabled"})
+"""Those of them by which something else may be computed."""
 _HOW_CALLED = frozenset({"cache_info"}) | _OF_CALLERS
 """By their last name, wherever they are: how a model is called, and how often."""
 _OF_SYSTEMS = re.compile(
@@ -113,6 +115,10 @@ class Knowledge:
         """Whether a call of this, or an attribute of it, says what a caller may have chosen."""
         of_tensor = isinstance(target, torch.Tensor) and attribute in _OF_CALLERS
         return of_tensor or getattr(target, "__name__", "") in _OF_CALLERS
+
+    def is_of_precision(self, target: object) -> bool:
+        """Whether what a call of this says may change what is computed."""
+        return getattr(target, "__name__", "") in _OF_PRECISION
 
     def is_switch(self, variable: str) -> bool:
         """Whether a variable of the environment has a meaning for the candidate alone, so that its user sets it."""

@@ -58,6 +58,8 @@ class _Hooks(ast.NodeTransformer):
         bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
         bound |= {found.asname or found.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
                   for found in node.names}  # fmt: skip
+        self._inside = 0
+        """Functions that what is visited is in."""
         self._felt_by: ast.Constant | None = None
         """The number of the comparison whose parts are visited."""
         self._unused = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
@@ -81,7 +83,9 @@ class _Hooks(ast.NodeTransformer):
         if is_kernel:
             return node
         node.args = self.visit(node.args)
+        self._inside += 1
         node.body = [self.visit(item) for item in node.body]
+        self._inside -= 1
         return node
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
@@ -135,7 +139,7 @@ class _Hooks(ast.NodeTransformer):
         return self._heard(_called(node, TOLD, self._site(node), node) if node.id in _OF_MODULES else node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        is_guard = isinstance(node.left, ast.Name) and node.left.id == "__name__"
+        is_guard = isinstance(node.left, ast.Name) and node.left.id == "__name__" and not self._inside
         if is_guard and any(isinstance(item, ast.Constant) and item.value == "__main__" for item in node.comparators):
             return node
         number = self._site(node)

@@ -158,3 +158,12 @@ def ordered(kind: type[set[Any]] | type[frozenset[Any]], iterated: Callable[[], 
     Ordered.__name__ = Ordered.__qualname__ = kind.__name__
     Ordered.__module__ = "builtins"
     return Ordered
+
+
+class TookTooLong(BaseException):
+    """A forward with another answer took longer than one may."""
+
+
+def end_it(*_: object) -> None:
+    """What a timer calls."""
+    raise TookTooLong
