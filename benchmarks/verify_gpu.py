@@ -15,6 +15,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -41,12 +42,12 @@ _TIMED = ("softmax", "matmul", "linear", "layer_norm", "gelu", "attention", "con
 Verdicts = list[tuple[verify_suite.Candidate, Verification]]
 
 
-def vectors(workers: int, *, on_device: bool) -> list[gpu_vectors.Difference]:
-    """All vectors on the machine and on the device (without one, on the machine twice)."""
+def vectors(which: str, workers: int, *, on_device: bool) -> list[gpu_vectors.Difference]:
+    """Vectors on the machine and on the device (without one, on the machine twice)."""
     run = launch_on_device if on_device else gpu_vectors.on_machine
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn) as pool:
-        asked = [pool.submit(gpu_vectors.compared, name, run) for name in gpu_vectors.names()]
+        asked = [pool.submit(gpu_vectors.compared, name, run) for name in gpu_vectors.names() if re.search(which, name)]
         return [found.result() for found in asked]
 
 
@@ -88,10 +89,10 @@ def chosen(only: str, *, timed: bool) -> list[verify_suite.Candidate]:
     return sorted((one for one in found if one.group == "innocent"), key=lambda one: not one.name.startswith(_TIMED))
 
 
-def vector_part(workers: int) -> dict[str, Any]:
+def vector_part(which: str, workers: int) -> dict[str, Any]:
     """Vectors that differ, and how many there are."""
     started = time.monotonic()
-    rows = vectors(workers, on_device=True)
+    rows = vectors(which, workers, on_device=True)
     for row in rows:
         if row.differ or row.error:
             print(row)
@@ -161,6 +162,7 @@ def main() -> None:
     """Print the differences, the confusion table, the rate and the times, and write all of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--vectors", default="", help="a regular expression for names of vectors")
     parser.add_argument("--only", default="", help="candidates whose group/kind/name contains this")
     parser.add_argument("--seconds", type=float, default=480.0)
     parser.add_argument("--parts", default="vectors,suite,times")
@@ -169,14 +171,16 @@ def main() -> None:
     try:
         on_gpu(VerifySettings(tier="gpu"))
     except ConfigError as error:
-        rows = vectors(asked.workers, on_device=False) if "vectors" in parts else []
-        print(*(row for row in rows if row.error), sep="\n")
+        rows = vectors(asked.vectors, asked.workers, on_device=False) if "vectors" in parts else []
+        for row in rows:
+            if row.error:
+                print(row)
         print(f"no device: {len(rows)} vectors ran on the PTX machine alone, {len(chosen(asked.only, timed=False))} "
               "candidates were read; what a device says of them is not known")  # fmt: skip
         print(error, file=sys.stderr)
         sys.exit(3)
     if "vectors" in parts:
-        kept({"vectors": vector_part(asked.workers)})
+        kept({"vectors": vector_part(asked.vectors, asked.workers)})
     if "suite" in parts:
         kept({"suite": suite_part(asked.only, asked.workers, until - (60 if "times" in parts else 0))})
     if "times" in parts:

@@ -165,6 +165,13 @@ def test_reasoning_is_found_among_the_parts_of_a_content(kind: str):
     assert said({"content": parts})[:2] == ("A", "r\n\ns")
 
 
+@pytest.mark.parametrize("field", REASONING_FIELDS)
+def test_a_part_without_a_type_is_what_its_only_field_says(field: str):
+    """As Bedrock writes parts; a column of such parts has nulls for the fields of the others."""
+    part = {"text": None, "type": None, field: {"reasoningText": {"text": "r", "signature": "s"}}}
+    assert said({"content": [part, {"text": "A", field: None}]})[:] == ("A", "r", False, ())
+
+
 def test_the_same_reasoning_in_two_fields_counts_once():
     """Gateways repeat it under several names, whole or in pieces."""
     message = {"content": "A", "reasoning": "a  b", "reasoning_details": [{"type": "reasoning.text", "text": "a b"}]}

@@ -15,6 +15,7 @@ from kbtools.data.conversations.reasoning_error import ReasoningError
 REASONING_FIELDS = (
     "reasoning", "reasoning_content", "thinking", "thinking_blocks", "reasoning_details", "reasoning_text",
     "reasoning_summary", "thought", "thoughts", "chain_of_thought", "cot", "analysis",
+    "reasoningContent",
 )  # fmt: skip
 """Fields of a message beside its content."""
 WRAPPERS = ("provider_specific_fields", "additional_kwargs", "model_extra")
@@ -26,7 +27,7 @@ PART_TYPES = (
     "reasoning.summary", "reasoning.encrypted", "thought",
 )  # fmt: skip
 """Types of the parts of a content that are reasoning; Gemini marks them with `"thought": true` instead."""
-TEXTS = ("text", "thinking", "reasoning", "reasoning_text", "reasoningText", "content", "summary", "thought")
+TEXTS = ("text", "reasoningText", "content", "summary", *REASONING_FIELDS)
 """Where a part of reasoning has its text; the first that holds something counts."""
 HIDDEN = ("data", "encrypted_content", "redactedContent")
 """Where a part has what only its maker can read."""
@@ -92,7 +93,9 @@ def has_text(part: Part) -> bool:
 
 
 def is_thought(part: Part) -> bool:
-    """Whether a part of a content is reasoning."""
+    """Whether a part of a content is reasoning; Bedrock's parts have no type, but one field that says what they are."""
+    if part.get("type") is None and not has_text(part):
+        return any(part.get(name) for name in REASONING_FIELDS) or part.get("thought") is True
     return part.get("type") in PART_TYPES or part.get("thought") is True
 
 

@@ -21,7 +21,7 @@ from test_verify_pair import CANDIDATE, REFERENCE
 from kbtools.errors import ConfigError
 from kbtools_plugins.verify import Verification, VerifySettings, devices, verify
 from kbtools_plugins.verify.host.child import Child, Outcome
-from kbtools_plugins.verify.host.processes import WarmPair
+from kbtools_plugins.verify.host.processes import WarmPair, warm_pairs
 from kbtools_plugins.verify.protocol import wire
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launch
 from kbtools_plugins.verify.protocol.message import ProcessMessage
@@ -343,7 +343,8 @@ def test_missing_gpu_is_said() -> None:
 def test_benchmark_says_what_it_needs_and_does_what_needs_nothing() -> None:
     """The command for GPU machines ends with status 3 here, after the vectors have run on the PTX machine."""
     script = Path(__file__).parents[3] / "benchmarks" / "verify_gpu.py"
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    some = "mma .*16 near|^(add|ex2|cvt.rn).*f32$|case (add|softmax)"
+    run = subprocess.run([sys.executable, script, "--vectors", some], capture_output=True, text=True, check=False)
     assert run.returncode == 3
     assert "no NVIDIA device" in run.stderr
     assert re.match(r"no device: [1-9]\d* vectors ran on the PTX machine alone, [1-9]\d+ candidates", run.stdout)
@@ -363,6 +364,15 @@ def test_golden_vectors_are_compared_with_what_another_machine_gives(monkeypatch
     rows = [vectors.compared(name, moved) for name in names]
     assert [(row.differ, row.error) for row in rows] == [(1, "")] * len(names)
     assert rows[0].most_steps == rows[1].most_steps == 1
+
+
+def test_workers_on_one_device_are_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process sees of devices is settled when it starts, so each device has one that the others there copy."""
+    monkeypatch.setattr(devices, "found", lambda: ((DEVICE, DEVICE), ""))
+    pairs = warm_pairs(5)
+    for pair in pairs:
+        pair.close()
+    assert [pair._like for pair in pairs] == [None, None, pairs[0], pairs[1], pairs[0]]
 
 
 def test_visible_devices_are_counted_in_torchs_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,12 +25,12 @@ class WarmPair:
     """The warm processes that one worker needs: one with torch and Triton, and those of other machines.
 
     Workers take turns on the machine's GPUs by their `number`, where it has any. With a `spare_core`, jobs of one pair
-    that need nothing of each other run at once. One that is `like` another has copies of its processes.
+    that need nothing of each other run at once. One that is `like` another on its GPU has copies of its processes.
     """
 
     def __init__(self, number: int = 0, *, spare_core: bool = False, like: WarmPair | None = None) -> None:
         self._number = number
-        self._like = None if devices.found()[0] else like  # what a process sees of GPUs is settled when it starts
+        self._like = like
         self.spare_core = spare_core
         self._scratch = Path(tempfile.mkdtemp(prefix="kbtools-verify-"))
         for name in ("triton", "inductor"):
@@ -74,11 +74,11 @@ class WarmPair:
         self._keeps = True
 
     def end_pair(self) -> float:
-        """End what is kept for a pair; seconds of its processor time that were not counted yet."""
+        """End what was forked for a pair; seconds of its processor time that were not counted yet."""
         self._keeps, seconds = False, 0.0
         for warm in self._warm.values():
             with suppress(WorkerDied):  # who needs it next finds out, and starts another one
-                seconds += warm.end_kept()
+                seconds += warm.end_pair()
         return seconds
 
     def _start(self, kind: str) -> None:
@@ -133,9 +133,12 @@ def spare_cores(workers: int) -> bool:
 
 
 def warm_pairs(workers: int) -> list[WarmPair]:
-    """One for each worker, all like the first: torch is imported once."""
-    first = WarmPair(spare_core=spare_cores(workers))
-    return [first, *(WarmPair(number, spare_core=first.spare_core, like=first) for number in range(1, workers))]
+    """One for each worker, all like the first on their GPU, if there are any: torch is imported once for each."""
+    spare, gpus = spare_cores(workers), max(1, len(devices.found()[0]))
+    pairs: list[WarmPair] = []
+    for number in range(workers):  # what a process sees of GPUs is settled when it starts
+        pairs.append(WarmPair(number, spare_core=spare, like=pairs[number % gpus] if number >= gpus else None))
+    return pairs
 
 
 @cache
