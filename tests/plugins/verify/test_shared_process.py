@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from kbtools_plugins.verify.host.pair_processes import Deadline, PairProcesses
 from kbtools_plugins.verify.host.processes import WarmPair
 from kbtools_plugins.verify.host.warm import COMMON
 from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileJob, Launch
+from kbtools_plugins.verify.protocol.computation import OPERATORS, OperatorsJob
 from kbtools_plugins.verify.protocol.reading import KERNELS, READ, KernelsJob, ReadJob
 
 TEXT = "import torch\nclass Model(torch.nn.Module):\n    def forward(self, x):\n        return x\n"
@@ -64,6 +66,32 @@ def test_what_has_read_a_pair_compiles_its_kernels(processes: WarmPair, pair: Pa
     found = pair.run(COMPILE, CompileJob(source=KERNEL, launches=[launch])).known()
     assert (found.error, [usage.target for usage in found.resources], _kept(processes)) == ("", [90], known)
     pair.close()
+
+
+def test_what_has_replied_is_dead_at_once_and_waited_for_at_the_end(processes: WarmPair, pair: PairProcesses) -> None:
+    """One that runs foreign code does not go on while others work; what it takes to end is counted with the pair."""
+    endless = TEXT + "def get_inputs():\n    return [torch.zeros(2)]\n"
+    endless += "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
+    assert pair.run(OPERATORS, OperatorsJob(code=endless, entry="Model")).known()
+    (child,) = processes._warm[COMMON]._done
+    assert _kept(processes) == []
+    assert child.channel.fileno() == -1
+    assert _state(child.pid) in ("Z", "X")
+    before = pair.used
+    pair.close()
+    assert pair.used > before
+    assert not Path(f"/proc/{child.pid}").exists()
+    assert not child.folder.exists()
+
+
+def _state(pid: int) -> str:
+    """That of a process within a minute, once it is no more than a number."""
+    for _ in range(600):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state in ("Z", "X"):
+            break
+        time.sleep(0.1)
+    return state
 
 
 def test_the_next_pair_has_another_process(processes: WarmPair, pair: PairProcesses) -> None:

@@ -72,6 +72,12 @@ class Child:
         with suppress(OSError):  # it has just ended
             self.channel.shutdown(socket.SHUT_RDWR)
 
+    def kill(self) -> None:
+        """Its reply is there, and it does nothing more. Nobody else gets its number until it is waited for."""
+        self.channel.close()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
     def do(
         self, role: Role[J, R], assignment: Assignment, turn: ExitStack, device: devices.Device | None
     ) -> Outcome[R]:

@@ -74,11 +74,11 @@ class WarmPair:
         self._keeps = True
 
     def end_pair(self) -> float:
-        """End what is kept for a pair; seconds of its processor time that were not counted yet."""
+        """End what was forked for a pair; seconds of its processor time that were not counted yet."""
         self._keeps, seconds = False, 0.0
         for warm in self._warm.values():
             with suppress(WorkerDied):  # who needs it next finds out, and starts another one
-                seconds += warm.end_kept()
+                seconds += warm.end_pair()
         return seconds
 
     def _start(self, kind: str) -> None:

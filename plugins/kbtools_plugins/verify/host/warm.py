@@ -127,6 +127,8 @@ class Warm:
         self._failure: Exception | None = None
         """Why it has not started, which can be read once and is asked for by each that waits."""
         self._kept: Child | None = None
+        self._done: list[Child] = []
+        """Those of this pair that have replied: they end while others work."""
         self._turn, self._keeping = Lock(), Lock()
         self._busy: list[Child] = []
 
@@ -159,7 +161,9 @@ class Warm:
             self._busy.append(child)
             outcome = child.do(role, assignment, turn, device)
             self._busy.remove(child)
-            if keep and shares and outcome.reply is not None and self._keep(child):
+            if keep and outcome.reply is not None and device is None:
+                if not (shares and self._keep(child)):
+                    self._let_end(child)
                 return replace(outcome, seconds=child.count())
             status, used = self._end(child)
         if child.stopped:
@@ -184,10 +188,18 @@ class Warm:
         for child in list(self._busy):
             child.stop()
 
-    def end_kept(self) -> float:
-        """End the fork that was kept; seconds of its processor time that were not counted yet."""
-        child = self._taken()
-        return self._end(child)[1] if child else 0.0
+    def _let_end(self, child: Child) -> None:
+        """It does nothing more from here on; to free its memory takes the system longer than anybody has to wait."""
+        child.kill()
+        with self._keeping:
+            self._done.append(child)
+
+    def end_pair(self) -> float:
+        """End all that was forked for a pair; seconds of processor time that were not counted yet."""
+        kept = self._taken()
+        with self._keeping:
+            done, self._done = self._done, []
+        return sum(self._end(child)[1] for child in [*done, *([kept] if kept else [])])
 
     def _fork(self, role: str) -> Child:
         folder = Path(tempfile.mkdtemp(prefix=f"{role}-", dir=self._scratch))
