@@ -92,6 +92,9 @@ def test_lengths_are_not_longer_than_what_they_are_lengths_of() -> None:
         (lambda x, n: (n[:, None] > torch.arange(8)) * x, 1),
         (lambda x, n: [row[:end] for row, end in zip(x, n.tolist(), strict=True)], 2),
         (lambda x, n: (x[:, -1], x[:, 1:], n[:, None] > 5, torch.arange(8) == n[:, None]), 1),
+        (lambda x, n: x[torch.arange(3), n - 2], 1),
+        (lambda x, n: x.masked_fill(torch.arange(8) >= n[:, None], -1e9).softmax(-1), 2),
+        (lambda x, n: x.masked_fill(torch.ones(3, 8, dtype=torch.bool), -1e9).softmax(-1), 0),
     ],
 )
 def test_parts_and_places_beyond_the_end_are_seen(

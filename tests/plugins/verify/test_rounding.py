@@ -5,9 +5,11 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
+import torch
 
 from kbtools_plugins.verify.protocol.match import Match
-from kbtools_plugins.verify.protocol.tolerance import compare
+from kbtools_plugins.verify.protocol.tolerance import compare, ill_conditioned
+from kbtools_plugins.verify.worker.reference.rounding import roundings
 
 _TYPES = {"float16": np.dtype("float16"), "bfloat16": np.dtype(ml_dtypes.bfloat16), "float32": np.dtype("float32")}
 
@@ -58,3 +60,40 @@ def test_results_that_are_small_as_a_whole_are_computed_too() -> None:
     assert _right(exact, exact, "float32")
     assert _right(exact * (np.arange(64) % 2), exact, "float32", ordinary=False)
     assert not _right(exact * (np.arange(64) % 2), exact, "float32")
+
+
+def _bytes_of(values: np.ndarray) -> dict[str, object]:
+    return {"tensor": values.astype(np.int8).tobytes(), "dtype": "int8", "shape": [len(values)], "stride": []}
+
+
+@pytest.mark.parametrize(("changed", "by", "right"), [(1, 1, True), (1, 2, False), (20, 1, False)])
+def test_a_byte_within_a_rounding_of_a_half_may_be_either(changed: int, by: int, right: bool) -> None:
+    """What another rounding makes of it; nothing else, and not where many are so."""
+    plain = np.arange(100)
+    got, other = plain + by * (plain < changed), plain + (plain < 50)
+    trees = [_bytes_of(got), _bytes_of(plain), _bytes_of(plain)]
+    assert isinstance(compare(*trees, otherwise=[_bytes_of(other)]), Match) == right
+
+
+def test_a_reference_is_exact_where_its_own_results_differ_at_a_jump_alone() -> None:
+    """A step of its float64 run in one of many elements, which another rounding of float32 makes, too."""
+    plain, other = np.linspace(1.0, 2.0, 100), np.linspace(1.0, 2.0, 100)
+    other[3] += 0.01
+    ones, others = (
+        {"tensor": values.astype("f4").tobytes(), "dtype": "float32", "shape": [100], "stride": []}
+        for values in (plain, other)
+    )
+    wide = {"tensor": other.tobytes(), "dtype": "float64", "shape": [100], "stride": []}
+    assert ill_conditioned(ones, wide)
+    assert not ill_conditioned(ones, wide, [others])
+
+
+def test_numbers_are_rounded_otherwise_only_where_they_are_computed() -> None:
+    """A tie among inputs stays one, equal numbers stay equal; what is divided by a number lies on either side."""
+    torch.manual_seed(0)
+    halves, x = torch.arange(64) + 0.5, torch.randint(0, 4, (8, 64)).float()
+    assert not list(roundings(torch.round, (halves,), torch.round(halves)))
+    assert not list(roundings(lambda x: (x / 3).argmax(-1), (x,), x.argmax(-1)))
+    thirds = torch.nextafter(halves, torch.zeros(64)) * 3
+    found = list(roundings(lambda x: torch.round(x / 3), (thirds,), torch.round(thirds / 3)))
+    assert len(found) > 4

@@ -41,6 +41,15 @@ def to_numpy(tensor: Tensor) -> Array:
     return np.frombuffer(tensor.tensor, dtype=_dtype(tensor.dtype)).reshape(tensor.shape)
 
 
+def mixed(got: bytes, true: bytes, mask: npt.NDArray[np.bool_]) -> bytes:
+    """Elements of one where the mask holds, of the other elsewhere."""
+    if not mask.size:
+        return got
+    width = len(got) // mask.size
+    ours, theirs = (np.frombuffer(data, np.uint8).reshape(-1, width) for data in (got, true))
+    return np.where(mask.reshape(-1, 1), ours, theirs).tobytes()
+
+
 def structure(tree: Tree) -> str:
     """In words: `a tuple of a tensor, 3`."""
     if isinstance(tree, dict) and "tensor" in tree:

@@ -44,6 +44,8 @@ class InputSet(ProcessMessage):
     """Outputs of a float64 run."""
     tf32: Tree = None
     """Outputs if matrix products are those of tensor cores; None where there are none."""
+    otherwise: list[Tree] = []
+    """What they are where a function jumps and numbers before that are rounded otherwise."""
     state: dict[str, UpdatedBuffer]
     after: list[Tensor | None]
     """Those tensors afterwards, None where the forward left them alone."""

@@ -7,6 +7,7 @@ square, plus the element's own size. Where rows or columns are far smaller than 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from kbtools_plugins.verify.protocol import local_scale
 from kbtools_plugins.verify.protocol.match import Difference, Match
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.outputs import Array, flatten, is_float, structure, to_numpy
-from kbtools_plugins.verify.protocol.precision import imprecision
+from kbtools_plugins.verify.protocol.precision import imprecision, settled
 from kbtools_plugins.verify.protocol.wire import Tree
 
 TOLERANCE = {
@@ -69,11 +70,12 @@ def compare(
     ordinary: bool = False,
     tf32: Tf32 | None = None,
     approximate: bool = False,
+    otherwise: Sequence[Tree] = (),
 ) -> Match | Difference:
     """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
 
     On `ordinary` inputs the elements that are small have to be computed, too. `approximate` adds what a device's
-    hyperbolic tangent may be off by.
+    hyperbolic tangent may be off by. `otherwise` are outputs of the reference where its numbers are rounded otherwise.
     `promised` tells for which tensors strides count too. `least_scales` are scales below which no element's scale is
     taken to be: small outputs of a function whose inner values are not small carry the rounding of those.
     """
@@ -85,11 +87,13 @@ def compare(
         )
     _, exact_tensors = flatten(exact)
     cores = _outputs_of_cores(tf32, plain_tensors)
+    others = [flatten(tree)[1] for tree in otherwise]
     worst, remark = 0.0, ""
     for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
         where = f"output {index}" if len(got_tensors) > 1 else "the output"
         least = least_scales[index] if least_scales else None
         more = APPROXIMATE_TOLERANCE if approximate and its.dtype == "float32" else 0.0
+        mine, true = settled(mine, its, true, [tensors[index] for tensors in others], _tolerance(its.dtype))
         found = compare_tensor(where, mine, its, true, least, cores[index], more)
         if isinstance(found, Match) and ordinary:
             coarse = tf32 is not None or approximate
@@ -117,18 +121,22 @@ def _strides(tensor: Tensor) -> list[int]:
     return [stride for stride, size in zip(tensor.stride, tensor.shape, strict=True) if size > 1]
 
 
-def ill_conditioned(plain: Tree, exact: Tree) -> bool:
+def ill_conditioned(plain: Tree, exact: Tree, otherwise: Sequence[Tree] = ()) -> bool:
     """Whether the reference's own run is further from its float64 run than a candidate may be, or in a narrow type far
-    further."""
-    pairs = zip(flatten(plain)[1], flatten(exact)[1], strict=True)
+    further; not where a function jumps and what it gives `otherwise` is known."""
+    others = [flatten(tree)[1] for tree in otherwise]
+    pairs = enumerate(zip(flatten(plain)[1], flatten(exact)[1], strict=True))
     return any(
-        isinstance(
-            _compare_values("", to_numpy(a), to_numpy(b), a.dtype, np.zeros(()), _scale(b), _own_tolerance(a.dtype)),
-            Difference,
-        )
-        for a, b in pairs
+        _is_far_off(a, *settled(a, a, b, [tensors[index] for tensors in others], _tolerance(a.dtype)))
+        for index, (a, b) in pairs
         if is_float(a.dtype)
     )
+
+
+def _is_far_off(its: Tensor, mine: Tensor, true: Tensor) -> bool:
+    tolerance = _own_tolerance(its.dtype)
+    found = _compare_values("", to_numpy(mine), to_numpy(true), its.dtype, np.zeros(()), _scale(true), tolerance)
+    return isinstance(found, Difference)
 
 
 def scales(exact: Tree) -> list[Array]:

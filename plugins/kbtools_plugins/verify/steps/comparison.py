@@ -54,6 +54,7 @@ class Comparison:
             ordinary=by_seed,
             tf32=tf32,
             approximate=self._approximate,
+            otherwise=expected.otherwise,
         )
         if isinstance(found, Match) and run.order != "skip":
             found = self._buffers(run.trace, result.changed, expected.state) or found

@@ -140,7 +140,7 @@ class Replays:
             run = Run(trace, expected, what=f"{expected.name} of a sequence in one memory: ")
             if result.failed:
                 raise self._failure(run, result)
-            if ill_conditioned(expected.plain, expected.exact):
+            if ill_conditioned(expected.plain, expected.exact, expected.otherwise):
                 return
             found = self._comparison.of(run, result)
             if isinstance(found, Difference):

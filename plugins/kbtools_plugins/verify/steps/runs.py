@@ -49,7 +49,7 @@ class RunPlan:
         return {
             name: Run(traces[0], variant.set, variant=name) if (traces := self._traces.get(name)) else None
             for name, variant in self._reference.variants.items()
-            if name not in NO_LABELS and not ill_conditioned(variant.set.plain, variant.set.exact)
+            if name not in NO_LABELS and not _is_inexact(variant.set)
         }
 
     def required(self) -> list[Run]:
@@ -71,7 +71,7 @@ class RunPlan:
         sets: list[InputSet] = []
         inexact: list[str] = []
         for found in self._reference.sets:
-            if ill_conditioned(found.plain, found.exact):
+            if _is_inexact(found):
                 inexact.append(found.name)
             else:
                 sets.append(found)
@@ -111,7 +111,7 @@ class RunPlan:
         """Where the reference is given numbers with a fraction, or other shapes that it asks for itself."""
         for name in sorted(NO_LABELS & self._reference.variants.keys()):
             expected = self._reference.variants[name].set
-            if not ill_conditioned(expected.plain, expected.exact):
+            if not _is_inexact(expected):
                 traces = self._traces.get(name, [])
                 yield from (Run(trace, expected, what=f"with other {name}: ") for trace in traces)
 
@@ -143,6 +143,10 @@ class RunPlan:
     def _differing(self, name: str) -> Trace | None:
         traces = self._traces.get(name, [])
         return traces[0] if traces and traces[0].shape_of_it() != self._steady.shape_of_it() else None
+
+
+def _is_inexact(found: InputSet) -> bool:
+    return ill_conditioned(found.plain, found.exact, found.otherwise)
 
 
 def programs(trace: Trace) -> int:

@@ -18,7 +18,7 @@ from kbtools_plugins.verify.protocol.compiling import COMPILE, CompileReply
 from kbtools_plugins.verify.protocol.match import Difference
 from kbtools_plugins.verify.protocol.message import Tensor
 from kbtools_plugins.verify.protocol.operators import ALLOWED, base_name, is_allocation
-from kbtools_plugins.verify.protocol.outputs import flatten
+from kbtools_plugins.verify.protocol.outputs import flatten, mixed
 from kbtools_plugins.verify.protocol.reading import KernelSource, ReadReply, ShrinkJob, ShrinkReply
 from kbtools_plugins.verify.protocol.recording import RECORD, Plan, RecordJob
 from kbtools_plugins.verify.protocol.reference import REFERENCE, ReferenceJob, ReferenceReply
@@ -235,15 +235,6 @@ def with_the_rest(result: RunResult, plain: Tree) -> RunResult:
         return [filled(item) for item in tree] if isinstance(tree, list) else tree
 
     return result.model_copy(update={"outputs": filled(result.outputs)})
-
-
-def mixed(got: bytes, true: bytes, mask: np.typing.NDArray[np.bool_]) -> bytes:
-    """Elements of one where the mask holds, of the other elsewhere."""
-    if not len(mask):
-        return got
-    width = len(got) // len(mask)
-    ours, theirs = (np.frombuffer(data, np.uint8).reshape(-1, width) for data in (got, true))
-    return np.where(mask[:, None], ours, theirs).tobytes()
 
 
 def asked(sizes: ShrinkReply) -> str:

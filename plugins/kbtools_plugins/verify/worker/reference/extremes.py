@@ -12,6 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kbtools_plugins.verify.worker.reference.tensor_cores import is_product
+from kbtools_plugins.verify.worker.tensors import tensors_in
 
 _EXPONENTIALS = {"_softmax", "_log_softmax", "_safe_softmax", "logsumexp", "exp", "exp2"}
 _STEEPEST = 5_000.0
@@ -23,6 +24,11 @@ _NORMS = {"native_layer_norm", "native_group_norm", "native_batch_norm"}
 _FLATTEST = 400.0
 """How many times the square of a mean may be that of the deviations from it: the mean of the squares less the square of
 the mean, as many kernels have it, loses as many times what float32 rounds off."""
+FROM_THE_END = {"index", "index_put", "index_put_", "_unsafe_index", "take"}
+"""Operators to which a negative integer is a place counted from the end, which no kernel has to know."""
+_SOFTMAX = {"_softmax", "_log_softmax", "_safe_softmax"}
+_MASKED = -1e4
+"""What is no larger is a number that stands for nothing: how a row of nothing else is shared out nobody means."""
 _COMPARING_SIZES = {"lt", "le", "gt", "ge"}
 _WITHOUT_END = 2**63 - 1
 _WRITING = {
@@ -47,9 +53,9 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.products = False
         """Whether there was a matrix product."""
         self.strays = 0
-        """How often a part was taken, or places were compared with a number, where that is negative or beyond the last
-        place: no length is."""
-        self._long_step = False
+        """How often a part or an element was taken, or places were compared with a number, where that is negative or
+        beyond the last place, which no length is; and how often a row was nothing but masked."""
+        self._long_step = self._lengths = False
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         name = str(func).removeprefix("aten.").partition(".")[0]
@@ -63,6 +69,9 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name == "softplus":
             self._long_step |= _largest(args[0]) > _LONGEST_STEP
         self.strays += _strays(name, args)
+        self._lengths |= name in _COMPARING_SIZES and any(_is_whole(one) and _are_places(one) for one in args)
+        if name in _SOFTMAX and self._lengths and args[0].numel():
+            self.strays += bool((args[0].amax(args[1]) <= _MASKED).any())
         result = func(*args, **(kwargs or {}))
         self.flat |= _is_flat(name, args, result)
         if name == "topk" and args[0].numel():
@@ -79,10 +88,13 @@ def _largest(values: torch.Tensor) -> float:
 
 
 def _strays(name: str, args: Any) -> bool:
-    """Whether a length, if this is about one, is none."""
+    """Whether a length, if this is about one, is none: a place is counted from the end."""
     if name in ("slice", "select"):
         size = args[0].shape[args[1]] if len(args) > 1 else 0
         return any(isinstance(to, int) and not (0 <= to <= size or to == _WITHOUT_END) for to in args[2:4])
+    if name in FROM_THE_END:
+        places = tensors_in(args[1])
+        return any(bool((tensor < 0).any()) for tensor in places if _is_whole(tensor))
     if name not in _COMPARING_SIZES or not all(_is_whole(tensor) for tensor in args):
         return False
     return any(_leaves(places, lengths) for places, lengths in (args, args[::-1]) if _are_places(places))

@@ -25,6 +25,7 @@ from kbtools_plugins.verify.protocol.reference import (
 from kbtools_plugins.verify.protocol.roles import RoleFailure
 from kbtools_plugins.verify.protocol.wire import Talk
 from kbtools_plugins.verify.worker import cuda_shim
+from kbtools_plugins.verify.worker.reference.extremes import FROM_THE_END
 from kbtools_plugins.verify.worker.reference.inputs import (
     VARIANTS,
     needed_bytes,
@@ -50,8 +51,6 @@ from kbtools_plugins.verify.worker.tensors import (
     tensors_in,
 )
 
-_FROM_THE_END = {"index", "index_put", "index_put_", "_unsafe_index", "take"}
-"""Operators to which a negative integer is a place counted from the end, which no kernel has to know."""
 _ELEMENTS_OF_ALL_SETS = 2**23
 """Large inputs are tried in fewer ways: seeds first, then other scales, then each input alone."""
 _PRODUCTS_OF_ALL_SETS = 2**31
@@ -99,7 +98,7 @@ def _describe(job: ReferenceJob) -> ReferenceReply | RoleFailure:
     products = multiplications(module.copy(main), clone_tree(first)) if count > _QUICKLY_DONE else 0
     allowed = min(_ELEMENTS_OF_ALL_SETS // max(1, count), _PRODUCTS_OF_ALL_SETS // max(1, products))
     most = max(len(job.seeds) + 1, allowed)
-    signs = not {base_name(name) for name in modes[main].operators} & _FROM_THE_END
+    signs = not {base_name(name) for name in modes[main].operators} & FROM_THE_END
     expected = InputSets(module, job, first, main, signs=signs)
     sets = list(islice(expected.each(), most))
     showing = shown(module, job, first, main, untested(module, main, sets))

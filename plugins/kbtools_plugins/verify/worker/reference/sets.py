@@ -21,7 +21,6 @@ from kbtools_plugins.verify.protocol.reference import (
 from kbtools_plugins.verify.protocol.wire import Tree
 from kbtools_plugins.verify.worker import loading
 from kbtools_plugins.verify.worker.reference import state as module_state
-from kbtools_plugins.verify.worker.reference.doubles import Doubles, double
 from kbtools_plugins.verify.worker.reference.extremes import Extremes
 from kbtools_plugins.verify.worker.reference.inputs import (
     LARGE,
@@ -39,7 +38,8 @@ from kbtools_plugins.verify.worker.reference.jumps import Jumps, changes, shared
 from kbtools_plugins.verify.worker.reference.layout import laid_out_as
 from kbtools_plugins.verify.worker.reference.module import ReferenceModule
 from kbtools_plugins.verify.worker.reference.patterns import around, outliers, some_smaller, structured, whole_rows
-from kbtools_plugins.verify.worker.reference.tensor_cores import TensorCores
+from kbtools_plugins.verify.worker.reference.rounding import Doubles, double, roundings
+from kbtools_plugins.verify.worker.reference.tensor_cores import by_tensor_cores
 from kbtools_plugins.verify.worker.reference.ties import Kept, kept
 from kbtools_plugins.verify.worker.tensors import (
     Inputs,
@@ -52,6 +52,7 @@ from kbtools_plugins.verify.worker.tensors import (
     tensors_in,
 )
 
+AT_TIES = "values at ties"
 _FURTHER_SEEDS = 30
 _TIMES, _CHEAPLY_MADE = 16, 2**16
 """How often inputs of fewer elements are made to see how far their integers go."""
@@ -82,10 +83,9 @@ class InputSets:
             scaled = ((name, map_floats(change, self._first)) for name, change in ways.items())
             tried = (self.tried(name, inputs) for name, inputs in scaled if inputs is not None)
             yield from islice(filter(None, tried), 1)
-        seen = self._jumps(self._first)
-        yield from islice(self._at_jumps(changes(seen)), 1)
-        yield from islice(self._at_jumps(shared_ends(seen)), 1)
-        yield from self._varied(seen)
+        yield from islice(self._at_jumps(changes(self._seen)), 1)
+        yield from islice(self._at_jumps(shared_ends(self._seen)), 1)
+        yield from self._varied(self._seen)
 
     def _seeded(self) -> list[InputSet]:
         """A set for each seed. Where all results are equal, as an index or a truth value may be by chance, further
@@ -116,9 +116,13 @@ class InputSets:
         for change in ways:
             if (inputs := map_floats(change, self._first)) is None:
                 return
-            found = self.tried("values at ties", inputs)
+            found = self.tried(AT_TIES, inputs)
             if found and self._jumps(inputs).exact:
                 yield found
+
+    @cached_property
+    def _seen(self) -> Jumps:
+        return self._jumps(self._first)
 
     def _jumps(self, inputs: Inputs) -> Jumps:
         used, given = self._module.copy(self._mode), clone_tree(inputs)
@@ -203,7 +207,7 @@ class InputSets:
                 inputs = clone_tree(given)
                 outputs.append(plain(*given))
                 called = self._called(f"call {number + 1}", inputs, given, outputs[-1], (plain, wide))
-                calls.append(called.model_copy(update={"tf32": _by_tensor_cores(coarse, inputs)}))
+                calls.append(called.model_copy(update={"tf32": by_tensor_cores(coarse, inputs)}))
             sent = {name: encode_tensor(self._module.other_values[name]) for name in weights}
             return Sequence(calls=calls, weights=sent, kept=[encode(output) for output in outputs])
         except Exception:  # noqa: BLE001 - the reference need not take such calls
@@ -228,7 +232,7 @@ class InputSets:
         wide = self._module.copy(self._mode)
         wide = wide.double() if isinstance(wide, torch.nn.Module) else wide
         found = self._called(name, inputs, given, plain, (used, wide))
-        tf32 = _by_tensor_cores(self._module.copy(self._mode), inputs) if watch.products else None
+        tf32 = by_tensor_cores(self._module.copy(self._mode), inputs) if watch.products else None
         return found.model_copy(update={"tf32": tf32})
 
     def _called(
@@ -243,6 +247,7 @@ class InputSets:
             tensors=[encode_tensor(tensor) for tensor in tensors],
             plain=encode(plain),
             exact=encode(exact),
+            otherwise=self._otherwise(name, inputs, plain, modules[0]),
             state=self._module.state_after(modules[0], wide),
             after=[
                 None if module_state.equal(before, now) else encode_tensor(now)
@@ -250,6 +255,12 @@ class InputSets:
             ],
             finite=all(map(all_finite, outputs)),
         )
+
+    def _otherwise(self, name: str, inputs: Inputs, plain: object, used: object) -> list[Tree]:
+        """What else a call gives by other roundings, where a function jumps and not all before it is exact."""
+        if name == AT_TIES or not (self._seen.found or self._seen.ranks):
+            return []
+        return [encode(found) for found in roundings(used, inputs, plain)]
 
     def _exact(self, inputs: Inputs, plain: Any, plainly_used: object, wide: Any) -> tuple[object, object]:
         """Outputs computed in float64 and the module afterwards; the plain ones where there is no float64 path."""
@@ -266,13 +277,6 @@ class InputSets:
 
 def _as_it_is(inputs: Inputs | None) -> Inputs | None:
     return inputs
-
-
-def _by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
-    """What a call gives where matrix products are those of tensor cores; None where there are none."""
-    with TensorCores() as cores:
-        outputs = module(*clone_tree(inputs))
-    return encode(outputs) if cores.used else None
 
 
 def _same_result(one: InputSet, other: InputSet) -> bool:

@@ -12,6 +12,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from kbtools_plugins.verify.protocol.wire import Tree
+from kbtools_plugins.verify.worker.tensors import Inputs, clone_tree, encode
+
 _PRODUCTS = frozenset(
     {"mm", "bmm", "addmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "linear", "convolution", "_convolution"}
 )
@@ -42,3 +45,10 @@ class TensorCores(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.used = True
         bits = operand.contiguous().view(torch.int32)
         return (bits & -(1 << _LOST_BITS)).view(torch.float32).reshape(operand.shape)
+
+
+def by_tensor_cores(module: Any, inputs: Inputs) -> Tree:
+    """What a call gives where matrix products are those of tensor cores; None where there are none."""
+    with TensorCores() as cores:
+        outputs = module(*clone_tree(inputs))
+    return encode(outputs) if cores.used else None
