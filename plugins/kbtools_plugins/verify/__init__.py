@@ -36,11 +36,11 @@ never makes a pass.
 | compile   | no (kernel text)   | no            | no                | no      |
 | replay    | no (kernel text)   | yes           | no                | no      |
 
-All but the caller are forked from a warm process that has torch and triton imported (worker/zygote.py), one fork for each
-job that runs foreign code, and run in a sandbox (host/sandbox.py). Messages have a type for each role
-(protocol/roles.py), are length-framed and signed with a key per fork (protocol/wire.py), and hold plain values and bytes,
-never pickles. The GPU tier runs the trace on the device (worker/gpu) after a look for accesses out of bounds on the PTX machine, and times it;
-the rest is the same.
+All but the caller are forked from a warm process that has torch and triton imported (worker/zygote.py), one fork for
+each job that runs foreign code, and run in a sandbox (host/sandbox.py). Messages have a type for each role
+(protocol/roles.py), are length-framed and signed with a key per fork (protocol/wire.py), and hold plain values and
+bytes, never pickles. The GPU tier runs the trace on the device (worker/gpu) after a look for accesses out of bounds on
+the PTX machine, and times it; the rest is the same.
 
 The folders are the processes: candidate/ reads texts, steps/ is the caller's side of each step, host/ starts and ends
 the processes, worker/ is what runs in them, protocol/ is what both sides know. Nothing outside worker/ imports torch.
