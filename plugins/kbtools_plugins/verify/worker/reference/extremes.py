@@ -18,7 +18,7 @@ _EXPONENTIALS = {"_softmax", "_log_softmax", "_safe_softmax", "logsumexp", "exp"
 _STEEPEST = 5_000.0
 _LONGEST_STEP = 80.0
 """An exponential of what a softplus gives is how much of a state one step leaves: nothing after so long a step, which
-float32 cannot hold the exponential of."""
+float32 cannot hold the exponential of, nor where the step is multiplied by a rate beyond all."""
 _NORMS = {"native_layer_norm", "native_group_norm", "native_batch_norm"}
 """Operators that give a mean and the reciprocal of a deviation beside their result."""
 _FLATTEST = 400.0
@@ -55,18 +55,21 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.strays = 0
         """How often a part or an element was taken, or places were compared with a number, where that is negative or
         beyond the last place, which no length is; and how often a row was nothing but masked."""
-        self._long_step = self._lengths = False
+        self._steps = self._long_step = self._lengths = False
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         name = str(func).removeprefix("aten.").partition(".")[0]
         self.products |= is_product(name)
         if name in _EXPONENTIALS:
-            self.steep |= _largest(args[0]) > _STEEPEST or (self._long_step and name.startswith("exp"))
+            self.steep |= _largest(args[0]) > _STEEPEST
+            if self._steps and name.startswith("exp"):
+                self.steep |= self._long_step or _largest(-args[0]) > _STEEPEST
         elif "scaled_dot_product" in name:
             query, key = args[0].float(), args[1].float()
             scale = (kwargs or {}).get("scale") or query.shape[-1] ** -0.5
             self.steep |= _largest(query @ key.mT) * scale > _STEEPEST
         elif name == "softplus":
+            self._steps = True
             self._long_step |= _largest(args[0]) > _LONGEST_STEP
         self.strays += _strays(name, args)
         self._lengths |= name in _COMPARING_SIZES and any(_is_whole(one) and _are_places(one) for one in args)
