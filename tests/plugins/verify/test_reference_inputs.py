@@ -125,6 +125,14 @@ def test_a_step_is_only_so_long_where_an_exponential_is_taken_of_it(
     assert seen.steep == steep
 
 
+@pytest.mark.parametrize(("least", "undefined"), [(0.5, False), (-0.5, True)])
+def test_what_is_no_number_has_no_rank(least: float, undefined: bool) -> None:
+    """A logarithm of a negative number comes first to torch, and last or nowhere to a kernel."""
+    with (seen := Extremes()):
+        torch.tensor([1.0, least]).log().argmax()
+    assert seen.undefined == undefined
+
+
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
 

@@ -29,6 +29,7 @@ FROM_THE_END = {"index", "index_put", "index_put_", "_unsafe_index", "take"}
 _SOFTMAX = {"_softmax", "_log_softmax", "_safe_softmax"}
 _MASKED = -1e4
 """What is no larger is a number that stands for nothing: how a row of nothing else is shared out nobody means."""
+_RANKING = {"argmax", "argmin", "max", "min", "sort", "topk", "kthvalue", "median"}
 _COMPARING_SIZES = {"lt", "le", "gt", "ge"}
 _WITHOUT_END = 2**63 - 1
 _WRITING = {
@@ -43,7 +44,8 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.undefined = False
         """Whether a number became an integer that its type cannot hold: each machine makes another one of it. Or
-        whether two elements were written to one place: which of them stays nobody says."""
+        whether two elements were written to one place, or what is no number was ranked: nobody says what comes of it.
+        """
         self.steep = False
         """Whether an exponential had a larger argument than any that a program means."""
         self.tied = False
@@ -81,6 +83,8 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.tied |= _has_ties(args[0], args[1], *args[2:4])
         if name in _WRITING:
             self.undefined |= _writes_twice(name, args)
+        if name in _RANKING:
+            self.undefined |= args[0].is_floating_point() and bool(args[0].isnan().any())
         if name in ("_to_copy", "copy_") and isinstance(result, torch.Tensor):
             self.undefined |= not _holds(result.dtype, args[1] if name == "copy_" else args[0])
         return result
