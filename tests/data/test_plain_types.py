@@ -28,6 +28,12 @@ ARRAYS = {
     "fixed binary": pa.array([b"aa", None, b"bb"], pa.binary(2)),
     "null": pa.nulls(3),
     "dictionary": pa.array(["a", None, "b"]).dictionary_encode(),
+    "dictionary of views": pa.DictionaryArray.from_arrays(
+        pa.array([0, None, 1], pa.uint8()), pa.array(["a", "b"], pa.string_view())
+    ),
+    "run ends of views": pa.RunEndEncodedArray.from_arrays(
+        pa.array([1, 3], pa.int32()), pa.array(["a", None], pa.string_view())
+    ),
     "run ends": pa.RunEndEncodedArray.from_arrays(pa.array([1, 3], pa.int32()), pa.array(["a", None])),
     "list": pa.array([[1], None, [2, 3]]),
     "large_list": pa.array([[1], None, [2, 3]], pa.large_list(INT64)),

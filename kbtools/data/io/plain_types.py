@@ -113,7 +113,6 @@ def _of_nested(kind: pa.DataType) -> pa.DataType:
 def plain_array(array: pa.Array) -> pa.Array:
     """The values in the type that `plain_type` gives for theirs."""
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.types as pt
 
     kind = array.type
@@ -124,9 +123,9 @@ def plain_array(array: pa.Array) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         return _from_extension(array)
     if pt.is_dictionary(kind):
-        return plain_array(array.dictionary_decode())
+        return plain_array(array.dictionary).take(array.indices)  # Arrow's own decoding knows no views
     if pt.is_run_end_encoded(kind):
-        return plain_array(pc.run_end_decode(array))
+        return _of_runs(array)
     if pt.is_map(kind):
         return plain_array(array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))))
     if pt.is_struct(kind):
@@ -134,6 +133,16 @@ def plain_array(array: pa.Array) -> pa.Array:
     if pt.is_fixed_size_list(kind):
         return _fixed_size_list(array)
     return _list(array) if hasattr(kind, "value_type") else array.cast(plain_type(kind))
+
+
+def _of_runs(array: pa.RunEndEncodedArray) -> pa.Array:
+    """The value of each run as often as it counts; Arrow's own decoding knows no views."""
+    import numpy as np
+    import pyarrow as pa
+
+    ends = np.clip(array.run_ends.to_numpy().astype(np.int64) - array.offset, 0, len(array))
+    runs = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+    return plain_array(array.values).take(pa.array(runs))
 
 
 def _from_extension(array: pa.ExtensionArray) -> pa.Array:

@@ -3,7 +3,7 @@
 The check is built so that nothing a candidate's Python code does can make a wrong answer pass. Its Python never
 computes the answer that is judged, and never sees the inputs that it is judged on:
 
-1. *Read* (the caller's process, no candidate code runs). The candidate's text is parsed. Its `@triton.jit` functions
+1. *Read* (own process, no candidate code runs). The candidate's text is parsed. Its `@triton.jit` functions
    and the constants they use are copied into a clean kernel module, provided that they stay inside the Triton
    language (candidate/kernels.py): such code is data, not a program. Static rules (candidate/static_rules.py) name
    known tricks with their line.
@@ -15,8 +15,8 @@ computes the answer that is judged, and never sees the inputs that it is judged 
    S1, S4; return S4".
 4. *Trace rules* (the caller's process). Operators outside the table of allowed work (protocol/operators.py) that reach
    the output are a `fallback`; a trace without a launch is `no_kernel`.
-5. *Compile* (own process). Each launch is compiled from the clean module for each target to a cubin.
-6. *Replay* (own process, no candidate Python). The trace runs on the secret inputs, with kernels from the clean
+5. *Compile* (the process that has read). Each launch is compiled from the clean module for each target to a cubin.
+6. *Replay* (the same, no candidate Python). The trace runs on the secret inputs, with kernels from the clean
    module, compiled to PTX and executed on the CPU: as recorded, and with launches skipped. Fresh memory is filled
    with NaN patterns, and each access is checked against the buffers' bounds.
 7. *Compare* (the caller's process, numpy only). Replayed outputs against the reference's; only here can a `pass`
@@ -36,11 +36,11 @@ never makes a pass.
 | compile   | no (kernel text)   | no            | no                | no      |
 | replay    | no (kernel text)   | yes           | no                | no      |
 
-All but the caller are forked, one job per fork, from a warm process that has torch and triton imported
-(worker/zygote.py), and run in a sandbox (host/sandbox.py). Messages have a type for each role (protocol/roles.py), are
-length-framed and signed with a key per job (protocol/wire.py), and hold plain values and bytes, never pickles. The GPU
-tier runs the trace on the device (worker/gpu) after a look for accesses out of bounds on the PTX machine, and times it;
-the rest is the same.
+All but the caller are forked from a warm process that has torch and triton imported (worker/zygote.py), one fork for
+each job that runs foreign code, and run in a sandbox (host/sandbox.py). Messages have a type for each role
+(protocol/roles.py), are length-framed and signed with a key per fork (protocol/wire.py), and hold plain values and
+bytes, never pickles. The GPU tier runs the trace on the device (worker/gpu) after a look for accesses out of bounds on
+the PTX machine, and times it; the rest is the same.
 
 The folders are the processes: candidate/ reads texts, steps/ is the caller's side of each step, host/ starts and ends
 the processes, worker/ is what runs in them, protocol/ is what both sides know. Nothing outside worker/ imports torch.

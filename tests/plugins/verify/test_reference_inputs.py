@@ -354,6 +354,9 @@ def test_several_numbers_are_the_largest_where_tensors_are_compared() -> None:
     made = shared_ends(seen)[0](x)
     assert ((made == made.amax(dim=1, keepdim=True)).sum(dim=1) > 1).all()
     assert not shared_ends(_jumps(lambda x: x > 1.0, x))
+    assert shared_ends(_jumps(lambda x: x.sort().values, x))
+    assert shared_ends(_jumps(lambda x: x.topk(4), x))
+    assert not shared_ends(_jumps(lambda x: x.gather(1, x.argmax(dim=1, keepdim=True)), x))
 
 
 def test_ranks_count_where_a_forward_uses_them() -> None:
@@ -363,3 +366,16 @@ def test_ranks_count_where_a_forward_uses_them() -> None:
     assert not _jumps(lambda x: x.sort().values, x).ranks
     assert _jumps(lambda x: x.max(dim=1).indices + 0, x).ranks
     assert _jumps(lambda x: x.gather(1, x.argmax(dim=1, keepdim=True)), x).ranks
+
+
+def test_attention_to_nothing_at_all_says_nothing() -> None:
+    """What torch gives for it is another thing in each of its versions; a softmax of a number far below is certain."""
+    query = torch.randn(1, 4, 8)
+    some, none = torch.ones(4, 4, dtype=torch.bool).tril(), torch.ones(4, 4, dtype=torch.bool).tril(-1)
+    for mask, undefined in ((some, False), (none, True)):
+        with torch.no_grad(), (seen := Extremes()):
+            torch.nn.functional.scaled_dot_product_attention(query, query, query, attn_mask=mask)
+        assert seen.undefined == undefined
+    with (seen := Extremes()):
+        (query @ query.mT).masked_fill(~none, -1e9).softmax(-1)
+    assert not seen.undefined

@@ -124,4 +124,4 @@ def test_triton_may_be_installed_in_a_folder_of_any_name(tmp_path: Path, monkeyp
     installed = ModuleType("triton")
     installed.__file__ = str(tmp_path / "triton" / "__init__.py")
     monkeypatch.setitem(sys.modules, "triton", installed)
-    assert tmp_path in sandbox.readable_paths()
+    assert tmp_path in sandbox.readable_paths.__wrapped__()

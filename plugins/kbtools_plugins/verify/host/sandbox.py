@@ -109,6 +109,13 @@ def shut(folder: Path, readable: Iterable[Path]) -> None:
         _seccomp(may_execute=False, all_threads=True)
 
 
+def prepare() -> None:
+    """Before forks enter: find out once what is the same in all of them."""
+    available()
+    for path in readable_paths():
+        _reading(path)
+
+
 def become_subreaper() -> None:
     """Make orphaned grandchildren children of this process, so that none can hide from its clean-up."""
     if sys.platform == "linux":
@@ -121,7 +128,8 @@ def die_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def readable_paths() -> list[Path]:
+@cache
+def readable_paths() -> tuple[Path, ...]:
     """The interpreter, its libraries and devices without secrets: what a job needs to import torch lazily."""
     packages = [Path(module.__file__).parent for name in ("kbtools", "kbtools_plugins")
                 if (module := sys.modules.get(name)) and module.__file__]  # fmt: skip
@@ -136,7 +144,7 @@ def readable_paths() -> list[Path]:
         "/sys/devices/system/cpu",
     ]
     libraries = [Path(path) for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path]
-    return [Path(sys.prefix), Path(sys.base_prefix), *_site_packages(), *packages, *libraries, *map(Path, fixed)]
+    return (Path(sys.prefix), Path(sys.base_prefix), *_site_packages(), *packages, *libraries, *map(Path, fixed))
 
 
 def _site_packages() -> list[Path]:
@@ -202,13 +210,19 @@ def _landlock(writable: Iterable[Path], readable: Iterable[Path]) -> None:
     ruleset = _libc.syscall(_LANDLOCK_CREATE, struct.pack("<Q", handled), 8, 0)
     _check(ruleset, "landlock_create_ruleset")
     for path in readable:
-        if path.exists():
-            _landlock_rule(ruleset, path, _LANDLOCK_READ if path.is_dir() else 0b101)
+        if access := _reading(path):
+            _landlock_rule(ruleset, path, access)
     for path in writable:
         _landlock_rule(ruleset, path, handled if path.is_dir() else handled & _LANDLOCK_FILE)
     _landlock_rule(ruleset, Path("/dev/null"), 0b110)
     _check(_libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0), "landlock_restrict_self")
     os.close(ruleset)
+
+
+@cache
+def _reading(path: Path) -> int:
+    """What reading it takes; 0 of what is not there."""
+    return _LANDLOCK_READ if path.is_dir() else 0b101 if path.exists() else 0
 
 
 def _landlock_rule(ruleset: int, path: Path, access: int) -> None:

@@ -54,6 +54,8 @@ class InputSet(ProcessMessage):
     """Whether integers are beyond all that the reference could take as places: what a kernel has there is no matter."""
     weights: dict[str, Tensor] = {}
     """Parameters that are others here than in the state."""
+    any_place: bool = False
+    """Whether whole numbers among the outputs are places of numbers that are equal, of which each will do."""
     sought: bool = False
     """Whether it was sought for operators that show on no other set."""
 

@@ -70,6 +70,7 @@ def compare(
     ordinary: bool = False,
     tf32: Tf32 | None = None,
     approximate: bool = False,
+    any_place: bool = False,
     otherwise: Sequence[Tree] = (),
 ) -> Match | Difference:
     """Hold outputs against the reference's: structure and types of its plain run, values of its float64 run.
@@ -77,7 +78,8 @@ def compare(
     On `ordinary` inputs the elements that are small have to be computed, too. `approximate` adds what a device's
     hyperbolic tangent may be off by. `otherwise` are outputs of the reference where its numbers are rounded otherwise.
     `promised` tells for which tensors strides count too. `least_scales` are scales below which no element's scale is
-    taken to be: small outputs of a function whose inner values are not small carry the rounding of those.
+    taken to be: small outputs of a function whose inner values are not small carry the rounding of those. With
+    `any_place` whole numbers may be others.
     """
     got_kinds, got_tensors = flatten(got)
     plain_kinds, plain_tensors = flatten(plain)
@@ -90,6 +92,8 @@ def compare(
     others = [flatten(tree)[1] for tree in otherwise]
     worst, remark = 0.0, ""
     for index, (mine, its, true) in enumerate(zip(got_tensors, plain_tensors, exact_tensors, strict=True)):
+        if any_place and not is_float(its.dtype):
+            continue
         where = f"output {index}" if len(got_tensors) > 1 else "the output"
         least = least_scales[index] if least_scales else None
         more = APPROXIMATE_TOLERANCE if approximate and its.dtype == "float32" else 0.0

@@ -54,6 +54,7 @@ class Comparison:
             ordinary=by_seed,
             tf32=tf32,
             approximate=self._approximate,
+            any_place=expected.any_place,
             otherwise=expected.otherwise,
         )
         if isinstance(found, Match) and run.order != "skip":

@@ -71,6 +71,7 @@ def serve(control: socket.socket, role_modules: list[str]) -> None:
         from kbtools_plugins.verify.worker.record import audit
 
         audit.remember()  # all the others have been imported: what they changed is known
+    sandbox.prepare()
     gc.collect()
     gc.freeze()  # a collection in a fork would write to all that is shared
     _answer(control)

@@ -45,7 +45,7 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.undefined = False
         """Whether a number became an integer that its type cannot hold: each machine makes another one of it. Or
         whether two elements were written to one place, or what is no number was ranked: nobody says what comes of it.
-        """
+        Or attention was paid to nothing: torch has given zeros for that since 2.5 alone."""
         self.steep = False
         """Whether an exponential had a larger argument than any that a program means."""
         self.tied = False
@@ -70,9 +70,11 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             query, key = args[0].float(), args[1].float()
             scale = (kwargs or {}).get("scale") or query.shape[-1] ** -0.5
             self.steep |= _largest(query @ key.mT) * scale > _STEEPEST
+            self.undefined |= any(map(_hides_a_row, tensors_in((args[3:], kwargs))))
         elif name == "softplus":
             self._steps = True
             self._long_step |= _largest(args[0]) > _LONGEST_STEP
+        self.undefined |= name == "_safe_softmax" and _hides_a_row(args[0])
         self.strays += _strays(name, args)
         self._lengths |= name in _COMPARING_SIZES and any(_is_whole(one) and _are_places(one) for one in args)
         if name in _SOFTMAX and self._lengths and args[0].numel():
@@ -119,6 +121,12 @@ def _are_places(numbers: torch.Tensor) -> bool:
 
 def _leaves(places: torch.Tensor, lengths: torch.Tensor) -> bool:
     return bool(((lengths < 0) | (lengths > places.numel())).any())
+
+
+def _hides_a_row(mask: torch.Tensor) -> bool:
+    """Whether nothing is left in a row of what is added to scores, or of truth values."""
+    hidden = ~mask if mask.dtype == torch.bool else mask == -torch.inf
+    return mask.dim() > 0 and bool(hidden.all(dim=-1).any())
 
 
 def _is_flat(name: str, args: Any, result: Any) -> bool:

@@ -51,8 +51,12 @@ class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.found = False
         self.equates = False
         """Whether tensors are compared with each other."""
-        self.ranks = False
-        """Whether it matters which of equal numbers comes first."""
+        self.orders = False
+        """Whether numbers are put in order, or the largest of them are chosen."""
+        self.chooses = False
+        """Whether it is computed with the places of those that come first."""
+        self.shows = False
+        """Whether these places are returned."""
         self.multiplies = False
         self.exact = True
         """Whether all that was computed before the last jump lies on a coarse grid."""
@@ -63,7 +67,7 @@ class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         name = str(func).removeprefix("aten.").partition(".")[0].removesuffix("_")
         kwargs = kwargs or {}
-        self.ranks |= any(tensor.untyped_storage()._cdata in self._ranks for tensor in tensors_in((args, kwargs)))
+        self.chooses |= any(tensor.untyped_storage()._cdata in self._ranks for tensor in tensors_in((args, kwargs)))
         self.multiplies |= name in _MULTIPLYING
         if _jumps(name, args, kwargs):
             self.found = True
@@ -75,6 +79,7 @@ class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.exact &= certain or self._compares_as_given(name, args)
         result = func(*args, **kwargs)
         if name in _RANKING or (name in ("max", "min") and len(args) > 1):
+            self.orders = True
             self._ranks |= {
                 one.untyped_storage()._cdata: one for one in tensors_in(result) if not one.is_floating_point()
             }
@@ -84,9 +89,14 @@ class Jumps(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._still = _is_certain(name, args) and all(map(_on_grid, tensors_in(result)))
         return result
 
+    @property
+    def ranks(self) -> bool:
+        """Whether it matters which of equal numbers comes first."""
+        return self.chooses or self.shows
+
     def returned(self, outputs: object) -> None:
         """The forward gives these."""
-        self.ranks |= any(tensor.untyped_storage()._cdata in self._ranks for tensor in tensors_in(outputs))
+        self.shows |= any(tensor.untyped_storage()._cdata in self._ranks for tensor in tensors_in(outputs))
 
     def _compares_as_given(self, name: str, args: Any) -> bool:
         """Whether an input, as it is, is compared with a number."""
@@ -149,7 +159,8 @@ def changes(seen: Jumps) -> list[Callable[[torch.Tensor], torch.Tensor]]:
 
 
 def shared_ends(seen: Jumps) -> list[Callable[[torch.Tensor], torch.Tensor]]:
-    """What makes several numbers the largest, and several the smallest, where a forward compares tensors."""
-    if not seen.equates or seen.ranks:
+    """What makes numbers equal, several of them the largest and the smallest, where a forward compares tensors or puts
+    numbers in order."""
+    if seen.chooses or not (seen.equates or seen.orders):
         return []
-    return [lambda tensor: onto([], tensor).clamp(-1.0, 1.0)]
+    return [lambda tensor: onto([], tensor).clamp(-1.0, 1.0), lambda tensor: onto([], tensor).abs().clamp(max=1.0)]

@@ -84,7 +84,7 @@ class InputSets:
             tried = (self.tried(name, inputs) for name, inputs in scaled if inputs is not None)
             yield from islice(filter(None, tried), 1)
         yield from islice(self._at_jumps(changes(self._seen)), 1)
-        yield from islice(self._at_jumps(shared_ends(self._seen)), 1)
+        yield from islice(self._at_jumps(shared_ends(self._seen), any_place=self._seen.shows), 1)
         yield from self._varied(self._seen)
 
     def _seeded(self) -> list[InputSet]:
@@ -111,12 +111,13 @@ class InputSets:
         found = self.tried("seed of other signs", turned or self._first)
         return [found] if found and not _same_result(found, known) else []
 
-    def _at_jumps(self, ways: list[Change]) -> Iterator[InputSet]:
-        """Sets at the places where the reference's functions jump, if what is there is certain."""
+    def _at_jumps(self, ways: list[Change], *, any_place: bool = False) -> Iterator[InputSet]:
+        """Sets at the places where the reference's functions jump, if what is there is certain. With `any_place` whole
+        numbers among the outputs are places of equal numbers."""
         for change in ways:
             if (inputs := map_floats(change, self._first)) is None:
                 return
-            found = self.tried(AT_TIES, inputs)
+            found = self.tried(AT_TIES, inputs, any_place=any_place)
             if found and self._jumps(inputs).exact:
                 yield found
 
@@ -213,7 +214,7 @@ class InputSets:
         except Exception:  # noqa: BLE001 - the reference need not take such calls
             return None
 
-    def tried(self, name: str, inputs: Inputs, *, other_form: bool = False) -> InputSet | None:
+    def tried(self, name: str, inputs: Inputs, *, other_form: bool = False, any_place: bool = False) -> InputSet | None:
         """A set of these inputs; None where the reference does not take them, or what it gives says nothing."""
         given = inputs if other_form else laid_out_as(self._first, inputs)
         try:
@@ -221,9 +222,9 @@ class InputSets:
         except Exception:  # noqa: BLE001 - the reference need not take such inputs
             return None
         places = any(tensor.dtype in ("int64", "int32") for tensor in flatten(found.plain)[1])
-        strange = seen.undefined or seen.steep or seen.flat or (seen.tied and places)
+        strange = seen.undefined or seen.steep or seen.flat or (seen.tied and places and not any_place)
         beyond = self._strays not in (None, seen.strays)
-        return None if strange or beyond or not found.finite else found
+        return None if strange or beyond or not found.finite else found.model_copy(update={"any_place": any_place})
 
     def _expect(self, name: str, inputs: Inputs, seen: Extremes | None = None) -> InputSet:
         used, given = self._module.copy(self._mode), clone_tree(inputs)
