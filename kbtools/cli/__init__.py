@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from kbtools.cli.ui.signals import as_interrupts
+from kbtools.cli.ui.signals import as_interrupts, end_at_the_next
 from kbtools.cli.ui.stdout import heard_or_not, open_closed, spell_out
 from kbtools.cli.ui.text import printable
 from kbtools.errors import ConfigError, KbError, did_you_mean, on_command_line
@@ -163,6 +163,7 @@ def _code_of(args: Sequence[str] | None) -> int:
         _complain(_said(error))
         return 2
     except (click.Abort, KeyboardInterrupt) as error:
+        end_at_the_next()
         _complain(_interrupted(error))
         return 130
     except OSError as error:

@@ -236,3 +236,28 @@ def test_the_trace_of_a_broken_stage_ends_with_its_name(cli, file, install):
     with pytest.raises(KeyError, match="missing") as caught:
         cli("apply", "breaks", "--dataset", file)
     assert caught.value.__notes__ == ["raised in stage 1 (breaks by kb-defective 1.0)"]
+
+
+def test_a_second_interrupt_as_the_program_ends_leaves_no_trace():
+    program = """
+import atexit, os, signal
+from kbtools import cli
+
+def interrupted(**how):
+    raise KeyboardInterrupt
+
+cli.kbtools.main = interrupted
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+cli.main([])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr.startswith("error: interrupted.")
+    assert "Traceback" not in done.stderr

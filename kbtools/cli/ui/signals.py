@@ -38,3 +38,9 @@ def as_interrupts() -> Iterator[list[int]]:
     finally:
         for number in heeded:
             signal.signal(number, signal.SIG_DFL)
+
+
+def end_at_the_next() -> None:
+    """A Ctrl-C from now on ends the program at once: what it would cut short is the end, and a trace says nothing."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
