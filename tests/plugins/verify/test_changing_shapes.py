@@ -54,6 +54,13 @@ def test_shapes_that_change_are_decided(width: str) -> None:
     assert found.verdict == "pass", found.error
 
 
+def test_the_number_of_rows_may_change() -> None:
+    """Rows have scales of their own, and other calls other rows."""
+    reference = REFERENCE.replace("torch.randn(4, {width})", "torch.randn(random.choice((3, 5)), 300)")
+    found = verify(reference, CANDIDATE.format(block="512"), entry_point="Model")
+    assert found.verdict == "pass", found.error
+
+
 @pytest.mark.parametrize("block", ["128", "512 if x.shape[1] > 128 else 64"])
 def test_a_kernel_that_is_right_for_one_of_the_shapes_alone_is_wrong(block: str) -> None:
     """Whichever is drawn first."""

@@ -107,13 +107,30 @@ def test_parts_and_places_beyond_the_end_are_seen(
 
 
 @pytest.mark.parametrize(
-    "forward", [lambda x: torch.exp(-torch.nn.functional.softplus(x)), torch.nn.functional.softplus]
+    ("forward", "most", "steep"),
+    [
+        (lambda x: torch.exp(-torch.nn.functional.softplus(x)), 90.0, True),
+        (lambda x: torch.exp(-1e6 * torch.nn.functional.softplus(x)), 1.0, True),
+        (lambda x: torch.exp(-torch.nn.functional.softplus(x)), 70.0, False),
+        (torch.nn.functional.softplus, 90.0, False),
+        (lambda x: torch.exp(-1e6 * x.abs()), 90.0, False),
+    ],
 )
-def test_a_step_is_only_so_long_where_an_exponential_is_taken_of_it(forward: Callable[[torch.Tensor], object]) -> None:
+def test_a_step_is_only_so_long_where_an_exponential_is_taken_of_it(
+    forward: Callable[[torch.Tensor], object], most: float, steep: bool
+) -> None:
     """What is left of a state after such a step is nothing; a softplus by itself is right for all numbers."""
     with (seen := Extremes()):
-        forward(torch.tensor([-3.0, 90.0]))
-    assert seen.steep == (forward is not torch.nn.functional.softplus)
+        forward(torch.tensor([-3.0, most]))
+    assert seen.steep == steep
+
+
+@pytest.mark.parametrize(("least", "undefined"), [(0.5, False), (-0.5, True)])
+def test_what_is_no_number_has_no_rank(least: float, undefined: bool) -> None:
+    """A logarithm of a negative number comes first to torch, and last or nowhere to a kernel."""
+    with (seen := Extremes()):
+        torch.tensor([1.0, least]).log().argmax()
+    assert seen.undefined == undefined
 
 
 Forward = Callable[[torch.Tensor], torch.Tensor]

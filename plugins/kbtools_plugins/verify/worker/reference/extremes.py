@@ -18,7 +18,7 @@ _EXPONENTIALS = {"_softmax", "_log_softmax", "_safe_softmax", "logsumexp", "exp"
 _STEEPEST = 5_000.0
 _LONGEST_STEP = 80.0
 """An exponential of what a softplus gives is how much of a state one step leaves: nothing after so long a step, which
-float32 cannot hold the exponential of."""
+float32 cannot hold the exponential of, nor where the step is multiplied by a rate beyond all."""
 _NORMS = {"native_layer_norm", "native_group_norm", "native_batch_norm"}
 """Operators that give a mean and the reciprocal of a deviation beside their result."""
 _FLATTEST = 400.0
@@ -29,6 +29,7 @@ FROM_THE_END = {"index", "index_put", "index_put_", "_unsafe_index", "take"}
 _SOFTMAX = {"_softmax", "_log_softmax", "_safe_softmax"}
 _MASKED = -1e4
 """What is no larger is a number that stands for nothing: how a row of nothing else is shared out nobody means."""
+_RANKING = {"argmax", "argmin", "max", "min", "sort", "topk", "kthvalue", "median"}
 _COMPARING_SIZES = {"lt", "le", "gt", "ge"}
 _WITHOUT_END = 2**63 - 1
 _WRITING = {
@@ -43,8 +44,8 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.undefined = False
         """Whether a number became an integer that its type cannot hold: each machine makes another one of it. Or
-        whether two elements were written to one place: which of them stays nobody says. Or attention was paid to
-        nothing: torch has given zeros for that since 2.5 alone."""
+        whether two elements were written to one place, or what is no number was ranked: nobody says what comes of it.
+        Or attention was paid to nothing: torch has given zeros for that since 2.5 alone."""
         self.steep = False
         """Whether an exponential had a larger argument than any that a program means."""
         self.tied = False
@@ -56,19 +57,22 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.strays = 0
         """How often a part or an element was taken, or places were compared with a number, where that is negative or
         beyond the last place, which no length is; and how often a row was nothing but masked."""
-        self._long_step = self._lengths = False
+        self._steps = self._long_step = self._lengths = False
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         name = str(func).removeprefix("aten.").partition(".")[0]
         self.products |= is_product(name)
         if name in _EXPONENTIALS:
-            self.steep |= _largest(args[0]) > _STEEPEST or (self._long_step and name.startswith("exp"))
+            self.steep |= _largest(args[0]) > _STEEPEST
+            if self._steps and name.startswith("exp"):
+                self.steep |= self._long_step or _largest(-args[0]) > _STEEPEST
         elif "scaled_dot_product" in name:
             query, key = args[0].float(), args[1].float()
             scale = (kwargs or {}).get("scale") or query.shape[-1] ** -0.5
             self.steep |= _largest(query @ key.mT) * scale > _STEEPEST
             self.undefined |= any(map(_hides_a_row, tensors_in((args[3:], kwargs))))
         elif name == "softplus":
+            self._steps = True
             self._long_step |= _largest(args[0]) > _LONGEST_STEP
         self.undefined |= name == "_safe_softmax" and _hides_a_row(args[0])
         self.strays += _strays(name, args)
@@ -81,6 +85,8 @@ class Extremes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.tied |= _has_ties(args[0], args[1], *args[2:4])
         if name in _WRITING:
             self.undefined |= _writes_twice(name, args)
+        if name in _RANKING:
+            self.undefined |= args[0].is_floating_point() and bool(args[0].isnan().any())
         if name in ("_to_copy", "copy_") and isinstance(result, torch.Tensor):
             self.undefined |= not _holds(result.dtype, args[1] if name == "copy_" else args[0])
         return result
