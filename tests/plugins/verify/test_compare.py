@@ -14,6 +14,7 @@ from kbtools_plugins.verify.protocol.tolerance import Tf32, compare, compare_ten
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.comparison import Comparison
 from kbtools_plugins.verify.steps.runs import Run
+from kbtools_plugins.verify.steps.spot import with_the_rest
 
 
 def _tree(values, dtype: str = "float32") -> dict:
@@ -285,3 +286,11 @@ def test_sums_over_numbers_in_order_may_cancel_less_exactly(name: str, right: bo
     comparison = Comparison(reference, tf32=False, approximate=False, strict_mutation=False)
     run = Run(Trace(storages=[], steps=[], outputs=None), sets[1])
     assert isinstance(comparison.of(run, RunResult(outputs=off)), Match) is right
+
+
+def test_what_no_program_has_stored_is_filled_in_by_name() -> None:
+    """The keys of the candidate's outputs may be in another order than the reference's."""
+    plain = {"dict": [["b", _tree([1, 2])], ["a", _tree([3, 4])]]}
+    result = RunResult(outputs={"dict": [["a", _tree([7, 0])], ["b", _tree([0, 8])]]}, stored=[b"\x80", b"\x40"])
+    assert with_the_rest(result, plain).outputs == {"dict": [["a", _tree([7, 4])], ["b", _tree([1, 8])]]}
+    assert with_the_rest(result, {"tuple": [_tree([1, 2])]}) == result

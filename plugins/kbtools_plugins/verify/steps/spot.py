@@ -217,24 +217,32 @@ def works_together(compiled: Compiled) -> bool:
 
 
 def with_the_rest(result: RunResult, plain: Tree) -> RunResult:
-    """The outputs with what the reference has wherever no program has stored."""
-    wanted = flatten(plain)[1]
-    if len(result.stored) != len(wanted):
+    """The outputs with what the reference has wherever no program has stored; those of another form as they are."""
+    (form, tensors), (wanted, others) = flatten(result.outputs), flatten(plain)
+    if form != wanted or not len(result.stored) == len(tensors) == len(others):
         return result
-    places = iter(zip(result.stored, wanted, strict=True))
+    stored = iter(result.stored)  # in the order of the candidate's own outputs: keys may be in another one
 
-    def filled(tree: Tree) -> Tree:
-        if isinstance(tree, dict) and "tensor" in tree:
-            tensor, (stored, true) = Tensor.read(tree), next(places)
-            if (tensor.dtype, tensor.shape) != (true.dtype, true.shape):
-                return tree
-            mask = np.unpackbits(np.frombuffer(stored, np.uint8), count=int(np.prod(tensor.shape))).astype(bool)
-            return tree | {"tensor": mixed(tensor.tensor, true.tensor, mask)}
-        if isinstance(tree, dict):
-            return {kind: filled(body) for kind, body in tree.items()}
-        return [filled(item) for item in tree] if isinstance(tree, list) else tree
+    def filled(tree: Tree, true: Tree) -> Tree:
+        if not isinstance(tree, dict):
+            return tree
+        if "tensor" in tree:
+            return _filled(tree, Tensor.read(true), next(stored))
+        ((kind, body),), ((_, other),) = tree.items(), true.items()
+        if kind == "dict":
+            named = {repr(key): value for key, value in other}
+            return {kind: [[key, filled(value, named[repr(key)])] for key, value in body]}
+        return {kind: [filled(*both) for both in zip(body, other, strict=True)]} if isinstance(body, list) else tree
 
-    return result.model_copy(update={"outputs": filled(result.outputs)})
+    return result.model_copy(update={"outputs": filled(result.outputs, plain)})
+
+
+def _filled(tree: dict[str, Tree], true: Tensor, stored: bytes) -> Tree:
+    tensor = Tensor.read(tree)
+    if (tensor.dtype, tensor.shape) != (true.dtype, true.shape):
+        return tree
+    mask = np.unpackbits(np.frombuffer(stored, np.uint8), count=int(np.prod(tensor.shape))).astype(bool)
+    return tree | {"tensor": mixed(tensor.tensor, true.tensor, mask)}
 
 
 def asked(sizes: ShrinkReply) -> str:
