@@ -70,7 +70,8 @@ def with_polars(source: Path, out: Path, strip: bool) -> None:
     import polars as pl
 
     name = pl.col("info").struct.field("module_name")
-    rows = pl.scan_parquet(source).filter(pl.col("reward") > 0.85).with_columns(name.alias("_name"))
+    read = pl.scan_ndjson(source) if source.suffix == ".jsonl" else pl.scan_parquet(source)
+    rows = read.filter(pl.col("reward") > 0.85).with_columns(name.alias("_name"))
     kept = rows.sort("reward", descending=True).unique("_name", keep="first", maintain_order=True)
     if strip:
         content = pl.element().struct.field("content").str.extract(r"(?s).*(<answer>.*</answer>)", 1)
@@ -86,6 +87,7 @@ def with_polars(source: Path, out: Path, strip: bool) -> None:
 JOBS: dict[str, tuple[Callable[[Path, Path, bool], None], str]] = {
     "python script, jsonl": (with_python, "jsonl"),
     "polars by hand, parquet": (with_polars, "parquet"),
+    "polars by hand, jsonl": (with_polars, "jsonl"),
     "kbtools, parquet": (with_kbtools, "parquet"),
     "kbtools, parquet, loaded before": (with_kbtools, "parquet"),
     "kbtools, jsonl": (with_kbtools, "jsonl"),
