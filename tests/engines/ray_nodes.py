@@ -18,6 +18,7 @@ class Cluster:
     """A head node; others join and leave."""
 
     def __init__(self, environment: dict[str, str], folder: str) -> None:
+        environment = {name: value for name, value in environment.items() if name != "CUDA_VISIBLE_DEVICES"}
         self.environment = {**environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
         self.address = f"{socket.gethostbyname(socket.gethostname())}:{free_port()}"
         self._nodes: list[subprocess.Popen[bytes]] = []

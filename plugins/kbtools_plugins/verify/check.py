@@ -112,8 +112,7 @@ class PairCheck:
             raise Decided(
                 f"unsupported:{missing}", f"this tier cannot decide on it; it compiles: use --tier {PTX.name}"
             )
-        if not on_gpu(self._settings):
-            trace_rules.require_same_on_all_machines(self._kernels, self._features)
+        trace_rules.require_same_on_all_machines(self._kernels, self._features, on_device=on_gpu(self._settings))
         with self._evidence.timed("replay"):
             try:
                 worst = self._replay()
@@ -122,18 +121,21 @@ class PairCheck:
                     self._compilation.finish()  # what no assembler takes is not for the machine to have
                 raise
         require_own_memory(self._traces, self._reference, self._reference_code)
-        if machine(self._settings) is PTX:
+        if machine(self._settings).runs_ptx:
             self._look_further()
         with self._evidence.timed("compile for other targets"):
             self._compilation.finish()
         return worst
 
     def _look_further(self) -> None:
-        """At what is launched on other cards, and at larger sizes than it was judged on; Decided if that is wrong."""
-        settings, processes = self._settings, self._processes
+        """At what is launched on other cards, and at larger sizes than it was judged on; Decided if that is wrong.
+
+        By the PTX machine, wherever it was judged: no other card is there.
+        """
+        settings, processes = self._settings.model_copy(update={"tier": PTX.name, "time": False}), self._processes
         with self._evidence.timed("look further"):
             self._evidence.notes += replay_further(self._further, self._source, self._reference, settings, processes)
-            if self._evidence.sizes == "cut":
+            if self._evidence.sizes == "cut" and not on_gpu(self._settings):
                 seeds = self._secrets("larger input", 1), self._secrets("larger decoy", 1)
                 judged = Launches(self._main_trace, self._programs, self._reference.sets[0].tensors)
                 spot = SpotCheck(self._pair, self._reference, judged, seeds, settings, processes)

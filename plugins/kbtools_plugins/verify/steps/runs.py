@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kbtools_plugins.verify.protocol.reference import NO_LABELS, InputSet, ReferenceReply
+from kbtools_plugins.verify.protocol.replaying import RunResult
 from kbtools_plugins.verify.protocol.tolerance import ill_conditioned
 from kbtools_plugins.verify.protocol.trace import Trace
 from kbtools_plugins.verify.steps.record import ELSEWHERE, TUNING
@@ -165,3 +166,8 @@ def require_followable(trace: Trace, most_programs: int) -> None:
 def _unknowable(inputs: InputSet) -> int:
     """A number that follows from secret inputs: no kernel can be made for one order of its programs."""
     return zlib.crc32(b"".join(tensor.tensor for tensor in inputs.tensors))
+
+
+def goes_astray(run: Run, result: RunResult) -> bool:
+    """Whether a run failed as only a kernel does that takes integers for places, where the reference does not."""
+    return run.expected.boundless and result.failed == "out_of_bounds"
