@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from surroundings import CHOICES, HOSTILE, INNOCENT, REFERENCE, choice, hostile, innocent, plain
@@ -91,3 +92,16 @@ def test_what_is_compiled_for_other_cards_alone_is_run(blocks: int, verdict: str
     assert here in changed
     verified = verify(REFERENCE, changed, settings=_SETTINGS, processes=processes)
     assert verified.verdict == verdict, explain(verified)
+
+
+@pytest.mark.slow
+def test_a_package_that_was_never_compiled_may_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As uv and `pip install --no-compile` leave it: Python would write what it makes of it beside it."""
+    package = tmp_path / "site-packages" / "never_compiled"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("VERSION = 3\n")
+    monkeypatch.syspath_prepend(package.parent)
+    with WarmPair() as processes:
+        verdict = verify(REFERENCE, f"import never_compiled\n{plain()}", settings=_SETTINGS, processes=processes)
+    assert verdict.passed, explain(verdict)
+    assert not (package / "__pycache__").exists()

@@ -19,6 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -215,6 +216,7 @@ def _replace_system() -> None:
     socket.getfqdn = _always("workstation.example")
     resource.getrlimit = _always(_NO_LIMIT)
     sys.executable, sys.dont_write_bytecode = f"{_HOME}/venv/bin/python", False
+    SourceFileLoader._cache_bytecode = _always(None)  # type: ignore[attr-defined]  # nothing is written all the same
 
 
 def _always(answer: Any) -> Callable[..., Any]:
