@@ -72,7 +72,7 @@ def with_polars(source: Path, out: Path, strip: bool) -> None:
     name = pl.col("info").struct.field("module_name")
     read = pl.scan_ndjson(source) if source.suffix == ".jsonl" else pl.scan_parquet(source)
     rows = read.filter(pl.col("reward") > 0.85).with_columns(name.alias("_name"))
-    kept = rows.sort("reward", descending=True).unique("_name", keep="first", maintain_order=True)
+    kept = rows.sort("reward", descending=True, maintain_order=True).unique("_name", keep="first", maintain_order=True)
     if strip:
         content = pl.element().struct.field("content").str.extract(r"(?s).*(<answer>.*</answer>)", 1)
         message = pl.struct(pl.element().struct.field("role"), content.alias("content"))
