@@ -20,12 +20,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from gpu_driver import Prepared
+from ptx_exactness import ARITY
+from ptx_truth import DIRECTIONS
 
 from kbtools_plugins.ptx.bits import WIDTHS, Bits
 from kbtools_plugins.ptx.launch import Buffer, launch
 from kbtools_plugins.ptx.machine.arguments import Argument
 from kbtools_plugins.ptx.memory.buffer import Pointer
-from kbtools_plugins.ptx.numerics.formats import widen
+from kbtools_plugins.ptx.numerics.formats import FORMATS, widen
 from tests.plugins.ptx.exact import near_bits, random_bits
 from tests.plugins.ptx.single import THREADS, kernel
 
@@ -33,11 +35,7 @@ COUNT = 512 * THREADS
 """Operands of each instruction."""
 TILES = 64
 """Programs of each product, each on numbers of its own."""
-_DIRECTIONS = ("rn", "rz", "rm", "rp")
 _INTEGERS = ("s16", "u16", "s32", "u32", "s64", "u64")
-_ARITY = {"add": 2, "sub": 2, "mul": 2, "fma": 3, "div": 2, "rcp": 1, "sqrt": 1}
-_FLOATS = {"f16": (10, 31), "bf16": (7, 255), "f32": (23, 255), "f64": (52, 2047)}
-"""Bits of the fraction, and the exponent of what is not finite."""
 _APPROXIMATE = ("ex2", "lg2", "sin", "cos", "tanh", "rsqrt", "rcp", "sqrt")
 _SINCE_90 = ("tanh.approx.bf16", "ex2.approx.ftz.bf16")
 _DOT = """
@@ -100,7 +98,7 @@ def names() -> list[str]:
 def _instructions() -> dict[str, tuple[list[str], int]]:
     """Types of an instruction's operands, and bits of its result."""
     made: dict[str, tuple[list[str], int]] = {}
-    for kind, (name, arity), direction in product(("f32", "f64"), _ARITY.items(), _DIRECTIONS):
+    for kind, (name, arity), direction in product(("f32", "f64"), ARITY.items(), DIRECTIONS):
         made[f"{name}.{direction}.{kind}"] = [kind] * arity, WIDTHS[kind]
     for name, suffix in product(("add", "sub", "mul"), (".sat", ".ftz", ".ftz.sat")):
         made[f"{name}{suffix}.f32"] = ["f32"] * 2, 32
@@ -149,7 +147,7 @@ def _conversions() -> dict[str, tuple[list[str], int]]:
              "cvt.f64.f16": (["f16"], 64), "cvt.rn.f16.f64": (["f64"], 16)}  # fmt: skip
     for (source, target), direction in product((("f64", "f32"), ("s32", "f32"), ("u32", "f32"), ("s64", "f32"),
                                                 ("u64", "f32"), ("s64", "f64"), ("u64", "f64"), ("s32", "f16"),
-                                                ("s64", "f16")), _DIRECTIONS):  # fmt: skip
+                                                ("s64", "f16")), DIRECTIONS):  # fmt: skip
         made[f"cvt.{direction}.{target}.{source}"] = [source], WIDTHS[target]
     for source, target, direction in product(("f16", "f32", "f64"), _INTEGERS, ("rni", "rzi", "rmi", "rpi")):
         made[f"cvt.{direction}.{target}.{source}"] = [source], WIDTHS[target]
@@ -217,7 +215,7 @@ def _operands(kind: str, seed: int) -> Bits:
         return np.random.default_rng(seed).uniform(-np.pi, np.pi, COUNT).astype(np.float32).view(np.uint32)
     if kind == "byte":
         return np.random.default_rng(seed).integers(0, 256, COUNT, dtype=np.uint32)
-    if kind in _FLOATS:
+    if kind in FORMATS:
         half = COUNT // 2
         return np.concatenate([random_bits(kind, half, seed), near_bits(kind, COUNT - half, seed + 9)], 1).ravel()
     width = int(kind[1:])
@@ -375,7 +373,7 @@ def _difference(name: str, pairs: list[tuple[Bits, Bits, Bits, str]]) -> Differe
 
 
 def _of_largest(ours: Bits, theirs: Bits, kind: str) -> float:
-    if kind not in _FLOATS:
+    if kind not in FORMATS:
         return 0.0
     here, there = widen(ours, kind), widen(theirs, kind)
     both = np.isfinite(here) & np.isfinite(there)
@@ -384,12 +382,7 @@ def _of_largest(ours: Bits, theirs: Bits, kind: str) -> float:
 
 
 def _is_nan(bits: Bits, kind: str) -> Bits:
-    if kind not in _FLOATS:
-        return np.zeros(bits.shape, bool)
-    fraction, top = _FLOATS[kind]
-    wide = bits.astype(np.uint64)
-    of_exponent = wide >> np.uint64(fraction) & np.uint64(top)
-    return (of_exponent == top) & (wide & np.uint64((1 << fraction) - 1) != 0)
+    return np.isnan(widen(bits, kind)) if kind in FORMATS else np.zeros(bits.shape, bool)
 
 
 def _ordered(bits: Bits, kind: str) -> Bits:

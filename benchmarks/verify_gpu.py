@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +32,7 @@ from gpu_driver import launch_on_device
 from machine import RESULTS, write
 
 from kbtools.errors import ConfigError
-from kbtools_plugins.verify import Verification, VerifySettings, devices, verify
-from kbtools_plugins.verify.host.processes import WarmPair, warm_pairs
+from kbtools_plugins.verify import Verification, VerifySettings, devices
 from kbtools_plugins.verify.settings import on_gpu
 
 _TIMED = ("softmax", "matmul", "linear", "layer_norm", "gelu", "attention", "conv", "reduction", "persistent_programs")
@@ -53,28 +51,13 @@ def vectors(which: str, workers: int, *, on_device: bool) -> list[gpu_vectors.Di
 
 def in_turn(candidates: Sequence[verify_suite.Candidate], workers: int, until: float) -> Iterator[Verdicts]:
     """Verdicts as they come, of those that were begun in time."""
-    idle: SimpleQueue[WarmPair] = SimpleQueue()
-    pairs = warm_pairs(workers)
-    for pair in pairs:
-        idle.put(pair)
+    with verify_suite.checking(workers) as check, ThreadPoolExecutor(workers) as threads:
 
-    def check(candidate: verify_suite.Candidate) -> Verdicts:
-        if time.monotonic() > until:
-            return []
-        processes = idle.get()
-        try:
-            verdict = verify(candidate.reference, candidate.code, settings=candidate.settings, processes=processes)
-        finally:
-            idle.put(processes)
-        return [(candidate, verdict)]
+        def checked(candidate: verify_suite.Candidate) -> Verdicts:
+            return [(candidate, check(candidate))] if time.monotonic() < until else []
 
-    try:
-        with ThreadPoolExecutor(workers) as threads:
-            for done in as_completed([threads.submit(check, candidate) for candidate in candidates]):
-                yield done.result()
-    finally:
-        for pair in pairs:
-            pair.close()
+        for done in as_completed([threads.submit(checked, candidate) for candidate in candidates]):
+            yield done.result()
 
 
 def chosen(only: str, *, timed: bool) -> list[verify_suite.Candidate]:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from kbtools.data.io.plain_types import nested
 from kbtools.data.table import map_batches
 
 if TYPE_CHECKING:
@@ -45,18 +46,10 @@ def _is_hollow(kind: pa.DataType) -> bool:
 
 def _full_type(kind: pa.DataType) -> pa.DataType:
     import pyarrow as pa
-    import pyarrow.types as pt
 
-    if pt.is_struct(kind):
-        fields = [field.with_type(_full_type(field.type)) for field in kind]
-        return pa.struct(fields) if fields else pa.string()
-    if pt.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_full_type(kind.value_type)), kind.list_size)
-    if pt.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(_full_type(kind.value_type)))
-    if pt.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_full_type(kind.value_type)))
-    return kind
+    if pa.types.is_struct(kind) and not kind.num_fields:
+        return pa.string()
+    return nested(kind, _full_type)
 
 
 def _filled(table: pa.Table, changed: pa.Schema) -> pa.Table:

@@ -6,6 +6,7 @@ Values stay what they are: a map becomes a list of its keys and values. What has
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -75,7 +76,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         return pa.decimal128(kind.precision, kind.scale)
     if pt.is_dictionary(kind) or pt.is_run_end_encoded(kind):
         return plain_type(kind.value_type)
-    return _of_nested(kind)
+    return nested(kind, plain_type)
 
 
 def _of_extension(kind: pa.BaseExtensionType) -> pa.DataType:
@@ -93,20 +94,21 @@ def _of_extension(kind: pa.BaseExtensionType) -> pa.DataType:
     return kind
 
 
-def _of_nested(kind: pa.DataType) -> pa.DataType:
+def nested(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """A type with the types changed of what it holds; maps and views become lists."""
     import pyarrow as pa
     import pyarrow.types as pt
 
     if pt.is_struct(kind):
-        return pa.struct([field.with_type(plain_type(field.type)) for field in kind])
+        return pa.struct([field.with_type(change(field.type)) for field in kind])
     if pt.is_map(kind):
-        return pa.list_(pa.struct([("key", plain_type(kind.key_type)), ("value", plain_type(kind.item_type))]))
+        return pa.list_(pa.struct([("key", change(kind.key_type)), ("value", change(kind.item_type))]))
     if pt.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(plain_type(kind.value_type)), kind.list_size)
+        return pa.list_(kind.value_field.with_type(change(kind.value_type)), kind.list_size)
     if pt.is_large_list(kind) or pt.is_large_list_view(kind):
-        return pa.large_list(kind.value_field.with_type(plain_type(kind.value_type)))
+        return pa.large_list(kind.value_field.with_type(change(kind.value_type)))
     if pt.is_list(kind) or pt.is_list_view(kind):
-        return pa.list_(kind.value_field.with_type(plain_type(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(change(kind.value_type)))
     return kind
 
 

@@ -13,7 +13,9 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -69,8 +71,9 @@ def on_tier(candidate: Candidate, tier: Tier) -> Candidate:
     return replace(candidate, settings=candidate.settings.model_copy(update={"tier": tier}))
 
 
-def run(candidates: list[Candidate], workers: int) -> list[Verification]:
-    """Their verdicts, in order."""
+@contextmanager
+def checking(workers: int) -> Iterator[Callable[[Candidate], Verification]]:
+    """What gives the verdict on a candidate, for so many threads."""
     idle: SimpleQueue[WarmPair] = SimpleQueue()
     pairs = warm_pairs(workers)
     for pair in pairs:
@@ -84,11 +87,16 @@ def run(candidates: list[Candidate], workers: int) -> list[Verification]:
             idle.put(processes)
 
     try:
-        with ThreadPoolExecutor(workers) as threads:
-            return list(threads.map(check, candidates))
+        yield check
     finally:
         for pair in pairs:
             pair.close()
+
+
+def run(candidates: list[Candidate], workers: int) -> list[Verification]:
+    """Their verdicts, in order."""
+    with checking(workers) as check, ThreadPoolExecutor(workers) as threads:
+        return list(threads.map(check, candidates))
 
 
 def table(candidates: list[Candidate], verdicts: list[Verification]) -> str:
